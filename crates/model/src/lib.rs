@@ -1,0 +1,20 @@
+//! Our words and rules, pure: identifiers, addresses, mailbox classes and states, flags, folders, limits.
+//!
+//! Invariants: no IO, no clock, no randomness, no SQL and no protocol syntax in here; both the clock and the
+//! random source are traits that a caller passes in. Everything can be tested without a machine around it.
+
+mod address;
+mod class;
+mod clock;
+mod flags;
+mod folder;
+mod id;
+mod name;
+
+pub use address::{Address, AddressError, DomainName};
+pub use class::{AccountState, MailboxClass, UnknownName};
+pub use clock::{Clock, FixedClock, Rng};
+pub use flags::{Flags, Keyword, KeywordError, KEYWORDS_PER_ACCOUNT_MAX};
+pub use folder::{DEFAULT_FOLDERS, DELIMITER, FolderName, FolderNameError, INBOX, SpecialUse};
+pub use id::{AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ThreadId, TraceId, Uid, UidValidity, UnitId};
+pub use name::fold_marks;
