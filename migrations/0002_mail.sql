@@ -1,0 +1,388 @@
+-- The mail store: who has a mailbox, what lies in it, and the bytes behind it.
+--
+-- Read with docs/ARCHITECTURE.md, "Data". Three rules hold everywhere below:
+--   * a writer of a mailbox first takes that account's row in `counters` (accounts in id order), and only then
+--     touches its folders and entries; so modseq order is commit order and no two writers can deadlock;
+--   * neither flags nor modseq of an entry is in any index (it would end heap-only updates);
+--   * bytes are removed only by the sweeper, in two steps with a long pause between them.
+
+-- Organisation ---------------------------------------------------------------------------------------------------
+
+create table domains (
+    domain_id  bigint generated always as identity constraint domains_pkey primary key,
+    name       text not null constraint domains_name_key unique
+               constraint domains_name_check check (name = lower(name) and name <> ''),
+    profile    text not null,
+    created_at timestamptz not null
+);
+comment on table domains is 'Mail domains this installation hosts; the profile names the regulation it follows.';
+
+create table units (
+    unit_id    bigint generated always as identity constraint units_pkey primary key,
+    domain_id  bigint not null constraint units_domain_fkey references domains,
+    parent_id  bigint constraint units_parent_fkey references units,
+    code       text not null constraint units_code_check check (code <> ''),
+    name       text not null constraint units_name_check check (name <> ''),
+    kind       text not null,
+    created_at timestamptz not null,
+    constraint units_code_key unique (domain_id, code)
+);
+comment on table units is 'Organisations (đơn vị) as a tree per domain.';
+
+create table accounts (
+    account_id      bigint generated always as identity constraint accounts_pkey primary key,
+    domain_id       bigint not null constraint accounts_domain_fkey references domains,
+    unit_id         bigint constraint accounts_unit_fkey references units,
+    class           text not null
+                    constraint accounts_class_check check (class in ('person', 'leader', 'organisation', 'service')),
+    state           text not null
+                    constraint accounts_state_check check (state in ('new', 'active', 'locked', 'to_be_deleted', 'deleted')),
+    display_name    text not null,
+    quota_bytes     bigint not null constraint accounts_quota_check check (quota_bytes >= 0),
+    password_hash   text,
+    password_change boolean not null,
+    -- Raised when rights end (password changed, locked, deleted): sessions opened before are closed.
+    security_epoch  bigint not null default 0,
+    created_at      timestamptz not null
+);
+comment on table accounts is 'Mailboxes (hộp thư). A deleted one keeps its row, so that its number is never used again.';
+
+create table addresses (
+    address    text constraint addresses_pkey primary key,
+    account_id bigint not null constraint addresses_account_fkey references accounts,
+    kind       text not null constraint addresses_kind_check check (kind in ('primary', 'alias', 'retired')),
+    created_at timestamptz not null
+);
+create unique index addresses_one_primary on addresses (account_id) where kind = 'primary';
+create index addresses_account on addresses (account_id);
+comment on table addresses is 'Every address ever given out; a retired one is kept so that nobody else is given it.';
+
+-- Mailboxes ------------------------------------------------------------------------------------------------------
+
+create table counters (
+    account_id  bigint constraint counters_pkey primary key constraint counters_account_fkey references accounts,
+    modseq      bigint not null default 1,
+    used_bytes  bigint not null default 0 constraint counters_used_check check (used_bytes >= 0),
+    messages    bigint not null default 0 constraint counters_messages_check check (messages >= 0),
+    uid_validity bigint not null default 0
+) with (fillfactor = 40);
+comment on table counters is 'Per mailbox: modification sequence and usage. Its row is the lock of the mailbox.';
+
+create table folders (
+    folder_id    bigint generated always as identity constraint folders_pkey primary key,
+    account_id   bigint not null constraint folders_account_fkey references accounts,
+    name         text not null,
+    special_use  text constraint folders_special_use_check
+                 check (special_use in ('archive', 'drafts', 'junk', 'sent', 'trash')),
+    uid_validity bigint not null constraint folders_uid_validity_check check (uid_validity between 1 and 4294967295),
+    uid_next     bigint not null default 1,
+    -- First uid no session has been told of as \Recent.
+    recent_uid   bigint not null default 1,
+    -- Last change of any kind, and last change of a flag or keyword: a folder view is renewed by what moved.
+    modseq       bigint not null,
+    flags_modseq bigint not null,
+    created_at   timestamptz not null,
+    constraint folders_name_key unique (account_id, name)
+) with (fillfactor = 60);
+comment on table folders is 'Folders of mailboxes, by full name.';
+
+create table subscriptions (
+    account_id bigint not null constraint subscriptions_account_fkey references accounts,
+    name       text not null,
+    constraint subscriptions_pkey primary key (account_id, name)
+);
+comment on table subscriptions is 'Folder names a user subscribed to; a name may outlive its folder (RFC 9051 6.3.7).';
+
+create table keywords (
+    account_id bigint not null constraint keywords_account_fkey references accounts,
+    keyword_id smallint not null constraint keywords_id_check check (keyword_id between 1 and 250),
+    name       text not null,
+    constraint keywords_pkey primary key (account_id, keyword_id)
+);
+create unique index keywords_name_key on keywords (account_id, lower(name));
+comment on table keywords is 'Keywords (labels) a mailbox has ever used.';
+
+create sequence email_ids;
+
+create table entries (
+    account_id    bigint not null,
+    folder_id     bigint not null,
+    uid           bigint not null constraint entries_uid_check check (uid between 1 and 4294967295),
+    content_id    bigint not null,
+    email_id      bigint not null default nextval('email_ids'),
+    thread_id     bigint not null,
+    flags         integer not null,
+    keywords      smallint[] not null default '{}',
+    modseq        bigint not null,
+    size          bigint not null,
+    internal_date timestamptz not null,
+    save_date     timestamptz not null,
+    recipient     text,
+    constraint entries_pkey primary key (account_id, folder_id, uid)
+) partition by hash (account_id);
+comment on table entries is 'One message in one folder: all that a further recipient costs.';
+
+do $$
+begin
+    for part in 0..15 loop
+        execute format(
+            'create table entries_%s partition of entries for values with (modulus 16, remainder %s) with (fillfactor = 85)',
+            lpad(part::text, 2, '0'), part);
+    end loop;
+end $$;
+create index entries_content on entries (content_id);
+
+create table tombstones (
+    account_id bigint not null,
+    folder_id  bigint not null,
+    modseq     bigint not null,
+    uid        bigint not null,
+    constraint tombstones_pkey primary key (account_id, folder_id, modseq, uid)
+);
+comment on table tombstones is 'Uids that went, so that a client or another node can be told (RFC 7162 VANISHED).';
+
+-- Bytes ----------------------------------------------------------------------------------------------------------
+
+create table objects (
+    object_id    bigint generated always as identity constraint objects_pkey primary key,
+    name         text not null constraint objects_name_key unique,
+    created_at   timestamptz not null,
+    condemned_at timestamptz
+);
+comment on table objects is 'Files or S3 objects that hold large chunks when [content] url is set; a name is used once.';
+
+create table chunks (
+    chunk_id      bigint generated always as identity constraint chunks_pkey primary key,
+    hash          bytea not null constraint chunks_hash_key unique
+                  constraint chunks_hash_check check (length(hash) = 32),
+    size          integer not null,
+    data          bytea,
+    object_id     bigint constraint chunks_object_fkey references objects,
+    object_offset bigint,
+    object_length integer,
+    created_at    timestamptz not null,
+    condemned_at  timestamptz,
+    constraint chunks_place_check check ((data is null) = (object_id is not null))
+) with (fillfactor = 95);
+alter table chunks alter column data set storage external;
+create index chunks_condemned on chunks (condemned_at) where condemned_at is not null;
+create index chunks_object on chunks (object_id) where object_id is not null;
+comment on table chunks is 'Content-defined pieces of messages, keyed by BLAKE3 of the plain bytes, zstd-compressed one by one.';
+
+create table contents (
+    content_id   bigint generated always as identity constraint contents_pkey primary key,
+    size         bigint not null,
+    chunk_ids    bigint[] not null,
+    chunk_sizes  integer[] not null,
+    envelope     bytea not null,
+    structure    bytea not null,
+    preview      text not null,
+    thread_id    bigint not null,
+    created_at   timestamptz not null,
+    condemned_at timestamptz,
+    constraint contents_chunks_check check (cardinality(chunk_ids) = cardinality(chunk_sizes))
+);
+create index contents_condemned on contents (condemned_at) where condemned_at is not null;
+comment on table contents is 'The bytes and facts of one message as it arrived, shared by every entry that shows it; never changed.';
+
+create table chunk_refs (
+    chunk_id   bigint not null,
+    content_id bigint not null,
+    constraint chunk_refs_pkey primary key (chunk_id, content_id)
+);
+comment on table chunk_refs is 'Which contents need a chunk: what the sweeper asks.';
+
+create table sweep_candidates (
+    content_id bigint not null,
+    noted_at   timestamptz not null
+);
+comment on table sweep_candidates is 'Contents that lost an entry: looked at by the sweeper, then forgotten.';
+
+create table pending_deliveries (
+    pending_id    bigint generated always as identity constraint pending_deliveries_pkey primary key,
+    content_id    bigint not null,
+    account_ids   bigint[] not null,
+    folder_ids    bigint[] not null,
+    recipients    text[] not null,
+    internal_date timestamptz not null,
+    attempts      integer not null default 0
+);
+create index pending_deliveries_content on pending_deliveries (content_id);
+comment on table pending_deliveries is 'Accepted mail for more recipients than one transaction takes, in batches.';
+
+-- Evidence -------------------------------------------------------------------------------------------------------
+
+create table events (
+    event_id   bigint generated always as identity,
+    at         timestamptz not null,
+    kind       text not null,
+    trace      text not null,
+    account_id bigint,
+    remote     text,
+    sender     text,
+    recipients text[],
+    size       bigint,
+    status     text,
+    constraint events_pkey primary key (at, event_id)
+) partition by range (at);
+comment on table events is 'What happened, by month: received, delivered, log-ins, errors. Never content.';
+
+create table audit (
+    audit_id  bigint generated always as identity constraint audit_pkey primary key,
+    at        timestamptz not null,
+    actor     text not null,
+    action    text not null,
+    target    text not null,
+    detail    jsonb not null,
+    previous  bytea not null,
+    digest    bytea not null constraint audit_digest_key unique
+);
+comment on table audit is 'Administrative acts (nhật ký quản trị), append-only; each row carries the digest of the one before.';
+
+create table installation (
+    singleton   boolean constraint installation_pkey primary key default true
+                constraint installation_singleton_check check (singleton),
+    timeline_id integer not null
+);
+comment on table installation is 'What this database was when it was last opened: its timeline, to notice a failover or restore.';
+
+-- Months of events are made and dropped by their owner only, through these two functions.
+
+create function keep_event_months(p_now timestamptz) returns void
+    language plpgsql security definer set search_path = public, pg_temp
+as $$
+declare
+    month date;
+    part  text;
+begin
+    for ahead in 0..2 loop
+        month := (date_trunc('month', p_now at time zone 'UTC') + make_interval(months => ahead))::date;
+        part := 'events_' || to_char(month, 'YYYY_MM');
+        if to_regclass(part) is null then
+            perform pg_advisory_xact_lock(hashtext('congthu.events'));
+            execute format(
+                'create table if not exists %I partition of events for values from (%L) to (%L)',
+                part, month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC');
+            execute format('create index if not exists %I on %I (trace)', part || '_trace', part);
+        end if;
+    end loop;
+end $$;
+comment on function keep_event_months is 'Makes the partitions of this month and the two after it.';
+
+create function drop_event_months(p_now timestamptz, p_months integer) returns integer
+    language plpgsql security definer set search_path = public, pg_temp
+as $$
+declare
+    part    text;
+    dropped integer := 0;
+    -- Logs are kept at least six months (An Giang 63/2016 Điều 9.2): no caller can lower this.
+    oldest  text := 'events_' || to_char(
+        date_trunc('month', p_now at time zone 'UTC') - make_interval(months => greatest(p_months, 6)), 'YYYY_MM');
+begin
+    for part in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                where i.inhparent = 'events'::regclass and c.relname < oldest
+    loop
+        execute format('drop table %I', part);
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+end $$;
+comment on function drop_event_months is 'Drops months older than p_months, never younger than six.';
+
+-- Accepting a message --------------------------------------------------------------------------------------------
+
+-- Keeps the chunks of a message from the sweeper for as long as this transaction may run, or fails with CT001 when one
+-- is gone (the caller writes the chunks again). A chunk that is not condemned now cannot be deleted before the sweeper
+-- has condemned it and waited longer than the longest transaction; a condemned one is freed by an UPDATE, which the
+-- sweeper's DELETE re-checks (a mere row lock it would not).
+create function hold_chunks(p_chunk_ids bigint[]) returns void
+    language plpgsql
+as $$
+declare
+    wanted    integer;
+    found     integer;
+    condemned integer;
+begin
+    select count(distinct id) into wanted from unnest(p_chunk_ids) as id;
+    select count(*), count(condemned_at) into found, condemned from chunks where chunk_id = any (p_chunk_ids);
+    if condemned > 0 then
+        perform 1 from chunks where chunk_id = any (p_chunk_ids) and condemned_at is not null
+            order by chunk_id for no key update;
+        update chunks set condemned_at = null where chunk_id = any (p_chunk_ids) and condemned_at is not null;
+        select count(*) into found from chunks where chunk_id = any (p_chunk_ids) and condemned_at is null;
+    end if;
+    if found <> wanted then
+        raise exception 'a chunk was swept' using errcode = 'CT001';
+    end if;
+end $$;
+
+create function add_content(
+    p_now timestamptz, p_size bigint, p_chunk_ids bigint[], p_chunk_sizes integer[],
+    p_envelope bytea, p_structure bytea, p_preview text, p_thread_id bigint
+) returns bigint
+    language plpgsql
+as $$
+declare
+    new_id bigint;
+begin
+    perform hold_chunks(p_chunk_ids);
+    insert into contents (size, chunk_ids, chunk_sizes, envelope, structure, preview, thread_id, created_at)
+        values (p_size, p_chunk_ids, p_chunk_sizes, p_envelope, p_structure, p_preview, p_thread_id, p_now)
+        returning content_id into new_id;
+    insert into chunk_refs (chunk_id, content_id) select distinct id, new_id from unnest(p_chunk_ids) as id;
+    return new_id;
+end $$;
+
+-- Puts one content into one folder of each account. Locking and reading are separate statements on purpose: each sees
+-- what the one before waited for. Fails with CT002 when a mailbox or folder is gone.
+create function add_entries(
+    p_now timestamptz, p_content_id bigint, p_account_ids bigint[], p_folder_ids bigint[], p_recipients text[],
+    p_internal_date timestamptz, p_flags integer, p_keywords smallint[]
+) returns table (account_id bigint, folder_id bigint, uid bigint, modseq bigint)
+    language plpgsql
+as $$
+#variable_conflict use_column
+declare
+    added bigint;
+begin
+    perform 1 from counters c where c.account_id = any (p_account_ids) order by c.account_id for no key update;
+    return query
+    with content as (
+        select size, thread_id from contents where content_id = p_content_id
+    ), bumped as (
+        update counters c
+           set modseq = c.modseq + 1, used_bytes = c.used_bytes + content.size, messages = c.messages + 1
+          from content
+         where c.account_id = any (p_account_ids)
+        returning c.account_id, c.modseq
+    ), wanted as (
+        select * from unnest(p_account_ids, p_folder_ids, p_recipients) as w (account_id, folder_id, recipient)
+    ), placed as (
+        update folders f
+           set uid_next = f.uid_next + 1, modseq = b.modseq
+          from bumped b join wanted w on w.account_id = b.account_id
+         where f.folder_id = w.folder_id and f.account_id = w.account_id
+        returning f.account_id, f.folder_id, f.uid_next - 1 as uid, f.modseq, w.recipient
+    )
+    insert into entries as e (account_id, folder_id, uid, content_id, thread_id, flags, keywords, modseq, size,
+                              internal_date, save_date, recipient)
+    select p.account_id, p.folder_id, p.uid, p_content_id, content.thread_id, p_flags, p_keywords, p.modseq,
+           content.size, p_internal_date, p_now, p.recipient
+      from placed p, content
+    returning e.account_id, e.folder_id, e.uid, e.modseq;
+    get diagnostics added = row_count;
+    if added <> cardinality(p_account_ids) then
+        raise exception 'a mailbox or folder is gone' using errcode = 'CT002';
+    end if;
+end $$;
+
+-- Rights ---------------------------------------------------------------------------------------------------------
+
+grant select, insert, update, delete on
+    domains, units, accounts, addresses, counters, folders, subscriptions, keywords, entries, tombstones,
+    objects, chunks, contents, chunk_refs, sweep_candidates, pending_deliveries, installation to congthu_server;
+revoke all on events, audit from congthu_server;
+grant select, insert on events, audit to congthu_server;
+grant usage on all sequences in schema public to congthu_server;
+revoke all on function keep_event_months(timestamptz), drop_event_months(timestamptz, integer) from public;
+grant execute on function keep_event_months(timestamptz), drop_event_months(timestamptz, integer) to congthu_server;
