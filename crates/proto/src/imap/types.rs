@@ -1,0 +1,505 @@
+//! The words of IMAP: what a client can ask and the small types that answers are made of.
+//!
+//! Everything here is already decoded: mailbox names and patterns out of modified UTF-7, search strings out of
+//! their charset, SASL initial responses out of base64. A value that the grammar forbids is not constructed by
+//! the parser. `Debug` never shows a password.
+
+use super::sequence::SequenceSet;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::num::NonZeroU32;
+
+/// `tag = 1*<any ASTRING-CHAR except "+">` (RFC 3501 9).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(pub(super) String);
+
+impl Tag {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Tag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A complete command, APPEND excepted (see [`AppendStart`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub tag: Tag,
+    pub command: Command,
+}
+
+/// What a client asks for. `uid: true` is the command's UID form (RFC 3501 6.4.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    // Any state
+    Capability,
+    Noop,
+    Logout,
+    /// RFC 2971; empty for `NIL`.
+    Id(Vec<(String, Option<String>)>),
+    // Not authenticated
+    Starttls,
+    /// `initial`: the SASL-IR response, decoded; `Some` and empty for `=` (RFC 4959 3).
+    Authenticate {
+        mechanism: String,
+        initial: Option<Secret>,
+    },
+    Login {
+        user: String,
+        password: Secret,
+    },
+    // Authenticated
+    /// Capability names in upper case (RFC 5161).
+    Enable(Vec<String>),
+    /// SELECT, and EXAMINE when `read_only`.
+    Select {
+        mailbox: Mailbox,
+        read_only: bool,
+    },
+    /// `special_use`: attributes of CREATE-SPECIAL-USE as written, `\Archive` (RFC 6154 3).
+    Create {
+        mailbox: Mailbox,
+        special_use: Vec<String>,
+    },
+    Delete(Mailbox),
+    Rename {
+        from: Mailbox,
+        to: Mailbox,
+    },
+    Subscribe(Mailbox),
+    Unsubscribe(Mailbox),
+    List(List),
+    Lsub {
+        reference: Mailbox,
+        pattern: ListPattern,
+    },
+    Namespace,
+    Status {
+        mailbox: Mailbox,
+        items: Vec<StatusItem>,
+    },
+    Idle,
+    GetQuota(String),
+    GetQuotaRoot(Mailbox),
+    /// Resource names in upper case with their limits (RFC 9208 4.1.3).
+    SetQuota {
+        root: String,
+        limits: Vec<(String, u64)>,
+    },
+    // Selected
+    Check,
+    Close,
+    Unselect,
+    /// `uids` is there for UID EXPUNGE (RFC 4315 2.1).
+    Expunge {
+        uids: Option<SequenceSet>,
+    },
+    Search {
+        uid: bool,
+        key: SearchKey,
+    },
+    Fetch {
+        uid: bool,
+        set: SequenceSet,
+        items: Vec<FetchItem>,
+    },
+    Store {
+        uid: bool,
+        set: SequenceSet,
+        mode: StoreMode,
+        silent: bool,
+        flags: Vec<Flag>,
+    },
+    Copy {
+        uid: bool,
+        set: SequenceSet,
+        mailbox: Mailbox,
+    },
+    Move {
+        uid: bool,
+        set: SequenceSet,
+        mailbox: Mailbox,
+    },
+}
+
+impl Command {
+    /// The verb, for logs and for the text of the tagged reply; the UID forms begin with `UID `.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Capability => "CAPABILITY",
+            Self::Noop => "NOOP",
+            Self::Logout => "LOGOUT",
+            Self::Id(_) => "ID",
+            Self::Starttls => "STARTTLS",
+            Self::Authenticate { .. } => "AUTHENTICATE",
+            Self::Login { .. } => "LOGIN",
+            Self::Enable(_) => "ENABLE",
+            Self::Select { read_only: false, .. } => "SELECT",
+            Self::Select { read_only: true, .. } => "EXAMINE",
+            Self::Create { .. } => "CREATE",
+            Self::Delete(_) => "DELETE",
+            Self::Rename { .. } => "RENAME",
+            Self::Subscribe(_) => "SUBSCRIBE",
+            Self::Unsubscribe(_) => "UNSUBSCRIBE",
+            Self::List(_) => "LIST",
+            Self::Lsub { .. } => "LSUB",
+            Self::Namespace => "NAMESPACE",
+            Self::Status { .. } => "STATUS",
+            Self::Idle => "IDLE",
+            Self::GetQuota(_) => "GETQUOTA",
+            Self::GetQuotaRoot(_) => "GETQUOTAROOT",
+            Self::SetQuota { .. } => "SETQUOTA",
+            Self::Check => "CHECK",
+            Self::Close => "CLOSE",
+            Self::Unselect => "UNSELECT",
+            Self::Expunge { uids: None } => "EXPUNGE",
+            Self::Expunge { uids: Some(_) } => "UID EXPUNGE",
+            Self::Search { uid: false, .. } => "SEARCH",
+            Self::Search { uid: true, .. } => "UID SEARCH",
+            Self::Fetch { uid: false, .. } => "FETCH",
+            Self::Fetch { uid: true, .. } => "UID FETCH",
+            Self::Store { uid: false, .. } => "STORE",
+            Self::Store { uid: true, .. } => "UID STORE",
+            Self::Copy { uid: false, .. } => "COPY",
+            Self::Copy { uid: true, .. } => "UID COPY",
+            Self::Move { uid: false, .. } => "MOVE",
+            Self::Move { uid: true, .. } => "UID MOVE",
+        }
+    }
+}
+
+/// APPEND up to its message literal, whose bytes follow as events of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendStart {
+    pub tag: Tag,
+    pub mailbox: Mailbox,
+    pub message: AppendMessage,
+}
+
+/// One message of an APPEND: its attributes and its announced size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendMessage {
+    pub flags: Vec<Flag>,
+    pub internal_date: Option<Timestamp>,
+    /// Octets of the message.
+    pub bytes: u64,
+    /// The client waits for a continuation before it sends the message.
+    pub synchronising: bool,
+}
+
+/// Bytes that must not reach a log: a password, a SASL response.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl Secret {
+    /// `None` when it is not UTF-8, so that it can be nobody's password.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A mailbox name as the client means it, decoded; not yet checked for what we allow as a name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mailbox(pub String);
+
+impl Mailbox {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// RFC 3501 5.1: INBOX in any case.
+    #[must_use]
+    pub fn is_inbox(&self) -> bool {
+        self.0.eq_ignore_ascii_case("INBOX")
+    }
+}
+
+/// A LIST or LSUB pattern, decoded; `*` matches anything, `%` anything within one level (RFC 3501 6.3.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPattern(pub String);
+
+/// `LIST [selection] reference patterns [RETURN (options)]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    pub reference: Mailbox,
+    /// At least one; more than one only in the extended form.
+    pub patterns: Vec<ListPattern>,
+    /// Selection option SPECIAL-USE: only mailboxes that have a special use (RFC 6154 5.2).
+    pub select_special_use: bool,
+    /// Return option SPECIAL-USE; we may return the attributes without it (RFC 6154 5.1).
+    pub return_special_use: bool,
+    /// Return option CHILDREN (RFC 5258 4).
+    pub return_children: bool,
+}
+
+/// `status-att` (RFC 3501 9), with those of RFC 9208 4.1.4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StatusItem {
+    Messages,
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    /// Messages marked `\Deleted`.
+    Deleted,
+    /// Octets that expunging the messages marked `\Deleted` would free.
+    DeletedStorage,
+}
+
+impl StatusItem {
+    pub const ALL: [Self; 7] = [
+        Self::Messages,
+        Self::Recent,
+        Self::UidNext,
+        Self::UidValidity,
+        Self::Unseen,
+        Self::Deleted,
+        Self::DeletedStorage,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "MESSAGES",
+            Self::Recent => "RECENT",
+            Self::UidNext => "UIDNEXT",
+            Self::UidValidity => "UIDVALIDITY",
+            Self::Unseen => "UNSEEN",
+            Self::Deleted => "DELETED",
+            Self::DeletedStorage => "DELETED-STORAGE",
+        }
+    }
+}
+
+/// A flag as a client writes it. `\Recent` can be written but not stored (RFC 3501 2.3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Flag {
+    Answered,
+    Flagged,
+    Deleted,
+    Seen,
+    Draft,
+    Recent,
+    /// An atom, as written.
+    Keyword(String),
+    /// `\` and an atom, as written; none is defined for storing.
+    Extension(String),
+}
+
+impl Flag {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Answered => "\\Answered",
+            Self::Flagged => "\\Flagged",
+            Self::Deleted => "\\Deleted",
+            Self::Seen => "\\Seen",
+            Self::Draft => "\\Draft",
+            Self::Recent => "\\Recent",
+            Self::Keyword(name) | Self::Extension(name) => name,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreMode {
+    /// `FLAGS`
+    Replace,
+    /// `+FLAGS`
+    Add,
+    /// `-FLAGS`
+    Remove,
+}
+
+/// `fetch-att`; the macros ALL, FAST and FULL arrive expanded (RFC 3501 6.4.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchItem {
+    Envelope,
+    Flags,
+    InternalDate,
+    Rfc822,
+    Rfc822Header,
+    Rfc822Size,
+    Rfc822Text,
+    /// `BODY`: the structure without extension data.
+    Body,
+    BodyStructure,
+    Uid,
+    Section(BodySection),
+}
+
+/// `BODY[section]<offset.length>`, with `peek` for BODY.PEEK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodySection {
+    pub section: Section,
+    pub peek: bool,
+    pub partial: Option<Partial>,
+}
+
+/// What is inside the brackets; no part and no text is the whole message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// `section-part`, each number from 1.
+    pub part: Vec<u32>,
+    pub text: Option<SectionText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionText {
+    Header,
+    /// Field names as written.
+    HeaderFields(Vec<String>),
+    HeaderFieldsNot(Vec<String>),
+    Text,
+    /// Only with a part.
+    Mime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// Octets from the section's start.
+    pub offset: u32,
+    /// Octets wanted.
+    pub length: NonZeroU32,
+}
+
+/// `search-key` (RFC 3501 6.4.4). OR chains and lists are flat: nesting only where the operators alternate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchKey {
+    All,
+    /// ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, KEYWORD: the message has the flag.
+    Has(Flag),
+    /// The UN… forms.
+    Lacks(Flag),
+    New,
+    Old,
+    Recent,
+    Bcc(String),
+    Body(String),
+    Cc(String),
+    From(String),
+    Subject(String),
+    Text(String),
+    To(String),
+    /// Field name and text; an empty text asks that the field be there.
+    Header(String, String),
+    /// By internal date, its time and zone disregarded.
+    Internal(DateTest, Date),
+    /// By the Date: header, its time and zone disregarded.
+    Sent(DateTest, Date),
+    /// More octets than.
+    Larger(u64),
+    /// Fewer octets than.
+    Smaller(u64),
+    /// By message sequence number.
+    Sequence(SequenceSet),
+    Uid(SequenceSet),
+    Not(Box<SearchKey>),
+    /// At least two.
+    Or(Vec<SearchKey>),
+    /// At least two.
+    And(Vec<SearchKey>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateTest {
+    /// BEFORE: earlier than the date.
+    Before,
+    /// ON: within the date.
+    On,
+    /// SINCE: within the date or later.
+    Since,
+}
+
+/// The condition of a status response (RFC 3501 7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    No,
+    Bad,
+    Preauth,
+    Bye,
+}
+
+impl Status {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::No => "NO",
+            Self::Bad => "BAD",
+            Self::Preauth => "PREAUTH",
+            Self::Bye => "BYE",
+        }
+    }
+}
+
+/// `resp-text-code` (RFC 3501 7.1, RFC 5530, and the extensions named).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Code {
+    Alert,
+    BadCharset,
+    Capability(Vec<String>),
+    Parse,
+    /// Flag names; `any` adds `\*`.
+    PermanentFlags {
+        flags: Vec<String>,
+        any: bool,
+    },
+    ReadOnly,
+    ReadWrite,
+    TryCreate,
+    UidNext(u32),
+    UidValidity(u32),
+    /// Sequence number of the first unseen message.
+    Unseen(u32),
+    /// RFC 4315 3: uidvalidity, uids.
+    AppendUid(u32, Vec<u32>),
+    /// RFC 4315 3: uidvalidity, sources and destinations in matching order.
+    CopyUid(u32, Vec<u32>, Vec<u32>),
+    /// RFC 4315 3.
+    UidNotSticky,
+    /// RFC 7889 / RFC 4469.
+    TooBig,
+    /// RFC 9208 4.3.
+    OverQuota,
+    /// RFC 6154 3.
+    UseAttr,
+    /// RFC 5530 3, as those that follow.
+    Unavailable,
+    AuthenticationFailed,
+    AuthorizationFailed,
+    Expired,
+    PrivacyRequired,
+    ContactAdmin,
+    NoPerm,
+    InUse,
+    ExpungeIssued,
+    Corruption,
+    ServerBug,
+    ClientBug,
+    Cannot,
+    Limit,
+    AlreadyExists,
+    NonExistent,
+    /// RFC 7162 3.1.2.2; trivial, so here already.
+    NoModSeq,
+    /// RFC 7162 3.1.2.1.
+    HighestModSeq(u64),
+    /// RFC 9051 7.1: the mailbox was closed by a SELECT.
+    Closed,
+}
