@@ -1,0 +1,184 @@
+//! A Postgres database of its own for each test.
+//!
+//! Invariants: every test database is a clone of a template that holds all of `migrations/`; the template's name carries a
+//! hash of those files, so a changed migration makes a new template; migrations run as the owner role, which is no
+//! superuser, as in a real installation. No crate of ours is used here (its types would exist twice in unit tests).
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::cluster::{Cluster, SUPERUSER};
+
+/// Runs the migrations and owns every table.
+pub const OWNER_ROLE: &str = "congthu_owner";
+/// What the server logs in as: no DDL, no change of audit rows.
+pub const SERVER_ROLE: &str = "congthu_server";
+
+/// Any number will do as long as all processes use it: guards the making of roles and templates.
+const TEMPLATE_LOCK: i64 = 0x0063_6f6e_6774_6875;
+
+/// A database that is dropped (best effort) when this goes out of scope.
+#[derive(Debug)]
+pub struct TestDatabase {
+    /// As the owner of the tables.
+    pub owner_url: String,
+    /// As the role the server uses.
+    pub server_url: String,
+    /// As a superuser: to cut other connections, to look at what nobody else may.
+    pub superuser_url: String,
+    /// Its name in the shared cluster.
+    pub name: String,
+    maintenance_url: String,
+}
+
+/// A database with every migration applied.
+///
+/// # Panics
+/// When Postgres cannot be started or a migration fails: no test could say anything then.
+pub async fn database() -> TestDatabase {
+    let cluster = cluster().await;
+    let migrations = migrations();
+    let template = template_name(&migrations);
+    let maintenance_url = cluster.url(SUPERUSER, "postgres");
+    let mut connection = connect(&maintenance_url).await;
+    if !exists(&mut connection, &template).await {
+        make_template(&cluster, &mut connection, &template, &migrations).await;
+    }
+    clone(&cluster, connection, &template).await
+}
+
+/// A database with nothing in it: for the tests of the migrator.
+///
+/// # Panics
+/// When Postgres cannot be started.
+pub async fn empty_database() -> TestDatabase {
+    let cluster = cluster().await;
+    let mut connection = connect(&cluster.url(SUPERUSER, "postgres")).await;
+    run(&mut connection, format!("select pg_advisory_lock({TEMPLATE_LOCK})")).await;
+    make_owner(&mut connection).await;
+    run(&mut connection, format!("select pg_advisory_unlock({TEMPLATE_LOCK})")).await;
+    clone(&cluster, connection, "template0").await
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let (url, name) = (self.maintenance_url.clone(), self.name.clone());
+        // A thread of its own: the test's runtime may be shutting down, and a destructor cannot await.
+        let dropper = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(&url).await.map_err(std::io::Error::other)?;
+                let sql = format!("drop database if exists {name} with (force)");
+                connection.execute(AssertSqlSafe(sql)).await.map_err(std::io::Error::other)?;
+                Ok::<_, std::io::Error>(())
+            })
+        });
+        let _ = dropper.join();
+    }
+}
+
+async fn cluster() -> Cluster {
+    let started =
+        tokio::task::spawn_blocking(Cluster::ensure).await.expect("starting Postgres must not panic");
+    started.unwrap_or_else(|error| panic!("cannot start the test Postgres: {error}"))
+}
+
+async fn clone(cluster: &Cluster, mut connection: PgConnection, template: &str) -> TestDatabase {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // A process id may come back while an old database of that number is still there, hence the drop.
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    run(&mut connection, format!("drop database if exists {name} with (force)")).await;
+    run(&mut connection, format!("create database {name} template {template} owner {OWNER_ROLE}")).await;
+    let _ = connection.close().await;
+    TestDatabase {
+        owner_url: cluster.url(OWNER_ROLE, &name),
+        server_url: cluster.url(SERVER_ROLE, &name),
+        superuser_url: cluster.url(SUPERUSER, &name),
+        maintenance_url: cluster.url(SUPERUSER, "postgres"),
+        name,
+    }
+}
+
+/// Makes the template under another name first: a half-made one is never cloned.
+async fn make_template(
+    cluster: &Cluster,
+    connection: &mut PgConnection,
+    template: &str,
+    migrations: &[(PathBuf, String)],
+) {
+    run(connection, format!("select pg_advisory_lock({TEMPLATE_LOCK})")).await;
+    if !exists(connection, template).await {
+        let draft = format!("draft_{template}");
+        make_owner(connection).await;
+        run(connection, format!("drop database if exists {draft} with (force)")).await;
+        run(connection, format!("create database {draft} template template0 owner {OWNER_ROLE}")).await;
+        apply(&cluster.url(OWNER_ROLE, &draft), migrations).await;
+        run(connection, format!("alter database {draft} rename to {template}")).await;
+    }
+    run(connection, format!("select pg_advisory_unlock({TEMPLATE_LOCK})")).await;
+}
+
+/// The owner may make roles (the first migration does) and nothing else that a superuser may.
+async fn make_owner(connection: &mut PgConnection) {
+    let sql = format!(
+        "do $$ begin
+             if not exists (select from pg_roles where rolname = '{OWNER_ROLE}') then
+                 create role {OWNER_ROLE} login createrole;
+             end if;
+         end $$"
+    );
+    run(connection, sql).await;
+}
+
+async fn apply(url: &str, migrations: &[(PathBuf, String)]) {
+    let mut connection = connect(url).await;
+    for (path, sql) in migrations {
+        let applied = connection.execute(AssertSqlSafe(format!("begin;\n{sql}\n;commit"))).await;
+        if let Err(error) = applied {
+            panic!("{}: {error}", path.display());
+        }
+    }
+    connection.close().await.expect("the template must have no connections left");
+}
+
+/// Every migration with its text, in the order of the file names.
+fn migrations() -> Vec<(PathBuf, String)> {
+    let directory = crate::workspace().join("migrations");
+    let entries = fs::read_dir(&directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "sql"));
+    paths.sort();
+    let read = |path: PathBuf| {
+        let sql = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (path, sql)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn template_name(migrations: &[(PathBuf, String)]) -> String {
+    let mut hasher = DefaultHasher::new();
+    for (path, sql) in migrations {
+        (path.file_name(), sql).hash(&mut hasher);
+    }
+    format!("template_{:016x}", hasher.finish())
+}
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+async fn exists(connection: &mut PgConnection, database: &str) -> bool {
+    let found = sqlx::query_scalar("select exists (select from pg_database where datname = $1)");
+    found.bind(database).fetch_one(connection).await.expect("pg_database can always be read")
+}
+
+async fn run(connection: &mut PgConnection, sql: String) {
+    if let Err(error) = connection.execute(AssertSqlSafe(sql.clone())).await {
+        panic!("{sql}: {error}");
+    }
+}
