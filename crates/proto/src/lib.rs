@@ -1,2 +1,4 @@
 //! proto
 pub mod imap;
+
+pub mod mime;

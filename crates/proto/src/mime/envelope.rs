@@ -1,0 +1,86 @@
+//! The envelope of a message as IMAP shows it: raw values, unfolded, encoded words kept.
+
+use serde::{Deserialize, Serialize};
+
+/// First octet of the stored form; another one means facts are made anew from the raw bytes.
+const VERSION: u8 = 1;
+
+/// One entry of an address list in the four fields of RFC 9051 7.5.2, raw (encoded words and UTF-8 kept).
+///
+/// Group syntax is two markers around its members: a start has only `mailbox` (the group's name), an end has nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailAddress {
+    /// Display name, quotes and backslashes removed.
+    pub name: Option<Vec<u8>>,
+    /// Source route (`@a,@b`), obsolete.
+    pub route: Option<Vec<u8>>,
+    /// Local part, or a group's name, or — of something that is not an address — its whole text.
+    pub mailbox: Option<Vec<u8>>,
+    /// Domain; empty for an address that has none, `None` only in group markers.
+    pub host: Option<Vec<u8>>,
+}
+
+impl MailAddress {
+    /// True for the marker that opens a group.
+    pub fn is_group_start(&self) -> bool {
+        self.host.is_none() && self.mailbox.is_some()
+    }
+
+    /// True for the marker that closes a group.
+    pub fn is_group_end(&self) -> bool {
+        self.host.is_none() && self.mailbox.is_none()
+    }
+
+    /// `local@domain` as text (legacy octets decoded), `None` for group markers.
+    pub fn address(&self) -> Option<String> {
+        let host = self.host.as_ref()?;
+        let mut text = String::from_utf8_lossy(self.mailbox.as_deref().unwrap_or_default()).into_owned();
+        if !host.is_empty() {
+            text.push('@');
+            text.push_str(&String::from_utf8_lossy(host));
+        }
+        Some(text)
+    }
+
+    /// The display name decoded for people.
+    pub fn display_name(&self) -> Option<String> {
+        self.name.as_deref().map(super::decode_header)
+    }
+}
+
+/// RFC 9051 7.5.2 ENVELOPE. `None` is a missing field, an empty value a field without content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Date, as written.
+    pub date: Option<Vec<u8>>,
+    /// Subject, as written.
+    pub subject: Option<Vec<u8>>,
+    /// From; several fields are one list. Empty where the field is missing or empty, as in all lists here.
+    pub from: Vec<MailAddress>,
+    /// Sender, or else From.
+    pub sender: Vec<MailAddress>,
+    /// Reply-To, or else From.
+    pub reply_to: Vec<MailAddress>,
+    /// To.
+    pub to: Vec<MailAddress>,
+    /// Cc.
+    pub cc: Vec<MailAddress>,
+    /// Bcc.
+    pub bcc: Vec<MailAddress>,
+    /// In-Reply-To, as written.
+    pub in_reply_to: Option<Vec<u8>>,
+    /// Message-ID, as written.
+    pub message_id: Option<Vec<u8>>,
+}
+
+impl Envelope {
+    /// The stored form: a version octet, then postcard.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        super::versioned(VERSION, self)
+    }
+
+    /// The stored form read back; `None` if it is damaged or of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        super::unversioned(VERSION, bytes)
+    }
+}
