@@ -5,6 +5,7 @@
 
 mod cluster;
 mod database;
+pub mod transcript;
 
 pub use database::{OWNER_ROLE, SERVER_ROLE, TestDatabase, database, empty_database};
 
