@@ -166,6 +166,7 @@ create table chunks (
 ) with (fillfactor = 95);
 alter table chunks alter column data set storage external;
 create index chunks_condemned on chunks (condemned_at) where condemned_at is not null;
+create index chunks_created on chunks using brin (created_at);
 create index chunks_object on chunks (object_id) where object_id is not null;
 comment on table chunks is 'Content-defined pieces of messages, keyed by BLAKE3 of the plain bytes, zstd-compressed one by one.';
 
@@ -242,7 +243,9 @@ comment on table audit is 'Administrative acts (nhật ký quản trị), append
 create table installation (
     singleton   boolean constraint installation_pkey primary key default true
                 constraint installation_singleton_check check (singleton),
-    timeline_id integer not null
+    timeline_id integer not null,
+    -- Chunks made before this moment have been looked at by the search for left-over ones.
+    chunks_checked_at timestamptz not null default '-infinity'
 );
 comment on table installation is 'What this database was when it was last opened: its timeline, to notice a failover or restore.';
 

@@ -1,1 +1,66 @@
-//! store
+//! The only SQL: one file per aggregate, the migrations, and the Postgres that runs beside us.
+//!
+//! Invariants: no rule of the product is decided here (those live in `model` and `engine`); sqlx appears in no other
+//! crate; every statement is static text (the one exception, a COPY of numbers, is in `entries`); writes to a
+//! mailbox go through a [`Tx`] that holds its lock.
+
+mod accept;
+mod accounts;
+mod audit;
+mod chunks;
+mod contents;
+mod copy_out;
+mod entries;
+mod error;
+mod events;
+mod folders;
+mod keywords;
+mod objects;
+mod sweeper;
+mod timeline;
+mod tx;
+
+pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Target};
+pub use accounts::{AccountFilter, AccountRow, DomainRow, LoginRow, NewAccount, NewUnit, RecipientRow};
+pub use audit::AuditEntry;
+pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
+pub use contents::{Content, ContentColumns, NewContent};
+pub use entries::{EntryRow, FlagColumns, FolderDelta, Place, Transferred};
+pub use error::Error;
+pub use events::Event;
+pub use folders::{FolderRow, Standing};
+pub use keywords::KeywordRow;
+pub use objects::Objects;
+pub use sweeper::{GRACE, Swept};
+pub use tx::{TransactionId, Tx};
+
+/// An open database, and the content directory beside it where there is one. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) pools: Pools,
+    pub(crate) objects: Option<Objects>,
+}
+
+impl Store {
+    #[must_use]
+    pub fn new(pools: Pools, objects: Option<Objects>) -> Self {
+        Self { pools, objects }
+    }
+
+    /// Does the database answer?
+    pub async fn is_ready(&self) -> bool {
+        sqlx::query("select 1").execute(&self.pools.main).await.is_ok()
+    }
+
+    /// Waits for what is under way and closes every connection.
+    pub async fn close(&self) {
+        self.pools.chunks.close().await;
+        self.pools.main.close().await;
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Pools {
+    pub(crate) main: sqlx::PgPool,
+    pub(crate) chunks: sqlx::PgPool,
+}

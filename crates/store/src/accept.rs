@@ -1,0 +1,278 @@
+//! Accepting a message: content, entries and evidence in one statement, so that 250 costs one commit.
+//!
+//! Up to [`RECIPIENTS_PER_TX`] recipients get their entry in the accepting transaction. For more, that transaction
+//! keeps the content and the list, and [`Store::expand_pending`] hands it out in batches, each exactly once.
+
+use crate::contents::NewContent;
+use crate::tx::TransactionId;
+use crate::{Error, Event, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, ContentId, FolderId, Uid};
+
+/// Recipients whose counters one transaction locks: beyond it, others would wait too long.
+pub const RECIPIENTS_PER_TX: usize = 1000;
+/// Times a batch is tried against vanishing mailboxes before those are looked for one by one.
+const BATCH_ATTEMPTS: i32 = 1;
+
+/// One mailbox that is to get the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub account: AccountId,
+    pub folder: FolderId,
+    /// The address the message came to, for the entry.
+    pub recipient: Option<String>,
+}
+
+/// Where the message came to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub account: AccountId,
+    pub folder: FolderId,
+    pub uid: Uid,
+}
+
+type PlacedRow = (String, i64, i64, i64);
+
+impl Tx {
+    /// Adds the content and an entry for each target (each account at most once), and notes `event`.
+    ///
+    /// # Errors
+    /// `ChunkGone` when chunks must be written again, `MailboxGone` when a target vanished.
+    pub async fn accept(
+        &mut self,
+        content: &NewContent,
+        targets: &[Target],
+        event: &Event<'_>,
+    ) -> Result<(TransactionId, Vec<Placed>), Error> {
+        let (accounts, folders, recipients) = columns(targets);
+        let rows: Vec<PlacedRow> = sqlx::query_as(
+            "with accepted as materialized (
+                 select add_content($1, $2, $3, $4, $5, $6, $7, $8) as content_id
+             ), placed as materialized (
+                 select a.account_id, a.folder_id, a.uid
+                   from accepted c, lateral add_entries($1, c.content_id, $9, $10, $11, $1, 0, '{}') a
+             ), noted as (
+                 insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status)
+                 values ($1, $12, $13, $14, $15, $16, $11, $2, $17)
+             )
+             select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
+        )
+        .bind(event.at.to_sqlx())
+        .bind(content.size_i64())
+        .bind(&content.chunk_ids)
+        .bind(content.chunk_sizes_i32())
+        .bind(&content.envelope)
+        .bind(&content.structure)
+        .bind(&content.preview)
+        .bind(content.thread_id)
+        .bind(accounts)
+        .bind(folders)
+        .bind(recipients)
+        .bind(event.kind)
+        .bind(event.trace)
+        .bind(event.account.map(|account| account.0))
+        .bind(event.remote)
+        .bind(event.sender)
+        .bind(event.status)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let id = rows.first().map(|row| TransactionId(row.0.clone())).ok_or(Error::MailboxGone)?;
+        Ok((id, rows.into_iter().map(|(_, account, folder, uid)| placed(account, folder, uid)).collect()))
+    }
+
+    /// Keeps the content and the list of targets, for [`Store::expand_pending`].
+    ///
+    /// # Errors
+    /// `ChunkGone` when chunks must be written again.
+    pub async fn accept_pending(
+        &mut self,
+        content: &NewContent,
+        targets: &[Target],
+        event: &Event<'_>,
+    ) -> Result<TransactionId, Error> {
+        let (id, content_id): (String, i64) = sqlx::query_as(
+            "select pg_current_xact_id()::text, add_content($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(event.at.to_sqlx())
+        .bind(content.size_i64())
+        .bind(&content.chunk_ids)
+        .bind(content.chunk_sizes_i32())
+        .bind(&content.envelope)
+        .bind(&content.structure)
+        .bind(&content.preview)
+        .bind(content.thread_id)
+        .fetch_one(&mut *self.inner)
+        .await?;
+        for batch in targets.chunks(RECIPIENTS_PER_TX) {
+            let (accounts, folders, recipients) = columns(batch);
+            sqlx::query(
+                "insert into pending_deliveries (content_id, account_ids, folder_ids, recipients, internal_date)
+                 values ($1, $2, $3, $4, $5)",
+            )
+            .bind(content_id)
+            .bind(accounts)
+            .bind(folders)
+            .bind(recipients)
+            .bind(event.at.to_sqlx())
+            .execute(&mut *self.inner)
+            .await?;
+        }
+        self.note(event).await?;
+        Ok(TransactionId(id))
+    }
+
+    /// Adds entries of a content that exists already or was added in this transaction (APPEND).
+    ///
+    /// # Errors
+    /// `MailboxGone` when a target vanished.
+    pub async fn add_entries(
+        &mut self,
+        content: ContentId,
+        targets: &[Target],
+        entry: NewEntry<'_>,
+    ) -> Result<Vec<Placed>, Error> {
+        let (accounts, folders, recipients) = columns(targets);
+        let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "select account_id, folder_id, uid from add_entries($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(entry.now.to_sqlx())
+        .bind(content.0)
+        .bind(accounts)
+        .bind(folders)
+        .bind(recipients)
+        .bind(entry.internal_date.to_sqlx())
+        .bind(entry.flags.0)
+        .bind(entry.keywords)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|(account, folder, uid)| placed(account, folder, uid)).collect())
+    }
+
+    /// Adds a content; its entries must follow in the same transaction.
+    ///
+    /// # Errors
+    /// `ChunkGone` when chunks must be written again.
+    pub async fn add_content(&mut self, content: &NewContent, now: Timestamp) -> Result<ContentId, Error> {
+        let id = sqlx::query_scalar("select add_content($1, $2, $3, $4, $5, $6, $7, $8)")
+            .bind(now.to_sqlx())
+            .bind(content.size_i64())
+            .bind(&content.chunk_ids)
+            .bind(content.chunk_sizes_i32())
+            .bind(&content.envelope)
+            .bind(&content.structure)
+            .bind(&content.preview)
+            .bind(content.thread_id)
+            .fetch_one(&mut *self.inner)
+            .await?;
+        Ok(ContentId(id))
+    }
+}
+
+/// What an appended entry carries besides its content.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEntry<'a> {
+    pub now: Timestamp,
+    pub internal_date: Timestamp,
+    pub flags: model::Flags,
+    pub keywords: &'a [i16],
+}
+
+impl Store {
+    /// Hands out one batch of accepted mail that waits for its entries. `None` when nothing waits.
+    ///
+    /// A mailbox that vanished since is passed over; all others get the message, once.
+    ///
+    /// # Errors
+    /// When the database fails; the batch then waits as before.
+    pub async fn expand_pending(&self, now: Timestamp) -> Result<Option<Vec<Placed>>, Error> {
+        let mut tx = self.begin().await?;
+        let Some(batch) = tx.claim_pending().await? else { return Ok(None) };
+        let targets = if batch.attempts >= BATCH_ATTEMPTS { tx.still_there(batch.targets).await? } else { batch.targets };
+        let entry = NewEntry { now, internal_date: batch.internal_date, flags: model::Flags::NONE, keywords: &[] };
+        match tx.add_entries(batch.content, &targets, entry).await {
+            Ok(placed) => {
+                sqlx::query("delete from pending_deliveries where pending_id = $1")
+                    .bind(batch.pending_id)
+                    .execute(&mut *tx.inner)
+                    .await?;
+                tx.commit().await?;
+                Ok(Some(placed))
+            }
+            Err(Error::MailboxGone) => {
+                drop(tx);
+                sqlx::query("update pending_deliveries set attempts = attempts + 1 where pending_id = $1")
+                    .bind(batch.pending_id)
+                    .execute(&self.pools.main)
+                    .await?;
+                Ok(Some(Vec::new()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+struct Pending {
+    pending_id: i64,
+    content: ContentId,
+    targets: Vec<Target>,
+    internal_date: Timestamp,
+    attempts: i32,
+}
+
+type PendingRow = (i64, i64, Vec<i64>, Vec<i64>, Vec<Option<String>>, jiff_sqlx::Timestamp, i32);
+
+impl Tx {
+    async fn claim_pending(&mut self) -> Result<Option<Pending>, Error> {
+        let row: Option<PendingRow> = sqlx::query_as(
+            "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts
+               from pending_deliveries order by pending_id limit 1 for update skip locked",
+        )
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        Ok(row.map(|(pending_id, content, accounts, folders, recipients, internal_date, attempts)| Pending {
+            pending_id,
+            content: ContentId(content),
+            targets: accounts
+                .into_iter()
+                .zip(folders)
+                .zip(recipients)
+                .map(|((account, folder), recipient)| Target {
+                    account: AccountId(account),
+                    folder: FolderId(folder),
+                    recipient,
+                })
+                .collect(),
+            internal_date: internal_date.to_jiff(),
+            attempts,
+        }))
+    }
+
+    /// The targets whose mailbox and folder exist, their counters locked so that they stay.
+    async fn still_there(&mut self, targets: Vec<Target>) -> Result<Vec<Target>, Error> {
+        let (accounts, folders, _) = columns(&targets);
+        sqlx::query(
+            "select 1 from counters where account_id = any ($1) order by account_id for no key update",
+        )
+        .bind(&accounts)
+        .execute(&mut *self.inner)
+        .await?;
+        let there: Vec<(i64,)> = sqlx::query_as("select folder_id from folders where folder_id = any ($1)")
+            .bind(folders)
+            .fetch_all(&mut *self.inner)
+            .await?;
+        let there: std::collections::HashSet<i64> = there.into_iter().map(|row| row.0).collect();
+        Ok(targets.into_iter().filter(|target| there.contains(&target.folder.0)).collect())
+    }
+}
+
+fn columns(targets: &[Target]) -> (Vec<i64>, Vec<i64>, Vec<Option<&str>>) {
+    let accounts = targets.iter().map(|target| target.account.0).collect();
+    let folders = targets.iter().map(|target| target.folder.0).collect();
+    let recipients = targets.iter().map(|target| target.recipient.as_deref()).collect();
+    (accounts, folders, recipients)
+}
+
+fn placed(account: i64, folder: i64, uid: i64) -> Placed {
+    Placed { account: AccountId(account), folder: FolderId(folder), uid: Uid(u32::try_from(uid).unwrap_or(u32::MAX)) }
+}

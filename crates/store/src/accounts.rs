@@ -1,0 +1,423 @@
+//! Domains, mailboxes and their addresses.
+
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, AccountState, Address, DomainId, DomainName, FolderId, MailboxClass, UnitId};
+
+/// What a log-in is checked against.
+#[derive(Clone, Debug)]
+pub struct LoginRow {
+    pub account: AccountId,
+    pub primary: Address,
+    pub state: AccountState,
+    pub password_hash: Option<String>,
+    pub password_change: bool,
+    pub security_epoch: i64,
+}
+
+/// What accepting mail for an address needs to know.
+#[derive(Clone, Debug)]
+pub struct RecipientRow {
+    pub account: AccountId,
+    pub inbox: FolderId,
+    pub state: AccountState,
+    pub quota_bytes: u64,
+    pub used_bytes: u64,
+}
+
+/// A mailbox that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewAccount<'a> {
+    pub domain: DomainId,
+    pub unit: Option<UnitId>,
+    pub class: MailboxClass,
+    pub display_name: &'a str,
+    pub quota_bytes: u64,
+    pub password_hash: Option<&'a str>,
+    pub password_change: bool,
+}
+
+/// A mailbox as an administrator sees it.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    pub account: AccountId,
+    pub address: Address,
+    pub aliases: Vec<Address>,
+    pub display_name: String,
+    pub class: MailboxClass,
+    pub state: AccountState,
+    pub unit: Option<String>,
+    pub quota_bytes: u64,
+    pub used_bytes: u64,
+    pub messages: u64,
+    pub created_at: Timestamp,
+}
+
+/// A hosted domain and how many mailboxes it has.
+#[derive(Clone, Debug)]
+pub struct DomainRow {
+    pub name: DomainName,
+    pub profile: String,
+    pub mailboxes: u64,
+}
+
+const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
+
+fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// Whoever may log in with `address`: the primary address or an alias.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn login(&self, address: &Address) -> Result<Option<LoginRow>, Error> {
+        type Row = (i64, String, String, Option<String>, bool, i64);
+        let row: Option<Row> = sqlx::query_as(
+            "select a.account_id, p.address, a.state, a.password_hash, a.password_change, a.security_epoch
+               from addresses g
+               join accounts a using (account_id)
+               join addresses p on p.account_id = a.account_id and p.kind = 'primary'
+              where g.address = $1 and g.kind <> 'retired'",
+        )
+        .bind(address.to_string())
+        .fetch_optional(&self.pools.main)
+        .await?;
+        let Some((account, primary, state, password_hash, password_change, security_epoch)) = row else {
+            return Ok(None);
+        };
+        Ok(Some(LoginRow {
+            account: AccountId(account),
+            primary: primary.parse().map_err(|_| DAMAGED)?,
+            state: state.parse().map_err(|_| DAMAGED)?,
+            password_hash,
+            password_change,
+            security_epoch,
+        }))
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn recipient(&self, address: &Address) -> Result<Option<RecipientRow>, Error> {
+        let row: Option<(i64, i64, String, i64, i64)> = sqlx::query_as(
+            "select a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes
+               from addresses g
+               join accounts a using (account_id)
+               join counters c using (account_id)
+               join folders f on f.account_id = a.account_id and f.name = 'INBOX'
+              where g.address = $1 and g.kind <> 'retired'",
+        )
+        .bind(address.to_string())
+        .fetch_optional(&self.pools.main)
+        .await?;
+        let Some((account, inbox, state, quota, used)) = row else { return Ok(None) };
+        Ok(Some(RecipientRow {
+            account: AccountId(account),
+            inbox: FolderId(inbox),
+            state: state.parse().map_err(|_| DAMAGED)?,
+            quota_bytes: quota.unsigned_abs(),
+            used_bytes: used.unsigned_abs(),
+        }))
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn owns_address(&self, account: AccountId, address: &Address) -> Result<bool, Error> {
+        Ok(sqlx::query_scalar(
+            "select exists (select from addresses where address = $2 and account_id = $1 and kind <> 'retired')",
+        )
+        .bind(account.0)
+        .bind(address.to_string())
+        .fetch_one(&self.pools.main)
+        .await?)
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn domain(&self, name: &DomainName) -> Result<Option<DomainId>, Error> {
+        let id: Option<i64> = sqlx::query_scalar("select domain_id from domains where name = $1")
+            .bind(name.as_str())
+            .fetch_optional(&self.pools.main)
+            .await?;
+        Ok(id.map(DomainId))
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn domains(&self) -> Result<Vec<DomainRow>, Error> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "select d.name, d.profile, count(a.account_id)
+               from domains d
+               left join accounts a on a.domain_id = d.domain_id and a.state <> 'deleted'
+              group by d.domain_id order by d.name",
+        )
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter()
+            .map(|(name, profile, mailboxes)| {
+                let name = DomainName::new(&name).map_err(|_| DAMAGED)?;
+                Ok(DomainRow { name, profile, mailboxes: mailboxes.unsigned_abs() })
+            })
+            .collect()
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit(&self, domain: DomainId, code: &str) -> Result<Option<UnitId>, Error> {
+        let id: Option<i64> =
+            sqlx::query_scalar("select unit_id from units where domain_id = $1 and code = $2")
+                .bind(domain.0)
+                .bind(code)
+                .fetch_optional(&self.pools.main)
+                .await?;
+        Ok(id.map(UnitId))
+    }
+
+    /// Mailboxes that exist, by primary address, from behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn accounts(&self, filter: AccountFilter<'_>) -> Result<Vec<AccountRow>, Error> {
+        type Row = (
+            i64,
+            String,
+            Vec<String>,
+            String,
+            String,
+            String,
+            Option<String>,
+            i64,
+            i64,
+            i64,
+            jiff_sqlx::Timestamp,
+        );
+        let rows: Vec<Row> = sqlx::query_as(
+            "select a.account_id, g.address,
+                    array(select o.address from addresses o
+                           where o.account_id = a.account_id and o.kind = 'alias' order by o.address),
+                    a.display_name, a.class, a.state, u.code, a.quota_bytes,
+                    coalesce(c.used_bytes, 0), coalesce(c.messages, 0), a.created_at
+               from addresses g
+               join accounts a using (account_id)
+               left join counters c using (account_id)
+               left join units u using (unit_id)
+              where g.kind = 'primary' and a.state <> 'deleted'
+                and ($1::text is null or g.address = $1)
+                and ($2::text is null or a.domain_id = (select domain_id from domains where name = $2))
+                and ($3::text is null or g.address > $3)
+              order by g.address limit $4",
+        )
+        .bind(filter.address.map(ToString::to_string))
+        .bind(filter.domain.map(DomainName::as_str))
+        .bind(filter.after.map(ToString::to_string))
+        .bind(i64::from(filter.limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter()
+            .map(|(id, address, aliases, display_name, class, state, unit, quota, used, messages, created)| {
+                Ok(AccountRow {
+                    account: AccountId(id),
+                    address: address.parse().map_err(|_| DAMAGED)?,
+                    aliases: aliases.iter().filter_map(|alias| alias.parse().ok()).collect(),
+                    display_name,
+                    class: class.parse().map_err(|_| DAMAGED)?,
+                    state: state.parse().map_err(|_| DAMAGED)?,
+                    unit,
+                    quota_bytes: quota.unsigned_abs(),
+                    used_bytes: used.unsigned_abs(),
+                    messages: messages.unsigned_abs(),
+                    created_at: created.to_jiff(),
+                })
+            })
+            .collect()
+    }
+
+    /// Used bytes, quota in bytes, messages.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage(&self, account: AccountId) -> Result<Option<(u64, u64, u64)>, Error> {
+        let row: Option<(i64, i64, i64)> = sqlx::query_as(
+            "select c.used_bytes, a.quota_bytes, c.messages
+               from accounts a join counters c using (account_id) where account_id = $1",
+        )
+        .bind(account.0)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(row.map(|(used, quota, messages)| (used.unsigned_abs(), quota.unsigned_abs(), messages.unsigned_abs())))
+    }
+
+    /// The modseq of each of these mailboxes, to notice changes made elsewhere.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn modseqs(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, i64)>, Error> {
+        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
+        let rows: Vec<(i64, i64)> =
+            sqlx::query_as("select account_id, modseq from counters where account_id = any ($1)")
+                .bind(ids)
+                .fetch_all(&self.pools.main)
+                .await?;
+        Ok(rows.into_iter().map(|(account, modseq)| (AccountId(account), modseq)).collect())
+    }
+
+    /// A first log-in makes a new mailbox active.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn activate(&self, account: AccountId) -> Result<(), Error> {
+        sqlx::query("update accounts set state = 'active' where account_id = $1 and state = 'new'")
+            .bind(account.0)
+            .execute(&self.pools.main)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Which mailboxes to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountFilter<'a> {
+    pub address: Option<&'a Address>,
+    pub domain: Option<&'a DomainName>,
+    pub after: Option<&'a Address>,
+    /// Rows at most.
+    pub limit: u32,
+}
+
+impl Tx {
+    /// # Errors
+    /// `domains_name_key` when it exists.
+    pub async fn insert_domain(&mut self, name: &DomainName, profile: &str, now: Timestamp) -> Result<(), Error> {
+        sqlx::query("insert into domains (name, profile, created_at) values ($1, $2, $3)")
+            .bind(name.as_str())
+            .bind(profile)
+            .bind(now.to_sqlx())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// `units_code_key` when the code is taken.
+    pub async fn insert_unit(&mut self, unit: &NewUnit<'_>, now: Timestamp) -> Result<(), Error> {
+        sqlx::query(
+            "insert into units (domain_id, parent_id, code, name, kind, created_at) values ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(unit.domain.0)
+        .bind(unit.parent.map(|parent| parent.0))
+        .bind(unit.code)
+        .bind(unit.name)
+        .bind(unit.kind)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes the account, its counters and its primary address; folders are the caller's.
+    ///
+    /// # Errors
+    /// `addresses_pkey` when the address was ever given out.
+    pub async fn insert_account(
+        &mut self,
+        new: &NewAccount<'_>,
+        address: &Address,
+        now: Timestamp,
+    ) -> Result<AccountId, Error> {
+        let id: i64 = sqlx::query_scalar(
+            "insert into accounts (domain_id, unit_id, class, state, display_name, quota_bytes, password_hash,
+                                   password_change, created_at)
+             values ($1, $2, $3, 'new', $4, $5, $6, $7, $8) returning account_id",
+        )
+        .bind(new.domain.0)
+        .bind(new.unit.map(|unit| unit.0))
+        .bind(new.class.as_str())
+        .bind(new.display_name)
+        .bind(to_i64(new.quota_bytes))
+        .bind(new.password_hash)
+        .bind(new.password_change)
+        .bind(now.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        sqlx::query("insert into counters (account_id) values ($1)").bind(id).execute(&mut *self.inner).await?;
+        self.insert_address(address, AccountId(id), "primary", now).await?;
+        Ok(AccountId(id))
+    }
+
+    /// # Errors
+    /// `addresses_pkey` when the address was ever given out.
+    pub async fn insert_address(
+        &mut self,
+        address: &Address,
+        account: AccountId,
+        kind: &'static str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        sqlx::query("insert into addresses (address, account_id, kind, created_at) values ($1, $2, $3, $4)")
+            .bind(address.to_string())
+            .bind(account.0)
+            .bind(kind)
+            .bind(now.to_sqlx())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Sets the password and ends the sessions that used the old one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_password(&mut self, account: AccountId, hash: &str, change: bool) -> Result<(), Error> {
+        sqlx::query(
+            "update accounts set password_hash = $2, password_change = $3, security_epoch = security_epoch + 1
+              where account_id = $1",
+        )
+        .bind(account.0)
+        .bind(hash)
+        .bind(change)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends the mailbox: its mail, folders and counters go, its addresses are retired, its number stays used.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_account(&mut self, account: AccountId, now: Timestamp) -> Result<(), Error> {
+        self.lock_mailbox(account).await?;
+        sqlx::query(
+            "with gone as (delete from entries where account_id = $1 returning content_id)
+             insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone",
+        )
+        .bind(account.0)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        for statement in [
+            "delete from tombstones where account_id = $1",
+            "delete from subscriptions where account_id = $1",
+            "delete from keywords where account_id = $1",
+            "delete from folders where account_id = $1",
+            "delete from counters where account_id = $1",
+            "update addresses set kind = 'retired' where account_id = $1",
+            "update accounts set state = 'deleted', password_hash = null, security_epoch = security_epoch + 1
+              where account_id = $1",
+        ] {
+            sqlx::query(statement).bind(account.0).execute(&mut *self.inner).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An organisation that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewUnit<'a> {
+    pub domain: DomainId,
+    pub parent: Option<UnitId>,
+    pub code: &'a str,
+    pub name: &'a str,
+    pub kind: &'a str,
+}

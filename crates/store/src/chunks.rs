@@ -1,0 +1,186 @@
+//! Chunks: the bytes of messages in content-defined pieces, each stored once and compressed by itself.
+//!
+//! Chunks are written before the transaction that needs them, on connections that do not wait for the disk; the
+//! accepting transaction's own flush covers them, and `hold_chunks` in it notices one that was swept meanwhile.
+//! Invariant: rows are inserted in hash order, so two messages with the same chunks cannot deadlock.
+
+use crate::objects::Placed;
+use crate::{Error, Store};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use std::collections::HashMap;
+
+/// zstd level for chunks: the fastest that still takes back what base64 wastes.
+const ZSTD_LEVEL: i32 = 1;
+/// Plain bytes of one chunk; more means damaged data.
+pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
+/// Compressed bytes sent to the database in one statement.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Names a stored chunk.
+pub type ChunkId = i64;
+
+/// A piece of a message that is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub struct NewChunk<'a> {
+    /// BLAKE3 of `bytes`.
+    pub hash: [u8; 32],
+    pub bytes: &'a [u8],
+}
+
+impl Store {
+    /// Stores what is not stored yet; returns the ids in the order of `chunks`, which may repeat.
+    ///
+    /// # Errors
+    /// When the database, or the content directory, fails.
+    pub async fn write_chunks(&self, chunks: &[NewChunk<'_>], now: Timestamp) -> Result<Vec<ChunkId>, Error> {
+        let mut ids = self.known_chunks(chunks).await?;
+        let mut missing: Vec<NewChunk<'_>> =
+            chunks.iter().filter(|chunk| !ids.contains_key(&chunk.hash)).copied().collect();
+        missing.sort_unstable_by_key(|chunk| chunk.hash);
+        missing.dedup_by_key(|chunk| chunk.hash);
+        if let Some(objects) = &self.objects
+            && missing.iter().map(|chunk| chunk.bytes.len()).sum::<usize>() >= objects.bytes_min()
+        {
+            self.insert_in_object(objects, &missing, now, &mut ids).await?;
+        } else {
+            self.insert_in_rows(&missing, now, &mut ids).await?;
+        }
+        chunks.iter().map(|chunk| ids.get(&chunk.hash).copied().ok_or(Error::ChunkGone)).collect()
+    }
+
+    async fn known_chunks(&self, chunks: &[NewChunk<'_>]) -> Result<HashMap<[u8; 32], ChunkId>, Error> {
+        let hashes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.hash.as_slice()).collect();
+        let rows: Vec<(Vec<u8>, ChunkId)> =
+            sqlx::query_as("select hash, chunk_id from chunks where hash = any ($1)")
+                .bind(hashes)
+                .fetch_all(&self.pools.chunks)
+                .await?;
+        Ok(rows.into_iter().filter_map(|(hash, id)| Some((hash.try_into().ok()?, id))).collect())
+    }
+
+    async fn insert_in_rows(
+        &self,
+        missing: &[NewChunk<'_>],
+        now: Timestamp,
+        ids: &mut HashMap<[u8; 32], ChunkId>,
+    ) -> Result<(), Error> {
+        let mut rest = missing;
+        while !rest.is_empty() {
+            let (mut batch, mut batch_bytes) = (Vec::new(), 0);
+            while let Some((chunk, after)) = rest.split_first()
+                && batch_bytes < BATCH_BYTES_MAX
+            {
+                let data = compress(chunk.bytes)?;
+                batch_bytes += data.len();
+                batch.push((chunk, data));
+                rest = after;
+            }
+            self.insert_batch(&batch, None, now, ids).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_in_object(
+        &self,
+        objects: &crate::objects::Objects,
+        missing: &[NewChunk<'_>],
+        now: Timestamp,
+        ids: &mut HashMap<[u8; 32], ChunkId>,
+    ) -> Result<(), Error> {
+        let compressed =
+            missing.iter().map(|chunk| compress(chunk.bytes)).collect::<Result<Vec<_>, _>>()?;
+        // The bytes are on the disk before any row names them.
+        let (name, places) = objects.write(&compressed).await?;
+        let object_id: i64 =
+            sqlx::query_scalar("insert into objects (name, created_at) values ($1, $2) returning object_id")
+                .bind(name)
+                .bind(now.to_sqlx())
+                .fetch_one(&self.pools.chunks)
+                .await?;
+        let batch: Vec<_> = missing.iter().map(|chunk| (chunk, Vec::new())).collect();
+        self.insert_batch(&batch, Some((object_id, &places)), now, ids).await
+    }
+
+    async fn insert_batch(
+        &self,
+        batch: &[(&NewChunk<'_>, Vec<u8>)],
+        object: Option<(i64, &[Placed])>,
+        now: Timestamp,
+        ids: &mut HashMap<[u8; 32], ChunkId>,
+    ) -> Result<(), Error> {
+        let hashes: Vec<&[u8]> = batch.iter().map(|(chunk, _)| chunk.hash.as_slice()).collect();
+        let sizes: Vec<i32> = batch.iter().map(|(chunk, _)| to_i32(chunk.bytes.len())).collect();
+        let data: Vec<Option<&[u8]>> =
+            batch.iter().map(|(_, data)| object.is_none().then_some(data.as_slice())).collect();
+        let offsets: Vec<Option<i64>> =
+            (0..batch.len()).map(|i| object.and_then(|(_, places)| Some(places.get(i)?.offset))).collect();
+        let lengths: Vec<Option<i32>> =
+            (0..batch.len()).map(|i| object.and_then(|(_, places)| Some(places.get(i)?.length))).collect();
+        let rows: Vec<(Vec<u8>, ChunkId)> = sqlx::query_as(
+            "insert into chunks (hash, size, data, object_id, object_offset, object_length, created_at)
+             select hash, size, data, $4, object_offset, object_length, $7
+               from unnest($1::bytea[], $2::integer[], $3::bytea[], $5::bigint[], $6::integer[])
+                    as chunk (hash, size, data, object_offset, object_length)
+              order by hash
+             on conflict on constraint chunks_hash_key do update set condemned_at = null
+             returning hash, chunk_id",
+        )
+        .bind(hashes)
+        .bind(sizes)
+        .bind(data)
+        .bind(object.map(|(id, _)| id))
+        .bind(offsets)
+        .bind(lengths)
+        .bind(now.to_sqlx())
+        .fetch_all(&self.pools.chunks)
+        .await?;
+        ids.extend(rows.into_iter().filter_map(|(hash, id)| Some((hash.try_into().ok()?, id))));
+        Ok(())
+    }
+
+    /// The plain bytes of the chunks that exist, in no order.
+    ///
+    /// # Errors
+    /// When the database fails or a chunk does not decompress to its size.
+    pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<(ChunkId, Vec<u8>)>, Error> {
+        let rows: Vec<ChunkRow> = sqlx::query_as(
+            "select c.chunk_id, c.size, c.data, o.name, c.object_offset, c.object_length
+               from chunks c left join objects o using (object_id)
+              where c.chunk_id = any ($1)",
+        )
+        .bind(ids)
+        .fetch_all(&self.pools.main)
+        .await?;
+        let mut chunks = Vec::with_capacity(rows.len());
+        for (id, size, data, name, offset, length) in rows {
+            let data = match (data, name, offset, length, &self.objects) {
+                (Some(data), ..) => data,
+                (None, Some(name), Some(offset), Some(length), Some(objects)) => {
+                    objects.read(&name, offset, length).await?
+                }
+                _ => return Err(Error::Damaged("a chunk lies in content storage that is not configured")),
+            };
+            chunks.push((id, decompress(&data, size)?));
+        }
+        Ok(chunks)
+    }
+}
+
+type ChunkRow = (ChunkId, i32, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i32>);
+
+fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(Error::Content)
+}
+
+fn decompress(data: &[u8], size: i32) -> Result<Vec<u8>, Error> {
+    let size = usize::try_from(size).unwrap_or(0).min(CHUNK_BYTES_MAX);
+    match zstd::bulk::decompress(data, size) {
+        Ok(plain) if plain.len() == size => Ok(plain),
+        _ => Err(Error::Damaged("a chunk does not decompress to its size")),
+    }
+}
+
+fn to_i32(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,315 @@
+//! Entries: one message in one folder. Written under the mailbox's lock, read as whole folders.
+
+use crate::folders::{FolderRow, to_u32};
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, ContentId, EmailId, Flags, FolderId, ModSeq, ThreadId, Uid};
+use sqlx::Row as _;
+
+/// An entry as a folder view shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryRow {
+    pub uid: Uid,
+    pub flags: Flags,
+    pub keywords: Box<[i16]>,
+    pub modseq: ModSeq,
+    pub size: u32,
+    pub internal_date: Timestamp,
+    pub content: ContentId,
+    pub email: EmailId,
+    pub thread: ThreadId,
+}
+
+/// What changed in a folder since a modseq, and the folder as it was at that moment.
+#[derive(Debug)]
+pub struct FolderDelta {
+    pub folder: FolderRow,
+    /// New or changed entries, ascending by uid.
+    pub changed: Vec<EntryRow>,
+    pub gone: Vec<Uid>,
+}
+
+/// What a copy or move made of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transferred {
+    pub from: Uid,
+    pub to: Uid,
+}
+
+impl Store {
+    /// The folder and all its entries, or only what changed after `since`, in one snapshot. `None`: no such folder.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn folder_delta(
+        &self,
+        account: AccountId,
+        folder: FolderId,
+        since: Option<(ModSeq, Uid)>,
+    ) -> Result<Option<FolderDelta>, Error> {
+        let mut tx = self.begin().await?;
+        sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *tx.inner).await?;
+        let Some(row) = tx.folder_by_id(account, folder).await? else { return Ok(None) };
+        let (account, id) = (account.0, folder.0);
+        let (condition, gone) = match since {
+            None => (String::new(), Vec::new()),
+            Some((modseq, uid_next)) => {
+                let gone = tx.tombstones_after(account, id, modseq).await?;
+                // Without a change of flags only new uids can have come, and those the key finds.
+                let by_flags = if row.flags_modseq > modseq {
+                    format!("and modseq > {}", modseq.0)
+                } else {
+                    format!("and uid >= {}", uid_next.0)
+                };
+                (by_flags, gone)
+            }
+        };
+        // COPY takes no parameters; everything put into its text is a number.
+        let statement = format!(
+            "copy (select uid, flags, keywords, modseq, size, internal_date, content_id, email_id, thread_id
+                     from entries where account_id = {account} and folder_id = {id} {condition} order by uid)
+             to stdout (format binary)"
+        );
+        let changed = crate::copy_out::entries(&mut tx.inner, &statement).await?;
+        Ok(Some(FolderDelta { folder: row, changed, gone }))
+    }
+}
+
+impl Tx {
+    async fn folder_by_id(&mut self, account: AccountId, folder: FolderId) -> Result<Option<FolderRow>, Error> {
+        let name: Option<String> =
+            sqlx::query_scalar("select name from folders where account_id = $1 and folder_id = $2")
+                .bind(account.0)
+                .bind(folder.0)
+                .fetch_optional(&mut *self.inner)
+                .await?;
+        let Some(name) = name.and_then(|name| model::FolderName::new(&name).ok()) else { return Ok(None) };
+        self.folder_named(account, &name).await
+    }
+
+    async fn tombstones_after(&mut self, account: i64, folder: i64, since: ModSeq) -> Result<Vec<Uid>, Error> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "select uid from tombstones where account_id = $1 and folder_id = $2 and modseq > $3",
+        )
+        .bind(account)
+        .bind(folder)
+        .bind(since.0.cast_signed())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
+    }
+
+    /// Sets flags to `(flags & keep) | set` and keywords to those of `keep_keywords` (`None`: all) and `set_keywords`;
+    /// entries that would not change are left alone. Returns the changed uids.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn edit_flags(&mut self, place: Place<'_>, edit: &FlagColumns) -> Result<Vec<Uid>, Error> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "with wanted as (
+                 select uid, (flags & $5) | $6 as flags,
+                        (select coalesce(array_agg(distinct k order by k), '{}')
+                           from unnest(case when $7 then keywords else '{}' end || $8::smallint[]) k
+                          where k <> all ($9::smallint[])) as keywords
+                   from entries where account_id = $1 and folder_id = $2 and uid = any ($3)
+             )
+             update entries e set flags = w.flags, keywords = w.keywords, modseq = $4
+               from wanted w
+              where e.account_id = $1 and e.folder_id = $2 and e.uid = w.uid
+                and (e.flags, e.keywords) is distinct from (w.flags, w.keywords)
+             returning e.uid",
+        )
+        .bind(place.account.0)
+        .bind(place.folder.0)
+        .bind(uid_column(place.uids))
+        .bind(place.modseq.0.cast_signed())
+        .bind(edit.keep.0)
+        .bind(edit.set.0)
+        .bind(edit.keep_keywords)
+        .bind(&edit.set_keywords)
+        .bind(&edit.clear_keywords)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        if !rows.is_empty() {
+            sqlx::query(
+                "update folders set modseq = $3, flags_modseq = $3 where account_id = $1 and folder_id = $2",
+            )
+            .bind(place.account.0)
+            .bind(place.folder.0)
+            .bind(place.modseq.0.cast_signed())
+            .execute(&mut *self.inner)
+            .await?;
+        }
+        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
+    }
+
+    /// Removes entries: of `uids` (`None`: all) those that have all of `required`. Leaves tombstones and notes the
+    /// contents for the sweeper; usage goes down. Returns what went, ascending.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_entries(
+        &mut self,
+        (account, folder): (AccountId, FolderId),
+        uids: Option<&[Uid]>,
+        required: Flags,
+        (modseq, now): (ModSeq, Timestamp),
+    ) -> Result<Vec<Uid>, Error> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "with gone as (
+                 delete from entries
+                  where account_id = $1 and folder_id = $2 and ($3::bigint[] is null or uid = any ($3))
+                    and flags & $4 = $4
+                 returning uid, content_id, size
+             ), buried as (
+                 insert into tombstones (account_id, folder_id, modseq, uid) select $1, $2, $5, uid from gone
+             ), noted as (
+                 insert into sweep_candidates (content_id, noted_at) select distinct content_id, $6 from gone
+             ), counted as (
+                 update counters
+                    set used_bytes = used_bytes - (select coalesce(sum(size), 0) from gone),
+                        messages = messages - (select count(*) from gone)
+                  where account_id = $1
+             ), touched as (
+                 update folders set modseq = $5
+                  where account_id = $1 and folder_id = $2 and exists (select from gone)
+             )
+             select uid from gone order by uid",
+        )
+        .bind(account.0)
+        .bind(folder.0)
+        .bind(uids.map(uid_column))
+        .bind(required.0)
+        .bind(modseq.0.cast_signed())
+        .bind(now.to_sqlx())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
+    }
+
+    /// Copies entries into `to` of the same account, in uid order, as new emails; usage goes up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn copy_entries(&mut self, from: Place<'_>, to: FolderId, now: Timestamp) -> Result<Vec<Transferred>, Error> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "with source as (
+                 select *, row_number() over (order by uid) - 1 as nth
+                   from entries where account_id = $1 and folder_id = $2 and uid = any ($3)
+             ), room as (
+                 update folders set uid_next = uid_next + (select count(*) from source), modseq = $4
+                  where account_id = $1 and folder_id = $5 and exists (select from source)
+                 returning uid_next - (select count(*) from source) as first
+             ), counted as (
+                 update counters
+                    set used_bytes = used_bytes + (select coalesce(sum(size), 0) from source),
+                        messages = messages + (select count(*) from source)
+                  where account_id = $1
+             ), added as (
+                 insert into entries (account_id, folder_id, uid, content_id, thread_id, flags, keywords, modseq, size,
+                                      internal_date, save_date, recipient)
+                 select $1, $5, room.first + nth, content_id, thread_id, flags, keywords, $4, size, internal_date, $6,
+                        recipient
+                   from source, room
+             )
+             select source.uid, room.first + nth from source, room order by 1",
+        )
+        .bind(from.account.0)
+        .bind(from.folder.0)
+        .bind(uid_column(from.uids))
+        .bind(from.modseq.0.cast_signed())
+        .bind(to.0)
+        .bind(now.to_sqlx())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(transferred(rows))
+    }
+
+    /// Moves entries into `to` of the same account, in uid order: the same emails under new uids.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_entries(&mut self, from: Place<'_>, to: FolderId, now: Timestamp) -> Result<Vec<Transferred>, Error> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "with source as (
+                 select uid, row_number() over (order by uid) - 1 as nth
+                   from entries where account_id = $1 and folder_id = $2 and uid = any ($3)
+             ), room as (
+                 update folders set uid_next = uid_next + (select count(*) from source), modseq = $4
+                  where account_id = $1 and folder_id = $5 and exists (select from source)
+                 returning uid_next - (select count(*) from source) as first
+             ), moved as (
+                 update entries e
+                    set folder_id = $5, uid = room.first + source.nth, modseq = $4, save_date = $6
+                   from source, room
+                  where e.account_id = $1 and e.folder_id = $2 and e.uid = source.uid
+                 returning source.uid as old, e.uid as new
+             ), buried as (
+                 insert into tombstones (account_id, folder_id, modseq, uid) select $1, $2, $4, old from moved
+             ), left_behind as (
+                 update folders set modseq = $4
+                  where account_id = $1 and folder_id = $2 and folder_id <> $5 and exists (select from source)
+             )
+             select old, new from moved order by old",
+        )
+        .bind(from.account.0)
+        .bind(from.folder.0)
+        .bind(uid_column(from.uids))
+        .bind(from.modseq.0.cast_signed())
+        .bind(to.0)
+        .bind(now.to_sqlx())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(transferred(rows))
+    }
+
+    /// Octets and messages of the entries that exist.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn entries_bytes(
+        &mut self,
+        account: AccountId,
+        folder: FolderId,
+        uids: &[Uid],
+    ) -> Result<i64, Error> {
+        let row = sqlx::query(
+            "select coalesce(sum(size), 0)::bigint from entries
+              where account_id = $1 and folder_id = $2 and uid = any ($3)",
+        )
+        .bind(account.0)
+        .bind(folder.0)
+        .bind(uid_column(uids))
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok(row.try_get(0)?)
+    }
+}
+
+/// Entries of one folder, and the number under which they change.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub account: AccountId,
+    pub folder: FolderId,
+    pub uids: &'a [Uid],
+    pub modseq: ModSeq,
+}
+
+/// How flags and keywords of an entry change.
+#[derive(Clone, Debug)]
+pub struct FlagColumns {
+    pub keep: Flags,
+    pub set: Flags,
+    pub keep_keywords: bool,
+    pub set_keywords: Vec<i16>,
+    pub clear_keywords: Vec<i16>,
+}
+
+fn uid_column(uids: &[Uid]) -> Vec<i64> {
+    uids.iter().map(|uid| i64::from(uid.0)).collect()
+}
+
+fn transferred(rows: Vec<(i64, i64)>) -> Vec<Transferred> {
+    rows.into_iter().map(|(from, to)| Transferred { from: Uid(to_u32(from)), to: Uid(to_u32(to)) }).collect()
+}

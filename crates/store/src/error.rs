@@ -1,0 +1,62 @@
+//! What can go wrong below, sorted by what the caller will do about it.
+
+/// An error of the database or of its rules.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A named rule said no (a unique key, a check): the caller knows which and what it means.
+    #[error("the database refused: {0}")]
+    Constraint(String),
+    /// A chunk of the message was swept between writing and accepting: write the chunks again.
+    #[error("a chunk was swept")]
+    ChunkGone,
+    /// A mailbox or folder named by the caller is gone.
+    #[error("a mailbox or folder is gone")]
+    MailboxGone,
+    /// Lost against another transaction; nothing was changed and the same may be tried again.
+    #[error("lost against another transaction")]
+    Conflict,
+    /// It is not known whether the transaction was committed, and it could not be found out.
+    #[error("the outcome of a commit is unknown")]
+    CommitUnknown,
+    /// The database did not answer or its disk is full.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// Stored data contradicts itself.
+    #[error("stored data is damaged: {0}")]
+    Damaged(&'static str),
+    /// Content outside the database (a file or an object) could not be written or read.
+    #[error("content storage failed: {0}")]
+    Content(#[source] std::io::Error),
+}
+
+/// Raised by `hold_chunks` in the schema.
+const CHUNK_GONE: &str = "CT001";
+/// Raised by `add_entries` in the schema.
+const MAILBOX_GONE: &str = "CT002";
+const SERIALIZATION_FAILURE: &str = "40001";
+const DEADLOCK_DETECTED: &str = "40P01";
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(refusal) = error.as_database_error() else {
+            return Self::Unavailable(error);
+        };
+        match refusal.code().as_deref() {
+            Some(CHUNK_GONE) => Self::ChunkGone,
+            Some(MAILBOX_GONE) => Self::MailboxGone,
+            Some(SERIALIZATION_FAILURE | DEADLOCK_DETECTED) => Self::Conflict,
+            _ => match refusal.constraint() {
+                Some(name) => Self::Constraint(name.to_owned()),
+                None => Self::Unavailable(error),
+            },
+        }
+    }
+}
+
+impl Error {
+    /// Is this the refusal of the constraint called `name`?
+    #[must_use]
+    pub fn is_constraint(&self, name: &str) -> bool {
+        matches!(self, Self::Constraint(refused) if refused == name)
+    }
+}

@@ -1,0 +1,71 @@
+//! Events: what happened to which message and who logged in, by month, kept at least six (An Giang 63/2016 Điều 9.2).
+//!
+//! Never bodies, subjects or passwords. Mail events are written in the transaction they tell of.
+
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::AccountId;
+
+/// One event; what does not apply is `None`.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    pub at: Timestamp,
+    /// received, login, login_refused, error …
+    pub kind: &'a str,
+    pub trace: &'a str,
+    pub account: Option<AccountId>,
+    pub remote: Option<&'a str>,
+    pub sender: Option<&'a str>,
+    pub size: Option<u64>,
+    pub status: Option<&'a str>,
+}
+
+const INSERT: &str = "insert into events (at, kind, trace, account_id, remote, sender, size, status)
+                      values ($1, $2, $3, $4, $5, $6, $7, $8)";
+
+fn insert<'q>(event: &'q Event<'q>) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    sqlx::query(INSERT)
+        .bind(event.at.to_sqlx())
+        .bind(event.kind)
+        .bind(event.trace)
+        .bind(event.account.map(|account| account.0))
+        .bind(event.remote)
+        .bind(event.sender)
+        .bind(event.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)))
+        .bind(event.status)
+}
+
+impl Tx {
+    /// # Errors
+    /// When the database fails.
+    pub async fn note(&mut self, event: &Event<'_>) -> Result<(), Error> {
+        insert(event).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Notes an event of its own, without waiting for the disk.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note(&self, event: &Event<'_>) -> Result<(), Error> {
+        insert(event).execute(&self.pools.chunks).await?;
+        Ok(())
+    }
+
+    /// Makes the coming months' partitions and drops those older than `months` (at least six); says how many went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_event_months(&self, now: Timestamp, months: i32) -> Result<i32, Error> {
+        sqlx::query("select keep_event_months($1)").bind(now.to_sqlx()).execute(&self.pools.main).await?;
+        let dropped = sqlx::query_scalar("select drop_event_months($1, $2)")
+            .bind(now.to_sqlx())
+            .bind(months)
+            .fetch_one(&self.pools.main)
+            .await?;
+        Ok(dropped)
+    }
+}
