@@ -1,0 +1,171 @@
+//! The command line: what may be written, and nothing of what it does.
+
+use crate::config::{LogFormat, size};
+use clap::{Args, Parser, Subcommand};
+use model::{Address, DomainName, MailboxClass};
+use std::path::PathBuf;
+
+/// Sets of rules a domain can follow.
+const PROFILES: [&str; 5] = ["an-giang", "lao-cai", "thai-nguyen", "soc-trang", "binh-dinh-sct"];
+
+/// Công Thư, a mail system for a province.
+#[derive(Debug, Parser)]
+#[command(name = "congthu", version, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Configuration file [default: CONGTHU_CONFIG, /etc/congthu/congthu.toml, built-in defaults]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Form of the log on standard error: human or json
+    #[arg(long, global = true, value_name = "FORM")]
+    pub(crate) log: Option<LogFormat>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server
+    Serve,
+    /// Bring the database to this version's schema, and exit
+    Migrate,
+    /// Run a demo province with users and mail; restarted, it has what it had
+    Demo(Demo),
+    /// Domains that receive mail here
+    Domain {
+        #[command(subcommand)]
+        command: DomainCommand,
+    },
+    /// Mailboxes
+    Mailbox {
+        #[command(subcommand)]
+        command: MailboxCommand,
+    },
+    /// Further addresses of mailboxes
+    Alias {
+        #[command(subcommand)]
+        command: AliasCommand,
+    },
+    /// The configuration file
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where the demo keeps its data [default: ~/.congthu-demo, as root /var/lib/congthu-demo]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) bind: std::net::IpAddr,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DomainCommand {
+    /// Take mail for a domain
+    Add {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// Whose regulations the domain follows
+        #[arg(long, value_parser = PROFILES)]
+        profile: String,
+    },
+    /// List the domains
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailboxCommand {
+    /// Make a mailbox; without --password-stdin a one-time password is made and shown once
+    Add(AddMailbox),
+    /// Make many mailboxes from a CSV file with the columns address, name, class, unit, quota, password
+    AddMany(AddMany),
+    /// List mailboxes
+    List {
+        /// Of this domain only
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+    },
+    /// Show a mailbox
+    Show { address: Address },
+    /// Delete a mailbox with its mail
+    Delete { address: Address },
+    /// Set a password; without --password-stdin a one-time password is made and shown once
+    Passwd {
+        address: Address,
+        #[command(flatten)]
+        password: PasswordOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddMailbox {
+    #[arg(required_unless_present = "auto", conflicts_with = "auto")]
+    pub(crate) address: Option<Address>,
+    /// Derive the address from the name by the domain's naming rules
+    #[arg(long, requires = "domain")]
+    pub(crate) auto: bool,
+    /// With --auto: the domain
+    #[arg(long, requires = "auto", value_parser = DomainName::new)]
+    pub(crate) domain: Option<DomainName>,
+    /// Whom or what it belongs to, such as "Nguyễn Văn A"
+    #[arg(long)]
+    pub(crate) name: String,
+    /// person, leader, organisation or service
+    #[arg(long, default_value = "person")]
+    pub(crate) class: MailboxClass,
+    /// Code of the organisation it belongs to
+    #[arg(long, value_name = "CODE")]
+    pub(crate) unit: Option<String>,
+    /// Such as 300MB or 2GB [default: by class]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) quota: Option<u64>,
+    #[command(flatten)]
+    pub(crate) password: PasswordOptions,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct PasswordOptions {
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// The password may be kept; otherwise its owner must change it at the first log-in
+    #[arg(long)]
+    pub(crate) no_password_change: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddMany {
+    /// The CSV file; - is standard input
+    pub(crate) file: PathBuf,
+    /// Check every row and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The passwords may be kept; otherwise each owner must change it at the first log-in
+    #[arg(long)]
+    pub(crate) no_password_change: bool,
+    /// What to call standard input in errors
+    #[arg(long, hide = true)]
+    pub(crate) file_name: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AliasCommand {
+    /// Let mail for ALIAS arrive in MAILBOX
+    Add { alias: Address, mailbox: Address },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Read the configuration and say what is wrong with it
+    Check,
+    /// Print the reference, docs/configuration.md
+    Docs,
+    /// Print an example file with every option
+    Example,
+}

@@ -1,0 +1,293 @@
+//! Every option, defined once: from these rows come the parser, the defaults, `docs/configuration.md` and
+//! `config/congthu.example.toml`.
+//!
+//! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
+
+use super::values::{read, read_list, read_number, read_path, read_size, read_text};
+use super::{Certificate, Config, Listener};
+use toml::de::DeValue;
+
+/// A table of the file.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// As between the brackets; empty for the top of the file.
+    pub(crate) name: &'static str,
+    pub(crate) doc: &'static str,
+    /// For `[[name]]`: adds a new element, which the table's options then fill.
+    pub(crate) begin: Option<fn(&mut Config)>,
+}
+
+/// What holds when an option is absent.
+#[derive(Debug)]
+pub(crate) enum Fallback {
+    /// This TOML value, read by the same reader.
+    Value(&'static str),
+    /// No value; the words say what happens.
+    Absent(&'static str),
+    /// The table cannot do without.
+    Required,
+}
+
+/// One option.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    pub(crate) table: &'static str,
+    pub(crate) key: &'static str,
+    /// In words, for the reference: "path", "size", "list of networks".
+    pub(crate) kind: &'static str,
+    pub(crate) fallback: Fallback,
+    /// A TOML value that the parser accepts.
+    pub(crate) example: &'static str,
+    pub(crate) doc: &'static str,
+    pub(crate) set: fn(&mut Config, &DeValue<'_>) -> Result<(), String>,
+}
+
+pub(crate) const TABLES: &[Table] = &[
+    Table { name: "", doc: "The top of the file, before the first table.", begin: None },
+    Table {
+        name: "database",
+        doc: "Absent: congthu makes and supervises its own Postgres under `data_dir`, from the Postgres programs \
+              installed on the machine.",
+        begin: None,
+    },
+    Table {
+        name: "content",
+        doc: "Where large content lives. Absent: in Postgres, with everything else.",
+        begin: None,
+    },
+    Table {
+        name: "listener",
+        doc: "One per port. None at all: smtp on *:25 (starttls), submission on *:587 (starttls) and *:465 (implicit), \
+              imap on *:143 (starttls) and *:993 (implicit), http on 127.0.0.1:8080.",
+        begin: Some(|config| config.listeners.push(Listener::default())),
+    },
+    Table {
+        name: "tls",
+        doc: "The certificate of `hostname`. Absent: a self-signed one under `data_dir`, made at the first start and \
+              renewed by itself. After changing the files: `systemctl reload congthu` (SIGHUP).",
+        begin: None,
+    },
+    Table {
+        name: "certificate",
+        doc: "Further certificates, chosen by the name that the client asks for (SNI).",
+        begin: Some(|config| config.certificates.push(Certificate::default())),
+    },
+    Table { name: "dns", doc: "Used from the sending side on; read and checked already.", begin: None },
+    Table { name: "outbound", doc: "Used from the sending side on; read and checked already.", begin: None },
+    Table { name: "limits", doc: "What one peer may take.", begin: None },
+    Table {
+        name: "log",
+        doc: "Logs go to standard error; never message content, never passwords.",
+        begin: None,
+    },
+];
+
+pub(crate) const DEFINITIONS: &[Definition] = &[
+    Definition {
+        table: "",
+        key: "hostname",
+        kind: "host name",
+        fallback: Fallback::Absent("the machine's own name"),
+        example: r#""mail.demo.gov.vn""#,
+        doc: "The name this server gives itself in greetings, trace headers and its certificate. Its MX and PTR records should say the same.",
+        set: |config, value| Ok(config.hostname = Some(super::host_name(&read_text(value)?)?)),
+    },
+    Definition {
+        table: "",
+        key: "data_dir",
+        kind: "path",
+        fallback: Fallback::Value(r#""/var/lib/congthu""#),
+        example: r#""/var/lib/congthu""#,
+        doc: "Holds the embedded database, the self-signed certificate and messages on their way in.",
+        set: |config, value| Ok(config.data_dir = read_path(value)?),
+    },
+    Definition {
+        table: "database",
+        key: "url",
+        kind: "Postgres URL",
+        fallback: Fallback::Absent("embedded Postgres"),
+        example: r#""postgres://congthu@db/congthu?sslmode=verify-full""#,
+        doc: "The database, opened as the role that serves.",
+        set: |config, value| Ok(config.database.url = Some(read_text(value)?)),
+    },
+    Definition {
+        table: "database",
+        key: "url_file",
+        kind: "path",
+        fallback: Fallback::Absent("`url` is used"),
+        example: r#""/etc/congthu/database-url""#,
+        doc: "A file with the URL alone, so that its password is not in this one. Instead of `url`.",
+        set: |config, value| Ok(config.database.url_file = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "database",
+        key: "owner_url",
+        kind: "Postgres URL",
+        fallback: Fallback::Absent("`url` is used for migrations too"),
+        example: r#""postgres://congthu_owner@db/congthu?sslmode=verify-full""#,
+        doc: "The same database, opened as the role that owns the tables; used by migrations only.",
+        set: |config, value| Ok(config.database.owner_url = Some(read_text(value)?)),
+    },
+    Definition {
+        table: "database",
+        key: "owner_url_file",
+        kind: "path",
+        fallback: Fallback::Absent("`owner_url` is used"),
+        example: r#""/etc/congthu/database-owner-url""#,
+        doc: "A file with the owner's URL alone. Instead of `owner_url`.",
+        set: |config, value| Ok(config.database.owner_url_file = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "database",
+        key: "postgres_bin",
+        kind: "path",
+        fallback: Fallback::Absent("the newest that is found"),
+        example: r#""/usr/lib/postgresql/15/bin""#,
+        doc: "The directory of `initdb` and `postgres` for the embedded database.",
+        set: |config, value| Ok(config.database.postgres_bin = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "content",
+        key: "url",
+        kind: "URL",
+        fallback: Fallback::Absent("in Postgres"),
+        example: r#""file:///var/lib/congthu-content""#,
+        doc: "A directory on a file system of its own.",
+        set: |config, value| Ok(config.content.url = Some(read_text(value)?)),
+    },
+    Definition {
+        table: "listener",
+        key: "protocol",
+        kind: "smtp | submission | lmtp | imap | http",
+        fallback: Fallback::Required,
+        example: r#""smtp""#,
+        doc: "What is spoken. `smtp` takes mail from other servers, `submission` from users who log in, `lmtp` from a local relay that is trusted.",
+        set: |config, value| Ok(config.listener()?.protocol = Some(read(value)?)),
+    },
+    Definition {
+        table: "listener",
+        key: "bind",
+        kind: "address and port",
+        fallback: Fallback::Required,
+        example: r#""127.0.0.1:2525""#,
+        doc: "`*:25` means every address of the machine, IPv4 and IPv6; `[::]:25` means IPv6 alone.",
+        set: |config, value| Ok(config.listener()?.bind = Some(read(value)?)),
+    },
+    Definition {
+        table: "listener",
+        key: "tls",
+        kind: "none | starttls | implicit",
+        fallback: Fallback::Absent("starttls for smtp, submission and imap; none for lmtp and http"),
+        example: r#""starttls""#,
+        doc: "Passwords are taken under TLS only.",
+        set: |config, value| Ok(config.listener()?.tls = Some(read(value)?)),
+    },
+    Definition {
+        table: "tls",
+        key: "certificate",
+        kind: "path",
+        fallback: Fallback::Absent("self-signed"),
+        example: r#""/etc/congthu/tls.crt""#,
+        doc: "PEM, the server's certificate first, then the chain.",
+        set: |config, value| Ok(config.tls.certificate = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "tls",
+        key: "key",
+        kind: "path",
+        fallback: Fallback::Absent("self-signed"),
+        example: r#""/etc/congthu/tls.key""#,
+        doc: "Its private key, PEM, readable for the user congthu.",
+        set: |config, value| Ok(config.tls.key = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "certificate",
+        key: "certificate",
+        kind: "path",
+        fallback: Fallback::Required,
+        example: r#""/etc/congthu/other.crt""#,
+        doc: "As in `[tls]`.",
+        set: |config, value| Ok(config.certificate()?.certificate = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "certificate",
+        key: "key",
+        kind: "path",
+        fallback: Fallback::Required,
+        example: r#""/etc/congthu/other.key""#,
+        doc: "As in `[tls]`.",
+        set: |config, value| Ok(config.certificate()?.key = Some(read_path(value)?)),
+    },
+    Definition {
+        table: "dns",
+        key: "servers",
+        kind: "list of addresses and ports",
+        fallback: Fallback::Absent("the machine's resolvers"),
+        example: r#"["127.0.0.1:53"]"#,
+        doc: "Name servers to ask.",
+        set: |config, value| Ok(config.dns_servers = read_list(value)?),
+    },
+    Definition {
+        table: "outbound",
+        key: "smart_host",
+        kind: "host and port",
+        fallback: Fallback::Absent("each domain's MX"),
+        example: r#""relay.demo.gov.vn:25""#,
+        doc: "Takes all mail for other domains.",
+        set: |config, value| Ok(config.smart_host = Some(read(value)?)),
+    },
+    Definition {
+        table: "limits",
+        key: "message_size",
+        kind: "size",
+        fallback: Fallback::Value(r#""70MB""#),
+        example: r#""70MB""#,
+        doc: "The largest message taken, as it travels: a 50 MB attachment in base64 has 68.5 MB.",
+        set: |config, value| Ok(config.limits.message_bytes_max = read_size(value)?),
+    },
+    Definition {
+        table: "limits",
+        key: "connections",
+        kind: "whole number",
+        fallback: Fallback::Value("10000"),
+        example: "10000",
+        doc: "Open connections per listener; further ones are turned away with a temporary reply.",
+        set: |config, value| Ok(config.limits.connections_max = read_number(value, 1, 1_000_000)?),
+    },
+    Definition {
+        table: "limits",
+        key: "connections_per_address",
+        kind: "whole number",
+        fallback: Fallback::Value("50"),
+        example: "50",
+        doc: "Open connections per listener from one IP address; an office behind one address may need more.",
+        set: |config, value| Ok(config.limits.connections_per_address_max = read_number(value, 1, 1_000_000)?),
+    },
+    Definition {
+        table: "limits",
+        key: "exempt_networks",
+        kind: "list of networks",
+        fallback: Fallback::Value("[]"),
+        example: r#"["127.0.0.0/8", "10.0.0.0/8"]"#,
+        doc: "Limits per address and log-in back-off never apply to these.",
+        set: |config, value| Ok(config.limits.exempt_networks = read_list(value)?),
+    },
+    Definition {
+        table: "log",
+        key: "format",
+        kind: "human | json",
+        fallback: Fallback::Value(r#""human""#),
+        example: r#""json""#,
+        doc: "`--log` on the command line wins.",
+        set: |config, value| Ok(config.log.format = Some(read(value)?)),
+    },
+    Definition {
+        table: "log",
+        key: "filter",
+        kind: "text",
+        fallback: Fallback::Value(r#""info""#),
+        example: r#""info,smtp=debug""#,
+        doc: "`error`, `warn`, `info`, `debug` or `trace`, for all or per module.",
+        set: |config, value| Ok(config.log.filter = read_text(value)?),
+    },
+];

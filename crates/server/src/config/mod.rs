@@ -1,0 +1,257 @@
+//! The configuration: what is in it, where it comes from.
+//!
+//! Invariants: this crate alone reads files and environment for settings; an unknown key is an error with its
+//! line; every option is defined in [`defs`] and nowhere else; a relative path starts at the file's directory.
+
+mod defs;
+mod docs;
+mod parse;
+mod values;
+
+pub(crate) use docs::{example, reference};
+
+pub(crate) use values::{Bind, HostPort, LogFormat, Network, Protocol, Server, TlsMode, size};
+
+use std::path::{Path, PathBuf};
+
+/// Read when neither `--config` nor `CONGTHU_CONFIG` names another.
+const DEFAULT_FILE: &str = "/etc/congthu/congthu.toml";
+/// Names the file, where `--config` does not.
+const FILE_VARIABLE: &str = "CONGTHU_CONFIG";
+
+/// A mistake in the configuration; one line, with file and line number where there is one.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct ConfigError(pub(crate) String);
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Config {
+    /// Where it was read from; none when there was no file.
+    pub(crate) file: Option<PathBuf>,
+    hostname: Option<String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: Database,
+    pub(crate) content: Content,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) tls: Certificate,
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) dns_servers: Vec<Server>,
+    pub(crate) smart_host: Option<HostPort>,
+    pub(crate) limits: Limits,
+    pub(crate) log: Log,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Database {
+    pub(crate) url: Option<String>,
+    url_file: Option<PathBuf>,
+    pub(crate) owner_url: Option<String>,
+    owner_url_file: Option<PathBuf>,
+    pub(crate) postgres_bin: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) url: Option<String>,
+}
+
+/// As written; [`ListenerSpec`] once it is checked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listener {
+    protocol: Option<Protocol>,
+    bind: Option<Bind>,
+    tls: Option<TlsMode>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerSpec {
+    pub(crate) protocol: Protocol,
+    pub(crate) bind: Bind,
+    pub(crate) tls: TlsMode,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Certificate {
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    pub(crate) message_bytes_max: u64,
+    pub(crate) connections_max: u32,
+    pub(crate) connections_per_address_max: u32,
+    pub(crate) exempt_networks: Vec<Network>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) format: Option<LogFormat>,
+    pub(crate) filter: String,
+}
+
+impl Config {
+    /// The file that `--config` names, else the one of the environment, else the usual one if it is there,
+    /// else the defaults.
+    ///
+    /// # Errors
+    /// When a named file cannot be read, or the file has a mistake.
+    pub(crate) fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let variable = std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let file = named.map(Path::to_owned).or(variable);
+        let usual = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
+        let Some(file) = file.or_else(usual) else { return Self::parse("", "built-in defaults") };
+        let file = std::path::absolute(&file)
+            .map_err(|error| ConfigError(format!("{}: {error}", file.display())))?;
+        let text = read_file(&file, "configuration")?;
+        let mut config = Self::parse(&text, &file.display().to_string())?;
+        config.start_paths_at(file.parent().unwrap_or(Path::new("/")));
+        config.read_secrets()?;
+        config.file = Some(file);
+        Ok(config)
+    }
+
+    /// The host's name for greetings, trace headers and certificate.
+    pub(crate) fn hostname(&self) -> String {
+        self.hostname.clone().unwrap_or_else(|| {
+            std::fs::read_to_string("/proc/sys/kernel/hostname")
+                .ok()
+                .and_then(|name| host_name(name.trim()).ok())
+                .unwrap_or_else(|| "localhost".to_owned())
+        })
+    }
+
+    pub(crate) fn has_hostname(&self) -> bool {
+        self.hostname.is_some()
+    }
+
+    pub(crate) fn set_hostname(&mut self, name: &str) {
+        self.hostname = Some(name.to_owned());
+    }
+
+    /// The listeners of the file, or the usual ones.
+    pub(crate) fn listener_specs(&self) -> Vec<ListenerSpec> {
+        if self.listeners.is_empty() {
+            return usual_listeners();
+        }
+        let spec = |listener: &Listener| {
+            let protocol = listener.protocol?;
+            let tls = listener.tls.unwrap_or_else(|| protocol.default_tls());
+            Some(ListenerSpec { protocol, bind: listener.bind?, tls })
+        };
+        self.listeners.iter().filter_map(spec).collect()
+    }
+
+    pub(crate) fn set_listeners(&mut self, specs: &[ListenerSpec]) {
+        self.listeners = specs
+            .iter()
+            .map(|spec| Listener {
+                protocol: Some(spec.protocol),
+                bind: Some(spec.bind),
+                tls: Some(spec.tls),
+            })
+            .collect();
+    }
+
+    fn listener(&mut self) -> Result<&mut Listener, String> {
+        self.listeners.last_mut().ok_or_else(|| "belongs in a [[listener]]".to_owned())
+    }
+
+    fn certificate(&mut self) -> Result<&mut Certificate, String> {
+        self.certificates.last_mut().ok_or_else(|| "belongs in a [[certificate]]".to_owned())
+    }
+
+    /// What no single option can check.
+    fn check(&self) -> Result<(), String> {
+        if self.tls.certificate.is_some() != self.tls.key.is_some() {
+            return Err(
+                "[tls] has only one of certificate and key: give both, or neither for a self-signed one"
+                    .into(),
+            );
+        }
+        if self.database.url.is_some() && self.database.url_file.is_some() {
+            return Err("[database] has both url and url_file: keep one".into());
+        }
+        if self.database.owner_url.is_some() && self.database.owner_url_file.is_some() {
+            return Err("[database] has both owner_url and owner_url_file: keep one".into());
+        }
+        let external = self.database.url.is_some() || self.database.url_file.is_some();
+        if !external && (self.database.owner_url.is_some() || self.database.owner_url_file.is_some()) {
+            return Err("[database] has an owner's URL but no url: add url".into());
+        }
+        for spec in self.listener_specs() {
+            match (spec.protocol, spec.tls) {
+                (Protocol::Http, TlsMode::StartTls | TlsMode::Implicit) => {
+                    return Err(
+                        "an http listener has tls = \"none\": put the proxy that speaks https in front"
+                            .into(),
+                    );
+                }
+                (Protocol::Lmtp, TlsMode::Implicit) => {
+                    return Err("an lmtp listener has tls = \"none\" or \"starttls\"".into());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn start_paths_at(&mut self, directory: &Path) {
+        let certificates = self.certificates.iter_mut().chain([&mut self.tls]);
+        let certificate_paths = certificates.flat_map(|c| c.certificate.iter_mut().chain(c.key.iter_mut()));
+        let database = &mut self.database;
+        let optional = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
+        for path in optional.into_iter().flatten().chain(certificate_paths).chain([&mut self.data_dir]) {
+            *path = directory.join(&*path);
+        }
+    }
+
+    fn read_secrets(&mut self) -> Result<(), ConfigError> {
+        let read = |file: &Path| read_file(file, "secret").map(|text| text.trim().to_owned());
+        if let Some(file) = &self.database.url_file {
+            self.database.url = Some(read(file)?);
+        }
+        if let Some(file) = &self.database.owner_url_file {
+            self.database.owner_url = Some(read(file)?);
+        }
+        Ok(())
+    }
+}
+
+/// The ports mail clients and servers look for (RFC 5321, RFC 6409, RFC 8314, RFC 9051); http for the local proxy.
+fn usual_listeners() -> Vec<ListenerSpec> {
+    use Protocol::{Http, Imap, Smtp, Submission};
+    use TlsMode::{Implicit, None, StartTls};
+    let mail = [
+        (Smtp, 25, StartTls),
+        (Submission, 587, StartTls),
+        (Submission, 465, Implicit),
+        (Imap, 143, StartTls),
+        (Imap, 993, Implicit),
+    ];
+    let http = ListenerSpec { protocol: Http, bind: Bind::One(([127, 0, 0, 1], 8080).into()), tls: None };
+    let mail =
+        mail.into_iter().map(|(protocol, port, tls)| ListenerSpec { protocol, bind: Bind::All(port), tls });
+    mail.chain([http]).collect()
+}
+
+fn host_name(name: &str) -> Result<String, String> {
+    let name = model::DomainName::new(name).map_err(|_| format!("{name:?} is not a host name"))?;
+    if !name.as_str().is_ascii() {
+        return Err(format!("{:?} is not ASCII: write it in its xn-- form", name.as_str()));
+    }
+    Ok(name.as_str().to_owned())
+}
+
+fn read_file(file: &Path, what: &str) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let mend = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path",
+            std::io::ErrorKind::PermissionDenied => {
+                "let the user congthu read it and every directory above it"
+            }
+            _ => "check the file",
+        };
+        ConfigError(format!("cannot read {what} file {}: {error}; {mend}", file.display()))
+    })
+}

@@ -1,0 +1,173 @@
+//! Text to [`Config`], through the rows of [`super::defs`].
+//!
+//! Invariant: every error has the file and, where there is one, the line.
+
+use super::defs::{DEFINITIONS, Definition, Fallback, TABLES, Table};
+use super::{Config, ConfigError};
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+impl Config {
+    /// `source` names the text in errors.
+    ///
+    /// # Errors
+    /// When the text is not TOML, has an unknown key or table, or a value that its option refuses.
+    pub(crate) fn parse(text: &str, source: &str) -> Result<Self, ConfigError> {
+        let at = |span: Range<usize>| format!("{source} line {}", line(text, span.start));
+        let root = DeTable::parse(text).map_err(|error| {
+            ConfigError(format!("{}: {}", at(error.span().unwrap_or_default()), error.message()))
+        })?;
+        let mut config = Self::default();
+        for table in TABLES.iter().filter(|table| table.begin.is_none()) {
+            apply_fallbacks(&mut config, table);
+        }
+        read_root(&mut config, root.get_ref())
+            .map_err(|(span, what)| ConfigError(format!("{}: {what}", at(span))))?;
+        config.check().map_err(|what| ConfigError(format!("{source}: {what}")))?;
+        Ok(config)
+    }
+}
+
+/// A mistake and where it is.
+type Mistake = (Range<usize>, String);
+
+fn read_root(config: &mut Config, root: &DeTable<'_>) -> Result<(), Mistake> {
+    for (key, value) in root {
+        let table =
+            TABLES.iter().find(|table| !table.name.is_empty() && table.name == key.get_ref().as_ref());
+        match (table, value.get_ref()) {
+            (Some(Table { begin: None, name, .. }), DeValue::Table(entries)) => {
+                read_table(config, name, entries)?
+            }
+            (Some(table @ Table { begin: Some(begin), .. }), DeValue::Array(elements)) => {
+                for element in elements {
+                    begin(config);
+                    apply_fallbacks(config, table);
+                    let Some(entries) = element.get_ref().as_table() else {
+                        return Err((element.span(), format!("write [[{}]] above its keys", table.name)));
+                    };
+                    read_table(config, table.name, entries)?;
+                    require_all(table, entries).map_err(|what| (element.span(), what))?;
+                }
+            }
+            (Some(Table { begin: None, name, .. }), _) => {
+                return Err((key.span(), format!("{name} is a table: write [{name}] above its keys")));
+            }
+            (Some(Table { name, .. }), _) => {
+                return Err((
+                    key.span(),
+                    format!("{name} may come several times: write [[{name}]] above its keys"),
+                ));
+            }
+            (None, DeValue::Table(_)) => {
+                let known = known_names(TABLES.iter().map(|table| table.name));
+                return Err((key.span(), format!("unknown table [{}]; known: {known}", key.get_ref())));
+            }
+            (None, value) => {
+                read_option(config, "", key.get_ref(), value).map_err(|what| (key.span(), what))?
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_table(config: &mut Config, table: &str, entries: &DeTable<'_>) -> Result<(), Mistake> {
+    for (key, value) in entries {
+        read_option(config, table, key.get_ref(), value.get_ref()).map_err(|what| (key.span(), what))?;
+    }
+    Ok(())
+}
+
+fn read_option(config: &mut Config, table: &str, key: &str, value: &DeValue<'_>) -> Result<(), String> {
+    let place = if table.is_empty() { "before the first table".to_owned() } else { format!("in [{table}]") };
+    let Some(definition) = of_table(table).find(|definition| definition.key == key) else {
+        let known = known_names(of_table(table).map(|definition| definition.key));
+        return Err(format!("unknown key {key:?} {place}; known: {known}"));
+    };
+    (definition.set)(config, value).map_err(|what| format!("{key} {place}: {what}"))
+}
+
+fn apply_fallbacks(config: &mut Config, table: &Table) {
+    for definition in of_table(table.name) {
+        if let Fallback::Value(text) = definition.fallback {
+            let value = DeValue::parse(text).map_err(|error| error.to_string());
+            let set = value.and_then(|value| (definition.set)(config, value.get_ref()));
+            debug_assert!(set.is_ok(), "the default of {} is wrong: {set:?}", definition.key);
+        }
+    }
+}
+
+fn require_all(table: &Table, entries: &DeTable<'_>) -> Result<(), String> {
+    let given = |key: &str| entries.keys().any(|given: &Spanned<_>| given.get_ref().as_ref() == key);
+    let missing = of_table(table.name)
+        .find(|definition| matches!(definition.fallback, Fallback::Required) && !given(definition.key));
+    match missing {
+        Some(definition) => Err(format!(
+            "[[{}]] has no {}: add one, such as {}",
+            table.name, definition.key, definition.example
+        )),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn of_table(table: &str) -> impl Iterator<Item = &'static Definition> {
+    DEFINITIONS.iter().filter(move |definition| definition.table == table)
+}
+
+fn known_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Bind, Protocol, TlsMode};
+    use super::*;
+
+    fn mistake(text: &str) -> String {
+        Config::parse(text, "x.toml").unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nothing_written_means_the_defaults() {
+        let config = Config::parse("", "x.toml").unwrap();
+        assert_eq!(config.data_dir.to_str(), Some("/var/lib/congthu"));
+        assert_eq!(config.limits.message_bytes_max, 70 << 20);
+        let ports: Vec<String> = config.listener_specs().iter().map(|spec| spec.bind.to_string()).collect();
+        assert_eq!(ports, ["*:25", "*:587", "*:465", "*:143", "*:993", "127.0.0.1:8080"]);
+    }
+
+    #[test]
+    fn reads_listeners() {
+        let text = "[[listener]]\nprotocol='smtp'\nbind='127.0.0.1:2525'\n[[listener]]\nprotocol='imap'\nbind='*:993'\ntls='implicit'\n";
+        let specs = Config::parse(text, "x.toml").unwrap().listener_specs();
+        assert_eq!(specs.len(), 2);
+        assert_eq!((specs[0].protocol, specs[0].tls), (Protocol::Smtp, TlsMode::StartTls));
+        assert_eq!((specs[1].bind, specs[1].tls), (Bind::All(993), TlsMode::Implicit));
+    }
+
+    #[test]
+    fn mistakes_have_their_line() {
+        assert!(
+            mistake("hostname = 'a.vn'\n\nhostnam = 'b'\n")
+                .starts_with("x.toml line 3: unknown key \"hostnam\"")
+        );
+        assert!(mistake("\n[limit]\n").starts_with("x.toml line 2: unknown table [limit]; known: database,"));
+        assert!(
+            mistake("[limits]\nmessage_size = 'big'")
+                .contains("line 2: message_size in [limits]: \"big\" is not a size")
+        );
+        assert!(mistake("a = \n").starts_with("x.toml line 1: "));
+        assert!(mistake("[[listener]]\nprotocol='smtp'\n").contains("line 1: [[listener]] has no bind"));
+        assert!(mistake("[listener]\nprotocol='smtp'\n").contains("write [[listener]]"));
+        assert!(mistake("[[listener]]\nprotocol='pop3'\nbind='*:1'").contains("not one of smtp, submission"));
+        assert!(mistake("[tls]\nkey='a'").contains("give both"));
+        assert!(mistake("[database]\nurl='a'\nurl_file='b'").contains("keep one"));
+        assert!(mistake("hostname = 5").contains("wants text in quotes"));
+        assert!(!mistake("[log]\nfilter=''").contains('\n'));
+    }
+}

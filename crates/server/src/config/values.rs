@@ -1,0 +1,289 @@
+//! The kinds of value an option can have, and how each is read from TOML.
+//!
+//! Invariant: a reader says in one phrase what it wanted; the caller adds file, line and key.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use toml::de::DeValue;
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Smtp,
+    Submission,
+    Lmtp,
+    Imap,
+    Http,
+}
+
+impl Protocol {
+    pub(crate) const ALL: [Self; 5] = [Self::Smtp, Self::Submission, Self::Lmtp, Self::Imap, Self::Http];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Http => "http",
+        }
+    }
+
+    /// What holds when a listener does not say: mail protocols offer STARTTLS, the two local ones have none.
+    pub(crate) const fn default_tls(self) -> TlsMode {
+        match self {
+            Self::Smtp | Self::Submission | Self::Imap => TlsMode::StartTls,
+            Self::Lmtp | Self::Http => TlsMode::None,
+        }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|protocol| protocol.as_str() == name)
+            .ok_or_else(|| format!("{name:?} is not one of smtp, submission, lmtp, imap, http"))
+    }
+}
+
+/// How a listener comes to TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TlsMode {
+    None,
+    StartTls,
+    Implicit,
+}
+
+impl TlsMode {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::StartTls => "starttls",
+            Self::Implicit => "implicit",
+        }
+    }
+}
+
+impl FromStr for TlsMode {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::None, Self::StartTls, Self::Implicit]
+            .into_iter()
+            .find(|mode| mode.as_str() == name)
+            .ok_or_else(|| format!("{name:?} is not one of none, starttls, implicit"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("{name:?} is not one of human, json")),
+        }
+    }
+}
+
+/// Where a listener listens: one address, or all of the machine's (IPv4 and IPv6 as two sockets, so that no
+/// IPv4 peer is ever seen as an IPv6 address).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bind {
+    One(SocketAddr),
+    All(u16),
+}
+
+impl Bind {
+    pub(crate) fn addresses(self) -> Vec<SocketAddr> {
+        match self {
+            Self::One(address) => vec![address],
+            Self::All(port) => {
+                vec![(Ipv4Addr::UNSPECIFIED, port).into(), (Ipv6Addr::UNSPECIFIED, port).into()]
+            }
+        }
+    }
+}
+
+impl FromStr for Bind {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(port) = text.strip_prefix("*:") {
+            return port.parse().map(Self::All).map_err(|_| format!("{text:?} has no port from 0 to 65535"));
+        }
+        text.parse().map(Self::One).map_err(|_| {
+            format!(
+                "{text:?} is not an address and port such as \"127.0.0.1:2525\", \"[::1]:2525\" or \"*:25\""
+            )
+        })
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(address) => address.fmt(f),
+            Self::All(port) => write!(f, "*:{port}"),
+        }
+    }
+}
+
+/// A network such as `10.0.0.0/8`; a bare address is a network of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) address: IpAddr,
+    pub(crate) prefix_bits: u8,
+}
+
+impl FromStr for Network {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("{text:?} is not a network such as \"10.0.0.0/8\" or \"fd00::/8\"");
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wanted())?;
+        let bits_max = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_bits = match bits {
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= bits_max).ok_or_else(wanted)?,
+            None => bits_max,
+        };
+        Ok(Self { address, prefix_bits })
+    }
+}
+
+/// A size in bytes, 1 KB = 2^10, written `500MB`, `2GB`, `1048576`.
+///
+/// # Errors
+/// When it is not a number with one of the units, is 0, or does not fit in 63 bits.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let wanted = || format!("{text:?} is not a size such as \"300MB\" or \"2GB\"");
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let shift = match unit.trim_start().to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" => 10,
+        "M" | "MB" => 20,
+        "G" | "GB" => 30,
+        "T" | "TB" => 40,
+        _ => return Err(wanted()),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(wanted)?;
+    if bytes == 0 || i64::try_from(bytes).is_err() {
+        return Err(wanted());
+    }
+    Ok(bytes)
+}
+
+pub(super) fn read_text(value: &DeValue<'_>) -> Result<String, String> {
+    let text = value.as_str().ok_or_else(|| format!("wants text in quotes, not {}", value.type_str()))?;
+    if text.is_empty() {
+        return Err("must not be empty; leave the key out instead".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn read_path(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    read_text(value).map(PathBuf::from)
+}
+
+pub(super) fn read<T: FromStr<Err = String>>(value: &DeValue<'_>) -> Result<T, String> {
+    read_text(value)?.parse()
+}
+
+pub(super) fn read_list<T: FromStr<Err = String>>(value: &DeValue<'_>) -> Result<Vec<T>, String> {
+    let items = value.as_array().ok_or_else(|| format!("wants a list in [ ], not {}", value.type_str()))?;
+    items.iter().map(|item| read(item.get_ref())).collect()
+}
+
+pub(super) fn read_size(value: &DeValue<'_>) -> Result<u64, String> {
+    match value.as_integer() {
+        Some(number) => size(number.as_str()),
+        None => size(&read_text(value)?),
+    }
+}
+
+/// A whole number from `least` to `most`.
+pub(super) fn read_number(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, String> {
+    let number =
+        value.as_integer().and_then(|number| u32::from_str_radix(number.as_str(), number.radix()).ok());
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("wants a whole number from {least} to {most}"))
+}
+
+/// `host:port`, where the host may be a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HostPort {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl FromStr for HostPort {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("{text:?} is not a host and port such as \"relay.example:25\"");
+        let (host, port) = text.rsplit_once(':').ok_or_else(wanted)?;
+        if host.is_empty() || (host.contains(':') && !host.starts_with('[')) {
+            return Err(wanted());
+        }
+        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| wanted())? })
+    }
+}
+
+/// An address and a port; newtype only so that its error reads like the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Server(pub(crate) SocketAddr);
+
+impl FromStr for Server {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map(Self)
+            .map_err(|_| format!("{text:?} is not an address and port such as \"127.0.0.1:53\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("300MB"), Ok(300 << 20));
+        assert_eq!(size("2 GB"), Ok(2 << 30));
+        assert_eq!(size("12"), Ok(12));
+        for bad in ["", "MB", "-1", "1.5GB", "2 parsec", "0", "99999999999TB"] {
+            assert!(size(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        let network: Network = "10.1.0.0/16".parse().unwrap();
+        assert_eq!((network.address.to_string().as_str(), network.prefix_bits), ("10.1.0.0", 16));
+        assert_eq!("::1".parse::<Network>().unwrap().prefix_bits, 128);
+        for bad in ["", "10.0.0.0/33", "fd00::/129", "ten/8", "10.0.0.0/"] {
+            assert!(bad.parse::<Network>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn binds() {
+        assert_eq!("*:25".parse::<Bind>().unwrap().addresses().len(), 2);
+        assert_eq!("[::1]:25".parse::<Bind>().unwrap().to_string(), "[::1]:25");
+        for bad in ["25", "*:x", "localhost:25", "127.0.0.1", "127.0.0.1:99999"] {
+            assert!(bad.parse::<Bind>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Never as root: whoever starts us as root by hand gets the same command run as the user `congthu`.
+//!
+//! Invariants: nothing of ours that touches the network or the database runs with user id 0; after the change
+//! of user the only privilege left is binding low ports; only root-owned things are ever handed over.
+
+mod handover;
+
+use crate::cli::{Arguments, Command as Verb, MailboxCommand};
+use crate::config::Config;
+use anyhow::{Context as _, Result, bail};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The user the server runs as; packages make it too.
+pub(crate) const USER: &str = "congthu";
+/// Where the program is copied to when the user cannot reach it where it is (below /root, say). Not /run, which
+/// Debian mounts noexec.
+const PROGRAM_COPY: &str = "/usr/local/lib/congthu/congthu";
+/// Options with a path, made absolute because the user may not be able to enter root's directory.
+const PATH_OPTIONS: [&str; 2] = ["--config", "--data-dir"];
+
+/// User and group ids.
+#[derive(Clone, Copy, Debug)]
+struct Ids {
+    user: u32,
+    group: u32,
+}
+
+/// Returns at once when we are not root. As root: starts this program again as [`USER`] in place of itself.
+///
+/// # Errors
+/// When the user cannot be made, or cannot reach what it needs; the text says what to do.
+pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let ids = find_user()?.map_or_else(|| make_user(&config.data_dir), Ok)?;
+    handover::data_dir(&config.data_dir, ids)?;
+    if let Some(file) = &config.file {
+        handover::check_readable(file, ids)?;
+    }
+    let program = reachable_program(ids)?;
+    let (words, input) = child_words(arguments)?;
+    let mut child = setpriv(ids, can_keep_ports(ids));
+    child.arg(program).args(words).current_dir("/").env("HOME", &config.data_dir).env("USER", USER);
+    if let Some(input) = input {
+        child.stdin(input);
+    }
+    let error = child.exec();
+    Err(error).context("cannot run setpriv; install util-linux, or start congthu as the user congthu")
+}
+
+/// A command line that runs what follows as `ids`, with the right to bind low ports if `ports`, and nothing else.
+fn setpriv(ids: Ids, ports: bool) -> Command {
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--reuid={}", ids.user)).arg(format!("--regid={}", ids.group));
+    command.args(["--init-groups", "--no-new-privs"]);
+    if ports {
+        command.args(["--inh-caps=-all,+net_bind_service", "--ambient-caps=-all,+net_bind_service"]);
+        command.arg("--bounding-set=-all,+net_bind_service");
+    }
+    command.arg("--");
+    command
+}
+
+/// False in containers that were denied the capability; high ports work there all the same.
+fn can_keep_ports(ids: Ids) -> bool {
+    succeeds(setpriv(ids, true).arg("true"))
+}
+
+/// Whether the user passes `test FLAG PATH`: the kernel's answer, with groups and access lists.
+fn user_can(ids: Ids, flag: &str, path: &Path) -> bool {
+    succeeds(setpriv(ids, false).arg("test").arg(flag).arg(path))
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let quiet = command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+fn find_user() -> Result<Option<Ids>> {
+    let found = Command::new("getent").args(["passwd", USER]).output().context("cannot run getent")?;
+    if !found.status.success() {
+        return Ok(None);
+    }
+    let line = String::from_utf8_lossy(&found.stdout);
+    let mut fields = line.trim().split(':').skip(2).map(str::parse);
+    let (Some(Ok(user)), Some(Ok(group))) = (fields.next(), fields.next()) else {
+        bail!("getent passwd {USER} answered {:?}, which cannot be read", line.trim());
+    };
+    if user == 0 {
+        bail!("the user {USER} has user id 0: give it another one");
+    }
+    Ok(Some(Ids { user, group }))
+}
+
+fn make_user(home: &Path) -> Result<Ids> {
+    let made = Command::new("useradd")
+        .args(["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", "--home-dir"])
+        .args([home.as_os_str(), OsStr::new(USER)])
+        .output()
+        .context("cannot run useradd; make the user congthu by hand")?;
+    // Two first starts at once: the other one made it.
+    if let Some(ids) = find_user()? {
+        return Ok(ids);
+    }
+    bail!("cannot make the user {USER}: {}", String::from_utf8_lossy(&made.stderr).trim())
+}
+
+/// This program, at a place where the user can run it.
+fn reachable_program(ids: Ids) -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    if user_can(ids, "-x", &program) {
+        return Ok(program);
+    }
+    let copy = PathBuf::from(PROGRAM_COPY);
+    let ours = fs::metadata("/proc/self/exe").context("cannot look at this program")?;
+    let same = fs::metadata(&copy)
+        .is_ok_and(|copied| copied.len() == ours.len() && copied.modified().ok() == ours.modified().ok());
+    if !same {
+        copy_program(&copy, &ours).with_context(|| {
+            format!(
+                "{} is out of reach for user {USER}, and cannot be copied to {PROGRAM_COPY}",
+                program.display()
+            )
+        })?;
+    }
+    Ok(copy)
+}
+
+fn copy_program(copy: &Path, ours: &fs::Metadata) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = copy.parent().context("no directory")?;
+    fs::create_dir_all(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+    let fresh = copy.with_extension(format!("{}.new", std::process::id()));
+    fs::copy("/proc/self/exe", &fresh)?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755))?;
+    let file = File::options().write(true).open(&fresh)?;
+    file.set_modified(ours.modified()?)?;
+    drop(file);
+    // By rename: a server may be running the old copy.
+    fs::rename(&fresh, copy)?;
+    Ok(())
+}
+
+/// Our arguments for the child, and its standard input when that is a file the user might not be able to open.
+fn child_words(arguments: &Arguments) -> Result<(Vec<OsString>, Option<File>)> {
+    let words = absolute_paths(std::env::args_os().skip(1))?;
+    let Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } = &arguments.command else {
+        return Ok((words, None));
+    };
+    if add_many.file == Path::new("-") {
+        return Ok((words, None));
+    }
+    let file = File::open(&add_many.file)
+        .with_context(|| format!("cannot read {}; check the path", add_many.file.display()))?;
+    let mut words: Vec<_> = words
+        .into_iter()
+        .map(|word| if word == add_many.file { OsString::from("-") } else { word })
+        .collect();
+    words.extend([OsString::from("--file-name"), add_many.file.clone().into_os_string()]);
+    Ok((words, Some(file)))
+}
+
+fn absolute_paths(words: impl Iterator<Item = OsString>) -> Result<Vec<OsString>> {
+    let mut is_path = false;
+    let mut absolute = Vec::new();
+    for word in words {
+        let text = word.to_string_lossy().into_owned();
+        let with_value = PATH_OPTIONS.iter().find_map(|option| {
+            let value = text.strip_prefix(option)?.strip_prefix('=')?;
+            Some((*option, value.to_owned()))
+        });
+        absolute.push(match with_value {
+            Some((option, value)) => format!("{option}={}", std::path::absolute(value)?.display()).into(),
+            None if is_path => std::path::absolute(&word)?.into_os_string(),
+            None => word,
+        });
+        is_path = PATH_OPTIONS.contains(&text.as_str());
+    }
+    Ok(absolute)
+}
+
+/// Whether root owns it.
+fn is_roots(metadata: &fs::Metadata) -> bool {
+    metadata.uid() == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_absolute_wherever_the_option_stands() {
+        let words = ["--config=a.toml", "mailbox", "list", "--config", "b.toml", "--data-dir", "/c", "d"];
+        let absolute = absolute_paths(words.into_iter().map(OsString::from)).unwrap();
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(absolute[0], OsString::from(format!("--config={}/a.toml", here.display())));
+        assert_eq!(absolute[4], here.join("b.toml"));
+        assert_eq!(absolute[6..], ["/c", "d"]);
+    }
+}

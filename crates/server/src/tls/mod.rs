@@ -1,0 +1,219 @@
+//! Which certificate a client is shown, and changing it without a restart.
+//!
+//! Invariants: TLS 1.2 at least; certificates are swapped as a whole set, and only for a set that loaded
+//! without a fault, so a bad file never takes the service down.
+
+mod self_signed;
+
+use crate::config::{Certificate, Config};
+use anyhow::{Context as _, Result, bail};
+use model::Clock;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub(crate) use self_signed::PUBLIC_FILE;
+
+/// The certificates in use; also rustls' resolver of them.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    source: Source,
+    clock: Arc<dyn Clock>,
+    set: RwLock<Arc<Set>>,
+}
+
+/// Where the certificates come from.
+#[derive(Debug)]
+struct Source {
+    hostname: String,
+    data_dir: PathBuf,
+    main: Certificate,
+    others: Vec<Certificate>,
+}
+
+#[derive(Debug)]
+struct Set {
+    main: Arc<CertifiedKey>,
+    others: Vec<Arc<CertifiedKey>>,
+}
+
+impl Certificates {
+    /// Loads what the configuration names, or makes a self-signed certificate.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not PEM, or key and certificate do not belong together.
+    pub(crate) fn load(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<Self>> {
+        let source = Source {
+            hostname: config.hostname(),
+            data_dir: config.data_dir.clone(),
+            main: config.tls.clone(),
+            others: config.certificates.clone(),
+        };
+        let set = RwLock::new(Arc::new(source.load(clock.as_ref())?));
+        Ok(Arc::new(Self { source, clock, set }))
+    }
+
+    /// Reads the files again; the old certificates stay when anything is wrong with the new ones.
+    ///
+    /// # Errors
+    /// As [`Certificates::load`].
+    pub(crate) fn reload(&self) -> Result<()> {
+        let set = Arc::new(self.source.load(self.clock.as_ref())?);
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        Ok(())
+    }
+
+    pub(crate) fn is_self_signed(&self) -> bool {
+        self.source.main.certificate.is_none()
+    }
+
+    /// The settings all TLS listeners share.
+    ///
+    /// # Errors
+    /// When the cryptographic library refuses its own defaults.
+    pub(crate) fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::<Self>::clone(self));
+        // Clients that come back resume without our keeping a session per client.
+        config.ticketer = aws_lc_rs::Ticketer::new()?;
+        Ok(Arc::new(config))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let set = Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner));
+        Some(set.choose(hello.server_name()))
+    }
+}
+
+impl Set {
+    /// The main certificate unless another one has the name and the main one does not: a client that asks for
+    /// an unknown name, or none, still gets a handshake, as mail servers that verify nothing expect.
+    fn choose(&self, name: Option<&str>) -> Arc<CertifiedKey> {
+        let name = name.and_then(|name| ServerName::try_from(name).ok());
+        let Some(name) = name.filter(|_| !self.others.is_empty()) else { return Arc::clone(&self.main) };
+        let found = std::iter::once(&self.main).chain(&self.others).find(|key| is_for(key, &name));
+        Arc::clone(found.unwrap_or(&self.main))
+    }
+}
+
+fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    let Ok(end_entity) = key.end_entity_cert() else { return false };
+    ParsedCertificate::try_from(end_entity)
+        .is_ok_and(|cert| rustls::client::verify_server_name(&cert, name).is_ok())
+}
+
+impl Source {
+    fn load(&self, clock: &dyn Clock) -> Result<Set> {
+        let main = match (&self.main.certificate, &self.main.key) {
+            (Some(certificate), Some(key)) => read_pair(certificate, key)?,
+            _ => {
+                let file = self_signed::ensure(&self.data_dir, &self.hostname, clock.now())?;
+                read_pair(&file, &file)?
+            }
+        };
+        let mut others = Vec::new();
+        for other in &self.others {
+            if let (Some(certificate), Some(key)) = (&other.certificate, &other.key) {
+                others.push(read_pair(certificate, key)?);
+            }
+        }
+        Ok(Set { main, others })
+    }
+}
+
+fn read_pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>> {
+    let shown = certificate.display();
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| {
+        format!("cannot read the certificate {shown}; check path, permissions and PEM form")
+    })?;
+    if chain.is_empty() {
+        bail!("{shown} has no certificate in PEM form: put the server's certificate and its chain in it");
+    }
+    let shown_key = key.display();
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read the key {shown_key}; check path, permissions and PEM form"))?;
+    let pair = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).with_context(|| {
+        format!("{shown_key} is not the key of {shown}, or of a kind that is not supported")
+    })?;
+    Ok(Arc::new(pair))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::FixedClock;
+    use rcgen::{CertificateParams, KeyPair};
+
+    fn write_pair(directory: &Path, name: &str) -> Certificate {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let files = [directory.join(format!("{name}.crt")), directory.join(format!("{name}.key"))];
+        std::fs::write(&files[0], certificate.pem()).unwrap();
+        std::fs::write(&files[1], key.serialize_pem()).unwrap();
+        let [certificate, key] = files;
+        Certificate { certificate: Some(certificate), key: Some(key) }
+    }
+
+    fn certificates(source: Source) -> Result<Certificates> {
+        let clock = Arc::new(FixedClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
+        let set = RwLock::new(Arc::new(source.load(clock.as_ref())?));
+        Ok(Certificates { source, clock, set })
+    }
+
+    fn shown(certificates: &Certificates, name: Option<&str>) -> Vec<u8> {
+        certificates.set.read().unwrap().choose(name).cert[0].to_vec()
+    }
+
+    #[test]
+    fn the_name_asked_for_chooses() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = write_pair(directory.path(), "mail.demo.gov.vn");
+        let others = vec![write_pair(directory.path(), "thu.demo.gov.vn")];
+        let source =
+            Source { hostname: "mail.demo.gov.vn".into(), data_dir: directory.path().into(), main, others };
+        let certificates = certificates(source).unwrap();
+        let plain = shown(&certificates, None);
+        assert_eq!(shown(&certificates, Some("mail.demo.gov.vn")), plain);
+        assert_eq!(shown(&certificates, Some("unknown.example")), plain);
+        assert_ne!(shown(&certificates, Some("thu.demo.gov.vn")), plain);
+    }
+
+    #[test]
+    fn a_reload_takes_good_files_and_keeps_the_old_for_bad_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = write_pair(directory.path(), "mail.demo.gov.vn");
+        let (crt, key) = (main.certificate.clone().unwrap(), main.key.clone().unwrap());
+        let source = Source {
+            hostname: "mail.demo.gov.vn".into(),
+            data_dir: directory.path().into(),
+            main,
+            others: vec![],
+        };
+        let certificates = certificates(source).unwrap();
+        let first = shown(&certificates, None);
+
+        let other = write_pair(directory.path(), "other.demo.gov.vn");
+        std::fs::copy(other.certificate.unwrap(), &crt).unwrap();
+        let fault = format!("{:#}", certificates.reload().unwrap_err());
+        assert!(fault.contains("is not the key of"), "{fault}");
+        std::fs::write(&crt, "not PEM").unwrap();
+        assert!(certificates.reload().is_err());
+        assert_eq!(shown(&certificates, None), first);
+
+        let renewed = write_pair(directory.path(), "mail.demo.gov.vn");
+        assert_eq!((renewed.certificate, renewed.key), (Some(crt), Some(key)));
+        certificates.reload().unwrap();
+        assert_ne!(shown(&certificates, None), first);
+    }
+}
