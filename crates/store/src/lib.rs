@@ -10,11 +10,13 @@ mod audit;
 mod chunks;
 mod contents;
 mod copy_out;
+mod endpoint;
 mod entries;
 mod error;
 mod events;
 mod folders;
 mod keywords;
+mod migrate;
 mod objects;
 mod sweeper;
 mod timeline;
@@ -25,11 +27,16 @@ pub use accounts::{AccountFilter, AccountRow, DomainRow, LoginRow, NewAccount, N
 pub use audit::AuditEntry;
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};
+pub use endpoint::{
+    Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,
+    STATEMENT_TIMEOUT, connect, connections,
+};
 pub use entries::{EntryRow, FlagColumns, FolderDelta, Place, Transferred};
 pub use error::Error;
 pub use events::Event;
 pub use folders::{FolderRow, Standing};
 pub use keywords::KeywordRow;
+pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
 pub use sweeper::{GRACE, Swept};
 pub use tx::{TransactionId, Tx};
@@ -57,10 +64,4 @@ impl Store {
         self.pools.chunks.close().await;
         self.pools.main.close().await;
     }
-}
-
-#[derive(Clone, Debug)]
-pub struct Pools {
-    pub(crate) main: sqlx::PgPool,
-    pub(crate) chunks: sqlx::PgPool,
 }
