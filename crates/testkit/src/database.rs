@@ -2,11 +2,12 @@
 //!
 //! Invariants: every test database is a clone of a template that holds all of `migrations/`; the template's name carries a
 //! hash of those files, so a changed migration makes a new template; migrations run as the owner role, which is no
-//! superuser, as in a real installation. No crate of ours is used here (its types would exist twice in unit tests).
+//! superuser, and are recorded as the real migrator records them, so that a server finds nothing left to do. No crate of ours is used here (its types would exist twice in unit tests).
 
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgConnection;
@@ -21,6 +22,9 @@ pub const SERVER_ROLE: &str = "congthu_server";
 
 /// Any number will do as long as all processes use it: guards the making of roles and templates.
 const TEMPLATE_LOCK: i64 = 0x0063_6f6e_6774_6875;
+
+/// Raised when templates are made in another way, so that older ones are not used.
+const TEMPLATE_FORMAT: u32 = 2;
 
 /// A database that is dropped (best effort) when this goes out of scope.
 #[derive(Debug)]
@@ -142,8 +146,21 @@ async fn apply(url: &str, migrations: &[(PathBuf, String)]) {
         if let Err(error) = applied {
             panic!("{}: {error}", path.display());
         }
+        record(&mut connection, path, sql).await;
     }
     connection.close().await.expect("the template must have no connections left");
+}
+
+/// What the real migrator writes down: number and name of the file `NNNN_name.sql` and the BLAKE3 of its text.
+async fn record(connection: &mut PgConnection, path: &Path, sql: &str) {
+    let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    let parts = stem.split_once('_').and_then(|(number, name)| Some((number.parse::<i32>().ok()?, name)));
+    let Some((version, name)) = parts else { panic!("{}: not named NNNN_name.sql", path.display()) };
+    let insert = sqlx::query("insert into migrations (version, name, checksum) values ($1, $2, $3)")
+        .bind(version)
+        .bind(name)
+        .bind(blake3::hash(sql.as_bytes()).as_bytes().as_slice());
+    insert.execute(connection).await.expect("the first migration makes the table migrations");
 }
 
 /// Every migration with its text, in the order of the file names.
@@ -162,6 +179,7 @@ fn migrations() -> Vec<(PathBuf, String)> {
 
 fn template_name(migrations: &[(PathBuf, String)]) -> String {
     let mut hasher = DefaultHasher::new();
+    TEMPLATE_FORMAT.hash(&mut hasher);
     for (path, sql) in migrations {
         (path.file_name(), sql).hash(&mut hasher);
     }

@@ -42,3 +42,22 @@ async fn a_dropped_database_is_gone_even_when_connected() {
         .unwrap();
     assert_eq!(found, 0);
 }
+
+#[tokio::test]
+async fn every_migration_is_recorded() {
+    let database = database().await;
+    let mut server = PgConnection::connect(&database.server_url).await.unwrap();
+    let recorded: Vec<(i32, String)> =
+        sqlx::query_as("select version, name from migrations order by version")
+            .fetch_all(&mut server)
+            .await
+            .unwrap();
+    let names: Vec<String> =
+        recorded.iter().map(|(version, name)| format!("{version:04}_{name}.sql")).collect();
+    let directory = std::fs::read_dir(testkit::workspace().join("migrations")).unwrap();
+    let mut files: Vec<String> =
+        directory.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    files.retain(|name| name.ends_with(".sql"));
+    files.sort();
+    assert_eq!(names, files);
+}
