@@ -88,6 +88,8 @@ def make_certificate(directory, name="127.0.0.1", stem="tls"):
 class Congthu:
     """One installation: its directory, its configuration, and its process when it runs."""
 
+    keeps_bare = True  # APPEND keeps bare CR and LF
+
     def __init__(self, extra="", listeners=None, own_certificate=True, directory=None):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="congthu-e2e-"))
         self.directory.chmod(0o755)
