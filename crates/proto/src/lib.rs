@@ -2,3 +2,5 @@
 pub mod imap;
 
 pub mod mime;
+pub mod sasl;
+pub mod smtp;
