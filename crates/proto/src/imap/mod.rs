@@ -1,13 +1,26 @@
 //! The IMAP wire (RFC 3501 and the extensions we announce): octets to commands, answers to octets.
 //!
-//! Invariants: no IO and no clock; nothing here panics, recurses on input depth or grows past the limits it is
-//! given, whatever the octets; what a command means is decided elsewhere.
+//! [`Decoder`] turns what a client sends into [`Event`]s, [`Writer`] turns answers into octets, `types` are the
+//! words both use. Invariants: no IO and no clock; nothing here panics, recurses on input depth or grows past the
+//! limits it is given, whatever the octets; what a command means is decided elsewhere.
 
+mod date;
+mod decoder;
+mod limits;
+mod parse;
+mod pattern;
 mod sequence;
 mod types;
+mod utf7;
+mod write;
 
+pub use decoder::{Decoder, Event, Reject};
+pub use limits::Limits;
+pub use parse::{SaslResponse, is_done};
 pub use sequence::{NoSuchMessage, SeqNumber, SeqRange, SequenceSet};
 pub use types::{
     AppendMessage, AppendStart, BodySection, Code, Command, DateTest, FetchItem, Flag, List, ListPattern,
     Mailbox, Partial, Request, SearchKey, Secret, Section, SectionText, Status, StatusItem, StoreMode, Tag,
 };
+pub use utf7::{decode as decode_utf7, encode as encode_utf7};
+pub use write::{ListKind, StatusLine, Writer};

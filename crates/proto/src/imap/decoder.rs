@@ -1,0 +1,424 @@
+//! From octets to commands: lines, literals, and the APPEND message as a stream.
+//!
+//! Sans-IO: the driver feeds what it read and asks [`Decoder::next`] until that says `NeedInput`. Pending input
+//! is at most one command within the limits plus one feed. A refused command is always read to its end
+//! (RFC 7888 4), so that its literals are never taken for commands, or the connection ends.
+
+use super::limits::Limits;
+use super::parse::{self, AppendHeader};
+use super::types::{AppendStart, Code, Request, Status, Tag};
+
+/// Capacity an empty input buffer may keep: thousands of idle sessions each have one.
+const IDLE_CAPACITY_MAX: usize = 1 << 10;
+/// A literal announcement, `{18446744073709551615+}` and CR, is shorter; so many octets of a discarded line
+/// are kept to recognise one at its end.
+const ANNOUNCEMENT_BYTES_MAX: usize = 64;
+
+/// What the driver has to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Read from the peer and [`Decoder::feed`].
+    NeedInput,
+    /// Write a continuation request, `+ ` with some text: the client waits to send a literal.
+    Continue,
+    Command(Request),
+    /// An APPEND up to its literal: [`Decoder::accept_append`] or [`Decoder::refuse_append`] comes next.
+    Append(AppendStart),
+    /// Octets of the accepted APPEND message, never empty.
+    Literal(Vec<u8>),
+    /// The accepted APPEND is complete.
+    AppendEnd,
+    /// The line that [`Decoder::expect_line`] asked for, without its line end.
+    Line(Vec<u8>),
+    /// Write this reply; the command is over, also when it was an accepted APPEND.
+    Rejected(Reject),
+    /// Write `* BYE` with this text and close: what follows cannot be told apart any more, or is too much.
+    Fatal(&'static str),
+}
+
+/// A command refused on its form; the reply to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// `None` when not even the tag could be read: the reply is untagged.
+    pub tag: Option<Tag>,
+    /// NO or BAD.
+    pub status: Status,
+    pub code: Option<Code>,
+    pub text: &'static str,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Offsets count from the command's first octet. `scan`: everything before is known to be no line end of the
+    /// command, or lies in a literal; it can be beyond the input.
+    Command {
+        scan: usize,
+        literals: usize,
+    },
+    /// An APPEND header was handed out and the driver has not decided.
+    Verdict {
+        bytes: u64,
+        synchronising: bool,
+    },
+    Streaming {
+        remaining: u64,
+        tag: Tag,
+    },
+    /// Between the APPEND message and the end of its command.
+    AppendTail {
+        tag: Tag,
+    },
+    /// One line for the driver is expected.
+    Line {
+        scan: usize,
+    },
+    /// A refused command's literal, then the rest of its line, then further literals; `budget` octets may go.
+    Swallow {
+        literal: u64,
+        budget: u64,
+    },
+    Dead(&'static str),
+}
+
+const START: State = State::Command { scan: 0, literals: 0 };
+
+/// One connection's input.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    input: Vec<u8>,
+    /// Octets of `input` that are done with.
+    done: usize,
+    state: State,
+    /// The tag of the APPEND under way.
+    append_tag: Option<Tag>,
+    owes_continue: bool,
+}
+
+impl Decoder {
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, input: Vec::new(), done: 0, state: START, append_tag: None, owes_continue: false }
+    }
+
+    /// From the next command on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Takes what was read. Feed only after `NeedInput`, else input piles up.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        if self.done > 0 {
+            self.input.drain(..self.done);
+            self.done = 0;
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Forgets all input not yet handed out and returns how many octets that were. What a client sent behind
+    /// STARTTLS in plain text must not be taken as sent under TLS (RFC 3501 6.2.1; CVE-2011-0411).
+    pub fn discard_pending(&mut self) -> usize {
+        let pending = self.pending().len();
+        self.input = Vec::new();
+        self.done = 0;
+        self.state = START;
+        pending
+    }
+
+    /// The next line is no command: a SASL response or the DONE of IDLE. It comes as [`Event::Line`].
+    pub fn expect_line(&mut self) {
+        if matches!(self.state, State::Command { scan: 0, .. }) {
+            self.state = State::Line { scan: 0 };
+        }
+    }
+
+    /// The message may come: its octets follow as [`Event::Literal`], for a waiting client after `Continue`.
+    pub fn accept_append(&mut self) {
+        if let State::Verdict { bytes, synchronising } = self.state
+            && let Some(tag) = self.append_tag.take()
+        {
+            self.owes_continue = synchronising;
+            self.state = State::Streaming { remaining: bytes, tag };
+        }
+    }
+
+    /// The driver answers NO itself; a message that comes without asking is read and thrown away.
+    pub fn refuse_append(&mut self) {
+        if let State::Verdict { bytes, synchronising } = self.state {
+            self.append_tag = None;
+            self.state = self.after_refusal(bytes, synchronising);
+        }
+    }
+
+    /// What the input so far amounts to. `NeedInput` and `Fatal` repeat until something is fed, or for ever.
+    #[expect(clippy::should_implement_trait, reason = "no iterator: NeedInput is not the end")]
+    pub fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.step() {
+                if self.pending().is_empty() {
+                    self.input.clear();
+                    self.input.shrink_to(IDLE_CAPACITY_MAX);
+                    self.done = 0;
+                }
+                return event;
+            }
+        }
+    }
+
+    /// One transition; `None` when there is more to find out.
+    fn step(&mut self) -> Option<Event> {
+        if std::mem::take(&mut self.owes_continue) {
+            return Some(Event::Continue);
+        }
+        match &self.state {
+            &State::Command { scan, literals } => self.command(scan, literals),
+            State::Verdict { .. } => {
+                self.refuse_append();
+                None
+            }
+            State::Streaming { remaining: 0, tag } => {
+                self.state = State::AppendTail { tag: tag.clone() };
+                None
+            }
+            &State::Streaming { remaining, ref tag } => {
+                let tag = tag.clone();
+                Some(self.stream(remaining, tag))
+            }
+            State::AppendTail { tag } => {
+                let tag = tag.clone();
+                Some(self.append_tail(tag))
+            }
+            &State::Line { scan } => Some(self.line(scan)),
+            &State::Swallow { literal, budget } => self.swallow(literal, budget),
+            State::Dead(text) => Some(Event::Fatal(text)),
+        }
+    }
+
+    fn pending(&self) -> &[u8] {
+        self.input.get(self.done..).unwrap_or_default()
+    }
+
+    /// Looks for the end of the command's current line, and at its end for a literal.
+    fn command(&mut self, scan: usize, literals: usize) -> Option<Event> {
+        let pending = self.pending();
+        let Some(line_end) = line_end(pending, scan) else {
+            if pending.len() > self.limits.command_bytes {
+                return Some(self.overflow(scan, pending.len(), false));
+            }
+            self.state = State::Command { scan: scan.max(pending.len()), literals };
+            return Some(Event::NeedInput);
+        };
+        if line_end > self.limits.command_bytes {
+            return Some(self.overflow(scan, line_end, true));
+        }
+        let (head, line) = (pending.get(..line_end).unwrap_or_default(), pending.get(scan..line_end));
+        let Some(literal) = Announcement::at_end(line.unwrap_or_default()) else {
+            let result = parse::request(strip_line_end(head));
+            self.done += line_end;
+            self.state = START;
+            return Some(result.map_or_else(Event::Rejected, Event::Command));
+        };
+        match parse::append_header(head, literal.bytes, literal.synchronising) {
+            AppendHeader::Message(start) => return Some(self.append(line_end, start)),
+            AppendHeader::Invalid(reject) => return Some(self.refuse(line_end, literal, reject)),
+            AppendHeader::Not => {}
+        }
+        self.literal(line_end, literals, literal)
+    }
+
+    /// A literal that is part of the command.
+    fn literal(&mut self, line_end: usize, literals: usize, literal: Announcement) -> Option<Event> {
+        let room = self.limits.command_bytes.saturating_sub(line_end);
+        let bytes = usize::try_from(literal.bytes).unwrap_or(usize::MAX);
+        if literals >= self.limits.literals || bytes > room || literal.bytes > self.limits.literal_bytes {
+            let tag = parse::tag_of(self.pending());
+            let reject = Reject { tag, status: Status::Bad, code: Some(Code::TooBig), text: LITERAL_TOO_BIG };
+            return Some(self.refuse(line_end, literal, reject));
+        }
+        self.state = State::Command { scan: line_end + bytes, literals: literals + 1 };
+        literal.synchronising.then_some(Event::Continue)
+    }
+
+    fn append(&mut self, line_end: usize, start: AppendStart) -> Event {
+        let literal = Announcement { bytes: start.message.bytes, synchronising: start.message.synchronising };
+        let tag = Some(start.tag.clone());
+        if self.limits.append_bytes == 0 {
+            let reject = Reject { tag, status: Status::Bad, code: None, text: "Log in first" };
+            return self.refuse(line_end, literal, reject);
+        }
+        if literal.bytes > self.limits.append_bytes {
+            // RFC 7889 4
+            let reject =
+                Reject { tag, status: Status::No, code: Some(Code::TooBig), text: "Message is too large" };
+            return self.refuse(line_end, literal, reject);
+        }
+        self.done += line_end;
+        self.append_tag = tag;
+        self.state = State::Verdict { bytes: literal.bytes, synchronising: literal.synchronising };
+        Event::Append(start)
+    }
+
+    /// Ends a command at a literal's announcement.
+    fn refuse(&mut self, line_end: usize, literal: Announcement, reject: Reject) -> Event {
+        self.done += line_end;
+        self.state = self.after_refusal(literal.bytes, literal.synchronising);
+        Event::Rejected(reject)
+    }
+
+    /// A client that waits learns from the tagged reply that it must not send; else the literal is under way.
+    fn after_refusal(&self, bytes: u64, synchronising: bool) -> State {
+        if synchronising {
+            START
+        } else {
+            State::Swallow { literal: bytes, budget: self.limits.swallow_bytes }
+        }
+    }
+
+    /// Ends a command that is too long. Its current line is `from..to`; all of it when `line_ended`.
+    fn overflow(&mut self, from: usize, to: usize, line_ended: bool) -> Event {
+        let tag = parse::tag_of(self.pending());
+        if line_ended {
+            let announced = Announcement::at_end(self.pending().get(from..to).unwrap_or_default());
+            self.done += to;
+            self.state = announced.map_or(START, |l| self.after_refusal(l.bytes, l.synchronising));
+        } else {
+            // Some of the line stays, but nothing of a literal before it, in which a line end has no meaning.
+            self.done += to - to.saturating_sub(from).min(ANNOUNCEMENT_BYTES_MAX);
+            self.state = State::Swallow { literal: 0, budget: self.limits.swallow_bytes };
+        }
+        Event::Rejected(Reject { tag, status: Status::Bad, code: Some(Code::TooBig), text: TOO_LONG })
+    }
+
+    fn stream(&mut self, remaining: u64, tag: Tag) -> Event {
+        let pending = self.pending();
+        let take = usize::try_from(remaining).unwrap_or(usize::MAX).min(pending.len());
+        if take == 0 {
+            return Event::NeedInput;
+        }
+        let whole = self.done == 0 && take == self.input.len();
+        let bytes = pending.get(..take).unwrap_or_default();
+        let bytes = if whole { std::mem::take(&mut self.input) } else { bytes.to_vec() };
+        self.done += if whole { 0 } else { take };
+        self.state = State::Streaming { remaining: remaining - take as u64, tag };
+        Event::Literal(bytes)
+    }
+
+    /// append = … literal CRLF; we do not offer MULTIAPPEND.
+    fn append_tail(&mut self, tag: Tag) -> Event {
+        let pending = self.pending();
+        let Some(line_end) = line_end(pending, 0) else {
+            if pending.len() <= self.limits.command_bytes {
+                return Event::NeedInput;
+            }
+            self.state = State::Swallow { literal: 0, budget: self.limits.swallow_bytes };
+            return Event::Rejected(Reject {
+                tag: Some(tag),
+                status: Status::Bad,
+                code: None,
+                text: TOO_LONG,
+            });
+        };
+        let line = pending.get(..line_end).unwrap_or_default();
+        let (empty, announced) = (strip_line_end(line).is_empty(), Announcement::at_end(line));
+        self.done += line_end;
+        self.state = announced.map_or(START, |l| self.after_refusal(l.bytes, l.synchronising));
+        if empty {
+            return Event::AppendEnd;
+        }
+        let text = "Nothing may follow the message";
+        Event::Rejected(Reject { tag: Some(tag), status: Status::Bad, code: None, text })
+    }
+
+    fn line(&mut self, scan: usize) -> Event {
+        let pending = self.pending();
+        let found = line_end(pending, scan);
+        if found.unwrap_or(pending.len()) > self.limits.command_bytes {
+            return self.die("Line too long");
+        }
+        let Some(line_end) = found else {
+            self.state = State::Line { scan: pending.len() };
+            return Event::NeedInput;
+        };
+        let line = strip_line_end(pending.get(..line_end).unwrap_or_default()).to_vec();
+        self.done += line_end;
+        self.state = START;
+        Event::Line(line)
+    }
+
+    fn swallow(&mut self, literal: u64, budget: u64) -> Option<Event> {
+        if literal > budget {
+            return Some(self.die("Too much to skip"));
+        }
+        let pending = self.pending();
+        if literal > 0 {
+            let take = usize::try_from(literal).unwrap_or(usize::MAX).min(pending.len());
+            self.done += take;
+            self.state = State::Swallow { literal: literal - take as u64, budget: budget - take as u64 };
+            return (take == 0).then_some(Event::NeedInput);
+        }
+        let Some(line_end) = line_end(pending, 0) else {
+            let take = pending.len().saturating_sub(ANNOUNCEMENT_BYTES_MAX);
+            if take as u64 > budget {
+                return Some(self.die("Too much to skip"));
+            }
+            self.done += take;
+            self.state = State::Swallow { literal: 0, budget: budget - take as u64 };
+            return Some(Event::NeedInput);
+        };
+        let announced = Announcement::at_end(pending.get(..line_end).unwrap_or_default());
+        self.done += line_end;
+        self.state = match announced {
+            Some(Announcement { bytes, synchronising: false }) => {
+                State::Swallow { literal: bytes, budget: budget.saturating_sub(line_end as u64) }
+            }
+            _ => START,
+        };
+        None
+    }
+
+    fn die(&mut self, text: &'static str) -> Event {
+        self.state = State::Dead(text);
+        self.input = Vec::new();
+        self.done = 0;
+        Event::Fatal(text)
+    }
+}
+
+const TOO_LONG: &str = "Command too long";
+const LITERAL_TOO_BIG: &str = "Literal too large here";
+
+/// The offset behind the first LF at or after `from`. Lines end in CRLF; a bare LF is taken as one.
+fn line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let at = bytes.get(from..)?.iter().position(|&b| b == b'\n')?;
+    Some(from + at + 1)
+}
+
+fn strip_line_end(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// `literal = "{" number ["+"] "}" CRLF` at the end of a line (RFC 7888 8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Announcement {
+    /// A number too large to count is as large as can be.
+    bytes: u64,
+    synchronising: bool,
+}
+
+impl Announcement {
+    fn at_end(line: &[u8]) -> Option<Self> {
+        let inner = strip_line_end(line).strip_suffix(b"}")?;
+        let (digits, synchronising) = match inner.strip_suffix(b"+") {
+            Some(digits) => (digits, false),
+            None => (inner, true),
+        };
+        let open = digits.iter().rposition(|b| !b.is_ascii_digit())?;
+        let (brace, digits) = (digits.get(open)?, digits.get(open + 1..)?);
+        if *brace != b'{' || digits.is_empty() {
+            return None;
+        }
+        let bytes = digits.iter().try_fold(0_u64, |n, d| n.checked_mul(10)?.checked_add(u64::from(d - b'0')));
+        Some(Self { bytes: bytes.unwrap_or(u64::MAX), synchronising })
+    }
+}

@@ -1,0 +1,144 @@
+//! What commands on messages share, and the small ones: sequence sets, flags, STORE, COPY, MOVE, APPEND's head.
+
+use super::cursor::Cursor;
+use super::mailbox::mailbox;
+use super::{Fault, Result};
+use crate::imap::date;
+use crate::imap::sequence::{SeqNumber, SeqRange, SequenceSet};
+use crate::imap::types::{AppendMessage, Command, Flag, Mailbox, StoreMode};
+use jiff::Timestamp;
+
+/// Flags in one list: twice what a mailbox can hold, so that "too many" is said where it is known.
+const FLAGS_MAX: usize = 512;
+
+/// `sequence-set = (seq-number / seq-range) *("," sequence-set)`
+/// `seq-range = seq-number ":" seq-number`
+pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Result<SequenceSet> {
+    let mut ranges = Vec::new();
+    loop {
+        let from = seq_number(c)?;
+        let to = if c.eat(b':') { seq_number(c)? } else { from };
+        ranges.push(SeqRange { from, to });
+        if ranges.len() > SequenceSet::RANGES_MAX {
+            return Err(Fault::bad("Too many ranges"));
+        }
+        if !c.eat(b',') {
+            break;
+        }
+    }
+    SequenceSet::new(ranges).ok_or(Fault::bad("Sequence set expected"))
+}
+
+/// `seq-number = nz-number / "*"`
+fn seq_number(c: &mut Cursor<'_>) -> Result<SeqNumber> {
+    if c.eat(b'*') { Ok(SeqNumber::Last) } else { c.nz_number().map(SeqNumber::Number) }
+}
+
+/// `flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension`
+fn flag(c: &mut Cursor<'_>) -> Result<Flag> {
+    if !c.eat(b'\\') {
+        return Ok(Flag::Keyword(c.atom()?.to_owned()));
+    }
+    let name = c.atom()?;
+    let system = [Flag::Answered, Flag::Flagged, Flag::Deleted, Flag::Seen, Flag::Draft, Flag::Recent];
+    let known =
+        system.into_iter().find(|flag| flag.as_str().get(1..).is_some_and(|n| n.eq_ignore_ascii_case(name)));
+    Ok(known.unwrap_or_else(|| Flag::Extension(format!("\\{name}"))))
+}
+
+/// `flag-list = "(" [flag *(SP flag)] ")"`
+fn flag_list(c: &mut Cursor<'_>) -> Result<Vec<Flag>> {
+    c.list(FLAGS_MAX, true, flag)
+}
+
+/// `store = "STORE" SP sequence-set SP store-att-flags`
+/// `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
+pub(super) fn store(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
+    c.sp()?;
+    let set = sequence_set(c)?;
+    c.sp()?;
+    let mode = match c.peek() {
+        Some(b'+') => StoreMode::Add,
+        Some(b'-') => StoreMode::Remove,
+        _ => StoreMode::Replace,
+    };
+    let sign = match mode {
+        StoreMode::Add => "+",
+        StoreMode::Remove => "-",
+        StoreMode::Replace => "",
+    };
+    let silent = match c.word()?.strip_prefix(sign) {
+        Some("FLAGS") => false,
+        Some("FLAGS.SILENT") => true,
+        _ => return Err(Fault::bad("Unknown STORE item")),
+    };
+    c.sp()?;
+    let mut flags = Vec::new();
+    if c.peek() == Some(b'(') {
+        flags = flag_list(c)?;
+    } else {
+        flags.push(flag(c)?);
+        while c.eat(b' ') {
+            if flags.len() >= FLAGS_MAX {
+                return Err(Fault::bad("List too long"));
+            }
+            flags.push(flag(c)?);
+        }
+    }
+    Ok(Command::Store { uid, set, mode, silent, flags })
+}
+
+/// `copy = "COPY" SP sequence-set SP mailbox`; MOVE likewise (RFC 6851 4).
+pub(super) fn copy(c: &mut Cursor<'_>) -> Result<(SequenceSet, Mailbox)> {
+    c.sp()?;
+    let set = sequence_set(c)?;
+    c.sp()?;
+    Ok((set, mailbox(c)?))
+}
+
+/// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, behind the verb and up to the
+/// announcement of a literal of `bytes` octets. `None` when that literal is the mailbox.
+pub(super) fn append(
+    mut c: Cursor<'_>,
+    bytes: u64,
+    synchronising: bool,
+) -> Result<Option<(Mailbox, AppendMessage)>> {
+    c.sp()?;
+    if c.at_announcement() {
+        return Ok(None);
+    }
+    let (mailbox, flags, internal_date) = append_arguments(&mut c)?;
+    c.sp()?;
+    if !c.at_announcement() {
+        return Err(Fault::bad("The message has to be a literal"));
+    }
+    Ok(Some((mailbox, AppendMessage { flags, internal_date, bytes, synchronising })))
+}
+
+/// Why a line that has no literal at its end is no APPEND.
+pub(super) fn append_without_message(mut c: Cursor<'_>) -> Fault {
+    let arguments = c.sp().and_then(|()| append_arguments(&mut c));
+    arguments.err().unwrap_or(Fault::bad("The message has to be a literal"))
+}
+
+fn append_arguments(c: &mut Cursor<'_>) -> Result<(Mailbox, Vec<Flag>, Option<Timestamp>)> {
+    let mailbox = mailbox(c)?;
+    let mut ahead = *c;
+    let mut flags = Vec::new();
+    if ahead.eat(b' ') && ahead.peek() == Some(b'(') {
+        flags = flag_list(&mut ahead)?;
+        *c = ahead;
+    }
+    ahead = *c;
+    let mut internal_date = None;
+    if ahead.eat(b' ') && ahead.peek() == Some(b'"') {
+        internal_date = Some(date_time(&mut ahead)?);
+        *c = ahead;
+    }
+    Ok((mailbox, flags, internal_date))
+}
+
+/// `date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE`
+fn date_time(c: &mut Cursor<'_>) -> Result<Timestamp> {
+    date::date_time(&c.string()?).ok_or(Fault::bad("Invalid date-time"))
+}

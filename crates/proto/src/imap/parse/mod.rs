@@ -1,0 +1,156 @@
+//! A complete command's text to its meaning: one function per ABNF rule, named after it and quoting it.
+//!
+//! Every function moves a [`Cursor`] forward over the text once, so parsing is linear; nothing recurses.
+
+mod cursor;
+mod fetch;
+mod mailbox;
+mod message;
+mod search;
+mod session;
+
+use super::decoder::Reject;
+use super::types::{AppendStart, Code, Command, Request, Status, Tag};
+use cursor::Cursor;
+
+pub(super) use cursor::is_astring_char;
+pub use session::{SaslResponse, is_done};
+
+/// Octets of a tag: clients use fewer than ten, and we send it back.
+const TAG_BYTES_MAX: usize = 256;
+
+/// Why a command is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
+    status: Status,
+    code: Option<Code>,
+    text: &'static str,
+}
+
+impl Fault {
+    fn bad(text: &'static str) -> Self {
+        Self { status: Status::Bad, code: None, text }
+    }
+}
+
+type Result<T> = std::result::Result<T, Fault>;
+
+/// `command = tag SP (command-any / command-auth / command-nonauth / command-select) CRLF`
+///
+/// `text` is the command without its last line end.
+pub(super) fn request(text: &[u8]) -> std::result::Result<Request, Reject> {
+    let reject =
+        |fault: Fault| Reject { tag: tag_of(text), status: fault.status, code: fault.code, text: fault.text };
+    let mut cursor = Cursor::new(text);
+    let tag = tag(&mut cursor).map_err(reject)?;
+    let command = command(&mut cursor).map_err(reject)?;
+    Ok(Request { tag, command })
+}
+
+/// What a command that ends in a literal's announcement so far is.
+pub(super) enum AppendHeader {
+    /// An APPEND whose message is this literal.
+    Message(AppendStart),
+    Invalid(Reject),
+    /// Another command, or an APPEND whose mailbox name is this literal.
+    Not,
+}
+
+/// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, up to and with the announcement.
+pub(super) fn append_header(text: &[u8], bytes: u64, synchronising: bool) -> AppendHeader {
+    let mut cursor = Cursor::new(text);
+    let Ok(tag) = tag(&mut cursor) else { return AppendHeader::Not };
+    let verb = cursor.sp().and_then(|()| cursor.atom());
+    if !verb.is_ok_and(|verb| verb.eq_ignore_ascii_case("APPEND")) {
+        return AppendHeader::Not;
+    }
+    match message::append(cursor, bytes, synchronising) {
+        Ok(Some((mailbox, message))) => AppendHeader::Message(AppendStart { tag, mailbox, message }),
+        Ok(None) => AppendHeader::Not,
+        Err(Fault { status, code, text }) => {
+            AppendHeader::Invalid(Reject { tag: Some(tag), status, code, text })
+        }
+    }
+}
+
+/// The tag of a command of which the rest may be anything.
+pub(super) fn tag_of(text: &[u8]) -> Option<Tag> {
+    let mut cursor = Cursor::new(text);
+    let tag = tag(&mut cursor).ok()?;
+    (cursor.is_at_end() || matches!(cursor.peek(), Some(b' ' | b'\r' | b'\n'))).then_some(tag)
+}
+
+fn tag(cursor: &mut Cursor<'_>) -> Result<Tag> {
+    match cursor.tag()? {
+        tag if tag.len() <= TAG_BYTES_MAX => Ok(Tag(tag.to_owned())),
+        _ => Err(Fault::bad("Tag too long")),
+    }
+}
+
+fn command(c: &mut Cursor<'_>) -> Result<Command> {
+    c.expect(b' ', "Command expected")?;
+    let verb = c.atom().map_err(|_| Fault::bad("Command expected"))?.to_ascii_uppercase();
+    let command = match verb.as_str() {
+        "CAPABILITY" => Command::Capability,
+        "NOOP" => Command::Noop,
+        "LOGOUT" => Command::Logout,
+        "ID" => session::id(c)?,
+        "STARTTLS" => Command::Starttls,
+        "AUTHENTICATE" => session::authenticate(c)?,
+        "LOGIN" => session::login(c)?,
+        "ENABLE" => session::enable(c)?,
+        "SELECT" => Command::Select { mailbox: mailbox::argument(c)?, read_only: false },
+        "EXAMINE" => Command::Select { mailbox: mailbox::argument(c)?, read_only: true },
+        "CREATE" => mailbox::create(c)?,
+        "DELETE" => Command::Delete(mailbox::argument(c)?),
+        "RENAME" => Command::Rename { from: mailbox::argument(c)?, to: mailbox::argument(c)? },
+        "SUBSCRIBE" => Command::Subscribe(mailbox::argument(c)?),
+        "UNSUBSCRIBE" => Command::Unsubscribe(mailbox::argument(c)?),
+        "LIST" => mailbox::list(c)?,
+        "LSUB" => mailbox::lsub(c)?,
+        "NAMESPACE" => Command::Namespace,
+        "STATUS" => mailbox::status(c)?,
+        "APPEND" => return Err(message::append_without_message(*c)),
+        "IDLE" => Command::Idle,
+        "GETQUOTA" => mailbox::get_quota(c)?,
+        "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox::argument(c)?),
+        "SETQUOTA" => mailbox::set_quota(c)?,
+        "CHECK" => Command::Check,
+        "CLOSE" => Command::Close,
+        "UNSELECT" => Command::Unselect,
+        "EXPUNGE" => Command::Expunge { uids: None },
+        "UID" => uid(c)?,
+        verb => command_on_messages(c, verb, false)?,
+    };
+    c.end()?;
+    Ok(command)
+}
+
+/// `uid = "UID" SP (copy / fetch / search / store)`, with RFC 4315 4 `uid-expunge` and RFC 6851 4 `move`.
+fn uid(c: &mut Cursor<'_>) -> Result<Command> {
+    c.sp()?;
+    match c.word()?.as_str() {
+        "EXPUNGE" => {
+            c.sp()?;
+            Ok(Command::Expunge { uids: Some(message::sequence_set(c)?) })
+        }
+        verb => command_on_messages(c, verb, true),
+    }
+}
+
+fn command_on_messages(c: &mut Cursor<'_>, verb: &str, uid: bool) -> Result<Command> {
+    match verb {
+        "SEARCH" => search::search(c, uid),
+        "FETCH" => fetch::fetch(c, uid),
+        "STORE" => message::store(c, uid),
+        "COPY" => {
+            let (set, mailbox) = message::copy(c)?;
+            Ok(Command::Copy { uid, set, mailbox })
+        }
+        "MOVE" => {
+            let (set, mailbox) = message::copy(c)?;
+            Ok(Command::Move { uid, set, mailbox })
+        }
+        _ => Err(Fault::bad("Unknown command")),
+    }
+}

@@ -1,0 +1,135 @@
+//! Matching of LIST and LSUB patterns, in time linear in pattern × name whatever the wildcards.
+
+use super::types::ListPattern;
+
+const INBOX: &[u8] = b"INBOX";
+
+impl ListPattern {
+    /// The pattern behind a reference name (RFC 3501 6.3.8): `~/Mail/` and `foo.*` give `~/Mail/foo.*`.
+    #[must_use]
+    pub fn under(&self, reference: &str) -> Self {
+        Self(format!("{reference}{}", self.0))
+    }
+
+    /// Does the pattern match the whole of `name`? `delimiter` is ASCII. `INBOX`, alone or as the first level, is
+    /// matched without case.
+    #[must_use]
+    pub fn matches(&self, name: &str, delimiter: char) -> bool {
+        let name = name.as_bytes();
+        let inbox = name.get(..INBOX.len()) == Some(INBOX)
+            && name.get(INBOX.len()).is_none_or(|&b| u32::from(b) == u32::from(delimiter));
+        let literals = self.0.bytes().filter(|b| !matches!(b, b'*' | b'%')).count();
+        if literals > name.len() {
+            return false;
+        }
+        // reach[i]: the pattern so far matches the first i octets.
+        let mut reach = vec![false; name.len() + 1];
+        if let Some(start) = reach.first_mut() {
+            *start = true;
+        }
+        let mut before = 0;
+        for symbol in self.0.bytes() {
+            match symbol {
+                // What `*` reaches, a wildcard behind it reaches too.
+                b'*' | b'%' if before == b'*' => continue,
+                b'%' if before == b'%' => continue,
+                b'*' => spread(&mut reach, |_| true),
+                b'%' => spread(&mut reach, |at| {
+                    name.get(at).is_some_and(|&b| u32::from(b) != u32::from(delimiter))
+                }),
+                symbol => advance(&mut reach, |at| {
+                    let caseless = inbox && at < INBOX.len();
+                    let octet = name.get(at).copied().unwrap_or_default();
+                    if caseless { octet.eq_ignore_ascii_case(&symbol) } else { octet == symbol }
+                }),
+            }
+            before = symbol;
+            if !reach.contains(&true) {
+                return false;
+            }
+        }
+        reach.last().copied().unwrap_or(false)
+    }
+}
+
+/// From every reached place on, over octets that `passes` accepts.
+fn spread(reach: &mut [bool], passes: impl Fn(usize) -> bool) {
+    let mut reached = false;
+    for (at, place) in reach.iter_mut().enumerate() {
+        reached = *place || (reached && at.checked_sub(1).is_some_and(&passes));
+        *place = reached;
+    }
+}
+
+/// Every reached place moves one octet on where `matches` accepts that octet.
+fn advance(reach: &mut [bool], matches: impl Fn(usize) -> bool) {
+    let mut reached = false;
+    for (at, place) in reach.iter_mut().enumerate() {
+        let next = *place && matches(at);
+        *place = reached;
+        reached = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        ListPattern(pattern.to_owned()).matches(name, '/')
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, name) in [
+            ("*", "a/b/c"),
+            ("*", ""),
+            ("%", "a"),
+            ("%/%", "a/b"),
+            ("a/*", "a/b/c"),
+            ("*c", "a/b/c"),
+            ("a", "a"),
+            ("%b*", "ab/c"),
+            ("*%*", "a/b"),
+            ("%%", "ab"),
+            ("*/%", "a/b/c"),
+            ("Thư%", "Thư đi"),
+            ("a*b*c", "a-b/b-c"),
+            ("", ""),
+            ("%", ""),
+        ] {
+            assert!(matches(pattern, name), "{pattern:?} {name:?}");
+        }
+        for (pattern, name) in [
+            ("%", "a/b"),
+            ("a/%", "a/b/c"),
+            ("a", "A"),
+            ("a", "ab"),
+            ("b", "ab"),
+            ("%%", "a/b"),
+            ("a/*", "a"),
+            ("", "a"),
+        ] {
+            assert!(!matches(pattern, name), "{pattern:?} {name:?}");
+        }
+    }
+
+    #[test]
+    fn inbox_knows_no_case() {
+        assert!(matches("inbox", "INBOX") && matches("iNb%", "INBOX") && matches("inbox/*", "INBOX/a"));
+        assert!(!matches("inbox/A", "INBOX/a") && !matches("inbox*", "INBOXES"));
+    }
+
+    #[test]
+    fn reference_goes_before() {
+        assert_eq!(ListPattern("foo.*".to_owned()).under("~/Mail/").0, "~/Mail/foo.*");
+    }
+
+    #[test]
+    fn wildcard_chains_cost_little() {
+        let name = "a".repeat(480);
+        assert!(matches(&"*a".repeat(480), &name));
+        assert!(!matches(&("*a".repeat(479) + "b"), &name));
+        assert!(matches(&"%*".repeat(250_000), &name));
+    }
+}
