@@ -6,23 +6,119 @@
 
 mod admin;
 mod append;
+mod chunk_cache;
 mod deliver;
+mod error;
 mod folders;
+mod housekeeping;
 mod hub;
 mod identity;
+mod intake;
 mod message;
 mod password;
+mod recipients;
 mod spool;
+mod throttle;
+mod trace;
 mod view;
 mod write;
 
-pub use admin::{Actor, AddMailboxError, DomainSummary, MailboxAdded, MailboxDetail, NewMailbox};
+pub use admin::{Actor, AdminError, MailboxAdded, MailboxDetail, NewMailbox, NewUnit};
 pub use append::{AppendError, Appended, NewMessage};
-pub use deliver::{Arrival, DeliverError, Delivery, Recipient, RecipientError, SenderError};
+pub use deliver::{Arrival, DeliverError, Delivery};
+pub use error::Error;
 pub use folders::{CreateError, DeleteError, Folder, FolderStatus, RenameError};
 pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use message::{Body, Message, Wanted};
+pub use recipients::{Recipient, RecipientError, SenderError};
 pub use spool::Spool;
+pub use store::DomainRow as DomainSummary;
 pub use view::{FolderView, ViewEntry};
-pub use write::{Copied, CopyError, FlagEdit, FlagMode, Quota};
+pub use write::{Copied, CopyError, FlagEdit, FlagMode, Quota, StoreError};
+
+use jiff::Timestamp;
+use model::{Clock, Network, Rng, TraceId};
+use std::path::PathBuf;
+use std::sync::Arc;
+use store::Store;
+
+/// What an installation decides about the engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Our name, in trace headers and replies.
+    pub hostname: String,
+    /// Where messages wait while they arrive; on the same machine, not shared.
+    pub spool_dir: PathBuf,
+    /// Octets of the largest message taken.
+    pub message_bytes_max: u64,
+    /// Log-in back-off does not apply to these.
+    pub exempt_networks: Vec<Network>,
+}
+
+/// The one way to do anything. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    intake: intake::Budget,
+    passwords: password::Passwords,
+    throttle: throttle::Throttle,
+    views: view::Views,
+    chunks: Arc<chunk_cache::ChunkCache>,
+    hub: hub::Hub,
+    pending: tokio::sync::Notify,
+}
+
+impl Engine {
+    #[must_use]
+    pub fn new(store: Store, settings: Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self(Arc::new(Inner {
+            passwords: password::Passwords::new(&*rng),
+            store,
+            settings,
+            clock,
+            rng,
+            intake: intake::Budget::new(),
+            throttle: throttle::Throttle::default(),
+            views: view::Views::default(),
+            chunks: Arc::new(chunk_cache::ChunkCache::default()),
+            hub: hub::Hub::default(),
+            pending: tokio::sync::Notify::new(),
+        }))
+    }
+
+    #[must_use]
+    pub fn hostname(&self) -> &str {
+        &self.0.settings.hostname
+    }
+
+    /// Octets of the largest message taken (RFC 1870 SIZE).
+    #[must_use]
+    pub fn message_bytes_max(&self) -> u64 {
+        self.0.settings.message_bytes_max
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// A fresh id for a connection.
+    #[must_use]
+    pub fn new_trace(&self) -> TraceId {
+        let mut bytes = [0; 8];
+        self.0.rng.fill(&mut bytes);
+        TraceId(u64::from_be_bytes(bytes))
+    }
+
+    /// Does the database answer?
+    pub async fn is_ready(&self) -> bool {
+        self.0.store.is_ready().await
+    }
+}

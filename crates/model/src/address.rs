@@ -36,7 +36,9 @@ impl DomainName {
             (1..=LABEL_BYTES_MAX).contains(&label.len())
                 && !label.starts_with('-')
                 && !label.ends_with('-')
-                && label.chars().all(|c| c.is_alphanumeric() || c == '-' || (!c.is_ascii() && !c.is_control()))
+                && label
+                    .chars()
+                    .all(|c| c.is_alphanumeric() || c == '-' || (!c.is_ascii() && !c.is_control()))
         };
         if name.len() > DOMAIN_BYTES_MAX || !name.split('.').all(label_ok) {
             return Err(AddressError::Domain);
@@ -130,7 +132,16 @@ mod tests {
 
     #[test]
     fn refuses_bad_forms() {
-        for bad in ["an", "@demo.gov.vn", "an@", "an@a..b", "an@-a.vn", "an@a_b.vn", "a\0n@demo.vn", "an@[127.0.0.1]"] {
+        for bad in [
+            "an",
+            "@demo.gov.vn",
+            "an@",
+            "an@a..b",
+            "an@-a.vn",
+            "an@a_b.vn",
+            "a\0n@demo.vn",
+            "an@[127.0.0.1]",
+        ] {
             assert!(bad.parse::<Address>().is_err(), "{bad:?}");
         }
         assert!(format!("{}@demo.vn", "x".repeat(65)).parse::<Address>().is_err());

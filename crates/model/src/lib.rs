@@ -10,11 +10,15 @@ mod flags;
 mod folder;
 mod id;
 mod name;
+mod network;
 
 pub use address::{Address, AddressError, DomainName};
 pub use class::{AccountState, MailboxClass, UnknownName};
 pub use clock::{Clock, FixedClock, Rng};
-pub use flags::{Flags, Keyword, KeywordError, KEYWORDS_PER_ACCOUNT_MAX};
+pub use flags::{Flags, KEYWORDS_PER_ACCOUNT_MAX, Keyword, KeywordError};
 pub use folder::{DEFAULT_FOLDERS, DELIMITER, FolderName, FolderNameError, INBOX, SpecialUse};
-pub use id::{AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ThreadId, TraceId, Uid, UidValidity, UnitId};
+pub use id::{
+    AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ThreadId, TraceId, Uid, UidValidity, UnitId,
+};
 pub use name::fold_marks;
+pub use network::{Network, NetworkError};

@@ -91,19 +91,18 @@ impl Tx {
         targets: &[Target],
         event: &Event<'_>,
     ) -> Result<TransactionId, Error> {
-        let (id, content_id): (String, i64) = sqlx::query_as(
-            "select pg_current_xact_id()::text, add_content($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(event.at.to_sqlx())
-        .bind(content.size_i64())
-        .bind(&content.chunk_ids)
-        .bind(content.chunk_sizes_i32())
-        .bind(&content.envelope)
-        .bind(&content.structure)
-        .bind(&content.preview)
-        .bind(content.thread_id)
-        .fetch_one(&mut *self.inner)
-        .await?;
+        let (id, content_id): (String, i64) =
+            sqlx::query_as("select pg_current_xact_id()::text, add_content($1, $2, $3, $4, $5, $6, $7, $8)")
+                .bind(event.at.to_sqlx())
+                .bind(content.size_i64())
+                .bind(&content.chunk_ids)
+                .bind(content.chunk_sizes_i32())
+                .bind(&content.envelope)
+                .bind(&content.structure)
+                .bind(&content.preview)
+                .bind(content.thread_id)
+                .fetch_one(&mut *self.inner)
+                .await?;
         for batch in targets.chunks(RECIPIENTS_PER_TX) {
             let (accounts, folders, recipients) = columns(batch);
             sqlx::query(
@@ -188,8 +187,13 @@ impl Store {
     pub async fn expand_pending(&self, now: Timestamp) -> Result<Option<Vec<Placed>>, Error> {
         let mut tx = self.begin().await?;
         let Some(batch) = tx.claim_pending().await? else { return Ok(None) };
-        let targets = if batch.attempts >= BATCH_ATTEMPTS { tx.still_there(batch.targets).await? } else { batch.targets };
-        let entry = NewEntry { now, internal_date: batch.internal_date, flags: model::Flags::NONE, keywords: &[] };
+        let targets = if batch.attempts >= BATCH_ATTEMPTS {
+            tx.still_there(batch.targets).await?
+        } else {
+            batch.targets
+        };
+        let entry =
+            NewEntry { now, internal_date: batch.internal_date, flags: model::Flags::NONE, keywords: &[] };
         match tx.add_entries(batch.content, &targets, entry).await {
             Ok(placed) => {
                 sqlx::query("delete from pending_deliveries where pending_id = $1")
@@ -274,5 +278,9 @@ fn columns(targets: &[Target]) -> (Vec<i64>, Vec<i64>, Vec<Option<&str>>) {
 }
 
 fn placed(account: i64, folder: i64, uid: i64) -> Placed {
-    Placed { account: AccountId(account), folder: FolderId(folder), uid: Uid(u32::try_from(uid).unwrap_or(u32::MAX)) }
+    Placed {
+        account: AccountId(account),
+        folder: FolderId(folder),
+        uid: Uid(u32::try_from(uid).unwrap_or(u32::MAX)),
+    }
 }

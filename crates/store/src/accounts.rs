@@ -216,21 +216,23 @@ impl Store {
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter()
-            .map(|(id, address, aliases, display_name, class, state, unit, quota, used, messages, created)| {
-                Ok(AccountRow {
-                    account: AccountId(id),
-                    address: address.parse().map_err(|_| DAMAGED)?,
-                    aliases: aliases.iter().filter_map(|alias| alias.parse().ok()).collect(),
-                    display_name,
-                    class: class.parse().map_err(|_| DAMAGED)?,
-                    state: state.parse().map_err(|_| DAMAGED)?,
-                    unit,
-                    quota_bytes: quota.unsigned_abs(),
-                    used_bytes: used.unsigned_abs(),
-                    messages: messages.unsigned_abs(),
-                    created_at: created.to_jiff(),
-                })
-            })
+            .map(
+                |(id, address, aliases, display_name, class, state, unit, quota, used, messages, created)| {
+                    Ok(AccountRow {
+                        account: AccountId(id),
+                        address: address.parse().map_err(|_| DAMAGED)?,
+                        aliases: aliases.iter().filter_map(|alias| alias.parse().ok()).collect(),
+                        display_name,
+                        class: class.parse().map_err(|_| DAMAGED)?,
+                        state: state.parse().map_err(|_| DAMAGED)?,
+                        unit,
+                        quota_bytes: quota.unsigned_abs(),
+                        used_bytes: used.unsigned_abs(),
+                        messages: messages.unsigned_abs(),
+                        created_at: created.to_jiff(),
+                    })
+                },
+            )
             .collect()
     }
 
@@ -246,7 +248,9 @@ impl Store {
         .bind(account.0)
         .fetch_optional(&self.pools.main)
         .await?;
-        Ok(row.map(|(used, quota, messages)| (used.unsigned_abs(), quota.unsigned_abs(), messages.unsigned_abs())))
+        Ok(row.map(|(used, quota, messages)| {
+            (used.unsigned_abs(), quota.unsigned_abs(), messages.unsigned_abs())
+        }))
     }
 
     /// The modseq of each of these mailboxes, to notice changes made elsewhere.
@@ -289,7 +293,12 @@ pub struct AccountFilter<'a> {
 impl Tx {
     /// # Errors
     /// `domains_name_key` when it exists.
-    pub async fn insert_domain(&mut self, name: &DomainName, profile: &str, now: Timestamp) -> Result<(), Error> {
+    pub async fn insert_domain(
+        &mut self,
+        name: &DomainName,
+        profile: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         sqlx::query("insert into domains (name, profile, created_at) values ($1, $2, $3)")
             .bind(name.as_str())
             .bind(profile)
@@ -341,7 +350,10 @@ impl Tx {
         .bind(now.to_sqlx())
         .fetch_one(&mut *self.inner)
         .await?;
-        sqlx::query("insert into counters (account_id) values ($1)").bind(id).execute(&mut *self.inner).await?;
+        sqlx::query("insert into counters (account_id) values ($1)")
+            .bind(id)
+            .execute(&mut *self.inner)
+            .await?;
         self.insert_address(address, AccountId(id), "primary", now).await?;
         Ok(AccountId(id))
     }

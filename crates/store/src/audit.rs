@@ -55,8 +55,14 @@ fn digest(previous: &[u8], entry: &AuditEntry<'_>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     let at = entry.at.as_microsecond().to_be_bytes();
     let detail = entry.detail.to_string();
-    let columns =
-        [previous, &at, entry.actor.as_bytes(), entry.action.as_bytes(), entry.target.as_bytes(), detail.as_bytes()];
+    let columns = [
+        previous,
+        &at,
+        entry.actor.as_bytes(),
+        entry.action.as_bytes(),
+        entry.target.as_bytes(),
+        detail.as_bytes(),
+    ];
     for column in columns {
         hasher.update(&(column.len() as u64).to_be_bytes());
         hasher.update(column);

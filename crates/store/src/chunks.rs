@@ -88,8 +88,7 @@ impl Store {
         now: Timestamp,
         ids: &mut HashMap<[u8; 32], ChunkId>,
     ) -> Result<(), Error> {
-        let compressed =
-            missing.iter().map(|chunk| compress(chunk.bytes)).collect::<Result<Vec<_>, _>>()?;
+        let compressed = missing.iter().map(|chunk| compress(chunk.bytes)).collect::<Result<Vec<_>, _>>()?;
         // The bytes are on the disk before any row names them.
         let (name, places) = objects.write(&compressed).await?;
         let object_id: i64 =

@@ -19,7 +19,7 @@ pub(crate) const EMBEDDED_DATABASE: &str = "congthu";
 
 /// The longest a statement may run. A future that is dropped leaves its query running, so there must be an end; the
 /// longest honest statement (a batch of the sweeper, a mailbox of 100,000 read) takes seconds.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest a transaction may sit without a statement: longer means that its owner was lost.
 pub const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest wait for a row: far above the length of any of our transactions, below a mail client's patience.

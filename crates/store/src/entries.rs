@@ -49,7 +49,9 @@ impl Store {
         since: Option<(ModSeq, Uid)>,
     ) -> Result<Option<FolderDelta>, Error> {
         let mut tx = self.begin().await?;
-        sqlx::query("set transaction isolation level repeatable read read only").execute(&mut *tx.inner).await?;
+        sqlx::query("set transaction isolation level repeatable read read only")
+            .execute(&mut *tx.inner)
+            .await?;
         let Some(row) = tx.folder_by_id(account, folder).await? else { return Ok(None) };
         let (account, id) = (account.0, folder.0);
         let (condition, gone) = match since {
@@ -77,7 +79,11 @@ impl Store {
 }
 
 impl Tx {
-    async fn folder_by_id(&mut self, account: AccountId, folder: FolderId) -> Result<Option<FolderRow>, Error> {
+    async fn folder_by_id(
+        &mut self,
+        account: AccountId,
+        folder: FolderId,
+    ) -> Result<Option<FolderRow>, Error> {
         let name: Option<String> =
             sqlx::query_scalar("select name from folders where account_id = $1 and folder_id = $2")
                 .bind(account.0)
@@ -88,7 +94,12 @@ impl Tx {
         self.folder_named(account, &name).await
     }
 
-    async fn tombstones_after(&mut self, account: i64, folder: i64, since: ModSeq) -> Result<Vec<Uid>, Error> {
+    async fn tombstones_after(
+        &mut self,
+        account: i64,
+        folder: i64,
+        since: ModSeq,
+    ) -> Result<Vec<Uid>, Error> {
         let rows: Vec<i64> = sqlx::query_scalar(
             "select uid from tombstones where account_id = $1 and folder_id = $2 and modseq > $3",
         )
@@ -192,7 +203,12 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn copy_entries(&mut self, from: Place<'_>, to: FolderId, now: Timestamp) -> Result<Vec<Transferred>, Error> {
+    pub async fn copy_entries(
+        &mut self,
+        from: Place<'_>,
+        to: FolderId,
+        now: Timestamp,
+    ) -> Result<Vec<Transferred>, Error> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "with source as (
                  select *, row_number() over (order by uid) - 1 as nth
@@ -230,7 +246,12 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn move_entries(&mut self, from: Place<'_>, to: FolderId, now: Timestamp) -> Result<Vec<Transferred>, Error> {
+    pub async fn move_entries(
+        &mut self,
+        from: Place<'_>,
+        to: FolderId,
+        now: Timestamp,
+    ) -> Result<Vec<Transferred>, Error> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "with source as (
                  select uid, row_number() over (order by uid) - 1 as nth
@@ -264,7 +285,37 @@ impl Tx {
         Ok(transferred(rows))
     }
 
-    /// Octets and messages of the entries that exist.
+    /// Every uid of the folder, ascending.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn all_uids(&mut self, account: AccountId, folder: FolderId) -> Result<Vec<Uid>, Error> {
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "select uid from entries where account_id = $1 and folder_id = $2 order by uid",
+        )
+        .bind(account.0)
+        .bind(folder.0)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
+    }
+
+    /// Used bytes and quota in bytes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn usage(&mut self, account: AccountId) -> Result<(u64, u64), Error> {
+        let (used, quota): (i64, i64) = sqlx::query_as(
+            "select c.used_bytes, a.quota_bytes from accounts a join counters c using (account_id)
+              where account_id = $1",
+        )
+        .bind(account.0)
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok((used.unsigned_abs(), quota.unsigned_abs()))
+    }
+
+    /// Octets of the entries that exist.
     ///
     /// # Errors
     /// When the database fails.

@@ -64,7 +64,11 @@ impl Store {
 
     /// # Errors
     /// When the database fails.
-    pub async fn folder_named(&self, account: AccountId, name: &FolderName) -> Result<Option<FolderRow>, Error> {
+    pub async fn folder_named(
+        &self,
+        account: AccountId,
+        name: &FolderName,
+    ) -> Result<Option<FolderRow>, Error> {
         let row: Option<Columns> = sqlx::query_as(
             "select folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq
                from folders where account_id = $1 and name = $2",
@@ -103,14 +107,29 @@ impl Store {
         Ok(Some((folder, Standing { security_epoch })))
     }
 
+    /// The standing of an account that may log in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn standing(&self, account: AccountId) -> Result<Option<Standing>, Error> {
+        let epoch: Option<i64> = sqlx::query_scalar(
+            "select security_epoch from accounts where account_id = $1 and state in ('new', 'active')",
+        )
+        .bind(account.0)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(epoch.map(|security_epoch| Standing { security_epoch }))
+    }
+
     /// # Errors
     /// When the database fails.
     pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<FolderName>, Error> {
-        let rows: Vec<(String,)> =
-            sqlx::query_as("select name from subscriptions where account_id = $1 order by name collate \"C\"")
-                .bind(account.0)
-                .fetch_all(&self.pools.main)
-                .await?;
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "select name from subscriptions where account_id = $1 order by name collate \"C\"",
+        )
+        .bind(account.0)
+        .fetch_all(&self.pools.main)
+        .await?;
         Ok(rows.into_iter().filter_map(|(name,)| FolderName::new(&name).ok()).collect())
     }
 
@@ -157,11 +176,12 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn lock_mailbox(&mut self, account: AccountId) -> Result<Option<ModSeq>, Error> {
-        let modseq: Option<i64> =
-            sqlx::query_scalar("update counters set modseq = modseq + 1 where account_id = $1 returning modseq")
-                .bind(account.0)
-                .fetch_optional(&mut *self.inner)
-                .await?;
+        let modseq: Option<i64> = sqlx::query_scalar(
+            "update counters set modseq = modseq + 1 where account_id = $1 returning modseq",
+        )
+        .bind(account.0)
+        .fetch_optional(&mut *self.inner)
+        .await?;
         Ok(modseq.map(|modseq| ModSeq(modseq.unsigned_abs())))
     }
 
@@ -255,11 +275,24 @@ impl Tx {
         account: AccountId,
         name: &FolderName,
     ) -> Result<Vec<String>, Error> {
-        Ok(sqlx::query_scalar("select name from folders where account_id = $1 and starts_with(name, $2 || '/')")
+        Ok(sqlx::query_scalar(
+            "select name from folders where account_id = $1 and starts_with(name, $2 || '/')",
+        )
+        .bind(account.0)
+        .bind(name.as_str())
+        .fetch_all(&mut *self.inner)
+        .await?)
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn subscribe(&mut self, account: AccountId, name: &FolderName) -> Result<(), Error> {
+        sqlx::query("insert into subscriptions (account_id, name) values ($1, $2) on conflict do nothing")
             .bind(account.0)
             .bind(name.as_str())
-            .fetch_all(&mut *self.inner)
-            .await?)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
     }
 
     /// Removes the folder's row; its entries must have been removed before.

@@ -10,6 +10,7 @@ mod audit;
 mod chunks;
 mod contents;
 mod copy_out;
+pub mod embedded;
 mod endpoint;
 mod entries;
 mod error;

@@ -1,0 +1,329 @@
+//! Administration: domains, units, mailboxes, aliases, passwords. Every act is audited in its own transaction.
+
+use crate::{DomainSummary, Engine, Error, password};
+use jiff::Timestamp;
+use model::{
+    AccountId, AccountState, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName, MailboxClass, UnitId,
+};
+use serde_json::{Value, json};
+use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, Tx};
+
+/// Characters a password must have at least (Sóc Trăng 59/2024 Điều 8.1).
+const PASSWORD_CHARS_MIN: usize = 8;
+/// Characters of a name shown in lists.
+const DISPLAY_NAME_CHARS_MAX: usize = 200;
+
+/// Who acts, for the audit trail.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub name: String,
+}
+
+/// A mailbox that is to be made (cấp mới).
+#[derive(Clone, Debug)]
+pub struct NewMailbox {
+    pub address: Address,
+    pub display_name: String,
+    pub class: MailboxClass,
+    /// Code of the unit it belongs to.
+    pub unit: Option<String>,
+    /// Octets; `None`: what its class gets.
+    pub quota_bytes: Option<u64>,
+    /// `None`: a one-time password is made.
+    pub password: Option<String>,
+    pub must_change_password: bool,
+}
+
+/// An organisation (đơn vị) that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewUnit {
+    pub domain: DomainName,
+    pub code: String,
+    pub name: String,
+    pub kind: String,
+    /// Code of the unit above it.
+    pub parent: Option<String>,
+}
+
+/// What the administrator hands to the owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailboxAdded {
+    pub address: Address,
+    pub one_time_password: Option<String>,
+}
+
+/// A mailbox as lists show it.
+#[derive(Clone, Debug)]
+pub struct MailboxDetail {
+    pub address: Address,
+    pub aliases: Vec<Address>,
+    pub display_name: String,
+    pub class: MailboxClass,
+    pub state: AccountState,
+    pub unit: Option<String>,
+    pub quota_bytes: u64,
+    pub used_bytes: u64,
+    pub messages: u64,
+    pub created_at: Timestamp,
+}
+
+impl From<AccountRow> for MailboxDetail {
+    fn from(row: AccountRow) -> Self {
+        Self {
+            address: row.address,
+            aliases: row.aliases,
+            display_name: row.display_name,
+            class: row.class,
+            state: row.state,
+            unit: row.unit,
+            quota_bytes: row.quota_bytes,
+            used_bytes: row.used_bytes,
+            messages: row.messages,
+            created_at: row.created_at,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    #[error("there is no domain {0}; add it first")]
+    NoSuchDomain(DomainName),
+    #[error("the domain exists")]
+    DomainExists,
+    #[error("there is no unit {0} in this domain")]
+    NoSuchUnit(String),
+    #[error("the unit code is taken")]
+    UnitExists,
+    #[error("the address is taken, or was once somebody's")]
+    AddressTaken,
+    #[error("there is no mailbox {0}")]
+    NoSuchMailbox(Address),
+    #[error("{0}")]
+    WeakPassword(&'static str),
+    #[error("a name has 1 to 200 characters and no control characters")]
+    BadName,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+impl From<store::Error> for AdminError {
+    fn from(error: store::Error) -> Self {
+        let known = [
+            ("domains_name_key", Self::DomainExists),
+            ("units_code_key", Self::UnitExists),
+            ("addresses_pkey", Self::AddressTaken),
+        ];
+        match known.into_iter().find(|(name, _)| error.is_constraint(name)) {
+            Some((_, known)) => known,
+            None => Self::Engine(error.into()),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), AdminError> {
+    let fits = (1..=DISPLAY_NAME_CHARS_MAX).contains(&name.chars().count());
+    if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(AdminError::BadName) }
+}
+
+fn check_password(password: &str) -> Result<(), AdminError> {
+    if password.chars().count() < PASSWORD_CHARS_MIN {
+        return Err(AdminError::WeakPassword("a password has at least 8 characters"));
+    }
+    if password.len() > password::PASSWORD_BYTES_MAX {
+        return Err(AdminError::WeakPassword("a password has at most 1,024 bytes"));
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// # Errors
+    /// `DomainExists` when it does.
+    pub async fn add_domain(
+        &self,
+        actor: &Actor,
+        name: &DomainName,
+        profile: &str,
+    ) -> Result<(), AdminError> {
+        let mut tx = self.0.store.begin().await?;
+        tx.insert_domain(name, profile, self.now()).await?;
+        self.audit(&mut tx, actor, "domain.add", name.as_str(), &json!({ "profile": profile })).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn domains(&self) -> Result<Vec<DomainSummary>, Error> {
+        Ok(self.0.store.domains().await?)
+    }
+
+    /// # Errors
+    /// `UnitExists`, `NoSuchDomain`, `NoSuchUnit` (the parent), `BadName`.
+    pub async fn add_unit(&self, actor: &Actor, new: &NewUnit) -> Result<(), AdminError> {
+        check_name(&new.name)?;
+        check_name(&new.code)?;
+        let domain = self.domain_id(&new.domain).await?;
+        let parent = self.unit_id(domain, new.parent.as_deref()).await?;
+        let mut tx = self.0.store.begin().await?;
+        let unit = store::NewUnit { domain, parent, code: &new.code, name: &new.name, kind: &new.kind };
+        tx.insert_unit(&unit, self.now()).await?;
+        let detail = json!({ "name": new.name, "kind": new.kind, "parent": new.parent });
+        self.audit(&mut tx, actor, "unit.add", &format!("{}/{}", new.domain, new.code), &detail).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// # Errors
+    /// See [`AdminError`]; nothing is made then.
+    pub async fn add_mailbox(&self, actor: &Actor, new: &NewMailbox) -> Result<MailboxAdded, AdminError> {
+        check_name(&new.display_name)?;
+        let domain = self.domain_id(new.address.domain()).await?;
+        let unit = self.unit_id(domain, new.unit.as_deref()).await?;
+        let one_time = new.password.is_none().then(|| password::one_time(&*self.0.rng));
+        let password = new.password.as_deref().or(one_time.as_deref()).unwrap_or_default();
+        check_password(password)?;
+        let hash = self.hash_password(password).await?;
+        let quota_bytes = new.quota_bytes.unwrap_or(new.class.default_quota_bytes());
+        let account = NewAccount {
+            domain,
+            unit,
+            class: new.class,
+            display_name: &new.display_name,
+            quota_bytes,
+            password_hash: Some(&hash),
+            password_change: new.must_change_password,
+        };
+        let mut tx = self.0.store.begin().await?;
+        let id = tx.insert_account(&account, &new.address, self.now()).await?;
+        self.add_default_folders(&mut tx, id).await?;
+        let detail = json!({ "class": new.class.as_str(), "unit": new.unit, "quota_bytes": quota_bytes });
+        self.audit(&mut tx, actor, "mailbox.add", &new.address.to_string(), &detail).await?;
+        tx.commit().await?;
+        Ok(MailboxAdded { address: new.address.clone(), one_time_password: one_time })
+    }
+
+    async fn add_default_folders(&self, tx: &mut Tx, account: AccountId) -> Result<(), AdminError> {
+        for (name, special_use) in DEFAULT_FOLDERS {
+            let name = FolderName::new(name).map_err(|_| AdminError::BadName)?;
+            tx.insert_folder(account, &name, special_use, self.now()).await?;
+            tx.subscribe(account, &name).await?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn mailbox(&self, address: &Address) -> Result<Option<MailboxDetail>, Error> {
+        let Some(login) = self.0.store.login(address).await? else { return Ok(None) };
+        let filter = AccountFilter { address: Some(&login.primary), limit: 1, ..AccountFilter::default() };
+        Ok(self.0.store.accounts(filter).await?.pop().map(MailboxDetail::from))
+    }
+
+    /// Mailboxes by address, from behind `after` on, `limit` at most.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mailboxes(
+        &self,
+        domain: Option<&DomainName>,
+        after: Option<&Address>,
+        limit: u32,
+    ) -> Result<Vec<MailboxDetail>, Error> {
+        let rows = self.0.store.accounts(AccountFilter { address: None, domain, after, limit }).await?;
+        Ok(rows.into_iter().map(MailboxDetail::from).collect())
+    }
+
+    /// Thu hồi: the mail is gone at once, its sessions end, its addresses are never given to anybody else. False when
+    /// there is no such mailbox.
+    ///
+    /// # Errors
+    /// When the database fails; nothing is done then.
+    pub async fn delete_mailbox(&self, actor: &Actor, address: &Address) -> Result<bool, AdminError> {
+        let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
+        let mut tx = self.0.store.begin().await?;
+        tx.delete_account(login.account, self.now()).await?;
+        self.audit(&mut tx, actor, "mailbox.delete", &login.primary.to_string(), &json!({})).await?;
+        tx.commit().await?;
+        self.0.hub.tell(login.account);
+        Ok(true)
+    }
+
+    /// # Errors
+    /// `AddressTaken`, `NoSuchDomain`, `NoSuchMailbox`.
+    pub async fn add_alias(
+        &self,
+        actor: &Actor,
+        alias: &Address,
+        mailbox: &Address,
+    ) -> Result<(), AdminError> {
+        self.domain_id(alias.domain()).await?;
+        let login =
+            self.0.store.login(mailbox).await?.ok_or_else(|| AdminError::NoSuchMailbox(mailbox.clone()))?;
+        let mut tx = self.0.store.begin().await?;
+        tx.insert_address(alias, login.account, "alias", self.now()).await?;
+        let detail = json!({ "mailbox": login.primary.to_string() });
+        self.audit(&mut tx, actor, "alias.add", &alias.to_string(), &detail).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Sets a password and ends the mailbox's sessions. False when there is no such mailbox.
+    ///
+    /// # Errors
+    /// `WeakPassword`.
+    pub async fn set_password(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        password: &str,
+        must_change: bool,
+    ) -> Result<bool, AdminError> {
+        check_password(password)?;
+        let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
+        let hash = self.hash_password(password).await?;
+        let mut tx = self.0.store.begin().await?;
+        tx.set_password(login.account, &hash, must_change).await?;
+        let detail = json!({ "must_change": must_change });
+        self.audit(&mut tx, actor, "mailbox.password", &login.primary.to_string(), &detail).await?;
+        tx.commit().await?;
+        self.0.hub.tell(login.account);
+        Ok(true)
+    }
+
+    /// Sets a new one-time password, which must be changed; `None` when there is no such mailbox.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reset_password(
+        &self,
+        actor: &Actor,
+        address: &Address,
+    ) -> Result<Option<String>, AdminError> {
+        let password = password::one_time(&*self.0.rng);
+        Ok(self.set_password(actor, address, &password, true).await?.then_some(password))
+    }
+
+    async fn hash_password(&self, password: &str) -> Result<String, Error> {
+        let (rng, password) = (self.0.rng.clone(), password.to_owned());
+        let hash = tokio::task::spawn_blocking(move || password::hash(&password, &*rng)).await;
+        hash.ok().filter(|hash| !hash.is_empty()).ok_or(Error::Unavailable)
+    }
+
+    async fn domain_id(&self, name: &DomainName) -> Result<DomainId, AdminError> {
+        self.0.store.domain(name).await?.ok_or_else(|| AdminError::NoSuchDomain(name.clone()))
+    }
+
+    async fn unit_id(&self, domain: DomainId, code: Option<&str>) -> Result<Option<UnitId>, AdminError> {
+        let Some(code) = code else { return Ok(None) };
+        let unit = self.0.store.unit(domain, code).await?;
+        unit.map(Some).ok_or_else(|| AdminError::NoSuchUnit(code.to_owned()))
+    }
+
+    async fn audit(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        action: &str,
+        target: &str,
+        detail: &Value,
+    ) -> Result<(), store::Error> {
+        tx.audit(&AuditEntry { at: self.now(), actor: &actor.name, action, target, detail }).await
+    }
+}

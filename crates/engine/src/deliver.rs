@@ -1,0 +1,187 @@
+//! Accepting a message for local mailboxes: after `Ok` it is durable, before it nothing is half done.
+
+use crate::intake::Prepared;
+use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, SenderError, Spool, trace};
+use model::Address;
+use proto::mime::Facts;
+use std::collections::HashSet;
+use store::{Event, NewContent, RECIPIENTS_PER_TX, Target};
+
+/// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
+const RECEIVED_MAX: u32 = 100;
+/// Fields of a header: real mail has under a hundred.
+const HEADER_FIELDS_MAX: u32 = 2000;
+/// Octets of a header: mailing lists and signatures stay under 100 KB.
+const HEADER_BYTES_MAX: u64 = 256 * 1024;
+/// Times a message is tried anew after the sweeper or another transaction got in between.
+const ATTEMPTS: u32 = 5;
+
+/// How and from whom a message came.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub origin: Origin,
+    /// What the peer called itself.
+    pub helo: String,
+    /// The protocol, for Received (RFC 3848, RFC 6531 4.3).
+    pub with: &'static str,
+    /// Version and cipher suite.
+    pub tls: Option<String>,
+    /// `None`: the null reverse-path.
+    pub sender: Option<Address>,
+    /// Who submitted it, when somebody logged in.
+    pub principal: Option<Principal>,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// One result per recipient, in the order given.
+    pub results: Vec<Result<(), RecipientError>>,
+    /// Names the message in our logs.
+    pub queue_id: String,
+}
+
+/// Why a message was not accepted, for all its recipients.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    #[error("too many hops")]
+    Loop,
+    #[error("the From address {0} is not the sender's")]
+    FromNotYours(String),
+    #[error("there is no From address")]
+    FromMissing,
+    #[error("the header is too large")]
+    HeaderTooLarge,
+    #[error("the mail store is unavailable")]
+    Unavailable,
+}
+
+impl From<Error> for DeliverError {
+    fn from(_: Error) -> Self {
+        Self::Unavailable
+    }
+}
+
+impl Engine {
+    /// Accepts `message` for all `recipients`, or for none. Trace headers are put in front of it here.
+    ///
+    /// # Errors
+    /// See [`DeliverError`]; only `Unavailable` is worth another try.
+    pub async fn deliver(
+        &self,
+        arrival: &Arrival,
+        recipients: &[Recipient],
+        message: Spool,
+    ) -> Result<Delivery, DeliverError> {
+        let queue_id = self.queue_id();
+        let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
+        let prepared = self.prepare(message, prefix).await?;
+        check_header(&prepared.facts)?;
+        if let Some(who) = &arrival.principal {
+            self.check_from(who, &prepared.facts).await?;
+        }
+        let targets = targets(recipients);
+        self.accept(arrival, &targets, &prepared).await?;
+        tracing::info!(queue_id, recipients = recipients.len(), "message accepted");
+        Ok(Delivery { results: vec![Ok(()); recipients.len()], queue_id })
+    }
+
+    fn queue_id(&self) -> String {
+        let mut bytes = [0; 8];
+        self.0.rng.fill(&mut bytes);
+        format!("{:016X}", u64::from_be_bytes(bytes))
+    }
+
+    /// Every From address of a submitted message must be its sender's.
+    async fn check_from(&self, who: &Principal, facts: &Facts) -> Result<(), DeliverError> {
+        let addresses: Vec<String> =
+            facts.envelope.from.iter().filter_map(proto::mime::MailAddress::address).collect();
+        if addresses.is_empty() {
+            return Err(DeliverError::FromMissing);
+        }
+        for text in addresses {
+            let Ok(address) = text.parse::<Address>() else { return Err(DeliverError::FromNotYours(text)) };
+            match self.check_sender(who, &address).await {
+                Ok(()) => {}
+                Err(SenderError::NotYours) => return Err(DeliverError::FromNotYours(text)),
+                Err(SenderError::Unavailable) => return Err(DeliverError::Unavailable),
+            }
+        }
+        Ok(())
+    }
+
+    async fn accept(
+        &self,
+        arrival: &Arrival,
+        targets: &[Target],
+        message: &Prepared,
+    ) -> Result<(), DeliverError> {
+        for _ in 0..ATTEMPTS {
+            let content = self.write_content(message).await.map_err(Error::from)?;
+            match self.accept_once(arrival, targets, &content).await {
+                Ok(()) => return Ok(()),
+                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+                Err(error) => return Err(Error::from(error).into()),
+            }
+        }
+        tracing::error!("a message was got in between {ATTEMPTS} times");
+        Err(DeliverError::Unavailable)
+    }
+
+    async fn accept_once(
+        &self,
+        arrival: &Arrival,
+        targets: &[Target],
+        content: &NewContent,
+    ) -> Result<(), store::Error> {
+        let sender = arrival.sender.as_ref().map(ToString::to_string);
+        let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
+        let event = Event {
+            at: self.now(),
+            kind: "received",
+            trace: &trace,
+            account: arrival.principal.as_ref().map(Principal::account),
+            remote: Some(&remote),
+            sender: Some(sender.as_deref().unwrap_or_default()),
+            size: Some(content.size),
+            status: Some("delivered"),
+        };
+        let mut tx = self.0.store.begin().await?;
+        if targets.len() <= RECIPIENTS_PER_TX {
+            let (id, placed) = tx.accept(content, targets, &event).await?;
+            tx.commit_known(&id).await?;
+            for place in placed {
+                self.0.hub.tell(place.account);
+            }
+        } else {
+            let id = tx.accept_pending(content, targets, &event).await?;
+            tx.commit_known(&id).await?;
+            self.0.pending.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn check_header(facts: &Facts) -> Result<(), DeliverError> {
+    if facts.received_count > RECEIVED_MAX {
+        return Err(DeliverError::Loop);
+    }
+    if facts.header_count > HEADER_FIELDS_MAX || facts.header_bytes > HEADER_BYTES_MAX {
+        return Err(DeliverError::HeaderTooLarge);
+    }
+    Ok(())
+}
+
+/// A mailbox named twice, say by an alias too, gets one copy, under the address that came first.
+fn targets(recipients: &[Recipient]) -> Vec<Target> {
+    let mut seen = HashSet::with_capacity(recipients.len());
+    recipients
+        .iter()
+        .filter(|recipient| seen.insert(recipient.account()))
+        .map(|recipient| Target {
+            account: recipient.account(),
+            folder: recipient.inbox(),
+            recipient: Some(recipient.address().to_string()),
+        })
+        .collect()
+}

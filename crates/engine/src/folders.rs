@@ -1,0 +1,297 @@
+//! Folders of a mailbox: list, make, rename, remove, subscribe.
+
+use crate::{Engine, Error, Principal};
+use model::{Flags, FolderId, FolderName, ModSeq, SpecialUse, Uid, UidValidity};
+use std::collections::HashSet;
+use store::{FolderRow, Place, Tx};
+
+/// Folders one mailbox may have: more than people make, few enough to list.
+const FOLDERS_MAX: i64 = 2000;
+
+/// A folder as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    pub id: FolderId,
+    pub name: FolderName,
+    pub special_use: Option<SpecialUse>,
+    pub subscribed: bool,
+    pub uid_validity: UidValidity,
+    pub uid_next: Uid,
+    pub modseq: ModSeq,
+}
+
+impl Folder {
+    pub(crate) fn from_row(row: FolderRow, subscribed: bool) -> Self {
+        Self {
+            id: row.folder_id,
+            name: row.name,
+            special_use: row.special_use,
+            subscribed,
+            uid_validity: row.uid_validity,
+            uid_next: row.uid_next,
+            modseq: row.modseq,
+        }
+    }
+}
+
+/// What STATUS tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FolderStatus {
+    pub messages: u32,
+    pub unseen: u32,
+    /// Messages no session has been told of.
+    pub recent: u32,
+    pub bytes: u64,
+    pub uid_next: Uid,
+    pub uid_validity: UidValidity,
+    pub modseq: ModSeq,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    #[error("the folder exists")]
+    Exists,
+    #[error("the mailbox has too many folders")]
+    TooMany,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteError {
+    #[error("INBOX cannot be deleted")]
+    Inbox,
+    #[error("no such folder")]
+    NotFound,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenameError {
+    #[error("the folder exists")]
+    Exists,
+    #[error("no such folder")]
+    NotFound,
+    #[error("a folder cannot be moved into itself")]
+    IntoItself,
+    #[error("the new name, or that of a folder below it, is not possible")]
+    BadName,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+macro_rules! from_store {
+    ($($error:ident),*) => {$(
+        impl From<store::Error> for $error {
+            fn from(error: store::Error) -> Self {
+                if error.is_constraint("folders_name_key") { Self::Exists } else { Self::Engine(error.into()) }
+            }
+        }
+    )*};
+}
+from_store!(CreateError, RenameError);
+
+impl Engine {
+    /// All folders, INBOX first, then by name.
+    ///
+    /// # Errors
+    /// `Revoked` when the principal's rights ended.
+    pub async fn folders(&self, who: &Principal) -> Result<Vec<Folder>, Error> {
+        self.check_standing(who).await?;
+        let subscribed: HashSet<FolderName> =
+            self.0.store.subscriptions(who.account()).await?.into_iter().collect();
+        let rows = self.0.store.folders(who.account()).await?;
+        let mut folders: Vec<Folder> = rows
+            .into_iter()
+            .map(|row| {
+                let on = subscribed.contains(&row.name);
+                Folder::from_row(row, on)
+            })
+            .collect();
+        folders.sort_by_key(|folder| !folder.name.is_inbox());
+        Ok(folders)
+    }
+
+    /// # Errors
+    /// `Revoked` when the principal's rights ended.
+    pub async fn folder(&self, who: &Principal, name: &FolderName) -> Result<Option<Folder>, Error> {
+        self.check_standing(who).await?;
+        let row = self.0.store.folder_named(who.account(), name).await?;
+        Ok(row.map(|row| Folder::from_row(row, true)))
+    }
+
+    /// # Errors
+    /// `NotFound` when the folder is gone.
+    pub async fn folder_status(&self, who: &Principal, folder: FolderId) -> Result<FolderStatus, Error> {
+        let view = self.view(who, folder).await?;
+        let recent =
+            view.entries().len() - view.entries().partition_point(|entry| entry.uid < view.recent_uid());
+        Ok(FolderStatus {
+            messages: u32::try_from(view.entries().len()).unwrap_or(u32::MAX),
+            unseen: view.unseen(),
+            recent: u32::try_from(recent).unwrap_or(u32::MAX),
+            bytes: view.bytes(),
+            uid_next: view.folder().uid_next,
+            uid_validity: view.folder().uid_validity,
+            modseq: view.modseq(),
+        })
+    }
+
+    /// Lowest uid that is `\Recent` for a session that selects the folder now; later sessions do not get it again.
+    ///
+    /// # Errors
+    /// `NotFound` when the folder is gone.
+    pub async fn claim_recent(&self, who: &Principal, folder: FolderId) -> Result<Uid, Error> {
+        self.standing_folder(who, folder).await?;
+        self.0.store.claim_recent(who.account(), folder).await?.ok_or(Error::NotFound)
+    }
+
+    /// Makes the folder, and those above it that are missing; new folders are subscribed to.
+    ///
+    /// # Errors
+    /// `Exists` when it does, `TooMany` beyond the limit.
+    pub async fn create_folder(
+        &self,
+        who: &Principal,
+        name: &FolderName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Folder, CreateError> {
+        self.check_standing(who).await?;
+        let mut tx = self.0.store.begin().await?;
+        tx.lock_mailbox(who.account()).await?.ok_or(Error::Revoked)?;
+        if tx.folder_named(who.account(), name).await?.is_some() {
+            return Err(CreateError::Exists);
+        }
+        if tx.count_folders(who.account()).await? >= FOLDERS_MAX {
+            return Err(CreateError::TooMany);
+        }
+        self.create_ancestors(&mut tx, who, name).await?;
+        let row = tx.insert_folder(who.account(), name, special_use, self.now()).await?;
+        tx.subscribe(who.account(), name).await?;
+        tx.commit().await?;
+        self.0.hub.tell(who.account());
+        Ok(Folder::from_row(row, true))
+    }
+
+    async fn create_ancestors(
+        &self,
+        tx: &mut Tx,
+        who: &Principal,
+        name: &FolderName,
+    ) -> Result<(), store::Error> {
+        for above in name.ancestors() {
+            if tx.folder_named(who.account(), &above).await?.is_none() {
+                tx.insert_folder(who.account(), &above, None, self.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the folder with its messages; folders below it stay.
+    ///
+    /// # Errors
+    /// `Inbox` for INBOX, `NotFound` when it is not there.
+    pub async fn delete_folder(&self, who: &Principal, name: &FolderName) -> Result<(), DeleteError> {
+        if name.is_inbox() {
+            return Err(DeleteError::Inbox);
+        }
+        self.check_standing(who).await?;
+        let mut tx = self.0.store.begin().await.map_err(Error::from)?;
+        let deleted = self.delete_in(&mut tx, who, name).await.map_err(Error::from)?;
+        let Some(folder) = deleted else { return Err(DeleteError::NotFound) };
+        tx.commit().await.map_err(Error::from)?;
+        self.0.views.forget(folder);
+        self.0.hub.tell(who.account());
+        Ok(())
+    }
+
+    async fn delete_in(
+        &self,
+        tx: &mut Tx,
+        who: &Principal,
+        name: &FolderName,
+    ) -> Result<Option<FolderId>, store::Error> {
+        let Some(modseq) = tx.lock_mailbox(who.account()).await? else { return Ok(None) };
+        let Some(folder) = tx.folder_named(who.account(), name).await? else { return Ok(None) };
+        let place = (who.account(), folder.folder_id);
+        tx.remove_entries(place, None, Flags::NONE, (modseq, self.now())).await?;
+        tx.delete_folder_row(who.account(), folder.folder_id).await?;
+        Ok(Some(folder.folder_id))
+    }
+
+    /// Renames the folder and those below it. INBOX stays and is emptied into the new folder (RFC 3501 6.3.5).
+    ///
+    /// # Errors
+    /// See [`RenameError`].
+    pub async fn rename_folder(
+        &self,
+        who: &Principal,
+        from: &FolderName,
+        to: &FolderName,
+    ) -> Result<(), RenameError> {
+        if to.is_below(from) && !from.is_inbox() {
+            return Err(RenameError::IntoItself);
+        }
+        self.check_standing(who).await?;
+        let mut tx = self.0.store.begin().await?;
+        let modseq = tx.lock_mailbox(who.account()).await?.ok_or(Error::Revoked)?;
+        let source = tx.folder_named(who.account(), from).await?.ok_or(RenameError::NotFound)?;
+        if tx.folder_named(who.account(), to).await?.is_some() {
+            return Err(RenameError::Exists);
+        }
+        self.create_ancestors(&mut tx, who, to).await?;
+        if from.is_inbox() {
+            self.empty_inbox_into(&mut tx, who, &source, to, modseq).await?;
+        } else {
+            for below in tx.folder_names_below(who.account(), from).await? {
+                let renamed = format!("{to}{}", below.get(from.as_str().len()..).unwrap_or_default());
+                FolderName::new(&renamed).map_err(|_| RenameError::BadName)?;
+            }
+            tx.rename_folders(who.account(), from, to, modseq).await?;
+        }
+        tx.commit().await?;
+        self.0.hub.tell(who.account());
+        Ok(())
+    }
+
+    async fn empty_inbox_into(
+        &self,
+        tx: &mut Tx,
+        who: &Principal,
+        inbox: &FolderRow,
+        to: &FolderName,
+        modseq: ModSeq,
+    ) -> Result<(), store::Error> {
+        let target = tx.insert_folder(who.account(), to, None, self.now()).await?;
+        let uids = tx.all_uids(who.account(), inbox.folder_id).await?;
+        let place = Place { account: who.account(), folder: inbox.folder_id, uids: &uids, modseq };
+        tx.move_entries(place, target.folder_id, self.now()).await?;
+        Ok(())
+    }
+
+    /// A name without a folder may be unsubscribed, not subscribed.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such folder to subscribe to.
+    pub async fn subscribe_folder(
+        &self,
+        who: &Principal,
+        name: &FolderName,
+        subscribed: bool,
+    ) -> Result<(), Error> {
+        if subscribed && self.folder(who, name).await?.is_none() {
+            return Err(Error::NotFound);
+        }
+        Ok(self.0.store.set_subscribed(who.account(), name, subscribed).await?)
+    }
+
+    /// Names the user subscribed to, folders that are gone too (RFC 3501 6.3.9).
+    ///
+    /// # Errors
+    /// `Revoked` when the principal's rights ended.
+    pub async fn subscriptions(&self, who: &Principal) -> Result<Vec<FolderName>, Error> {
+        self.check_standing(who).await?;
+        Ok(self.0.store.subscriptions(who.account()).await?)
+    }
+}

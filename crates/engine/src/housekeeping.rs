@@ -1,0 +1,99 @@
+//! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months.
+
+use crate::Engine;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// How often other processes' changes are looked for; sessions of this node hear at once.
+const POLL_EVERY: Duration = Duration::from_secs(3);
+const SWEEP_EVERY: Duration = Duration::from_mins(5);
+/// Mail that was accepted by a process that died before expanding it is found this late at most.
+const EXPAND_EVERY: Duration = Duration::from_secs(10);
+/// Months of events kept: six are the floor (An Giang 63/2016 Điều 9.2), one more is the month under way.
+const EVENT_MONTHS: i32 = 7;
+
+impl Engine {
+    /// Runs until `stop`; each task carries on after a failure, which is logged.
+    pub async fn run_housekeeping(&self, stop: CancellationToken) {
+        tokio::join!(
+            every(POLL_EVERY, &stop, || self.poll()),
+            every(SWEEP_EVERY, &stop, || self.sweep()),
+            self.expand_when_told(&stop),
+        );
+    }
+
+    async fn poll(&self) {
+        let watched = self.0.hub.accounts();
+        if watched.is_empty() {
+            return;
+        }
+        match self.0.store.modseqs(&watched).await {
+            Ok(modseqs) => self.0.hub.polled(&watched, &modseqs),
+            Err(error) => tracing::warn!(%error, "changes by others could not be looked for"),
+        }
+    }
+
+    async fn sweep(&self) {
+        let now = self.now();
+        if let Err(error) = self.0.store.keep_event_months(now, EVENT_MONTHS).await {
+            tracing::warn!(%error, "the months of events could not be kept");
+        }
+        loop {
+            match self.0.store.sweep(now).await {
+                Ok(swept) if swept.is_idle() => return,
+                Ok(swept) => tracing::debug!(?swept, "swept"),
+                Err(error) => {
+                    tracing::warn!(%error, "the sweeper failed");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn expand_when_told(&self, stop: &CancellationToken) {
+        loop {
+            self.expand_all().await;
+            tokio::select! {
+                () = self.0.pending.notified() => {}
+                () = tokio::time::sleep(EXPAND_EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Hands out what waits; stops at the first failure, to try again later.
+    pub(crate) async fn expand_all(&self) {
+        loop {
+            match self.0.store.expand_pending(self.now()).await {
+                Ok(None) => return,
+                Ok(Some(placed)) => placed.iter().for_each(|place| self.0.hub.tell(place.account)),
+                Err(error) => {
+                    tracing::warn!(%error, "a large delivery could not be expanded yet");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Prepares a database that was just opened: the months of events, and the jump ahead after a failover.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn open(&self) -> Result<(), crate::Error> {
+        self.0.store.check_timeline().await?;
+        self.0.store.keep_event_months(self.now(), EVENT_MONTHS).await?;
+        Ok(())
+    }
+}
+
+async fn every<F: Future<Output = ()>>(period: Duration, stop: &CancellationToken, task: impl Fn() -> F) {
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => task().await,
+            () = stop.cancelled() => return,
+        }
+    }
+}

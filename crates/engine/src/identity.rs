@@ -1,0 +1,169 @@
+//! Who somebody is: log-in, and the principal every later call acts for.
+
+use crate::{Engine, Error};
+use model::{AccountId, AccountState, Address, TraceId};
+use std::net::IpAddr;
+use store::Event;
+
+/// By which door somebody came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    Submission,
+    Lmtp,
+    Imap,
+    Http,
+    Console,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    pub trace: TraceId,
+    pub remote: IpAddr,
+    pub protocol: Protocol,
+}
+
+impl Origin {
+    /// The id that ties log lines and events together.
+    #[must_use]
+    pub fn trace_text(&self) -> String {
+        format!("{:016x}", self.trace.0)
+    }
+}
+
+/// Somebody who logged in. Only [`Engine::log_in`] makes one.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    account: AccountId,
+    address: Address,
+    security_epoch: i64,
+}
+
+impl Principal {
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn security_epoch(&self) -> i64 {
+        self.security_epoch
+    }
+}
+
+/// Why somebody may not come in. Front doors say the same for `Denied` whether or not the mailbox exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    #[error("wrong address or password")]
+    Denied,
+    #[error("the mailbox is locked")]
+    Locked,
+    #[error("the password must be changed first")]
+    PasswordChangeRequired,
+    #[error("too many failed attempts from this address")]
+    TooManyAttempts,
+    #[error("the mail store is unavailable")]
+    Unavailable,
+}
+
+impl Engine {
+    /// `login` is an address of the mailbox, an alias too. The work is the same whether the mailbox exists or not.
+    ///
+    /// # Errors
+    /// See [`LoginError`]; `Locked` and `PasswordChangeRequired` only after the right password.
+    pub async fn log_in(
+        &self,
+        login: &str,
+        password: &str,
+        origin: &Origin,
+    ) -> Result<Principal, LoginError> {
+        let now = self.now();
+        let exempt = self.0.settings.exempt_networks.iter().any(|network| network.contains(origin.remote));
+        if !exempt && !self.0.throttle.allows(origin.remote, now) {
+            return Err(LoginError::TooManyAttempts);
+        }
+        let result = self.check_login(login, password).await;
+        if matches!(result, Err(LoginError::Denied)) && !exempt {
+            self.0.throttle.failed(origin.remote, now);
+        }
+        self.note_login(&result, origin).await;
+        result
+    }
+
+    async fn check_login(&self, login: &str, password: &str) -> Result<Principal, LoginError> {
+        let found = match login.parse::<Address>() {
+            Ok(address) => self.0.store.login(&address).await.map_err(|error| {
+                tracing::error!(%error, "a log-in could not be checked");
+                LoginError::Unavailable
+            })?,
+            Err(_) => None,
+        };
+        let stored = found.as_ref().and_then(|row| row.password_hash.as_deref());
+        let account = found.as_ref().map(|row| row.account);
+        let right = self.0.passwords.verify(account, stored, password, self.now()).await;
+        let Some(row) = found.filter(|_| right) else { return Err(LoginError::Denied) };
+        if !row.state.may_log_in() {
+            return Err(LoginError::Locked);
+        }
+        if row.password_change {
+            return Err(LoginError::PasswordChangeRequired);
+        }
+        if row.state == AccountState::New
+            && let Err(error) = self.0.store.activate(row.account).await
+        {
+            tracing::warn!(%error, "a new mailbox could not be marked active");
+        }
+        Ok(Principal { account: row.account, address: row.primary, security_epoch: row.security_epoch })
+    }
+
+    /// Evidence, not a condition: a log-in does not fail because it could not be noted.
+    async fn note_login(&self, result: &Result<Principal, LoginError>, origin: &Origin) {
+        let refusal = result.as_ref().err().map(ToString::to_string);
+        let event = Event {
+            at: self.now(),
+            kind: if result.is_ok() { "login" } else { "login_refused" },
+            trace: &origin.trace_text(),
+            account: result.as_ref().ok().map(Principal::account),
+            remote: Some(&origin.remote.to_canonical().to_string()),
+            sender: None,
+            size: None,
+            status: refusal.as_deref(),
+        };
+        if let Err(error) = self.0.store.note(&event).await {
+            tracing::warn!(%error, "a log-in could not be noted");
+        }
+    }
+
+    /// The folder's row, if it is this principal's and the rights still hold.
+    pub(crate) async fn standing_folder(
+        &self,
+        who: &Principal,
+        folder: model::FolderId,
+    ) -> Result<store::FolderRow, Error> {
+        match self.0.store.folder_standing(who.account, folder).await? {
+            Some((_, standing)) if standing.security_epoch != who.security_epoch() => Err(Error::Revoked),
+            Some((row, _)) => Ok(row),
+            None => Err(self.why_gone(who).await?),
+        }
+    }
+
+    /// A folder that is not there: was it the folder that went, or the right to look?
+    async fn why_gone(&self, who: &Principal) -> Result<Error, Error> {
+        let standing = self.0.store.standing(who.account).await?;
+        let holds = standing.is_some_and(|standing| standing.security_epoch == who.security_epoch());
+        Ok(if holds { Error::NotFound } else { Error::Revoked })
+    }
+
+    /// Do this principal's rights still hold?
+    pub(crate) async fn check_standing(&self, who: &Principal) -> Result<(), Error> {
+        match self.why_gone(who).await? {
+            Error::Revoked => Err(Error::Revoked),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! From arrived octets to a content that can be accepted: facts, cuts, hashes, chunks.
+//!
+//! Cuts are content-defined (FastCDC) and forced where the body of a larger part begins and ends, so that an attachment
+//! is the same chunks in whatever message it comes. Memory is bounded: a message's octets are only loaded under a
+//! permit of its size.
+
+use crate::{Engine, Error, Spool};
+use fastcdc::v2020::FastCDC;
+use proto::mime::{self, Facts};
+use std::sync::Arc;
+use store::{NewChunk, NewContent};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Sizes of chunks in bytes: small enough to share, large enough to be few.
+const CHUNK_BYTES_MIN: usize = 16 * 1024;
+const CHUNK_BYTES_AVERAGE: usize = 64 * 1024;
+const CHUNK_BYTES_MAX: usize = store::CHUNK_BYTES_MAX;
+/// Octets of messages in memory at once, whoever sends them: 64 deliveries of 50 MB take turns.
+const MEMORY_BYTES_MAX: usize = 256 << 20;
+/// Permits are counted in this unit.
+const PERMIT_BYTES: usize = 4096;
+/// Below this size a message is looked at right here; above, on a thread that may block.
+const INLINE_BYTES_MAX: usize = 128 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Budget(Arc<Semaphore>);
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MEMORY_BYTES_MAX / PERMIT_BYTES)))
+    }
+
+    async fn permit(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(PERMIT_BYTES);
+        let permits = permits.clamp(1, MEMORY_BYTES_MAX / PERMIT_BYTES);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        self.0.clone().acquire_many_owned(permits).await.map_err(|_| Error::Unavailable)
+    }
+}
+
+/// A message in memory with all that is known of it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    raw: Vec<u8>,
+    pub(crate) facts: Facts,
+    /// BLAKE3 and length of each chunk, in order.
+    chunks: Vec<([u8; 32], usize)>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Engine {
+    /// Somewhere to put a message's octets as they arrive.
+    #[must_use]
+    pub fn new_spool(&self) -> Spool {
+        Spool::new(self.0.settings.spool_dir.clone())
+    }
+
+    pub(crate) async fn prepare(&self, spool: Spool, prefix: Vec<u8>) -> Result<Prepared, Error> {
+        let permit = self.0.intake.permit(spool.len() + prefix.len() as u64).await?;
+        let raw = spool.into_bytes(prefix).await.map_err(|error| {
+            tracing::error!(%error, "a spooled message could not be read back");
+            Error::Unavailable
+        })?;
+        if raw.len() <= INLINE_BYTES_MAX {
+            return Ok(look_at(raw, permit));
+        }
+        tokio::task::spawn_blocking(move || look_at(raw, permit)).await.map_err(|_| Error::Unavailable)
+    }
+
+    /// Stores the chunks that are not stored yet.
+    pub(crate) async fn write_content(&self, message: &Prepared) -> Result<NewContent, store::Error> {
+        let mut new = Vec::with_capacity(message.chunks.len());
+        let mut rest = message.raw.as_slice();
+        for (hash, length) in &message.chunks {
+            let (bytes, after) =
+                rest.split_at_checked(*length).ok_or(store::Error::Damaged("a cut is off"))?;
+            new.push(NewChunk { hash: *hash, bytes });
+            rest = after;
+        }
+        let chunk_ids = self.0.store.write_chunks(&new, self.now()).await?;
+        Ok(NewContent {
+            size: message.raw.len() as u64,
+            chunk_ids,
+            chunk_sizes: message
+                .chunks
+                .iter()
+                .map(|(_, length)| u32::try_from(*length).unwrap_or(u32::MAX))
+                .collect(),
+            envelope: message.facts.envelope.to_bytes(),
+            structure: message.facts.structure.to_bytes(),
+            // Postgres text holds no NUL.
+            preview: message.facts.preview.replace('\0', ""),
+            thread_id: self.thread_id(&message.facts),
+        })
+    }
+
+    /// The conversation's number, the same for whoever sees a message of it; a message without ids is alone.
+    fn thread_id(&self, facts: &Facts) -> i64 {
+        let mut bytes = [0; 8];
+        match &facts.thread_key {
+            Some(key) => bytes.copy_from_slice(
+                blake3::hash(key.as_bytes()).as_bytes().first_chunk::<8>().unwrap_or(&[0; 8]),
+            ),
+            None => self.0.rng.fill(&mut bytes),
+        }
+        i64::from_be_bytes(bytes) & i64::MAX
+    }
+}
+
+fn look_at(raw: Vec<u8>, permit: OwnedSemaphorePermit) -> Prepared {
+    let facts = mime::facts(&raw);
+    let mut chunks = Vec::new();
+    let mut start = 0;
+    for end in forced_cuts(&facts, raw.len()) {
+        let piece = raw.get(start..end).unwrap_or_default();
+        for chunk in FastCDC::new(piece, CHUNK_BYTES_MIN, CHUNK_BYTES_AVERAGE, CHUNK_BYTES_MAX) {
+            let bytes = piece.get(chunk.offset..chunk.offset + chunk.length).unwrap_or_default();
+            chunks.push((*blake3::hash(bytes).as_bytes(), bytes.len()));
+        }
+        start = end;
+    }
+    Prepared { raw, facts, chunks, _permit: permit }
+}
+
+/// Begin and end of every larger leaf's body, then the message's end; ascending, each once.
+fn forced_cuts(facts: &Facts, length: usize) -> Vec<usize> {
+    let larger = facts.structure.parts().filter(|part| part.children.is_empty());
+    let larger = larger.filter(|part| part.octets() >= CHUNK_BYTES_MIN as u64);
+    let mut cuts: Vec<usize> = larger
+        .flat_map(|part| [part.body_start, part.body_end])
+        .filter_map(|cut| usize::try_from(cut).ok())
+        .filter(|cut| (1..length).contains(cut))
+        .collect();
+    cuts.push(length);
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts
+}

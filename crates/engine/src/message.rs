@@ -1,0 +1,179 @@
+//! Reading messages: their facts in batches, their octets piece by piece.
+
+use crate::chunk_cache::ChunkCache;
+use crate::{Engine, Error, FolderView, Principal};
+use model::{ContentId, Uid};
+use proto::mime::{Envelope, Structure};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use store::{ChunkId, Content, ContentColumns, Store};
+
+/// What is wanted of messages; the rest is not even read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    pub envelope: bool,
+    pub structure: bool,
+    pub preview: bool,
+    pub body: bool,
+}
+
+/// A message, as far as it was wanted.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub envelope: Option<Envelope>,
+    pub structure: Option<Structure>,
+    pub preview: Option<String>,
+    pub body: Option<Body>,
+}
+
+/// The octets of a message, read when asked for.
+#[derive(Clone, Debug)]
+pub struct Body {
+    store: Store,
+    cache: Arc<ChunkCache>,
+    chunks: Arc<[Slice]>,
+    size: u64,
+}
+
+/// A chunk and where it begins in the message.
+#[derive(Clone, Copy, Debug)]
+struct Slice {
+    id: ChunkId,
+    start: u64,
+    end: u64,
+}
+
+impl Engine {
+    /// The messages of `uids`, in that order; `None` where one has been expunged and swept meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
+    pub async fn messages(
+        &self,
+        who: &Principal,
+        view: &FolderView,
+        uids: &[Uid],
+        wanted: Wanted,
+    ) -> Result<Vec<Option<Message>>, Error> {
+        if view.owner() != who.account() {
+            return Err(Error::NotFound);
+        }
+        let contents: Vec<Option<ContentId>> =
+            uids.iter().map(|uid| view.find(*uid).map(|entry| entry.content)).collect();
+        let ids: Vec<ContentId> = contents.iter().copied().flatten().collect();
+        let columns = ContentColumns {
+            envelope: wanted.envelope,
+            structure: wanted.structure,
+            preview: wanted.preview,
+            chunks: wanted.body,
+        };
+        let found = self.0.store.contents(&ids, columns).await?;
+        let found: HashMap<ContentId, Content> = found.into_iter().map(|row| (row.content_id, row)).collect();
+        Ok(contents.into_iter().map(|id| Some(self.message(found.get(&id?)?))).collect())
+    }
+
+    fn message(&self, row: &Content) -> Message {
+        Message {
+            envelope: row.envelope.as_deref().and_then(Envelope::from_bytes),
+            structure: row.structure.as_deref().and_then(Structure::from_bytes),
+            preview: row.preview.clone(),
+            body: row.chunks.as_ref().map(|(ids, sizes)| self.body(ids, sizes)),
+        }
+    }
+
+    fn body(&self, ids: &[ChunkId], sizes: &[i32]) -> Body {
+        let mut start = 0;
+        let slices = ids.iter().zip(sizes).map(|(id, size)| {
+            let end = start + u64::try_from(*size).unwrap_or(0);
+            let slice = Slice { id: *id, start, end };
+            start = end;
+            slice
+        });
+        let chunks: Arc<[Slice]> = slices.collect();
+        let size = chunks.last().map_or(0, |last| last.end);
+        Body { store: self.0.store.clone(), cache: self.0.chunks.clone(), chunks, size }
+    }
+
+    /// Loads what the ranges need in one query, for the pieces that are read next.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn prefetch(&self, wanted: &[(&Body, Range<u64>)]) -> Result<(), Error> {
+        let mut missing: Vec<ChunkId> = wanted
+            .iter()
+            .flat_map(|(body, range)| body.slices(range))
+            .filter(|slice| self.0.chunks.find(slice.id).is_none())
+            .map(|slice| slice.id)
+            .collect();
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for (id, bytes) in self.0.store.read_chunks(&missing).await? {
+            self.0.chunks.insert(id, Arc::new(bytes));
+        }
+        Ok(())
+    }
+}
+
+impl Body {
+    /// Octets of the message.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn slices(&self, range: &Range<u64>) -> &[Slice] {
+        let first = self.chunks.partition_point(|slice| slice.end <= range.start);
+        let end = self.chunks.partition_point(|slice| slice.start < range.end);
+        self.chunks.get(first..end.max(first)).unwrap_or_default()
+    }
+
+    /// Octets from `offset` on and before `end`, as many as lie in one chunk; none at the end.
+    ///
+    /// # Errors
+    /// `NotFound` when the message was swept, `Unavailable` when the database fails.
+    pub async fn piece(&self, offset: u64, end: u64) -> Result<Vec<u8>, Error> {
+        let end = end.min(self.size);
+        if offset >= end {
+            return Ok(Vec::new());
+        }
+        let Some(slice) = self.slices(&(offset..end)).first().copied() else { return Ok(Vec::new()) };
+        let chunk = self.chunk(slice.id).await?;
+        let from = usize::try_from(offset - slice.start).unwrap_or(usize::MAX);
+        let to = usize::try_from(end.min(slice.end) - slice.start).unwrap_or(usize::MAX);
+        chunk.get(from..to).map(<[u8]>::to_vec).ok_or(Error::Unavailable)
+    }
+
+    /// The whole range in memory; for ranges known to be small.
+    ///
+    /// # Errors
+    /// As [`Body::piece`].
+    pub async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let end = range.end.min(self.size);
+        let mut bytes = Vec::with_capacity(usize::try_from(end.saturating_sub(range.start)).unwrap_or(0));
+        let mut offset = range.start;
+        while offset < end {
+            let piece = self.piece(offset, end).await?;
+            if piece.is_empty() {
+                break;
+            }
+            offset += piece.len() as u64;
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    async fn chunk(&self, id: ChunkId) -> Result<Arc<Vec<u8>>, Error> {
+        if let Some(chunk) = self.cache.find(id) {
+            return Ok(chunk);
+        }
+        let mut read = self.store.read_chunks(&[id]).await?;
+        let (_, bytes) = read.pop().ok_or(Error::NotFound)?;
+        let chunk = Arc::new(bytes);
+        self.cache.insert(id, chunk.clone());
+        Ok(chunk)
+    }
+}

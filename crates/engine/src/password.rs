@@ -1,0 +1,147 @@
+//! Passwords: argon2id, bounded in how many are computed at once, with a short memory of those just verified.
+//!
+//! Invariants: a plain password is never kept, only a keyed hash of it for the short memory; an unknown mailbox costs
+//! the same work as a known one.
+
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
+use argon2::{Algorithm, Argon2, Params, Version};
+use jiff::{SignedDuration, Timestamp};
+use model::{AccountId, Rng};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::Semaphore;
+
+/// 19 MiB, two passes, one lane: the OWASP minimum for argon2id, about 30 ms.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// How long a verified password is remembered: mail clients open several connections in a row.
+const REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
+/// Remembered log-ins at most; beyond, all are forgotten, which costs only time.
+const REMEMBERED_MAX: usize = 50_000;
+/// Octets of a password: argon2 takes more, people do not type them.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
+
+#[derive(Debug)]
+pub(crate) struct Passwords {
+    /// As many at once as there are processors, so that log-ins cannot take all memory.
+    at_once: Semaphore,
+    key: [u8; 32],
+    verified: Mutex<HashMap<[u8; 32], Timestamp>>,
+    /// Verified against when there is no mailbox.
+    decoy: String,
+}
+
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// The PHC string of a new password.
+pub(crate) fn hash(password: &str, rng: &dyn Rng) -> String {
+    let mut salt = [0; 16];
+    rng.fill(&mut salt);
+    argon2()
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map(|hash: PasswordHash| hash.to_string())
+        .unwrap_or_default()
+}
+
+fn verify(password: &str, hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+impl Passwords {
+    pub(crate) fn new(rng: &dyn Rng) -> Self {
+        let mut key = [0; 32];
+        rng.fill(&mut key);
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            at_once: Semaphore::new(processors),
+            key,
+            verified: Mutex::default(),
+            decoy: hash("decoy", rng),
+        }
+    }
+
+    /// Is it the password behind `stored`? Without a stored hash the answer is no, after the same work.
+    pub(crate) async fn verify(
+        &self,
+        account: Option<AccountId>,
+        stored: Option<&str>,
+        password: &str,
+        now: Timestamp,
+    ) -> bool {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return false;
+        }
+        let memory = account.zip(stored).map(|(account, stored)| self.memory_key(account, stored, password));
+        if let Some(key) = &memory
+            && self.remembers(key, now)
+        {
+            return true;
+        }
+        let Ok(_permit) = self.at_once.acquire().await else { return false };
+        let (password, hash) = (password.to_owned(), stored.unwrap_or(&self.decoy).to_owned());
+        let right = tokio::task::spawn_blocking(move || verify(&password, &hash)).await.unwrap_or(false);
+        match memory {
+            Some(key) if right => {
+                self.remember(key, now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Changes with the stored hash, so a changed password is never answered from memory.
+    fn memory_key(&self, account: AccountId, stored: &str, password: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&account.0.to_be_bytes());
+        hasher.update(&(stored.len() as u64).to_be_bytes());
+        hasher.update(stored.as_bytes());
+        hasher.update(password.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    fn remembers(&self, key: &[u8; 32], now: Timestamp) -> bool {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.get(key).is_some_and(|at| now.duration_since(*at).abs() < REMEMBERED)
+    }
+
+    fn remember(&self, key: [u8; 32], now: Timestamp) {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED_MAX {
+            verified.retain(|_, at| now.duration_since(*at).abs() < REMEMBERED);
+        }
+        if verified.len() >= REMEMBERED_MAX {
+            verified.clear();
+        }
+        verified.insert(key, now);
+    }
+}
+
+/// Characters of a one-time password: none that look alike on paper.
+const ALPHABET: &[u8; 54] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz234679";
+const ONE_TIME_LENGTH: usize = 14;
+
+/// A password that is printed once; it has upper, lower, digit and special as the regulations ask (Sóc Trăng 59/2024
+/// Điều 8.1).
+pub(crate) fn one_time(rng: &dyn Rng) -> String {
+    loop {
+        let mut bytes = [0; ONE_TIME_LENGTH];
+        rng.fill(&mut bytes);
+        // 216 = 4 × 54: above it the remainder would favour the first letters.
+        if bytes.iter().any(|byte| usize::from(*byte) >= 4 * ALPHABET.len()) {
+            continue;
+        }
+        let text: String = bytes
+            .iter()
+            .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()))
+            .map(|b| char::from(*b))
+            .collect();
+        let has = |test: fn(&char) -> bool| text.chars().any(|c| test(&c));
+        if has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit) {
+            return format!("{}-{}", text.get(..7).unwrap_or_default(), text.get(7..).unwrap_or_default());
+        }
+    }
+}

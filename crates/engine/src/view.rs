@@ -1,0 +1,276 @@
+//! Folder views: what a folder holds at one modseq. Shared between all sessions of the node, never changed.
+//!
+//! Invariant: a view is one snapshot of the database; it is handed out only to its owner, after a look at the owner's
+//! standing, and only while the folder's modseq is still the view's.
+
+use crate::{Engine, Error, Folder, Principal};
+use model::{AccountId, FolderId, ModSeq, Uid};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{EntryRow, FolderDelta, FolderRow, KeywordRow};
+use tokio::sync::Mutex as AsyncMutex;
+
+/// One message in a view.
+pub type ViewEntry = EntryRow;
+
+/// Entries kept over all views, about 100 bytes each; beyond, the views longest unused are dropped.
+const ENTRIES_MAX: usize = 4_000_000;
+
+/// A folder at one moment.
+#[derive(Debug)]
+pub struct FolderView {
+    owner: AccountId,
+    folder: Folder,
+    recent_uid: Uid,
+    entries: Vec<ViewEntry>,
+    keywords: Arc<[KeywordRow]>,
+    unseen: u32,
+    bytes: u64,
+}
+
+impl FolderView {
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Ascending by uid.
+    #[must_use]
+    pub fn entries(&self) -> &[ViewEntry] {
+        &self.entries
+    }
+
+    #[must_use]
+    pub fn modseq(&self) -> ModSeq {
+        self.folder.modseq
+    }
+
+    #[must_use]
+    pub fn unseen(&self) -> u32 {
+        self.unseen
+    }
+
+    /// Octets of all messages.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn owner(&self) -> AccountId {
+        self.owner
+    }
+
+    pub(crate) fn recent_uid(&self) -> Uid {
+        self.recent_uid
+    }
+
+    #[must_use]
+    pub fn find(&self, uid: Uid) -> Option<&ViewEntry> {
+        let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid).ok()?;
+        self.entries.get(at)
+    }
+
+    /// Names of an entry's keywords.
+    pub fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> impl Iterator<Item = &'a str> {
+        entry.keywords.iter().filter_map(|id| {
+            let at = self.keywords.binary_search_by_key(id, |keyword| keyword.keyword_id).ok()?;
+            Some(self.keywords.get(at)?.name.as_str())
+        })
+    }
+
+    /// Every keyword the mailbox has used.
+    pub fn all_keywords(&self) -> impl Iterator<Item = &str> {
+        self.keywords.iter().map(|keyword| keyword.name.as_str())
+    }
+}
+
+type Cell = Arc<AsyncMutex<Option<Arc<FolderView>>>>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Views(Mutex<Slots>);
+
+#[derive(Debug, Default)]
+struct Slots {
+    by_folder: HashMap<FolderId, Slot>,
+    entries: usize,
+    tick: u64,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    cell: Cell,
+    entries: usize,
+    used: u64,
+}
+
+impl Views {
+    /// The place of a folder's view; whoever holds its lock loads it, others wait for them.
+    fn cell(&self, folder: FolderId) -> Cell {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.tick += 1;
+        let tick = slots.tick;
+        let slot = slots.by_folder.entry(folder).or_default();
+        slot.used = tick;
+        slot.cell.clone()
+    }
+
+    fn loaded(&self, folder: FolderId, entries: usize) {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.by_folder.get_mut(&folder) {
+            let before = std::mem::replace(&mut slot.entries, entries);
+            slots.entries = slots.entries + entries - before;
+        }
+        while slots.entries > ENTRIES_MAX
+            && let Some((oldest, _)) =
+                slots.by_folder.iter().filter(|(id, _)| **id != folder).min_by_key(|(_, slot)| slot.used)
+        {
+            let oldest = *oldest;
+            slots.forget(oldest);
+        }
+    }
+
+    pub(crate) fn forget(&self, folder: FolderId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).forget(folder);
+    }
+}
+
+impl Slots {
+    fn forget(&mut self, folder: FolderId) {
+        if let Some(slot) = self.by_folder.remove(&folder) {
+            self.entries -= slot.entries;
+        }
+    }
+}
+
+impl Engine {
+    /// The folder as it is now: the node's cached view if nothing moved since, else a renewed one.
+    ///
+    /// # Errors
+    /// `NotFound` when the folder is gone or another's, `Revoked` when the principal's rights ended.
+    pub async fn view(&self, who: &Principal, folder: FolderId) -> Result<Arc<FolderView>, Error> {
+        let cell = self.0.views.cell(folder);
+        let mut held = cell.lock().await;
+        // Asked under the lock: what a writer committed before this call is in the answer.
+        let now = match self.standing_folder(who, folder).await {
+            Ok(now) => now,
+            Err(error) => {
+                self.0.views.forget(folder);
+                return Err(error);
+            }
+        };
+        let cached = held.take();
+        let view = match cached {
+            Some(view) if view.is_current(&now) => view,
+            cached => Arc::new(self.load_view(who, folder, cached.as_deref()).await?),
+        };
+        self.0.views.loaded(folder, view.entries.len());
+        *held = Some(view.clone());
+        Ok(view)
+    }
+
+    async fn load_view(
+        &self,
+        who: &Principal,
+        folder: FolderId,
+        before: Option<&FolderView>,
+    ) -> Result<FolderView, Error> {
+        let account = who.account();
+        let since = before.map(|view| (view.folder.modseq, view.folder.uid_next));
+        let delta = self.0.store.folder_delta(account, folder, since).await?.ok_or(Error::NotFound)?;
+        let known = before.map(|view| view.keywords.clone()).unwrap_or_default();
+        let unknown = |entry: &ViewEntry| {
+            entry
+                .keywords
+                .iter()
+                .any(|id| known.binary_search_by_key(id, |keyword| keyword.keyword_id).is_err())
+        };
+        let keywords = if before.is_none() || delta.changed.iter().any(unknown) {
+            self.0.store.keywords(account).await?.into()
+        } else {
+            known
+        };
+        Ok(renew(account, before, delta, keywords))
+    }
+}
+
+impl FolderView {
+    fn is_current(&self, now: &FolderRow) -> bool {
+        self.folder.modseq == now.modseq && self.folder.name == now.name && self.recent_uid == now.recent_uid
+    }
+}
+
+fn renew(
+    owner: AccountId,
+    before: Option<&FolderView>,
+    delta: FolderDelta,
+    keywords: Arc<[KeywordRow]>,
+) -> FolderView {
+    let entries = match before {
+        None => delta.changed,
+        Some(view) => merge(&view.entries, delta.changed, delta.gone),
+    };
+    let unseen = entries.iter().filter(|entry| !entry.flags.contains(model::Flags::SEEN)).count();
+    FolderView {
+        owner,
+        recent_uid: delta.folder.recent_uid,
+        bytes: entries.iter().map(|entry| u64::from(entry.size)).sum(),
+        unseen: u32::try_from(unseen).unwrap_or(u32::MAX),
+        entries,
+        keywords,
+        folder: Folder::from_row(delta.folder, true),
+    }
+}
+
+/// `old` with `changed` put in or over it (both ascending), without `gone`.
+fn merge(old: &[ViewEntry], changed: Vec<ViewEntry>, mut gone: Vec<Uid>) -> Vec<ViewEntry> {
+    gone.sort_unstable();
+    let mut merged = Vec::with_capacity(old.len() + changed.len());
+    let mut changed = changed.into_iter().peekable();
+    for entry in old {
+        while let Some(new) = changed.next_if(|new| new.uid < entry.uid) {
+            merged.push(new);
+        }
+        if let Some(new) = changed.next_if(|new| new.uid == entry.uid) {
+            merged.push(new);
+        } else if gone.binary_search(&entry.uid).is_err() {
+            merged.push(entry.clone());
+        }
+    }
+    merged.extend(changed);
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{ContentId, EmailId, Flags, ThreadId};
+
+    fn entry(uid: u32, flags: i32) -> ViewEntry {
+        ViewEntry {
+            uid: Uid(uid),
+            flags: Flags(flags),
+            keywords: Box::default(),
+            modseq: ModSeq(1),
+            size: 1,
+            internal_date: jiff::Timestamp::UNIX_EPOCH,
+            content: ContentId(1),
+            email: EmailId(1),
+            thread: ThreadId(1),
+        }
+    }
+
+    fn check(old: &[(u32, i32)], changed: &[(u32, i32)], gone: &[u32], expected: &[(u32, i32)]) {
+        let rows =
+            |rows: &[(u32, i32)]| rows.iter().map(|(uid, flags)| entry(*uid, *flags)).collect::<Vec<_>>();
+        let merged = merge(&rows(old), rows(changed), gone.iter().map(|uid| Uid(*uid)).collect());
+        assert_eq!(merged, rows(expected));
+    }
+
+    #[test]
+    fn a_delta_is_merged_in_order() {
+        check(&[], &[(1, 0), (2, 0)], &[], &[(1, 0), (2, 0)]);
+        check(&[(1, 0), (2, 0), (5, 0)], &[(2, 1), (6, 0)], &[1], &[(2, 1), (5, 0), (6, 0)]);
+        check(&[(3, 0)], &[], &[3, 2], &[]);
+        check(&[(3, 0)], &[(1, 0)], &[], &[(1, 0), (3, 0)]);
+    }
+}
