@@ -150,6 +150,8 @@ service imap-login {{
         began = time.monotonic()
         self.spawn()
         while time.monotonic() - began < timeout:
+            if not self.running():  # processes of the killed one still hold the ports for a moment
+                self.spawn()
             if self.is_ready():
                 return time.monotonic() - began
             time.sleep(0.02)

@@ -347,8 +347,8 @@ class Reader(Worker):
         """Takes over this worker's share of what was delivered to the INBOX."""
         validity = self.select("INBOX")
         answer = self.connection.must("UID FETCH", f"{self.found_up_to + 1}:*", "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-Drill)])")
-        for _, items in answer.fetched():
-            uid = int(items["UID"])
+        fetched = [(int(items["UID"]), items) for _, items in answer.fetched() if "UID" in items]  # the rest: others' flags
+        for uid, items in fetched:
             text = next((v for k, v in items.items() if k.startswith("BODY[")), b"") or b""
             token = text.partition(b":")[2].strip().decode("latin-1")
             mine = token.startswith("d-") and zlib.crc32(token.encode()) % self.shares == self.share
@@ -357,7 +357,7 @@ class Reader(Worker):
             self.ledger.note("found", user=self.user, folder="INBOX", uv=validity, uid=uid, token=token)
             self.hold(Held("INBOX", validity, uid, token, frozenset()))
         # Another session's message with a lower number cannot appear later: numbers are given in commit order.
-        self.found_up_to = max([self.found_up_to, *(int(i["UID"]) for _, i in answer.fetched())])
+        self.found_up_to = max([self.found_up_to, *(uid for uid, _ in fetched)])
 
     def choose(self, folder=None):
         """Up to a few held messages of one folder, which is then selected."""
