@@ -38,6 +38,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DomainCommand,
     },
+    /// Organisations (đơn vị) of a domain
+    Unit {
+        #[command(subcommand)]
+        command: UnitCommand,
+    },
     /// Mailboxes
     Mailbox {
         #[command(subcommand)]
@@ -77,6 +82,27 @@ pub(crate) enum DomainCommand {
     },
     /// List the domains
     List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UnitCommand {
+    /// Make an organisation
+    Add {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// Such as "Sở Nội vụ"
+        #[arg(long)]
+        name: String,
+        /// Such as ubnd, so, phong, xa
+        #[arg(long)]
+        kind: String,
+        /// Code of the organisation above it
+        #[arg(long, value_name = "CODE")]
+        parent: Option<String>,
+        /// Short name for commands [default: from the name]
+        #[arg(long, value_name = "CODE")]
+        code: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,13 +5,20 @@
 //! 1 failed, 2 wrong use.
 
 mod cli;
+mod commands;
 mod config;
+mod demo;
+mod doors;
 mod identity;
+mod node;
+mod passwords;
+mod serve;
+mod sockets;
 mod system;
 mod telemetry;
 mod tls;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use cli::{Arguments, Command, ConfigCommand};
@@ -46,12 +53,39 @@ fn run(arguments: &Arguments) -> Result<()> {
     let config = match &arguments.command {
         Command::Config { command: ConfigCommand::Docs } => return print(&config::reference()),
         Command::Config { command: ConfigCommand::Example } => return print(&config::example()),
+        Command::Demo(options) => demo::settings(Config::load_named(arguments.config.as_deref())?, options)?,
         _ => Config::load(arguments.config.as_deref())?,
     };
-    telemetry::start(&config.log, arguments.log)?;
+    if let Command::Config { command: ConfigCommand::Check } = &arguments.command {
+        return print("the configuration has no mistake\n");
+    }
+    let stays = matches!(arguments.command, Command::Serve | Command::Demo(_));
+    telemetry::start(&config.log, arguments.log, stays)?;
     identity::leave_root(arguments, &config)?;
     system::raise_file_limit();
-    Ok(())
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    runtime.block_on(act(arguments, &config))
+}
+
+async fn act(arguments: &Arguments, config: &Config) -> Result<()> {
+    match &arguments.command {
+        Command::Serve => serve::run(config, None).await,
+        Command::Demo(_) => {
+            let province = demo::Province::load_or_make(config)?;
+            serve::run(config, Some(&province)).await
+        }
+        Command::Migrate => {
+            let report = node::migrate(config).await?;
+            let done = serde_json::json!({ "applied": report.applied, "version": report.version });
+            let text = format!(
+                "the database is at version {}; applied now: {}",
+                report.version,
+                report.applied.len()
+            );
+            print(&format!("{}\n", if arguments.json { done.to_string() } else { text }))
+        }
+        _ => commands::run(arguments, config).await,
+    }
 }
 
 fn print(text: &str) -> Result<()> {

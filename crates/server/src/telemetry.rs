@@ -6,12 +6,16 @@ use crate::config::{ConfigError, Log, LogFormat};
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging; `format` is the command line's wish, which wins over the file's.
+/// What commands that act once and end tell besides their answer.
+const COMMAND_FILTER: &str = "warn";
+
+/// Starts logging; `format` is the command line's wish, which wins over the file's; `stays` is true for a server.
 ///
 /// # Errors
 /// When the filter cannot be read.
-pub(crate) fn start(log: &Log, format: Option<LogFormat>) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&log.filter).map_err(|error| {
+pub(crate) fn start(log: &Log, format: Option<LogFormat>, stays: bool) -> Result<(), ConfigError> {
+    let filter = if stays { &log.filter } else { COMMAND_FILTER };
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
         ConfigError(format!("filter in [log]: {error}; write such as \"info,smtp=debug\""))
     })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -20,5 +24,10 @@ pub(crate) fn start(log: &Log, format: Option<LogFormat>) -> Result<(), ConfigEr
         LogFormat::Json => lines.json().flatten_event(true).try_init(),
         LogFormat::Human => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),
     };
+    std::panic::set_hook(Box::new(|panic| {
+        // Not the message: it may quote what was being parsed.
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a fault in the program; what it was doing is lost, the rest goes on");
+    }));
     Ok(())
 }

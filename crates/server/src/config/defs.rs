@@ -3,7 +3,7 @@
 //!
 //! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
 
-use super::values::{read, read_list, read_number, read_path, read_size, read_text};
+use super::values::{read, read_directory_url, read_list, read_number, read_path, read_size, read_text};
 use super::{Certificate, Config, Listener};
 use toml::de::DeValue;
 
@@ -152,8 +152,8 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         kind: "URL",
         fallback: Fallback::Absent("in Postgres"),
         example: r#""file:///var/lib/congthu-content""#,
-        doc: "A directory on a file system of its own.",
-        set: |config, value| Ok(config.content.url = Some(read_text(value)?)),
+        doc: "A directory, as `file:///…`; back it up together with the database.",
+        set: |config, value| Ok(config.content.directory = Some(read_directory_url(value)?)),
     },
     Definition {
         table: "listener",

@@ -10,7 +10,7 @@ mod values;
 
 pub(crate) use docs::{example, reference};
 
-pub(crate) use values::{Bind, HostPort, LogFormat, Network, Protocol, Server, TlsMode, size};
+pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, Server, TlsMode, size};
 
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ pub(crate) struct Database {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Content {
-    pub(crate) url: Option<String>,
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// As written; [`ListenerSpec`] once it is checked.
@@ -81,7 +81,7 @@ pub(crate) struct Limits {
     pub(crate) message_bytes_max: u64,
     pub(crate) connections_max: u32,
     pub(crate) connections_per_address_max: u32,
-    pub(crate) exempt_networks: Vec<Network>,
+    pub(crate) exempt_networks: Vec<model::Network>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -97,10 +97,20 @@ impl Config {
     /// # Errors
     /// When a named file cannot be read, or the file has a mistake.
     pub(crate) fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
-        let variable = std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let file = named.map(Path::to_owned).or(variable);
         let usual = || Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists());
-        let Some(file) = file.or_else(usual) else { return Self::parse("", "built-in defaults") };
+        Self::read(named_file(named).or_else(usual))
+    }
+
+    /// As [`Config::load`], without the usual file: the demo must not work on a real installation unasked.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn load_named(named: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read(named_file(named))
+    }
+
+    fn read(file: Option<PathBuf>) -> Result<Self, ConfigError> {
+        let Some(file) = file else { return Self::parse("", "built-in defaults") };
         let file = std::path::absolute(&file)
             .map_err(|error| ConfigError(format!("{}: {error}", file.display())))?;
         let text = read_file(&file, "configuration")?;
@@ -216,6 +226,11 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn named_file(named: Option<&Path>) -> Option<PathBuf> {
+    let variable = || std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.map(Path::to_owned).or_else(variable)
 }
 
 /// The ports mail clients and servers look for (RFC 5321, RFC 6409, RFC 8314, RFC 9051); http for the local proxy.

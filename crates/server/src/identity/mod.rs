@@ -44,9 +44,13 @@ pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
         handover::check_readable(file, ids)?;
     }
     let program = reachable_program(ids)?;
-    let (words, input) = child_words(arguments)?;
+    let (words, input) = child_words(arguments, config)?;
     let mut child = setpriv(ids, can_keep_ports(ids));
     child.arg(program).args(words).current_dir("/").env("HOME", &config.data_dir).env("USER", USER);
+    // For the audit log, where no login or sudo says who it is.
+    if std::env::var_os("LOGNAME").is_none() {
+        child.env("LOGNAME", "root");
+    }
     if let Some(input) = input {
         child.stdin(input);
     }
@@ -149,8 +153,16 @@ fn copy_program(copy: &Path, ours: &fs::Metadata) -> Result<()> {
 }
 
 /// Our arguments for the child, and its standard input when that is a file the user might not be able to open.
-fn child_words(arguments: &Arguments) -> Result<(Vec<OsString>, Option<File>)> {
+fn child_words(arguments: &Arguments, config: &Config) -> Result<(Vec<OsString>, Option<File>)> {
     let words = absolute_paths(std::env::args_os().skip(1))?;
+    if let Verb::Demo(demo) = &arguments.command
+        && demo.data_dir.is_none()
+    {
+        // The usual place depends on who asks.
+        let mut words = words;
+        words.extend([OsString::from("--data-dir"), config.data_dir.clone().into_os_string()]);
+        return Ok((words, None));
+    }
     let Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } = &arguments.command else {
         return Ok((words, None));
     };

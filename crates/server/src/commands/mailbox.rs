@@ -1,0 +1,173 @@
+//! `congthu mailbox …`
+
+use super::{Prepared, Session, add_many, read_password};
+use crate::Misuse;
+use crate::cli::{AddMailbox, MailboxCommand, PasswordOptions};
+use anyhow::{Result, bail};
+use engine::{MailboxDetail, NewMailbox};
+use model::{Address, DomainName};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Mailboxes read at once while listing.
+const PAGE: u32 = 1_000;
+
+pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: Prepared) -> Result<()> {
+    match command {
+        MailboxCommand::Add(add) => make(session, add, prepared.password).await,
+        MailboxCommand::AddMany(options) => add_many::run(session, options, prepared.rows).await,
+        MailboxCommand::List { domain } => list(session, domain.as_ref()).await,
+        MailboxCommand::Show { address } => show(session, address).await,
+        MailboxCommand::Delete { address } => delete(session, address).await,
+        MailboxCommand::Passwd { address, password } => {
+            set_password(session, address, *password, prepared.password).await
+        }
+    }
+}
+
+/// The password on standard input, if it comes from there; also refuses what is not possible yet, before
+/// anything is opened.
+pub(super) fn read_new_password(add: &AddMailbox) -> Result<Option<String>> {
+    if add.auto {
+        bail!(
+            "--auto needs the naming rules of the regulation engine, which this version does not have: give the address"
+        );
+    }
+    add.password.password_stdin.then(read_password).transpose()
+}
+
+/// The password on standard input; without one, a one-time password is made, which must be changed.
+pub(super) fn read_changed_password(options: PasswordOptions) -> Result<Option<String>> {
+    if options.no_password_change && !options.password_stdin {
+        return Err(Misuse(
+            "--no-password-change needs --password-stdin: a one-time password is always changed".into(),
+        )
+        .into());
+    }
+    options.password_stdin.then(read_password).transpose()
+}
+
+async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> Result<()> {
+    let Some(address) = &add.address else {
+        return Err(Misuse("give the address of the new mailbox".to_owned()).into());
+    };
+    let new = NewMailbox {
+        address: address.clone(),
+        display_name: add.name.clone(),
+        class: add.class,
+        unit: add.unit.clone(),
+        quota_bytes: add.quota,
+        password,
+        must_change_password: !add.password.no_password_change,
+    };
+    let added = session.node.engine.add_mailbox(&session.actor, &new).await?;
+    let shown = added.address.to_string();
+    match added.one_time_password {
+        Some(password) => session.answer(
+            &json!({ "address": shown, "one_time_password": password }),
+            &format!("{shown}\npassword, shown only now: {password}"),
+        ),
+        None => session.answer(&json!({ "address": shown }), &shown),
+    }
+}
+
+async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
+    let mut all: Vec<MailboxDetail> = Vec::new();
+    loop {
+        let after = all.last().map(|mailbox| mailbox.address.clone());
+        let page = session.node.engine.mailboxes(domain, after.as_ref(), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let mut text = String::new();
+    for mailbox in &all {
+        let _ = writeln!(
+            text,
+            "{}\t{}\t{}\t{}/{}\t{}",
+            mailbox.address,
+            mailbox.class.as_str(),
+            mailbox.state.as_str(),
+            megabytes(mailbox.used_bytes),
+            megabytes(mailbox.quota_bytes),
+            mailbox.display_name
+        );
+    }
+    session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+async fn show(session: &Session, address: &Address) -> Result<()> {
+    let Some(mailbox) = session.node.engine.mailbox(address).await? else { return Err(unknown(address)) };
+    let aliases = mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "address   {}\nname      {}\nclass     {}\nstate     {}\nunit      {}\naliases   {aliases}\nused      {} of {}\n\
+         messages  {}\nmade      {}",
+        mailbox.address,
+        mailbox.display_name,
+        mailbox.class.as_str(),
+        mailbox.state.as_str(),
+        mailbox.unit.as_deref().unwrap_or("-"),
+        megabytes(mailbox.used_bytes),
+        megabytes(mailbox.quota_bytes),
+        mailbox.messages,
+        mailbox.created_at,
+    );
+    session.answer(&as_json(&mailbox), &text)
+}
+
+async fn delete(session: &Session, address: &Address) -> Result<()> {
+    if !session.node.engine.delete_mailbox(&session.actor, address).await? {
+        return Err(unknown(address));
+    }
+    session
+        .answer(&json!({ "address": address.to_string(), "deleted": true }), &format!("{address} is deleted"))
+}
+
+async fn set_password(
+    session: &Session,
+    address: &Address,
+    options: PasswordOptions,
+    given: Option<String>,
+) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    let shown = address.to_string();
+    let Some(password) = given else {
+        let Some(password) = engine.reset_password(actor, address).await? else {
+            return Err(unknown(address));
+        };
+        return session.answer(
+            &json!({ "address": shown, "one_time_password": password }),
+            &format!("{shown}\npassword, shown only now: {password}"),
+        );
+    };
+    if !engine.set_password(actor, address, &password, !options.no_password_change).await? {
+        return Err(unknown(address));
+    }
+    session.answer(&json!({ "address": shown }), &format!("{shown} has the new password"))
+}
+
+fn unknown(address: &Address) -> anyhow::Error {
+    anyhow::anyhow!("there is no mailbox {address}; see congthu mailbox list")
+}
+
+/// 1 MB = 2^20 bytes, as quotas are counted; rounded up, so that only an empty mailbox shows 0.
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1 << 20))
+}
+
+fn as_json(mailbox: &MailboxDetail) -> Value {
+    json!({
+        "address": mailbox.address.to_string(),
+        "aliases": mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "name": mailbox.display_name,
+        "class": mailbox.class,
+        "state": mailbox.state,
+        "unit": mailbox.unit,
+        "quota_bytes": mailbox.quota_bytes,
+        "used_bytes": mailbox.used_bytes,
+        "messages": mailbox.messages,
+        "created_at": mailbox.created_at,
+    })
+}

@@ -1,0 +1,98 @@
+//! The commands that act once and end: each opens the installation as one more node, acts through `engine` as
+//! an audited administrator, and says what it did.
+//!
+//! Invariant: results go to standard output, as text or as JSON; everything else goes to standard error.
+
+mod add_many;
+mod alias;
+mod domain;
+mod mailbox;
+mod unit;
+
+use crate::Misuse;
+use crate::cli::{Arguments, Command};
+use crate::config::Config;
+use crate::node::Node;
+use anyhow::{Context as _, Result};
+use engine::Actor;
+use std::io::{BufRead as _, Read as _, Write as _};
+
+/// Longest line taken as a password; longer ones are a file given by mistake.
+const PASSWORD_BYTES_MAX: u64 = 1024;
+
+/// What every command is handed.
+#[derive(Debug)]
+struct Session {
+    node: Node,
+    actor: Actor,
+    json: bool,
+}
+
+/// Runs one command that works on the data.
+pub(crate) async fn run(arguments: &Arguments, config: &Config) -> Result<()> {
+    // Read before anything slow, and while nothing is open yet.
+    let prepared = prepare(&arguments.command)?;
+    let node = Node::command(config).await?;
+    let session = Session { node, actor: actor(), json: arguments.json };
+    let done = act(&session, &arguments.command, prepared).await;
+    session.node.close().await;
+    done
+}
+
+/// What a command reads from standard input.
+#[derive(Debug, Default)]
+struct Prepared {
+    password: Option<String>,
+    rows: Vec<add_many::Row>,
+}
+
+fn prepare(command: &Command) -> Result<Prepared> {
+    use crate::cli::MailboxCommand::{Add, AddMany, Passwd};
+    let Command::Mailbox { command } = command else { return Ok(Prepared::default()) };
+    let (password, rows) = match command {
+        Add(add) => (mailbox::read_new_password(add)?, Vec::new()),
+        Passwd { password, .. } => (mailbox::read_changed_password(*password)?, Vec::new()),
+        AddMany(add_many) => (None, add_many::read(add_many)?),
+        _ => (None, Vec::new()),
+    };
+    Ok(Prepared { password, rows })
+}
+
+async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result<()> {
+    match command {
+        Command::Domain { command } => domain::run(session, command).await,
+        Command::Unit { command } => unit::run(session, command).await,
+        Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
+        Command::Alias { command } => alias::run(session, command).await,
+        Command::Serve | Command::Migrate | Command::Demo(_) | Command::Config { .. } => Ok(()),
+    }
+}
+
+/// Who is at the console, for the audit log: the person behind sudo, else the user.
+fn actor() -> Actor {
+    let name = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
+    Actor { name: format!("console:{}", name.as_deref().unwrap_or("unknown")) }
+}
+
+fn read_password() -> Result<String> {
+    let mut line = String::new();
+    let mut input = std::io::stdin().lock().take(PASSWORD_BYTES_MAX);
+    input.read_line(&mut line).context("cannot read the password from standard input")?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Misuse("standard input has no password: write it as the first line".to_owned()).into());
+    }
+    Ok(password.to_owned())
+}
+
+impl Session {
+    /// Prints `text`, or `json` when the caller wants that.
+    fn answer(&self, json: &serde_json::Value, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let shown = if self.json { json.to_string() } else { text.trim_end().to_owned() };
+        if shown.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{shown}").context("cannot write the answer to standard output")
+    }
+}

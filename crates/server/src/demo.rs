@@ -1,0 +1,317 @@
+//! `congthu demo`: a province to try things with, which keeps what it made.
+//!
+//! Invariants: it never touches a configuration it was not pointed at; the passwords are made once, and are on
+//! the disk before the first mailbox is, so that a start cut off anywhere is completed by the next with the same
+//! passwords; nothing of this (passwords on disk, shown at every start) exists outside the demo.
+
+use crate::cli;
+use crate::config::{Bind, Config, ListenerSpec, Protocol, TlsMode};
+use crate::passwords;
+use crate::system::OsRng;
+use crate::tls::PUBLIC_FILE;
+use anyhow::{Context as _, Result, bail};
+use engine::{Actor, AdminError, Engine, NewMailbox, NewUnit};
+use model::{Address, DomainName, MailboxClass};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+const DOMAIN: &str = "demo.gov.vn";
+const PROFILE: &str = "an-giang";
+const HOSTNAME: &str = "mail.demo.gov.vn";
+/// Code, name, kind, code of the unit above.
+const UNITS: [(&str, &str, &str, Option<&str>); 4] = [
+    ("ubnd", "Ủy ban nhân dân tỉnh", "ubnd", None),
+    ("vpubnd", "Văn phòng Ủy ban nhân dân tỉnh", "van-phong", Some("ubnd")),
+    ("snv", "Sở Nội vụ", "so", Some("ubnd")),
+    ("skhcn", "Sở Khoa học và Công nghệ", "so", Some("ubnd")),
+];
+/// Address, name, class, unit.
+const USERS: [(&str, &str, MailboxClass, &str); 9] = [
+    ("nvbinh", "Nguyễn Văn Bình", MailboxClass::Leader, "ubnd"),
+    ("ttadao", "Trần Thị Ánh Đào", MailboxClass::Leader, "snv"),
+    ("lhphuc", "Lê Hoàng Phúc", MailboxClass::Person, "vpubnd"),
+    ("ptmduyen", "Phạm Thị Mỹ Duyên", MailboxClass::Person, "snv"),
+    ("vmduc", "Võ Minh Đức", MailboxClass::Person, "snv"),
+    ("httung", "Huỳnh Thanh Tùng", MailboxClass::Person, "skhcn"),
+    ("dqkhanh", "Đặng Quốc Khánh", MailboxClass::Person, "skhcn"),
+    ("vanthu", "Văn thư Ủy ban nhân dân tỉnh", MailboxClass::Organisation, "vpubnd"),
+    ("postmaster", "Quản trị thư điện tử", MailboxClass::Service, "skhcn"),
+];
+/// Alias and mailbox; every domain must answer to these names (RFC 2142).
+const ALIASES: [(&str, &str); 2] = [("abuse", "postmaster"), ("hotro", "postmaster")];
+/// Above 1023, so that no right is needed; the last digits are the usual ports'.
+const PORTS: [(Protocol, u16, TlsMode); 6] = [
+    (Protocol::Smtp, 2525, TlsMode::StartTls),
+    (Protocol::Submission, 2587, TlsMode::StartTls),
+    (Protocol::Submission, 2465, TlsMode::Implicit),
+    (Protocol::Imap, 2143, TlsMode::StartTls),
+    (Protocol::Imap, 2993, TlsMode::Implicit),
+    (Protocol::Http, 2080, TlsMode::None),
+];
+/// Under the data directory: the passwords, and a configuration for the other commands.
+const USERS_FILE: &str = "demo-users.json";
+const CONFIG_FILE: &str = "demo.toml";
+
+/// Settings of the demo: the named file's where there is one, with the demo's own for what it does not say.
+///
+/// # Errors
+/// When the home directory is unknown.
+pub(crate) fn settings(mut config: Config, options: &cli::Demo) -> Result<Config> {
+    let is_named = config.file.is_some();
+    match &options.data_dir {
+        Some(data_dir) => {
+            config.data_dir = std::path::absolute(data_dir)
+                .with_context(|| format!("{} is no path", data_dir.display()))?;
+        }
+        None if !is_named => config.data_dir = usual_data_dir()?,
+        None => {}
+    }
+    if !config.has_hostname() {
+        config.set_hostname(HOSTNAME);
+    }
+    if config.listeners.is_empty() {
+        config.set_listeners(&listeners(options.bind));
+    }
+    if !is_named {
+        // One machine plays every client here.
+        config.limits.exempt_networks.extend("127.0.0.0/8".parse::<model::Network>());
+    }
+    Ok(config)
+}
+
+fn usual_data_dir() -> Result<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/congthu-demo"));
+    }
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    Ok(home.context("the home directory is unknown: give --data-dir DIR")?.join(".congthu-demo"))
+}
+
+fn listeners(address: IpAddr) -> Vec<ListenerSpec> {
+    let spec =
+        |(protocol, port, tls)| ListenerSpec { protocol, bind: Bind::One((address, port).into()), tls };
+    PORTS.into_iter().map(spec).collect()
+}
+
+/// Who lives in the demo.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Province {
+    users: Vec<User>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct User {
+    address: Address,
+    name: String,
+    class: MailboxClass,
+    unit: String,
+    password: String,
+}
+
+impl Province {
+    /// The one that was made before, or a new one with new passwords; also writes the configuration with which
+    /// the other commands work on the demo.
+    ///
+    /// # Errors
+    /// When the data directory cannot be written.
+    pub(crate) fn load_or_make(config: &Config) -> Result<Self> {
+        let cannot = || format!("cannot write to {}; give another --data-dir", config.data_dir.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).with_context(cannot)?;
+        if config.file.is_none() {
+            write(&config.data_dir.join(CONFIG_FILE), &configuration(config)).with_context(cannot)?;
+        }
+        let file = config.data_dir.join(USERS_FILE);
+        if let Ok(text) = fs::read_to_string(&file) {
+            let damaged =
+                || format!("{} is damaged: remove the demo's directory to begin anew", file.display());
+            return serde_json::from_str(&text).with_context(damaged);
+        }
+        let province = Self::new()?;
+        write(&file, &serde_json::to_string_pretty(&province)?).with_context(cannot)?;
+        Ok(province)
+    }
+
+    fn new() -> Result<Self> {
+        let user = |(local, name, class, unit): (&str, &str, MailboxClass, &str)| {
+            let address = Address::new(local, DOMAIN)?;
+            let password = passwords::make(&OsRng);
+            Ok(User { address, name: name.to_owned(), class, unit: unit.to_owned(), password })
+        };
+        Ok(Self { users: USERS.into_iter().map(user).collect::<Result<_>>()? })
+    }
+
+    /// Makes what is not there yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn seed(&self, engine: &Engine) -> Result<()> {
+        let actor = Actor { name: "console:demo".to_owned() };
+        let domain = DomainName::new(DOMAIN)?;
+        let domains = engine.domains().await?;
+        if !domains.iter().any(|known| known.name == domain) {
+            if !domains.is_empty() {
+                bail!("this is an installation in use, not a demo: give the demo another --data-dir");
+            }
+            engine.add_domain(&actor, &domain, PROFILE).await?;
+        }
+        for (code, name, kind, parent) in UNITS {
+            let unit = NewUnit {
+                domain: domain.clone(),
+                code: code.to_owned(),
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                parent: parent.map(str::to_owned),
+            };
+            match engine.add_unit(&actor, &unit).await {
+                Err(AdminError::UnitExists) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for user in &self.users {
+            if engine.mailbox(&user.address).await?.is_none() {
+                match engine.add_mailbox(&actor, &user.mailbox()).await {
+                    // Somebody tried deleting it: then it stays deleted.
+                    Err(AdminError::AddressTaken) | Ok(_) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        for (alias, mailbox) in ALIASES {
+            let (alias, mailbox) = (Address::new(alias, DOMAIN)?, Address::new(mailbox, DOMAIN)?);
+            let detail = engine.mailbox(&mailbox).await?;
+            if detail.is_some_and(|detail| !detail.aliases.contains(&alias)) {
+                engine.add_alias(&actor, &alias, &mailbox).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says where to point a client and who may log in.
+    pub(crate) fn greet(&self, config: &Config) {
+        println!("\nCông Thư: the demo province {DOMAIN} is ready.\n");
+        for spec in config.listener_specs() {
+            println!("  {:<10} {:<21} {}", spec.protocol.as_str(), spec.bind.to_string(), use_of(&spec));
+        }
+        println!("\n  The certificate is self-signed; let the client trust it, or");
+        println!("  {}\n", config.data_dir.join(PUBLIC_FILE).display());
+        for user in &self.users {
+            println!("  {:<24} {}   {}", user.address.to_string(), user.password, user.name);
+        }
+        println!("\n{}", self.examples(config));
+        println!("\nCtrl-C stops it. Started again, it has the same users, passwords and mail.");
+    }
+
+    fn examples(&self, config: &Config) -> String {
+        let port = |protocol, tls| {
+            let mut specs = config.listener_specs().into_iter();
+            specs.find(|spec| spec.protocol == protocol && spec.tls == tls).map(|spec| spec.bind)
+        };
+        let mut lines = vec!["Try:".to_owned()];
+        let Some(user) = self.users.first() else { return String::new() };
+        if let Some(bind) = port(Protocol::Smtp, TlsMode::StartTls) {
+            lines.push(format!("  swaks --server {bind} --from a@example.org --to {}", user.address));
+        }
+        if let Some(bind) = port(Protocol::Imap, TlsMode::Implicit) {
+            lines.push(format!(
+                "  curl -k --user {}:{} 'imaps://{bind}/INBOX?ALL'",
+                user.address, user.password
+            ));
+        }
+        let own = config.data_dir.join(CONFIG_FILE);
+        let file = config.file.as_ref().unwrap_or(&own);
+        lines.push(format!("  congthu --config {} mailbox list", file.display()));
+        lines.join("\n")
+    }
+}
+
+impl User {
+    fn mailbox(&self) -> NewMailbox {
+        NewMailbox {
+            address: self.address.clone(),
+            display_name: self.name.clone(),
+            class: self.class,
+            unit: Some(self.unit.clone()),
+            quota_bytes: None,
+            password: Some(self.password.clone()),
+            must_change_password: false,
+        }
+    }
+}
+
+fn use_of(spec: &ListenerSpec) -> &'static str {
+    match (spec.protocol, spec.tls) {
+        (Protocol::Smtp, _) => "mail from other servers",
+        (Protocol::Submission, TlsMode::Implicit) => "sending, SSL/TLS",
+        (Protocol::Submission, _) => "sending, STARTTLS",
+        (Protocol::Lmtp, _) => "mail from a local relay",
+        (Protocol::Imap, TlsMode::Implicit) => "reading, SSL/TLS",
+        (Protocol::Imap, _) => "reading, STARTTLS",
+        (Protocol::Http, _) => "/healthz",
+    }
+}
+
+/// What `--config` needs, so that the other commands find the demo.
+fn configuration(config: &Config) -> String {
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let mut file = String::from(
+        "# Written by congthu demo, for the other commands: congthu --config THIS mailbox list\n",
+    );
+    file += &format!("hostname = {}\n", quoted(&config.hostname()));
+    file += &format!("data_dir = {}\n", quoted(&config.data_dir.to_string_lossy()));
+    for spec in config.listener_specs() {
+        file += &format!(
+            "[[listener]]\nprotocol = {}\nbind = {}\ntls = {}\n",
+            quoted(spec.protocol.as_str()),
+            quoted(&spec.bind.to_string()),
+            quoted(spec.tls.as_str())
+        );
+    }
+    file
+}
+
+/// For the owner alone, whole or not at all.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = file.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    fs::rename(&fresh, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(directory: &Path) -> Config {
+        let options = cli::Demo { data_dir: Some(directory.to_owned()), bind: [127, 0, 0, 1].into() };
+        settings(Config::parse("", "none").unwrap(), &options).unwrap()
+    }
+
+    #[test]
+    fn users_and_passwords_outlive_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        let passwords = || {
+            let province = Province::load_or_make(&config).unwrap();
+            province.users.into_iter().map(|user| user.password).collect::<Vec<_>>()
+        };
+        let first = passwords();
+        assert_eq!(first.len(), USERS.len());
+        assert_eq!(passwords(), first);
+    }
+
+    #[test]
+    fn the_other_commands_find_the_demo() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path());
+        let read = Config::parse(&configuration(&config), "demo.toml").unwrap();
+        assert_eq!(read.data_dir, config.data_dir);
+        assert_eq!(read.listener_specs(), config.listener_specs());
+        assert_eq!(read.hostname(), HOSTNAME);
+    }
+}

@@ -1,0 +1,149 @@
+//! `congthu serve`: everything up, until told to stop; then everything down, in order.
+//!
+//! Invariants: nothing is listened on before the database is ready; on SIGTERM or SIGINT no new connection is
+//! taken, those that are open get [`DRAIN_MAX`] to end, and Postgres stops last; a second signal ends the wait;
+//! SIGHUP changes certificates and nothing else.
+
+use crate::config::{Config, Protocol};
+use crate::demo;
+use crate::doors;
+use crate::node::Node;
+use crate::sockets;
+use crate::system::SystemClock;
+use crate::tls::{Certificates, PUBLIC_FILE};
+use anyhow::{Context as _, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long open connections may take to end: longer than a client needs to read a goodbye, shorter than a
+/// supervisor's patience (systemd's is 90 s).
+const DRAIN_MAX: Duration = Duration::from_secs(20);
+/// How often a self-signed certificate's age is looked at; it is renewed weeks before its end.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(12 * 3600);
+
+/// Serves until a signal says stop; a demo province is seeded first where one is given.
+///
+/// # Errors
+/// When the start fails; the text says what to do.
+pub(crate) async fn run(config: &Config, province: Option<&demo::Province>) -> Result<()> {
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let node = Node::serve(config).await?;
+    let served = serve(config, &node, province, &mut signals).await;
+    node.close().await;
+    tracing::info!("stopped");
+    served
+}
+
+async fn serve(
+    config: &Config,
+    node: &Node,
+    province: Option<&demo::Province>,
+    signals: &mut Signals,
+) -> Result<()> {
+    let certificates = Certificates::load(config, Arc::new(SystemClock))?;
+    let tls = certificates.server_config()?;
+    let bound = sockets::bind_all(&config.listener_specs())?;
+    if let Some(province) = province {
+        province.seed(&node.engine).await?;
+    }
+    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let (engine, stop) = (node.engine.clone(), shutdown.clone());
+    tasks.spawn(async move { engine.run_housekeeping(stop).await });
+    for listener in bound {
+        doors::open(listener, &node.engine, &tls, &config.limits, &tasks, &shutdown);
+    }
+    tracing::info!(hostname = config.hostname(), "serving");
+    match province {
+        Some(province) => province.greet(config),
+        None => say_what_next(config, node, &certificates).await,
+    }
+    wait_for_stop(signals, &certificates).await;
+    drain(signals, &tasks, &shutdown).await;
+    Ok(())
+}
+
+async fn wait_for_stop(signals: &mut Signals, certificates: &Certificates) {
+    let mut check = tokio::time::interval(CERTIFICATE_CHECK);
+    check.tick().await;
+    loop {
+        tokio::select! {
+            name = signals.stop.asked() => {
+                tracing::info!(signal = name, "stopping: no new connections, open ones may finish");
+                return;
+            }
+            _ = signals.reload.recv() => reload(certificates),
+            _ = check.tick() => if certificates.is_self_signed() { reload(certificates) },
+        }
+    }
+}
+
+fn reload(certificates: &Certificates) {
+    match certificates.reload() {
+        Ok(()) => tracing::info!("certificates loaded"),
+        Err(error) => tracing::error!("the new certificates are not used, the old ones stay: {error:#}"),
+    }
+}
+
+async fn drain(signals: &mut Signals, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    shutdown.cancel();
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => tracing::info!("every connection has ended"),
+        () = tokio::time::sleep(DRAIN_MAX) => {
+            tracing::warn!(open = tasks.len(), "some connections did not end in time and are cut");
+        }
+        _ = signals.stop.asked() => tracing::warn!(open = tasks.len(), "asked again: connections are cut"),
+    }
+}
+
+/// For a person at the first start: an installation without a domain takes no mail.
+async fn say_what_next(config: &Config, node: &Node, certificates: &Certificates) {
+    if !node.engine.domains().await.is_ok_and(|domains| domains.is_empty()) {
+        return;
+    }
+    let file = config.file.as_ref().map(|file| format!(" --config {}", file.display())).unwrap_or_default();
+    println!("Công Thư is running and has no domain yet. Next:");
+    println!("  congthu{file} domain add demo.gov.vn --profile an-giang");
+    println!("  congthu{file} mailbox add an@demo.gov.vn --name \"Nguyễn Văn An\"");
+    if certificates.is_self_signed() {
+        let public = config.data_dir.join(PUBLIC_FILE);
+        println!("Its certificate is self-signed ({}); name your own in [tls].", public.display());
+    }
+    for spec in config.listener_specs().iter().filter(|spec| spec.protocol != Protocol::Http) {
+        println!("  {:<10} {:<21} tls {}", spec.protocol.as_str(), spec.bind.to_string(), spec.tls.as_str());
+    }
+}
+
+/// The signals we answer to.
+#[derive(Debug)]
+struct Signals {
+    stop: Stop,
+    reload: Signal,
+}
+
+#[derive(Debug)]
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let stop =
+            Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        Ok(Self { stop, reload: signal(SignalKind::hangup())? })
+    }
+}
+
+impl Stop {
+    /// Waits for a signal that says stop; its name.
+    async fn asked(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
