@@ -97,7 +97,7 @@ impl Command {
     }
 
     /// `Err` says what is missing when the command comes out of order (RFC 5321 4.1.4).
-    pub(super) fn check_stage(&self, stage: Stage) -> Result<(), Reply> {
+    pub(super) fn check_stage(&self, stage: Stage, role: Role) -> Result<(), Reply> {
         let bit = match stage {
             Stage::New => NEW,
             Stage::Ready => READY,
@@ -109,7 +109,7 @@ impl Command {
             return Ok(());
         }
         Err(match stage {
-            Stage::New if self.roles == LMTP => bad_sequence("Send LHLO first"),
+            Stage::New if role == Role::Lmtp => bad_sequence("Send LHLO first"),
             Stage::New => bad_sequence("Send EHLO first"),
             Stage::Ready => bad_sequence("Send MAIL first"),
             // RFC 5321 3.3, RFC 2920 3.2 (3)

@@ -18,11 +18,6 @@ mod session;
 mod simple;
 mod transaction;
 
-#[cfg(test)]
-mod smuggling_tests;
-#[cfg(test)]
-mod transcript_tests;
-
 pub use limits::{
     AUTH_LINE_BYTES_MAX, COMMAND_LINE_BYTES_MAX, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, Limits,
     OUTPUT_BYTES_HIGH, PATH_BYTES_MAX, REPLY_LINE_BYTES_MAX, TEXT_LINE_BYTES_MAX,

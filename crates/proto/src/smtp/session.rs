@@ -14,7 +14,7 @@ use super::message::{self, Chunk};
 use super::params::Mail;
 use super::path::Recipient;
 use super::reply::Reply;
-use super::transaction::Transaction;
+use super::transaction::{self, Transaction};
 use crate::sasl::{Credentials, Exchange};
 use std::collections::VecDeque;
 
@@ -140,7 +140,7 @@ pub(super) enum State {
 #[derive(Debug)]
 pub(super) enum Asked {
     LogIn,
-    Mail(Mail),
+    Mail { smtputf8: bool },
     Recipient,
     OpenData,
     OpenChunk { octets: u64, last: bool },
@@ -236,8 +236,8 @@ impl Session {
     pub fn answer(&mut self, answer: Answer) {
         match std::mem::replace(&mut self.state, State::Command) {
             State::Asked(Asked::LogIn) => login::answered(self, answer),
-            State::Asked(Asked::Mail(mail)) => super::transaction::mail_answered(self, mail, answer),
-            State::Asked(Asked::Recipient) => super::transaction::rcpt_answered(self, answer),
+            State::Asked(Asked::Mail { smtputf8 }) => transaction::mail_answered(self, smtputf8, answer),
+            State::Asked(Asked::Recipient) => transaction::rcpt_answered(self, answer),
             State::Asked(Asked::OpenData) => message::data_opened(self, answer),
             State::Asked(Asked::OpenChunk { octets, last }) => {
                 message::chunk_opened(self, octets, last, answer);
@@ -359,7 +359,7 @@ impl Session {
         if self.settings.role == Role::Submission && !row.has(OPEN) {
             login::check(self, row.has(ANONYMOUS))?;
         }
-        row.check_stage(self.stage())
+        row.check_stage(self.stage(), self.settings.role)
     }
 
     fn stage(&self) -> Stage {

@@ -1,7 +1,7 @@
 //! The envelope: MAIL, RCPT, RSET, and what a transaction has gathered.
 
 use super::content::{ChunkWatch, too_large};
-use super::params::{self, Mail, Offered};
+use super::params::{self, Offered};
 use super::reply::Reply;
 use super::session::{Answer, Asked, Request, Role, Session, Stage};
 
@@ -37,15 +37,14 @@ pub(super) fn mail(session: &mut Session, args: &str) -> Result<(), Reply> {
     if mail.size.is_some_and(|size| size > settings.message_bytes_max) {
         return Err(too_large());
     }
-    session.ask(Asked::Mail(mail.clone()), Request::Mail(mail));
+    session.ask(Asked::Mail { smtputf8: mail.smtputf8 }, Request::Mail(mail));
     Ok(())
 }
 
-pub(super) fn mail_answered(session: &mut Session, mail: Mail, answer: Answer) {
+pub(super) fn mail_answered(session: &mut Session, smtputf8: bool, answer: Answer) {
     match answer {
         Answer::Accept | Answer::Delivered(_) => {
-            session.transaction =
-                Some(Transaction { smtputf8: mail.smtputf8, recipients: 0, refused: 0, chunks: None });
+            session.transaction = Some(Transaction { smtputf8, recipients: 0, refused: 0, chunks: None });
             session.reply(&Reply::new(250, (1, 0), "Sender OK"));
         }
         Answer::Refuse(reply) => session.refuse(&reply),
