@@ -122,3 +122,6 @@ impl Engine {
         self.0.store.is_ready().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,6 +138,19 @@ impl Store {
         Ok(())
     }
 
+    /// Compressed bytes of all chunks, and plain facts of all contents: what mail costs on disk, indexes apart.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stored_bytes(&self) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(
+            "select coalesce((select sum(coalesce(length(data), object_length)) from chunks), 0)::bigint
+                  + coalesce((select sum(length(envelope) + length(structure)) from contents), 0)::bigint",
+        )
+        .fetch_one(&self.pools.main)
+        .await?)
+    }
+
     /// The plain bytes of the chunks that exist, in no order.
     ///
     /// # Errors

@@ -26,8 +26,9 @@ pub const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest wait for a connection, which must outlast a restart of Postgres after a crash.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A connection unused for longer is tried before use: Postgres may have been restarted meanwhile.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// A connection unused for longer is tried before use. Shorter than any restart of Postgres takes, so that of the idle
+/// connections none is handed out dead; a busy pool never waits for this.
+const TRUSTED_IDLE: Duration = Duration::from_millis(100);
 /// Connections unused for longer are given back.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// Fewer connections than this per pool would let one slow statement stop everything.

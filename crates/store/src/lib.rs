@@ -20,6 +20,8 @@ mod keywords;
 mod migrate;
 mod objects;
 mod sweeper;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod tx;
 

@@ -1,7 +1,7 @@
 //! The embedded cluster's settings, rewritten at each start so that they follow the machine and the release.
 //!
 //! Invariants: nothing that makes a commit less durable is ever set here; no TCP; the operator's `local.conf` is read last
-//! and never written; what Postgres logs holds no statement, no parameter and no row (they are personal data).
+//! and, once there, never written; what Postgres logs holds no statement, no parameter and no row (they are personal data).
 
 use super::EmbeddedError;
 use super::layout::replace;
@@ -47,6 +47,10 @@ pub(super) fn write(
     let sockets = sockets.to_string_lossy();
     let machine =
         Machine { memory: memory(), sockets: &sockets, wal_compression: &wal_compression, pool_size };
+    let operators = data.join("local.conf");
+    if !operators.exists() {
+        replace(&operators, "# Settings of your own; they have the last word and are never overwritten.\n")?;
+    }
     replace(&data.join("postgresql.conf"), &settings(&machine))?;
     replace(&data.join("pg_hba.conf"), ACCESS)?;
     replace(&data.join("pg_ident.conf"), &identities(user.trim()))
@@ -130,7 +134,7 @@ log_error_verbosity = terse
 log_parameter_max_length_on_error = 0
 log_checkpoints = off
 log_autovacuum_min_duration = -1
-include_if_exists = 'local.conf'
+include = 'local.conf'
 ";
 
 /// The cheapest for the processor that this Postgres was built with: most of what is written is compressed already.
@@ -188,7 +192,7 @@ mod tests {
             assert_eq!(text.lines().filter(|found| found == &line).count(), 1, "{line}");
         }
         assert!(text.contains("max_connections = 88\n"), "{text}");
-        assert!(text.ends_with("include_if_exists = 'local.conf'\n"), "the operator has the last word");
+        assert!(text.ends_with("include = 'local.conf'\n"), "the operator has the last word");
     }
 
     #[test]

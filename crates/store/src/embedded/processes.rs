@@ -120,10 +120,23 @@ fn users(data: &Path) -> Vec<i32> {
 fn works_in(pid: i32, data: &Path) -> bool {
     let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).ok();
     let here = link("cwd").is_some_and(|directory| directory == data);
-    // After an upgrade of the package the link reads `postgres (deleted)`.
-    here && link("exe").is_some_and(|program| {
-        program.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("postgres"))
-    })
+    here && link("exe").is_some_and(|program| is_postgres(&program))
+}
+
+/// The number in a stale `postmaster.pid` when another program (or a thread, or a dead process nobody has collected) has
+/// it now. Postgres would take that for a running postmaster, for ever where numbers repeat, as in containers; told of it,
+/// Postgres itself finds its file to be stale, and still checks the shared memory.
+pub(super) fn stale_number(data: &Path) -> Option<i32> {
+    let pid = PidFile::read(data)?.pid;
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let uncollected = status.lines().any(|line| line.starts_with("State:") && line.contains('Z'));
+    let other = fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| !is_postgres(&program));
+    (uncollected || other).then_some(pid)
+}
+
+/// After an upgrade of the package the link reads `postgres (deleted)`.
+fn is_postgres(program: &Path) -> bool {
+    program.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("postgres"))
 }
 
 fn names(pids: &[i32]) -> String {
@@ -165,5 +178,6 @@ mod tests {
         let stale = format!("{}\n/x\n0\n5432\n/x\n\n\nready\n", std::process::id());
         fs::write(home.path().join("postmaster.pid"), stale).expect("written");
         settle(home.path(), &|| false).expect("our own process is no Postgres and is left alone");
+        assert_eq!(stale_number(home.path()), i32::try_from(std::process::id()).ok());
     }
 }

@@ -7,7 +7,7 @@
 //! collected yet; before ready, a failure is reported and not retried; after, it is retried until told to stop.
 
 use super::layout::Lock;
-use super::processes::{FAST_STOP, send, settle};
+use super::processes::{FAST_STOP, send, settle, stale_number};
 use super::programs::Programs;
 use super::{EmbeddedError, Prepared};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
@@ -30,9 +30,10 @@ const IMMEDIATE_STOP: Duration = Duration::from_secs(20);
 const TAIL_LINES: usize = 12;
 /// Longer lines of its log are cut.
 const LINE_MAX: u64 = 4096;
-/// What Postgres says when processes of an earlier one that we cannot see are alive (PostgreSQL `sysv_shmem.c`).
-const SHARED_MEMORY_IN_USE: &str = "pre-existing shared memory block";
-/// How long such processes are waited for, and between two tries.
+/// What Postgres says when an earlier one is alive that we do not see (PostgreSQL `sysv_shmem.c`, `miscinit.c`): other
+/// rights keep us from looking, or it is only beginning and already told to end.
+const STILL_THERE: &[&str] = &["pre-existing shared memory block", "lock file \"postmaster.pid\" already exists"];
+/// How long such a one is waited for, and between two tries.
 const INVISIBLE_LIMIT: Duration = Duration::from_secs(60);
 const INVISIBLE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -189,11 +190,12 @@ impl Task {
                 tracing::error!(reason = ended, "PostgreSQL ended by itself; starting it again");
             } else {
                 let tail = state.tail.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
-                if !tail.contains(SHARED_MEMORY_IN_USE) || first.elapsed() > INVISIBLE_LIMIT {
+                let still_there = STILL_THERE.iter().any(|text| tail.contains(text));
+                if !still_there || first.elapsed() > INVISIBLE_LIMIT {
                     return format!("{ended}: {tail}");
                 }
                 pause = INVISIBLE_PAUSE;
-                tracing::warn!("processes of an earlier PostgreSQL are still alive; waiting for their end");
+                tracing::warn!("an earlier PostgreSQL is still alive; waiting for its end");
             }
             state.tail.clear();
             drop(state);
@@ -235,6 +237,10 @@ impl Task {
         }
         let mut postgres = self.programs.command("postgres");
         postgres.arg("-D").arg(&self.data).stdout(Stdio::null()).stderr(Stdio::piped());
+        if let Some(pid) = stale_number(&self.data) {
+            // How pg_ctl tells it of numbers that are no postmaster's (PostgreSQL `miscinit.c`, CreateLockFile).
+            postgres.env("PG_GRANDPARENT_PID", pid.to_string());
+        }
         let mut child = postgres.spawn()?;
         state.pid = i32::try_from(child.id()).ok();
         let log = child.stderr.take();

@@ -1,0 +1,74 @@
+//! Log-in: right, wrong, locked out, and rights that end.
+
+use super::{PASSWORD, World, actor, address, mailbox, origin};
+use crate::{Error, LoginError};
+use jiff::SignedDuration;
+use model::FolderName;
+
+#[tokio::test]
+async fn the_right_password_opens_by_any_address_of_the_mailbox() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.engine.add_alias(&actor(), &address("lanhdao"), &address("an")).await.unwrap();
+    let who = world.engine.log_in("LanhDao@demo.gov.vn", PASSWORD, &origin()).await.unwrap();
+    assert_eq!(who.address(), &address("an"));
+    for (login, password) in
+        [("an@demo.gov.vn", "sai"), ("khong@demo.gov.vn", PASSWORD), ("an", PASSWORD), ("", "")]
+    {
+        assert_eq!(world.engine.log_in(login, password, &origin()).await.unwrap_err(), LoginError::Denied);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_what_the_old_one_opened() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let inbox = world.engine.folder(&an, &FolderName::inbox()).await.unwrap().unwrap();
+    world.engine.view(&an, inbox.id).await.unwrap();
+    assert!(world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2", false).await.unwrap());
+    assert_eq!(world.engine.view(&an, inbox.id).await.unwrap_err(), Error::Revoked);
+    assert_eq!(world.engine.folders(&an).await.unwrap_err(), Error::Revoked);
+    assert_eq!(
+        world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap_err(),
+        LoginError::Denied
+    );
+    world.engine.log_in("an@demo.gov.vn", "Mật khẩu 2", &origin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_one_time_password_lets_nobody_in_before_it_is_changed() {
+    let world = World::new().await;
+    let mut new = mailbox("moi");
+    (new.password, new.must_change_password) = (None, true);
+    let added = world.engine.add_mailbox(&actor(), &new).await.unwrap();
+    let once = added.one_time_password.unwrap();
+    let refused = world.engine.log_in("moi@demo.gov.vn", &once, &origin()).await.unwrap_err();
+    assert_eq!(refused, LoginError::PasswordChangeRequired);
+}
+
+#[tokio::test]
+async fn a_guesser_is_refused_unheard_for_a_while() {
+    let world = World::new().await;
+    world.user("an").await;
+    for _ in 0..30 {
+        let _ = world.engine.log_in("an@demo.gov.vn", "đoán", &origin()).await;
+    }
+    let refused = world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap_err();
+    assert_eq!(refused, LoginError::TooManyAttempts);
+    world.clock.advance(SignedDuration::from_mins(11));
+    world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_mailbox_is_gone_and_its_address_is_nobodys() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    assert!(world.engine.delete_mailbox(&actor(), &address("an")).await.unwrap());
+    assert_eq!(world.engine.folders(&an).await.unwrap_err(), Error::Revoked);
+    assert!(world.engine.mailbox(&address("an")).await.unwrap().is_none());
+    assert!(world.engine.recipient(&address("an")).await.is_err());
+    let again = world.engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap_err();
+    assert_eq!(again, crate::AdminError::AddressTaken);
+    assert!(!world.engine.delete_mailbox(&actor(), &address("an")).await.unwrap());
+}

@@ -1,0 +1,145 @@
+//! Use cases against a real Postgres, a clock that stands still and dice that count.
+
+mod deliver;
+mod folders;
+mod identity;
+mod mailbox;
+
+use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Settings};
+use jiff::Timestamp;
+use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Rng, TraceId, Uid};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use store::{Endpoint, Store};
+use testkit::TestDatabase;
+
+pub(crate) const PASSWORD: &str = "Mật khẩu 1 của tôi";
+
+/// Different bytes at every call, the same in every run.
+#[derive(Debug, Default)]
+pub(crate) struct CountingRng(AtomicU64);
+
+impl Rng for CountingRng {
+    fn fill(&self, bytes: &mut [u8]) {
+        let call = self.0.fetch_add(1, Ordering::Relaxed);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = blake3_byte(call, at);
+        }
+    }
+}
+
+fn blake3_byte(call: u64, at: usize) -> u8 {
+    let hash = blake3::hash(&[call.to_be_bytes(), (at as u64 / 32).to_be_bytes()].concat());
+    hash.as_bytes()[at % 32]
+}
+
+pub(crate) struct World {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<FixedClock>,
+    pub(crate) store: Store,
+    _database: TestDatabase,
+    _spool: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let database = testkit::database().await;
+        let endpoint = Endpoint::external(&database.server_url, None).unwrap();
+        let store = Store::new(store::connect(&endpoint, 16).await.unwrap(), None);
+        let spool = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            hostname: "mail.demo.gov.vn".into(),
+            spool_dir: spool.path().to_owned(),
+            message_bytes_max: 70 << 20,
+            exempt_networks: Vec::new(),
+        };
+        let start: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
+        let clock = Arc::new(FixedClock::new(start));
+        let engine = Engine::new(store.clone(), settings, clock.clone(), Arc::new(CountingRng::default()));
+        engine.open().await.unwrap();
+        let world = Self { engine, clock, store, _database: database, _spool: spool };
+        let domain = DomainName::new("demo.gov.vn").unwrap();
+        world.engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
+        world
+    }
+
+    /// A mailbox `name@demo.gov.vn`, logged in.
+    pub(crate) async fn user(&self, name: &str) -> Principal {
+        self.engine.add_mailbox(&actor(), &mailbox(name)).await.unwrap();
+        self.engine.log_in(&format!("{name}@demo.gov.vn"), PASSWORD, &origin()).await.unwrap()
+    }
+
+    pub(crate) async fn deliver(&self, to: &[&str], message: &[u8]) -> Delivery {
+        let mut recipients = Vec::new();
+        for name in to {
+            recipients.push(self.engine.recipient(&address(name)).await.unwrap());
+        }
+        let mut spool = self.engine.new_spool();
+        spool.write(message).await.unwrap();
+        self.engine.deliver(&arrival(), &recipients, spool).await.unwrap()
+    }
+
+    /// The octets of every message in the folder, by uid.
+    pub(crate) async fn read(&self, who: &Principal, folder: &str) -> Vec<(u32, Vec<u8>)> {
+        let folder = self.engine.folder(who, &FolderName::new(folder).unwrap()).await.unwrap().unwrap();
+        let view = self.engine.view(who, folder.id).await.unwrap();
+        let uids: Vec<Uid> = view.entries().iter().map(|entry| entry.uid).collect();
+        let wanted = crate::Wanted { body: true, ..Default::default() };
+        let messages = self.engine.messages(who, &view, &uids, wanted).await.unwrap();
+        let mut read = Vec::new();
+        for (uid, message) in uids.iter().zip(messages) {
+            let body = message.unwrap().body.unwrap();
+            read.push((uid.0, body.read(0..body.size()).await.unwrap()));
+        }
+        read
+    }
+}
+
+pub(crate) fn actor() -> Actor {
+    Actor { name: "test".into() }
+}
+
+pub(crate) fn address(name: &str) -> Address {
+    if name.contains('@') { name.parse().unwrap() } else { format!("{name}@demo.gov.vn").parse().unwrap() }
+}
+
+pub(crate) fn mailbox(name: &str) -> NewMailbox {
+    NewMailbox {
+        address: address(name),
+        display_name: "Nguyễn Văn A".into(),
+        class: MailboxClass::Person,
+        unit: None,
+        quota_bytes: None,
+        password: Some(PASSWORD.into()),
+        must_change_password: false,
+    }
+}
+
+pub(crate) fn origin() -> Origin {
+    Origin { trace: TraceId(1), remote: "192.0.2.1".parse().unwrap(), protocol: Protocol::Smtp }
+}
+
+pub(crate) fn arrival() -> Arrival {
+    Arrival {
+        origin: origin(),
+        helo: "client.example".into(),
+        with: "ESMTP",
+        tls: None,
+        sender: Some("sender@example.org".parse().unwrap()),
+        principal: None,
+    }
+}
+
+/// Without the trace headers, which end at the first line that is not theirs.
+pub(crate) fn without_trace(message: &[u8]) -> &[u8] {
+    let text = String::from_utf8_lossy(message);
+    assert!(text.starts_with("Return-Path: <"), "{text}");
+    let received = text.find("Received: ").unwrap();
+    let mut at = received;
+    loop {
+        at += text[at..].find("\r\n").unwrap() + 2;
+        if !text[at..].starts_with('\t') {
+            return &message[at..];
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests that need a real Postgres.
+
+mod embedded;
+mod migrate;
+mod unprivileged;
