@@ -1,6 +1,11 @@
 //! The envelope of a message as IMAP shows it: raw values, unfolded, encoded words kept.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+use super::header::{HeaderField, unfold};
+use super::limits::{ADDRESS_BYTES_MAX, FIELDS_MAX, VALUE_MAX};
+use super::{address, date, header_fields};
 
 /// First octet of the stored form; another one means facts are made anew from the raw bytes.
 const VERSION: u8 = 1;
@@ -74,6 +79,71 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// The calendar day of the Date field as its sender wrote it (SEARCH SENTON and its kin).
+    pub fn sent_on(&self) -> Option<Date> {
+        date::civil_date(self.date.as_deref()?)
+    }
+
+    /// Reads a header.
+    pub(super) fn parse(header: &[u8]) -> Self {
+        let mut envelope = Self::default();
+        let mut room = [ADDRESS_BYTES_MAX; 6];
+        for field in header_fields(header).take(FIELDS_MAX) {
+            envelope.add(&field, &mut room);
+        }
+        // RFC 9051 7.5.2: a missing or empty Sender or Reply-To is the From.
+        if envelope.sender.is_empty() {
+            envelope.sender = envelope.from.clone();
+        }
+        if envelope.reply_to.is_empty() {
+            envelope.reply_to = envelope.from.clone();
+        }
+        envelope
+    }
+
+    /// Of strings given twice the first counts; lists given twice are one list, so that no address hides in the
+    /// second. `room` is how many octets each list may still read.
+    fn add(&mut self, field: &HeaderField<'_>, room: &mut [usize; 6]) {
+        let strings = [
+            ("Date", &mut self.date),
+            ("Subject", &mut self.subject),
+            ("In-Reply-To", &mut self.in_reply_to),
+            ("Message-ID", &mut self.message_id),
+        ];
+        for (name, value) in strings {
+            if field.is(name) && value.is_none() {
+                *value = Some(unfold(field.value, VALUE_MAX));
+            }
+        }
+        let lists = [
+            ("From", &mut self.from),
+            ("Sender", &mut self.sender),
+            ("Reply-To", &mut self.reply_to),
+            ("To", &mut self.to),
+            ("Cc", &mut self.cc),
+            ("Bcc", &mut self.bcc),
+        ];
+        for ((name, list), room) in lists.into_iter().zip(room) {
+            if field.is(name) {
+                let value = unfold(field.value, *room);
+                *room = room.saturating_sub(field.value.len());
+                address::parse_into(&value, list);
+            }
+        }
+    }
+
+    /// Octets of all values.
+    pub(super) fn octets(&self) -> usize {
+        let strings = [&self.date, &self.subject, &self.in_reply_to, &self.message_id];
+        let lists = [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc];
+        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len) + 1;
+        let addresses = lists.into_iter().flatten();
+        strings.into_iter().map(length).sum::<usize>()
+            + addresses
+                .map(|a| [&a.name, &a.route, &a.mailbox, &a.host].map(length).iter().sum::<usize>())
+                .sum::<usize>()
+    }
+
     /// The stored form: a version octet, then postcard.
     pub fn to_bytes(&self) -> Vec<u8> {
         super::versioned(VERSION, self)

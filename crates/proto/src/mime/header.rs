@@ -44,7 +44,7 @@ pub fn header_fields(header: &[u8]) -> impl Iterator<Item = HeaderField<'_>> {
 }
 
 /// The fields whose name is in `names` (any case), bytes as stored, then the blank line: `HEADER.FIELDS` of
-/// RFC 9051 6.4.5.1.
+/// RFC 9051 6.4.5.1. `header` is all of it, its blank line included.
 pub fn header_subset(header: &[u8], names: &[&[u8]]) -> Vec<u8> {
     subset(header, names, true)
 }
@@ -62,11 +62,10 @@ fn subset(header: &[u8], names: &[&[u8]], wanted: bool) -> Vec<u8> {
             out.extend_from_slice(field.raw);
         }
     }
-    // RFC 9051 6.4.5.1: the delimiting blank line is always included.
-    if !out.is_empty() && !out.ends_with(b"\n") {
+    // RFC 9051 6.4.5.1: the blank line is included, except where the message has no body and no blank line.
+    if header.ends_with(b"\n\r\n") || header.ends_with(b"\n\n") || is_blank(header) {
         out.extend_from_slice(b"\r\n");
     }
-    out.extend_from_slice(b"\r\n");
     out
 }
 
@@ -121,12 +120,66 @@ pub(super) fn trim_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// RFC 5322 2.2.3: takes out the line ends, nothing else; then trims. Reads at most `octets_max` octets.
+/// RFC 5322 2.2.3: takes out the line ends, and with them what no IMAP string may hold (NUL) or must not hold here
+/// (a stray CR); then trims. Reads at most `octets_max` octets.
 pub(super) fn unfold(value: &[u8], octets_max: usize) -> Vec<u8> {
-    let value = value.get(..octets_max).unwrap_or(value);
-    let mut out = Vec::with_capacity(value.len());
-    for line in value.split_inclusive(|byte| *byte == b'\n') {
-        out.extend_from_slice(trim_line_end(line));
+    let value = value.get(..octets_max).unwrap_or(value).trim_ascii();
+    value.iter().filter(|byte| !matches!(byte, b'\r' | b'\n' | b'\0')).copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(header: &[u8]) -> Vec<String> {
+        header_fields(header).map(|field| String::from_utf8_lossy(field.name).into_owned()).collect()
     }
-    out.trim_ascii().to_vec()
+
+    #[test]
+    fn finds_the_end_of_the_header() {
+        for (raw, end) in [
+            (&b""[..], 0),
+            (b"\r\nbody", 2),
+            (b"\nbody", 1),
+            (b"a: b\r\n\r\nbody", 8),
+            (b"a: b\n\nbody", 6),
+            (b"a: b\r\n", 6),
+            (b"a: b", 4),
+            (b"a: b\r\r\rbody", 11),
+            (b"a: b\r\n \r\n\r\nx", 11),
+        ] {
+            assert_eq!(header_end(raw), end, "{}", raw.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn splits_fields_as_stored() {
+        let header = b"A : one\r\n two\r\nno colon\r\nb:\n\r\nc: in the body";
+        let fields: Vec<_> = header_fields(header).collect();
+        assert_eq!(names(header), ["A", "", "b"]);
+        assert_eq!(fields[0].raw, b"A : one\r\n two\r\n");
+        assert_eq!(fields[0].unfolded(), b"one two");
+        assert_eq!(fields[1].value, b"no colon");
+        assert_eq!(fields[2].value, b"");
+        assert!(fields[0].is("a"));
+        assert_eq!(fields.iter().map(|field| field.raw.len()).sum::<usize>(), 31);
+    }
+
+    #[test]
+    fn subsets_keep_the_bytes_and_the_blank_line() {
+        let header = b"To: a\r\n b\r\nFrom: c\r\nTO: d\r\n\r\n";
+        assert_eq!(header_subset(header, &[b"to"]), b"To: a\r\n b\r\nTO: d\r\n\r\n");
+        assert_eq!(header_subset_not(header, &[b"to", b"x"]), b"From: c\r\n\r\n");
+        assert_eq!(header_subset(header, &[]), b"\r\n");
+        assert_eq!(header_subset(b"a: b\n\n", &[b"A"]), b"a: b\n\r\n");
+        // A message that has no body and no blank line is given without one.
+        assert_eq!(header_subset(b"a: b", &[b"a"]), b"a: b");
+        assert_eq!(header_subset(b"", &[b"a"]), b"");
+    }
+
+    #[test]
+    fn unfolding_takes_out_what_no_string_may_hold() {
+        assert_eq!(unfold(b" a\r\n\tb\0c\rd \r\n", 100), b"a\tbcd");
+        assert_eq!(unfold(b"abcdef", 3), b"abc");
+    }
 }

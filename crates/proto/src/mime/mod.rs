@@ -6,17 +6,36 @@
 //!
 //! The walk must not decode and the decoders must not walk: raw offsets and derived text never mix.
 
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod address;
+mod attachment;
+mod body;
+mod charset;
+mod date;
 mod envelope;
 mod header;
 pub mod limits;
+mod param;
+mod preview;
 mod structure;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod words;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use attachment::Attachment;
+pub use body::decode_body;
 pub use envelope::{Envelope, MailAddress};
 pub use header::{HeaderField, header_end, header_fields, header_subset, header_subset_not};
+pub use preview::{decode_text, html_text};
 pub use structure::{Disposition, Param, Part, Structure};
+pub use words::decode_header;
+
+use limits::MESSAGE_ID_MAX;
 
 /// What is known of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,19 +59,6 @@ pub struct Facts {
     pub header_bytes: u64,
 }
 
-/// A part that is offered as a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// Decoded name, NFC, at most 255 characters, no path and no control characters.
-    pub name: Option<String>,
-    /// Declared `type/subtype`, lower case.
-    pub content_type: String,
-    /// Octets after its transfer encoding is undone.
-    pub size: u64,
-    /// Arena index: `structure.at(part)`.
-    pub part: u32,
-}
-
 impl Facts {
     /// Offsets at which the body of a part of at least `bytes_min` octets begins, ascending, each once:
     /// content-defined chunking cuts there, so that an attachment is stored once whatever message it comes in.
@@ -68,25 +74,68 @@ impl Facts {
 
 /// Facts of a message, from any bytes.
 pub fn facts(raw: &[u8]) -> Facts {
-    let _ = raw;
-    unreachable!("written next")
+    let walked = walk::walk(raw);
+    let structure = Structure { arena: walked.arena };
+    let header_bytes = structure.root().body_start;
+    let header = raw.get(..usize::try_from(header_bytes).unwrap_or(usize::MAX)).unwrap_or(raw);
+    let mut counts = Counts::default();
+    for field in header_fields(header) {
+        counts.add(&field);
+    }
+    Facts {
+        envelope: Envelope::parse(header),
+        preview: preview::preview(raw, &structure),
+        attachments: attachment::attachments(raw, &structure, &walked.declared),
+        structure,
+        thread_key: counts.references.or(counts.in_reply_to).or(counts.message_id),
+        received_count: counts.received,
+        header_count: counts.fields,
+        header_bytes,
+    }
 }
 
-/// Text of a header value: encoded words (RFC 2047), UTF-8 or legacy octets, as NFC.
-pub fn decode_header(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).into_owned()
+/// What is gathered from the message's own header besides the envelope.
+#[derive(Default)]
+struct Counts {
+    fields: u32,
+    received: u32,
+    references: Option<String>,
+    in_reply_to: Option<String>,
+    message_id: Option<String>,
 }
 
-/// Text of a text part as NFC: transfer encoding and charset undone; `None` if the part is not text.
-/// `body` is the part's body as stored.
-pub fn decode_text(part: &Part, body: &[u8]) -> Option<String> {
-    part.is_text().then(|| String::from_utf8_lossy(&decode_body(&part.encoding, body)).into_owned())
+impl Counts {
+    fn add(&mut self, field: &HeaderField<'_>) {
+        self.fields = self.fields.saturating_add(1);
+        if field.is("Received") {
+            self.received = self.received.saturating_add(1);
+        }
+        for (name, id) in [
+            ("References", &mut self.references),
+            ("In-Reply-To", &mut self.in_reply_to),
+            ("Message-ID", &mut self.message_id),
+        ] {
+            if field.is(name) && id.is_none() {
+                *id = first_message_id(field.value);
+            }
+        }
+    }
 }
 
-/// Octets of a body with its transfer encoding undone; of an unknown encoding as they are.
-pub fn decode_body(encoding: &str, body: &[u8]) -> Vec<u8> {
-    let _ = encoding;
-    body.to_vec()
+/// The first message id of a field (RFC 5322 3.6.4), without brackets and folding; without brackets, a word with an
+/// at sign, for old In-Reply-To fields hold prose.
+fn first_message_id(value: &[u8]) -> Option<String> {
+    let bracketed = value.iter().position(|byte| *byte == b'<').and_then(|open| {
+        let rest = value.get(open + 1..)?;
+        let close = rest.iter().take(MESSAGE_ID_MAX).position(|byte| *byte == b'>')?;
+        rest.get(..close)
+    });
+    let mut words = value.split(u8::is_ascii_whitespace);
+    let id = bracketed.or_else(|| words.find(|word| word.contains(&b'@')))?;
+    let visible: Vec<u8> =
+        id.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && !byte.is_ascii_control()).collect();
+    let fits = !visible.is_empty() && visible.len() <= MESSAGE_ID_MAX;
+    fits.then(|| String::from_utf8_lossy(&visible).into_owned())
 }
 
 fn versioned<T: Serialize>(version: u8, value: &T) -> Vec<u8> {

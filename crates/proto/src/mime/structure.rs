@@ -170,7 +170,7 @@ impl Structure {
 }
 
 /// What a lookup in an empty arena would give; no arena is empty.
-static EMPTY: Part = Part {
+pub(super) static EMPTY: Part = Part {
     media_type: String::new(),
     subtype: String::new(),
     params: Vec::new(),
