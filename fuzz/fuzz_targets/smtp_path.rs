@@ -1,0 +1,27 @@
+//! Reverse and forward paths: what is taken keeps to the limits, and what is left is the rest of the text.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use proto::smtp::{LOCAL_PART_BYTES_MAX, Mailbox, Recipient, forward_path, reverse_path};
+
+fuzz_target!(|text: &str| {
+    if let Ok((mailbox, rest)) = reverse_path(text) {
+        assert!(text.ends_with(rest));
+        if let Some(mailbox) = mailbox {
+            check(&mailbox);
+        }
+    }
+    if let Ok((recipient, rest)) = forward_path(text) {
+        assert!(text.ends_with(rest));
+        if let Recipient::Mailbox(mailbox) = recipient {
+            check(&mailbox);
+        }
+    }
+});
+
+fn check(mailbox: &Mailbox) {
+    let local = mailbox.local();
+    assert!(!local.is_empty() && local.len() <= LOCAL_PART_BYTES_MAX);
+    assert!(!local.contains(['\r', '\n', '\0']));
+    assert_eq!(mailbox.is_international(), !format!("{local}@{}", mailbox.domain()).is_ascii());
+}
