@@ -131,7 +131,8 @@ impl Parser<'_> {
     /// A domain literal (RFC 5322 3.4.1), whose colons are no groups, behind its opening bracket.
     fn literal(&mut self) {
         self.text.push(b'[');
-        let end = self.rest().iter().take(ANGLE_MAX).position(|byte| matches!(byte, b']' | b',' | b'<'));
+        let end =
+            self.rest().iter().take(ANGLE_MAX).position(|byte| matches!(byte, b']' | b',' | b'<' | b'['));
         if let Some(end) = end.filter(|end| self.rest().get(*end) == Some(&b']')) {
             let content = self.rest().get(..=end).unwrap_or_default().to_vec();
             self.at += content.len();

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(fields[1].value, b"no colon");
         assert_eq!(fields[2].value, b"");
         assert!(fields[0].is("a"));
-        assert_eq!(fields.iter().map(|field| field.raw.len()).sum::<usize>(), 31);
+        assert_eq!(fields.iter().map(|field| field.raw.len()).sum::<usize>(), 28);
     }
 
     #[test]
