@@ -49,9 +49,10 @@ pub struct Reject {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Offsets count from the command's first octet. `scan`: everything before is known to be no line end of the
-    /// command, or lies in a literal; it can be beyond the input.
+    /// Offsets count from the command's first octet. `line`: where its current line goes on behind the last
+    /// literal, perhaps beyond the input. `scan`: up to there that line is known to have no end.
     Command {
+        line: usize,
         scan: usize,
         literals: usize,
     },
@@ -80,7 +81,7 @@ enum State {
     Dead(&'static str),
 }
 
-const START: State = State::Command { scan: 0, literals: 0 };
+const START: State = State::Command { line: 0, scan: 0, literals: 0 };
 
 /// One connection's input.
 #[derive(Debug)]
@@ -171,7 +172,7 @@ impl Decoder {
             return Some(Event::Continue);
         }
         match &self.state {
-            &State::Command { scan, literals } => self.command(scan, literals),
+            &State::Command { line, scan, literals } => self.command(line, scan, literals),
             State::Verdict { .. } => {
                 self.refuse_append();
                 None
@@ -199,19 +200,19 @@ impl Decoder {
     }
 
     /// Looks for the end of the command's current line, and at its end for a literal.
-    fn command(&mut self, scan: usize, literals: usize) -> Option<Event> {
+    fn command(&mut self, from: usize, scan: usize, literals: usize) -> Option<Event> {
         let pending = self.pending();
         let Some(line_end) = line_end(pending, scan) else {
             if pending.len() > self.limits.command_bytes {
-                return Some(self.overflow(scan, pending.len(), false));
+                return Some(self.overflow(from, pending.len(), false));
             }
-            self.state = State::Command { scan: scan.max(pending.len()), literals };
+            self.state = State::Command { line: from, scan: scan.max(pending.len()), literals };
             return Some(Event::NeedInput);
         };
         if line_end > self.limits.command_bytes {
-            return Some(self.overflow(scan, line_end, true));
+            return Some(self.overflow(from, line_end, true));
         }
-        let (head, line) = (pending.get(..line_end).unwrap_or_default(), pending.get(scan..line_end));
+        let (head, line) = (pending.get(..line_end).unwrap_or_default(), pending.get(from..line_end));
         let Some(literal) = Announcement::at_end(line.unwrap_or_default()) else {
             let result = parse::request(strip_line_end(head));
             self.done += line_end;
@@ -235,7 +236,8 @@ impl Decoder {
             let reject = Reject { tag, status: Status::Bad, code: Some(Code::TooBig), text: LITERAL_TOO_BIG };
             return Some(self.refuse(line_end, literal, reject));
         }
-        self.state = State::Command { scan: line_end + bytes, literals: literals + 1 };
+        let line = line_end + bytes;
+        self.state = State::Command { line, scan: line, literals: literals + 1 };
         literal.synchronising.then_some(Event::Continue)
     }
 
@@ -283,8 +285,13 @@ impl Decoder {
             self.state = announced.map_or(START, |l| self.after_refusal(l.bytes, l.synchronising));
         } else {
             // Some of the line stays, but nothing of a literal before it, in which a line end has no meaning.
-            self.done += to - to.saturating_sub(from).min(ANNOUNCEMENT_BYTES_MAX);
-            self.state = State::Swallow { literal: 0, budget: self.limits.swallow_bytes };
+            let gone = to - to.saturating_sub(from).min(ANNOUNCEMENT_BYTES_MAX);
+            self.done += gone;
+            let excess = gone.saturating_sub(self.limits.command_bytes) as u64;
+            self.state = match self.limits.swallow_bytes.checked_sub(excess) {
+                Some(budget) => State::Swallow { literal: 0, budget },
+                None => State::Dead(TOO_MUCH),
+            };
         }
         Event::Rejected(Reject { tag, status: Status::Bad, code: Some(Code::TooBig), text: TOO_LONG })
     }
@@ -347,7 +354,7 @@ impl Decoder {
 
     fn swallow(&mut self, literal: u64, budget: u64) -> Option<Event> {
         if literal > budget {
-            return Some(self.die("Too much to skip"));
+            return Some(self.die(TOO_MUCH));
         }
         let pending = self.pending();
         if literal > 0 {
@@ -359,7 +366,7 @@ impl Decoder {
         let Some(line_end) = line_end(pending, 0) else {
             let take = pending.len().saturating_sub(ANNOUNCEMENT_BYTES_MAX);
             if take as u64 > budget {
-                return Some(self.die("Too much to skip"));
+                return Some(self.die(TOO_MUCH));
             }
             self.done += take;
             self.state = State::Swallow { literal: 0, budget: budget - take as u64 };
@@ -384,6 +391,7 @@ impl Decoder {
     }
 }
 
+const TOO_MUCH: &str = "Too much input for a refused command";
 const TOO_LONG: &str = "Command too long";
 const LITERAL_TOO_BIG: &str = "Literal too large here";
 

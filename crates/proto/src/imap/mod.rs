@@ -10,6 +10,8 @@ mod limits;
 mod parse;
 mod pattern;
 mod sequence;
+#[cfg(test)]
+mod tests;
 mod types;
 mod utf7;
 mod write;

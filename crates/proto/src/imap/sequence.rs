@@ -103,3 +103,69 @@ impl SeqRange {
         (from.min(to), from.max(to))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    /// Zero stands for `*`.
+    fn set(ranges: &[(u32, u32)]) -> SequenceSet {
+        let number = |n| NonZeroU32::new(n).map_or(SeqNumber::Last, SeqNumber::Number);
+        let ranges = ranges.iter().map(|&(from, to)| SeqRange { from: number(from), to: number(to) });
+        SequenceSet::new(ranges.collect()).unwrap()
+    }
+
+    /// RFC 3501 9, the examples of sequence-set and seq-range.
+    #[test]
+    fn examples() {
+        assert_eq!(
+            set(&[(2, 2), (4, 7), (9, 9), (12, 0)]).numbers(15),
+            Ok(vec![2, 4, 5, 6, 7, 9, 12, 13, 14, 15])
+        );
+        assert_eq!(set(&[(0, 4), (5, 7)]).numbers(10), Ok(vec![4, 5, 6, 7, 8, 9, 10]));
+        assert_eq!(set(&[(4, 2)]).numbers(4), Ok(vec![2, 3, 4]));
+        assert_eq!(set(&[(3291, 0)]).uids(&[1, 7]), [7]);
+    }
+
+    #[test]
+    fn beyond_the_end() {
+        assert_eq!(set(&[(1, 5)]).numbers(4), Err(NoSuchMessage));
+        assert_eq!(set(&[(5, 0)]).numbers(4), Err(NoSuchMessage));
+        assert_eq!(set(&[(0, 0)]).numbers(0), Err(NoSuchMessage));
+        assert_eq!(set(&[(1, 0)]).numbers(0), Err(NoSuchMessage));
+        assert_eq!(set(&[(1, u32::MAX)]).numbers(4), Err(NoSuchMessage));
+        assert_eq!(set(&[(5, 9)]).uids(&[4, 10]), [] as [u32; 0]);
+        assert_eq!(set(&[(1, u32::MAX)]).uids(&[4, u32::MAX]), [4, u32::MAX]);
+        assert_eq!(set(&[(0, 0)]).uids(&[]), [] as [u32; 0]);
+        assert!(SequenceSet::new(vec![]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn as_the_plain_meaning(
+            ranges in prop::collection::vec((0_u32..60, 0_u32..60), 1..8),
+            uids in prop::collection::btree_set(1_u32..50, 0..30),
+        ) {
+            let set = set(&ranges);
+            let uids: Vec<u32> = uids.into_iter().collect();
+            let last = uids.last().copied().unwrap_or(0);
+            let value = |n: u32| if n == 0 { last } else { n };
+            let named: BTreeSet<u32> = ranges
+                .iter()
+                .flat_map(|&(a, b)| value(a).min(value(b))..=value(a).max(value(b)))
+                .collect();
+            let expected: Vec<u32> = uids.iter().copied().filter(|uid| named.contains(uid)).collect();
+            prop_assert_eq!(set.uids(&uids), expected);
+            for uid in uids {
+                prop_assert_eq!(set.contains(uid, last), named.contains(&uid));
+            }
+            if last > 0 && named.iter().all(|&n| n <= last) {
+                prop_assert_eq!(set.numbers(last), Ok(named.into_iter().collect()));
+            } else {
+                prop_assert_eq!(set.numbers(last), Err(NoSuchMessage));
+            }
+        }
+    }
+}
