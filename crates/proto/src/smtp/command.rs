@@ -2,8 +2,9 @@
 //!
 //! The table is the only place where that is decided; handlers may rely on it.
 
+use super::exchange::Role;
 use super::reply::Reply;
-use super::session::{Role, Session, Stage};
+use super::session::{Session, Stage};
 use super::{login, message, simple, transaction};
 
 /// One row of the table.

@@ -1,7 +1,8 @@
 //! STARTTLS (RFC 3207) and AUTH (RFC 4954).
 
+use super::exchange::{Answer, Request};
 use super::reply::Reply;
-use super::session::{Answer, Asked, Request, Session, State};
+use super::session::{Asked, Session, State};
 use crate::sasl::{Error, Exchange, Mechanism, Progress, encode};
 
 /// RFC 3207 4

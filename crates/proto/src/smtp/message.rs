@@ -1,8 +1,9 @@
 //! The content: DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030), to the reply for the message.
 
 use super::content::{ChunkWatch, DataDecoder, Decoded, Fault};
+use super::exchange::{Answer, Manner, Request, Role, Step};
 use super::reply::Reply;
-use super::session::{Answer, Asked, Manner, Request, Role, Session, State, Step};
+use super::session::{Asked, Session, State};
 
 /// Octets that still belong to a BDAT command.
 pub(super) struct Chunk {

@@ -7,6 +7,7 @@
 
 mod command;
 mod content;
+mod exchange;
 mod limits;
 mod line;
 mod login;
@@ -18,6 +19,7 @@ mod session;
 mod simple;
 mod transaction;
 
+pub use exchange::{Answer, Closing, Manner, Phase, Request, Role, Settings, Step};
 pub use limits::{
     AUTH_LINE_BYTES_MAX, COMMAND_LINE_BYTES_MAX, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, Limits,
     OUTPUT_BYTES_HIGH, PATH_BYTES_MAX, REPLY_LINE_BYTES_MAX, TEXT_LINE_BYTES_MAX,
@@ -25,4 +27,4 @@ pub use limits::{
 pub use params::Mail;
 pub use path::{Domain, Mailbox, PathError, Recipient, forward_path, reverse_path};
 pub use reply::Reply;
-pub use session::{Answer, Closing, Manner, Phase, Request, Role, Session, Settings, Step};
+pub use session::Session;

@@ -1,114 +1,21 @@
 //! The session: reads lines and content, asks the driver, writes replies.
 //!
 //! The driver loop is: call [`Session::step`] with what was read; do what the step says; write
-//! [`Session::take_output`] whenever the step is not [`Step::Content`] or `Ask` (or is, and waiting would be long).
+//! [`Session::take_output`] whenever the step is not [`Step::Content`] or [`Step::Ask`] (or is, and waiting would be long).
 //! Invariants: every command gets exactly one reply (LMTP: one per recipient for a message); after `Close` nothing
 //! more is read; a request is answered before the next step, or counts as refused for now.
 
 use super::command::{self, ALONE, ANONYMOUS, BARE, Command, ENDS_PIPELINE, FOREIGN, JUNK, OCTETS, OPEN};
 use super::content::DataDecoder;
-use super::limits::{Limits, OUTPUT_BYTES_HIGH};
+use super::exchange::{Answer, Closing, Phase, Request, Role, Settings, Step};
+use super::limits::OUTPUT_BYTES_HIGH;
 use super::line::{LineEvent, LineFault, LineReader};
 use super::login;
 use super::message::{self, Chunk};
-use super::params::Mail;
-use super::path::Recipient;
 use super::reply::Reply;
 use super::transaction::{self, Transaction};
-use crate::sasl::{Credentials, Exchange};
+use crate::sasl::Exchange;
 use std::collections::VecDeque;
-
-/// What the listener is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Port 25: mail from other servers. No logins.
-    Smtp,
-    /// Ports 587 and 465: mail from our users (RFC 6409). Needs TLS and a login.
-    Submission,
-    /// RFC 2033, from trusted neighbours.
-    Lmtp,
-}
-
-/// What a session must know about its listener.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    pub role: Role,
-    /// Our name in the greeting.
-    pub hostname: String,
-    /// Octets of the largest message, advertised as SIZE.
-    pub message_bytes_max: u64,
-    /// STARTTLS can be offered.
-    pub starttls: bool,
-    pub limits: Limits,
-}
-
-/// What the driver has to do next.
-#[derive(Debug)]
-pub enum Step<'a> {
-    /// Write the output, read more input.
-    Read,
-    /// Write the output before going on: the client waits for it, or it has grown long.
-    Flush,
-    /// Decide, then call [`Session::answer`].
-    Ask(Request),
-    /// Octets of the message that [`Request::Open`] was answered for.
-    Content(&'a [u8]),
-    /// The transaction is over: forget sender, recipients and content.
-    Reset,
-    /// Write the output, do the TLS handshake, then call [`Session::tls_started`].
-    StartTls,
-    /// Write the output and close.
-    Close,
-}
-
-/// A decision that is not the protocol's.
-#[derive(Debug)]
-pub enum Request {
-    /// Answer `Accept` when the password is right.
-    LogIn(Credentials),
-    /// A transaction begins.
-    Mail(Mail),
-    /// Remember it when it is accepted.
-    Recipient(Recipient),
-    /// Content is about to come.
-    Open,
-    /// The content is complete. Answer [`Answer::Delivered`].
-    Deliver(Manner),
-}
-
-/// How a message came, for the Received field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manner {
-    /// RFC 3848 and RFC 6531 4.3 keyword.
-    pub with: &'static str,
-    /// The name the client gave itself.
-    pub helo: String,
-}
-
-/// The driver's decision.
-#[derive(Debug)]
-pub enum Answer {
-    Accept,
-    /// A reply with code 421 closes the connection behind it.
-    Refuse(Reply),
-    /// To `Deliver`: one reply; for LMTP one per accepted recipient, in their order (RFC 2033 4.2).
-    Delivered(Vec<Reply>),
-}
-
-/// What the session waits for; each has its own time limit (RFC 5321 4.5.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    Command,
-    Content,
-}
-
-/// Why the server ends a session of its own accord.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    Idle,
-    TooLong,
-    ShuttingDown,
-}
 
 /// Which commands the table allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! EHLO, HELO and LHLO with the extensions they advertise; NOOP, QUIT, VRFY, EXPN, HELP.
 
+use super::exchange::Role;
 use super::limits::DOMAIN_BYTES_MAX;
 use super::reply::Reply;
-use super::session::{Hello, Role, Session};
+use super::session::{Hello, Session};
 use crate::sasl::MECHANISMS;
 
 /// RFC 5321 4.1.1.1; LHLO: RFC 2033 4.1.

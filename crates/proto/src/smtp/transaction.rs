@@ -1,9 +1,10 @@
 //! The envelope: MAIL, RCPT, RSET, and what a transaction has gathered.
 
 use super::content::{ChunkWatch, too_large};
+use super::exchange::{Answer, Request, Role};
 use super::params::{self, Offered};
 use super::reply::Reply;
-use super::session::{Answer, Asked, Request, Role, Session, Stage};
+use super::session::{Asked, Session, Stage};
 
 /// From an accepted MAIL to the reply for its message.
 #[derive(Debug)]
