@@ -1,1 +1,19 @@
-//! smtp
+//! SMTP front door: mail from other servers (port 25), from our users (587, 465) and by LMTP.
+//!
+//! `proto::smtp` knows the protocol, `engine` decides and keeps; this crate has the sockets, TLS, time limits and the
+//! mapping between the two (`replies.rs`). Invariants: a message is acknowledged only after the engine's durable commit;
+//! its octets go to a spool as they come and are never gathered here; no log line has content, addresses or passwords.
+
+mod conversation;
+mod desk;
+mod gate;
+mod limits;
+mod listener;
+mod replies;
+mod serve;
+
+pub use gate::Gate;
+pub use limits::Limits;
+pub use listener::listen;
+pub use proto::smtp::Role;
+pub use serve::{Door, Tls, serve};

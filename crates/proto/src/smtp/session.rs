@@ -181,6 +181,12 @@ impl Session {
         self.draining = true;
     }
 
+    /// [`Session::drain`] has been called.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.state {

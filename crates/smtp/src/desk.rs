@@ -1,0 +1,210 @@
+//! One session's dealings with the engine: who is logged in, and the message that is coming.
+
+use crate::conversation::Desk;
+use crate::gate::{Gate, Reservation};
+use crate::replies;
+use engine::{Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, Spool};
+use model::{Address, AddressError};
+use proto::smtp::{Answer, Domain, Mail, Mailbox, Manner, Recipient, Reply, Request};
+use std::sync::Arc;
+
+/// Decides by asking the engine.
+#[derive(Debug)]
+pub(crate) struct EngineDesk {
+    engine: Engine,
+    gate: Arc<Gate>,
+    origin: Origin,
+    /// Version and cipher suite, once TLS is on.
+    pub(crate) tls: Option<String>,
+    principal: Option<Principal>,
+    envelope: Envelope,
+}
+
+/// What one transaction has gathered.
+#[derive(Debug, Default)]
+struct Envelope {
+    sender: Option<Address>,
+    expected_bytes: u64,
+    recipients: Vec<engine::Recipient>,
+    arriving: Option<Arriving>,
+}
+
+#[derive(Debug)]
+struct Arriving {
+    spool: Spool,
+    reservation: Reservation,
+    /// The rest was not kept: this is why.
+    failed: bool,
+}
+
+impl EngineDesk {
+    pub(crate) fn new(engine: Engine, gate: Arc<Gate>, origin: Origin) -> Self {
+        Self { engine, gate, origin, tls: None, principal: None, envelope: Envelope::default() }
+    }
+
+    async fn log_in(&mut self, user: &str, password: &str) -> Answer {
+        match self.engine.log_in(user, password, &self.origin).await {
+            Ok(principal) => {
+                tracing::info!(account = %principal.account(), "logged in");
+                self.principal = Some(principal);
+                Answer::Accept
+            }
+            Err(error) => {
+                tracing::info!(%error, "login refused");
+                Answer::Refuse(replies::login(error))
+            }
+        }
+    }
+
+    async fn mail(&mut self, mail: Mail) -> Answer {
+        let sender = match mail.sender.as_ref().map(address).transpose() {
+            Ok(sender) => sender,
+            Err(_) => return Answer::Refuse(replies::unusable_sender()),
+        };
+        // The null sender is for receipts and answering machines (RFC 5321 4.5.5).
+        if let (Some(principal), Some(sender)) = (&self.principal, &sender)
+            && let Err(error) = self.engine.check_sender(principal, sender).await
+        {
+            tracing::info!(%error, "sender refused");
+            return Answer::Refuse(replies::sender(error));
+        }
+        self.envelope = Envelope { sender, expected_bytes: mail.size.unwrap_or(0), ..Envelope::default() };
+        Answer::Accept
+    }
+
+    async fn recipient(&mut self, recipient: Recipient) -> Answer {
+        let found = match &recipient {
+            // An address literal names a host, not one of our domains.
+            Recipient::Mailbox(mailbox) => match address(mailbox) {
+                Ok(address) => self.engine.recipient(&address).await,
+                Err(_) => Err(RecipientError::NotLocal),
+            },
+            Recipient::Postmaster => self.postmaster().await,
+        };
+        match found {
+            Ok(recipient) => {
+                self.envelope.recipients.push(recipient);
+                Answer::Accept
+            }
+            Err(error) => {
+                tracing::info!(%error, "recipient refused");
+                Answer::Refuse(replies::recipient(error, self.principal.is_some()))
+            }
+        }
+    }
+
+    /// RFC 5321 4.5.1: the postmaster of this host, or of the domain the host is in (`mail.demo.vn`, `demo.vn`).
+    async fn postmaster(&self) -> Result<engine::Recipient, RecipientError> {
+        let host = self.engine.hostname();
+        let parent = host.split_once('.').map(|(_, parent)| parent);
+        let mut found = Err(RecipientError::Unknown);
+        for domain in [Some(host), parent].into_iter().flatten() {
+            let Ok(address) = Address::new("postmaster", domain) else { continue };
+            found = self.engine.recipient(&address).await;
+            if !matches!(found, Err(RecipientError::Unknown | RecipientError::NotLocal)) {
+                break;
+            }
+        }
+        match found {
+            Err(RecipientError::NotLocal) => Err(RecipientError::Unknown),
+            found => found,
+        }
+    }
+
+    fn open(&mut self) -> Answer {
+        let Some(reservation) = self.gate.begin(self.envelope.expected_bytes) else {
+            tracing::warn!("message refused: too much is arriving");
+            return Answer::Refuse(replies::no_room());
+        };
+        let spool = self.engine.new_spool();
+        self.envelope.arriving = Some(Arriving { spool, reservation, failed: false });
+        Answer::Accept
+    }
+
+    async fn deliver(&mut self, manner: Manner) -> Answer {
+        let Envelope { sender, recipients, arriving, .. } = std::mem::take(&mut self.envelope);
+        let Some(Arriving { spool, reservation, failed: false }) = arriving else {
+            return Answer::Refuse(replies::no_room());
+        };
+        let (bytes, with) = (spool.len(), manner.with);
+        let arrival = Arrival {
+            origin: self.origin,
+            helo: manner.helo,
+            with,
+            tls: self.tls.clone(),
+            sender,
+            principal: self.principal.clone(),
+        };
+        let delivered = self.engine.deliver(&arrival, &recipients, spool).await;
+        drop(reservation);
+        match delivered {
+            Ok(delivery) => {
+                let queue_id = &delivery.queue_id;
+                tracing::info!(queue_id, bytes, recipients = recipients.len(), with, "message received");
+                Answer::Delivered(replies(&delivery, arrival.origin.protocol))
+            }
+            Err(error) => {
+                // The text of an error may hold an address, which no log is to have.
+                let why = match &error {
+                    DeliverError::FromNotYours(_) => "From is not the sender's".to_owned(),
+                    error => error.to_string(),
+                };
+                tracing::info!(bytes, recipients = recipients.len(), why, "message refused");
+                Answer::Refuse(replies::deliver(&error))
+            }
+        }
+    }
+}
+
+impl Desk for EngineDesk {
+    async fn answer(&mut self, request: Request) -> Answer {
+        match request {
+            Request::LogIn(credentials) => self.log_in(credentials.user(), credentials.password()).await,
+            Request::Mail(mail) => self.mail(mail).await,
+            Request::Recipient(recipient) => self.recipient(recipient).await,
+            Request::Open => self.open(),
+            Request::Deliver(manner) => self.deliver(manner).await,
+        }
+    }
+
+    async fn content(&mut self, bytes: &[u8]) {
+        let Some(arriving) = self.envelope.arriving.as_mut().filter(|arriving| !arriving.failed) else {
+            return;
+        };
+        if !arriving.reservation.grow(bytes.len() as u64) {
+            tracing::warn!("message refused: too much is arriving");
+            arriving.failed = true;
+        } else if let Err(error) = arriving.spool.write(bytes).await {
+            tracing::error!(%error, "the spool cannot be written");
+            arriving.failed = true;
+        }
+        if arriving.failed {
+            // Nothing of it is needed any more; others need the room.
+            arriving.spool = self.engine.new_spool();
+        }
+    }
+
+    fn reset(&mut self) {
+        self.envelope = Envelope::default();
+    }
+}
+
+/// LMTP: one reply for each recipient, in order (RFC 2033 4.2). Else the engine takes a message for all or for none.
+fn replies(delivery: &engine::Delivery, protocol: Protocol) -> Vec<Reply> {
+    let accepted = replies::accepted(&delivery.queue_id);
+    if protocol != Protocol::Lmtp {
+        return vec![accepted];
+    }
+    let each = delivery.results.iter().map(|result| match result {
+        Ok(()) => accepted.clone(),
+        Err(error) => replies::recipient(*error, false),
+    });
+    each.collect()
+}
+
+fn address(mailbox: &Mailbox) -> Result<Address, AddressError> {
+    match mailbox.domain() {
+        Domain::Name(name) => Address::new(mailbox.local(), name),
+        Domain::Ip(_) | Domain::Other(_) => Err(AddressError::Domain),
+    }
+}

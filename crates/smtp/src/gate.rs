@@ -1,0 +1,172 @@
+//! What all SMTP listeners of a node share: how many connections there are, and how many octets are arriving.
+//!
+//! Invariants: a [`Place`] and a [`Reservation`] are given back when they are dropped, whatever ended the session; asking
+//! never waits, so two half-arrived messages cannot wait for each other.
+
+use crate::limits::Limits;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Counts connections and octets; shared by the listeners.
+#[derive(Debug)]
+pub struct Gate {
+    limits: Limits,
+    connections: Mutex<Connections>,
+    bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    total: u32,
+    by_address: HashMap<IpAddr, u32>,
+}
+
+/// Why a connection may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    Address,
+    Server,
+}
+
+/// One connection's place.
+#[derive(Debug)]
+pub(crate) struct Place {
+    gate: Arc<Gate>,
+    address: IpAddr,
+}
+
+/// Octets of one message that count as arriving.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    gate: Arc<Gate>,
+    bytes: u64,
+}
+
+impl Gate {
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, connections: Mutex::default(), bytes: AtomicU64::new(0) })
+    }
+
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Limits per address do not apply to `peer`.
+    pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
+        self.limits.exempt.iter().any(|network| network.contains(peer))
+    }
+
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Full> {
+        let address = counted_address(peer);
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if connections.total >= self.limits.connections {
+            return Err(Full::Server);
+        }
+        let own = connections.by_address.get(&address).copied().unwrap_or(0);
+        if own >= self.limits.connections_per_address && !self.is_exempt(peer) {
+            return Err(Full::Address);
+        }
+        connections.total += 1;
+        connections.by_address.insert(address, own + 1);
+        Ok(Place { gate: Arc::clone(self), address })
+    }
+
+    /// Begins a message, if one of `expected` octets would fit now. Only octets that came are counted, so that nobody
+    /// fills the gate by announcing.
+    pub(crate) fn begin(self: &Arc<Self>, expected: u64) -> Option<Reservation> {
+        let used = self.bytes.load(Ordering::Relaxed);
+        let fits = used.saturating_add(expected.max(1)) <= self.limits.bytes_in_flight;
+        fits.then(|| Reservation { gate: Arc::clone(self), bytes: 0 })
+    }
+}
+
+impl Reservation {
+    /// `bytes` more have come; false when the gate is full.
+    pub(crate) fn grow(&mut self, bytes: u64) -> bool {
+        let limit = self.gate.limits.bytes_in_flight;
+        let more = |used: u64| used.checked_add(bytes).filter(|used| *used <= limit);
+        let grown = self.gate.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if grown {
+            self.bytes += bytes;
+        }
+        grown
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.gate.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut connections = self.gate.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        connections.total = connections.total.saturating_sub(1);
+        if let Some(own) = connections.by_address.get_mut(&self.address) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                connections.by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Whoever has IPv6 has a /64 at least, so all of it is one peer.
+fn counted_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(limits: Limits) -> Arc<Gate> {
+        Gate::new(limits)
+    }
+
+    #[test]
+    fn connections_are_counted_and_given_back() {
+        let gate = gate(Limits {
+            connections_per_address: 1,
+            connections: 4,
+            exempt: vec!["127.0.0.0/8".parse().unwrap()],
+            ..Limits::default()
+        });
+        let enter = |address: &str| gate.enter(address.parse().unwrap());
+        let first = enter("192.0.2.1").unwrap();
+        assert_eq!(enter("192.0.2.1").unwrap_err(), Full::Address);
+        assert_eq!(enter("::ffff:192.0.2.1").unwrap_err(), Full::Address);
+        let _second = enter("2001:db8::1").unwrap();
+        assert_eq!(enter("2001:db8::2").unwrap_err(), Full::Address);
+        let _third = enter("127.0.0.1").unwrap();
+        let fourth = enter("127.0.0.1").unwrap();
+        assert_eq!(enter("192.0.2.9").unwrap_err(), Full::Server);
+        drop((first, fourth));
+        let _again = enter("192.0.2.1").unwrap();
+        assert_eq!(gate.connections.lock().unwrap().by_address.len(), 3);
+    }
+
+    #[test]
+    fn octets_are_counted_and_given_back() {
+        let gate = gate(Limits { bytes_in_flight: 100, ..Limits::default() });
+        let mut a = gate.begin(100).unwrap();
+        let mut b = gate.begin(60).unwrap();
+        assert!(a.grow(60));
+        assert!(gate.begin(41).is_none());
+        assert!(!b.grow(41));
+        assert!(b.grow(40));
+        assert!(gate.begin(0).is_none());
+        drop(a);
+        assert!(b.grow(60));
+        drop(b);
+        assert_eq!(gate.bytes.load(Ordering::Relaxed), 0);
+    }
+}

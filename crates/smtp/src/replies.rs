@@ -1,0 +1,80 @@
+//! What the engine says, as SMTP replies. The only place where one becomes the other.
+
+use crate::gate::Full;
+use engine::{DeliverError, LoginError, RecipientError, SenderError};
+use proto::smtp::Reply;
+
+/// The message is in the store, durably.
+pub(crate) fn accepted(queue_id: &str) -> Reply {
+    Reply::new(250, (0, 0), format!("Message accepted as {queue_id}"))
+}
+
+/// RFC 4954 6. Says the same for a mailbox that does not exist and for a wrong password.
+pub(crate) fn login(error: LoginError) -> Reply {
+    match error {
+        LoginError::Denied => Reply::new(535, (7, 8), "Wrong address or password"),
+        LoginError::Locked => Reply::new(525, (7, 13), "The mailbox is locked; ask your administrator"),
+        LoginError::PasswordChangeRequired => {
+            Reply::new(535, (7, 8), "The password must be changed first; sign in to webmail to do so")
+        }
+        LoginError::TooManyAttempts => Reply::new(421, (7, 0), "Too many failed logins; try again later"),
+        LoginError::Unavailable => Reply::new(454, (7, 0), "Cannot check the login now; try again later"),
+    }
+}
+
+/// At MAIL FROM of a submission (RFC 6409 6.1).
+pub(crate) fn sender(error: SenderError) -> Reply {
+    match error {
+        SenderError::NotYours => Reply::new(550, (7, 1), "The sender address is not yours"),
+        SenderError::Unavailable => unavailable(),
+    }
+}
+
+/// The grammar allows it, but nobody could answer to it.
+pub(crate) fn unusable_sender() -> Reply {
+    Reply::new(553, (1, 7), "The sender's domain must be a name")
+}
+
+/// At RCPT TO; `user`: somebody is logged in.
+pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
+    match error {
+        RecipientError::Unknown => Reply::new(550, (1, 1), "No such mailbox here"),
+        RecipientError::NotLocal if user => {
+            Reply::new(550, (7, 1), "Sending to addresses outside this system is not available yet")
+        }
+        RecipientError::NotLocal => Reply::new(550, (7, 1), "Relaying denied"),
+        RecipientError::Inactive => Reply::new(550, (2, 1), "The mailbox does not receive mail"),
+        RecipientError::OverQuota => Reply::new(452, (2, 2), "The mailbox is full"),
+        RecipientError::Unavailable => unavailable(),
+    }
+}
+
+/// For the whole message.
+pub(crate) fn deliver(error: &DeliverError) -> Reply {
+    match error {
+        DeliverError::Loop => Reply::new(554, (4, 6), "Mail loop: too many Received fields"),
+        DeliverError::FromNotYours(address) => {
+            Reply::new(550, (7, 1), format!("The From address {address} is not yours"))
+        }
+        DeliverError::FromMissing => Reply::new(554, (6, 0), "The message has no usable From field"),
+        DeliverError::HeaderTooLarge => Reply::new(552, (3, 4), "The header of the message is too large"),
+        DeliverError::Unavailable => unavailable(),
+    }
+}
+
+pub(crate) fn unavailable() -> Reply {
+    Reply::new(451, (3, 0), "The mail store is not available now; try again later")
+}
+
+/// Too much is arriving, or the spool's disk is full.
+pub(crate) fn no_room() -> Reply {
+    Reply::new(452, (3, 1), "Too much mail is arriving at once; try again later")
+}
+
+/// Instead of a greeting.
+pub(crate) fn full(full: Full) -> Reply {
+    match full {
+        Full::Address => Reply::new(421, (7, 0), "Too many connections from your address"),
+        Full::Server => Reply::new(421, (3, 2), "Too many connections; try again later"),
+    }
+}

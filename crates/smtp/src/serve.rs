@@ -1,0 +1,150 @@
+//! One connection from its first byte to its last: greeting, TLS, conversation, goodbye.
+
+use crate::conversation::{Conversation, Outcome, within};
+use crate::desk::EngineDesk;
+use crate::gate::Gate;
+use crate::limits::HANDSHAKE_MAX;
+use engine::{Engine, Origin, Protocol};
+use proto::smtp::{Role, Session, Settings};
+use rustls::ServerConfig;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+/// A listener's kind, and all its connections need.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub role: Role,
+    pub tls: Tls,
+    pub engine: Engine,
+    /// Shared by all SMTP doors of the node.
+    pub gate: Arc<Gate>,
+}
+
+/// How a listener does TLS.
+#[derive(Clone, Debug)]
+pub enum Tls {
+    None,
+    /// Offered by STARTTLS.
+    StartTls(Arc<ServerConfig>),
+    /// From the first byte (port 465, RFC 8314 3.3).
+    Implicit(Arc<ServerConfig>),
+}
+
+/// Serves one connection. Ends when the client does, when a limit is reached, or soon after `shutdown`.
+pub async fn serve<S>(stream: S, peer: IpAddr, door: &Door, shutdown: &CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let protocol = match door.role {
+        Role::Smtp => Protocol::Smtp,
+        Role::Submission => Protocol::Submission,
+        Role::Lmtp => Protocol::Lmtp,
+    };
+    let origin = Origin { trace: door.engine.new_trace(), remote: peer.to_canonical(), protocol };
+    let span =
+        tracing::info_span!("smtp", trace = origin.trace_text(), peer = %origin.remote, role = ?door.role);
+    let served = async {
+        tracing::debug!("connected");
+        match Connection::new(door, origin, shutdown).run(stream).await {
+            Ok(()) => tracing::debug!("closed"),
+            // Peers vanish, stall and fail handshakes all day long: worth a line only to whoever looks for it.
+            Err(error) => tracing::debug!(%error, "connection lost"),
+        }
+    };
+    served.instrument(span).await;
+}
+
+struct Connection<'a> {
+    door: &'a Door,
+    shutdown: &'a CancellationToken,
+    desk: EngineDesk,
+    session: Session,
+    /// Whoever speaks first is refused.
+    patient: bool,
+}
+
+impl<'a> Connection<'a> {
+    fn new(door: &'a Door, origin: Origin, shutdown: &'a CancellationToken) -> Self {
+        let settings = Settings {
+            role: door.role,
+            hostname: door.engine.hostname().to_owned(),
+            message_bytes_max: door.engine.message_bytes_max(),
+            starttls: matches!(door.tls, Tls::StartTls(_)),
+            limits: door.gate.limits().session,
+        };
+        let implicit = matches!(door.tls, Tls::Implicit(_));
+        Self {
+            door,
+            shutdown,
+            desk: EngineDesk::new(door.engine.clone(), Arc::clone(&door.gate), origin),
+            session: Session::new(settings, implicit),
+            patient: door.role == Role::Smtp && !implicit && !door.gate.is_exempt(origin.remote),
+        }
+    }
+
+    async fn run<S>(mut self, mut stream: S) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        if let Tls::Implicit(config) = &self.door.tls {
+            let mut stream = self.secure(stream, config).await?;
+            return self.talk(&mut stream, true).await.map(|_| ());
+        }
+        let outcome = self.talk(&mut stream, true).await?;
+        if let (Outcome::StartTls, Tls::StartTls(config)) = (outcome, &self.door.tls) {
+            let mut stream = self.secure(stream, config).await?;
+            self.session.tls_started();
+            self.talk(&mut stream, false).await?;
+        }
+        Ok(())
+    }
+
+    async fn secure<S>(&mut self, stream: S, config: &Arc<ServerConfig>) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let acceptor = TlsAcceptor::from(Arc::clone(config));
+        let handshake = within(HANDSHAKE_MAX, acceptor.accept(stream));
+        let stream = tokio::select! {
+            stream = handshake => stream?,
+            () = self.shutdown.cancelled() => return Err(io::ErrorKind::Interrupted.into()),
+        };
+        self.desk.tls = Some(describe(stream.get_ref().1));
+        Ok(stream)
+    }
+
+    async fn talk<S>(&mut self, stream: &mut S, first: bool) -> io::Result<Outcome>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut conversation = Conversation {
+            stream,
+            session: &mut self.session,
+            desk: &mut self.desk,
+            limits: self.door.gate.limits(),
+            shutdown: self.shutdown,
+        };
+        if first {
+            conversation.greet(self.patient).await?;
+        }
+        conversation.run().await
+    }
+}
+
+/// Version and cipher suite, as they stand in a Received field: `TLSv1.3 TLS_AES_256_GCM_SHA384`.
+fn describe(tls: &rustls::ServerConnection) -> String {
+    let version = match tls.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "TLS",
+    };
+    let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or_default();
+    // The registered names of TLS 1.3's suites have no version in them (RFC 8446 B.4).
+    format!("{version} {}", suite.replacen("TLS13_", "TLS_", 1)).trim_end().to_owned()
+}
