@@ -12,6 +12,7 @@ use crate::sockets;
 use crate::system::SystemClock;
 use crate::tls::{Certificates, PUBLIC_FILE};
 use anyhow::{Context as _, Result};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -56,10 +57,12 @@ async fn serve(
         doors::open(listener, &node.engine, &tls, &config.limits, &tasks, &shutdown);
     }
     tracing::info!(hostname = config.hostname(), "serving");
-    match province {
-        Some(province) => province.greet(config),
-        None => say_what_next(config, node, &certificates).await,
-    }
+    let said = match province {
+        Some(province) => province.greeting(config),
+        None => what_next(config, node, &certificates).await,
+    };
+    // Nobody may be listening; that is no reason to stop.
+    let _ = std::io::stdout().write_all(said.as_bytes());
     wait_for_stop(signals, &certificates).await;
     drain(signals, &tasks, &shutdown).await;
     Ok(())
@@ -100,21 +103,24 @@ async fn drain(signals: &mut Signals, tasks: &TaskTracker, shutdown: &Cancellati
 }
 
 /// For a person at the first start: an installation without a domain takes no mail.
-async fn say_what_next(config: &Config, node: &Node, certificates: &Certificates) {
+async fn what_next(config: &Config, node: &Node, certificates: &Certificates) -> String {
     if !node.engine.domains().await.is_ok_and(|domains| domains.is_empty()) {
-        return;
+        return String::new();
     }
     let file = config.file.as_ref().map(|file| format!(" --config {}", file.display())).unwrap_or_default();
-    println!("Công Thư is running and has no domain yet. Next:");
-    println!("  congthu{file} domain add demo.gov.vn --profile an-giang");
-    println!("  congthu{file} mailbox add an@demo.gov.vn --name \"Nguyễn Văn An\"");
+    let mut text = format!(
+        "Công Thư is running and has no domain yet. Next:\n  congthu{file} domain add demo.gov.vn --profile an-giang\n  \
+         congthu{file} mailbox add an@demo.gov.vn --name \"Nguyễn Văn An\"\n",
+    );
     if certificates.is_self_signed() {
         let public = config.data_dir.join(PUBLIC_FILE);
-        println!("Its certificate is self-signed ({}); name your own in [tls].", public.display());
+        text += &format!("Its certificate is self-signed ({}); name your own in [tls].\n", public.display());
     }
     for spec in config.listener_specs().iter().filter(|spec| spec.protocol != Protocol::Http) {
-        println!("  {:<10} {:<21} tls {}", spec.protocol.as_str(), spec.bind.to_string(), spec.tls.as_str());
+        let (protocol, bind) = (spec.protocol.as_str(), spec.bind.to_string());
+        text += &format!("  {protocol:<10} {bind:<21} tls {}\n", spec.tls.as_str());
     }
+    text
 }
 
 /// The signals we answer to.

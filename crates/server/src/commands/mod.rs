@@ -93,6 +93,7 @@ impl Session {
         if shown.is_empty() {
             return Ok(());
         }
-        writeln!(out, "{shown}").context("cannot write the answer to standard output")
+        // In one piece, so that a reader that stops at the first line still had the rest.
+        out.write_all(format!("{shown}\n").as_bytes()).context("cannot write the answer to standard output")
     }
 }

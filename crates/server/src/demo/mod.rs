@@ -4,6 +4,8 @@
 //! the disk before the first mailbox is, so that a start cut off anywhere is completed by the next with the same
 //! passwords; nothing of this (passwords on disk, shown at every start) exists outside the demo.
 
+mod welcome;
+
 use crate::cli;
 use crate::config::{Bind, Config, ListenerSpec, Protocol, TlsMode};
 use crate::passwords;
@@ -166,43 +168,46 @@ impl Province {
                 kind: kind.to_owned(),
                 parent: parent.map(str::to_owned),
             };
-            match engine.add_unit(&actor, &unit).await {
-                Err(AdminError::UnitExists) | Ok(()) => {}
-                Err(error) => return Err(error.into()),
-            }
+            unless_there(engine.add_unit(&actor, &unit).await)?;
         }
+        let postmaster = Address::new("postmaster", DOMAIN)?;
         for user in &self.users {
-            if engine.mailbox(&user.address).await?.is_none() {
-                match engine.add_mailbox(&actor, &user.mailbox()).await {
-                    // Somebody tried deleting it: then it stays deleted.
-                    Err(AdminError::AddressTaken) | Ok(_) => {}
-                    Err(error) => return Err(error.into()),
-                }
+            if engine.mailbox(&user.address).await?.is_some() {
+                continue;
+            }
+            if unless_there(engine.add_mailbox(&actor, &user.mailbox()).await)?.is_some() {
+                welcome::send(engine, &postmaster, &user.address).await?;
             }
         }
         for (alias, mailbox) in ALIASES {
             let (alias, mailbox) = (Address::new(alias, DOMAIN)?, Address::new(mailbox, DOMAIN)?);
-            let detail = engine.mailbox(&mailbox).await?;
-            if detail.is_some_and(|detail| !detail.aliases.contains(&alias)) {
-                engine.add_alias(&actor, &alias, &mailbox).await?;
+            if engine.mailbox(&alias).await?.is_none() && engine.mailbox(&mailbox).await?.is_some() {
+                unless_there(engine.add_alias(&actor, &alias, &mailbox).await)?;
             }
         }
         Ok(())
     }
 
-    /// Says where to point a client and who may log in.
-    pub(crate) fn greet(&self, config: &Config) {
-        println!("\nCông Thư: the demo province {DOMAIN} is ready.\n");
+    /// Where to point a client and who may log in.
+    pub(crate) fn greeting(&self, config: &Config) -> String {
+        let mut lines = vec![format!("\nCông Thư: the demo province {DOMAIN} is ready.\n")];
         for spec in config.listener_specs() {
-            println!("  {:<10} {:<21} {}", spec.protocol.as_str(), spec.bind.to_string(), use_of(&spec));
+            let bind = spec.bind.to_string();
+            lines.push(format!("  {:<10} {bind:<21} {}", spec.protocol.as_str(), use_of(&spec)));
         }
-        println!("\n  The certificate is self-signed; let the client trust it, or");
-        println!("  {}\n", config.data_dir.join(PUBLIC_FILE).display());
+        let certificate = config.data_dir.join(PUBLIC_FILE);
+        lines.push(format!(
+            "\n  The certificate is self-signed; let the client trust it, or {}\n",
+            certificate.display()
+        ));
         for user in &self.users {
-            println!("  {:<24} {}   {}", user.address.to_string(), user.password, user.name);
+            lines.push(format!("  {:<24} {}   {}", user.address.to_string(), user.password, user.name));
         }
-        println!("\n{}", self.examples(config));
-        println!("\nCtrl-C stops it. Started again, it has the same users, passwords and mail.");
+        lines.push(format!("\n{}", self.examples(config)));
+        lines.push(
+            "\nCtrl-C stops it. Started again, it has the same users, passwords and mail.\n".to_owned(),
+        );
+        lines.join("\n")
     }
 
     fn examples(&self, config: &Config) -> String {
@@ -223,7 +228,8 @@ impl Province {
         }
         let own = config.data_dir.join(CONFIG_FILE);
         let file = config.file.as_ref().unwrap_or(&own);
-        lines.push(format!("  congthu --config {} mailbox list", file.display()));
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("congthu"));
+        lines.push(format!("  {} --config {} mailbox list", program.display(), file.display()));
         lines.join("\n")
     }
 }
@@ -239,6 +245,15 @@ impl User {
             password: Some(self.password.clone()),
             must_change_password: false,
         }
+    }
+}
+
+/// What exists stays as it is, and what was deleted stays deleted; only a real fault is one.
+fn unless_there<T>(made: Result<T, AdminError>) -> Result<Option<T>> {
+    match made {
+        Ok(made) => Ok(Some(made)),
+        Err(AdminError::UnitExists | AdminError::AddressTaken) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
