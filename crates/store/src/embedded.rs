@@ -50,7 +50,9 @@ pub struct Settings {
 pub enum EmbeddedError {
     #[error("PostgreSQL never runs as root: start congthu as another user, such as congthu")]
     Root,
-    #[error("{data_dir} is in use by another congthu{by}: stop that one first, or give this one another data_dir")]
+    #[error(
+        "{data_dir} is in use by another congthu{by}: stop that one first, or give this one another data_dir"
+    )]
     InUse { data_dir: PathBuf, by: String },
     #[error("the PostgreSQL programs are not installed: apt-get install postgresql, or set database.url")]
     NoPrograms,

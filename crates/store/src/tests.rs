@@ -1,5 +1,10 @@
 //! Tests that need a real Postgres.
 
+mod accept;
 mod embedded;
 mod migrate;
+mod schema;
+mod sweeper;
+mod tls;
 mod unprivileged;
+mod world;

@@ -5,8 +5,10 @@
 
 mod cluster;
 mod database;
+mod proxy;
 pub mod transcript;
 
+pub use proxy::FaultProxy;
 pub use database::{OWNER_ROLE, SERVER_ROLE, TestDatabase, database, empty_database};
 
 /// The root of the checkout.

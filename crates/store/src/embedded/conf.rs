@@ -188,7 +188,9 @@ mod tests {
     #[test]
     fn commits_stay_durable_and_the_network_stays_out() {
         let text = settings_for(GIB);
-        for line in ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "listen_addresses = ''"] {
+        for line in
+            ["fsync = on", "synchronous_commit = on", "full_page_writes = on", "listen_addresses = ''"]
+        {
             assert_eq!(text.lines().filter(|found| found == &line).count(), 1, "{line}");
         }
         assert!(text.contains("max_connections = 88\n"), "{text}");
@@ -197,13 +199,21 @@ mod tests {
 
     #[test]
     fn only_our_user_is_let_in() {
-        assert!(ACCESS.lines().filter(|line| !line.starts_with('#')).all(|line| line.ends_with("peer map=congthu")));
+        assert!(
+            ACCESS
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .all(|line| line.ends_with("peer map=congthu"))
+        );
         assert!(identities("thư").contains("\ncongthu \"thư\" congthu_server\n"));
     }
 
     #[test]
     fn memory_is_read() {
-        assert_eq!(parse_memory_total("MemTotal:       24683656 kB\nMemFree: 1 kB\n"), Some(24_683_656 * KIB));
+        assert_eq!(
+            parse_memory_total("MemTotal:       24683656 kB\nMemFree: 1 kB\n"),
+            Some(24_683_656 * KIB)
+        );
         assert_eq!(parse_memory_total("nothing"), None);
         assert_eq!(group_limit("1:name=systemd:/x\n"), None);
         assert!(memory() > 0);

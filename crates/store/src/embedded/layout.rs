@@ -107,7 +107,8 @@ impl Layout {
             return Ok(run);
         }
         let note = run.join("socket-directory");
-        if let Some(noted) = fs::read_to_string(&note).ok().map(PathBuf::from).filter(|path| is_private(path)) {
+        if let Some(noted) = fs::read_to_string(&note).ok().map(PathBuf::from).filter(|path| is_private(path))
+        {
             return Ok(noted);
         }
         let made = short_directory()?;

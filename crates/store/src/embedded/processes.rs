@@ -54,7 +54,10 @@ pub(super) fn settle(data: &Path, cancelled: &dyn Fn() -> bool) -> Result<(), Em
         }
         if remarked.is_none_or(|at| at.elapsed() > SETTLE_REMARK) {
             remarked = Some(Instant::now());
-            tracing::warn!(processes = names(&users), "an earlier PostgreSQL is still there; waiting for its end");
+            tracing::warn!(
+                processes = names(&users),
+                "an earlier PostgreSQL is still there; waiting for its end"
+            );
         }
         let postmaster = PidFile::read(data).map(|file| file.pid).filter(|pid| users.contains(pid));
         let due = Urge::due(postmaster.is_some(), began.elapsed());
@@ -147,8 +150,7 @@ fn names(pids: &[i32]) -> String {
 mod tests {
     use super::*;
 
-    const RUNNING: &str =
-        "1234\n/srv/postgres\n1700000000\n5432\n/srv/run\n\n  5432001   3\nready   \n";
+    const RUNNING: &str = "1234\n/srv/postgres\n1700000000\n5432\n/srv/run\n\n  5432001   3\nready   \n";
 
     #[test]
     fn the_pid_file_is_read() {

@@ -129,7 +129,9 @@ fn parse_version(text: &str) -> Option<u32> {
 fn can_tether() -> bool {
     let tethered = output(plain(Path::new("setpriv")).args(TETHER).args(["--", "true"])).is_ok();
     if !tethered {
-        tracing::warn!("setpriv cannot tie PostgreSQL to congthu: after a crash the next start will stop it first");
+        tracing::warn!(
+            "setpriv cannot tie PostgreSQL to congthu: after a crash the next start will stop it first"
+        );
     }
     tethered
 }

@@ -32,7 +32,8 @@ const TAIL_LINES: usize = 12;
 const LINE_MAX: u64 = 4096;
 /// What Postgres says when an earlier one is alive that we do not see (PostgreSQL `sysv_shmem.c`, `miscinit.c`): other
 /// rights keep us from looking, or it is only beginning and already told to end.
-const STILL_THERE: &[&str] = &["pre-existing shared memory block", "lock file \"postmaster.pid\" already exists"];
+const STILL_THERE: &[&str] =
+    &["pre-existing shared memory block", "lock file \"postmaster.pid\" already exists"];
 /// How long such a one is waited for, and between two tries.
 const INVISIBLE_LIMIT: Duration = Duration::from_secs(60);
 const INVISIBLE_PAUSE: Duration = Duration::from_secs(1);
@@ -199,7 +200,8 @@ impl Task {
             }
             state.tail.clear();
             drop(state);
-            backoff = if began.elapsed() > WELL_AFTER { BACKOFF_FIRST } else { (backoff * 2).min(BACKOFF_LAST) };
+            backoff =
+                if began.elapsed() > WELL_AFTER { BACKOFF_FIRST } else { (backoff * 2).min(BACKOFF_LAST) };
             if !self.shared.pause(pause) {
                 return ended;
             }
@@ -278,7 +280,9 @@ fn forward(log: ChildStderr, shared: &Shared) {
 fn report(line: &str) {
     match line.split_once(':').map(|(severity, _)| severity) {
         // Said to everybody who connects meanwhile, ourselves first.
-        Some("FATAL") if line.contains("the database system is") => tracing::debug!(target: "postgres", "{line}"),
+        Some("FATAL") if line.contains("the database system is") => {
+            tracing::debug!(target: "postgres", "{line}");
+        }
         Some("FATAL" | "PANIC") => tracing::error!(target: "postgres", "{line}"),
         Some("WARNING" | "ERROR") => tracing::warn!(target: "postgres", "{line}"),
         Some("LOG") => tracing::info!(target: "postgres", "{line}"),

@@ -85,8 +85,10 @@ fn a_cluster_is_made_kept_and_stopped() {
         let second = start(home.path()).await.expect("a second start");
         assert_eq!(migrate(second.endpoint()).await.applied, Vec::<&str>::new());
         let pools = crate::connect(second.endpoint(), POOL_SIZE).await.expect("pools");
-        let kept: i64 =
-            sqlx::query_scalar("select count(*) from domains").fetch_one(&pools.main).await.expect("an answer");
+        let kept: i64 = sqlx::query_scalar("select count(*) from domains")
+            .fetch_one(&pools.main)
+            .await
+            .expect("an answer");
         assert_eq!(kept, 1);
         pools.close().await;
         second.stop().await.expect("a clean stop");
@@ -163,6 +165,20 @@ fn a_killed_congthu_leaves_nothing_that_stops_the_next() {
 }
 
 #[test]
+fn a_kill_while_the_cluster_is_made_is_survived() {
+    unprivileged::run("tests::embedded::a_kill_while_the_cluster_is_made_is_survived", async || {
+        let home = tempfile::tempdir().expect("a directory");
+        let mut owner = Owner::begin(home.path());
+        eventually("initdb is at work", async || home.path().join("postgres.new.0/global").exists()).await;
+        owner.kill();
+        assert!(!home.path().join("postgres").exists(), "nothing half-made has the name");
+        let next = start(home.path()).await.expect("the next start copes");
+        migrate(next.endpoint()).await;
+        next.stop().await.expect("a clean stop");
+    });
+}
+
+#[test]
 fn postgres_ends_when_its_owner_is_killed() {
     unprivileged::run("tests::embedded::postgres_ends_when_its_owner_is_killed", async || {
         let home = tempfile::tempdir().expect("a directory");
@@ -180,13 +196,13 @@ fn a_postmaster_left_behind_is_stopped_first() {
         let home = tempfile::tempdir().expect("a directory");
         start(home.path()).await.expect("a start").stop().await.expect("a clean stop");
         let data = home.path().join("postgres");
-        let mut stray = stray_postmaster(&data);
+        let mut stray = Stray::start(&data, &[]);
         eventually("it runs", async || {
             fs::read_to_string(data.join("postmaster.pid")).is_ok_and(|text| text.contains("ready"))
         })
         .await;
         let next = start(home.path()).await.expect("the next start copes");
-        assert!(stray.wait().expect("it ended").success(), "it was stopped cleanly");
+        assert!(stray.child.wait().expect("it ended").success(), "it was stopped cleanly");
         next.stop().await.expect("a clean stop");
     });
 }
@@ -194,20 +210,23 @@ fn a_postmaster_left_behind_is_stopped_first() {
 /// Numbers repeat: after a crash the one in `postmaster.pid` may be anybody's, in a container always the same one's.
 #[test]
 fn a_stale_number_that_somebody_else_has_is_no_postmaster() {
-    unprivileged::run("tests::embedded::a_stale_number_that_somebody_else_has_is_no_postmaster", async || {
-        let home = tempfile::tempdir().expect("a directory");
-        start(home.path()).await.expect("a start").stop().await.expect("a clean stop");
-        let mut bystander = Command::new("cat").stdin(Stdio::piped()).spawn().expect("started");
-        let stale = format!("{}\n{}\n0\n5432\n", bystander.id(), home.path().join("postgres").display());
-        for file in ["postgres/postmaster.pid", "run/.s.PGSQL.5432.lock"] {
-            fs::write(home.path().join(file), &stale).expect("written");
-        }
-        let next = start(home.path()).await.expect("the next start copes");
-        next.stop().await.expect("a clean stop");
-        assert!(bystander.try_wait().expect("ours").is_none(), "the other process was left alone");
-        drop(bystander.stdin.take());
-        bystander.wait().expect("collected");
-    });
+    unprivileged::run(
+        "tests::embedded::a_stale_number_that_somebody_else_has_is_no_postmaster",
+        async || {
+            let home = tempfile::tempdir().expect("a directory");
+            start(home.path()).await.expect("a start").stop().await.expect("a clean stop");
+            let mut bystander = Command::new("cat").stdin(Stdio::piped()).spawn().expect("started");
+            let stale = format!("{}\n{}\n0\n5432\n", bystander.id(), home.path().join("postgres").display());
+            for file in ["postgres/postmaster.pid", "run/.s.PGSQL.5432.lock"] {
+                fs::write(home.path().join(file), &stale).expect("written");
+            }
+            let next = start(home.path()).await.expect("the next start copes");
+            next.stop().await.expect("a clean stop");
+            assert!(bystander.try_wait().expect("ours").is_none(), "the other process was left alone");
+            drop(bystander.stdin.take());
+            bystander.wait().expect("collected");
+        },
+    );
 }
 
 #[test]
@@ -242,14 +261,40 @@ async fn root_is_refused() {
     }
 }
 
-fn stray_postmaster(data: &Path) -> std::process::Child {
-    let binary = fs::read_dir("/usr/lib/postgresql")
+/// A postmaster nobody looks after, stopped with this value.
+pub(super) struct Stray {
+    pub(super) child: std::process::Child,
+}
+
+impl Stray {
+    pub(super) fn start(data: &Path, settings: &[String]) -> Self {
+        let mut command = Command::new(postgres(data));
+        command.arg("-D").arg(data);
+        for setting in settings {
+            command.arg("-c").arg(setting);
+        }
+        Self { child: command.stderr(Stdio::null()).spawn().expect("started") }
+    }
+}
+
+impl Drop for Stray {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let pid = i32::try_from(self.child.id()).expect("a number");
+            kill_process(Pid::from_raw(pid).expect("a number"), Signal::INT).expect("our own process");
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The program that made the cluster `data`.
+fn postgres(data: &Path) -> PathBuf {
+    fs::read_dir("/usr/lib/postgresql")
         .expect("Debian's directory")
         .map(|entry| entry.expect("an entry").path().join("bin/postgres"))
         .filter(|path| path.exists() && version_matches(path, data))
         .max()
-        .expect("the programs that made the cluster");
-    Command::new(binary).arg("-D").arg(data).stderr(Stdio::null()).spawn().expect("started")
+        .expect("the programs that made the cluster")
 }
 
 fn version_matches(binary: &Path, data: &Path) -> bool {
@@ -267,16 +312,21 @@ const OWNER_READY: &str = "the owner is ready";
 
 impl Owner {
     fn start(data_dir: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("our own path"))
+        let mut owner = Self::begin(data_dir);
+        let output = BufReader::new(owner.child.stdout.take().expect("piped"));
+        let ready = output.lines().any(|line| line.expect("text").contains(OWNER_READY));
+        assert!(ready, "the other process did not start");
+        owner
+    }
+
+    fn begin(data_dir: &Path) -> Self {
+        let child = Command::new(std::env::current_exe().expect("our own path"))
             .args(["tests::embedded::owner_process", "--exact", "--ignored", "--nocapture"])
             .env(OWNER_HOME, data_dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("started");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let ready = output.lines().any(|line| line.expect("text").contains(OWNER_READY));
-        assert!(ready, "the other process did not start");
         Self { child }
     }
 

@@ -73,14 +73,15 @@ async fn the_server_may_neither_alter_nor_forge() {
         "set role congthu_owner",
     ] {
         let refusal = pools.main.execute(forbidden).await.expect_err(forbidden);
-        let code = refusal.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+        let code = refusal.as_database_error().and_then(sqlx::error::DatabaseError::code);
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {refusal}");
     }
-    let months: Vec<String> =
-        sqlx::query_scalar("select inhrelid::regclass::text from pg_inherits where inhparent = 'events'::regclass")
-            .fetch_all(&pools.main)
-            .await
-            .expect("an answer");
+    let months: Vec<String> = sqlx::query_scalar(
+        "select inhrelid::regclass::text from pg_inherits where inhparent = 'events'::regclass",
+    )
+    .fetch_all(&pools.main)
+    .await
+    .expect("an answer");
     let month = months.first().expect("a month was made");
     for forbidden in [format!("delete from {month}"), format!("update {month} set kind = 'nothing'")] {
         pools.main.execute(AssertSqlSafe(forbidden.clone())).await.expect_err(&forbidden);

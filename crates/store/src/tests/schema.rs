@@ -1,0 +1,148 @@
+//! What the schema promises: rights, months, the audit chain, jumps after a failover, and plans of the hot queries.
+
+use super::world::World;
+use crate::AuditEntry;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+#[tokio::test]
+async fn the_server_can_neither_alter_tables_nor_change_evidence() {
+    let world = World::new().await;
+    let mut server = PgConnection::connect(&world.database.server_url).await.unwrap();
+    for statement in [
+        "update audit set actor = 'x'",
+        "delete from audit",
+        "truncate audit",
+        "update events set status = 'x'",
+        "delete from events",
+        "delete from events_2026_11",
+        "drop table events_2026_11",
+        "drop table audit",
+        "alter table accounts add column x int",
+        "create table mine (x int)",
+        "delete from migrations",
+        "set role congthu_owner",
+    ] {
+        let refused = sqlx::query(statement).execute(&mut server).await.expect_err(statement);
+        let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
+        assert_eq!(code, "42501", "{statement}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn months_of_events_come_in_time_and_none_goes_before_six() {
+    let world = World::new().await;
+    let months =
+        async || world.number("select count(*) from pg_inherits where inhparent = 'events'::regclass").await;
+    assert_eq!(months().await, 3, "this month and two ahead");
+    assert_eq!(world.store.keep_event_months(world.now, 7).await.unwrap(), 0);
+    let half_year: Timestamp = "2027-05-31T16:59:59Z".parse().unwrap();
+    assert_eq!(world.store.keep_event_months(half_year, 0).await.unwrap(), 0, "the floor is six months");
+    assert_eq!(months().await, 6);
+    let next = half_year + SignedDuration::from_hours(24);
+    assert_eq!(world.store.keep_event_months(next, 0).await.unwrap(), 1, "November 2026 goes");
+}
+
+#[tokio::test]
+async fn audit_rows_are_chained_also_when_written_at_once() {
+    let world = World::new().await;
+    let detail = serde_json::json!({ "quota": 1 });
+    let write = async |n: u32| {
+        let mut tx = world.store.begin().await.unwrap();
+        let target = format!("{n}@demo.gov.vn");
+        let entry = AuditEntry {
+            at: world.now,
+            actor: "test",
+            action: "mailbox.add",
+            target: &target,
+            detail: &detail,
+        };
+        tx.audit(&entry).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    tokio::join!(write(1), write(2), write(3), write(4));
+    let broken =
+        "select count(*) from (select previous, lag(digest) over (order by audit_id) as before from audit) a
+                   where before is not null and before <> previous";
+    assert_eq!(world.number(broken).await, 0);
+    assert_eq!(world.number("select count(*) from audit").await, 4);
+}
+
+#[tokio::test]
+async fn after_a_failover_every_number_jumps_ahead() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    world.deliver(&[b"x"], &to).await;
+    assert!(!world.store.check_timeline().await.unwrap());
+    let numbers = async || {
+        world.number("select uid_next from folders").await + world.number("select modseq from counters").await
+    };
+    let before = numbers().await;
+    sqlx::query("update installation set timeline_id = timeline_id - 1")
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    assert!(world.store.check_timeline().await.unwrap());
+    assert!(numbers().await > before + 10_000_000);
+    assert_eq!(world.deliver(&[b"y"], &to).await[0].uid.0, 100_002);
+    assert!(!world.store.check_timeline().await.unwrap());
+}
+
+#[tokio::test]
+async fn no_index_on_entries_has_flags_or_modseq() {
+    let world = World::new().await;
+    let count = world
+        .number(
+            "select count(*) from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+              where i.indrelid in (select inhrelid from pg_inherits where inhparent = 'entries'::regclass
+                                   union select 'entries'::regclass)
+                and (a.attname in ('flags', 'modseq', 'keywords')
+                     or pg_get_expr(i.indpred, i.indrelid) ~ 'flags|modseq|keywords')",
+        )
+        .await;
+    assert_eq!(count, 0, "it would end heap-only updates");
+}
+
+/// Fails when the plan of a hot query reads a whole table.
+#[tokio::test]
+async fn hot_queries_use_their_indexes() {
+    let world = World::new().await;
+    let to = world.mailboxes(3000).await;
+    for n in 0..40u32 {
+        world.deliver(&[&n.to_be_bytes()], &to[..500]).await;
+    }
+    let mut superuser = world.superuser().await;
+    sqlx::query(
+        "insert into addresses (address, account_id, kind, created_at)
+         select 'a' || account_id || '@demo.gov.vn', account_id, 'primary', now() from accounts",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    sqlx::raw_sql("analyze").execute(&mut superuser).await.unwrap();
+    for statement in [
+        "select a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes
+           from addresses g join accounts a using (account_id) join counters c using (account_id)
+           join folders f on f.account_id = a.account_id and f.name = 'INBOX'
+          where g.address = 'a7@demo.gov.vn' and g.kind <> 'retired'",
+        "select uid from entries where account_id = 7 and folder_id = 7 order by uid",
+        "select uid from entries where account_id = 7 and folder_id = 7 and uid >= 30 order by uid",
+        "select uid from tombstones where account_id = 7 and folder_id = 7 and modseq > 3",
+        "select 1 from entries where content_id = 5",
+        "select chunk_id from chunks where hash = any (array['\\x00'::bytea])",
+        "select chunk_ids from contents where content_id = any (array[1, 2, 3]::bigint[])",
+        "update counters set modseq = modseq + 1 where account_id = 7",
+    ] {
+        let plan: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("explain {statement}")))
+            .fetch_all(&mut superuser)
+            .await
+            .unwrap();
+        let plan = plan.join("\n");
+        // A table of one page is read whole by any sane planner.
+        let whole = plan.lines().find(|line| line.contains("Seq Scan") && !line.contains("on domains"));
+        let small = whole.is_some_and(|line| {
+            line.contains(" tombstones") || line.contains(" chunks") || line.contains(" contents")
+        });
+        assert!(whole.is_none() || small, "{statement}\n{plan}");
+    }
+}

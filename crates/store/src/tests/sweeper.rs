@@ -1,0 +1,292 @@
+//! The sweeper against everybody who may want the bytes back.
+
+use super::world::{World, described};
+use crate::{Error, GRACE, Target};
+use jiff::{SignedDuration, Timestamp};
+use model::{Flags, Uid};
+
+/// Later than any grace.
+fn later(now: Timestamp) -> Timestamp {
+    now + GRACE + SignedDuration::from_mins(1)
+}
+
+impl World {
+    async fn expunge_all(&self, target: &Target) {
+        let mut tx = self.store.begin().await.unwrap();
+        let modseq = tx.lock_mailbox(target.account).await.unwrap().unwrap();
+        let place = (target.account, target.folder);
+        tx.remove_entries(place, None, Flags::NONE, (modseq, self.now)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Rounds at `at` until nothing is left to do.
+    async fn sweep(&self, at: Timestamp) {
+        while !self.store.sweep(at).await.unwrap().is_idle() {}
+    }
+
+    /// Delivers and expunges, and brings the chunks to where they are condemned and due at the returned time.
+    async fn condemned(&self, pieces: &[&[u8]], target: &Target) -> Timestamp {
+        self.deliver(pieces, std::slice::from_ref(target)).await;
+        self.expunge_all(target).await;
+        self.sweep(self.now).await;
+        let contents_due = later(self.now);
+        self.sweep(contents_due).await;
+        assert_eq!(self.number("select count(*) from contents").await, 0);
+        assert_eq!(self.number("select count(*) from chunks where condemned_at is null").await, 0);
+        later(contents_due)
+    }
+}
+
+#[tokio::test]
+async fn bytes_nobody_needs_go_after_the_grace_and_not_before() {
+    let world = World::new().await;
+    let to = world.mailboxes(2).await;
+    world.deliver(&[b"shared", b"own"], &to).await;
+    world.expunge_all(&to[0]).await;
+    world.sweep(world.now).await;
+    world.sweep(later(world.now)).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 2, "the other mailbox has it still");
+    world.expunge_all(&to[1]).await;
+    let noted = later(world.now);
+    world.sweep(noted).await;
+    world.sweep(noted + SignedDuration::from_mins(59)).await;
+    assert_eq!(world.number("select count(*) from contents").await, 1, "condemned, not gone");
+    world.sweep(later(noted)).await;
+    assert_eq!(world.number("select count(*) from contents").await, 0);
+    assert_eq!(world.number("select count(*) from chunks").await, 2, "condemned, not gone");
+    world.sweep(later(later(noted))).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 0);
+    assert_eq!(world.number("select count(*) from chunk_refs").await, 0);
+}
+
+#[tokio::test]
+async fn a_copy_made_during_the_grace_keeps_the_content() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    world.deliver(&[b"wanted again"], &to).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let modseq = tx.lock_mailbox(to[0].account).await.unwrap().unwrap();
+    let place = crate::Place { account: to[0].account, folder: to[0].folder, uids: &[Uid(1)], modseq };
+    tx.copy_entries(place, to[0].folder, world.now).await.unwrap();
+    // The source goes, and the sweeper condemns, before the copy is committed.
+    sqlx::query("insert into sweep_candidates (content_id, noted_at) select content_id, now() from contents")
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    sqlx::query("update contents set condemned_at = $1")
+        .bind(jiff_sqlx::ToSqlx::to_sqlx(world.now))
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    world.sweep(later(world.now)).await;
+    assert_eq!(world.number("select count(*) from contents where condemned_at is null").await, 1);
+}
+
+#[tokio::test]
+async fn a_dedupe_hit_on_a_condemned_chunk_pardons_it() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let due = world.condemned(&[b"again"], &to[0]).await;
+    world.deliver(&[b"again"], &to).await;
+    world.sweep(due).await;
+    assert_eq!(world.number("select count(*) from chunks where condemned_at is null").await, 1);
+    world.sweep(later(due)).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 1);
+}
+
+#[tokio::test]
+async fn the_sweeper_waits_for_an_accepting_transaction_and_then_spares_the_chunk() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let due = world.condemned(&[b"contested"], &to[0]).await;
+    let content = world.content(&[b"contested"]).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let (id, _) = tx.accept(&content, &to, &world.event()).await.unwrap();
+    let sweep = async {
+        // skip locked passes over the row, or the delete waits for it: either way it is spared.
+        world.store.sweep(due).await.unwrap()
+    };
+    let commit = async { tx.commit_known(&id).await.unwrap() };
+    let (swept, ()) = tokio::join!(sweep, commit);
+    assert_eq!(swept.chunks_deleted, 0);
+    assert_eq!(
+        world
+            .number(
+                "select count(*) from chunks c join chunk_refs r using (chunk_id) where condemned_at is null"
+            )
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_chunk_swept_between_writing_and_accepting_is_noticed() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let due = world.condemned(&[b"gone"], &to[0]).await;
+    let content = world.content(&[b"gone"]).await;
+    sqlx::query("update chunks set condemned_at = $1")
+        .bind(jiff_sqlx::ToSqlx::to_sqlx(world.now))
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    world.sweep(due).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 0);
+    let mut tx = world.store.begin().await.unwrap();
+    let refused = tx.accept(&content, &to, &world.event()).await.unwrap_err();
+    assert!(matches!(refused, Error::ChunkGone), "{refused}");
+    drop(tx);
+    world.deliver(&[b"gone"], &to).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 1);
+}
+
+#[tokio::test]
+async fn a_deletion_under_way_does_not_take_the_chunk_from_a_delivery() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let due = world.condemned(&[b"race"], &to[0]).await;
+    let content = world.content(&[b"race"]).await;
+    // The sweeper's delete, stopped before its commit.
+    let mut superuser = world.superuser().await;
+    let mut deleting = sqlx::Connection::begin(&mut superuser).await.unwrap();
+    sqlx::query("delete from chunks where condemned_at < $1")
+        .bind(jiff_sqlx::ToSqlx::to_sqlx(due))
+        .execute(&mut *deleting)
+        .await
+        .unwrap();
+    let mut tx = world.store.begin().await.unwrap();
+    let event = world.event();
+    let accept = tx.accept(&content, &to, &event);
+    let finish = async {
+        // The delivery waits for the deletion, which then commits.
+        wait_for_a_lock(&world).await;
+        deleting.commit().await.unwrap();
+    };
+    let (accepted, ()) = tokio::join!(accept, finish);
+    assert!(matches!(accepted, Err(Error::ChunkGone)), "never a message without its bytes");
+}
+
+/// Returns when some session waits for a lock.
+async fn wait_for_a_lock(world: &World) {
+    let waiting = "select count(*) from pg_stat_activity
+                    where datname = current_database() and wait_event_type = 'Lock'";
+    while world.number(waiting).await == 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn chunks_in_opposite_orders_do_not_deadlock() {
+    let world = std::sync::Arc::new(World::new().await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for writer in 0..8u8 {
+        let world = world.clone();
+        tasks.spawn(async move {
+            for turn in 0..5u8 {
+                let mut pieces: Vec<Vec<u8>> = (0..60u8).map(|piece| vec![turn, piece, 7]).collect();
+                if writer % 2 == 0 {
+                    pieces.reverse();
+                }
+                let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+                world.content(&pieces).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(world.number("select count(*) from chunks").await, 300);
+}
+
+#[tokio::test]
+async fn condemned_chunks_pardoned_in_opposite_orders_do_not_deadlock() {
+    let world = std::sync::Arc::new(World::new().await);
+    let to = world.mailboxes(8).await;
+    let pieces: Vec<Vec<u8>> = (0..40u8).map(|piece| vec![piece, 9]).collect();
+    let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+    let ids = world.content(&pieces).await.chunk_ids;
+    let mut tasks = tokio::task::JoinSet::new();
+    for (at, target) in to.into_iter().enumerate() {
+        let (world, mut ids) = (world.clone(), ids.clone());
+        let sizes: Vec<Vec<u8>> = (0..40u8).map(|piece| vec![piece, 9]).collect();
+        if at % 2 == 0 {
+            ids.reverse();
+        }
+        tasks.spawn(async move {
+            let sizes: Vec<&[u8]> = sizes.iter().map(Vec::as_slice).collect();
+            for _ in 0..5 {
+                sqlx::query(
+                    "update chunks set condemned_at = now() where chunk_id in
+                             (select chunk_id from chunks order by chunk_id for no key update)",
+                )
+                .execute(&mut world.superuser().await)
+                .await
+                .unwrap();
+                let content = described(ids.clone(), &sizes);
+                let mut tx = world.store.begin().await.unwrap();
+                let (id, _) =
+                    tx.accept(&content, std::slice::from_ref(&target), &world.event()).await.unwrap();
+                tx.commit_known(&id).await.unwrap();
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn chunks_of_a_delivery_that_failed_are_found_a_day_later() {
+    let world = World::new().await;
+    world.content(&[b"never accepted"]).await;
+    world.sweep(world.now + SignedDuration::from_hours(23)).await;
+    let found = world.now + SignedDuration::from_hours(25);
+    world.sweep(found).await;
+    assert_eq!(world.number("select count(*) from chunks where condemned_at is not null").await, 1);
+    world.sweep(later(found)).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 0);
+}
+
+#[tokio::test]
+async fn objects_hold_large_content_and_go_after_their_chunks() {
+    let mut world = World::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let rng = std::sync::Arc::new(FixedBytes);
+    world.store.objects = Some(crate::Objects::open(directory.path(), rng).unwrap());
+    let to = world.mailboxes(1).await;
+    let large: Vec<u8> = (0..200_000u32).map(|n| blake3::hash(&n.to_be_bytes()).as_bytes()[0]).collect();
+    let delivered = world.content(&[&large[..100_000], &large[100_000..]]).await;
+    let files = || walk(directory.path());
+    assert_eq!(files(), 1, "one file for the message");
+    let mut read = world.store.read_chunks(&delivered.chunk_ids).await.unwrap();
+    read.sort_by_key(|(id, _)| *id);
+    let bytes: Vec<u8> = delivered
+        .chunk_ids
+        .iter()
+        .flat_map(|id| read.iter().find(|r| r.0 == *id).unwrap().1.clone())
+        .collect();
+    assert_eq!(bytes, large);
+    let due = world.condemned(&[&large[..100_000], &large[100_000..]], &to[0]).await;
+    world.sweep(due).await;
+    assert_eq!(files(), 1, "its rows have just gone");
+    world.sweep(later(due)).await;
+    assert_eq!(files(), 0);
+}
+
+#[derive(Debug)]
+struct FixedBytes;
+
+impl model::Rng for FixedBytes {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+}
+
+fn walk(directory: &std::path::Path) -> usize {
+    std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| if path.is_dir() { walk(&path) } else { 1 })
+        .sum()
+}
