@@ -4,11 +4,14 @@
 //! words both use. Invariants: no IO and no clock; nothing here panics, recurses on input depth or grows past the
 //! limits it is given, whatever the octets; what a command means is decided elsewhere.
 
+mod code;
 mod date;
 mod decoder;
 mod limits;
+mod line;
 mod parse;
 mod pattern;
+mod query;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -16,13 +19,15 @@ mod types;
 mod utf7;
 mod write;
 
+pub use code::{Code, Status};
 pub use decoder::{Decoder, Event, Reject};
 pub use limits::Limits;
 pub use parse::{SaslResponse, is_done};
+pub use query::{BodySection, DateTest, FetchItem, Partial, SearchKey, Section, SectionText};
 pub use sequence::{NoSuchMessage, SeqNumber, SeqRange, SequenceSet};
 pub use types::{
-    AppendMessage, AppendStart, BodySection, Code, Command, DateTest, FetchItem, Flag, List, ListPattern,
-    Mailbox, Partial, Request, SearchKey, Secret, Section, SectionText, Status, StatusItem, StoreMode, Tag,
+    AppendMessage, AppendStart, Command, Flag, List, ListPattern, Mailbox, Request, Secret, StatusItem,
+    StoreMode, Tag,
 };
 pub use utf7::{decode as decode_utf7, encode as encode_utf7};
 pub use write::{ListKind, StatusLine, Writer};

@@ -1,6 +1,6 @@
 //! Matching of LIST and LSUB patterns, in time linear in pattern × name whatever the wildcards.
 
-use super::types::ListPattern;
+use super::ListPattern;
 
 const INBOX: &[u8] = b"INBOX";
 

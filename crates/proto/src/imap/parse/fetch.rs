@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::message::sequence_set;
 use super::{Fault, Result};
-use crate::imap::types::{BodySection, Command, FetchItem, Partial, Section, SectionText};
+use crate::imap::{BodySection, Command, FetchItem, Partial, Section, SectionText};
 
 /// Items of one FETCH: each may be the whole message once more.
 const ITEMS_MAX: usize = 256;

@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, is_list_char, utf8};
 use super::{Fault, Result};
-use crate::imap::types::{Command, List, ListPattern, Mailbox, StatusItem};
 use crate::imap::utf7;
+use crate::imap::{Command, List, ListPattern, Mailbox, StatusItem};
 
 /// Patterns of one extended LIST: clients send one or two; each costs a pass over all names.
 const PATTERNS_MAX: usize = 32;

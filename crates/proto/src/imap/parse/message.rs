@@ -5,7 +5,7 @@ use super::mailbox::mailbox;
 use super::{Fault, Result};
 use crate::imap::date;
 use crate::imap::sequence::{SeqNumber, SeqRange, SequenceSet};
-use crate::imap::types::{AppendMessage, Command, Flag, Mailbox, StoreMode};
+use crate::imap::{AppendMessage, Command, Flag, Mailbox, StoreMode};
 use jiff::Timestamp;
 
 /// Flags in one list: twice what a mailbox can hold, so that "too many" is said where it is known.

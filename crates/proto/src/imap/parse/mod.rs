@@ -10,7 +10,7 @@ mod search;
 mod session;
 
 use super::decoder::Reject;
-use super::types::{AppendStart, Code, Command, Request, Status, Tag};
+use super::{AppendStart, Code, Command, Request, Status, Tag};
 use cursor::Cursor;
 
 pub(super) use cursor::is_astring_char;

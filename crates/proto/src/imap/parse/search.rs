@@ -5,7 +5,7 @@ use super::cursor::{Cursor, utf8};
 use super::message::sequence_set;
 use super::{Fault, Result};
 use crate::imap::date;
-use crate::imap::types::{Code, Command, DateTest, Flag, SearchKey, Status};
+use crate::imap::{Code, Command, DateTest, Flag, SearchKey, Status};
 use jiff::civil::Date;
 
 /// Operators open at once, runs of the same operator counting once: whoever walks the tree may recurse.

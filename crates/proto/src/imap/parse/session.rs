@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::{Fault, Result};
-use crate::imap::types::{Command, Secret};
+use crate::imap::{Command, Secret};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

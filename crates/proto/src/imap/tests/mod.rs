@@ -6,7 +6,7 @@ mod framing;
 mod hostile;
 mod responses;
 
-use super::{Command, Decoder, Event, Limits, Reject};
+use super::{Command, Decoder, Event, Limits, Reject, Tag};
 
 /// Roomy enough for every example, small enough to be overrun.
 pub(super) const LIMITS: Limits = Limits {
@@ -62,7 +62,7 @@ pub(super) fn parse(text: impl AsRef<[u8]>) -> Result<Command, Reject> {
             Ok(request.command.clone())
         }
         [Event::Rejected(reject), ..] => {
-            assert_eq!(reject.tag.as_ref().map(|tag| tag.as_str()), Some("t1"));
+            assert_eq!(reject.tag.as_ref().map(Tag::as_str), Some("t1"));
             Err(reject.clone())
         }
         other => panic!("{other:?}"),

@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 fn written(write: impl FnOnce(&mut Writer)) -> String {
     let mut writer = Writer::new();
     write(&mut writer);
-    assert!(writer.len() > 0 && !writer.is_empty());
+    assert!(!writer.is_empty());
     let text = String::from_utf8(writer.take()).unwrap();
     assert!(writer.is_empty());
     text

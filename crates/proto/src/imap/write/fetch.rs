@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::imap::date::write_date_time;
-use crate::imap::types::{BodySection, FetchItem, Section, SectionText};
+use crate::imap::{BodySection, FetchItem, Section, SectionText};
 use crate::mime::{Envelope, MailAddress, Structure};
 use jiff::Timestamp;
 use jiff::tz::Offset;

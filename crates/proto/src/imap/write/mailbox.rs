@@ -1,7 +1,7 @@
 //! Responses about mailboxes: LIST, STATUS, SEARCH, sizes and flags, namespaces, quotas.
 
 use super::Writer;
-use crate::imap::types::StatusItem;
+use crate::imap::StatusItem;
 use crate::imap::utf7;
 
 /// Which of the two list responses.

@@ -1,7 +1,7 @@
 //! Status responses with their codes, continuation requests, and what concerns the session.
 
 use super::Writer;
-use crate::imap::types::{Code, Status, Tag};
+use crate::imap::{Code, Status, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -171,49 +171,5 @@ impl Writer {
     fn code_number(&mut self, number: u64) {
         self.byte(b' ');
         self.number(number);
-    }
-}
-
-impl Code {
-    /// The code's atom.
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Alert => "ALERT",
-            Self::BadCharset => "BADCHARSET",
-            Self::Capability(_) => "CAPABILITY",
-            Self::Parse => "PARSE",
-            Self::PermanentFlags { .. } => "PERMANENTFLAGS",
-            Self::ReadOnly => "READ-ONLY",
-            Self::ReadWrite => "READ-WRITE",
-            Self::TryCreate => "TRYCREATE",
-            Self::UidNext(_) => "UIDNEXT",
-            Self::UidValidity(_) => "UIDVALIDITY",
-            Self::Unseen(_) => "UNSEEN",
-            Self::AppendUid(..) => "APPENDUID",
-            Self::CopyUid(..) => "COPYUID",
-            Self::UidNotSticky => "UIDNOTSTICKY",
-            Self::TooBig => "TOOBIG",
-            Self::OverQuota => "OVERQUOTA",
-            Self::UseAttr => "USEATTR",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::AuthenticationFailed => "AUTHENTICATIONFAILED",
-            Self::AuthorizationFailed => "AUTHORIZATIONFAILED",
-            Self::Expired => "EXPIRED",
-            Self::PrivacyRequired => "PRIVACYREQUIRED",
-            Self::ContactAdmin => "CONTACTADMIN",
-            Self::NoPerm => "NOPERM",
-            Self::InUse => "INUSE",
-            Self::ExpungeIssued => "EXPUNGEISSUED",
-            Self::Corruption => "CORRUPTION",
-            Self::ServerBug => "SERVERBUG",
-            Self::ClientBug => "CLIENTBUG",
-            Self::Cannot => "CANNOT",
-            Self::Limit => "LIMIT",
-            Self::AlreadyExists => "ALREADYEXISTS",
-            Self::NonExistent => "NONEXISTENT",
-            Self::NoModSeq => "NOMODSEQ",
-            Self::HighestModSeq(_) => "HIGHESTMODSEQ",
-            Self::Closed => "CLOSED",
-        }
     }
 }

@@ -1,0 +1,106 @@
+//! What FETCH and SEARCH ask for.
+
+use super::sequence::SequenceSet;
+use super::types::Flag;
+use jiff::civil::Date;
+use std::num::NonZeroU32;
+
+/// `fetch-att`; the macros ALL, FAST and FULL arrive expanded (RFC 3501 6.4.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchItem {
+    Envelope,
+    Flags,
+    InternalDate,
+    Rfc822,
+    Rfc822Header,
+    Rfc822Size,
+    Rfc822Text,
+    /// `BODY`: the structure without extension data.
+    Body,
+    BodyStructure,
+    Uid,
+    Section(BodySection),
+}
+
+/// `BODY[section]<offset.length>`, with `peek` for BODY.PEEK.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodySection {
+    pub section: Section,
+    pub peek: bool,
+    pub partial: Option<Partial>,
+}
+
+/// What is inside the brackets; no part and no text is the whole message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// `section-part`, each number from 1.
+    pub part: Vec<u32>,
+    pub text: Option<SectionText>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionText {
+    Header,
+    /// Field names as written.
+    HeaderFields(Vec<String>),
+    HeaderFieldsNot(Vec<String>),
+    Text,
+    /// Only with a part.
+    Mime,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// Octets from the section's start.
+    pub offset: u32,
+    /// Octets wanted.
+    pub length: NonZeroU32,
+}
+
+/// `search-key` (RFC 3501 6.4.4). OR chains and lists are flat: nesting only where the operators alternate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchKey {
+    All,
+    /// ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, KEYWORD: the message has the flag.
+    Has(Flag),
+    /// The UN… forms.
+    Lacks(Flag),
+    New,
+    Old,
+    Recent,
+    Bcc(String),
+    Body(String),
+    Cc(String),
+    From(String),
+    Subject(String),
+    Text(String),
+    To(String),
+    /// Field name and text; an empty text asks that the field be there.
+    Header(String, String),
+    /// By internal date, its time and zone disregarded.
+    Internal(DateTest, Date),
+    /// By the Date: header, its time and zone disregarded.
+    Sent(DateTest, Date),
+    /// More octets than.
+    Larger(u64),
+    /// Fewer octets than.
+    Smaller(u64),
+    /// By message sequence number.
+    Sequence(SequenceSet),
+    Uid(SequenceSet),
+    Not(Box<SearchKey>),
+    /// At least two.
+    Or(Vec<SearchKey>),
+    /// At least two.
+    And(Vec<SearchKey>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateTest {
+    /// BEFORE: earlier than the date.
+    Before,
+    /// ON: within the date.
+    On,
+    /// SINCE: within the date or later.
+    Since,
+}
