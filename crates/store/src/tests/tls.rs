@@ -37,16 +37,20 @@ fn the_certificate_and_the_name_are_checked() {
         migrated_when_up(&good).await;
         let stranger =
             migrate(&url("localhost", "stranger.crt", "verify-full")).await.expect_err("not its issuer");
-        assert!(matches!(stranger, MigrateError::Database(sqlx::Error::Tls(_))), "{stranger:?}");
+        assert!(is_about_the_certificate(&stranger), "{stranger:?}");
         let other_name =
             migrate(&url("127.0.0.1", "server.crt", "verify-full")).await.expect_err("not its name");
-        assert!(matches!(other_name, MigrateError::Database(sqlx::Error::Tls(_))), "{other_name:?}");
+        assert!(is_about_the_certificate(&other_name), "{other_name:?}");
         migrate(&url("127.0.0.1", "server.crt", "verify-ca")).await.expect("the name is not asked for");
         // The server's access rules name TLS only.
         migrate(&url("localhost", "server.crt", "disable")).await.expect_err("not in the clear");
 
         drop(server);
     });
+}
+
+fn is_about_the_certificate(error: &MigrateError) -> bool {
+    matches!(error, MigrateError::Database(_)) && error.to_string().contains("invalid peer certificate")
 }
 
 /// Tries until the server has started.
