@@ -1,0 +1,42 @@
+//! IMAP4rev1 (RFC 3501) with the extensions in `capability`: one file per command, [`table`] lists them.
+//!
+//! Invariants: `proto::imap` knows the octets, `engine` knows what may be done, this module knows the order of things;
+//! [`wire`] alone touches a socket and [`tracker`] alone knows sequence numbers; no password is taken without TLS.
+
+mod append;
+mod authenticate;
+mod capability;
+mod close;
+mod copy;
+mod create;
+mod delete;
+mod driver;
+mod enable;
+mod expunge;
+mod fetch;
+mod flags;
+mod id;
+mod idle;
+mod limits;
+mod list;
+mod login;
+mod lsub;
+mod names;
+mod namespace;
+mod noop;
+mod quota;
+mod rename;
+mod reply;
+mod search;
+mod section;
+mod select;
+mod session;
+mod starttls;
+mod status;
+mod store;
+mod subscribe;
+mod table;
+mod tracker;
+mod wire;
+
+pub use driver::{REFUSED, Security, Service, serve};

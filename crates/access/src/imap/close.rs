@@ -1,0 +1,27 @@
+//! CLOSE (RFC 3501 6.4.2) and UNSELECT (RFC 3691).
+
+use super::reply::{Outcome, Reply};
+use super::session::{Door, Known, State};
+
+/// Expunges without telling, and leaves the mailbox.
+pub(crate) async fn close(door: &mut Door, state: &mut State) -> Outcome {
+    if let State::Selected(selected) = state
+        && !selected.read_only
+    {
+        door.engine.expunge(&selected.who, selected.folder, None).await?;
+    }
+    leave(state);
+    Ok(Reply::ok("CLOSE completed"))
+}
+
+/// Leaves the mailbox as it is.
+pub(crate) fn unselect(state: &mut State) -> Reply {
+    leave(state);
+    Reply::ok("UNSELECT completed")
+}
+
+fn leave(state: &mut State) {
+    if let State::Selected(selected) = state {
+        *state = State::Known(Known { who: selected.who.clone() });
+    }
+}

@@ -1,0 +1,53 @@
+//! CREATE (RFC 3501 6.3.3; the USE parameter of RFC 6154 3 is understood, though not announced).
+
+use super::names;
+use super::reply::{Outcome, Reply};
+use super::session::Door;
+use engine::{CreateError, Principal};
+use model::SpecialUse;
+use proto::imap::{Code, Mailbox};
+
+pub(crate) async fn create(
+    door: &mut Door,
+    who: &Principal,
+    mailbox: &Mailbox,
+    special_use: &[String],
+) -> Outcome {
+    let name = names::folder_name(mailbox)?;
+    let special_use = wanted_use(special_use)?;
+    match door.engine.create_folder(who, &name, special_use).await {
+        Ok(_) => Ok(Reply::ok("CREATE completed")),
+        // RFC 5530 3
+        Err(CreateError::Exists) => Err(Reply::no("The mailbox exists").code(Code::AlreadyExists).into()),
+        Err(CreateError::TooMany) => Err(Reply::no("Too many mailboxes").code(Code::Limit).into()),
+        Err(CreateError::Engine(error)) => Err(error.into()),
+    }
+}
+
+/// RFC 6154 3: an attribute that cannot be given fails the command with USEATTR.
+fn wanted_use(attributes: &[String]) -> Result<Option<SpecialUse>, Reply> {
+    match attributes {
+        [] => Ok(None),
+        [one] => SpecialUse::ALL
+            .into_iter()
+            .find(|special| special.attribute().eq_ignore_ascii_case(one))
+            .map(Some)
+            .ok_or_else(|| Reply::no("This special use is not supported").code(Code::UseAttr)),
+        _ => Err(Reply::no("A mailbox has one special use").code(Code::UseAttr)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_uses_by_their_attributes() {
+        let wanted =
+            |names: &[&str]| wanted_use(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(wanted(&[]), Ok(None));
+        assert_eq!(wanted(&["\\sent"]), Ok(Some(SpecialUse::Sent)));
+        assert_eq!(wanted(&["\\All"]).unwrap_err().code, Some(Code::UseAttr));
+        assert_eq!(wanted(&["\\Sent", "\\Junk"]).unwrap_err().code, Some(Code::UseAttr));
+    }
+}

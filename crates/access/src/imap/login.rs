@@ -1,0 +1,82 @@
+//! LOGIN (RFC 3501 6.2.3), and what it shares with AUTHENTICATE: the check, the limits, the log lines.
+
+use super::capability::capabilities;
+use super::limits::FAILED_LOGINS_MAX;
+use super::reply::{Failure, Reply};
+use super::session::{Door, Fresh, Known, State};
+use super::wire::Ended;
+use engine::LoginError;
+use proto::imap::{Code, Limits, Secret};
+use proto::sasl::Credentials;
+
+pub(crate) async fn login(
+    door: &mut Door,
+    fresh: &mut Fresh,
+    user: &str,
+    password: &Secret,
+) -> Result<Known, Failure> {
+    require_tls(door)?;
+    let Some(password) = password.as_str() else {
+        return Err(refused(fresh, "password is not UTF-8", denied()));
+    };
+    check(door, fresh, &Credentials::new(user.to_owned(), password.to_owned())).await
+}
+
+/// RFC 3501 6.2.3, RFC 9051 11.1: a password never crosses the network in plain text.
+pub(crate) fn require_tls(door: &Door) -> Result<(), Reply> {
+    if door.encrypted { Ok(()) } else { Err(Reply::no("Use TLS first").code(Code::PrivacyRequired)) }
+}
+
+/// Asks the engine, which also delays and counts what is wrong.
+pub(crate) async fn check(
+    door: &mut Door,
+    fresh: &mut Fresh,
+    credentials: &Credentials,
+) -> Result<Known, Failure> {
+    let user = credentials.user();
+    match door.engine.log_in(user, credentials.password(), &door.origin).await {
+        Ok(who) => {
+            tracing::info!(user = %who.address(), "logged in");
+            let append_bytes = door.engine.message_bytes_max();
+            door.wire.decoder().set_limits(Limits { append_bytes, ..Limits::AFTER_LOGIN });
+            Ok(Known { who })
+        }
+        Err(error) => {
+            tracing::info!(user = %user.escape_debug(), ?error, "login refused");
+            let (reason, reply) = match error {
+                LoginError::Denied => ("denied", denied()),
+                // RFC 5530 3
+                LoginError::Locked => {
+                    ("locked", Reply::no("This mailbox is locked").code(Code::ContactAdmin))
+                }
+                LoginError::PasswordChangeRequired => {
+                    ("expired", Reply::no("Change your password on the web first").code(Code::Expired))
+                }
+                LoginError::TooManyAttempts => {
+                    ("too many", Reply::no("Too many attempts, wait a while").code(Code::Limit))
+                }
+                LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),
+            };
+            Err(refused(fresh, reason, reply))
+        }
+    }
+}
+
+fn denied() -> Reply {
+    // The same words whether the mailbox exists or not.
+    Reply::no("Wrong address or password").code(Code::AuthenticationFailed)
+}
+
+fn refused(fresh: &mut Fresh, reason: &'static str, reply: Reply) -> Failure {
+    fresh.failed_logins += 1;
+    if fresh.failed_logins >= FAILED_LOGINS_MAX {
+        tracing::info!(reason, "too many failed logins on one connection");
+        return Ended::Bye("Too many failed logins").into();
+    }
+    reply.into()
+}
+
+/// OK with the capabilities that are now true (RFC 3501 6.2.2, 6.2.3).
+pub(crate) fn welcome(door: &Door, state: &State) -> Reply {
+    Reply::ok("Logged in").code(Code::Capability(capabilities(door, state)))
+}

@@ -1,0 +1,24 @@
+//! RENAME (RFC 3501 6.3.5): what is below follows; of INBOX the messages move and INBOX stays.
+
+use super::names;
+use super::reply::{Outcome, Reply};
+use super::session::Door;
+use engine::{Principal, RenameError};
+use proto::imap::{Code, Mailbox};
+
+pub(crate) async fn rename(door: &mut Door, who: &Principal, from: &Mailbox, to: &Mailbox) -> Outcome {
+    let from = names::existing_name(from)?;
+    let to = names::folder_name(to)?;
+    // RFC 5530 3
+    let refused = match door.engine.rename_folder(who, &from, &to).await {
+        Ok(()) => return Ok(Reply::ok("RENAME completed")),
+        Err(RenameError::Exists) => Reply::no("The new name is taken").code(Code::AlreadyExists),
+        Err(RenameError::NotFound) => names::nonexistent(),
+        Err(RenameError::IntoItself) => Reply::no("A mailbox cannot move into itself").code(Code::Cannot),
+        Err(RenameError::BadName) => {
+            Reply::no("A name below would be too long or too deep").code(Code::Cannot)
+        }
+        Err(RenameError::Engine(error)) => return Err(error.into()),
+    };
+    Err(refused.into())
+}

@@ -1,0 +1,131 @@
+//! SEARCH (RFC 3501 6.4.4): what the folder view knows decides first; only messages it leaves open are read.
+//!
+//! Invariants: a batch of messages is open at a time, of each one part of its text; other tasks run in between.
+
+mod key;
+mod text;
+
+use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_SCAN};
+use super::reply::{Failure, Outcome, Reply};
+use super::session::{Door, Selected};
+use engine::{Body, Message};
+use jiff::tz::Offset;
+use key::{Compiled, Verdicts};
+use model::Uid;
+use proto::imap::{Code, SearchKey};
+use std::ops::Range;
+
+/// Days begin and end here for everybody: Việt Nam has one zone, without summer time. INTERNALDATE is shown in it, so
+/// that a search by date finds what the client shows (RFC 3501 6.4.4 disregards the zone).
+pub(crate) const ZONE: Offset = jiff::tz::offset(7);
+
+pub(crate) async fn search(door: &mut Door, selected: &Selected, uid: bool, key: &SearchKey) -> Outcome {
+    let Some(compiled) = Compiled::new(key, &selected.tracker) else {
+        return Err(Reply::no("Too many texts in one search").code(Code::Limit).into());
+    };
+    let mut found: Vec<u32> = Vec::new();
+    let count = selected.tracker.exists() as usize;
+    for start in (0..count).step_by(SEARCH_SCAN) {
+        let scanned = start..(start + SEARCH_SCAN).min(count);
+        let mut hits = Vec::new();
+        let mut open = Vec::new();
+        for position in scanned {
+            // RFC 2180 4.3: what is expunged is not found.
+            let Some(listed) = selected.tracker.at(position).filter(|listed| !listed.gone) else { continue };
+            match compiled.by_view(&selected.tracker, position, &listed) {
+                Some(true) => hits.push((position, listed.entry.uid)),
+                Some(false) => {}
+                None => open.push((position, listed.entry.uid)),
+            }
+        }
+        for batch in open.chunks(SEARCH_BATCH) {
+            read(door, selected, &compiled, batch, &mut hits).await?;
+        }
+        hits.sort_unstable();
+        let number = |position: usize| u32::try_from(position + 1).unwrap_or(u32::MAX);
+        found.extend(hits.into_iter().map(|(position, Uid(of))| if uid { of } else { number(position) }));
+        tokio::task::yield_now().await;
+    }
+    door.wire.out.search(found);
+    Ok(Reply::ok("SEARCH completed"))
+}
+
+/// Decides a batch of messages by their text.
+async fn read(
+    door: &Door,
+    selected: &Selected,
+    compiled: &Compiled,
+    batch: &[(usize, Uid)],
+    hits: &mut Vec<(usize, Uid)>,
+) -> Result<(), Failure> {
+    let view = selected.tracker.view();
+    let uids: Vec<Uid> = batch.iter().map(|(_, uid)| *uid).collect();
+    let messages = door.engine.messages(&selected.who, view, &uids, compiled.wanted()).await?;
+    let mut open: Vec<((usize, Uid), Message, Verdicts)> = Vec::new();
+    for (&(position, uid), message) in batch.iter().zip(messages) {
+        // Swept meanwhile: it has no text.
+        let (Some(message), Some(listed)) = (message, selected.tracker.at(position)) else { continue };
+        let mut verdicts = compiled.verdicts();
+        text::by_envelope(compiled, &message, &mut verdicts);
+        match compiled.decide(&selected.tracker, position, &listed, &verdicts) {
+            Some(true) => hits.push((position, uid)),
+            Some(false) => {}
+            None => open.push(((position, uid), message, verdicts)),
+        }
+    }
+    let mut rest = open.as_mut_slice();
+    while !rest.is_empty() {
+        let count = prefetch(door, compiled, rest).await?;
+        let (now, later) = rest.split_at_mut(count.clamp(1, rest.len()));
+        for (place, message, verdicts) in now {
+            if by_text(selected, compiled, place.0, message, verdicts).await? {
+                hits.push(*place);
+            }
+            tokio::task::yield_now().await;
+        }
+        rest = later;
+    }
+    Ok(())
+}
+
+/// Reads the header, then, if that does not decide, the rest.
+async fn by_text(
+    selected: &Selected,
+    compiled: &Compiled,
+    position: usize,
+    message: &Message,
+    verdicts: &mut Verdicts,
+) -> Result<bool, Failure> {
+    let Some(listed) = selected.tracker.at(position) else { return Ok(false) };
+    let (Some(structure), Some(body)) = (&message.structure, &message.body) else { return Ok(false) };
+    text::by_header(compiled, structure, body, verdicts).await?;
+    if let Some(decided) = compiled.decide(&selected.tracker, position, &listed, verdicts) {
+        return Ok(decided);
+    }
+    text::by_body(compiled, structure, body, verdicts).await?;
+    Ok(compiled.decide(&selected.tracker, position, &listed, verdicts).unwrap_or(false))
+}
+
+/// Brings what the first of the open messages need into memory, in one query; says how many they are.
+async fn prefetch(
+    door: &Door,
+    compiled: &Compiled,
+    open: &[((usize, Uid), Message, Verdicts)],
+) -> Result<usize, Failure> {
+    let mut wanted: Vec<(&Body, Range<u64>)> = Vec::new();
+    let (mut bytes, mut count) = (0, 0);
+    for (_, message, _) in open {
+        if let (Some(structure), Some(body)) = (&message.structure, &message.body) {
+            let end = if compiled.reads_bodies() { body.size() } else { structure.root().body_start };
+            let end = end.min(PREFETCH_EACH_BYTES);
+            if bytes > 0 && bytes + end > PREFETCH_BYTES {
+                break;
+            }
+            bytes += end;
+            wanted.push((body, 0..end));
+        }
+        count += 1;
+    }
+    door.engine.prefetch(&wanted).await?;
+    Ok(count)
+}

@@ -1,0 +1,232 @@
+//! A search key made ready: sets resolved, texts folded, and three-valued logic over what is known so far.
+
+use super::ZONE;
+use super::text::fold;
+use crate::imap::flags;
+use crate::imap::limits::SEARCH_TEXTS_MAX;
+use crate::imap::tracker::{Listed, Listing, Tracker};
+use engine::{ViewEntry, Wanted};
+use jiff::civil::Date;
+use model::Flags;
+use proto::imap::{DateTest, Flag, SearchKey};
+
+/// One message's answers to [`Compiled::tests`]; `None` is not known yet.
+pub(crate) type Verdicts = Vec<Option<bool>>;
+
+/// What cannot be told without reading something of the message. Needles are folded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Test {
+    From(String),
+    To(String),
+    Cc(String),
+    Bcc(String),
+    Subject(String),
+    Sent(DateTest, Date),
+    /// Field name and needle; an empty needle asks that the field be there.
+    Header(String, String),
+    Body(String),
+    Text(String),
+}
+
+#[derive(Debug)]
+enum Node {
+    All,
+    Flag(Flags),
+    /// In lower case.
+    Keyword(String),
+    Recent,
+    Internal(DateTest, Date),
+    Larger(u64),
+    Smaller(u64),
+    /// Ascending spans, both ends included.
+    Numbers(Vec<(u32, u32)>),
+    Uids(Vec<(u32, u32)>),
+    Test(usize),
+    Not(Box<Node>),
+    Or(Vec<Node>),
+    And(Vec<Node>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    root: Node,
+    tests: Vec<Test>,
+}
+
+impl Compiled {
+    /// `None` when there are more texts than one command may search for.
+    pub(crate) fn new<V: Listing>(key: &SearchKey, tracker: &Tracker<V>) -> Option<Self> {
+        let mut compiler = Compiler {
+            count: tracker.exists(),
+            last_uid: tracker.last_uid().map_or(0, |uid| uid.0),
+            tests: Vec::new(),
+        };
+        let root = compiler.node(key);
+        (compiler.tests.len() <= SEARCH_TEXTS_MAX).then_some(Self { root, tests: compiler.tests })
+    }
+
+    pub(crate) fn tests(&self) -> &[Test] {
+        &self.tests
+    }
+
+    pub(crate) fn verdicts(&self) -> Verdicts {
+        vec![None; self.tests.len()]
+    }
+
+    /// What must be loaded of a message to decide about it.
+    pub(crate) fn wanted(&self) -> Wanted {
+        let reads =
+            self.tests.iter().any(|test| matches!(test, Test::Header(..) | Test::Body(_) | Test::Text(_)));
+        Wanted { envelope: true, structure: reads, preview: false, body: reads }
+    }
+
+    pub(crate) fn reads_bodies(&self) -> bool {
+        self.tests.iter().any(|test| matches!(test, Test::Body(_) | Test::Text(_)))
+    }
+
+    /// What the folder view alone says.
+    pub(crate) fn by_view<V: Listing>(
+        &self,
+        tracker: &Tracker<V>,
+        position: usize,
+        listed: &Listed<'_, V>,
+    ) -> Option<bool> {
+        self.decide(tracker, position, listed, &[])
+    }
+
+    /// What the view and the verdicts so far say; `None` if it still depends.
+    pub(crate) fn decide<V: Listing>(
+        &self,
+        tracker: &Tracker<V>,
+        position: usize,
+        listed: &Listed<'_, V>,
+        verdicts: &[Option<bool>],
+    ) -> Option<bool> {
+        let facts = Facts {
+            number: u32::try_from(position + 1).unwrap_or(u32::MAX),
+            entry: listed.entry,
+            keywords: listed.home.keyword_names(listed.entry),
+            recent: tracker.is_recent(listed.entry.uid),
+            verdicts,
+        };
+        self.root.decide(&facts)
+    }
+}
+
+/// One message as far as it is known.
+struct Facts<'a> {
+    number: u32,
+    entry: &'a ViewEntry,
+    keywords: Vec<&'a str>,
+    recent: bool,
+    verdicts: &'a [Option<bool>],
+}
+
+impl Node {
+    /// The parser bounds the depth.
+    fn decide(&self, facts: &Facts<'_>) -> Option<bool> {
+        let known = match self {
+            Self::All => true,
+            Self::Flag(flag) => facts.entry.flags.contains(*flag),
+            Self::Keyword(name) => facts.keywords.iter().any(|keyword| keyword.eq_ignore_ascii_case(name)),
+            Self::Recent => facts.recent,
+            Self::Internal(test, date) => {
+                holds(*test, ZONE.to_datetime(facts.entry.internal_date).date(), *date)
+            }
+            Self::Larger(bytes) => u64::from(facts.entry.size) > *bytes,
+            Self::Smaller(bytes) => u64::from(facts.entry.size) < *bytes,
+            Self::Numbers(spans) => within(spans, facts.number),
+            Self::Uids(spans) => within(spans, facts.entry.uid.0),
+            Self::Test(index) => return facts.verdicts.get(*index).copied().flatten(),
+            Self::Not(node) => return node.decide(facts).map(|held| !held),
+            Self::Or(nodes) => return first(nodes, facts, true),
+            Self::And(nodes) => return first(nodes, facts, false),
+        };
+        Some(known)
+    }
+}
+
+/// OR is decided by the first that holds, AND by the first that does not.
+fn first(nodes: &[Node], facts: &Facts<'_>, decisive: bool) -> Option<bool> {
+    let mut open = false;
+    for node in nodes {
+        match node.decide(facts) {
+            Some(held) if held == decisive => return Some(decisive),
+            Some(_) => {}
+            None => open = true,
+        }
+    }
+    (!open).then_some(!decisive)
+}
+
+/// RFC 3501 6.4.4: BEFORE, ON, SINCE.
+pub(crate) fn holds(test: DateTest, date: Date, wanted: Date) -> bool {
+    match test {
+        DateTest::Before => date < wanted,
+        DateTest::On => date == wanted,
+        DateTest::Since => date >= wanted,
+    }
+}
+
+fn within(spans: &[(u32, u32)], number: u32) -> bool {
+    let after = spans.partition_point(|(low, _)| *low <= number);
+    after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|(_, high)| number <= *high)
+}
+
+struct Compiler {
+    count: u32,
+    last_uid: u32,
+    tests: Vec<Test>,
+}
+
+impl Compiler {
+    fn node(&mut self, key: &SearchKey) -> Node {
+        match key {
+            SearchKey::All => Node::All,
+            SearchKey::Has(flag) => flag_node(flag),
+            SearchKey::Lacks(flag) => not(flag_node(flag)),
+            // RFC 3501 6.4.4: NEW is RECENT UNSEEN, OLD is NOT RECENT.
+            SearchKey::New => Node::And(vec![Node::Recent, not(Node::Flag(Flags::SEEN))]),
+            SearchKey::Old => not(Node::Recent),
+            SearchKey::Recent => Node::Recent,
+            SearchKey::Internal(test, date) => Node::Internal(*test, *date),
+            SearchKey::Larger(bytes) => Node::Larger(*bytes),
+            SearchKey::Smaller(bytes) => Node::Smaller(*bytes),
+            SearchKey::Sequence(set) => Node::Numbers(set.spans(self.count)),
+            SearchKey::Uid(set) => Node::Uids(set.spans(self.last_uid)),
+            SearchKey::Not(key) => not(self.node(key)),
+            SearchKey::Or(keys) => Node::Or(keys.iter().map(|key| self.node(key)).collect()),
+            SearchKey::And(keys) => Node::And(keys.iter().map(|key| self.node(key)).collect()),
+            SearchKey::From(text) => self.test(Test::From(fold(text))),
+            SearchKey::To(text) => self.test(Test::To(fold(text))),
+            SearchKey::Cc(text) => self.test(Test::Cc(fold(text))),
+            SearchKey::Bcc(text) => self.test(Test::Bcc(fold(text))),
+            SearchKey::Subject(text) => self.test(Test::Subject(fold(text))),
+            SearchKey::Sent(test, date) => self.test(Test::Sent(*test, *date)),
+            SearchKey::Header(name, text) => self.test(Test::Header(name.clone(), fold(text))),
+            SearchKey::Body(text) => self.test(Test::Body(fold(text))),
+            SearchKey::Text(text) => self.test(Test::Text(fold(text))),
+        }
+    }
+
+    fn test(&mut self, test: Test) -> Node {
+        let index = self.tests.iter().position(|known| *known == test).unwrap_or_else(|| {
+            self.tests.push(test);
+            self.tests.len() - 1
+        });
+        Node::Test(index)
+    }
+}
+
+fn not(node: Node) -> Node {
+    Node::Not(Box::new(node))
+}
+
+fn flag_node(flag: &Flag) -> Node {
+    match (flags::system(flag), flag) {
+        (Some(bit), _) => Node::Flag(bit),
+        (None, Flag::Recent) => Node::Recent,
+        // A `\` flag that nobody defined is on no message, as no keyword begins with `\`.
+        (None, other) => Node::Keyword(other.as_str().to_ascii_lowercase()),
+    }
+}

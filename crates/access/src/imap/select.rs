@@ -1,0 +1,105 @@
+//! SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2).
+
+use super::reply::{Failure, Outcome, Reply};
+use super::session::{Door, Known, Selected, State};
+use super::tracker::Tracker;
+use super::{flags, names};
+use engine::{FolderView, Principal};
+use model::{Flags, FolderId, Uid};
+use proto::imap::{Code, Mailbox, StatusLine};
+use std::sync::Arc;
+
+pub(crate) async fn select(
+    door: &mut Door,
+    state: &mut State,
+    mailbox: &Mailbox,
+    read_only: bool,
+) -> Outcome {
+    let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
+    if matches!(state, State::Selected(_)) {
+        // RFC 3501 6.3.1: the old mailbox is left before the new one is tried, and stays left when that fails.
+        *state = State::Known(Known { who: who.clone() });
+    }
+    let name = names::existing_name(mailbox)?;
+    let Some(folder) = door.engine.folder(&who, &name).await? else {
+        return Err(names::nonexistent().into());
+    };
+    let selected = open(door, who, folder.id, read_only).await?;
+    greet(door, &selected);
+    *state = State::Selected(Box::new(selected));
+    // RFC 3501 6.3.1, 6.3.2: the code says which it is.
+    Ok(if read_only {
+        Reply::ok("EXAMINE completed").code(Code::ReadOnly)
+    } else {
+        Reply::ok("SELECT completed").code(Code::ReadWrite)
+    })
+}
+
+async fn open(
+    door: &mut Door,
+    who: Principal,
+    folder: FolderId,
+    read_only: bool,
+) -> Result<Selected, Failure> {
+    let (view, recent_from) = if read_only {
+        // RFC 3501 6.3.2: EXAMINE takes \Recent from nobody.
+        let view = door.engine.view(&who, folder).await?;
+        let unclaimed = door.engine.folder_status(&who, folder).await?.recent;
+        let from = unclaimed_from(&view, unclaimed);
+        (view, from)
+    } else {
+        // The view comes second, so that every message of the claim is in it.
+        let from = door.engine.claim_recent(&who, folder).await?;
+        (door.engine.view(&who, folder).await?, from)
+    };
+    let keywords_told = view.all_keywords().count();
+    let tracker = Tracker::new(view, recent_from);
+    Ok(Selected { who, folder, read_only, tracker, keywords_told, owed_flags: Vec::new() })
+}
+
+/// Claims go upwards, so the unclaimed messages are the last `count`.
+fn unclaimed_from(view: &Arc<FolderView>, count: u32) -> Uid {
+    let entries = view.entries();
+    let first = entries.len().saturating_sub(count as usize);
+    entries.get(first).map_or(Uid(u32::MAX), |entry| entry.uid)
+}
+
+/// The responses of RFC 3501 6.3.1 in the order clients are used to.
+fn greet(door: &mut Door, selected: &Selected) {
+    flags_lines(door, selected);
+    let tracker = &selected.tracker;
+    let (exists, recent) = (tracker.exists(), tracker.recent_count());
+    let out = &mut door.wire.out;
+    out.exists(exists);
+    out.recent(recent);
+    let view = tracker.view();
+    let unseen = view.entries().iter().position(|entry| !entry.flags.contains(Flags::SEEN));
+    if let Some(position) = unseen {
+        let number = u32::try_from(position + 1).unwrap_or(u32::MAX);
+        out.untagged(&StatusLine::ok("First unseen").with(Code::Unseen(number)));
+    }
+    let (validity, next) = (view.folder().uid_validity, view.folder().uid_next);
+    out.untagged(&StatusLine::ok("UIDs valid").with(Code::UidValidity(validity.0)));
+    out.untagged(&StatusLine::ok("Predicted next UID").with(Code::UidNext(next.0)));
+}
+
+/// FLAGS again, when a keyword was used for the first time.
+pub(crate) fn tell_flags(door: &mut Door, selected: &mut Selected) {
+    selected.keywords_told = selected.tracker.view().all_keywords().count();
+    flags_lines(door, selected);
+}
+
+/// FLAGS and PERMANENTFLAGS (RFC 3501 7.2.6, 7.1).
+fn flags_lines(door: &mut Door, selected: &Selected) {
+    let system = flags::names(Flags::ALL);
+    let names: Vec<&str> = system.into_iter().chain(selected.tracker.view().all_keywords()).collect();
+    door.wire.out.flags(names.iter().copied());
+    let kept = if selected.read_only {
+        StatusLine::ok("Nothing can be changed").with(Code::PermanentFlags { flags: vec![], any: false })
+    } else {
+        let flags = names.iter().map(|name| (*name).to_owned()).collect();
+        // RFC 3501 7.1: \* says that keywords are made by using them.
+        StatusLine::ok("Flags are kept").with(Code::PermanentFlags { flags, any: true })
+    };
+    door.wire.out.untagged(&kept);
+}

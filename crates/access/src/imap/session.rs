@@ -1,0 +1,160 @@
+//! What a session knows in each of its states (RFC 3501 3).
+//!
+//! Invariants: a command gets the state it is legal in, so none can run without what that state has; sequence
+//! numbers are the [`Tracker`]'s alone; the client is brought up to date only in [`Selected::sync`].
+
+use super::reply::{FOLDER_GONE, Failure};
+use super::tracker::{Delta, Expunges, Tracker};
+use super::wire::{Ended, Wire};
+use super::{fetch, select};
+use engine::{Engine, FolderView, Origin, Principal};
+use model::{FolderId, Uid};
+use proto::imap::{NoSuchMessage, SequenceSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What every command has at hand: the connection and the system behind it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) wire: Wire,
+    pub(crate) engine: Engine,
+    pub(crate) origin: Origin,
+    pub(crate) encrypted: bool,
+    /// Set where STARTTLS is possible: the connection is plain and there is a certificate.
+    pub(crate) starttls: Option<Arc<rustls::ServerConfig>>,
+}
+
+/// RFC 3501 3: not authenticated, authenticated, selected. LOGOUT ends the connection at once.
+#[derive(Debug)]
+pub(crate) enum State {
+    Fresh(Fresh),
+    Known(Known),
+    // Boxed: most of 5,000 idle connections are in it, and the others should not pay for its size.
+    Selected(Box<Selected>),
+}
+
+/// Nobody yet.
+#[derive(Debug, Default)]
+pub(crate) struct Fresh {
+    pub(crate) failed_logins: u32,
+}
+
+/// Somebody, without a mailbox.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) who: Principal,
+}
+
+/// Somebody in a mailbox.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    pub(crate) who: Principal,
+    pub(crate) folder: FolderId,
+    /// EXAMINE: nothing may change, not even \Recent (RFC 3501 6.3.2).
+    pub(crate) read_only: bool,
+    pub(crate) tracker: Tracker,
+    /// How many keywords the last FLAGS response named; they only grow.
+    pub(crate) keywords_told: usize,
+    /// Uids whose flags the command under way must tell, changed or not; ascending.
+    pub(crate) owed_flags: Vec<Uid>,
+}
+
+impl State {
+    /// Whoever is logged in.
+    pub(crate) fn who(&self) -> Option<&Principal> {
+        match self {
+            Self::Fresh(_) => None,
+            Self::Known(known) => Some(&known.who),
+            Self::Selected(selected) => Some(&selected.who),
+        }
+    }
+}
+
+impl Selected {
+    /// Tells the client what has changed in the folder since it was last told.
+    pub(crate) async fn sync(&mut self, door: &mut Door, expunges: Expunges) -> Result<(), Failure> {
+        let view = match door.engine.view(&self.who, self.folder).await {
+            Ok(view) => view,
+            Err(engine::Error::NotFound) => return Err(FOLDER_GONE.into()),
+            Err(error) => return Err(error.into()),
+        };
+        if self.tracker.grows_with(&view) {
+            self.claim_recent(door, &view).await?;
+        }
+        let forced = std::mem::take(&mut self.owed_flags);
+        let Ok(delta) = self.tracker.advance(&view, expunges, &forced) else {
+            tracing::error!(folder = %self.folder, "uids of a folder did not only grow");
+            return Err(Ended::Bye("The mailbox was renumbered, select it again").into());
+        };
+        self.tell(door, &delta).await
+    }
+
+    /// New messages are \Recent for the session that hears of them first (RFC 3501 2.3.2).
+    async fn claim_recent(&mut self, door: &Door, view: &Arc<FolderView>) -> Result<(), Failure> {
+        let from = if self.read_only {
+            // RFC 3501 2.3.2: where it cannot be known who was first, the message is recent.
+            self.tracker.last_uid().map_or(Uid(1), |last| Uid(last.0.saturating_add(1)))
+        } else {
+            door.engine.claim_recent(&self.who, self.folder).await?
+        };
+        self.tracker.claim(from, view);
+        Ok(())
+    }
+
+    async fn tell(&mut self, door: &mut Door, delta: &Delta) -> Result<(), Failure> {
+        if delta.is_empty() {
+            return Ok(());
+        }
+        for number in &delta.expunged {
+            // RFC 3501 7.4.1
+            door.wire.out.expunge(*number);
+            door.wire.relieve().await?;
+        }
+        if let Some(count) = delta.exists {
+            // RFC 3501 7.3.1
+            door.wire.out.exists(count);
+        }
+        if let Some(count) = delta.recent {
+            // RFC 3501 7.3.2
+            door.wire.out.recent(count);
+        }
+        if self.tracker.view().all_keywords().count() != self.keywords_told {
+            select::tell_flags(door, self);
+        }
+        for position in &delta.changed {
+            fetch::tell_flags(door, self, *position);
+            door.wire.relieve().await?;
+        }
+        Ok(())
+    }
+
+    /// Positions that a set names, ascending spans (RFC 3501 9: `*` is the largest number in use).
+    pub(crate) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<Vec<Range<usize>>, NoSuchMessage> {
+        let count = self.tracker.exists();
+        if uid {
+            let last = self.tracker.last_uid().map_or(0, |uid| uid.0);
+            let spans = set.spans(last).into_iter();
+            // RFC 3501 6.4.8: a uid that is not there is ignored.
+            return Ok(spans.map(|(low, high)| self.tracker.span_of_uids(low, high)).collect());
+        }
+        let spans = set.spans(count);
+        if count == 0 || spans.last().is_some_and(|(_, high)| *high > count) {
+            return Err(NoSuchMessage);
+        }
+        Ok(spans.into_iter().map(|(low, high)| self.tracker.span_of_numbers(low, high)).collect())
+    }
+
+    /// The uids at `spans`, and whether some of them are gone (they are left out).
+    pub(crate) fn living(&self, spans: &[Range<usize>]) -> (Vec<Uid>, bool) {
+        let mut some_gone = false;
+        let mut uids = Vec::with_capacity(spans.iter().map(ExactSizeIterator::len).sum());
+        for listed in spans.iter().cloned().flatten().filter_map(|position| self.tracker.at(position)) {
+            if listed.gone {
+                some_gone = true;
+            } else {
+                uids.push(listed.entry.uid);
+            }
+        }
+        (uids, some_gone)
+    }
+}

@@ -1,0 +1,21 @@
+//! STARTTLS (RFC 3501 6.2.1). The driver does the handshake when this has answered OK.
+
+use super::reply::{Outcome, Reply};
+use super::session::Door;
+use super::wire::Ended;
+
+pub(crate) fn starttls(door: &mut Door) -> Outcome {
+    if door.encrypted {
+        return Err(Reply::bad("TLS is active already").into());
+    }
+    if door.starttls.is_none() {
+        return Err(Reply::no("TLS is not available here").into());
+    }
+    // CVE-2011-0411: what was sent behind STARTTLS in plain text would be taken as sent under TLS. No honest client
+    // sends anything before our answer (RFC 3501 6.2.1).
+    if door.wire.decoder().discard_pending() > 0 {
+        tracing::warn!("data behind STARTTLS");
+        return Err(Ended::Bye("Nothing may follow STARTTLS before the TLS handshake").into());
+    }
+    Ok(Reply::ok("Begin TLS negotiation now"))
+}

@@ -1,0 +1,200 @@
+//! The accept loop: takes connections off a listening socket, within limits, until shutdown.
+//!
+//! Invariants: accepting never ends on an error of one connection or for want of file descriptors; every connection
+//! is counted against its address for exactly as long as its task lives; every task is in the tracker that shutdown
+//! waits for.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Pause after a failed accept: out of descriptors (EMFILE) the next try fails at once too, and would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Decides which addresses the limits do not apply to.
+pub type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
+/// How many connections a listener keeps at once.
+#[derive(Clone)]
+pub struct ListenLimits {
+    /// Of one IPv4 address or one IPv6 /64. A whole office may sit behind one address, with five connections per user.
+    pub per_address_max: u32,
+    /// Of all addresses: what the memory of one node carries.
+    pub total_max: u32,
+    pub exempt: Exempt,
+}
+
+impl Default for ListenLimits {
+    fn default() -> Self {
+        Self { per_address_max: 1_000, total_max: 20_000, exempt: Arc::new(|_| false) }
+    }
+}
+
+impl std::fmt::Debug for ListenLimits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ListenLimits")
+            .field("per_address_max", &self.per_address_max)
+            .field("total_max", &self.total_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Accepts until `shutdown`, giving each connection to `serve` as a task of `tasks`. `refused` is written to a
+/// connection over the limit before it is closed.
+pub async fn listen<F, Served>(
+    socket: TcpListener,
+    limits: ListenLimits,
+    refused: &'static [u8],
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+    serve: F,
+) where
+    F: Fn(TcpStream, SocketAddr) -> Served,
+    Served: Future<Output = ()> + Send + 'static,
+{
+    let counts = Arc::new(Counts::default());
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = socket.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
+                }
+            }
+        };
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Some(place) = Place::take(&counts, peer.ip(), &limits) else {
+            tracing::warn!(remote = %peer.ip(), "connection refused: too many");
+            // A best effort that cannot wait: the socket's empty send buffer takes one line.
+            _ = stream.try_write(refused);
+            continue;
+        };
+        // Replies are flushed whole, so waiting for more to send only delays them.
+        _ = stream.set_nodelay(true);
+        let served = serve(stream, peer);
+        tasks.spawn(async move {
+            served.await;
+            drop(place);
+        });
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_address: Mutex<(u32, HashMap<IpAddr, u32>)>,
+}
+
+/// One connection's place among those counted; given back when dropped.
+#[derive(Debug)]
+struct Place {
+    counts: Arc<Counts>,
+    address: IpAddr,
+}
+
+impl Place {
+    fn take(counts: &Arc<Counts>, address: IpAddr, limits: &ListenLimits) -> Option<Self> {
+        let exempt = (limits.exempt)(address);
+        let address = counted_address(address);
+        let mut guard = counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let (total, by_address) = &mut *guard;
+        let own = by_address.get(&address).copied().unwrap_or(0);
+        if !exempt && (own >= limits.per_address_max || *total >= limits.total_max) {
+            return None;
+        }
+        by_address.insert(address, own + 1);
+        *total += 1;
+        drop(guard);
+        Some(Self { counts: Arc::clone(counts), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut guard = self.counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let (total, by_address) = &mut *guard;
+        *total = total.saturating_sub(1);
+        if let Some(own) = by_address.get_mut(&self.address) {
+            *own -= 1;
+            if *own == 0 {
+                by_address.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// A customer is given an IPv6 /64 at least, so all of it counts as one address.
+fn counted_address(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(per_address_max: u32, total_max: u32) -> ListenLimits {
+        let exempt: Exempt = Arc::new(|address: IpAddr| address.is_loopback());
+        ListenLimits { per_address_max, total_max, exempt }
+    }
+
+    #[test]
+    fn places_are_counted_per_address_and_given_back() {
+        let counts = Arc::new(Counts::default());
+        let take = |address: &str| Place::take(&counts, address.parse().unwrap(), &limits(1, 3));
+        let first = take("192.0.2.1").unwrap();
+        assert!(take("192.0.2.1").is_none());
+        let _second = take("2001:db8::1").unwrap();
+        assert!(take("2001:db8::2").is_none(), "the same /64");
+        let _third = take("2001:db8:0:1::1").unwrap();
+        assert!(take("192.0.2.2").is_none(), "the total");
+        let _exempt = take("127.0.0.1").unwrap();
+        drop(first);
+        assert!(take("192.0.2.1").is_none(), "the exempt one counts in the total");
+        drop(_exempt);
+        let _again = take("192.0.2.1").unwrap();
+        assert_eq!(counts.by_address.lock().unwrap().1.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_connection_over_the_limit_is_told_and_closed_and_shutdown_ends_the_loop() {
+        use tokio::io::AsyncReadExt as _;
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let none_exempt = ListenLimits { per_address_max: 1, total_max: 9, exempt: Arc::new(|_| false) };
+        let served = listen(socket, none_exempt, b"* BYE full\r\n", tasks.clone(), shutdown.clone(), {
+            let shutdown = shutdown.clone();
+            move |stream, _| {
+                let shutdown = shutdown.clone();
+                async move {
+                    shutdown.cancelled().await;
+                    drop(stream);
+                }
+            }
+        });
+        let client = async {
+            let _kept = TcpStream::connect(address).await.unwrap();
+            let mut refused = TcpStream::connect(address).await.unwrap();
+            let mut said = String::new();
+            refused.read_to_string(&mut said).await.unwrap();
+            assert_eq!(said, "* BYE full\r\n");
+            shutdown.cancel();
+        };
+        tokio::join!(served, client);
+        tasks.close();
+        tasks.wait().await;
+    }
+}
