@@ -1,6 +1,8 @@
 //! Matching of LIST and LSUB patterns, in time linear in pattern × name whatever the wildcards.
 
 use super::ListPattern;
+use std::borrow::Cow;
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 const INBOX: &[u8] = b"INBOX";
 
@@ -11,14 +13,16 @@ impl ListPattern {
         Self(format!("{reference}{}", self.0))
     }
 
-    /// Does the pattern match the whole of `name`? `delimiter` is ASCII. `INBOX`, alone or as the first level, is
-    /// matched without case.
+    /// Does the pattern match the whole of `name`, which is in NFC? The pattern need not be. `delimiter` is ASCII.
+    /// `INBOX`, alone or as the first level, is matched without case.
     #[must_use]
     pub fn matches(&self, name: &str, delimiter: char) -> bool {
         let name = name.as_bytes();
         let inbox = name.get(..INBOX.len()) == Some(INBOX)
             && name.get(INBOX.len()).is_none_or(|&b| u32::from(b) == u32::from(delimiter));
-        let literals = self.0.bytes().filter(|b| !matches!(b, b'*' | b'%')).count();
+        let pattern: Cow<'_, str> =
+            if is_nfc(&self.0) { Cow::Borrowed(&self.0) } else { Cow::Owned(self.0.nfc().collect()) };
+        let literals = pattern.bytes().filter(|b| !matches!(b, b'*' | b'%')).count();
         if literals > name.len() {
             return false;
         }
@@ -28,7 +32,7 @@ impl ListPattern {
             *start = true;
         }
         let mut before = 0;
-        for symbol in self.0.bytes() {
+        for symbol in pattern.bytes() {
             match symbol {
                 // What `*` reaches, a wildcard behind it reaches too.
                 b'*' | b'%' if before == b'*' => continue,
@@ -118,6 +122,11 @@ mod tests {
     fn inbox_knows_no_case() {
         assert!(matches("inbox", "INBOX") && matches("iNb%", "INBOX") && matches("inbox/*", "INBOX/a"));
         assert!(!matches("inbox/A", "INBOX/a") && !matches("inbox*", "INBOXES"));
+    }
+
+    #[test]
+    fn decomposed_patterns() {
+        assert!(matches("Thu\u{31b}%", "Thư đi"));
     }
 
     #[test]
