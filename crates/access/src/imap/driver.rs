@@ -45,7 +45,7 @@ pub struct Service {
 /// Serves one connection to its end.
 pub async fn serve<S>(stream: S, remote: IpAddr, service: Service)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Sync + Unpin + 'static,
 {
     let origin = Origin { trace: service.engine.new_trace(), remote, protocol: Protocol::Imap };
     let span = tracing::info_span!("imap", trace = origin.trace_text(), %remote);
