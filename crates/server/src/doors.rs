@@ -1,38 +1,96 @@
 //! From a listener of the configuration to the front door that speaks its protocol.
 
-use crate::config::{Limits, Protocol};
+use crate::config::{Limits, Protocol, TlsMode};
 use crate::sockets::Bound;
+use access::imap;
+use access::{Exempt, ListenLimits};
 use engine::Engine;
+use smtp::{Door, Gate, Role};
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Opens one listener; its tasks are in `tasks` and end after `shutdown`.
-pub(crate) fn open(
-    bound: Bound,
-    engine: &Engine,
-    tls: &Arc<rustls::ServerConfig>,
-    limits: &Limits,
-    tasks: &TaskTracker,
-    shutdown: &CancellationToken,
-) {
-    let Bound { spec, sockets } = bound;
-    for socket in sockets {
-        match spec.protocol {
-            Protocol::Http => open_http(socket, engine, tasks, shutdown),
-            _ => {
-                let _ = (tls, limits);
+/// What every listener is given.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    engine: Engine,
+    tls: Arc<rustls::ServerConfig>,
+    gate: Arc<Gate>,
+    imap_limits: ListenLimits,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+}
+
+impl Doors {
+    /// Tasks of all connections are in `tasks`; they end soon after `shutdown`.
+    pub(crate) fn new(
+        engine: Engine,
+        tls: Arc<rustls::ServerConfig>,
+        limits: &Limits,
+        tasks: TaskTracker,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let gate = Gate::new(smtp::Limits {
+            connections: limits.smtp_connections,
+            connections_per_address: limits.smtp_connections_per_address,
+            exempt: limits.exempt_networks.clone(),
+            ..smtp::Limits::default()
+        });
+        let networks = limits.exempt_networks.clone();
+        let exempt: Exempt =
+            Arc::new(move |peer: IpAddr| networks.iter().any(|network| network.contains(peer)));
+        let imap_limits = ListenLimits {
+            per_address_max: limits.imap_connections_per_address,
+            total_max: limits.imap_connections,
+            exempt,
+        };
+        Self { engine, tls, gate, imap_limits, tasks, shutdown }
+    }
+
+    /// Begins to take connections.
+    pub(crate) fn open(&self, bound: Bound) {
+        for socket in bound.sockets {
+            match bound.spec.protocol {
+                Protocol::Smtp => self.open_smtp(socket, Role::Smtp, bound.spec.tls),
+                Protocol::Submission => self.open_smtp(socket, Role::Submission, bound.spec.tls),
+                Protocol::Lmtp => self.open_smtp(socket, Role::Lmtp, bound.spec.tls),
+                Protocol::Imap => self.open_imap(socket, bound.spec.tls),
+                Protocol::Http => self.open_http(socket),
             }
         }
     }
-}
 
-fn open_http(socket: TcpListener, engine: &Engine, tasks: &TaskTracker, shutdown: &CancellationToken) {
-    let (engine, shutdown) = (engine.clone(), shutdown.clone());
-    tasks.spawn(async move {
-        if let Err(error) = web::serve(socket, engine, shutdown).await {
-            tracing::error!(%error, "http has stopped");
-        }
-    });
+    fn open_smtp(&self, socket: TcpListener, role: Role, mode: TlsMode) {
+        let tls = match mode {
+            TlsMode::None => smtp::Tls::None,
+            TlsMode::StartTls => smtp::Tls::StartTls(Arc::clone(&self.tls)),
+            TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(&self.tls)),
+        };
+        let door = Door { role, tls, engine: self.engine.clone(), gate: Arc::clone(&self.gate) };
+        self.tasks.spawn(smtp::listen(socket, door, self.tasks.clone(), self.shutdown.clone()));
+    }
+
+    fn open_imap(&self, socket: TcpListener, mode: TlsMode) {
+        let security = match mode {
+            TlsMode::None => imap::Security::Plain,
+            TlsMode::StartTls => imap::Security::StartTls(Arc::clone(&self.tls)),
+            TlsMode::Implicit => imap::Security::Implicit(Arc::clone(&self.tls)),
+        };
+        let service =
+            imap::Service { engine: self.engine.clone(), security, shutdown: self.shutdown.clone() };
+        let serve = move |stream, peer: std::net::SocketAddr| imap::serve(stream, peer.ip(), service.clone());
+        let (limits, tasks) = (self.imap_limits.clone(), self.tasks.clone());
+        self.tasks.spawn(access::listen(socket, limits, imap::REFUSED, tasks, self.shutdown.clone(), serve));
+    }
+
+    fn open_http(&self, socket: TcpListener) {
+        let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = web::serve(socket, engine, shutdown).await {
+                tracing::error!(%error, "http has stopped");
+            }
+        });
+    }
 }

@@ -6,7 +6,7 @@
 
 use crate::config::{Config, Protocol};
 use crate::demo;
-use crate::doors;
+use crate::doors::Doors;
 use crate::node::Node;
 use crate::sockets;
 use crate::system::SystemClock;
@@ -53,8 +53,9 @@ async fn serve(
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let (engine, stop) = (node.engine.clone(), shutdown.clone());
     tasks.spawn(async move { engine.run_housekeeping(stop).await });
+    let doors = Doors::new(node.engine.clone(), tls, &config.limits, tasks.clone(), shutdown.clone());
     for listener in bound {
-        doors::open(listener, &node.engine, &tls, &config.limits, &tasks, &shutdown);
+        doors.open(listener);
     }
     tracing::info!(hostname = config.hostname(), "serving");
     let said = match province {

@@ -42,6 +42,9 @@ pub(crate) struct Definition {
     pub(crate) set: fn(&mut Config, &DeValue<'_>) -> Result<(), String>,
 }
 
+/// More than any machine's files.
+const CONNECTIONS_MAX: u32 = 1_000_000;
+
 pub(crate) const TABLES: &[Table] = &[
     Table { name: "", doc: "The top of the file, before the first table.", begin: None },
     Table {
@@ -247,21 +250,43 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
     },
     Definition {
         table: "limits",
-        key: "connections",
+        key: "smtp_connections",
         kind: "whole number",
-        fallback: Fallback::Value("10000"),
-        example: "10000",
-        doc: "Open connections per listener; further ones are turned away with a temporary reply.",
-        set: |config, value| Ok(config.limits.connections_max = read_number(value, 1, 1_000_000)?),
+        fallback: Fallback::Value("5000"),
+        example: "5000",
+        doc: "Open connections of all smtp, submission and lmtp listeners together, at about 40 KB each; further ones get a temporary refusal.",
+        set: |config, value| Ok(config.limits.smtp_connections = read_number(value, 1, CONNECTIONS_MAX)?),
     },
     Definition {
         table: "limits",
-        key: "connections_per_address",
+        key: "smtp_connections_per_address",
         kind: "whole number",
-        fallback: Fallback::Value("50"),
-        example: "50",
-        doc: "Open connections per listener from one IP address; an office behind one address may need more.",
-        set: |config, value| Ok(config.limits.connections_per_address_max = read_number(value, 1, 1_000_000)?),
+        fallback: Fallback::Value("100"),
+        example: "100",
+        doc: "Of those, from one IPv4 address or IPv6 /64.",
+        set: |config, value| {
+            Ok(config.limits.smtp_connections_per_address = read_number(value, 1, CONNECTIONS_MAX)?)
+        },
+    },
+    Definition {
+        table: "limits",
+        key: "imap_connections",
+        kind: "whole number",
+        fallback: Fallback::Value("20000"),
+        example: "20000",
+        doc: "Open connections of one imap listener; each client keeps up to five.",
+        set: |config, value| Ok(config.limits.imap_connections = read_number(value, 1, CONNECTIONS_MAX)?),
+    },
+    Definition {
+        table: "limits",
+        key: "imap_connections_per_address",
+        kind: "whole number",
+        fallback: Fallback::Value("1000"),
+        example: "1000",
+        doc: "Of those, from one IPv4 address or IPv6 /64: a whole office may be behind one.",
+        set: |config, value| {
+            Ok(config.limits.imap_connections_per_address = read_number(value, 1, CONNECTIONS_MAX)?)
+        },
     },
     Definition {
         table: "limits",

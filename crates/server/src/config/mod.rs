@@ -79,8 +79,10 @@ pub(crate) struct Certificate {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) message_bytes_max: u64,
-    pub(crate) connections_max: u32,
-    pub(crate) connections_per_address_max: u32,
+    pub(crate) smtp_connections: u32,
+    pub(crate) smtp_connections_per_address: u32,
+    pub(crate) imap_connections: u32,
+    pub(crate) imap_connections_per_address: u32,
     pub(crate) exempt_networks: Vec<model::Network>,
 }
 
