@@ -93,16 +93,18 @@ impl<'a> Cursor<'a> {
         self.at += rest.iter().position(|byte| *byte == end).map_or(rest.len(), |position| position + 1);
     }
 
+    /// What is behind the type. A missing semicolon is forgiven in front of what is a parameter otherwise.
     fn params(&mut self) -> Vec<Param> {
         let mut pieces = Vec::new();
         while pieces.len() < PARAMS_MAX && self.at < self.bytes.len() {
-            self.skip_behind(b';');
-            if let Some(name) = self.token() {
-                self.skip_comments();
-                if self.peek() == Some(b'=') {
+            let name = self.token();
+            self.skip_comments();
+            match name {
+                Some(name) if self.peek() == Some(b'=') => {
                     self.at += 1;
                     pieces.push(Piece::new(&name, self.value()));
                 }
+                _ => self.skip_behind(b';'),
             }
         }
         join(&pieces)
@@ -310,6 +312,8 @@ mod tests {
         check("a/b; name==?utf-8?Q?a?=; x", &[("name", "=?utf-8?Q?a?=")]);
         check("a/b;;; ;name=", &[("name", "")]);
         check("a/b; name=\"never closed", &[("name", "never closed")]);
+        check("a/b\r\n\tname=\"x\" y=z; q", &[("name", "x"), ("y", "z")]);
+        check("a/b; name=\"x\"junk; y=z", &[("name", "x"), ("y", "z")]);
         check("a/b; name=x; name=y; NAME=z", &[("name", "x")]);
     }
 

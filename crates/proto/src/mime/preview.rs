@@ -12,8 +12,8 @@ pub fn decode_text(part: &Part, body: &[u8]) -> Option<String> {
         return None;
     }
     let octets = decode_body(&part.encoding, body);
-    let charset = part.param("charset").unwrap_or_default();
-    Some(charset::tidy_text(&charset::decode(&String::from_utf8_lossy(charset), &octets)))
+    let charset = part.param_text("charset").unwrap_or_default();
+    Some(charset::tidy_text(&charset::decode(&charset, &octets)))
 }
 
 /// What is seen of HTML: tags, comments, scripts and styles left out, entities resolved, blocks apart.

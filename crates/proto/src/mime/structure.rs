@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attachment;
 use super::envelope::Envelope;
 
 /// First octet of the stored form; another one means facts are made anew from the raw bytes.
@@ -90,6 +91,11 @@ impl Part {
     /// True for text/*.
     pub fn is_text(&self) -> bool {
         self.media_type == "text"
+    }
+
+    /// A Content-Type parameter by its lower case name as text: the extended form decoded, or encoded words, or raw.
+    pub fn param_text(&self, name: &str) -> Option<String> {
+        attachment::param_text(&self.params, name)
     }
 
     /// A Content-Type parameter by its lower case name, raw; the extended form is not looked at.

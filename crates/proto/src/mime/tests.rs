@@ -268,6 +268,8 @@ fn previews_and_texts() {
     assert_eq!(facts.preview, "Việt Nam");
     let root = facts.structure.root();
     assert_eq!(decode_text(root, &raw[root.body_start as usize..]).as_deref(), Some("Việt\r\nNam"));
+    let raw = b"Content-Type: text/plain; charset*=us-ascii''viscii\r\n\r\nVi\xAEt";
+    assert_eq!(checked(raw).preview, "Việt");
     let part = Part { media_type: "image".to_owned(), ..root.clone() };
     assert_eq!(decode_text(&part, b"x"), None);
 }
@@ -294,6 +296,17 @@ fn broken_messages_have_facts() {
     );
     check_outline(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b", "multipart/mixed(text/plain)");
     check_outline(b"Content-Type: multipart/mixed; boundary=b\r\n--b\r\n--b--", "text/plain");
+    // A part that forgot its header and blank line is a body; the extended form of a boundary (RFC 2231).
+    let raw = b"Content-Type: multipart/mixed; boundary*=us-ascii''b\r\n\r\n--b\r\nhello: there\r\n--b\r\nhello there\r\n\r\nyou\r\n\
+--b\r\nContent-Type: message/rfc822\r\n\r\nFrom a@b today\r\nSubject: x\r\n\r\ny\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nnot one\r\n--b--";
+    let facts = check_outline(
+        raw,
+        "multipart/mixed(text/plain text/plain message/rfc822(text/plain) message/rfc822(text/plain))",
+    );
+    assert_eq!(facts.structure.part(&[2]).unwrap().octets(), 18);
+    assert_eq!(facts.structure.part(&[3, 1]).unwrap().octets(), 1);
+    assert_eq!(facts.structure.part(&[4, 1]).unwrap().octets(), 7);
+    assert_eq!(facts.preview, "hello there you");
     // Bare line feeds; a header that ends with the delimiter.
     let raw =
         b"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/gif\n--b\n\nx\n\n--b--\n";

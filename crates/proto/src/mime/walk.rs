@@ -102,7 +102,9 @@ impl<'a> Walk<'a> {
         let mut parent = parent;
         loop {
             let header_start = self.at;
-            let mut delimiter = self.skip_header();
+            // An inner part that does not begin with a field has no header: its text must not hide in one.
+            let has_header = parent.is_none() || starts_header(line_at(self.raw, self.at));
+            let mut delimiter = if has_header { self.skip_header() } else { None };
             let body_start = delimiter.as_ref().map_or(self.at, |found| found.start).max(header_start);
             let line_feeds = delimiter.as_ref().map_or(self.line_feeds, |found| found.line_feeds);
             let (index, kind) = self.describe(parent, header_start, body_start);
@@ -219,7 +221,10 @@ impl<'a> Walk<'a> {
             if is_full {
                 return (self.opaque(part), Kind::Leaf);
             }
-            let boundary = part.param("boundary").unwrap_or_default().trim_ascii_end().to_vec();
+            let plain = part.param("boundary").map(<[u8]>::to_vec);
+            let boundary =
+                plain.or_else(|| Some(part.param_text("boundary")?.into_bytes())).unwrap_or_default();
+            let boundary = boundary.trim_ascii_end().to_vec();
             if !boundary.is_empty() && boundary.len() <= BOUNDARY_MAX {
                 return (part, Kind::Multipart(boundary));
             }
@@ -315,6 +320,15 @@ impl<'a> Walk<'a> {
             self.declared.insert(open.part, declared);
         }
     }
+}
+
+/// May a header begin with this line? `From ` lines of mailboxes come with attached messages.
+fn starts_header(line: &[u8]) -> bool {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii_end();
+    let is_field = name.len() < line.len() && !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    is_blank(line)
+        || is_field
+        || [&b"--"[..], b"From ", b">From "].iter().any(|start| line.starts_with(start))
 }
 
 fn become_text(part: &mut Part) {
