@@ -129,7 +129,11 @@ impl Session {
                 Event::Command(Request { tag, command }) => {
                     let starttls = matches!(command, Command::Starttls);
                     let ok = self.command(door, &tag, command).await?;
-                    if let (true, true, Some(config)) = (starttls, ok, door.starttls.take()) {
+                    // Taken by STARTTLS alone: another command before it must not use it up.
+                    if starttls
+                        && ok
+                        && let Some(config) = door.starttls.take()
+                    {
                         door.wire.flush().await?;
                         return Ok(StartTls(config));
                     }
