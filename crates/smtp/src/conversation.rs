@@ -168,3 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
 pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(time, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
+
+#[cfg(test)]
+#[path = "conversation_tests.rs"]
+mod tests;

@@ -57,9 +57,8 @@ impl EngineDesk {
     }
 
     async fn mail(&mut self, mail: Mail) -> Answer {
-        let sender = match mail.sender.as_ref().map(address).transpose() {
-            Ok(sender) => sender,
-            Err(_) => return Answer::Refuse(replies::unusable_sender()),
+        let Ok(sender) = mail.sender.as_ref().map(address).transpose() else {
+            return Answer::Refuse(replies::unusable_sender());
         };
         // The null sender is for receipts and answering machines (RFC 5321 4.5.5).
         if let (Some(principal), Some(sender)) = (&self.principal, &sender)
