@@ -11,9 +11,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Drafts tried: one that an `initdb` still running after a kill writes to may not be removable yet.
-const DRAFTS: u32 = 16;
-
 /// The version that made the cluster in `data`, or `None` when there is none yet.
 pub(super) fn made_by(data: &Path) -> Result<Option<String>, EmbeddedError> {
     let path = data.join("PG_VERSION");
@@ -27,14 +24,13 @@ pub(super) fn made_by(data: &Path) -> Result<Option<String>, EmbeddedError> {
 pub(super) fn initialise(layout: &Layout, programs: &Programs) -> Result<(), EmbeddedError> {
     let (root, data) = (layout.root(), layout.data());
     tracing::info!(directory = %data.display(), version = programs.major, "making a PostgreSQL cluster");
-    let mut free = None;
-    for draft in (0..DRAFTS).map(|attempt| layout.draft(attempt)) {
-        if fs::remove_dir_all(&draft).is_ok() || !draft.exists() {
-            free = free.or(Some(draft));
+    for draft in layout.drafts() {
+        // One that is still being tidied up by its own `initdb` may resist; it is not in the way.
+        if let Err(error) = fs::remove_dir_all(&draft) {
+            tracing::debug!(directory = %draft.display(), %error, "an unfinished cluster was not removed");
         }
     }
-    let draft = free.ok_or_else(|| io::Error::from(io::ErrorKind::AlreadyExists));
-    let draft = draft.map_err(failed("cannot remove the unfinished clusters in", root))?;
+    let draft = layout.draft();
     let mut initdb = programs.command("initdb");
     // Plain byte order for sorting: it is fast and no update of the system's locales can damage an index.
     initdb.args(["--encoding=UTF8", "--locale=C", "--lc-ctype=C.UTF-8", "--data-checksums"]);

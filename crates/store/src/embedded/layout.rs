@@ -20,6 +20,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// Names tried in `/tmp` before giving up: others can take some of them, not all.
 const SOCKET_DIRECTORIES_TRIED: u32 = 100;
 
+const DRAFT: &str = "postgres.new.";
+
 /// Makes an error of a file operation: `.map_err(failed("cannot read", &path))`.
 pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EmbeddedError {
     let path = path.to_owned();
@@ -50,9 +52,18 @@ impl Layout {
         self.root.join("postgres")
     }
 
-    /// Where a cluster is made before it gets its name; `attempt` tells apart those that cannot be removed.
-    pub(super) fn draft(&self, attempt: u32) -> PathBuf {
-        self.root.join(format!("postgres.new.{attempt}"))
+    /// Where a cluster is made before it gets its name. No two processes make it at the same place: the `initdb` of a
+    /// killed congthu tidies up after itself, and may do so while the next one is at work.
+    pub(super) fn draft(&self) -> PathBuf {
+        self.root.join(format!("{DRAFT}{}", std::process::id()))
+    }
+
+    /// What others have left half-made.
+    pub(super) fn drafts(&self) -> impl Iterator<Item = PathBuf> {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(DRAFT))
+            .map(|entry| entry.path())
     }
 
     pub(super) fn root(&self) -> &Path {

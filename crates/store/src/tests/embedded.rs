@@ -169,7 +169,8 @@ fn a_kill_while_the_cluster_is_made_is_survived() {
     unprivileged::run("tests::embedded::a_kill_while_the_cluster_is_made_is_survived", async || {
         let home = tempfile::tempdir().expect("a directory");
         let mut owner = Owner::begin(home.path());
-        eventually("initdb is at work", async || home.path().join("postgres.new.0/global").exists()).await;
+        let draft = home.path().join(format!("postgres.new.{}", owner.child.id()));
+        eventually("initdb is at work", async || draft.join("global").exists()).await;
         owner.kill();
         assert!(!home.path().join("postgres").exists(), "nothing half-made has the name");
         let next = start(home.path()).await.expect("the next start copes");
