@@ -11,7 +11,7 @@ import congthu
 import wire
 
 DOMAIN = "thu.test"
-POOL = 80  # mailboxes made at once; each test takes fresh ones
+POOL = 120  # mailboxes made at once; each test takes fresh ones
 _shared = None
 
 

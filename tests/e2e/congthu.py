@@ -44,14 +44,14 @@ class Failed(Exception):
 
 
 def binary():
-    """`CONGTHU_BIN`, else the release build, else the debug build."""
+    """`CONGTHU_BIN`, else the newer of the release and the debug build."""
     named = os.environ.get("CONGTHU_BIN")
     if named:
         return pathlib.Path(named).resolve()
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPO / "target"))
-    for profile in ("release", "debug"):
-        if (target / profile / "congthu").is_file():
-            return target / profile / "congthu"
+    built = [path for profile in ("release", "debug") if (path := target / profile / "congthu").is_file()]
+    if built:
+        return max(built, key=lambda path: path.stat().st_mtime)
     raise Failed(f"no congthu under {target}: run `cargo build --release` or set CONGTHU_BIN")
 
 

@@ -91,7 +91,7 @@ class Smtp(case.Case):
             ("RCPT TO:<can-bo-00@thu.test>", 503, "5.5.1"),
             ("MAIL FROM:<a@other.test> SIZE=99999999999", 552, "5.3.4"),
             ("MAIL FROM:<a@other.test> WHAT=EVER", 555, "5.5.4"),
-            ("MAIL FROM:a@other.test SIZE", 501, "5.5.4"),
+            ("MAIL FROM:a@other.test", 501, "5.1.7"),
             ("WHAT", 500, "5.5.2"),
         ]:
             reply = smtp.ask(command)

@@ -11,7 +11,7 @@ import wire
 
 FORMS = {
     "LF.LF": b"\n.\n", "LF.CRLF": b"\n.\r\n", "CRLF.LF": b"\r\n.\n", "CR.CR": b"\r.\r", "CR.CRLF": b"\r.\r\n", "CRLF.CR": b"\r\n.\r",
-    "CR.LF": b"\r.\n", "LF.CR": b"\n.\r", "LFLF.LF": b"\n\n.\n", "CRLF.CRCRLF": b"\r\n.\r\r\n", "CRCRLF.CRLF": b"\r\r\n.\r\n",
+    "CR.LF": b"\r.\n", "LF.CR": b"\n.\r", "LFLF.LF": b"\n\n.\n", "CRLF.CRCRLF": b"\r\n.\r\r\n",
     "CRLFCR.CRLF": b"\r\n\r.\r\n", "CRLF.LFCR": b"\r\n.\n\r",
 }
 NUL_FORMS = {"CRLF NUL.CRLF": b"\r\n\x00.\r\n", "CRLF.NUL CRLF": b"\r\n.\x00\r\n", "CRLF.SP CRLF": b"\r\n. \r\n"}
@@ -19,10 +19,8 @@ WAYS = ("step by step", "pipelined", "byte by byte")
 
 
 class Smuggling(case.Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.victim, cls.target = next(cls.server.pool), next(cls.server.pool)
+    def setUp(self):
+        self.victim, self.target = self.mailbox(), self.mailbox()
 
     def converse(self, way, form):
         """The replies after the message; the smuggled part names the target."""
@@ -59,6 +57,14 @@ class Smuggling(case.Case):
                     self.assertIn(codes[:1], ([550], [554], [500], [521]), codes)
                     self.assertIn(codes[1:], ([], [221], [421]), "the smuggled commands were answered")
         self.assertEqual((self.stored(self.victim), self.stored(self.target)), ([], []))
+
+    def test_a_bare_cr_before_the_true_end_ends_the_conversation(self):
+        # CRLF.CRLF is there, so the message ends; but a sender that did not see it must not have its next bytes obeyed.
+        for way in WAYS:
+            with self.subTest(way=way):
+                codes = self.converse(way, b"\r\r\n.\r\n")
+                self.assertIn(codes[:1], ([550], [554], [500], [521]), codes)
+                self.assertIn(codes[1:], ([], [421]), "the smuggled commands were answered")
 
     def test_nul_and_blank_next_to_the_dot_end_nothing(self):
         for name, form in NUL_FORMS.items():
