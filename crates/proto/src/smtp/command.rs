@@ -44,12 +44,10 @@ pub(super) const JUNK: u8 = 1 << 2;
 pub(super) const BARE: u8 = 1 << 3;
 /// Octets follow the command line, whatever it is answered (RFC 3030 2).
 pub(super) const OCTETS: u8 = 1 << 4;
-/// Nothing may be pipelined behind it (RFC 3207 4.2, RFC 2920 3.1).
-pub(super) const ALONE: u8 = 1 << 5;
 /// A login is not needed, TLS is.
-pub(super) const ANONYMOUS: u8 = 1 << 6;
+pub(super) const ANONYMOUS: u8 = 1 << 5;
 /// Another protocol's verb: somebody else speaks here (a browser made to). The connection ends.
-pub(super) const FOREIGN: u8 = 1 << 7;
+pub(super) const FOREIGN: u8 = 1 << 6;
 
 #[rustfmt::skip]
 static TABLE: [Command; 19] = [
@@ -66,7 +64,7 @@ static TABLE: [Command; 19] = [
     row("VRFY", EVERYWHERE, ALWAYS, ENDS_PIPELINE | JUNK, simple::vrfy),
     row("EXPN", EVERYWHERE, ALWAYS, OPEN | ENDS_PIPELINE | JUNK, simple::expn),
     row("HELP", EVERYWHERE, ALWAYS, OPEN | ENDS_PIPELINE | JUNK, simple::help),
-    row("STARTTLS", EVERYWHERE, READY, OPEN | ENDS_PIPELINE | JUNK | BARE | ALONE, login::starttls),
+    row("STARTTLS", EVERYWHERE, READY, OPEN | ENDS_PIPELINE | JUNK | BARE, login::starttls),
     row("AUTH", SUBMISSION, READY, ENDS_PIPELINE | ANONYMOUS | JUNK, login::auth),
     row("GET", EVERYWHERE, ALWAYS, OPEN | FOREIGN, simple::expn),
     row("POST", EVERYWHERE, ALWAYS, OPEN | FOREIGN, simple::expn),

@@ -37,31 +37,33 @@ pub(super) fn too_large() -> Reply {
     Reply::new(552, (3, 4), "Message is larger than the size limit")
 }
 
-/// Counts what has passed and remembers the first fault.
+/// Counts what has passed and remembers the first fault. Being too large outweighs any other, as octets are counted by
+/// the piece: which came first must not depend on how the input was cut.
 #[derive(Debug)]
 struct Tally {
     bytes: u64,
     bytes_max: u64,
     /// Octets of the line so far.
     line: u64,
-    fault: Option<Fault>,
+    first: Option<Fault>,
 }
 
 impl Tally {
     fn new(bytes_max: u64) -> Self {
-        Self { bytes: 0, bytes_max, line: 0, fault: None }
+        Self { bytes: 0, bytes_max, line: 0, first: None }
     }
 
     fn refuse(&mut self, fault: Fault) {
-        self.fault.get_or_insert(fault);
+        self.first.get_or_insert(fault);
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        if self.bytes > self.bytes_max { Some(Fault::TooLarge) } else { self.first }
     }
 
     /// `count` more octets of the message.
     fn add(&mut self, count: usize) {
         self.bytes = self.bytes.saturating_add(count as u64);
-        if self.bytes > self.bytes_max {
-            self.refuse(Fault::TooLarge);
-        }
     }
 
     /// `count` more octets of the current line.
@@ -111,7 +113,7 @@ impl DataDecoder {
     }
 
     pub(super) fn fault(&self) -> Option<Fault> {
-        self.tally.fault
+        self.tally.fault()
     }
 
     /// Decodes up to the next boundary. Call again until `More` or `End`.
@@ -134,6 +136,7 @@ impl DataDecoder {
                     continue;
                 }
                 (At::DotCr | At::Cr, _) => {
+                    self.tally.add(1);
                     self.tally.refuse(Fault::BareCr);
                     (At::Inside, false)
                 }
@@ -198,7 +201,7 @@ impl DataDecoder {
             self.tally.line = 0;
         }
         self.tally.add(bytes.len());
-        (self.tally.fault.is_none() && !bytes.is_empty()).then_some(bytes)
+        (self.tally.fault().is_none() && !bytes.is_empty()).then_some(bytes)
     }
 }
 
@@ -215,7 +218,7 @@ impl ChunkWatch {
     }
 
     pub(super) fn fault(&self) -> Option<Fault> {
-        self.tally.fault
+        self.tally.fault()
     }
 
     /// Looks at the next octets of the message; false when they need not be kept.
@@ -231,7 +234,7 @@ impl ChunkWatch {
                 (false, _) => self.tally.text(1),
             }
         }
-        self.tally.fault.is_none()
+        self.tally.fault().is_none()
     }
 
     /// The last chunk has ended.

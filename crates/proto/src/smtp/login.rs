@@ -13,9 +13,18 @@ pub(super) fn starttls(session: &mut Session, _args: &str) -> Result<(), Reply> 
     if !session.settings.starttls {
         return Err(Reply::new(502, (5, 1), "TLS is not offered here"));
     }
-    session.reply(&Reply::new(220, (0, 0), "Ready to start TLS"));
     session.state = State::TlsHandshake;
     Ok(())
+}
+
+/// The last check before the handshake. RFC 3207 4.2 and 5: what was pipelined behind STARTTLS came in the clear, perhaps
+/// from somebody between us, and is no command of the session that follows.
+pub(super) fn confirm_tls(session: &mut Session, pipelined: bool) {
+    if pipelined {
+        session.reply(&Reply::new(554, (5, 1), "Nothing may follow this command before its reply"));
+        return session.close();
+    }
+    session.reply(&Reply::new(220, (0, 0), "Ready to start TLS"));
 }
 
 /// What a submission command needs: TLS, then a login. `anonymous`: TLS alone, for AUTH itself.

@@ -5,7 +5,7 @@
 //! Invariants: every command gets exactly one reply (LMTP: one per recipient for a message); after `Close` nothing
 //! more is read; a request is answered before the next step, or counts as refused for now.
 
-use super::command::{self, ALONE, ANONYMOUS, BARE, Command, ENDS_PIPELINE, FOREIGN, JUNK, OCTETS, OPEN};
+use super::command::{self, ANONYMOUS, BARE, Command, ENDS_PIPELINE, FOREIGN, JUNK, OCTETS, OPEN};
 use super::content::DataDecoder;
 use super::exchange::{Answer, Closing, Phase, Request, Role, Settings, Step};
 use super::limits::OUTPUT_BYTES_HIGH;
@@ -249,16 +249,14 @@ impl Session {
         if row.has(JUNK) && self.junk_too_much() {
             return;
         }
-        // RFC 3207 4.2 and 5: what was pipelined behind STARTTLS came in the clear, perhaps from somebody between us.
-        if row.has(ALONE) && !input.is_empty() {
-            self.reply(&Reply::new(554, (5, 1), "Nothing may follow this command before its reply"));
-            return self.close();
-        }
         if let Err(reply) = self.allowed(row, args).and_then(|()| (row.handler)(self, args)) {
             if row.has(OCTETS) {
                 return message::skip_octets(self, args, reply);
             }
             self.refuse(&reply);
+        }
+        if matches!(self.state, State::TlsHandshake) {
+            login::confirm_tls(self, !input.is_empty());
         }
         if row.has(ENDS_PIPELINE) {
             self.steps.push_back(Step::Flush);
