@@ -9,11 +9,11 @@ use crate::cli::AddMany;
 use crate::config::size;
 use anyhow::{Context as _, Result, bail};
 use engine::{Actor, Engine, MailboxAdded, NewMailbox};
-use model::{Address, DomainName};
+use model::DomainName;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 use tokio::task::JoinSet;
 
@@ -25,6 +25,9 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 const SHOWN_MAX: usize = 20;
 /// Rows in work at once per processor: hashing keeps the processors busy, the rest wait for a commit.
 const ROWS_PER_PROCESSOR: usize = 4;
+
+/// Rows between two remarks to whoever waits at a terminal.
+const REMARK_EVERY: usize = 1_000;
 
 /// A row that could be read.
 #[derive(Debug)]
@@ -55,9 +58,9 @@ pub(super) fn read(options: &AddMany) -> Result<Vec<Row>> {
 }
 
 pub(super) async fn run(session: &Session, options: &AddMany, rows: Vec<Row>) -> Result<()> {
-    let count = rows.len();
+    let (engine, count) = (&session.node.engine, rows.len());
+    let (good, mut faults) = check(engine, rows).await?;
     if options.dry_run {
-        let faults = check(&session.node.engine, &rows).await?;
         show(&faults);
         if !faults.is_empty() {
             bail!("{} of {count} mailboxes could not be made; nothing was changed", faults.len());
@@ -65,9 +68,20 @@ pub(super) async fn run(session: &Session, options: &AddMany, rows: Vec<Row>) ->
         return session
             .answer(&json!({ "would_add": count }), &format!("all {count} mailboxes could be made"));
     }
-    let (added, faults) = make_all(&session.node.engine, &session.actor, rows).await;
+    let (added, failed) = make_all(engine, &session.actor, good).await;
+    faults.extend(failed);
+    faults.sort_by_key(|fault| fault.line);
+    answer(session, &added, &faults)?;
+    if added.len() < count {
+        show(&faults);
+        bail!("{} of {count} mailboxes were made; run it again with the rest", added.len());
+    }
+    Ok(())
+}
+
+fn answer(session: &Session, added: &[MailboxAdded], faults: &[Fault]) -> Result<()> {
     let mut text = String::new();
-    for mailbox in &added {
+    for mailbox in added {
         let _ =
             writeln!(text, "{}\t{}", mailbox.address, mailbox.one_time_password.as_deref().unwrap_or("-"));
     }
@@ -77,12 +91,7 @@ pub(super) async fn run(session: &Session, options: &AddMany, rows: Vec<Row>) ->
         .collect();
     let failed: Vec<_> =
         faults.iter().map(|fault| json!({ "line": fault.line, "error": fault.what })).collect();
-    session.answer(&json!({ "added": mailboxes, "failed": failed }), &text)?;
-    show(&faults);
-    if !faults.is_empty() {
-        bail!("{} of {count} mailboxes could not be made; the others were", faults.len());
-    }
-    Ok(())
+    session.answer(&json!({ "added": mailboxes, "failed": failed }), &text)
 }
 
 fn read_text(file: &Path) -> std::io::Result<String> {
@@ -167,47 +176,64 @@ fn row(
     })
 }
 
-/// What the database would refuse, as far as it can be told without trying.
-async fn check(engine: &Engine, rows: &[Row]) -> Result<Vec<Fault>> {
+/// Parts what the database would refuse, as far as that can be told without trying, before any costly hashing.
+async fn check(engine: &Engine, rows: Vec<Row>) -> Result<(Vec<Row>, Vec<Fault>)> {
     let domains: HashSet<DomainName> =
         engine.domains().await?.into_iter().map(|domain| domain.name).collect();
-    let mut faults = Vec::new();
+    let (mut good, mut faults) = (Vec::new(), Vec::new());
     for row in rows {
-        let address: &Address = &row.new.address;
-        let what = if !domains.contains(address.domain()) {
-            format!("there is no domain {}", address.domain())
+        let address = &row.new.address;
+        if !domains.contains(address.domain()) {
+            faults.push(Fault { line: row.line, what: format!("there is no domain {}", address.domain()) });
         } else if engine.mailbox(address).await?.is_some() {
-            format!("{address} is taken")
+            faults.push(Fault { line: row.line, what: format!("{address} is taken") });
         } else {
-            continue;
-        };
-        faults.push(Fault { line: row.line, what });
+            good.push(row);
+        }
     }
-    Ok(faults)
+    Ok((good, faults))
 }
 
-/// Makes the mailboxes, on all processors; what was made, in the file's order, and what was not.
+/// Makes the mailboxes, on all processors; what was made, in the file's order, and what was not. Ctrl-C ends it
+/// after the rows in work, so that the passwords of what was made are still shown.
 async fn make_all(engine: &Engine, actor: &Actor, rows: Vec<Row>) -> (Vec<MailboxAdded>, Vec<Fault>) {
     let at_once = std::thread::available_parallelism().map_or(1, usize::from) * ROWS_PER_PROCESSOR;
+    let count = rows.len();
     let (mut added, mut faults, mut work) = (Vec::new(), Vec::new(), JoinSet::new());
     let mut rows = rows.into_iter();
+    let mut stopped = false;
     loop {
-        while work.len() < at_once
+        while !stopped
+            && work.len() < at_once
             && let Some(row) = rows.next()
         {
-            let (engine, actor) = (engine.clone(), Actor { name: actor.name.clone() });
+            let (engine, actor) = (engine.clone(), actor.clone());
             work.spawn(async move { (row.line, engine.add_mailbox(&actor, &row.new).await) });
         }
-        match work.join_next().await {
+        let done = tokio::select! {
+            done = work.join_next() => done,
+            _ = tokio::signal::ctrl_c(), if !stopped => {
+                stopped = true;
+                continue;
+            }
+        };
+        match done {
             None => break,
             Some(Ok((line, Ok(mailbox)))) => added.push((line, mailbox)),
             Some(Ok((line, Err(error)))) => faults.push(Fault { line, what: error.to_string() }),
             Some(Err(error)) => faults.push(Fault { line: 0, what: error.to_string() }),
         }
+        remark(added.len() + faults.len(), count);
     }
     added.sort_by_key(|(line, _)| *line);
-    faults.sort_by_key(|fault| fault.line);
     (added.into_iter().map(|(_, mailbox)| mailbox).collect(), faults)
+}
+
+/// For a person who waits: 30,000 passwords take minutes to hash.
+fn remark(done: usize, count: usize) {
+    if done.is_multiple_of(REMARK_EVERY) && std::io::stderr().is_terminal() {
+        eprintln!("{done} of {count}");
+    }
 }
 
 fn show(faults: &[Fault]) {

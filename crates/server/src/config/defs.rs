@@ -42,6 +42,16 @@ pub(crate) struct Definition {
     pub(crate) set: fn(&mut Config, &DeValue<'_>) -> Result<(), String>,
 }
 
+/// Keeps a value that could be read.
+fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
+
+fn read_host_name(value: &DeValue<'_>) -> Result<String, String> {
+    super::host_name(&read_text(value)?)
+}
+
 /// More than any machine's files.
 const CONNECTIONS_MAX: u32 = 1_000_000;
 
@@ -93,7 +103,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("the machine's own name"),
         example: r#""mail.demo.gov.vn""#,
         doc: "The name this server gives itself in greetings, trace headers and its certificate. Its MX and PTR records should say the same.",
-        set: |config, value| Ok(config.hostname = Some(super::host_name(&read_text(value)?)?)),
+        set: |config, value| put(&mut config.hostname, read_host_name(value).map(Some)),
     },
     Definition {
         table: "",
@@ -102,7 +112,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value(r#""/var/lib/congthu""#),
         example: r#""/var/lib/congthu""#,
         doc: "Holds the embedded database, the self-signed certificate and messages on their way in.",
-        set: |config, value| Ok(config.data_dir = read_path(value)?),
+        set: |config, value| put(&mut config.data_dir, read_path(value)),
     },
     Definition {
         table: "database",
@@ -111,7 +121,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("embedded Postgres"),
         example: r#""postgres://congthu@db/congthu?sslmode=verify-full""#,
         doc: "The database, opened as the role that serves.",
-        set: |config, value| Ok(config.database.url = Some(read_text(value)?)),
+        set: |config, value| put(&mut config.database.url, read_text(value).map(Some)),
     },
     Definition {
         table: "database",
@@ -120,7 +130,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("`url` is used"),
         example: r#""/etc/congthu/database-url""#,
         doc: "A file with the URL alone, so that its password is not in this one. Instead of `url`.",
-        set: |config, value| Ok(config.database.url_file = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.database.url_file, read_path(value).map(Some)),
     },
     Definition {
         table: "database",
@@ -129,7 +139,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("`url` is used for migrations too"),
         example: r#""postgres://congthu_owner@db/congthu?sslmode=verify-full""#,
         doc: "The same database, opened as the role that owns the tables; used by migrations only.",
-        set: |config, value| Ok(config.database.owner_url = Some(read_text(value)?)),
+        set: |config, value| put(&mut config.database.owner_url, read_text(value).map(Some)),
     },
     Definition {
         table: "database",
@@ -138,7 +148,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("`owner_url` is used"),
         example: r#""/etc/congthu/database-owner-url""#,
         doc: "A file with the owner's URL alone. Instead of `owner_url`.",
-        set: |config, value| Ok(config.database.owner_url_file = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.database.owner_url_file, read_path(value).map(Some)),
     },
     Definition {
         table: "database",
@@ -147,7 +157,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("the newest that is found"),
         example: r#""/usr/lib/postgresql/15/bin""#,
         doc: "The directory of `initdb` and `postgres` for the embedded database.",
-        set: |config, value| Ok(config.database.postgres_bin = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.database.postgres_bin, read_path(value).map(Some)),
     },
     Definition {
         table: "content",
@@ -156,7 +166,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("in Postgres"),
         example: r#""file:///var/lib/congthu-content""#,
         doc: "A directory, as `file:///…`; back it up together with the database.",
-        set: |config, value| Ok(config.content.directory = Some(read_directory_url(value)?)),
+        set: |config, value| put(&mut config.content.directory, read_directory_url(value).map(Some)),
     },
     Definition {
         table: "listener",
@@ -165,7 +175,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Required,
         example: r#""smtp""#,
         doc: "What is spoken. `smtp` takes mail from other servers, `submission` from users who log in, `lmtp` from a local relay that is trusted.",
-        set: |config, value| Ok(config.listener()?.protocol = Some(read(value)?)),
+        set: |config, value| put(&mut config.listener()?.protocol, read(value).map(Some)),
     },
     Definition {
         table: "listener",
@@ -174,7 +184,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Required,
         example: r#""127.0.0.1:2525""#,
         doc: "`*:25` means every address of the machine, IPv4 and IPv6; `[::]:25` means IPv6 alone.",
-        set: |config, value| Ok(config.listener()?.bind = Some(read(value)?)),
+        set: |config, value| put(&mut config.listener()?.bind, read(value).map(Some)),
     },
     Definition {
         table: "listener",
@@ -183,7 +193,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("starttls for smtp, submission and imap; none for lmtp and http"),
         example: r#""starttls""#,
         doc: "Passwords are taken under TLS only.",
-        set: |config, value| Ok(config.listener()?.tls = Some(read(value)?)),
+        set: |config, value| put(&mut config.listener()?.tls, read(value).map(Some)),
     },
     Definition {
         table: "tls",
@@ -192,7 +202,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("self-signed"),
         example: r#""/etc/congthu/tls.crt""#,
         doc: "PEM, the server's certificate first, then the chain.",
-        set: |config, value| Ok(config.tls.certificate = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.tls.certificate, read_path(value).map(Some)),
     },
     Definition {
         table: "tls",
@@ -201,7 +211,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("self-signed"),
         example: r#""/etc/congthu/tls.key""#,
         doc: "Its private key, PEM, readable for the user congthu.",
-        set: |config, value| Ok(config.tls.key = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.tls.key, read_path(value).map(Some)),
     },
     Definition {
         table: "certificate",
@@ -210,7 +220,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Required,
         example: r#""/etc/congthu/other.crt""#,
         doc: "As in `[tls]`.",
-        set: |config, value| Ok(config.certificate()?.certificate = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.certificate()?.certificate, read_path(value).map(Some)),
     },
     Definition {
         table: "certificate",
@@ -219,7 +229,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Required,
         example: r#""/etc/congthu/other.key""#,
         doc: "As in `[tls]`.",
-        set: |config, value| Ok(config.certificate()?.key = Some(read_path(value)?)),
+        set: |config, value| put(&mut config.certificate()?.key, read_path(value).map(Some)),
     },
     Definition {
         table: "dns",
@@ -228,7 +238,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("the machine's resolvers"),
         example: r#"["127.0.0.1:53"]"#,
         doc: "Name servers to ask.",
-        set: |config, value| Ok(config.dns_servers = read_list(value)?),
+        set: |config, value| put(&mut config.dns_servers, read_list(value)),
     },
     Definition {
         table: "outbound",
@@ -237,7 +247,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Absent("each domain's MX"),
         example: r#""relay.demo.gov.vn:25""#,
         doc: "Takes all mail for other domains.",
-        set: |config, value| Ok(config.smart_host = Some(read(value)?)),
+        set: |config, value| put(&mut config.smart_host, read(value).map(Some)),
     },
     Definition {
         table: "limits",
@@ -246,7 +256,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value(r#""70MB""#),
         example: r#""70MB""#,
         doc: "The largest message taken, as it travels: a 50 MB attachment in base64 has 68.5 MB.",
-        set: |config, value| Ok(config.limits.message_bytes_max = read_size(value)?),
+        set: |config, value| put(&mut config.limits.message_bytes_max, read_size(value)),
     },
     Definition {
         table: "limits",
@@ -255,7 +265,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value("5000"),
         example: "5000",
         doc: "Open connections of all smtp, submission and lmtp listeners together, at about 40 KB each; further ones get a temporary refusal.",
-        set: |config, value| Ok(config.limits.smtp_connections = read_number(value, 1, CONNECTIONS_MAX)?),
+        set: |config, value| put(&mut config.limits.smtp_connections, read_number(value, 1, CONNECTIONS_MAX)),
     },
     Definition {
         table: "limits",
@@ -265,7 +275,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         example: "100",
         doc: "Of those, from one IPv4 address or IPv6 /64.",
         set: |config, value| {
-            Ok(config.limits.smtp_connections_per_address = read_number(value, 1, CONNECTIONS_MAX)?)
+            put(&mut config.limits.smtp_connections_per_address, read_number(value, 1, CONNECTIONS_MAX))
         },
     },
     Definition {
@@ -275,7 +285,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value("20000"),
         example: "20000",
         doc: "Open connections of one imap listener; each client keeps up to five.",
-        set: |config, value| Ok(config.limits.imap_connections = read_number(value, 1, CONNECTIONS_MAX)?),
+        set: |config, value| put(&mut config.limits.imap_connections, read_number(value, 1, CONNECTIONS_MAX)),
     },
     Definition {
         table: "limits",
@@ -285,7 +295,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         example: "1000",
         doc: "Of those, from one IPv4 address or IPv6 /64: a whole office may be behind one.",
         set: |config, value| {
-            Ok(config.limits.imap_connections_per_address = read_number(value, 1, CONNECTIONS_MAX)?)
+            put(&mut config.limits.imap_connections_per_address, read_number(value, 1, CONNECTIONS_MAX))
         },
     },
     Definition {
@@ -295,7 +305,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value("[]"),
         example: r#"["127.0.0.0/8", "10.0.0.0/8"]"#,
         doc: "Limits per address and log-in back-off never apply to these.",
-        set: |config, value| Ok(config.limits.exempt_networks = read_list(value)?),
+        set: |config, value| put(&mut config.limits.exempt_networks, read_list(value)),
     },
     Definition {
         table: "log",
@@ -304,7 +314,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value(r#""human""#),
         example: r#""json""#,
         doc: "`--log` on the command line wins.",
-        set: |config, value| Ok(config.log.format = Some(read(value)?)),
+        set: |config, value| put(&mut config.log.format, read(value).map(Some)),
     },
     Definition {
         table: "log",
@@ -313,6 +323,6 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         fallback: Fallback::Value(r#""info""#),
         example: r#""info,smtp=debug""#,
         doc: "`error`, `warn`, `info`, `debug` or `trace`, for all or per module.",
-        set: |config, value| Ok(config.log.filter = read_text(value)?),
+        set: |config, value| put(&mut config.log.filter, read_text(value)),
     },
 ];

@@ -38,7 +38,7 @@ fn read_root(config: &mut Config, root: &DeTable<'_>) -> Result<(), Mistake> {
             TABLES.iter().find(|table| !table.name.is_empty() && table.name == key.get_ref().as_ref());
         match (table, value.get_ref()) {
             (Some(Table { begin: None, name, .. }), DeValue::Table(entries)) => {
-                read_table(config, name, entries)?
+                read_table(config, name, entries)?;
             }
             (Some(table @ Table { begin: Some(begin), .. }), DeValue::Array(elements)) => {
                 for element in elements {
@@ -65,7 +65,7 @@ fn read_root(config: &mut Config, root: &DeTable<'_>) -> Result<(), Mistake> {
                 return Err((key.span(), format!("unknown table [{}]; known: {known}", key.get_ref())));
             }
             (None, value) => {
-                read_option(config, "", key.get_ref(), value).map_err(|what| (key.span(), what))?
+                read_option(config, "", key.get_ref(), value).map_err(|what| (key.span(), what))?;
             }
         }
     }
