@@ -1,4 +1,4 @@
-//! Domains, mailboxes and their addresses.
+//! Mailboxes and their addresses.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
@@ -52,14 +52,6 @@ pub struct AccountRow {
     pub used_bytes: u64,
     pub messages: u64,
     pub created_at: Timestamp,
-}
-
-/// A hosted domain and how many mailboxes it has.
-#[derive(Clone, Debug)]
-pub struct DomainRow {
-    pub name: DomainName,
-    pub profile: String,
-    pub mailboxes: u64,
 }
 
 const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
@@ -132,47 +124,6 @@ impl Store {
         .bind(address.to_string())
         .fetch_one(&self.pools.main)
         .await?)
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn domain(&self, name: &DomainName) -> Result<Option<DomainId>, Error> {
-        let id: Option<i64> = sqlx::query_scalar("select domain_id from domains where name = $1")
-            .bind(name.as_str())
-            .fetch_optional(&self.pools.main)
-            .await?;
-        Ok(id.map(DomainId))
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn domains(&self) -> Result<Vec<DomainRow>, Error> {
-        let rows: Vec<(String, String, i64)> = sqlx::query_as(
-            "select d.name, d.profile, count(a.account_id)
-               from domains d
-               left join accounts a on a.domain_id = d.domain_id and a.state <> 'deleted'
-              group by d.domain_id order by d.name",
-        )
-        .fetch_all(&self.pools.main)
-        .await?;
-        rows.into_iter()
-            .map(|(name, profile, mailboxes)| {
-                let name = DomainName::new(&name).map_err(|_| DAMAGED)?;
-                Ok(DomainRow { name, profile, mailboxes: mailboxes.unsigned_abs() })
-            })
-            .collect()
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn unit(&self, domain: DomainId, code: &str) -> Result<Option<UnitId>, Error> {
-        let id: Option<i64> =
-            sqlx::query_scalar("select unit_id from units where domain_id = $1 and code = $2")
-                .bind(domain.0)
-                .bind(code)
-                .fetch_optional(&self.pools.main)
-                .await?;
-        Ok(id.map(UnitId))
     }
 
     /// Mailboxes that exist, by primary address, from behind `after` on.
@@ -291,40 +242,6 @@ pub struct AccountFilter<'a> {
 }
 
 impl Tx {
-    /// # Errors
-    /// `domains_name_key` when it exists.
-    pub async fn insert_domain(
-        &mut self,
-        name: &DomainName,
-        profile: &str,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        sqlx::query("insert into domains (name, profile, created_at) values ($1, $2, $3)")
-            .bind(name.as_str())
-            .bind(profile)
-            .bind(now.to_sqlx())
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
-    }
-
-    /// # Errors
-    /// `units_code_key` when the code is taken.
-    pub async fn insert_unit(&mut self, unit: &NewUnit<'_>, now: Timestamp) -> Result<(), Error> {
-        sqlx::query(
-            "insert into units (domain_id, parent_id, code, name, kind, created_at) values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(unit.domain.0)
-        .bind(unit.parent.map(|parent| parent.0))
-        .bind(unit.code)
-        .bind(unit.name)
-        .bind(unit.kind)
-        .bind(now.to_sqlx())
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(())
-    }
-
     /// Makes the account, its counters and its primary address; folders are the caller's.
     ///
     /// # Errors
@@ -422,14 +339,4 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// An organisation that is to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct NewUnit<'a> {
-    pub domain: DomainId,
-    pub parent: Option<UnitId>,
-    pub code: &'a str,
-    pub name: &'a str,
-    pub kind: &'a str,
 }

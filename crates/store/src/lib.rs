@@ -10,6 +10,7 @@ mod audit;
 mod chunks;
 mod contents;
 mod copy_out;
+mod domains;
 pub mod embedded;
 mod endpoint;
 mod entries;
@@ -26,10 +27,11 @@ mod timeline;
 mod tx;
 
 pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Target};
-pub use accounts::{AccountFilter, AccountRow, DomainRow, LoginRow, NewAccount, NewUnit, RecipientRow};
+pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount, RecipientRow};
 pub use audit::AuditEntry;
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};
+pub use domains::{DomainRow, NewUnit};
 pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,
     STATEMENT_TIMEOUT, connect, connections,
