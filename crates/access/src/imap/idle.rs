@@ -5,7 +5,8 @@ use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected, State};
 use super::tracker::Expunges;
 use super::wire::{Ended, SHUTTING_DOWN, SILENT};
-use engine::Watch;
+use engine::{Principal, Watch};
+use model::FolderName;
 use proto::imap::{Event, is_done};
 use tokio::time::{Instant, sleep_until};
 
@@ -16,9 +17,9 @@ enum Woken {
 }
 
 pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
-    let Some(who) = state.who() else { return Err(Reply::bad("Log in first").into()) };
+    let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
     // The watch begins before the first look, so that nothing falls between the two.
-    let mut watch = door.engine.watch(who);
+    let mut watch = door.engine.watch(&who);
     door.wire.out.continuation("Idling");
     door.wire.decoder().expect_line();
     let mut selected = match state {
@@ -36,11 +37,10 @@ pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
         door.wire.flush().await?;
         match wait(door, &mut watch, deadline).await? {
             Woken::Input => {}
-            Woken::News => {
-                if let Some(selected) = &mut selected {
-                    news(door, selected).await?;
-                }
-            }
+            Woken::News => match &mut selected {
+                Some(selected) => news(door, selected).await?,
+                None => still_welcome(door, &who).await?,
+            },
         }
     }
 }
@@ -64,6 +64,14 @@ fn done(door: &mut Door) -> Result<Option<Reply>, Failure> {
         Some(Event::Line(line)) if is_done(&line) => Ok(Some(Reply::ok("IDLE completed"))),
         Some(Event::Fatal(text)) => Err(Ended::Bye(text).into()),
         Some(_) => Err(Reply::bad("DONE was expected").into()),
+    }
+}
+
+/// Without a mailbox the only news is that one's rights have ended.
+async fn still_welcome(door: &Door, who: &Principal) -> Result<(), Failure> {
+    match door.engine.folder(who, &FolderName::inbox()).await {
+        Err(engine::Error::Revoked) => Err(engine::Error::Revoked.into()),
+        Ok(_) | Err(engine::Error::Unavailable | engine::Error::NotFound) => Ok(()),
     }
 }
 

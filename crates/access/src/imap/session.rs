@@ -102,9 +102,6 @@ impl Selected {
     }
 
     async fn tell(&mut self, door: &mut Door, delta: &Delta) -> Result<(), Failure> {
-        if delta.is_empty() {
-            return Ok(());
-        }
         for number in &delta.expunged {
             // RFC 3501 7.4.1
             door.wire.out.expunge(*number);

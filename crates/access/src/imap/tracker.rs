@@ -79,12 +79,6 @@ pub(crate) struct Delta {
     pub(crate) changed: Vec<usize>,
 }
 
-impl Delta {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.expunged.is_empty() && self.exists.is_none() && self.recent.is_none() && self.changed.is_empty()
-    }
-}
-
 /// The folder's uids did not only grow: its numbering cannot be mended within this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Renumbered;

@@ -1,0 +1,187 @@
+//! A province in a test: the engine over a real Postgres, mailboxes an@ and binh@demo.gov.vn, and IMAP on pipes.
+//!
+//! Connections whose names begin with `P` are plain with STARTTLS (port 143), others are TLS from the start (993).
+
+use access::imap::{Security, Service, serve};
+use engine::{Actor, Arrival, Engine, NewMailbox, Origin, Protocol, Settings};
+use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use testkit::TestDatabase;
+use testkit::transcript::{Stream, World};
+use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+const PASSWORD: &str = "Mat-khau-1-cua-toi";
+/// Octets in a pipe before its writer waits.
+const PIPE_BYTES: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+struct CountingRng(AtomicU8);
+
+impl Rng for CountingRng {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+pub(crate) struct Province {
+    pub(crate) engine: Engine,
+    server_tls: Arc<rustls::ServerConfig>,
+    client_tls: Arc<rustls::ClientConfig>,
+    pub(crate) shutdown: CancellationToken,
+    tasks: TaskTracker,
+    _database: TestDatabase,
+    _spool: tempfile::TempDir,
+}
+
+impl Province {
+    pub(crate) async fn new() -> Self {
+        let database = testkit::database().await;
+        let endpoint = store::Endpoint::external(&database.server_url, None).unwrap();
+        let store = store::Store::new(store::connect(&endpoint, 8).await.unwrap(), None);
+        let spool = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            hostname: "mail.demo.gov.vn".into(),
+            spool_dir: spool.path().to_owned(),
+            message_bytes_max: 1 << 20,
+            exempt_networks: Vec::new(),
+        };
+        let clock = Arc::new(FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap()));
+        let engine = Engine::new(store, settings, clock, Arc::new(CountingRng::default()));
+        engine.open().await.unwrap();
+        engine.add_domain(&actor(), &DomainName::new("demo.gov.vn").unwrap(), "an-giang").await.unwrap();
+        for name in ["an", "binh"] {
+            engine.add_mailbox(&actor(), &mailbox(name)).await.unwrap();
+        }
+        let (server_tls, client_tls) = tls();
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Self { engine, server_tls, client_tls, shutdown, tasks, _database: database, _spool: spool }
+    }
+
+    /// One end of a pipe whose other end is served.
+    pub(crate) fn pipe(&self, security: Security) -> tokio::io::DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        let shutdown = self.shutdown.clone();
+        let service = Service { engine: self.engine.clone(), security, shutdown };
+        self.tasks.spawn(serve(theirs, IpAddr::V4(Ipv4Addr::LOCALHOST), service));
+        ours
+    }
+
+    pub(crate) fn starttls(&self) -> Security {
+        Security::StartTls(Arc::clone(&self.server_tls))
+    }
+
+    pub(crate) fn implicit(&self) -> Security {
+        Security::Implicit(Arc::clone(&self.server_tls))
+    }
+
+    pub(crate) async fn encrypt(&self, stream: Stream) -> io::Result<Stream> {
+        let name = ServerName::try_from("mail.demo.gov.vn").unwrap();
+        Ok(Box::new(TlsConnector::from(Arc::clone(&self.client_tls)).connect(name, stream).await?))
+    }
+
+    async fn deliver(&self, to: &str, subject: &str) {
+        let recipient = self.engine.recipient(&address(to)).await.unwrap();
+        let mut spool = self.engine.new_spool();
+        let text = format!("From: <x@y.vn>\r\nSubject: {subject}\r\n\r\nhello\r\n");
+        spool.write(text.as_bytes()).await.unwrap();
+        let arrival = Arrival {
+            origin: Origin {
+                trace: TraceId(1),
+                remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+                protocol: Protocol::Smtp,
+            },
+            helo: "y.vn".into(),
+            with: "ESMTP",
+            tls: None,
+            sender: None,
+            principal: None,
+        };
+        self.engine.deliver(&arrival, &[recipient], spool).await.unwrap();
+    }
+}
+
+impl World for Province {
+    async fn connect(&mut self, connection: &str) -> io::Result<Stream> {
+        if connection.starts_with('P') {
+            return Ok(Box::new(self.pipe(self.starttls())));
+        }
+        let pipe = Box::new(self.pipe(self.implicit()));
+        self.encrypt(pipe).await
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        [
+            ("password", PASSWORD),
+            // "\0an@demo.gov.vn\0" and the password; the two alone; somebody else's authorization identity.
+            ("plain", "AGFuQGRlbW8uZ292LnZuAE1hdC1raGF1LTEtY3VhLXRvaQ=="),
+            ("user64", "YW5AZGVtby5nb3Yudm4="),
+            ("password64", "TWF0LWtoYXUtMS1jdWEtdG9p"),
+            ("proxy", "YmluaEBkZW1vLmdvdi52bgBhbkBkZW1vLmdvdi52bgBNYXQta2hhdS0xLWN1YS10b2k="),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    async fn act(&mut self, words: &[String]) -> Result<(), String> {
+        match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            ["deliver", to, subject] => self.deliver(to, subject).await,
+            ["password", of, password] => {
+                self.engine.set_password(&actor(), &address(of), password, false).await.unwrap();
+            }
+            ["shutdown"] => self.shutdown.cancel(),
+            _ => return Err(format!("unknown: {words:?}")),
+        }
+        Ok(())
+    }
+
+    async fn convert(&mut self, stream: Stream, words: &[String]) -> Result<Stream, String> {
+        match words {
+            [word] if word == "starttls" => self.encrypt(stream).await.map_err(|error| error.to_string()),
+            _ => Err(format!("unknown: {words:?}")),
+        }
+    }
+}
+
+fn actor() -> Actor {
+    Actor { name: "test".into() }
+}
+
+fn address(name: &str) -> Address {
+    format!("{name}@demo.gov.vn").parse().unwrap()
+}
+
+fn mailbox(name: &str) -> NewMailbox {
+    NewMailbox {
+        address: address(name),
+        display_name: "Nguyễn Văn A".into(),
+        class: MailboxClass::Person,
+        unit: None,
+        quota_bytes: Some(64 << 10),
+        password: Some(PASSWORD.into()),
+        must_change_password: false,
+    }
+}
+
+fn tls() -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names = vec!["mail.demo.gov.vn".to_owned()];
+    let certificate: CertificateDer<'static> =
+        rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap().into();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.clone()).unwrap();
+    let server = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let client = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    (Arc::new(server), Arc::new(client))
+}
