@@ -107,7 +107,8 @@ fn read_text(file: &Path) -> std::io::Result<String> {
 /// Rows and mistakes; an error when the header is wrong, so that no row can be understood.
 fn parse(text: &str, must_change_password: bool) -> Result<(Vec<Row>, Vec<Fault>), String> {
     // Excel writes a byte order mark, and semicolons where the comma is the decimal point, as in Vietnam.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // It also ends lines with CRLF, of which csv counts the LF to the next line.
+    let text = &text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let first = text.lines().next().unwrap_or_default();
     let delimiter = if first.contains(';') && !first.contains(',') { b';' } else { b',' };
     let mut reader =
