@@ -72,7 +72,7 @@ fn run(role: Role, tls: bool, pieces: &[&[u8]]) -> String {
                 Step::Reset => content.clear(),
                 Step::Ask(request) => {
                     log.push_str(&format!("{request:?}"));
-                    session.answer(answer(request, &content));
+                    session.answer(answer(&request, &content));
                 }
             }
         }
@@ -81,7 +81,7 @@ fn run(role: Role, tls: bool, pieces: &[&[u8]]) -> String {
     log
 }
 
-fn answer(request: Request, content: &[u8]) -> Answer {
+fn answer(request: &Request, content: &[u8]) -> Answer {
     match request {
         Request::Deliver(_) => {
             let text = content.escape_ascii().to_string();
