@@ -14,8 +14,10 @@ use std::collections::HashMap;
 const ZSTD_LEVEL: i32 = 1;
 /// Plain bytes of one chunk; more means damaged data.
 pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
-/// Compressed bytes sent to the database in one statement.
+/// Plain bytes whose chunks are sent to the database in one statement.
 const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Plain bytes compressed without leaving the task: a fraction of a millisecond.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Names a stored chunk.
 pub type ChunkId = i64;
@@ -67,16 +69,17 @@ impl Store {
     ) -> Result<(), Error> {
         let mut rest = missing;
         while !rest.is_empty() {
-            let (mut batch, mut batch_bytes) = (Vec::new(), 0);
-            while let Some((chunk, after)) = rest.split_first()
-                && batch_bytes < BATCH_BYTES_MAX
+            let (mut count, mut bytes) = (0, 0);
+            while let Some(chunk) = rest.get(count)
+                && bytes < BATCH_BYTES_MAX
             {
-                let data = compress(chunk.bytes)?;
-                batch_bytes += data.len();
-                batch.push((chunk, data));
-                rest = after;
+                bytes += chunk.bytes.len();
+                count += 1;
             }
-            self.insert_batch(&batch, None, now, ids).await?;
+            let (batch, after) = rest.split_at(count);
+            let data = compress_all(batch).await?;
+            self.insert_batch(batch, Placement::Rows(&data), now, ids).await?;
+            rest = after;
         }
         Ok(())
     }
@@ -88,7 +91,7 @@ impl Store {
         now: Timestamp,
         ids: &mut HashMap<[u8; 32], ChunkId>,
     ) -> Result<(), Error> {
-        let compressed = missing.iter().map(|chunk| compress(chunk.bytes)).collect::<Result<Vec<_>, _>>()?;
+        let compressed = compress_all(missing).await?;
         // The bytes are on the disk before any row names them.
         let (name, places) = objects.write(&compressed).await?;
         let object_id: i64 =
@@ -97,25 +100,26 @@ impl Store {
                 .bind(now.to_sqlx())
                 .fetch_one(&self.pools.chunks)
                 .await?;
-        let batch: Vec<_> = missing.iter().map(|chunk| (chunk, Vec::new())).collect();
-        self.insert_batch(&batch, Some((object_id, &places)), now, ids).await
+        self.insert_batch(missing, Placement::Object(object_id, &places), now, ids).await
     }
 
     async fn insert_batch(
         &self,
-        batch: &[(&NewChunk<'_>, Vec<u8>)],
-        object: Option<(i64, &[Placed])>,
+        batch: &[NewChunk<'_>],
+        placement: Placement<'_>,
         now: Timestamp,
         ids: &mut HashMap<[u8; 32], ChunkId>,
     ) -> Result<(), Error> {
-        let hashes: Vec<&[u8]> = batch.iter().map(|(chunk, _)| chunk.hash.as_slice()).collect();
-        let sizes: Vec<i32> = batch.iter().map(|(chunk, _)| to_i32(chunk.bytes.len())).collect();
-        let data: Vec<Option<&[u8]>> =
-            batch.iter().map(|(_, data)| object.is_none().then_some(data.as_slice())).collect();
-        let offsets: Vec<Option<i64>> =
-            (0..batch.len()).map(|i| object.and_then(|(_, places)| Some(places.get(i)?.offset))).collect();
-        let lengths: Vec<Option<i32>> =
-            (0..batch.len()).map(|i| object.and_then(|(_, places)| Some(places.get(i)?.length))).collect();
+        let hashes: Vec<&[u8]> = batch.iter().map(|chunk| chunk.hash.as_slice()).collect();
+        let sizes: Vec<i32> = batch.iter().map(|chunk| to_i32(chunk.bytes.len())).collect();
+        let (data, object_id, places) = match placement {
+            Placement::Rows(data) => {
+                (data.iter().map(|data| Some(data.as_slice())).collect(), None, [].as_slice())
+            }
+            Placement::Object(id, places) => (vec![None; batch.len()], Some(id), places),
+        };
+        let offsets: Vec<Option<i64>> = (0..batch.len()).map(|i| Some(places.get(i)?.offset)).collect();
+        let lengths: Vec<Option<i32>> = (0..batch.len()).map(|i| Some(places.get(i)?.length)).collect();
         let rows: Vec<(Vec<u8>, ChunkId)> = sqlx::query_as(
             "insert into chunks (hash, size, data, object_id, object_offset, object_length, created_at)
              select hash, size, data, $4, object_offset, object_length, $7
@@ -127,8 +131,8 @@ impl Store {
         )
         .bind(hashes)
         .bind(sizes)
-        .bind(data)
-        .bind(object.map(|(id, _)| id))
+        .bind::<Vec<Option<&[u8]>>>(data)
+        .bind(object_id)
         .bind(offsets)
         .bind(lengths)
         .bind(now.to_sqlx())
@@ -180,6 +184,24 @@ impl Store {
 }
 
 type ChunkRow = (ChunkId, i32, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i32>);
+
+/// Where the compressed bytes of a batch are.
+#[derive(Clone, Copy)]
+enum Placement<'a> {
+    Rows(&'a [Vec<u8>]),
+    Object(i64, &'a [Placed]),
+}
+
+/// Small pieces right here; more on a thread that may take its time.
+async fn compress_all(chunks: &[NewChunk<'_>]) -> Result<Vec<Vec<u8>>, Error> {
+    if chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>() <= INLINE_BYTES_MAX {
+        return chunks.iter().map(|chunk| compress(chunk.bytes)).collect();
+    }
+    let plain: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.bytes.to_vec()).collect();
+    tokio::task::spawn_blocking(move || plain.iter().map(|bytes| compress(bytes)).collect())
+        .await
+        .map_err(|_| Error::Damaged("compression was interrupted"))?
+}
 
 fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(Error::Content)
