@@ -7,8 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use engine::Engine;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// The longest a healthy database takes for nothing; supervisors ask again every few seconds.
+const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Answers on `listener` until `shutdown`, then finishes the requests that are under way.
 ///
@@ -29,7 +33,8 @@ fn router(engine: Engine) -> Router {
 
 /// 200 when the database answers, else 503.
 async fn healthz(State(engine): State<Engine>) -> (StatusCode, &'static str) {
-    if engine.is_ready().await {
+    let ready = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, engine.is_ready()).await;
+    if ready == Ok(true) {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "no database\n")
