@@ -21,16 +21,40 @@ pub(crate) struct Doors {
     imap_limits: ListenLimits,
     tasks: TaskTracker,
     shutdown: CancellationToken,
+    fallen: CancellationToken,
+}
+
+/// Cancels `fallen` when its task ends, by a panic too, although nobody asked for it.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    shutdown: CancellationToken,
+    fallen: CancellationToken,
+}
+
+impl Watched {
+    pub(crate) fn new(shutdown: CancellationToken, fallen: CancellationToken) -> Self {
+        Self { shutdown, fallen }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.shutdown.is_cancelled() {
+            self.fallen.cancel();
+        }
+    }
 }
 
 impl Doors {
-    /// Tasks of all connections are in `tasks`; they end soon after `shutdown`.
+    /// Tasks of all connections are in `tasks`; they end soon after `shutdown`. `fallen` is cancelled when a listener
+    /// ends without being asked.
     pub(crate) fn new(
         engine: Engine,
         tls: Arc<rustls::ServerConfig>,
         limits: &Limits,
         tasks: TaskTracker,
         shutdown: CancellationToken,
+        fallen: CancellationToken,
     ) -> Self {
         let gate = Gate::new(smtp::Limits {
             connections: limits.smtp_connections,
@@ -46,7 +70,7 @@ impl Doors {
             total_max: limits.imap_connections,
             exempt,
         };
-        Self { engine, tls, gate, imap_limits, tasks, shutdown }
+        Self { engine, tls, gate, imap_limits, tasks, shutdown, fallen }
     }
 
     /// Begins to take connections.
@@ -62,6 +86,14 @@ impl Doors {
         }
     }
 
+    fn spawn(&self, listener: impl Future<Output = ()> + Send + 'static) {
+        let watched = Watched::new(self.shutdown.clone(), self.fallen.clone());
+        self.tasks.spawn(async move {
+            listener.await;
+            drop(watched);
+        });
+    }
+
     fn open_smtp(&self, socket: TcpListener, role: Role, mode: TlsMode) {
         let tls = match mode {
             TlsMode::None => smtp::Tls::None,
@@ -69,7 +101,7 @@ impl Doors {
             TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(&self.tls)),
         };
         let door = Door { role, tls, engine: self.engine.clone(), gate: Arc::clone(&self.gate) };
-        self.tasks.spawn(smtp::listen(socket, door, self.tasks.clone(), self.shutdown.clone()));
+        self.spawn(smtp::listen(socket, door, self.tasks.clone(), self.shutdown.clone()));
     }
 
     fn open_imap(&self, socket: TcpListener, mode: TlsMode) {
@@ -82,12 +114,12 @@ impl Doors {
             imap::Service { engine: self.engine.clone(), security, shutdown: self.shutdown.clone() };
         let serve = move |stream, peer: std::net::SocketAddr| imap::serve(stream, peer.ip(), service.clone());
         let (limits, tasks) = (self.imap_limits.clone(), self.tasks.clone());
-        self.tasks.spawn(access::listen(socket, limits, imap::REFUSED, tasks, self.shutdown.clone(), serve));
+        self.spawn(access::listen(socket, limits, imap::REFUSED, tasks, self.shutdown.clone(), serve));
     }
 
     fn open_http(&self, socket: TcpListener) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             if let Err(error) = web::serve(socket, engine, shutdown).await {
                 tracing::error!(%error, "http has stopped");
             }

@@ -6,12 +6,12 @@
 
 use crate::config::{Config, Protocol};
 use crate::demo;
-use crate::doors::Doors;
+use crate::doors::{Doors, Watched};
 use crate::node::Node;
 use crate::sockets;
 use crate::system::SystemClock;
 use crate::tls::{Certificates, PUBLIC_FILE};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,9 +51,15 @@ async fn serve(
         province.seed(&node.engine).await?;
     }
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let fallen = CancellationToken::new();
     let (engine, stop) = (node.engine.clone(), shutdown.clone());
-    tasks.spawn(async move { engine.run_housekeeping(stop).await });
-    let doors = Doors::new(node.engine.clone(), tls, &config.limits, tasks.clone(), shutdown.clone());
+    let watched = Watched::new(shutdown.clone(), fallen.clone());
+    tasks.spawn(async move {
+        engine.run_housekeeping(stop).await;
+        drop(watched);
+    });
+    let (all, stop) = (tasks.clone(), shutdown.clone());
+    let doors = Doors::new(node.engine.clone(), tls, &config.limits, all, stop, fallen.clone());
     for listener in bound {
         doors.open(listener);
     }
@@ -64,8 +70,14 @@ async fn serve(
     };
     // Nobody may be listening; that is no reason to stop.
     let _ = std::io::stdout().write_all(said.as_bytes());
-    wait_for_stop(signals, &certificates).await;
+    let has_fallen = tokio::select! {
+        () = wait_for_stop(signals, &certificates) => false,
+        () = fallen.cancelled() => true,
+    };
     drain(signals, &tasks, &shutdown).await;
+    if has_fallen {
+        bail!("a part of the server ended by itself; the log says which: start congthu again, and report it");
+    }
     Ok(())
 }
 

@@ -320,7 +320,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         table: "log",
         key: "filter",
         kind: "text",
-        fallback: Fallback::Value(r#""info""#),
+        fallback: Fallback::Value(r#""info,postgres=warn""#),
         example: r#""info,smtp=debug""#,
         doc: "`error`, `warn`, `info`, `debug` or `trace`, for all or per module.",
         set: |config, value| put(&mut config.log.filter, read_text(value)),
