@@ -173,7 +173,7 @@ impl Session {
         let name = command.name();
         tracing::trace!(name, "command");
         let (outcome, after) = match table::admit(name, &self.state) {
-            Ok(after) => (Box::pin(table::run(door, &mut self.state, command)).await, after),
+            Ok(after) => (table::run(door, &mut self.state, command).await, after),
             Err(reply) => (Err(reply.into()), After::Nothing),
         };
         self.finish(door, tag, outcome, after).await

@@ -134,7 +134,8 @@ async fn load(
     let mut slots = targets.iter_mut();
     for (view, uids) in groups {
         let messages = door.engine.messages(&selected.who, &view, &uids, wanted).await?;
-        for (slot, message) in slots.by_ref().zip(messages) {
+        // The messages lead: `zip` takes one more from its left side than it pairs.
+        for (message, slot) in messages.into_iter().zip(slots.by_ref()) {
             slot.message = message;
         }
     }

@@ -18,6 +18,7 @@ enum Woken {
 
 pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
+    // Futures that ask the engine are boxed: between two news, thousands of idle sessions do without their size.
     // The watch begins before the first look, so that nothing falls between the two.
     let mut watch = door.engine.watch(&who);
     door.wire.out.continuation("Idling");
@@ -28,7 +29,7 @@ pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
     };
     let deadline = Instant::now() + PATIENCE;
     if let Some(selected) = &mut selected {
-        news(door, selected).await?;
+        Box::pin(news(door, selected)).await?;
     }
     loop {
         if let Some(reply) = done(door)? {
@@ -38,8 +39,8 @@ pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
         match wait(door, &mut watch, deadline).await? {
             Woken::Input => {}
             Woken::News => match &mut selected {
-                Some(selected) => news(door, selected).await?,
-                None => still_welcome(door, &who).await?,
+                Some(selected) => Box::pin(news(door, selected)).await?,
+                None => Box::pin(still_welcome(door, &who)).await?,
             },
         }
     }

@@ -11,6 +11,7 @@ use super::{
     lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
 };
 use proto::imap::Command;
+use std::pin::Pin;
 
 /// The states a command is legal in (RFC 3501 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +100,19 @@ pub(crate) fn admit(name: &str, state: &State) -> Result<After, Reply> {
     }
 }
 
-/// Runs an admitted command.
-pub(crate) async fn run(door: &mut Door, state: &mut State, command: Command) -> Outcome {
+/// Runs an admitted command. IDLE, in which most sessions are, does not carry the size of the others.
+pub(crate) fn run<'a>(
+    door: &'a mut Door,
+    state: &'a mut State,
+    command: Command,
+) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+    match command {
+        Command::Idle => Box::pin(idle::idle(door, state)),
+        command => Box::pin(other(door, state, command)),
+    }
+}
+
+async fn other(door: &mut Door, state: &mut State, command: Command) -> Outcome {
     match command {
         Command::Capability => Ok(capability::capability(door, state)),
         Command::Noop | Command::Check => Ok(noop::noop()),
@@ -151,7 +163,6 @@ async fn known(door: &mut Door, state: &mut State, command: Command) -> Outcome 
         Command::Lsub { reference, pattern } => lsub::lsub(door, who, &reference, &pattern).await,
         Command::Namespace => Ok(namespace::namespace(door)),
         Command::Status { mailbox, items } => status::status(door, who, &mailbox, &items).await,
-        Command::Idle => idle::idle(door, state).await,
         Command::GetQuota(root) => quota::quota(door, who, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::quota_root(door, who, &mailbox).await,
         Command::SetQuota { .. } => Err(quota::set_quota().into()),

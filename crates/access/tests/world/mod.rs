@@ -4,6 +4,7 @@
 
 use access::imap::{Security, Service, serve};
 use engine::{Actor, Arrival, Engine, NewMailbox, Origin, Protocol, Settings};
+use jiff::SignedDuration;
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use std::io;
@@ -16,7 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-const PASSWORD: &str = "Mat-khau-1-cua-toi";
+pub(crate) const PASSWORD: &str = "Mat-khau-1-cua-toi";
 /// Octets in a pipe before its writer waits.
 const PIPE_BYTES: usize = 64 << 10;
 
@@ -33,6 +34,7 @@ impl Rng for CountingRng {
 
 pub(crate) struct Province {
     pub(crate) engine: Engine,
+    store: store::Store,
     server_tls: Arc<rustls::ServerConfig>,
     client_tls: Arc<rustls::ClientConfig>,
     pub(crate) shutdown: CancellationToken,
@@ -43,6 +45,11 @@ pub(crate) struct Province {
 
 impl Province {
     pub(crate) async fn new() -> Self {
+        Self::with_quota(64 << 10).await
+    }
+
+    /// Mailboxes of `quota_bytes`.
+    pub(crate) async fn with_quota(quota_bytes: u64) -> Self {
         let database = testkit::database().await;
         let endpoint = store::Endpoint::external(&database.server_url, None).unwrap();
         let store = store::Store::new(store::connect(&endpoint, 8).await.unwrap(), None);
@@ -54,15 +61,15 @@ impl Province {
             exempt_networks: Vec::new(),
         };
         let clock = Arc::new(FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap()));
-        let engine = Engine::new(store, settings, clock, Arc::new(CountingRng::default()));
+        let engine = Engine::new(store.clone(), settings, clock, Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
         engine.add_domain(&actor(), &DomainName::new("demo.gov.vn").unwrap(), "an-giang").await.unwrap();
         for name in ["an", "binh"] {
-            engine.add_mailbox(&actor(), &mailbox(name)).await.unwrap();
+            engine.add_mailbox(&actor(), &mailbox(name, quota_bytes)).await.unwrap();
         }
         let (server_tls, client_tls) = tls();
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { engine, server_tls, client_tls, shutdown, tasks, _database: database, _spool: spool }
+        Self { engine, store, server_tls, client_tls, shutdown, tasks, _database: database, _spool: spool }
     }
 
     /// One end of a pipe whose other end is served.
@@ -85,6 +92,11 @@ impl Province {
     pub(crate) async fn encrypt(&self, stream: Stream) -> io::Result<Stream> {
         let name = ServerName::try_from("mail.demo.gov.vn").unwrap();
         Ok(Box::new(TlsConnector::from(Arc::clone(&self.client_tls)).connect(name, stream).await?))
+    }
+
+    /// Sweeps what nobody has, as if so much time had passed.
+    pub(crate) async fn sweep(&self, later: SignedDuration) {
+        self.store.sweep(self.engine.now() + later).await.unwrap();
     }
 
     async fn deliver(&self, to: &str, subject: &str) {
@@ -158,13 +170,13 @@ fn address(name: &str) -> Address {
     format!("{name}@demo.gov.vn").parse().unwrap()
 }
 
-fn mailbox(name: &str) -> NewMailbox {
+fn mailbox(name: &str, quota_bytes: u64) -> NewMailbox {
     NewMailbox {
         address: address(name),
         display_name: "Nguyễn Văn A".into(),
         class: MailboxClass::Person,
         unit: None,
-        quota_bytes: Some(64 << 10),
+        quota_bytes: Some(quota_bytes),
         password: Some(PASSWORD.into()),
         must_change_password: false,
     }

@@ -1,0 +1,186 @@
+//! What a transcript cannot say: what is in one packet, how long silence lasts, readers that do not read, content
+//! that is swept.
+
+use crate::world::{PASSWORD, Province};
+use jiff::SignedDuration;
+use std::time::Duration;
+use testkit::transcript::Stream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+/// A client that keeps what came.
+struct Client {
+    stream: Stream,
+    heard: String,
+}
+
+impl Client {
+    async fn connect(province: &Province) -> Self {
+        let pipe = Box::new(province.pipe(province.implicit()));
+        let mut client = Self { stream: province.encrypt(pipe).await.unwrap(), heard: String::new() };
+        client.until("* OK").await;
+        client.ask("login", &format!("LOGIN an@demo.gov.vn {PASSWORD}")).await;
+        client
+    }
+
+    async fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).await.unwrap();
+        self.stream.flush().await.unwrap();
+    }
+
+    /// Everything up to and with the next whole line that begins so.
+    async fn until(&mut self, start: &str) -> String {
+        let mut scanned = 0;
+        loop {
+            while let Some(end) = self.heard[scanned..].find("\r\n").map(|end| scanned + end + 2) {
+                if self.heard[scanned..].starts_with(start) {
+                    let rest = self.heard.split_off(end);
+                    return std::mem::replace(&mut self.heard, rest);
+                }
+                scanned = end;
+            }
+            let mut bytes = [0; 4096];
+            let count = self.stream.read(&mut bytes).await.unwrap();
+            assert!(count > 0, "closed behind {:?}", self.heard);
+            self.heard.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+        }
+    }
+
+    async fn ask(&mut self, tag: &str, command: &str) -> String {
+        self.send(&format!("{tag} {command}\r\n")).await;
+        self.until(&format!("{tag} ")).await
+    }
+
+    async fn append(&mut self, tag: &str, message: &str) {
+        let reply = self.ask(tag, &format!("APPEND INBOX {{{}+}}\r\n{message}", message.len())).await;
+        assert!(reply.contains(" OK "), "{reply}");
+    }
+}
+
+async fn to_end(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    let mut heard = Vec::new();
+    // A TLS client that is cut off reports it; what came before counts.
+    _ = stream.read_to_end(&mut heard).await;
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+/// CVE-2011-0411: a command behind STARTTLS, in the same packet and in plain text, is never run.
+#[tokio::test]
+async fn nothing_is_taken_over_from_before_tls() {
+    let province = Province::new().await;
+    let mut pipe = province.pipe(province.starttls());
+    pipe.write_all(b"a1 STARTTLS\r\na2 CAPABILITY\r\n").await.unwrap();
+    let heard = to_end(&mut pipe).await;
+    let lines: Vec<&str> = heard.lines().collect();
+    assert!(matches!(lines.as_slice(), [_, bye] if bye.starts_with("* BYE ")), "{heard}");
+
+    // In a later packet it is no TLS handshake, and the connection ends there.
+    let mut pipe = province.pipe(province.starttls());
+    pipe.write_all(b"a1 STARTTLS\r\n").await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("a1 OK") {
+        heard.push(char::from(pipe.read_u8().await.unwrap()));
+    }
+    pipe.write_all(b"a2 LOGIN an@demo.gov.vn x\r\na3 CAPABILITY\r\n").await.unwrap();
+    let rest = to_end(&mut pipe).await;
+    assert!(!rest.contains("a2") && !rest.contains("a3") && !rest.contains('*'), "{rest}");
+}
+
+/// Who says nothing, or too little for too long, before login loses the place.
+#[tokio::test]
+async fn silence_before_login_ends() {
+    let province = Province::new().await;
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let heard = to_end(&mut province.pipe(province.starttls())).await;
+    assert!(heard.lines().last().unwrap().starts_with("* BYE "), "{heard}");
+    assert_eq!(began.elapsed().as_secs(), 60);
+
+    let began = tokio::time::Instant::now();
+    let mut pipe = province.pipe(province.starttls());
+    let (mut reader, mut writer) = tokio::io::split(&mut pipe);
+    let trickle = async {
+        while writer.write_all(b"a NOOP\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+    };
+    let (heard, ()) = tokio::join!(to_end(&mut reader), trickle);
+    assert!(heard.lines().last().unwrap().starts_with("* BYE "), "{heard}");
+    assert_eq!(began.elapsed().as_secs() / 20, 9, "three minutes");
+}
+
+/// RFC 3501 5.4: half an hour, not less; IDLE is silence too.
+#[tokio::test]
+async fn half_an_hour_of_silence_ends() {
+    let province = Province::new().await;
+    for idle in [false, true] {
+        let mut client = Client::connect(&province).await;
+        if idle {
+            client.send("a IDLE\r\n").await;
+            client.until("+ ").await;
+        }
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let heard = to_end(&mut client.stream).await;
+        assert!(heard.starts_with("* BYE "), "{heard}");
+        assert_eq!(began.elapsed().as_secs(), 30 * 60);
+        tokio::time::resume();
+    }
+}
+
+/// A body larger than every buffer between comes whole to a reader that reads late and little.
+#[tokio::test]
+async fn a_large_body_waits_for_its_reader() {
+    let province = Province::with_quota(8 << 20).await;
+    let mut client = Client::connect(&province).await;
+    let message = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(50_000));
+    client.append("a", &message).await;
+    client.ask("b", "SELECT INBOX").await;
+    let heard = client.ask("c", "FETCH 1 (UID BODY.PEEK[] FLAGS)").await;
+    let start = format!("* 1 FETCH (UID 1 BODY[] {{{}}}\r\n", message.len());
+    let body = heard.strip_prefix(&start).unwrap();
+    assert!(body.starts_with(&message));
+    assert!(body[message.len()..].starts_with(" FLAGS (\\Recent))\r\nc OK"), "{}", &body[message.len()..]);
+}
+
+/// RFC 2180 4.1: what another session expunged is fetched while its octets are there, and refused when they are not,
+/// the rest being delivered.
+#[tokio::test]
+async fn an_expunged_message_is_read_until_it_is_swept() {
+    let province = Province::new().await;
+    let mut reader = Client::connect(&province).await;
+    reader.append("a", "Subject: one\r\n\r\n1").await;
+    reader.append("b", "Subject: two\r\n\r\n2").await;
+    reader.ask("c", "SELECT INBOX").await;
+    let mut other = Client::connect(&province).await;
+    other.ask("a", "SELECT INBOX").await;
+    other.ask("b", "STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    other.ask("c", "EXPUNGE").await;
+
+    let heard = reader.ask("d", "FETCH 1:2 (UID BODY.PEEK[TEXT])").await;
+    let both = "* 1 FETCH (UID 1 BODY[TEXT] {1}\r\n1)\r\n* 2 FETCH (UID 2 BODY[TEXT] {1}\r\n2)\r\nd OK ";
+    assert!(heard.starts_with(both), "{heard}");
+
+    // Condemned, then removed after a time of grace.
+    province.sweep(SignedDuration::from_hours(25)).await;
+    province.sweep(SignedDuration::from_hours(50)).await;
+    let heard = reader.ask("e", "FETCH 1:2 (UID BODY.PEEK[TEXT])").await;
+    let one = "* 1 FETCH (UID 1)\r\n* 2 FETCH (UID 2 BODY[TEXT] {1}\r\n2)\r\ne NO [EXPUNGEISSUED] ";
+    assert!(heard.starts_with(one), "{heard}");
+    let heard = reader.ask("f", "NOOP").await;
+    assert!(heard.starts_with("* 1 EXPUNGE\r\n"), "{heard}");
+}
+
+/// A command that had begun when the server stops is answered, then comes BYE.
+#[tokio::test]
+async fn a_stop_comes_between_commands() {
+    let province = Province::new().await;
+    let mut client = Client::connect(&province).await;
+    client.append("a", "Subject: one\r\n\r\n1").await;
+    client.send("b SELECT INBOX\r\nc STORE 1 +FLAGS (\\Seen)\r\n").await;
+    client.until("b ").await;
+    province.shutdown.cancel();
+    let heard = to_end(&mut client.stream).await;
+    let heard = client.heard + &heard;
+    assert!(heard.lines().last().unwrap().starts_with("* BYE "), "{heard}");
+    assert_eq!(heard.contains("FETCH"), heard.contains("c OK"), "{heard}");
+}
