@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::cli::DomainCommand;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ pub(super) async fn run(session: &Session, command: &DomainCommand) -> Result<()
     let engine = &session.node.engine;
     match command {
         DomainCommand::Add { domain, profile } => {
-            engine.add_domain(&session.actor, domain, profile).await?;
+            engine.add_domain(&session.actor, domain, profile).await.context(domain.clone())?;
             session.answer(
                 &json!({ "domain": domain, "profile": profile }),
                 &format!("{domain} receives mail here"),

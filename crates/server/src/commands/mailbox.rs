@@ -3,7 +3,7 @@
 use super::{Prepared, Session, add_many, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, MailboxCommand, PasswordOptions};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use engine::{MailboxDetail, NewMailbox};
 use model::{Address, DomainName};
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
         password,
         must_change_password: !add.password.no_password_change,
     };
-    let added = session.node.engine.add_mailbox(&session.actor, &new).await?;
+    let added = session.node.engine.add_mailbox(&session.actor, &new).await.context(address.clone())?;
     let shown = added.address.to_string();
     match added.one_time_password {
         Some(password) => session.answer(
@@ -142,7 +142,11 @@ async fn set_password(
             &format!("{shown}\npassword, shown only now: {password}"),
         );
     };
-    if !engine.set_password(actor, address, &password, !options.no_password_change).await? {
+    if !engine
+        .set_password(actor, address, &password, !options.no_password_change)
+        .await
+        .context(address.clone())?
+    {
         return Err(unknown(address));
     }
     session.answer(&json!({ "address": shown }), &format!("{shown} has the new password"))

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::cli::UnitCommand;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use engine::{AdminError, NewUnit};
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(session: &Session, command: &UnitCommand) -> Result<()> 
                 number += 1;
                 new.code = format!("{}-{number}", code_from(name));
             }
-            done => break done?,
+            done => break done.with_context(|| new.code.clone())?,
         }
     }
     session.answer(&json!({ "code": new.code, "name": name }), &new.code)
