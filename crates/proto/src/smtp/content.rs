@@ -1,8 +1,9 @@
 //! Message content on its way in: dot-unstuffing, the end of DATA, and what makes content unacceptable.
 //!
 //! Invariants: DATA ends at CR LF . CR LF and nowhere else; content with a bare CR, a bare LF or a NUL is read to
-//! that real end and refused, so no two readers of the same bytes can disagree on where a message stops
-//! (SMTP smuggling). Decoded bytes are handed out as slices of the input; nothing is gathered here.
+//! that real end and refused, so no two readers of the same bytes can disagree on where a message stops (SMTP
+//! smuggling); after a bare CR or LF in DATA the connection ends as well. Decoded bytes are handed out as slices of
+//! the input; nothing is gathered here.
 
 use super::limits::TEXT_LINE_BYTES_MAX;
 use super::reply::Reply;
@@ -46,14 +47,16 @@ struct Tally {
     /// Octets of the line so far.
     line: u64,
     first: Option<Fault>,
+    bare_line_end: bool,
 }
 
 impl Tally {
     fn new(bytes_max: u64) -> Self {
-        Self { bytes: 0, bytes_max, line: 0, first: None }
+        Self { bytes: 0, bytes_max, line: 0, first: None, bare_line_end: false }
     }
 
     fn refuse(&mut self, fault: Fault) {
+        self.bare_line_end |= matches!(fault, Fault::BareCr | Fault::BareLf);
         self.first.get_or_insert(fault);
     }
 
@@ -114,6 +117,11 @@ impl DataDecoder {
 
     pub(super) fn fault(&self) -> Option<Fault> {
         self.tally.fault()
+    }
+
+    /// Was there a CR or LF alone, so that another reader may have seen the message end elsewhere?
+    pub(super) fn has_bare_line_end(&self) -> bool {
+        self.tally.bare_line_end
     }
 
     /// Decodes up to the next boundary. Call again until `More` or `End`.

@@ -38,8 +38,12 @@ pub(super) fn data_step<'a>(session: &mut Session, input: &mut &'a [u8]) -> Opti
         Decoded::More => Some(Step::Read),
         Decoded::Bytes(bytes) => Some(Step::Content(bytes)),
         Decoded::End => {
-            let fault = decoder.fault();
+            let (fault, contested) = (decoder.fault(), decoder.has_bare_line_end());
             complete(session, fault);
+            if contested {
+                // Its sender may see the end elsewhere: what follows must not be obeyed as commands.
+                session.close();
+            }
             None
         }
     }
