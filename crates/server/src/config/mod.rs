@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// Read when neither `--config` nor `CONGTHU_CONFIG` names another.
 const DEFAULT_FILE: &str = "/etc/congthu/congthu.toml";
 /// Names the file, where `--config` does not.
-const FILE_VARIABLE: &str = "CONGTHU_CONFIG";
+pub(crate) const FILE_VARIABLE: &str = "CONGTHU_CONFIG";
 
 /// A mistake in the configuration; one line, with file and line number where there is one.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@
 mod handover;
 
 use crate::cli::{Arguments, Command as Verb, MailboxCommand};
-use crate::config::Config;
+use crate::config::{Config, FILE_VARIABLE};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -47,6 +47,10 @@ pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
     let (words, input) = child_words(arguments, config)?;
     let mut child = setpriv(ids, can_keep_ports(ids));
     child.arg(program).args(words).current_dir("/").env("HOME", &config.data_dir).env("USER", USER);
+    if let Some(file) = &config.file {
+        // Absolute, where the environment named it from root's directory.
+        child.env(FILE_VARIABLE, file);
+    }
     // For the audit log, where no login or sudo says who it is.
     if std::env::var_os("LOGNAME").is_none() {
         child.env("LOGNAME", "root");
