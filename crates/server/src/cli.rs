@@ -195,3 +195,36 @@ pub(crate) enum ConfigCommand {
     /// Print an example file with every option
     Example,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_is_named_before_or_after_the_command() {
+        for words in [["congthu", "--config", "a", "serve"], ["congthu", "serve", "--config", "a"]] {
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            assert_eq!(arguments.config, Some(PathBuf::from("a")), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_mailbox_has_an_address_or_a_rule_to_make_one() {
+        let parse = |words: &str| {
+            Arguments::try_parse_from(format!("congthu mailbox add --name A {words}").split(' '))
+        };
+        assert!(parse("a@b.vn").is_ok());
+        assert!(parse("--auto --domain b.vn").is_ok());
+        for wrong in
+            ["--class boss a@b.vn", "--auto", "--auto --domain b.vn a@b.vn", "--domain b.vn a@b.vn", "a@"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
