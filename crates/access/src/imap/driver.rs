@@ -205,7 +205,13 @@ impl Session {
         // Where the news could not be had, the command's own result stands; they come with the next.
         reply.write(&mut door.wire.out, tag);
         self.count(reply.status)?;
-        Ok(reply.status == Status::Ok)
+        match &self.state {
+            State::Fresh(fresh) if fresh.failed_logins >= FAILED_LOGINS_MAX => {
+                tracing::info!("too many failed logins on one connection");
+                Err(Ended::Bye("Too many failed logins"))
+            }
+            _ => Ok(reply.status == Status::Ok),
+        }
     }
 
     fn rejected(&mut self, door: &mut Door, reject: &Reject) -> Result<(), Ended> {

@@ -297,7 +297,14 @@ fn announce(door: &mut Door, item: &FetchItem, bytes: Option<u64>) {
 async fn stream(door: &mut Door, item: &FetchItem, body: &Body, range: Range<u64>) -> Result<(), Ended> {
     announce(door, item, Some(range.end - range.start));
     let mut offset = range.start;
+    // `prefetch` has brought the head.
+    let mut ahead = head(range.clone()).end;
     while offset < range.end {
+        if offset >= ahead {
+            let next = head(offset..range.end);
+            ahead = next.end;
+            door.engine.prefetch(&[(body, next)]).await.map_err(broken)?;
+        }
         let piece = body.piece(offset, range.end).await.map_err(broken)?;
         if piece.is_empty() {
             return Err(broken(engine::Error::NotFound));

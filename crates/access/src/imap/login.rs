@@ -1,10 +1,8 @@
 //! LOGIN (RFC 3501 6.2.3), and what it shares with AUTHENTICATE: the check, the limits, the log lines.
 
 use super::capability::capabilities;
-use super::limits::FAILED_LOGINS_MAX;
 use super::reply::{Failure, Reply};
 use super::session::{Door, Fresh, Known, State};
-use super::wire::Ended;
 use engine::LoginError;
 use proto::imap::{Code, Limits, Secret};
 use proto::sasl::Credentials;
@@ -17,7 +15,8 @@ pub(crate) async fn login(
 ) -> Result<Known, Failure> {
     require_tls(door)?;
     let Some(password) = password.as_str() else {
-        return Err(refused(fresh, "password is not UTF-8", denied()));
+        fresh.failed_logins += 1;
+        return Err(denied().into());
     };
     check(door, fresh, &Credentials::new(user.to_owned(), password.to_owned())).await
 }
@@ -43,21 +42,18 @@ pub(crate) async fn check(
         }
         Err(error) => {
             tracing::info!(user = %user.escape_debug(), ?error, "login refused");
-            let (reason, reply) = match error {
-                LoginError::Denied => ("denied", denied()),
-                // RFC 5530 3
-                LoginError::Locked => {
-                    ("locked", Reply::no("This mailbox is locked").code(Code::ContactAdmin))
-                }
+            fresh.failed_logins += 1;
+            // RFC 5530 3
+            let reply = match error {
+                LoginError::Denied => denied(),
+                LoginError::Locked => Reply::no("This mailbox is locked").code(Code::ContactAdmin),
                 LoginError::PasswordChangeRequired => {
-                    ("expired", Reply::no("Change your password on the web first").code(Code::Expired))
+                    Reply::no("Change your password on the web first").code(Code::Expired)
                 }
-                LoginError::TooManyAttempts => {
-                    ("too many", Reply::no("Too many attempts, wait a while").code(Code::Limit))
-                }
+                LoginError::TooManyAttempts => Reply::no("Too many attempts, wait a while").code(Code::Limit),
                 LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),
             };
-            Err(refused(fresh, reason, reply))
+            Err(reply.into())
         }
     }
 }
@@ -65,15 +61,6 @@ pub(crate) async fn check(
 fn denied() -> Reply {
     // The same words whether the mailbox exists or not.
     Reply::no("Wrong address or password").code(Code::AuthenticationFailed)
-}
-
-fn refused(fresh: &mut Fresh, reason: &'static str, reply: Reply) -> Failure {
-    fresh.failed_logins += 1;
-    if fresh.failed_logins >= FAILED_LOGINS_MAX {
-        tracing::info!(reason, "too many failed logins on one connection");
-        return Ended::Bye("Too many failed logins").into();
-    }
-    reply.into()
 }
 
 /// OK with the capabilities that are now true (RFC 3501 6.2.2, 6.2.3).

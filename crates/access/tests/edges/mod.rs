@@ -1,6 +1,8 @@
 //! What a transcript cannot say: what is in one packet, how long silence lasts, readers that do not read, content
 //! that is swept.
 
+mod crowd;
+
 use crate::world::{PASSWORD, Province};
 use jiff::SignedDuration;
 use std::time::Duration;
