@@ -137,7 +137,7 @@ pub(crate) struct AddMailbox {
     #[arg(long, requires = "domain")]
     pub(crate) auto: bool,
     /// With --auto: the domain
-    #[arg(long, requires = "auto", value_parser = DomainName::new)]
+    #[arg(long, requires = "auto", conflicts_with = "address", value_parser = DomainName::new)]
     pub(crate) domain: Option<DomainName>,
     /// Whom or what it belongs to, such as "Nguyễn Văn A"
     #[arg(long)]
