@@ -5,7 +5,9 @@
 
 use super::append::{self, Appended};
 use super::capability::capabilities;
-use super::limits::{BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE};
+use super::limits::{
+    BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, FAILED_LOGINS_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE,
+};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Fresh, State};
 use super::table::{self, After};
