@@ -14,13 +14,33 @@ const SETTLE: Duration = Duration::from_secs(5);
 
 pub async fn run(flags: &Flags) -> Outcome<String> {
     let (sessions, pid) = (flags.number("sessions", 5000)?, flags.number("pid", 0)?);
-    // One session first: caches and pools exist before the memory is read.
-    drop(open(flags.port("imaps")?, flags.user(0)?, flags.password()).await?);
+    // Some sessions first, and gone again: caches, pools and what password checks take exist before the memory is read.
+    drop(open_all(flags, AT_ONCE).await?);
+    tokio::time::sleep(SETTLE).await;
     let before = memory_kb(pid, "VmRSS");
     let began = Instant::now();
+    let first = open_all(flags, sessions / 2).await?;
+    tokio::time::sleep(SETTLE).await;
+    let half = memory_kb(pid, "VmRSS");
+    let second = open_all(flags, sessions - first.len()).await?;
+    let took = began.elapsed().saturating_sub(SETTLE);
+    tokio::time::sleep(SETTLE).await;
+    let after = memory_kb(pid, "VmRSS");
+    let each = |kb: u64, count: usize| format!("{:.1}", kb as f64 / count.max(1) as f64);
+    Ok(Line::new("idle")
+        .field("sessions", first.len() + second.len())
+        .seconds("seconds_to_open", took)
+        .field("rss_before_kb", before)
+        .field("rss_after_kb", after)
+        .field("kb_per_session", each(after.saturating_sub(before), first.len() + second.len()))
+        .field("kb_per_session_of_the_second_half", each(after.saturating_sub(half), second.len()))
+        .end())
+}
+
+async fn open_all(flags: &Flags, count: usize) -> Outcome<Vec<Imap>> {
     let gate = Arc::new(Semaphore::new(AT_ONCE));
     let mut tasks = Vec::new();
-    for number in 0..sessions {
+    for number in 0..count {
         let (address, user, password) = (flags.port("imaps")?, flags.user(number)?, flags.password());
         let gate = gate.clone();
         tasks.push(tokio::spawn(async move {
@@ -32,19 +52,7 @@ pub async fn run(flags: &Flags) -> Outcome<String> {
     for task in tasks {
         held.push(task.await??);
     }
-    let took = began.elapsed();
-    tokio::time::sleep(SETTLE).await;
-    let after = memory_kb(pid, "VmRSS");
-    Ok(Line::new("idle")
-        .field("sessions", held.len())
-        .seconds("seconds_to_open", took)
-        .field("rss_before_kb", before)
-        .field("rss_after_kb", after)
-        .field(
-            "kb_per_session",
-            format!("{:.1}", after.saturating_sub(before) as f64 / held.len().max(1) as f64),
-        )
-        .end())
+    Ok(held)
 }
 
 async fn open(address: String, user: String, password: String) -> Outcome<Imap> {
