@@ -8,8 +8,8 @@ mod database;
 mod proxy;
 pub mod transcript;
 
-pub use proxy::FaultProxy;
 pub use database::{OWNER_ROLE, SERVER_ROLE, TestDatabase, database, empty_database};
+pub use proxy::FaultProxy;
 
 /// The root of the checkout.
 #[must_use]
