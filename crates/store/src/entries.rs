@@ -118,17 +118,18 @@ impl Tx {
     /// When the database fails.
     pub async fn edit_flags(&mut self, place: Place<'_>, edit: &FlagColumns) -> Result<Vec<Uid>, Error> {
         let rows: Vec<i64> = sqlx::query_scalar(
-            "with wanted as (
-                 select uid, (flags & $5) | $6 as flags,
-                        (select coalesce(array_agg(distinct k order by k), '{}')
-                           from unnest(case when $7 then keywords else '{}' end || $8::smallint[]) k
-                          where k <> all ($9::smallint[])) as keywords
-                   from entries where account_id = $1 and folder_id = $2 and uid = any ($3)
-             )
-             update entries e set flags = w.flags, keywords = w.keywords, modseq = $4
-               from wanted w
-              where e.account_id = $1 and e.folder_id = $2 and e.uid = w.uid
-                and (e.flags, e.keywords) is distinct from (w.flags, w.keywords)
+            // One pass without a join: a planner that takes the folder for small would join it with itself row by row.
+            "update entries e
+                set flags = (flags & $5) | $6, modseq = $4,
+                    keywords = (select coalesce(array_agg(distinct k order by k), '{}')
+                                  from unnest(case when $7 then keywords else '{}' end || $8::smallint[]) k
+                                 where k <> all ($9::smallint[]))
+              where account_id = $1 and folder_id = $2 and uid = any ($3)
+                and (flags, keywords) is distinct from
+                    ((flags & $5) | $6,
+                     (select coalesce(array_agg(distinct k order by k), '{}')
+                        from unnest(case when $7 then keywords else '{}' end || $8::smallint[]) k
+                       where k <> all ($9::smallint[])))
              returning e.uid",
         )
         .bind(place.account.0)
@@ -252,6 +253,8 @@ impl Tx {
         to: FolderId,
         now: Timestamp,
     ) -> Result<Vec<Transferred>, Error> {
+        // A planner that takes the folder for small joins it with itself row by row: 1,000 messages took 3.7 s.
+        sqlx::query("set local enable_nestloop = off").execute(&mut *self.inner).await?;
         let rows: Vec<(i64, i64)> = sqlx::query_as(
             "with source as (
                  select uid, row_number() over (order by uid) - 1 as nth
@@ -282,6 +285,7 @@ impl Tx {
         .bind(now.to_sqlx())
         .fetch_all(&mut *self.inner)
         .await?;
+        sqlx::query("set local enable_nestloop = on").execute(&mut *self.inner).await?;
         Ok(transferred(rows))
     }
 
