@@ -22,7 +22,7 @@ pub struct FolderView {
     owner: AccountId,
     folder: Folder,
     recent_uid: Uid,
-    entries: Vec<ViewEntry>,
+    entries: Arc<Vec<ViewEntry>>,
     keywords: Arc<[KeywordRow]>,
     unseen: u32,
     bytes: u64,
@@ -161,6 +161,7 @@ impl Engine {
         let cached = held.take();
         let view = match cached {
             Some(view) if view.is_current(&now) => view,
+            Some(view) if view.folder.modseq == now.modseq => Arc::new(view.with_row(now)),
             cached => Arc::new(self.load_view(who, folder, cached.as_deref()).await?),
         };
         self.0.views.loaded(folder, view.entries.len());
@@ -195,7 +196,20 @@ impl Engine {
 
 impl FolderView {
     fn is_current(&self, now: &FolderRow) -> bool {
-        self.folder.modseq == now.modseq && self.folder.name == now.name && self.recent_uid == now.recent_uid
+        self.folder.modseq == now.modseq && self.recent_uid == now.recent_uid
+    }
+
+    /// The same messages beside a row that changed without a modseq: `\Recent` was claimed.
+    fn with_row(&self, row: FolderRow) -> Self {
+        Self {
+            owner: self.owner,
+            recent_uid: row.recent_uid,
+            folder: Folder::from_row(row, true),
+            entries: self.entries.clone(),
+            keywords: self.keywords.clone(),
+            unseen: self.unseen,
+            bytes: self.bytes,
+        }
     }
 }
 
@@ -215,7 +229,7 @@ fn renew(
         recent_uid: delta.folder.recent_uid,
         bytes: entries.iter().map(|entry| u64::from(entry.size)).sum(),
         unseen: u32::try_from(unseen).unwrap_or(u32::MAX),
-        entries,
+        entries: Arc::new(entries),
         keywords,
         folder: Folder::from_row(delta.folder, true),
     }
