@@ -92,7 +92,7 @@ class Smtp(case.Case):
             ("MAIL FROM:<a@other.test> SIZE=99999999999", 552, "5.3.4"),
             ("MAIL FROM:<a@other.test> WHAT=EVER", 555, "5.5.4"),
             ("MAIL FROM:a@other.test", 501, "5.1.7"),
-            ("WHAT", 500, "5.5.2"),
+            ("WHAT", 500, "5.5.1"),
         ]:
             reply = smtp.ask(command)
             self.assertEqual((reply.code, reply.text.split(" ")[0]), (code, enhanced), f"{command}: {reply}")
