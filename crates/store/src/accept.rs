@@ -77,7 +77,8 @@ impl Tx {
         .bind(event.status)
         .fetch_all(&mut *self.inner)
         .await?;
-        let id = rows.first().map(|row| TransactionId(row.0.clone())).ok_or(Error::MailboxGone)?;
+        let id =
+            rows.first().map(|row| TransactionId::new(row.0.clone(), event)).ok_or(Error::MailboxGone)?;
         Ok((id, rows.into_iter().map(|(_, account, folder, uid)| placed(account, folder, uid)).collect()))
     }
 
@@ -118,7 +119,7 @@ impl Tx {
             .await?;
         }
         self.note(event).await?;
-        Ok(TransactionId(id))
+        Ok(TransactionId::new(id, event))
     }
 
     /// Adds entries of a content that exists already or was added in this transaction (APPEND).

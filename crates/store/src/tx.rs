@@ -1,9 +1,13 @@
 //! A write transaction. The caller owns it, so that one use case is one commit; sqlx stays inside.
 //!
 //! Invariant: a `Tx` that is dropped without [`Tx::commit`] changes nothing. A commit whose answer was lost is
-//! resolved by asking the database for the transaction's fate, never guessed.
+//! resolved by asking the database for the transaction's fate, never guessed. The number alone does not tell it: after
+//! a crash Postgres hands out again the numbers whose log was not yet on disk, so "committed" may be said of another
+//! transaction. What was committed is ours only when the event it noted is there.
 
-use crate::{Error, Store};
+use crate::{Error, Event, Store};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use sqlx::{PgPool, Postgres, Transaction};
 use std::time::Duration;
 
@@ -18,9 +22,24 @@ pub struct Tx {
     pool: PgPool,
 }
 
+/// What Postgres says when asked for a transaction it has not begun: ours was lost in a crash.
+const NOT_YET_BEGUN: &str = "22023";
+
 /// Names a transaction to the server, so that its fate can be asked for on another connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransactionId(pub(crate) String);
+pub struct TransactionId {
+    pub(crate) number: String,
+    /// The event that this transaction noted; no other has the same moment, trace and kind.
+    at: Timestamp,
+    trace: String,
+    kind: String,
+}
+
+impl TransactionId {
+    pub(crate) fn new(number: String, event: &Event<'_>) -> Self {
+        Self { number, at: event.at, trace: event.trace.to_owned(), kind: event.kind.to_owned() }
+    }
+}
 
 impl Store {
     /// # Errors
@@ -45,7 +64,7 @@ impl Tx {
     /// `Unavailable` when the transaction was certainly not committed, `CommitUnknown` when nobody can tell.
     pub async fn commit_known(self, id: &TransactionId) -> Result<(), Error> {
         let Err(error) = self.inner.commit().await else { return Ok(()) };
-        tracing::warn!(%error, transaction = id.0, "the answer to a commit was lost; asking for its fate");
+        tracing::warn!(%error, transaction = id.number, "the answer to a commit was lost; asking for its fate");
         match resolve(&self.pool, id).await? {
             Fate::Committed => Ok(()),
             Fate::Aborted => Err(Error::from(error)),
@@ -63,17 +82,47 @@ pub(crate) enum Fate {
 /// server as soon as it notices, so "in progress" is waited out.
 pub(crate) async fn resolve(pool: &PgPool, id: &TransactionId) -> Result<Fate, Error> {
     for _ in 0..RESOLVE_TIMES {
-        let answer = sqlx::query_scalar::<_, Option<String>>("select pg_xact_status($1::text::xid8)")
-            .bind(&id.0)
-            .fetch_one(pool)
-            .await;
-        match answer.as_ref().map(Option::as_deref) {
-            Ok(Some("committed")) => return Ok(Fate::Committed),
-            Ok(Some("aborted")) => return Ok(Fate::Aborted),
+        match ask(pool, id).await {
+            Ok(Answer::Ended(fate)) => return Ok(fate),
             // Too old to be remembered: it cannot be ours, which began moments ago on this timeline.
-            Ok(None) => return Err(Error::CommitUnknown),
-            Ok(Some(_)) | Err(_) => tokio::time::sleep(RESOLVE_PAUSE).await,
+            Ok(Answer::Forgotten) => return Err(Error::CommitUnknown),
+            Ok(Answer::InProgress) | Err(_) => tokio::time::sleep(RESOLVE_PAUSE).await,
         }
     }
     Err(Error::CommitUnknown)
+}
+
+enum Answer {
+    Ended(Fate),
+    InProgress,
+    Forgotten,
+}
+
+async fn ask(pool: &PgPool, id: &TransactionId) -> Result<Answer, sqlx::Error> {
+    let status = sqlx::query_scalar::<_, Option<String>>("select pg_xact_status($1::text::xid8)")
+        .bind(&id.number)
+        .fetch_one(pool)
+        .await;
+    match status {
+        Ok(Some(status)) => match status.as_str() {
+            "aborted" => Ok(Answer::Ended(Fate::Aborted)),
+            "committed" if noted(pool, id).await? => Ok(Answer::Ended(Fate::Committed)),
+            "committed" => Ok(Answer::Ended(Fate::Aborted)),
+            _ => Ok(Answer::InProgress),
+        },
+        Ok(None) => Ok(Answer::Forgotten),
+        Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some(NOT_YET_BEGUN) => {
+            Ok(Answer::Ended(Fate::Aborted))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn noted(pool: &PgPool, id: &TransactionId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from events where at = $1 and trace = $2 and kind = $3)")
+        .bind(id.at.to_sqlx())
+        .bind(&id.trace)
+        .bind(&id.kind)
+        .fetch_one(pool)
+        .await
 }

@@ -1,7 +1,8 @@
 //! Accepting: many recipients, many at once, and a COMMIT whose answer is lost.
 
 use super::world::{World, open};
-use crate::{Error, Target};
+use crate::tx::{Fate, resolve};
+use crate::{Error, Event, Target};
 use model::{FolderId, ModSeq, Uid};
 use std::sync::Arc;
 
@@ -121,6 +122,27 @@ async fn a_commit_that_did_not_happen_is_not_taken_for_one_that_did() {
         .unwrap();
     assert!(matches!(tx.commit_known(&id).await, Err(Error::Unavailable(_))));
     assert_eq!(world.number("select count(*) from entries").await, 0);
+}
+
+#[tokio::test]
+async fn a_number_that_was_handed_out_again_after_a_crash_is_not_ours() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let content = world.content(&[b"lost in the crash"]).await;
+    let event = Event { trace: "lost", ..world.event() };
+    let mut tx = world.store.begin().await.unwrap();
+    let (mut id, _) = tx.accept(&content, &to, &event).await.unwrap();
+    drop(tx);
+    // As after recovery: the same number belongs to a transaction that did commit …
+    let mut other = world.store.begin().await.unwrap();
+    let (committed, _) = other.accept(&content, &to, &world.event()).await.unwrap();
+    other.commit_known(&committed).await.unwrap();
+    assert_eq!(resolve(&world.store.pools.main, &committed).await.unwrap(), Fate::Committed);
+    id.number.clone_from(&committed.number);
+    assert_eq!(resolve(&world.store.pools.main, &id).await.unwrap(), Fate::Aborted);
+    // … or to none yet.
+    id.number = (committed.number.parse::<u64>().unwrap() + 1_000_000).to_string();
+    assert_eq!(resolve(&world.store.pools.main, &id).await.unwrap(), Fate::Aborted);
 }
 
 /// The socket directory of a URL that names it as `host`.
