@@ -88,8 +88,8 @@ def fsync_figure():
     programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_test_fsync"))
     if not programs:
         raise congthu.Failed("pg_test_fsync is not installed (package postgresql-NN)")
-    with tempfile.NamedTemporaryFile() as file:
-        done = subprocess.run([programs[-1], "-s", "2", "-f", file.name], capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run([programs[-1], "-s", "2", "-f", f"{directory}/file"], capture_output=True, text=True)
     for line in done.stdout.splitlines():
         if line.split()[:1] == ["fdatasync"]:
             return " ".join(line.split()[1:])

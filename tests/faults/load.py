@@ -279,7 +279,7 @@ class Reader(Worker):
         full = len(self.held) > HELD_MAX
         action = rng.choices(
             [self.append, self.discover, self.store, self.copy, self.move, self.expunge],
-            [5 if full else 30, 5 if full else 15, 20, 3 if full else 10, 15, 40 if full else 12])[0]
+            [15 if full else 30, 5 if full else 15, 20, 5 if full else 10, 15, 40 if full else 12])[0]
         action()
 
     def prepare_folders(self):
