@@ -132,16 +132,16 @@ impl Envelope {
         }
     }
 
-    /// Octets of all values.
+    /// Octets that all values take in memory.
     pub(super) fn octets(&self) -> usize {
         let strings = [&self.date, &self.subject, &self.in_reply_to, &self.message_id];
         let lists = [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc];
-        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len) + 1;
-        let addresses = lists.into_iter().flatten();
-        strings.into_iter().map(length).sum::<usize>()
-            + addresses
-                .map(|a| [&a.name, &a.route, &a.mailbox, &a.host].map(length).iter().sum::<usize>())
-                .sum::<usize>()
+        let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
+        let addresses = lists.into_iter().flatten().map(|address| {
+            let values = [&address.name, &address.route, &address.mailbox, &address.host];
+            size_of_val(address) + values.map(length).iter().sum::<usize>()
+        });
+        strings.into_iter().map(length).sum::<usize>() + addresses.sum::<usize>()
     }
 
     /// The stored form: a version octet, then postcard.

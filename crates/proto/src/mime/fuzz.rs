@@ -1,4 +1,4 @@
-//! What `facts` promises for any bytes, as assertions: for the fuzz target and the tests of this module. Nothing
+//! What `facts` promises for any bytes, as assertions: for the fuzz target and the tests of this crate. Nothing
 //! else calls it.
 
 use super::limits::{DEPTH_MAX, PARTS_MAX, PREVIEW_CHARS_MAX};
@@ -7,9 +7,9 @@ use super::{
     header_subset_not,
 };
 
-/// Fuzz entry: panics if any promise about these bytes is broken.
+/// Fuzz entry: panics if any promise about these bytes is broken; else gives the facts.
 #[doc(hidden)]
-pub fn fuzz_mime(data: &[u8]) {
+pub fn fuzz_mime(data: &[u8]) -> Facts {
     let facts = check(data);
     for part in facts.structure.parts() {
         decode_text(part, slice(data, part.body_start, part.body_end));
@@ -21,6 +21,7 @@ pub fn fuzz_mime(data: &[u8]) {
     assert!(!decode_header(data).chars().any(char::is_control));
     Envelope::from_bytes(data);
     Structure::from_bytes(data);
+    facts
 }
 
 /// Facts, with every promise that their documents make.

@@ -134,10 +134,11 @@ fn first_message_id(value: &[u8]) -> Option<String> {
     });
     let mut words = value.split(u8::is_ascii_whitespace);
     let id = bracketed.or_else(|| words.find(|word| word.contains(&b'@')))?;
-    let visible: Vec<u8> =
-        id.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && !byte.is_ascii_control()).collect();
+    // Controls are taken out of the text: those of Unicode (C1) are two octets, neither of them a control itself.
+    let text = String::from_utf8_lossy(id);
+    let visible: String = text.chars().filter(|c| !c.is_ascii_whitespace() && !c.is_control()).collect();
     let fits = !visible.is_empty() && visible.len() <= MESSAGE_ID_MAX;
-    fits.then(|| String::from_utf8_lossy(&visible).into_owned())
+    fits.then_some(visible)
 }
 
 fn versioned<T: Serialize>(version: u8, value: &T) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! Structured MIME fields: `type/subtype; name=value…` of Content-Type, Content-Disposition and the like, read
 //! tolerantly. A comment or a quoted string that never ends reaches to the end of the field.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::header::unfold;
 use super::limits::{COMMENT_DEPTH_MAX, MIME_FIELD_MAX, PARAM_VALUE_MAX, PARAMS_MAX, TOKEN_MAX};
 use super::structure::{Disposition, Param};
@@ -182,39 +184,40 @@ impl Piece {
             None => Self { name: stem.to_owned(), number: None, extended, value },
         }
     }
+
+    /// The parameter of a piece that is all of it.
+    fn whole(&self) -> Param {
+        let star = if self.extended { "*" } else { "" };
+        Param { name: format!("{}{star}", self.name), value: self.value.clone() }
+    }
 }
 
 /// Joins continuations; parameters come in the order of their first piece, the first of equal names wins.
 fn join(pieces: &[Piece]) -> Vec<Param> {
-    let mut names: Vec<(String, bool)> = Vec::new();
+    // A map, because a message of nothing but parameters would pay for looking through lists of them.
+    let mut groups: BTreeMap<(&str, bool), Vec<&Piece>> = BTreeMap::new();
+    let mut order = Vec::new();
     for piece in pieces {
-        let numbered = piece.number.is_some();
-        if !names.iter().any(|(name, kind)| *name == piece.name && *kind == numbered) {
-            names.push((piece.name.clone(), numbered));
-        }
+        let key = (piece.name.as_str(), piece.number.is_some());
+        let group = groups.entry(key).or_insert_with(|| {
+            order.push(key);
+            Vec::new()
+        });
+        group.push(piece);
     }
+    let mut known = BTreeSet::new();
     let mut params: Vec<Param> = Vec::new();
-    for (name, numbered) in names {
-        let mut group: Vec<&Piece> =
-            pieces.iter().filter(|piece| piece.name == name && piece.number.is_some() == numbered).collect();
-        if numbered {
+    for key @ (name, numbered) in order {
+        let mut group = groups.remove(&key).unwrap_or_default();
+        let found = if numbered {
             group.sort_by_key(|piece| piece.number);
-            let param = continued(name, &group);
-            push_new(&mut params, param);
+            vec![continued(name.to_owned(), &group)]
         } else {
-            for piece in group {
-                let name = if piece.extended { format!("{name}*") } else { name.clone() };
-                push_new(&mut params, Param { name, value: piece.value.clone() });
-            }
-        }
+            group.into_iter().map(Piece::whole).collect()
+        };
+        params.extend(found.into_iter().filter(|param| known.insert(param.name.clone())));
     }
     params
-}
-
-fn push_new(params: &mut Vec<Param>, param: Param) {
-    if !params.iter().any(|known| known.name == param.name) {
-        params.push(param);
-    }
 }
 
 /// The pieces of one name in the order of their numbers, up to the first gap.
@@ -303,6 +306,7 @@ mod tests {
         // Any order; a gap ends it; plain and extended forms side by side.
         check("a/b; n*1=b; n*0=a; n*3=d", &[("n", "ab")]);
         check("a/b; n=plain; n*=utf-8''x", &[("n", "plain"), ("n*", "utf-8''x")]);
+        check("a/b; n*0=p; x=y; n=q; n=r; n*0*=''s; n*=t", &[("n*", "''p"), ("x", "y"), ("n", "q")]);
     }
 
     #[test]

@@ -22,6 +22,13 @@ pub struct Param {
     pub value: Vec<u8>,
 }
 
+impl Param {
+    /// Octets that it takes in memory.
+    pub(super) fn octets(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.value.len()
+    }
+}
+
 /// Content-Disposition (RFC 2183).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disposition {

@@ -219,6 +219,7 @@ fn the_thread_key_falls_back() {
     assert_eq!(key("In-Reply-To: Mail of x <c@d>\r\nMessage-ID: <a@b>\r\n").as_deref(), Some("c@d"));
     assert_eq!(key("Message-ID: bare@id\r\n").as_deref(), Some("bare@id"));
     assert_eq!(key("Message-ID: <>\r\nReferences: <\r\n"), None);
+    assert_eq!(key("Message-ID: <a\u{8d}\u{7f}@b\u{85}>\r\n").as_deref(), Some("a@b"));
 }
 
 #[test]
@@ -414,6 +415,24 @@ fn hostile_parameters_share_one_budget() {
     let part = format!("--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: {}\r\n\r\n", "x".repeat(4_000));
     let raw = "Content-Type: multipart/mixed; boundary=b\r\n\r\n".to_owned() + &part.repeat(4_000);
     check_hostile("envelopes", raw.as_bytes());
+}
+
+#[test]
+fn many_small_values_take_no_more_memory_than_few_large_ones() {
+    let within = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+    let addresses = "a,".repeat(4_000);
+    let part = format!("--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: {addresses}\r\n\r\n");
+    let facts = check_hostile("short addresses", (within.to_owned() + &part.repeat(200)).as_bytes());
+    let envelopes = facts.structure.parts().filter_map(|part| part.envelope.as_deref());
+    // From, Sender and Reply-To.
+    let kept: usize = envelopes.map(|envelope| 3 * envelope.from.len()).sum();
+    assert!((1..=FACTS_BYTES_MAX / size_of::<MailAddress>()).contains(&kept), "{kept}");
+
+    let params: String = (0..limits::PARAMS_MAX).map(|n| format!(";{n:x}=")).collect();
+    let part = format!("--b\r\nContent-Type: a/b{params}\r\nContent-Disposition: inline{params}\r\n\r\n");
+    let facts = check_hostile("short parameters", (within.to_owned() + &part.repeat(2_000)).as_bytes());
+    let kept: usize = facts.structure.parts().map(|part| part.params.len()).sum();
+    assert!((1..=FACTS_BYTES_MAX / size_of::<structure::Param>()).contains(&kept), "{kept}");
 }
 
 #[test]

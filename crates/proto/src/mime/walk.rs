@@ -47,7 +47,7 @@ struct Walk<'a> {
     arena: Vec<Part>,
     open: Vec<Open>,
     declared: BTreeMap<u32, String>,
-    /// Octets of header values that may still be kept.
+    /// Octets of memory that header values may still take.
     room: usize,
 }
 
@@ -257,11 +257,11 @@ impl<'a> Walk<'a> {
 
     /// Takes a part's values from what may be kept; past that they stay empty.
     fn spend(&mut self, part: &mut Part) {
-        let params = |params: &[Param]| params.iter().map(|p| p.name.len() + p.value.len()).sum::<usize>();
+        let params = |params: &[Param]| params.iter().map(Param::octets).sum::<usize>();
         let values = [&part.id, &part.description, &part.md5, &part.location];
         let size = params(&part.params)
             + part.disposition.as_ref().map_or(0, |d| d.kind.len() + params(&d.params))
-            + part.language.iter().map(Vec::len).sum::<usize>()
+            + part.language.iter().map(|tag| size_of_val(tag) + tag.len()).sum::<usize>()
             + values.into_iter().flatten().map(Vec::len).sum::<usize>();
         if size > self.room {
             part.params.clear();
