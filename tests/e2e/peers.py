@@ -181,7 +181,7 @@ service imap-login {{
     def add_domain(self, domain):
         """Any is taken."""
 
-    def add_mailbox(self, address):
+    def add_mailbox(self, address, quota=None):
         """Any is taken."""
 
     def postmasters(self):
