@@ -144,6 +144,7 @@ impl Engine {
         name: &DomainName,
         profile: &str,
     ) -> Result<(), AdminError> {
+        check_name(profile)?;
         let mut tx = self.0.store.begin().await?;
         tx.insert_domain(name, profile, self.now()).await?;
         self.audit(&mut tx, actor, "domain.add", name.as_str(), &json!({ "profile": profile })).await?;
@@ -161,6 +162,7 @@ impl Engine {
     pub async fn add_unit(&self, actor: &Actor, new: &NewUnit) -> Result<(), AdminError> {
         check_name(&new.name)?;
         check_name(&new.code)?;
+        check_name(&new.kind)?;
         let domain = self.domain_id(&new.domain).await?;
         let parent = self.unit_id(domain, new.parent.as_deref()).await?;
         let mut tx = self.0.store.begin().await?;
@@ -239,7 +241,9 @@ impl Engine {
     pub async fn delete_mailbox(&self, actor: &Actor, address: &Address) -> Result<bool, AdminError> {
         let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
         let mut tx = self.0.store.begin().await?;
-        tx.delete_account(login.account, self.now()).await?;
+        if !tx.delete_account(login.account, self.now()).await? {
+            return Ok(false);
+        }
         self.audit(&mut tx, actor, "mailbox.delete", &login.primary.to_string(), &json!({})).await?;
         tx.commit().await?;
         self.0.hub.tell(login.account);
@@ -258,6 +262,9 @@ impl Engine {
         let login =
             self.0.store.login(mailbox).await?.ok_or_else(|| AdminError::NoSuchMailbox(mailbox.clone()))?;
         let mut tx = self.0.store.begin().await?;
+        // Locked, so that it is not deleted meanwhile.
+        let there = tx.lock_mailbox(login.account).await?;
+        there.ok_or_else(|| AdminError::NoSuchMailbox(mailbox.clone()))?;
         tx.insert_address(alias, login.account, "alias", self.now()).await?;
         let detail = json!({ "mailbox": login.primary.to_string() });
         self.audit(&mut tx, actor, "alias.add", &alias.to_string(), &detail).await?;
@@ -279,6 +286,10 @@ impl Engine {
         let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
         let hash = self.hash_password(password).await?;
         let mut tx = self.0.store.begin().await?;
+        // The lock moves the modseq on: by it, the other nodes notice that sessions have ended.
+        if tx.lock_mailbox(login.account).await?.is_none() {
+            return Ok(false);
+        }
         tx.set_password(login.account, &hash, must_change).await?;
         let detail = json!({ "must_change": must_change });
         self.audit(&mut tx, actor, "mailbox.password", &login.primary.to_string(), &detail).await?;
@@ -312,6 +323,7 @@ impl Engine {
 
     async fn unit_id(&self, domain: DomainId, code: Option<&str>) -> Result<Option<UnitId>, AdminError> {
         let Some(code) = code else { return Ok(None) };
+        check_name(code)?;
         let unit = self.0.store.unit(domain, code).await?;
         unit.map(Some).ok_or_else(|| AdminError::NoSuchUnit(code.to_owned()))
     }
@@ -323,7 +335,8 @@ impl Engine {
         action: &str,
         target: &str,
         detail: &Value,
-    ) -> Result<(), store::Error> {
-        tx.audit(&AuditEntry { at: self.now(), actor: &actor.name, action, target, detail }).await
+    ) -> Result<(), AdminError> {
+        check_name(&actor.name)?;
+        Ok(tx.audit(&AuditEntry { at: self.now(), actor: &actor.name, action, target, detail }).await?)
     }
 }

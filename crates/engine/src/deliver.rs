@@ -4,8 +4,8 @@ use crate::intake::Prepared;
 use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, SenderError, Spool, trace};
 use model::Address;
 use proto::mime::Facts;
-use std::collections::HashSet;
-use store::{Event, NewContent, RECIPIENTS_PER_TX, Target};
+use std::collections::{BTreeSet, HashSet};
+use store::{Event, RECIPIENTS_PER_TX, Target};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
 const RECEIVED_MAX: u32 = 100;
@@ -13,6 +13,8 @@ const RECEIVED_MAX: u32 = 100;
 const HEADER_FIELDS_MAX: u32 = 2000;
 /// Octets of a header: mailing lists and signatures stay under 100 KB.
 const HEADER_BYTES_MAX: u64 = 256 * 1024;
+/// From addresses of one message: each is looked up, and a letter signed by this many offices is none.
+const FROM_MAX: usize = 50;
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 const ATTEMPTS: u32 = 5;
 
@@ -50,15 +52,23 @@ pub enum DeliverError {
     FromNotYours(String),
     #[error("there is no From address")]
     FromMissing,
+    #[error("there are too many From addresses")]
+    FromTooMany,
     #[error("the header is too large")]
     HeaderTooLarge,
+    /// The submitter's rights ended (password changed, mailbox locked or deleted): close the session.
+    #[error("the rights of this session have ended")]
+    Revoked,
     #[error("the mail store is unavailable")]
     Unavailable,
 }
 
 impl From<Error> for DeliverError {
-    fn from(_: Error) -> Self {
-        Self::Unavailable
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Revoked => Self::Revoked,
+            Error::Unavailable | Error::NotFound => Self::Unavailable,
+        }
     }
 }
 
@@ -73,6 +83,9 @@ impl Engine {
         recipients: &[Recipient],
         message: Spool,
     ) -> Result<Delivery, DeliverError> {
+        if let Some(who) = &arrival.principal {
+            self.check_standing(who).await?;
+        }
         let queue_id = self.queue_id();
         let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
         let prepared = self.prepare(message, prefix).await?;
@@ -94,7 +107,11 @@ impl Engine {
 
     /// Every From address of a submitted message must be its sender's.
     async fn check_from(&self, who: &Principal, facts: &Facts) -> Result<(), DeliverError> {
-        let addresses: Vec<String> =
+        // Before the list of addresses is so long that what is behind its end was not read.
+        if facts.envelope.from.len() > FROM_MAX {
+            return Err(DeliverError::FromTooMany);
+        }
+        let addresses: BTreeSet<String> =
             facts.envelope.from.iter().filter_map(proto::mime::MailAddress::address).collect();
         if addresses.is_empty() {
             return Err(DeliverError::FromMissing);
@@ -104,6 +121,7 @@ impl Engine {
             match self.check_sender(who, &address).await {
                 Ok(()) => {}
                 Err(SenderError::NotYours) => return Err(DeliverError::FromNotYours(text)),
+                Err(SenderError::Revoked) => return Err(DeliverError::Revoked),
                 Err(SenderError::Unavailable) => return Err(DeliverError::Unavailable),
             }
         }
@@ -117,8 +135,7 @@ impl Engine {
         message: &Prepared,
     ) -> Result<(), DeliverError> {
         for _ in 0..ATTEMPTS {
-            let content = self.write_content(message).await.map_err(Error::from)?;
-            match self.accept_once(arrival, targets, &content).await {
+            match self.accept_once(arrival, targets, message).await {
                 Ok(()) => return Ok(()),
                 Err(store::Error::ChunkGone | store::Error::Conflict) => {}
                 Err(error) => return Err(Error::from(error).into()),
@@ -132,8 +149,9 @@ impl Engine {
         &self,
         arrival: &Arrival,
         targets: &[Target],
-        content: &NewContent,
+        message: &Prepared,
     ) -> Result<(), store::Error> {
+        let content = &self.write_content(message).await?;
         let sender = arrival.sender.as_ref().map(ToString::to_string);
         let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
         let event = Event {

@@ -23,7 +23,7 @@ impl Engine {
         );
     }
 
-    async fn poll(&self) {
+    pub(crate) async fn poll(&self) {
         let watched = self.0.hub.accounts();
         if watched.is_empty() {
             return;

@@ -30,6 +30,13 @@ impl Watch {
     }
 }
 
+#[cfg(test)]
+impl Watch {
+    pub(crate) fn has_changed(&self) -> bool {
+        self.0.has_changed().unwrap_or(false)
+    }
+}
+
 impl Engine {
     /// Wakes when anything in the principal's mailbox may have changed; call [`Engine::view`] then.
     #[must_use]
@@ -61,15 +68,15 @@ impl Hub {
         watched.keys().copied().collect()
     }
 
-    /// Tells of mailboxes whose modseq is not the one polled before: another process changed them. A mailbox that is
-    /// gone is told too, so that its sessions end.
+    /// Tells of mailboxes whose modseq is not the one polled before: another process changed them. The first poll tells
+    /// too, since nobody knows what its watchers have seen; so does a mailbox that is gone, so that its sessions end.
     pub(crate) fn polled(&self, asked: &[AccountId], modseqs: &[(AccountId, i64)]) {
         let now: HashMap<AccountId, i64> = modseqs.iter().copied().collect();
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for account in asked {
             let Some(entry) = watched.get_mut(account) else { continue };
             let modseq = now.get(account).copied().unwrap_or(-1);
-            if entry.polled.replace(modseq).is_some_and(|before| before != modseq) || modseq == -1 {
+            if entry.polled.replace(modseq) != Some(modseq) || modseq == -1 {
                 entry.sender.send_replace(());
             }
         }

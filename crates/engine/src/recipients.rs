@@ -49,6 +49,9 @@ pub enum RecipientError {
 pub enum SenderError {
     #[error("not an address of the sender")]
     NotYours,
+    /// Password changed, mailbox locked or deleted: close the session.
+    #[error("the rights of this session have ended")]
+    Revoked,
     #[error("the mail store is unavailable")]
     Unavailable,
 }
@@ -65,7 +68,7 @@ impl Engine {
     pub async fn recipient(&self, address: &Address) -> Result<Recipient, RecipientError> {
         let mut found = self.find_recipient(address).await?;
         if found.is_none()
-            && let Some(plain) = address.without_tag()
+            && let Some(plain) = self.untagged(address).await.map_err(|_| RecipientError::Unavailable)?
         {
             found = self.find_recipient(&plain).await?;
         }
@@ -103,22 +106,35 @@ impl Engine {
     /// May this user send as `address`, in the envelope or in From (An Giang 63/2016 Điều 5.5)?
     ///
     /// # Errors
-    /// `NotYours` when not.
+    /// `NotYours` when not, `Revoked` when the user's rights ended.
     pub async fn check_sender(&self, who: &Principal, address: &Address) -> Result<(), SenderError> {
-        let owns = |address: Address| async move { self.0.store.owns_address(who.account(), &address).await };
-        let mut owned = owns(address.clone()).await;
-        if matches!(owned, Ok(false))
-            && let Some(plain) = address.without_tag()
-        {
-            owned = owns(plain).await;
-        }
+        let owned = match self.check_standing(who).await {
+            Ok(()) => self.owns(who, address).await,
+            Err(error) => Err(error),
+        };
         match owned {
             Ok(true) => Ok(()),
             Ok(false) => Err(SenderError::NotYours),
-            Err(error) => {
-                tracing::error!(%error, "a sender could not be checked");
-                Err(SenderError::Unavailable)
-            }
+            Err(Error::Revoked) => Err(SenderError::Revoked),
+            Err(Error::Unavailable | Error::NotFound) => Err(SenderError::Unavailable),
         }
+    }
+
+    async fn owns(&self, who: &Principal, address: &Address) -> Result<bool, Error> {
+        if self.0.store.owns_address(who.account(), address).await? {
+            return Ok(true);
+        }
+        match self.untagged(address).await? {
+            Some(plain) => Ok(self.0.store.owns_address(who.account(), &plain).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// The address without its tag. `None` also when the whole is or was somebody's: then the `+` is no tag, and the
+    /// mail not that of whoever has what stands before it.
+    async fn untagged(&self, address: &Address) -> Result<Option<Address>, Error> {
+        let Some(plain) = address.without_tag() else { return Ok(None) };
+        let given_out = self.0.store.was_given_out(address).await?;
+        Ok((!given_out).then_some(plain))
     }
 }

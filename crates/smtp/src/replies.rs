@@ -26,6 +26,7 @@ pub(crate) fn login(error: LoginError) -> Reply {
 pub(crate) fn sender(error: SenderError) -> Reply {
     match error {
         SenderError::NotYours => Reply::new(550, (7, 1), "The sender address is not yours"),
+        SenderError::Revoked => revoked(),
         SenderError::Unavailable => unavailable(),
     }
 }
@@ -57,9 +58,16 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
             Reply::new(550, (7, 1), format!("The From address {address} is not yours"))
         }
         DeliverError::FromMissing => Reply::new(554, (6, 0), "The message has no usable From field"),
+        DeliverError::FromTooMany => Reply::new(554, (6, 0), "The message has too many From addresses"),
         DeliverError::HeaderTooLarge => Reply::new(552, (3, 4), "The header of the message is too large"),
+        DeliverError::Revoked => revoked(),
         DeliverError::Unavailable => unavailable(),
     }
+}
+
+/// Ends the connection: the next log-in says why, and with the new password the message can be sent.
+fn revoked() -> Reply {
+    Reply::new(421, (7, 0), "The login is no longer valid; log in again")
 }
 
 pub(crate) fn unavailable() -> Reply {

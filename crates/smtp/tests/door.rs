@@ -1,7 +1,7 @@
 //! The front door with everything behind it: real engine, real Postgres, real TLS.
 //!
 //! `@role …`, `@tls implicit` and `@in-flight BYTES` come before the first connection. `@inbox an 2 TEXT` says that the
-//! mailbox has two messages and the last has the text (without spaces) in it.
+//! mailbox has two messages and the last has the text (without spaces) in it; `@password an TEXT` changes a password.
 
 use engine::{Actor, Engine, NewMailbox, Origin, Principal, Protocol, Settings, Wanted};
 use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Rng, TraceId, Uid};
@@ -139,6 +139,10 @@ impl World for Province {
             ["role", "lmtp"] => self.role = Role::Lmtp,
             ["tls", "implicit"] => self.implicit = true,
             ["in-flight", bytes] => self.limits.bytes_in_flight = bytes.parse().unwrap(),
+            ["password", name, password] => {
+                let address = Address::new(name, "demo.vn").unwrap();
+                self.engine.set_password(&actor(), &address, password, false).await.unwrap();
+            }
             ["inbox", name, count, ref text @ ..] => {
                 let messages = self.inbox(name).await;
                 if messages.len().to_string() != count {

@@ -126,6 +126,17 @@ impl Store {
         .await?)
     }
 
+    /// Is the address somebody's, or was it ever?
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn was_given_out(&self, address: &Address) -> Result<bool, Error> {
+        Ok(sqlx::query_scalar("select exists (select from addresses where address = $1)")
+            .bind(address.to_string())
+            .fetch_one(&self.pools.main)
+            .await?)
+    }
+
     /// Mailboxes that exist, by primary address, from behind `after` on.
     ///
     /// # Errors
@@ -311,12 +322,15 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends the mailbox: its mail, folders and counters go, its addresses are retired, its number stays used.
+    /// Ends the mailbox: its mail, folders and counters go, its addresses are retired, its number stays used. False
+    /// when it had ended already.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn delete_account(&mut self, account: AccountId, now: Timestamp) -> Result<(), Error> {
-        self.lock_mailbox(account).await?;
+    pub async fn delete_account(&mut self, account: AccountId, now: Timestamp) -> Result<bool, Error> {
+        if self.lock_mailbox(account).await?.is_none() {
+            return Ok(false);
+        }
         sqlx::query(
             "with gone as (delete from entries where account_id = $1 returning content_id)
              insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone",
@@ -337,6 +351,6 @@ impl Tx {
         ] {
             sqlx::query(statement).bind(account.0).execute(&mut *self.inner).await?;
         }
-        Ok(())
+        Ok(true)
     }
 }

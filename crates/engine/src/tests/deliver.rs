@@ -1,7 +1,7 @@
 //! Accepting mail: octets, sharing, recipients, refusals.
 
 use super::{World, actor, address, arrival, without_trace};
-use crate::{DeliverError, RecipientError};
+use crate::{DeliverError, RecipientError, SenderError};
 
 fn message(subject: &str, body: &str) -> Vec<u8> {
     format!("From: sender@example.org\r\nTo: an@demo.gov.vn\r\nSubject: {subject}\r\n\r\n{body}\r\n")
@@ -140,6 +140,39 @@ async fn nobody_submits_as_somebody_else() {
         let refused = check(&format!("From: {forged}\r\n")).await.unwrap_err();
         assert_eq!(refused, DeliverError::FromNotYours("binh@demo.gov.vn".into()), "{forged}");
     }
+    let many: Vec<String> = (0..51).map(|n| format!("an+{n}@demo.gov.vn")).collect();
+    assert_eq!(check(&format!("From: {}\r\n", many.join(",\r\n "))).await, Err(DeliverError::FromTooMany));
     // Two From fields: a client may show either (RFC 5322 3.6 allows one).
     assert!(check("From: an@demo.gov.vn\r\nFrom: binh@demo.gov.vn\r\n").await.is_err());
+}
+
+#[tokio::test]
+async fn an_ended_right_submits_nothing_more() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let recipients = [world.engine.recipient(&address("an")).await.unwrap()];
+    let submitted = crate::Arrival { principal: Some(an.clone()), ..arrival() };
+    assert!(world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2", false).await.unwrap());
+    let refused = world.engine.check_sender(&an, &address("an")).await;
+    assert_eq!(refused, Err(SenderError::Revoked));
+    let mut spool = world.engine.new_spool();
+    spool.write(b"From: an@demo.gov.vn\r\n\r\nx\r\n").await.unwrap();
+    let refused = world.engine.deliver(&submitted, &recipients, spool).await.map(|_| ());
+    assert_eq!(refused, Err(DeliverError::Revoked));
+}
+
+#[tokio::test]
+async fn a_plus_in_an_address_that_was_given_out_is_no_tag() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    world.engine.add_alias(&actor(), &address("an+vanthu"), &address("binh")).await.unwrap();
+    let vanthu = address("an+vanthu");
+    assert_eq!(world.engine.check_sender(&an, &vanthu).await, Err(SenderError::NotYours));
+    assert_eq!(world.engine.check_sender(&binh, &vanthu).await, Ok(()));
+    world.deliver(&["an+vanthu"], &message("x", "y")).await;
+    assert_eq!(world.read(&binh, "INBOX").await.len(), 1);
+    world.engine.delete_mailbox(&actor(), &address("binh")).await.unwrap();
+    assert_eq!(world.engine.recipient(&vanthu).await.unwrap_err(), RecipientError::Unknown);
+    assert_eq!(world.engine.check_sender(&an, &vanthu).await, Err(SenderError::NotYours));
+    assert_eq!(world.engine.check_sender(&an, &address("an+khac")).await, Ok(()));
 }

@@ -36,6 +36,55 @@ async fn a_changed_password_ends_what_the_old_one_opened() {
 }
 
 #[tokio::test]
+async fn another_process_ends_a_session_that_only_waits() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let elsewhere = world.another_node();
+    let mut watch = world.engine.watch(&an);
+    world.engine.poll().await;
+    watch.changed().await;
+    elsewhere.set_password(&actor(), &address("an"), "Mật khẩu 2", false).await.unwrap();
+    world.engine.poll().await;
+    assert!(watch.has_changed());
+    watch.changed().await;
+    world.engine.poll().await;
+    assert!(!watch.has_changed(), "nothing happened since");
+}
+
+#[tokio::test]
+async fn the_first_poll_tells_what_happened_before_it() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let elsewhere = world.another_node();
+    let mut watch = world.engine.watch(&an);
+    elsewhere.create_folder(&an, &FolderName::new("Mới").unwrap(), None).await.unwrap();
+    assert!(!watch.has_changed());
+    world.engine.poll().await;
+    assert!(watch.has_changed());
+    watch.changed().await;
+}
+
+#[tokio::test]
+async fn names_with_controls_are_refused_with_a_reason() {
+    let world = World::new().await;
+    let unit = |kind: &str, parent: Option<&str>| crate::NewUnit {
+        domain: model::DomainName::new("demo.gov.vn").unwrap(),
+        code: "H01".into(),
+        name: "Sở".into(),
+        kind: kind.into(),
+        parent: parent.map(ToOwned::to_owned),
+    };
+    let bad = Err(crate::AdminError::BadName);
+    assert_eq!(world.engine.add_unit(&actor(), &unit("s\0", None)).await, bad);
+    assert_eq!(world.engine.add_unit(&actor(), &unit("so", Some("\0"))).await, bad);
+    let stranger = crate::Actor { name: "\0".into() };
+    assert_eq!(world.engine.add_unit(&stranger, &unit("so", None)).await, bad);
+    let domain = model::DomainName::new("khac.gov.vn").unwrap();
+    assert_eq!(world.engine.add_domain(&actor(), &domain, "\0").await, bad);
+    assert_eq!(world.engine.add_unit(&actor(), &unit("so", None)).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_one_time_password_lets_nobody_in_before_it_is_changed() {
     let world = World::new().await;
     let mut new = mailbox("moi");

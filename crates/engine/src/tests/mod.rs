@@ -38,7 +38,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) store: Store,
     _database: TestDatabase,
-    _spool: tempfile::TempDir,
+    spool: tempfile::TempDir,
 }
 
 impl World {
@@ -47,20 +47,21 @@ impl World {
         let endpoint = Endpoint::external(&database.server_url, None).unwrap();
         let store = Store::new(store::connect(&endpoint, 16).await.unwrap(), None);
         let spool = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            hostname: "mail.demo.gov.vn".into(),
-            spool_dir: spool.path().to_owned(),
-            message_bytes_max: 70 << 20,
-            exempt_networks: Vec::new(),
-        };
+        let settings = settings(&spool);
         let start: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
         let clock = Arc::new(FixedClock::new(start));
         let engine = Engine::new(store.clone(), settings, clock.clone(), Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
-        let world = Self { engine, clock, store, _database: database, _spool: spool };
+        let world = Self { engine, clock, store, _database: database, spool };
         let domain = DomainName::new("demo.gov.vn").unwrap();
         world.engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
         world
+    }
+
+    /// Another process on the same database.
+    pub(crate) fn another_node(&self) -> Engine {
+        let rng = Arc::new(CountingRng(AtomicU64::new(1 << 32)));
+        Engine::new(self.store.clone(), settings(&self.spool), self.clock.clone(), rng)
     }
 
     /// A mailbox `name@demo.gov.vn`, logged in.
@@ -92,6 +93,15 @@ impl World {
             read.push((uid.0, body.read(0..body.size()).await.unwrap()));
         }
         read
+    }
+}
+
+fn settings(spool: &tempfile::TempDir) -> Settings {
+    Settings {
+        hostname: "mail.demo.gov.vn".into(),
+        spool_dir: spool.path().to_owned(),
+        message_bytes_max: 70 << 20,
+        exempt_networks: Vec::new(),
     }
 }
 
