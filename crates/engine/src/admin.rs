@@ -312,9 +312,7 @@ impl Engine {
     }
 
     async fn hash_password(&self, password: &str) -> Result<String, Error> {
-        let (rng, password) = (self.0.rng.clone(), password.to_owned());
-        let hash = tokio::task::spawn_blocking(move || password::hash(&password, &*rng)).await;
-        hash.ok().filter(|hash| !hash.is_empty()).ok_or(Error::Unavailable)
+        self.0.passwords.hash(password, self.0.rng.clone()).await.ok_or(Error::Unavailable)
     }
 
     async fn domain_id(&self, name: &DomainName) -> Result<DomainId, AdminError> {

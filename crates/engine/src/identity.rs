@@ -82,14 +82,17 @@ impl Engine {
         password: &str,
         origin: &Origin,
     ) -> Result<Principal, LoginError> {
-        let now = self.now();
         let exempt = self.0.settings.exempt_networks.iter().any(|network| network.contains(origin.remote));
-        if !exempt && !self.0.throttle.allows(origin.remote, now) {
-            return Err(LoginError::TooManyAttempts);
-        }
+        let attempt = match exempt {
+            true => None,
+            // Not noted: a stranger could write such events without end.
+            false => Some(
+                self.0.throttle.begin(origin.remote, login, self.now()).ok_or(LoginError::TooManyAttempts)?,
+            ),
+        };
         let result = self.check_login(login, password).await;
-        if matches!(result, Err(LoginError::Denied)) && !exempt {
-            self.0.throttle.failed(origin.remote, now);
+        if let Some(attempt) = attempt.filter(|_| !matches!(result, Err(LoginError::Denied))) {
+            self.0.throttle.take_back(&attempt);
         }
         self.note_login(&result, origin).await;
         result

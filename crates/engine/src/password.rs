@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use jiff::{SignedDuration, Timestamp};
 use model::{AccountId, Rng};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// 19 MiB, two passes, one lane: the OWASP minimum for argon2id, about 30 ms.
@@ -25,7 +25,7 @@ pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Passwords {
     /// As many at once as there are processors, so that log-ins cannot take all memory.
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     key: [u8; 32],
     verified: Mutex<HashMap<[u8; 32], Timestamp>>,
     /// Verified against when there is no mailbox.
@@ -38,7 +38,7 @@ fn argon2() -> Argon2<'static> {
 }
 
 /// The PHC string of a new password.
-pub(crate) fn hash(password: &str, rng: &dyn Rng) -> String {
+fn hash(password: &str, rng: &dyn Rng) -> String {
     let mut salt = [0; 16];
     rng.fill(&mut salt);
     argon2()
@@ -57,7 +57,7 @@ impl Passwords {
         rng.fill(&mut key);
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
-            at_once: Semaphore::new(processors),
+            at_once: Arc::new(Semaphore::new(processors)),
             key,
             verified: Mutex::default(),
             decoy: hash("decoy", rng),
@@ -81,9 +81,8 @@ impl Passwords {
         {
             return true;
         }
-        let Ok(_permit) = self.at_once.acquire().await else { return false };
         let (password, hash) = (password.to_owned(), stored.unwrap_or(&self.decoy).to_owned());
-        let right = tokio::task::spawn_blocking(move || verify(&password, &hash)).await.unwrap_or(false);
+        let right = self.compute(move || verify(&password, &hash)).await.unwrap_or(false);
         match memory {
             Some(key) if right => {
                 self.remember(key, now);
@@ -91,6 +90,23 @@ impl Passwords {
             }
             _ => false,
         }
+    }
+
+    /// The PHC string of a new password.
+    pub(crate) async fn hash(&self, password: &str, rng: Arc<dyn Rng>) -> Option<String> {
+        let password = password.to_owned();
+        self.compute(move || hash(&password, &*rng)).await.filter(|hash| !hash.is_empty())
+    }
+
+    /// The permit goes along with the work: a caller that gives up does not end it, so must not let another begin.
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let permit = self.at_once.clone().acquire_owned().await.ok()?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        });
+        done.await.ok()
     }
 
     /// Changes with the stored hash, so a changed password is never answered from memory.
@@ -143,5 +159,32 @@ pub(crate) fn one_time(rng: &dyn Rng) -> String {
         if has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase) && has(char::is_ascii_digit) {
             return format!("{}-{}", text.get(..7).unwrap_or_default(), text.get(7..).unwrap_or_default());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::CountingRng;
+    use std::sync::mpsc;
+
+    /// Whoever gives up waiting leaves the work going on; it must go on counting.
+    #[tokio::test]
+    async fn work_nobody_waits_for_still_counts() {
+        let mut passwords = Passwords::new(&CountingRng::default());
+        passwords.at_once = Arc::new(Semaphore::new(1));
+        let (started, has_started) = tokio::sync::oneshot::channel();
+        let (finish, may_finish) = mpsc::channel::<()>();
+        let work = passwords.compute(move || {
+            started.send(()).unwrap();
+            may_finish.recv().unwrap();
+        });
+        tokio::select! {
+            _ = work => panic!("it was not allowed to finish"),
+            started = has_started => started.unwrap(),
+        }
+        assert_eq!(passwords.at_once.available_permits(), 0);
+        finish.send(()).unwrap();
+        assert!(passwords.hash("mật khẩu", Arc::new(CountingRng::default())).await.is_some());
     }
 }
