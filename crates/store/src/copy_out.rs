@@ -4,7 +4,7 @@
 //! per field its length and its bytes in network order.
 
 use crate::Error;
-use crate::entries::EntryRow;
+use crate::snapshot::EntryRow;
 use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use model::{ContentId, EmailId, Flags, ModSeq, ThreadId, Uid};
@@ -18,7 +18,8 @@ const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// `ndim`, `flags`, `elemtype` of an array, then `size` and `lower bound` when it has a dimension.
 const ARRAY_HEADER_BYTES: usize = 20;
 
-/// Runs a `copy (…) to stdout (format binary)` that selects the nine columns of [`EntryRow`] in its order.
+/// Runs a `copy (…) to stdout (format binary)` that selects the nine columns of [`EntryRow`] in its order. After an
+/// error, or when dropped, it leaves `connection` in the middle of the answer: nobody may use it again.
 pub(crate) async fn entries(connection: &mut PgConnection, statement: &str) -> Result<Vec<EntryRow>, Error> {
     let mut stream = connection.copy_out_raw(statement).await?;
     let mut buffer: Vec<u8> = Vec::new();

@@ -1,34 +1,11 @@
-//! Entries: one message in one folder. Written under the mailbox's lock, read as whole folders.
+//! Entries: one message in one folder. Written under the mailbox's lock; `snapshot` reads them.
 
-use crate::folders::{FolderRow, to_u32};
-use crate::{Error, Store, Tx};
+use crate::folders::to_u32;
+use crate::{Error, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, ContentId, EmailId, Flags, FolderId, ModSeq, ThreadId, Uid};
+use model::{AccountId, Flags, FolderId, ModSeq, Uid};
 use sqlx::Row as _;
-
-/// An entry as a folder view shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryRow {
-    pub uid: Uid,
-    pub flags: Flags,
-    pub keywords: Box<[i16]>,
-    pub modseq: ModSeq,
-    pub size: u32,
-    pub internal_date: Timestamp,
-    pub content: ContentId,
-    pub email: EmailId,
-    pub thread: ThreadId,
-}
-
-/// What changed in a folder since a modseq, and the folder as it was at that moment.
-#[derive(Debug)]
-pub struct FolderDelta {
-    pub folder: FolderRow,
-    /// New or changed entries, ascending by uid.
-    pub changed: Vec<EntryRow>,
-    pub gone: Vec<Uid>,
-}
 
 /// What a copy or move made of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,80 +14,7 @@ pub struct Transferred {
     pub to: Uid,
 }
 
-impl Store {
-    /// The folder and all its entries, or only what changed after `since`, in one snapshot. `None`: no such folder.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn folder_delta(
-        &self,
-        account: AccountId,
-        folder: FolderId,
-        since: Option<(ModSeq, Uid)>,
-    ) -> Result<Option<FolderDelta>, Error> {
-        let mut tx = self.begin().await?;
-        sqlx::query("set transaction isolation level repeatable read read only")
-            .execute(&mut *tx.inner)
-            .await?;
-        let Some(row) = tx.folder_by_id(account, folder).await? else { return Ok(None) };
-        let (account, id) = (account.0, folder.0);
-        let (condition, gone) = match since {
-            None => (String::new(), Vec::new()),
-            Some((modseq, uid_next)) => {
-                let gone = tx.tombstones_after(account, id, modseq).await?;
-                // Without a change of flags only new uids can have come, and those the key finds.
-                let by_flags = if row.flags_modseq > modseq {
-                    format!("and modseq > {}", modseq.0)
-                } else {
-                    format!("and uid >= {}", uid_next.0)
-                };
-                (by_flags, gone)
-            }
-        };
-        // COPY takes no parameters; everything put into its text is a number.
-        let statement = format!(
-            "copy (select uid, flags, keywords, modseq, size, internal_date, content_id, email_id, thread_id
-                     from entries where account_id = {account} and folder_id = {id} {condition} order by uid)
-             to stdout (format binary)"
-        );
-        let changed = crate::copy_out::entries(&mut tx.inner, &statement).await?;
-        Ok(Some(FolderDelta { folder: row, changed, gone }))
-    }
-}
-
 impl Tx {
-    async fn folder_by_id(
-        &mut self,
-        account: AccountId,
-        folder: FolderId,
-    ) -> Result<Option<FolderRow>, Error> {
-        let name: Option<String> =
-            sqlx::query_scalar("select name from folders where account_id = $1 and folder_id = $2")
-                .bind(account.0)
-                .bind(folder.0)
-                .fetch_optional(&mut *self.inner)
-                .await?;
-        let Some(name) = name.and_then(|name| model::FolderName::new(&name).ok()) else { return Ok(None) };
-        self.folder_named(account, &name).await
-    }
-
-    async fn tombstones_after(
-        &mut self,
-        account: i64,
-        folder: i64,
-        since: ModSeq,
-    ) -> Result<Vec<Uid>, Error> {
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "select uid from tombstones where account_id = $1 and folder_id = $2 and modseq > $3",
-        )
-        .bind(account)
-        .bind(folder)
-        .bind(since.0.cast_signed())
-        .fetch_all(&mut *self.inner)
-        .await?;
-        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
-    }
-
     /// Sets flags to `(flags & keep) | set` and keywords to those of `keep_keywords` (`None`: all) and `set_keywords`;
     /// entries that would not change are left alone. Returns the changed uids.
     ///

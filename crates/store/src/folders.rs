@@ -20,7 +20,7 @@ pub struct FolderRow {
     pub flags_modseq: ModSeq,
 }
 
-type Columns = (i64, String, Option<String>, i64, i64, i64, i64, i64);
+pub(crate) type Columns = (i64, String, Option<String>, i64, i64, i64, i64, i64);
 
 /// The account's state that every use of a folder is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Standing {
     pub security_epoch: i64,
 }
 
-fn folder_row(columns: Columns) -> Result<FolderRow, Error> {
+pub(crate) fn folder_row(columns: Columns) -> Result<FolderRow, Error> {
     let (folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq) = columns;
     Ok(FolderRow {
         folder_id: FolderId(folder_id),

@@ -1,7 +1,7 @@
 //! The only SQL: one file per aggregate, the migrations, and the Postgres that runs beside us.
 //!
 //! Invariants: no rule of the product is decided here (those live in `model` and `engine`); sqlx appears in no other
-//! crate; every statement is static text (the one exception, a COPY of numbers, is in `entries`); writes to a
+//! crate; every statement is static text (the one exception, a COPY of numbers, is in `snapshot`); writes to a
 //! mailbox go through a [`Tx`] that holds its lock.
 
 mod accept;
@@ -20,6 +20,7 @@ mod folders;
 mod keywords;
 mod migrate;
 mod objects;
+mod snapshot;
 mod sweeper;
 #[cfg(test)]
 mod tests;
@@ -36,13 +37,14 @@ pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,
     STATEMENT_TIMEOUT, connect, connections,
 };
-pub use entries::{EntryRow, FlagColumns, FolderDelta, Place, Transferred};
+pub use entries::{FlagColumns, Place, Transferred};
 pub use error::Error;
 pub use events::Event;
 pub use folders::{FolderRow, Standing};
 pub use keywords::KeywordRow;
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
+pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use tx::{TransactionId, Tx};
 

@@ -2,6 +2,7 @@
 
 mod accept;
 mod embedded;
+mod entries;
 mod migrate;
 mod schema;
 mod sweeper;

@@ -100,7 +100,7 @@ async fn a_commit_whose_answer_is_lost_is_found_out() {
         .server_url
         .replace(&encoded(&home.display().to_string()), &encoded(&proxy.directory().display().to_string()));
     assert_ne!(url, world.database.server_url, "the proxy stands between");
-    let store = open(&url).await;
+    let store = open(&url, 12).await;
     let content = world.content(&[b"acknowledged"]).await;
     let mut tx = store.begin().await.unwrap();
     let (id, _) = tx.accept(&content, &to, &world.event()).await.unwrap();

@@ -15,7 +15,7 @@ pub(super) struct World {
 impl World {
     pub(super) async fn new() -> Self {
         let database = testkit::database().await;
-        let store = open(&database.server_url).await;
+        let store = open(&database.server_url, 12).await;
         let now: Timestamp = "2026-11-22T01:00:00Z".parse().unwrap();
         store.check_timeline().await.unwrap();
         store.keep_event_months(now, 7).await.unwrap();
@@ -106,6 +106,6 @@ pub(super) fn described(chunk_ids: Vec<i64>, pieces: &[&[u8]]) -> NewContent {
     }
 }
 
-pub(super) async fn open(url: &str) -> Store {
-    Store::new(connect(&Endpoint::external(url, None).unwrap(), 12).await.unwrap(), None)
+pub(super) async fn open(url: &str, size: u32) -> Store {
+    Store::new(connect(&Endpoint::external(url, None).unwrap(), size).await.unwrap(), None)
 }
