@@ -14,6 +14,36 @@ pub struct Transferred {
     pub to: Uid,
 }
 
+/// Statements that name uids are planned for the uids they name. The plan kept for all calls would compare each entry of
+/// the folder with each uid named: 5,000 of 100,000 took 3.5 s in place of 66 ms, from the sixth time on.
+const PLANNED_ONCE: bool = false;
+
+/// Removes the entries of a folder that are marked so and meet the condition.
+macro_rules! remove {
+    ($condition:literal) => {
+        concat!(
+            "with gone as (
+                 delete from entries where account_id = $1 and folder_id = $2 and flags & $3 = $3 ",
+            $condition,
+            "    returning uid, content_id, size
+             ), buried as (
+                 insert into tombstones (account_id, folder_id, modseq, uid) select $1, $2, $4, uid from gone
+             ), noted as (
+                 insert into sweep_candidates (content_id, noted_at) select distinct content_id, $5 from gone
+             ), counted as (
+                 update counters
+                    set used_bytes = used_bytes - (select coalesce(sum(size), 0) from gone),
+                        messages = messages - (select count(*) from gone)
+                  where account_id = $1
+             ), touched as (
+                 update folders set modseq = $4
+                  where account_id = $1 and folder_id = $2 and exists (select from gone)
+             )
+             select uid from gone order by uid"
+        )
+    };
+}
+
 impl Tx {
     /// Sets flags to `(flags & keep) | set` and keywords to those of `keep_keywords` (`None`: all) and `set_keywords`;
     /// entries that would not change are left alone. Returns the changed uids.
@@ -36,6 +66,7 @@ impl Tx {
                        where k <> all ($9::smallint[])))
              returning e.uid",
         )
+        .persistent(PLANNED_ONCE)
         .bind(place.account.0)
         .bind(place.folder.0)
         .bind(uid_column(place.uids))
@@ -72,35 +103,21 @@ impl Tx {
         required: Flags,
         (modseq, now): (ModSeq, Timestamp),
     ) -> Result<Vec<Uid>, Error> {
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "with gone as (
-                 delete from entries
-                  where account_id = $1 and folder_id = $2 and ($3::bigint[] is null or uid = any ($3))
-                    and flags & $4 = $4
-                 returning uid, content_id, size
-             ), buried as (
-                 insert into tombstones (account_id, folder_id, modseq, uid) select $1, $2, $5, uid from gone
-             ), noted as (
-                 insert into sweep_candidates (content_id, noted_at) select distinct content_id, $6 from gone
-             ), counted as (
-                 update counters
-                    set used_bytes = used_bytes - (select coalesce(sum(size), 0) from gone),
-                        messages = messages - (select count(*) from gone)
-                  where account_id = $1
-             ), touched as (
-                 update folders set modseq = $5
-                  where account_id = $1 and folder_id = $2 and exists (select from gone)
-             )
-             select uid from gone order by uid",
-        )
-        .bind(account.0)
-        .bind(folder.0)
-        .bind(uids.map(uid_column))
-        .bind(required.0)
-        .bind(modseq.0.cast_signed())
-        .bind(now.to_sqlx())
-        .fetch_all(&mut *self.inner)
-        .await?;
+        let statement = match uids {
+            Some(_) => sqlx::query_scalar(remove!("and uid = any ($6)")).persistent(PLANNED_ONCE),
+            None => sqlx::query_scalar(remove!("")),
+        };
+        let statement = statement
+            .bind(account.0)
+            .bind(folder.0)
+            .bind(required.0)
+            .bind(modseq.0.cast_signed())
+            .bind(now.to_sqlx());
+        let statement = match uids {
+            Some(uids) => statement.bind(uid_column(uids)),
+            None => statement,
+        };
+        let rows: Vec<i64> = statement.fetch_all(&mut *self.inner).await?;
         Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
     }
 
@@ -136,6 +153,7 @@ impl Tx {
              )
              select source.uid, room.first + nth from source, room order by 1",
         )
+        .persistent(PLANNED_ONCE)
         .bind(from.account.0)
         .bind(from.folder.0)
         .bind(uid_column(from.uids))
@@ -181,6 +199,7 @@ impl Tx {
              )
              select old, new from moved order by old",
         )
+        .persistent(PLANNED_ONCE)
         .bind(from.account.0)
         .bind(from.folder.0)
         .bind(uid_column(from.uids))
@@ -237,6 +256,7 @@ impl Tx {
             "select coalesce(sum(size), 0)::bigint from entries
               where account_id = $1 and folder_id = $2 and uid = any ($3)",
         )
+        .persistent(PLANNED_ONCE)
         .bind(account.0)
         .bind(folder.0)
         .bind(uid_column(uids))

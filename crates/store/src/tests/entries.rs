@@ -1,7 +1,8 @@
 //! Entries: reading a folder as a whole and changing many of its messages at once.
 
 use super::world::{World, open};
-use crate::Target;
+use crate::{FlagColumns, Place, Target};
+use model::{Flags, Uid};
 
 impl World {
     /// Puts `count` entries with uids from 1 on into the folder, all of one content that is not there.
@@ -55,5 +56,45 @@ async fn a_reader_that_goes_away_leaves_no_connection_in_the_middle_of_its_answe
             let (used, _, messages) = store.usage(to.account).await.unwrap().expect("the mailbox is there");
             assert_eq!((used, messages), (20_000_000, 20_000), "after {turns} turns");
         }
+    }
+}
+
+#[tokio::test]
+async fn statements_that_name_uids_keep_no_plan_for_all_calls() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await.remove(0);
+    world.fill(&to, 20).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let modseq = tx.lock_mailbox(to.account).await.unwrap().unwrap();
+    let uids: Vec<Uid> = (1..=5).map(Uid).collect();
+    let place = Place { account: to.account, folder: to.folder, uids: &uids, modseq };
+    assert_eq!(tx.edit_flags(place, &deleted()).await.unwrap(), uids);
+    assert_eq!(tx.entries_bytes(to.account, to.folder, &uids).await.unwrap(), 5000);
+    assert_eq!(tx.copy_entries(place, to.folder, world.now).await.unwrap().len(), 5);
+    let at = (modseq, world.now);
+    let gone = tx.remove_entries((to.account, to.folder), Some(&uids), Flags::DELETED, at).await.unwrap();
+    assert_eq!(gone, uids);
+    let rest: Vec<Uid> = (6..=8).map(Uid).collect();
+    let place = Place { uids: &rest, ..place };
+    assert_eq!(tx.move_entries(place, to.folder, world.now).await.unwrap().len(), 3);
+    let gone = tx.remove_entries((to.account, to.folder), None, Flags::NONE, at).await.unwrap();
+    assert_eq!(gone.len(), 20);
+    let kept: i64 = sqlx::query_scalar(
+        "select count(*) from pg_prepared_statements where statement like '%entries%uid = any%'",
+    )
+    .persistent(false)
+    .fetch_one(&mut *tx.inner)
+    .await
+    .unwrap();
+    assert_eq!(kept, 0);
+}
+
+fn deleted() -> FlagColumns {
+    FlagColumns {
+        keep: Flags::ALL,
+        set: Flags::DELETED,
+        keep_keywords: true,
+        set_keywords: Vec::new(),
+        clear_keywords: Vec::new(),
     }
 }
