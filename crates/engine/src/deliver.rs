@@ -1,7 +1,7 @@
 //! Accepting a message for local mailboxes: after `Ok` it is durable, before it nothing is half done.
 
 use crate::intake::Prepared;
-use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, SenderError, Spool, trace};
+use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, SenderError, Spool, trace};
 use model::Address;
 use proto::mime::Facts;
 use std::collections::{BTreeSet, HashSet};
@@ -29,7 +29,7 @@ pub struct Arrival {
     /// Version and cipher suite.
     pub tls: Option<String>,
     /// `None`: the null reverse-path.
-    pub sender: Option<Address>,
+    pub sender: Option<Sender>,
     /// Who submitted it, when somebody logged in.
     pub principal: Option<Principal>,
 }
@@ -152,7 +152,6 @@ impl Engine {
         message: &Prepared,
     ) -> Result<(), store::Error> {
         let content = &self.write_content(message).await?;
-        let sender = arrival.sender.as_ref().map(ToString::to_string);
         let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
         let event = Event {
             at: self.now(),
@@ -160,7 +159,7 @@ impl Engine {
             trace: &trace,
             account: arrival.principal.as_ref().map(Principal::account),
             remote: Some(&remote),
-            sender: Some(sender.as_deref().unwrap_or_default()),
+            sender: Some(arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default()),
             size: Some(content.size),
             status: Some("delivered"),
         };

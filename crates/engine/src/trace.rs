@@ -2,7 +2,8 @@
 //!
 //! Nothing per recipient: `for` is only written when there is one recipient, so no Bcc leaks and one copy serves all.
 
-use crate::{Arrival, Recipient};
+use crate::sender::written;
+use crate::{Arrival, Recipient, Sender};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
@@ -16,7 +17,7 @@ pub(crate) fn headers(
     recipients: &[Recipient],
     now: Timestamp,
 ) -> Vec<u8> {
-    let sender = arrival.sender.as_ref().map(ToString::to_string).unwrap_or_default();
+    let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
     let mut text = format!(
         "Return-Path: <{sender}>\r\nReceived: from {} ([{}])\r\n\tby {hostname} (Cong Thu) with {} id {id}",
         clean(&arrival.helo),
@@ -27,7 +28,7 @@ pub(crate) fn headers(
         text.push_str(&format!("\r\n\t({})", clean(tls)));
     }
     if let [only] = recipients {
-        text.push_str(&format!("\r\n\tfor <{}>", only.address()));
+        text.push_str(&format!("\r\n\tfor <{}>", written(only.address())));
     }
     text.push_str(&format!(";\r\n\t{}\r\n", date(now)));
     text.into_bytes()

@@ -3,7 +3,9 @@
 use crate::conversation::Desk;
 use crate::gate::{Gate, Reservation};
 use crate::replies;
-use engine::{Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, Spool};
+use engine::{
+    Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, Sender, SenderError, Spool,
+};
 use model::{Address, AddressError};
 use proto::smtp::{Answer, Domain, Mail, Mailbox, Manner, Recipient, Reply, Request};
 use std::sync::Arc;
@@ -23,7 +25,7 @@ pub(crate) struct EngineDesk {
 /// What one transaction has gathered.
 #[derive(Debug, Default)]
 struct Envelope {
-    sender: Option<Address>,
+    sender: Option<Sender>,
     expected_bytes: u64,
     recipients: Vec<engine::Recipient>,
     arriving: Option<Arriving>,
@@ -57,16 +59,19 @@ impl EngineDesk {
     }
 
     async fn mail(&mut self, mail: Mail) -> Answer {
-        let Ok(sender) = mail.sender.as_ref().map(address).transpose() else {
-            return Answer::Refuse(replies::unusable_sender());
-        };
         // The null sender is for receipts and answering machines (RFC 5321 4.5.5).
-        if let (Some(principal), Some(sender)) = (&self.principal, &sender)
-            && let Err(error) = self.engine.check_sender(principal, sender).await
-        {
-            tracing::info!(%error, "sender refused");
-            return Answer::Refuse(replies::sender(error));
+        if let (Some(principal), Some(sender)) = (&self.principal, &mail.sender) {
+            let checked = match address(sender) {
+                Ok(address) => self.engine.check_sender(principal, &address).await,
+                // What cannot be an address here is nobody's here.
+                Err(_) => Err(SenderError::NotYours),
+            };
+            if let Err(error) = checked {
+                tracing::info!(%error, "sender refused");
+                return Answer::Refuse(replies::sender(error));
+            }
         }
+        let sender = mail.sender.as_ref().map(Sender::from);
         self.envelope = Envelope { sender, expected_bytes: mail.size.unwrap_or(0), ..Envelope::default() };
         Answer::Accept
     }

@@ -31,11 +31,6 @@ pub(crate) fn sender(error: SenderError) -> Reply {
     }
 }
 
-/// The grammar allows it, but nobody could answer to it.
-pub(crate) fn unusable_sender() -> Reply {
-    Reply::new(553, (1, 7), "The sender's domain must be a name")
-}
-
 /// At RCPT TO; `user`: somebody is logged in.
 pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
     match error {

@@ -1,7 +1,7 @@
 //! Accepting mail: octets, sharing, recipients, refusals.
 
 use super::{World, actor, address, arrival, without_trace};
-use crate::{DeliverError, RecipientError, SenderError};
+use crate::{DeliverError, RecipientError, Sender, SenderError};
 
 fn message(subject: &str, body: &str) -> Vec<u8> {
     format!("From: sender@example.org\r\nTo: an@demo.gov.vn\r\nSubject: {subject}\r\n\r\n{body}\r\n")
@@ -175,4 +175,34 @@ async fn a_plus_in_an_address_that_was_given_out_is_no_tag() {
     assert_eq!(world.engine.recipient(&vanthu).await.unwrap_err(), RecipientError::Unknown);
     assert_eq!(world.engine.check_sender(&an, &vanthu).await, Err(SenderError::NotYours));
     assert_eq!(world.engine.check_sender(&an, &address("an+khac")).await, Ok(()));
+}
+
+#[tokio::test]
+async fn the_return_path_is_the_sender_as_spelled() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let recipients = [world.engine.recipient(&address("an")).await.unwrap()];
+    let senders = [
+        "bounces+an=demo.gov.vn-0123456789abcdef0123456789abcdef0123456789@lists.example.org",
+        "SRS0=HhHH=TT=example.com=Alice@Forwarder.Example",
+        "\"Nguyễn \\\"A\\\" B\"@example.org",
+        "a@[192.0.2.1]",
+        "a@host_1.example.org",
+        "đa\u{300}o@example.org",
+    ];
+    for (nth, sender) in senders.iter().enumerate() {
+        let (mailbox, _) = proto::smtp::reverse_path(&format!("<{sender}>")).unwrap();
+        let arrival = crate::Arrival { sender: mailbox.as_ref().map(Sender::from), ..arrival() };
+        let mut spool = world.engine.new_spool();
+        spool.write(&message("x", "y")).await.unwrap();
+        world.engine.deliver(&arrival, &recipients, spool).await.unwrap();
+        let read = world.read(&an, "INBOX").await;
+        let text = String::from_utf8_lossy(&read[nth].1);
+        assert!(text.starts_with(&format!("Return-Path: <{sender}>\r\nReceived: ")), "{text}");
+    }
+    let null = crate::Arrival { sender: None, ..arrival() };
+    let mut spool = world.engine.new_spool();
+    spool.write(&message("x", "y")).await.unwrap();
+    world.engine.deliver(&null, &recipients, spool).await.unwrap();
+    assert!(world.read(&an, "INBOX").await[senders.len()].1.starts_with(b"Return-Path: <>\r\n"));
 }

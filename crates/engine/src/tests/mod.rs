@@ -5,7 +5,7 @@ mod folders;
 mod identity;
 mod mailbox;
 
-use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Settings};
+use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};
 use jiff::Timestamp;
 use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Rng, TraceId, Uid};
 use std::sync::Arc;
@@ -135,7 +135,7 @@ pub(crate) fn arrival() -> Arrival {
         helo: "client.example".into(),
         with: "ESMTP",
         tls: None,
-        sender: Some("sender@example.org".parse().unwrap()),
+        sender: Some(Sender::from(&address("sender@example.org"))),
         principal: None,
     }
 }

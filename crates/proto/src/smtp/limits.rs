@@ -14,7 +14,7 @@ pub const TEXT_LINE_BYTES_MAX: u64 = 1 << 20;
 /// Octets of one line of a reply with its CRLF (RFC 5321 4.5.3.1.5).
 pub const REPLY_LINE_BYTES_MAX: usize = 512;
 
-/// Octets of a local part (RFC 5321 4.5.3.1.1).
+/// Octets of a recipient's local part (RFC 5321 4.5.3.1.1).
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
 
 /// Octets of a domain (RFC 5321 4.5.3.1.2).

@@ -25,6 +25,6 @@ pub use limits::{
     OUTPUT_BYTES_HIGH, PATH_BYTES_MAX, REPLY_LINE_BYTES_MAX, TEXT_LINE_BYTES_MAX,
 };
 pub use params::Mail;
-pub use path::{Domain, Mailbox, PathError, Recipient, forward_path, reverse_path};
+pub use path::{Domain, Mailbox, PathError, Recipient, forward_path, quoted, reverse_path};
 pub use reply::Reply;
 pub use session::Session;

@@ -1,9 +1,12 @@
 //! Envelope addresses: the exact grammar of RFC 5321 4.1.2 with RFC 6531 3.3's additions.
 //!
 //! Invariants: a [`Mailbox`] can only come out of this parser, holds its local part without quotes, keeps the
-//! length limits, and has no control character in it. Source routes are read and dropped (RFC 5321 appendix C).
+//! length limits, and has no control character in it. A reverse path is only handed on and answered to, never looked
+//! up, so what real senders write beyond the grammar is taken there: local parts as long as the path allows (VERP, SRS)
+//! and `_` in domains. Source routes are read and dropped (RFC 5321 appendix C).
 
 use super::limits::{DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, PATH_BYTES_MAX};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use unicode_normalization::char::is_combining_mark;
@@ -77,19 +80,33 @@ impl fmt::Display for Domain {
 
 impl fmt::Display for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dot_string = self.local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
-        if dot_string {
-            return write!(f, "{}@{}", self.local, self.domain);
-        }
-        f.write_str("\"")?;
-        for c in self.local.chars() {
-            if matches!(c, '"' | '\\') {
-                f.write_str("\\")?;
-            }
-            write!(f, "{c}")?;
-        }
-        write!(f, "\"@{}", self.domain)
+        write!(f, "{}@{}", quoted(&self.local), self.domain)
     }
+}
+
+/// `Local-part`: as it is where it is a `Dot-string`, else as a `Quoted-string`.
+#[must_use]
+pub fn quoted(local: &str) -> Cow<'_, str> {
+    if local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext)) {
+        return Cow::Borrowed(local);
+    }
+    let mut text = String::with_capacity(local.len() + 2);
+    text.push('"');
+    for c in local.chars() {
+        if matches!(c, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text.push('"');
+    Cow::Owned(text)
+}
+
+/// Which end of a message a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Reverse,
+    Forward,
 }
 
 /// `Reverse-path = Path / "<>"`: `None` is the null path. Returns what follows the closing bracket, too.
@@ -100,7 +117,7 @@ pub fn reverse_path(text: &str) -> Result<(Option<Mailbox>, &str), PathError> {
     if let Some(rest) = text.strip_prefix("<>") {
         return Ok((None, rest));
     }
-    let (mailbox, rest) = path(text)?;
+    let (mailbox, rest) = path(text, End::Reverse)?;
     Ok((Some(mailbox), rest))
 }
 
@@ -115,15 +132,15 @@ pub fn forward_path(text: &str) -> Result<(Recipient, &str), PathError> {
     {
         return Ok((Recipient::Postmaster, rest));
     }
-    let (mailbox, rest) = path(text)?;
+    let (mailbox, rest) = path(text, End::Forward)?;
     Ok((Recipient::Mailbox(mailbox), rest))
 }
 
 /// `Path = "<" [ A-d-l ":" ] Mailbox ">"`
-fn path(text: &str) -> Result<(Mailbox, &str), PathError> {
+fn path(text: &str, end: End) -> Result<(Mailbox, &str), PathError> {
     let text = text.strip_prefix('<').ok_or(PathError::Syntax)?;
     let text = if text.starts_with('@') { source_route(text)? } else { text };
-    let (mailbox, rest) = mailbox(text)?;
+    let (mailbox, rest) = mailbox(text, end)?;
     let octets = text.len() - rest.len() + "<>".len();
     let rest = rest.strip_prefix('>').ok_or(PathError::Syntax)?;
     if octets > PATH_BYTES_MAX {
@@ -135,7 +152,7 @@ fn path(text: &str) -> Result<(Mailbox, &str), PathError> {
 /// `A-d-l = At-domain *( "," At-domain )`, then the colon. RFC 5321 4.1.2: must be accepted, should be ignored.
 fn source_route(mut text: &str) -> Result<&str, PathError> {
     loop {
-        let (_, rest) = domain_name(text.strip_prefix('@').ok_or(PathError::Syntax)?)?;
+        let (_, rest) = domain_name(text.strip_prefix('@').ok_or(PathError::Syntax)?, End::Forward)?;
         match rest.strip_prefix(',') {
             Some(next) => text = next,
             None => return rest.strip_prefix(':').ok_or(PathError::Syntax),
@@ -143,18 +160,19 @@ fn source_route(mut text: &str) -> Result<&str, PathError> {
     }
 }
 
-fn mailbox(text: &str) -> Result<(Mailbox, &str), PathError> {
+fn mailbox(text: &str, end: End) -> Result<(Mailbox, &str), PathError> {
     let (local, rest) = match text.strip_prefix('"') {
         Some(quoted) => quoted_string(quoted)?,
         None => dot_string(text)?,
     };
-    if local.len() > LOCAL_PART_BYTES_MAX {
+    // RFC 5321 4.5.3.1: better no limit than one in the way; the path's bounds it.
+    if end == End::Forward && local.len() > LOCAL_PART_BYTES_MAX {
         return Err(PathError::TooLong);
     }
     let rest = rest.strip_prefix('@').ok_or(PathError::Syntax)?;
     let (domain, rest) = match rest.strip_prefix('[') {
         Some(literal) => address_literal(literal)?,
-        None => domain_name(rest).map(|(name, rest)| (Domain::Name(name.to_owned()), rest))?,
+        None => domain_name(rest, end).map(|(name, rest)| (Domain::Name(name.to_owned()), rest))?,
     };
     Ok((Mailbox { local, domain }, rest))
 }
@@ -190,10 +208,15 @@ fn quoted_string(text: &str) -> Result<(String, &str), PathError> {
 }
 
 /// `Domain = sub-domain *("." sub-domain)`, where RFC 6531 3.3 adds U-labels.
-fn domain_name(text: &str) -> Result<(&str, &str), PathError> {
-    let in_label = |c: char| c == '-' || c.is_alphanumeric() || (!c.is_ascii() && is_combining_mark(c));
-    let end = text.find(|c| c != '.' && !in_label(c)).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
+fn domain_name(text: &str, end: End) -> Result<(&str, &str), PathError> {
+    let in_label = |c: char| {
+        c == '-'
+            || c.is_alphanumeric()
+            || (c == '_' && end == End::Reverse)
+            || (!c.is_ascii() && is_combining_mark(c))
+    };
+    let stop = text.find(|c| c != '.' && !in_label(c)).unwrap_or(text.len());
+    let (name, rest) = text.split_at(stop);
     let label_ok = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
     if !name.split('.').all(label_ok) {
         return Err(PathError::Syntax);
@@ -259,6 +282,7 @@ mod tests {
             ("<an@[IPv6:2001:db8::1]>", "an@[IPv6:2001:db8::1]"),
             ("<an@[x-tag:stuff]>", "an@[x-tag:stuff]"),
             ("<đào@tỉnh.vn>", "đào@tỉnh.vn"),
+            ("<a@b_c.vn>", "a@b_c.vn"),
             ("<a@xn--tnh-1na.vn>", "a@xn--tnh-1na.vn"),
         ] {
             assert_eq!(written(text).as_deref(), Ok(expected), "{text}");
@@ -290,7 +314,6 @@ mod tests {
             "<a@b..c>",
             "<a@-b>",
             "<a@b->",
-            "<a@b_c>",
             "<a@b>c>",
             "<\"a@b>",
             "<\"\"@b>",
@@ -317,14 +340,19 @@ mod tests {
         ] {
             let parsed = reverse_path(text).map(|(_, rest)| rest.is_empty());
             assert_ne!(parsed, Ok(true), "{text}");
+            let parsed = forward_path(text).map(|(_, rest)| rest.is_empty());
+            assert_ne!(parsed, Ok(true), "{text}");
         }
+        assert!(forward_path("<a@b_c>").is_err());
     }
 
     #[test]
     fn length_limits_are_exact() {
         let local = |n: usize| format!("<{}@b.vn>", "x".repeat(n));
-        assert!(written(&local(64)).is_ok());
-        assert_eq!(written(&local(65)), Err(PathError::TooLong));
+        assert!(forward_path(&local(64)).is_ok());
+        assert_eq!(forward_path(&local(65)), Err(PathError::TooLong));
+        assert!(written(&local(249)).is_ok());
+        assert_eq!(written(&local(250)), Err(PathError::TooLong));
         let label = |n: usize| format!("<a@{}.vn>", "x".repeat(n));
         assert!(written(&label(63)).is_ok());
         assert_eq!(written(&label(64)), Err(PathError::TooLong));

@@ -1,7 +1,7 @@
 //! The message that every new mailbox of the demo finds.
 
 use anyhow::{Result, anyhow};
-use engine::{Arrival, Engine, Origin, Protocol};
+use engine::{Arrival, Engine, Origin, Protocol, Sender};
 use jiff::tz::TimeZone;
 use model::Address;
 use std::net::Ipv4Addr;
@@ -31,7 +31,7 @@ pub(super) async fn send(engine: &Engine, from: &Address, owner: &Address) -> Re
         helo: "localhost".to_owned(),
         with: "LMTP",
         tls: None,
-        sender: Some(from.clone()),
+        sender: Some(Sender::from(from)),
         principal: None,
     };
     engine.deliver(&arrival, &[recipient], spool).await?;
