@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use engine::{Engine, Settings};
 use model::Rng;
 use std::fs::{DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,7 +198,10 @@ async fn start(config: &Config) -> Result<Embedded, EmbeddedError> {
 fn try_command_lock(data_dir: &Path) -> Result<Option<File>> {
     let path = data_dir.join(COMMAND_LOCK);
     let cannot = || format!("cannot lock {}", path.display());
-    let file = File::options().create(true).truncate(false).write(true).open(&path).with_context(cannot)?;
+    let mut options = File::options();
+    // For us alone: whoever may open it may hold it.
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let file = options.open(&path).with_context(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -1,25 +1,29 @@
 //! Never as root: whoever starts us as root by hand gets the same command run as the user `congthu`.
 //!
 //! Invariants: nothing of ours that touches the network or the database runs with user id 0; after the change
-//! of user the only privilege left is binding low ports; only root-owned things are ever handed over.
+//! of user the only privilege left is binding low ports, and of root's environment only [`KEPT`] is left; only
+//! root-owned things are ever handed over.
 
+mod copy;
 mod handover;
 
 use crate::cli::{Arguments, Command as Verb, MailboxCommand};
 use crate::config::{Config, FILE_VARIABLE};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// The user the server runs as; packages make it too.
 pub(crate) const USER: &str = "congthu";
-/// Where the program is copied to when the user cannot reach it where it is (below /root, say). Not /run, which
-/// Debian mounts noexec.
-const PROGRAM_COPY: &str = "/usr/local/lib/congthu/congthu";
+/// Of root's environment, what the server and its Postgres may see: the rest can hold anybody's secrets, and changes
+/// what programs do. `SUDO_USER` and `LOGNAME` are for the audit log.
+const KEPT: [&str; 6] = ["PATH", "LANG", "HOME", "USER", "LOGNAME", "SUDO_USER"];
+/// Our own variables, and those of Rust (RUST_BACKTRACE).
+const KEPT_PREFIXES: [&str; 2] = ["CONGTHU_", "RUST_"];
 /// Options with a path, made absolute because the user may not be able to enter root's directory.
 const PATH_OPTIONS: [&str; 2] = ["--config", "--data-dir"];
 
@@ -43,10 +47,12 @@ pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
     if let Some(file) = &config.file {
         handover::check_readable(file, ids)?;
     }
-    let program = reachable_program(ids)?;
+    let program = copy::reachable_program(ids)?;
     let (words, input) = child_words(arguments, config)?;
     let mut child = setpriv(ids, can_keep_ports(ids));
-    child.arg(program).args(words).current_dir("/").env("HOME", &config.data_dir).env("USER", USER);
+    child.arg(program).args(words).current_dir("/");
+    child.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_kept(name)));
+    child.env("HOME", &config.data_dir).env("USER", USER);
     if let Some(file) = &config.file {
         // Absolute, where the environment named it from root's directory.
         child.env(FILE_VARIABLE, file);
@@ -60,6 +66,11 @@ pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
     }
     let error = child.exec();
     Err(error).context("cannot run setpriv; install util-linux, or start congthu as the user congthu")
+}
+
+fn is_kept(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    KEPT.contains(&name) || KEPT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// A command line that runs what follows as `ids`, with the right to bind low ports if `ports`, and nothing else.
@@ -119,43 +130,6 @@ fn make_user(home: &Path) -> Result<Ids> {
     bail!("cannot make the user {USER}: {}", String::from_utf8_lossy(&made.stderr).trim())
 }
 
-/// This program, at a place where the user can run it.
-fn reachable_program(ids: Ids) -> Result<PathBuf> {
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
-    if user_can(ids, "-x", &program) {
-        return Ok(program);
-    }
-    let copy = PathBuf::from(PROGRAM_COPY);
-    let ours = fs::metadata("/proc/self/exe").context("cannot look at this program")?;
-    let same = fs::metadata(&copy)
-        .is_ok_and(|copied| copied.len() == ours.len() && copied.modified().ok() == ours.modified().ok());
-    if !same {
-        copy_program(&copy, &ours).with_context(|| {
-            format!(
-                "{} is out of reach for user {USER}, and cannot be copied to {PROGRAM_COPY}",
-                program.display()
-            )
-        })?;
-    }
-    Ok(copy)
-}
-
-fn copy_program(copy: &Path, ours: &fs::Metadata) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let directory = copy.parent().context("no directory")?;
-    fs::create_dir_all(directory)?;
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-    let fresh = copy.with_extension(format!("{}.new", std::process::id()));
-    fs::copy("/proc/self/exe", &fresh)?;
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755))?;
-    let file = File::options().write(true).open(&fresh)?;
-    file.set_modified(ours.modified()?)?;
-    drop(file);
-    // By rename: a server may be running the old copy.
-    fs::rename(&fresh, copy)?;
-    Ok(())
-}
-
 /// Our arguments for the child, and its standard input when that is a file the user might not be able to open.
 fn child_words(arguments: &Arguments, config: &Config) -> Result<(Vec<OsString>, Option<File>)> {
     let words = absolute_paths(std::env::args_os().skip(1))?;
@@ -203,13 +177,25 @@ fn absolute_paths(words: impl Iterator<Item = OsString>) -> Result<Vec<OsString>
 }
 
 /// Whether root owns it.
-fn is_roots(metadata: &fs::Metadata) -> bool {
+fn is_roots(metadata: &Metadata) -> bool {
     metadata.uid() == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_environment_only_what_is_known_is_kept() {
+        for name in ["PATH", "LOGNAME", "SUDO_USER", "CONGTHU_CONFIG", "RUST_BACKTRACE"] {
+            assert!(is_kept(OsStr::new(name)), "{name}");
+        }
+        for name in
+            ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "RUSTY", "XCONGTHU_A", "path", "BASH_ENV"]
+        {
+            assert!(!is_kept(OsStr::new(name)), "{name}");
+        }
+    }
 
     #[test]
     fn paths_become_absolute_wherever_the_option_stands() {
