@@ -107,7 +107,7 @@ pub(crate) enum UnitCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MailboxCommand {
-    /// Make a mailbox; without --password-stdin a one-time password is made and shown once
+    /// Make a mailbox; without --password-stdin a password is made and shown once
     Add(AddMailbox),
     /// Make many mailboxes from a CSV file with the columns address, name, class, unit, quota, password
     AddMany(AddMany),
@@ -121,7 +121,7 @@ pub(crate) enum MailboxCommand {
     Show { address: Address },
     /// Delete a mailbox with its mail
     Delete { address: Address },
-    /// Set a password; without --password-stdin a one-time password is made and shown once
+    /// Set a password; without --password-stdin one is made and shown once
     Passwd {
         address: Address,
         #[command(flatten)]
@@ -160,8 +160,19 @@ pub(crate) struct PasswordOptions {
     /// Read the password from the first line of standard input
     #[arg(long)]
     pub(crate) password_stdin: bool,
-    /// The password may be kept; otherwise its owner must change it at the first log-in
+    #[command(flatten)]
+    pub(crate) change: ChangeOptions,
+}
+
+/// Log-in is refused until a password that must be changed has been, and this version has no page for that: so it is
+/// asked for and not the rule.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ChangeOptions {
+    /// Refuse log-in until the password has been changed; this version has no page where its owner could do that
     #[arg(long)]
+    pub(crate) must_change: bool,
+    /// The password may be kept; this is so without the option too
+    #[arg(long, hide = true, conflicts_with = "must_change")]
     pub(crate) no_password_change: bool,
 }
 
@@ -172,9 +183,8 @@ pub(crate) struct AddMany {
     /// Check every row and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// The passwords may be kept; otherwise each owner must change it at the first log-in
-    #[arg(long)]
-    pub(crate) no_password_change: bool,
+    #[command(flatten)]
+    pub(crate) change: ChangeOptions,
     /// What to call standard input in errors
     #[arg(long, hide = true)]
     pub(crate) file_name: Option<String>,
@@ -211,6 +221,28 @@ mod tests {
         for words in [["congthu", "--config", "a", "serve"], ["congthu", "serve", "--config", "a"]] {
             let arguments = Arguments::try_parse_from(words).unwrap();
             assert_eq!(arguments.config, Some(PathBuf::from("a")), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_mailbox_can_be_used_at_once_unless_asked_otherwise() {
+        let must_change = |words: &str| {
+            let words = format!("congthu mailbox {words}");
+            let Command::Mailbox { command } = Arguments::try_parse_from(words.split(' ')).unwrap().command
+            else {
+                panic!("{words}");
+            };
+            match command {
+                MailboxCommand::Add(add) => add.password.change.must_change,
+                MailboxCommand::AddMany(add_many) => add_many.change.must_change,
+                MailboxCommand::Passwd { password, .. } => password.change.must_change,
+                _ => panic!("{words}"),
+            }
+        };
+        for words in ["add a@b.vn --name A", "add-many a.csv", "passwd a@b.vn"] {
+            assert!(!must_change(words), "{words}");
+            assert!(!must_change(&format!("{words} --no-password-change")), "{words}");
+            assert!(must_change(&format!("{words} --must-change")), "{words}");
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn read(options: &AddMany) -> Result<Vec<Row>> {
     let text = read_text(&options.file)
         .with_context(|| format!("cannot read {name}; it must be a CSV file in UTF-8"))?;
     let (rows, faults) =
-        parse(&text, !options.no_password_change).map_err(|what| Misuse(format!("{name} {what}")))?;
+        parse(&text, options.change.must_change).map_err(|what| Misuse(format!("{name} {what}")))?;
     if !faults.is_empty() {
         show(&faults);
         bail!("{name} has {} wrong rows and nothing was changed: mend them and run it again", faults.len());

@@ -3,6 +3,8 @@
 use super::{Prepared, Session, add_many, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, MailboxCommand, PasswordOptions};
+use crate::passwords;
+use crate::system::OsRng;
 use anyhow::{Context as _, Result, bail};
 use engine::{MailboxDetail, NewMailbox};
 use model::{Address, DomainName};
@@ -36,14 +38,8 @@ pub(super) fn read_new_password(add: &AddMailbox) -> Result<Option<String>> {
     add.password.password_stdin.then(read_password).transpose()
 }
 
-/// The password on standard input; without one, a one-time password is made, which must be changed.
+/// The password on standard input; without one, a password is made.
 pub(super) fn read_changed_password(options: PasswordOptions) -> Result<Option<String>> {
-    if options.no_password_change && !options.password_stdin {
-        return Err(Misuse(
-            "--no-password-change needs --password-stdin: a one-time password is always changed".into(),
-        )
-        .into());
-    }
     options.password_stdin.then(read_password).transpose()
 }
 
@@ -58,17 +54,22 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
         unit: add.unit.clone(),
         quota_bytes: add.quota,
         password,
-        must_change_password: !add.password.no_password_change,
+        must_change_password: add.password.change.must_change,
     };
     let added = session.node.engine.add_mailbox(&session.actor, &new).await.context(address.clone())?;
     let shown = added.address.to_string();
     match added.one_time_password {
-        Some(password) => session.answer(
-            &json!({ "address": shown, "one_time_password": password }),
-            &format!("{shown}\npassword, shown only now: {password}"),
-        ),
+        Some(password) => show_password(session, &shown, &password),
         None => session.answer(&json!({ "address": shown }), &shown),
     }
+}
+
+/// A password that we made; it is kept nowhere.
+fn show_password(session: &Session, address: &str, password: &str) -> Result<()> {
+    session.answer(
+        &json!({ "address": address, "one_time_password": password }),
+        &format!("{address}\npassword, shown only now: {password}"),
+    )
 }
 
 async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
@@ -133,23 +134,15 @@ async fn set_password(
 ) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     let shown = address.to_string();
-    let Some(password) = given else {
-        let Some(password) = engine.reset_password(actor, address).await? else {
-            return Err(unknown(address));
-        };
-        return session.answer(
-            &json!({ "address": shown, "one_time_password": password }),
-            &format!("{shown}\npassword, shown only now: {password}"),
-        );
-    };
-    if !engine
-        .set_password(actor, address, &password, !options.no_password_change)
-        .await
-        .context(address.clone())?
-    {
+    let password = given.clone().unwrap_or_else(|| passwords::make(&OsRng));
+    let set = engine.set_password(actor, address, &password, options.change.must_change).await;
+    if !set.context(address.clone())? {
         return Err(unknown(address));
     }
-    session.answer(&json!({ "address": shown }), &format!("{shown} has the new password"))
+    match given {
+        None => show_password(session, &shown, &password),
+        Some(_) => session.answer(&json!({ "address": shown }), &format!("{shown} has the new password")),
+    }
 }
 
 fn unknown(address: &Address) -> anyhow::Error {

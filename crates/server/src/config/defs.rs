@@ -3,7 +3,9 @@
 //!
 //! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
 
-use super::values::{read, read_directory_url, read_list, read_number, read_path, read_size, read_text};
+use super::values::{
+    read, read_directory_url, read_flag, read_list, read_number, read_path, read_size, read_text,
+};
 use super::{Certificate, Config, Listener};
 use toml::de::DeValue;
 
@@ -52,8 +54,14 @@ fn read_host_name(value: &DeValue<'_>) -> Result<String, String> {
     super::host_name(&read_text(value)?)
 }
 
-/// More than any machine's files.
-const CONNECTIONS_MAX: u32 = 1_000_000;
+/// At 40 KB each, 8 GB: more than a machine of this system has for them. The server takes fewer where its limit on
+/// open files is lower.
+const CONNECTIONS_MAX: u32 = 200_000;
+/// The least that everybody must take (RFC 5321 4.5.3.1.7).
+const MESSAGE_BYTES_LEAST: u64 = 64 << 10;
+/// Postgres takes values below 1 GB and messages are loaded whole where they are small: beyond 200 MB both end, and no
+/// mail system on the way takes such a message.
+const MESSAGE_BYTES_MOST: u64 = 200 << 20;
 
 pub(crate) const TABLES: &[Table] = &[
     Table { name: "", doc: "The top of the file, before the first table.", begin: None },
@@ -196,6 +204,15 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         set: |config, value| put(&mut config.listener()?.tls, read(value).map(Some)),
     },
     Definition {
+        table: "listener",
+        key: "allow_remote",
+        kind: "true | false",
+        fallback: Fallback::Value("false"),
+        example: "true",
+        doc: "An lmtp or http listener asks nobody for a password, so `bind` must be a loopback address; `true` allows others, where a firewall decides who comes.",
+        set: |config, value| put(&mut config.listener()?.allow_remote, read_flag(value)),
+    },
+    Definition {
         table: "tls",
         key: "certificate",
         kind: "path",
@@ -255,8 +272,13 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         kind: "size",
         fallback: Fallback::Value(r#""70MB""#),
         example: r#""70MB""#,
-        doc: "The largest message taken, as it travels: a 50 MB attachment in base64 has 68.5 MB.",
-        set: |config, value| put(&mut config.limits.message_bytes_max, read_size(value)),
+        doc: "The largest message taken, as it travels: a 50 MB attachment in base64 has 68.5 MB. At most 200MB.",
+        set: |config, value| {
+            put(
+                &mut config.limits.message_bytes_max,
+                read_size(value, MESSAGE_BYTES_LEAST, MESSAGE_BYTES_MOST),
+            )
+        },
     },
     Definition {
         table: "limits",

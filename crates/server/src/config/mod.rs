@@ -61,6 +61,8 @@ pub(crate) struct Listener {
     protocol: Option<Protocol>,
     bind: Option<Bind>,
     tls: Option<TlsMode>,
+    /// Others than this machine may reach a listener that asks for no password.
+    allow_remote: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +163,7 @@ impl Config {
                 protocol: Some(spec.protocol),
                 bind: Some(spec.bind),
                 tls: Some(spec.tls),
+                allow_remote: false,
             })
             .collect();
     }
@@ -190,6 +193,22 @@ impl Config {
         let external = self.database.url.is_some() || self.database.url_file.is_some();
         if !external && (self.database.owner_url.is_some() || self.database.owner_url_file.is_some()) {
             return Err("[database] has an owner's URL but no url: add url".into());
+        }
+        self.check_listeners()
+    }
+
+    fn check_listeners(&self) -> Result<(), String> {
+        for listener in self.listeners.iter().filter(|listener| !listener.allow_remote) {
+            if let (Some(protocol @ (Protocol::Lmtp | Protocol::Http)), Some(bind)) =
+                (listener.protocol, listener.bind)
+                && !bind.is_local()
+            {
+                return Err(format!(
+                    "the {} listener on {bind} asks nobody for a password: bind it to 127.0.0.1, \
+                     or write allow_remote = true if a firewall decides who reaches it",
+                    protocol.as_str()
+                ));
+            }
         }
         for spec in self.listener_specs() {
             match (spec.protocol, spec.tls) {

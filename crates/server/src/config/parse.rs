@@ -151,6 +151,22 @@ mod tests {
     }
 
     #[test]
+    fn what_asks_for_no_password_stays_on_this_machine_unless_allowed() {
+        for protocol in ["lmtp", "http"] {
+            let listener = |bind: &str| format!("[[listener]]\nprotocol='{protocol}'\nbind='{bind}'\n");
+            for open in ["*:2424", "0.0.0.0:2424", "192.0.2.1:2424", "[::]:2424"] {
+                assert!(mistake(&listener(open)).contains("allow_remote = true"), "{protocol} {open}");
+                Config::parse(&(listener(open) + "allow_remote = true"), "x.toml").unwrap();
+            }
+            Config::parse(&listener("127.0.0.1:2424"), "x.toml").unwrap();
+        }
+        assert!(
+            mistake("[[listener]]\nprotocol='lmtp'\nbind='*:1'\nallow_remote='yes'")
+                .contains("wants true or false")
+        );
+    }
+
+    #[test]
     fn mistakes_have_their_line() {
         assert!(
             mistake("hostname = 'a.vn'\n\nhostnam = 'b'\n")
@@ -167,6 +183,12 @@ mod tests {
         assert!(mistake("[[listener]]\nprotocol='pop3'\nbind='*:1'").contains("not one of smtp, submission"));
         assert!(mistake("[tls]\nkey='a'").contains("give both"));
         assert!(mistake("[database]\nurl='a'\nurl_file='b'").contains("keep one"));
+        assert!(
+            mistake("[limits]\nmessage_size = '3000GB'").contains("line 2: message_size in [limits]: wants")
+        );
+        assert!(mistake("[limits]\nmessage_size = '201MB'").contains("to 200MB"));
+        assert!(mistake("[limits]\nmessage_size = 10").contains("from 64KB"));
+        assert!(mistake("[limits]\nimap_connections = 1000000").contains("from 1 to 200000"));
         assert!(mistake("hostname = 5").contains("wants text in quotes"));
         assert!(!mistake("[log]\nfilter=''").contains('\n'));
     }

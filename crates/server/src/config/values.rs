@@ -104,6 +104,11 @@ pub(crate) enum Bind {
 }
 
 impl Bind {
+    /// Whether only this machine can reach it.
+    pub(crate) fn is_local(self) -> bool {
+        matches!(self, Self::One(address) if address.ip().to_canonical().is_loopback())
+    }
+
     pub(crate) fn addresses(self) -> Vec<SocketAddr> {
         match self {
             Self::One(address) => vec![address],
@@ -192,11 +197,20 @@ pub(super) fn read_list<T: FromStr<Err: fmt::Display>>(value: &DeValue<'_>) -> R
     items.iter().map(|item| read(item.get_ref())).collect()
 }
 
-pub(super) fn read_size(value: &DeValue<'_>) -> Result<u64, String> {
-    match value.as_integer() {
+/// A size from `least` to `most` bytes.
+pub(super) fn read_size(value: &DeValue<'_>, least: u64, most: u64) -> Result<u64, String> {
+    let bytes = match value.as_integer() {
         Some(number) => size(number.as_str()),
         None => size(&read_text(value)?),
+    }?;
+    if !(least..=most).contains(&bytes) {
+        return Err(format!("wants a size from {}KB to {}MB", least >> 10, most >> 20));
     }
+    Ok(bytes)
+}
+
+pub(super) fn read_flag(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("wants true or false, not {}", value.type_str()))
 }
 
 /// A whole number from `least` to `most`.
@@ -251,6 +265,16 @@ mod tests {
         assert_eq!(size("12"), Ok(12));
         for bad in ["", "MB", "-1", "1.5GB", "2 parsec", "0", "99999999999TB"] {
             assert!(size(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_reaches_loopback() {
+        for local in ["127.0.0.1:24", "127.9.9.9:24", "[::1]:24", "[::ffff:127.0.0.1]:24"] {
+            assert!(local.parse::<Bind>().unwrap().is_local(), "{local}");
+        }
+        for open in ["*:24", "0.0.0.0:24", "[::]:24", "192.0.2.1:24", "[2001:db8::1]:24"] {
+            assert!(!open.parse::<Bind>().unwrap().is_local(), "{open}");
         }
     }
 

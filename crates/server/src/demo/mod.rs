@@ -17,7 +17,7 @@ use model::{Address, DomainName, MailboxClass};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -94,8 +94,12 @@ fn usual_data_dir() -> Result<PathBuf> {
 }
 
 fn listeners(address: IpAddr) -> Vec<ListenerSpec> {
-    let spec =
-        |(protocol, port, tls)| ListenerSpec { protocol, bind: Bind::One((address, port).into()), tls };
+    // What asks for no password stays on this machine.
+    let local = if address.is_loopback() { address } else { Ipv4Addr::LOCALHOST.into() };
+    let spec = |(protocol, port, tls)| {
+        let address = if protocol == Protocol::Http { local } else { address };
+        ListenerSpec { protocol, bind: Bind::One((address, port).into()), tls }
+    };
     PORTS.into_iter().map(spec).collect()
 }
 
@@ -303,7 +307,11 @@ mod tests {
     use super::*;
 
     fn config(directory: &Path) -> Config {
-        let options = cli::Demo { data_dir: Some(directory.to_owned()), bind: [127, 0, 0, 1].into() };
+        config_on(directory, [127, 0, 0, 1].into())
+    }
+
+    fn config_on(directory: &Path, bind: IpAddr) -> Config {
+        let options = cli::Demo { data_dir: Some(directory.to_owned()), bind };
         settings(Config::parse("", "none").unwrap(), &options).unwrap()
     }
 
@@ -323,10 +331,12 @@ mod tests {
     #[test]
     fn the_other_commands_find_the_demo() {
         let directory = tempfile::tempdir().unwrap();
-        let config = config(directory.path());
-        let read = Config::parse(&configuration(&config), "demo.toml").unwrap();
-        assert_eq!(read.data_dir, config.data_dir);
-        assert_eq!(read.listener_specs(), config.listener_specs());
-        assert_eq!(read.hostname(), HOSTNAME);
+        for bind in ["127.0.0.1", "::1", "0.0.0.0", "192.0.2.1"] {
+            let config = config_on(directory.path(), bind.parse().unwrap());
+            let read = Config::parse(&configuration(&config), "demo.toml").unwrap();
+            assert_eq!(read.data_dir, config.data_dir);
+            assert_eq!(read.listener_specs(), config.listener_specs());
+            assert_eq!(read.hostname(), HOSTNAME);
+        }
     }
 }
