@@ -1,5 +1,6 @@
 //! Administration: domains, units, mailboxes, aliases, passwords. Every act is audited in its own transaction.
 
+use crate::folders::SUBSCRIPTIONS_MAX;
 use crate::{DomainSummary, Engine, Error, password};
 use jiff::Timestamp;
 use model::{
@@ -206,7 +207,7 @@ impl Engine {
         for (name, special_use) in DEFAULT_FOLDERS {
             let name = FolderName::new(name).map_err(|_| AdminError::BadName)?;
             tx.insert_folder(account, &name, special_use, self.now()).await?;
-            tx.subscribe(account, &name).await?;
+            tx.subscribe(account, &name, SUBSCRIPTIONS_MAX).await?;
         }
         Ok(())
     }

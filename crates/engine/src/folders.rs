@@ -8,6 +8,9 @@ use store::{FolderRow, Place, Tx};
 /// Folders one mailbox may have: more than people make, few enough to list.
 const FOLDERS_MAX: i64 = 2000;
 
+/// Names one mailbox may subscribe to, folders that are gone included: no list of them grows without end.
+pub(crate) const SUBSCRIPTIONS_MAX: i64 = 2 * FOLDERS_MAX;
+
 /// A folder as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
@@ -77,8 +80,24 @@ pub enum RenameError {
     IntoItself,
     #[error("the new name, or that of a folder below it, is not possible")]
     BadName,
+    #[error("the mailbox has too many folders")]
+    TooMany,
     #[error(transparent)]
     Engine(#[from] Error),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    #[error("the mailbox has too many subscriptions")]
+    TooMany,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+impl From<store::Error> for SubscribeError {
+    fn from(error: store::Error) -> Self {
+        Self::Engine(error.into())
+    }
 }
 
 macro_rules! from_store {
@@ -147,7 +166,7 @@ impl Engine {
         self.0.store.claim_recent(who.account(), folder).await?.ok_or(Error::NotFound)
     }
 
-    /// Makes the folder, and those above it that are missing; new folders are subscribed to.
+    /// Makes the folder, and those above it that are missing; it is subscribed to, as far as there is room for that.
     ///
     /// # Errors
     /// `Exists` when it does, `TooMany` beyond the limit.
@@ -163,29 +182,40 @@ impl Engine {
         if tx.folder_named(who.account(), name).await?.is_some() {
             return Err(CreateError::Exists);
         }
-        if tx.count_folders(who.account()).await? >= FOLDERS_MAX {
+        if !self.create_ancestors(&mut tx, who, name, 1).await? {
             return Err(CreateError::TooMany);
         }
-        self.create_ancestors(&mut tx, who, name).await?;
         let row = tx.insert_folder(who.account(), name, special_use, self.now()).await?;
-        tx.subscribe(who.account(), name).await?;
+        let subscribed = tx.subscribe(who.account(), name, SUBSCRIPTIONS_MAX).await?;
         tx.commit().await?;
         self.0.hub.tell(who.account());
-        Ok(Folder::from_row(row, true))
+        Ok(Folder::from_row(row, subscribed))
     }
 
+    /// Makes the folders above `name` that are missing. False, with nothing made, when there is no room for them and
+    /// `more`.
     async fn create_ancestors(
         &self,
         tx: &mut Tx,
         who: &Principal,
         name: &FolderName,
-    ) -> Result<(), store::Error> {
+        more: i64,
+    ) -> Result<bool, store::Error> {
+        let mut missing = Vec::new();
         for above in name.ancestors() {
             if tx.folder_named(who.account(), &above).await?.is_none() {
-                tx.insert_folder(who.account(), &above, None, self.now()).await?;
+                missing.push(above);
             }
         }
-        Ok(())
+        let new = i64::try_from(missing.len()).unwrap_or(FOLDERS_MAX).saturating_add(more);
+        // A rename that makes none is possible in a full mailbox, too.
+        if new > 0 && tx.count_folders(who.account()).await?.saturating_add(new) > FOLDERS_MAX {
+            return Ok(false);
+        }
+        for above in missing {
+            tx.insert_folder(who.account(), &above, None, self.now()).await?;
+        }
+        Ok(true)
     }
 
     /// Removes the folder with its messages; folders below it stay.
@@ -240,7 +270,9 @@ impl Engine {
         if tx.folder_named(who.account(), to).await?.is_some() {
             return Err(RenameError::Exists);
         }
-        self.create_ancestors(&mut tx, who, to).await?;
+        if !self.create_ancestors(&mut tx, who, to, i64::from(from.is_inbox())).await? {
+            return Err(RenameError::TooMany);
+        }
         if from.is_inbox() {
             self.empty_inbox_into(&mut tx, who, &source, to, modseq).await?;
         } else {
@@ -273,17 +305,22 @@ impl Engine {
     /// A name without a folder may be unsubscribed, not subscribed.
     ///
     /// # Errors
-    /// `NotFound` when there is no such folder to subscribe to.
+    /// `NotFound` when there is no such folder to subscribe to, `TooMany` beyond the limit.
     pub async fn subscribe_folder(
         &self,
         who: &Principal,
         name: &FolderName,
         subscribed: bool,
-    ) -> Result<(), Error> {
-        if subscribed && self.folder(who, name).await?.is_none() {
-            return Err(Error::NotFound);
+    ) -> Result<(), SubscribeError> {
+        if !subscribed {
+            self.check_standing(who).await?;
+            return Ok(self.0.store.unsubscribe(who.account(), name).await?);
         }
-        Ok(self.0.store.set_subscribed(who.account(), name, subscribed).await?)
+        if self.folder(who, name).await?.is_none() {
+            return Err(Error::NotFound.into());
+        }
+        let done = self.0.store.subscribe(who.account(), name, SUBSCRIPTIONS_MAX).await?;
+        if done { Ok(()) } else { Err(SubscribeError::TooMany) }
     }
 
     /// Names the user subscribed to, folders that are gone too (RFC 3501 6.3.9).

@@ -18,7 +18,7 @@ impl Engine {
     pub async fn run_housekeeping(&self, stop: CancellationToken) {
         tokio::join!(
             every(POLL_EVERY, &stop, || self.poll()),
-            every(SWEEP_EVERY, &stop, || self.sweep()),
+            every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
             self.expand_when_told(&stop),
         );
     }
@@ -34,12 +34,12 @@ impl Engine {
         }
     }
 
-    async fn sweep(&self) {
+    async fn sweep(&self, stop: &CancellationToken) {
         let now = self.now();
         if let Err(error) = self.0.store.keep_event_months(now, EVENT_MONTHS).await {
             tracing::warn!(%error, "the months of events could not be kept");
         }
-        loop {
+        while !stop.is_cancelled() {
             match self.0.store.sweep(now).await {
                 Ok(swept) if swept.is_idle() => return,
                 Ok(swept) => tracing::debug!(?swept, "swept"),
@@ -53,7 +53,7 @@ impl Engine {
 
     async fn expand_when_told(&self, stop: &CancellationToken) {
         loop {
-            self.expand_all().await;
+            self.expand_all(stop).await;
             tokio::select! {
                 () = self.0.pending.notified() => {}
                 () = tokio::time::sleep(EXPAND_EVERY) => {}
@@ -62,9 +62,9 @@ impl Engine {
         }
     }
 
-    /// Hands out what waits; stops at the first failure, to try again later.
-    pub(crate) async fn expand_all(&self) {
-        loop {
+    /// Hands out what waits, until `stop`; ends at the first failure, to try again later.
+    pub(crate) async fn expand_all(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
             match self.0.store.expand_pending(self.now()).await {
                 Ok(None) => return,
                 Ok(Some(placed)) => placed.iter().for_each(|place| self.0.hub.tell(place.account)),

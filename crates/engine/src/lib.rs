@@ -28,7 +28,7 @@ pub use admin::{Actor, AdminError, MailboxAdded, MailboxDetail, NewMailbox, NewU
 pub use append::{AppendError, Appended, NewMessage};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use error::Error;
-pub use folders::{CreateError, DeleteError, Folder, FolderStatus, RenameError};
+pub use folders::{CreateError, DeleteError, Folder, FolderStatus, RenameError, SubscribeError};
 pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use message::{Body, Message, Wanted};

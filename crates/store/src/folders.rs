@@ -6,6 +6,9 @@ use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, FolderId, FolderName, ModSeq, SpecialUse, Uid, UidValidity};
+use sqlx::Postgres;
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryScalar;
 
 /// A folder as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,23 @@ pub(crate) fn folder_row(columns: Columns) -> Result<FolderRow, Error> {
 
 pub(crate) fn to_u32(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+type Subscribing<'q> = QueryScalar<'q, Postgres, bool, PgArguments>;
+
+fn subscribing(account: AccountId, name: &FolderName, max: i64) -> Subscribing<'_> {
+    sqlx::query_scalar(
+        "with added as (
+             insert into subscriptions (account_id, name)
+             select $1, $2 where (select count(*) from subscriptions where account_id = $1) < $3
+             on conflict do nothing returning 1
+         )
+         select exists (select from added)
+             or exists (select from subscriptions where account_id = $1 and name = $2)",
+    )
+    .bind(account.0)
+    .bind(name.as_str())
+    .bind(max)
 }
 
 impl Store {
@@ -133,17 +153,24 @@ impl Store {
         Ok(rows.into_iter().filter_map(|(name,)| FolderName::new(&name).ok()).collect())
     }
 
-    /// Sets or clears a subscription; says nothing when it was so already.
+    /// Subscribes, to `max` names at most; true when the name is subscribed now, also when it was already.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_subscribed(&self, account: AccountId, name: &FolderName, on: bool) -> Result<(), Error> {
-        let statement = if on {
-            "insert into subscriptions (account_id, name) values ($1, $2) on conflict do nothing"
-        } else {
-            "delete from subscriptions where account_id = $1 and name = $2"
-        };
-        sqlx::query(statement).bind(account.0).bind(name.as_str()).execute(&self.pools.main).await?;
+    pub async fn subscribe(&self, account: AccountId, name: &FolderName, max: i64) -> Result<bool, Error> {
+        Ok(subscribing(account, name, max).fetch_one(&self.pools.main).await?)
+    }
+
+    /// Says nothing when the name was not subscribed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unsubscribe(&self, account: AccountId, name: &FolderName) -> Result<(), Error> {
+        sqlx::query("delete from subscriptions where account_id = $1 and name = $2")
+            .bind(account.0)
+            .bind(name.as_str())
+            .execute(&self.pools.main)
+            .await?;
         Ok(())
     }
 
@@ -152,6 +179,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn claim_recent(&self, account: AccountId, folder: FolderId) -> Result<Option<Uid>, Error> {
+        // Most of the time nothing is new, and reading does not write the row.
+        let now: Option<(i64, i64)> = sqlx::query_as(
+            "select recent_uid, uid_next from folders where account_id = $1 and folder_id = $2",
+        )
+        .bind(account.0)
+        .bind(folder.0)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        if let Some((recent, next)) = now
+            && recent == next
+        {
+            return Ok(Some(Uid(to_u32(recent))));
+        }
         let first: Option<i64> = sqlx::query_scalar(
             "with before as (
                  select recent_uid from folders where account_id = $1 and folder_id = $2 for no key update
@@ -284,15 +324,17 @@ impl Tx {
         .await?)
     }
 
+    /// As [`Store::subscribe`].
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn subscribe(&mut self, account: AccountId, name: &FolderName) -> Result<(), Error> {
-        sqlx::query("insert into subscriptions (account_id, name) values ($1, $2) on conflict do nothing")
-            .bind(account.0)
-            .bind(name.as_str())
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+    pub async fn subscribe(
+        &mut self,
+        account: AccountId,
+        name: &FolderName,
+        max: i64,
+    ) -> Result<bool, Error> {
+        Ok(subscribing(account, name, max).fetch_one(&mut *self.inner).await?)
     }
 
     /// Removes the folder's row; its entries must have been removed before.

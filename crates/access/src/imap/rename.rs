@@ -18,6 +18,7 @@ pub(crate) async fn rename(door: &mut Door, who: &Principal, from: &Mailbox, to:
         Err(RenameError::BadName) => {
             Reply::no("A name below would be too long or too deep").code(Code::Cannot)
         }
+        Err(RenameError::TooMany) => Reply::no("Too many mailboxes").code(Code::Limit),
         Err(RenameError::Engine(error)) => return Err(error.into()),
     };
     Err(refused.into())

@@ -1,10 +1,10 @@
 //! SUBSCRIBE and UNSUBSCRIBE (RFC 3501 6.3.6, 6.3.7): names, which may outlive their folders.
 
 use super::names;
-use super::reply::{Outcome, Reply};
+use super::reply::{Failure, Outcome, Reply};
 use super::session::Door;
-use engine::Principal;
-use proto::imap::Mailbox;
+use engine::{Principal, SubscribeError};
+use proto::imap::{Code, Mailbox};
 
 pub(crate) async fn subscribe(door: &mut Door, who: &Principal, mailbox: &Mailbox) -> Outcome {
     let name = names::existing_name(mailbox)?;
@@ -12,12 +12,19 @@ pub(crate) async fn subscribe(door: &mut Door, who: &Principal, mailbox: &Mailbo
     if door.engine.folder(who, &name).await?.is_none() {
         return Err(names::nonexistent().into());
     }
-    door.engine.subscribe_folder(who, &name, true).await?;
+    door.engine.subscribe_folder(who, &name, true).await.map_err(refused)?;
     Ok(Reply::ok("SUBSCRIBE completed"))
 }
 
 pub(crate) async fn unsubscribe(door: &mut Door, who: &Principal, mailbox: &Mailbox) -> Outcome {
     let name = names::existing_name(mailbox)?;
-    door.engine.subscribe_folder(who, &name, false).await?;
+    door.engine.subscribe_folder(who, &name, false).await.map_err(refused)?;
     Ok(Reply::ok("UNSUBSCRIBE completed"))
+}
+
+fn refused(error: SubscribeError) -> Failure {
+    match error {
+        SubscribeError::TooMany => Reply::no("Too many subscriptions").code(Code::Limit).into(),
+        SubscribeError::Engine(error) => error.into(),
+    }
 }

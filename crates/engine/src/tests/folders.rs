@@ -1,7 +1,7 @@
 //! Folders: made, renamed, removed; uids and UIDVALIDITY never come back.
 
 use super::World;
-use crate::{CreateError, DeleteError, Error, RenameError};
+use crate::{CreateError, DeleteError, Error, RenameError, SubscribeError};
 use model::{FolderName, SpecialUse};
 
 fn name(text: &str) -> FolderName {
@@ -71,6 +71,36 @@ async fn renaming_inbox_moves_its_mail_and_leaves_it_empty() {
     assert_eq!(world.read(&an, "Cũ").await.iter().map(|(uid, _)| *uid).collect::<Vec<_>>(), [1, 2]);
     world.deliver(&["an"], b"Subject: 3\r\n\r\nx\r\n").await;
     assert_eq!(world.read(&an, "INBOX").await[0].0, 3, "uids go on");
+}
+
+#[tokio::test]
+async fn folders_and_subscriptions_have_an_end() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for n in 0..1993 {
+        let mut tx = world.store.begin().await.unwrap();
+        tx.insert_folder(an.account(), &name(&format!("{n}")), None, world.engine.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let create = async |folder: &str| world.engine.create_folder(&an, &name(folder), None).await.map(|_| ());
+    let rename = async |from: &FolderName, to: &str| world.engine.rename_folder(&an, from, &name(to)).await;
+    assert_eq!(create("x/y").await, Err(CreateError::TooMany));
+    assert_eq!(rename(&FolderName::inbox(), "x/y").await, Err(RenameError::TooMany));
+    assert_eq!(rename(&name("1"), "x/y/z").await, Err(RenameError::TooMany));
+    assert_eq!(create("x").await, Ok(()));
+    assert_eq!(create("y").await, Err(CreateError::TooMany));
+    assert_eq!(rename(&FolderName::inbox(), "y").await, Err(RenameError::TooMany));
+    assert_eq!(rename(&name("1"), "x/1").await, Ok(()));
+    assert_eq!(names(&world, &an).await.len(), 2000);
+    for n in 0..3993 {
+        assert!(world.store.subscribe(an.account(), &name(&format!("gone{n}")), 4000).await.unwrap());
+    }
+    assert_eq!(world.engine.subscribe_folder(&an, &name("2"), true).await, Err(SubscribeError::TooMany));
+    assert_eq!(world.engine.subscribe_folder(&an, &name("x"), true).await, Ok(()), "it was already");
+    world.engine.delete_folder(&an, &name("3")).await.unwrap();
+    assert!(!world.engine.create_folder(&an, &name("new"), None).await.unwrap().subscribed);
+    assert_eq!(world.engine.subscribe_folder(&an, &name("x"), false).await, Ok(()));
+    assert_eq!(world.engine.subscribe_folder(&an, &name("2"), true).await, Ok(()));
 }
 
 #[tokio::test]
