@@ -178,17 +178,13 @@ impl Engine {
         let account = who.account();
         let since = before.map(|view| (view.folder.modseq, view.folder.uid_next));
         let delta = self.0.store.folder_delta(account, folder, since).await?.ok_or(Error::NotFound)?;
-        let known = before.map(|view| view.keywords.clone()).unwrap_or_default();
-        let unknown = |entry: &ViewEntry| {
-            entry
-                .keywords
-                .iter()
-                .any(|id| known.binary_search_by_key(id, |keyword| keyword.keyword_id).is_err())
-        };
-        let keywords = if before.is_none() || delta.changed.iter().any(unknown) {
-            self.0.store.keywords(account).await?.into()
-        } else {
-            known
+        // A keyword's number may have been given to another name, but only after every entry lost it: an entry that has
+        // it now was changed since.
+        let keywords = match before {
+            Some(view) if delta.changed.iter().all(|entry| entry.keywords.is_empty()) => {
+                view.keywords.clone()
+            }
+            _ => self.0.store.keywords(account).await?.into(),
         };
         Ok(renew(account, before, delta, keywords))
     }

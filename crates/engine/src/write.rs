@@ -141,7 +141,10 @@ impl Engine {
             },
         };
         let changed = tx.edit_flags(Place { account, folder, uids, modseq }, &columns).await?;
-        tx.commit().await?;
+        // Nothing changed: nothing is to stay, new keywords neither.
+        if !changed.is_empty() {
+            tx.commit().await?;
+        }
         Ok(changed)
     }
 
@@ -173,7 +176,9 @@ impl Engine {
         let modseq = tx.lock_mailbox(who.account()).await?.ok_or(store::Error::MailboxGone)?;
         let place = (who.account(), folder);
         let gone = tx.remove_entries(place, uids, Flags::DELETED, (modseq, self.now())).await?;
-        tx.commit().await?;
+        if !gone.is_empty() {
+            tx.commit().await?;
+        }
         Ok(gone)
     }
 

@@ -69,6 +69,43 @@ async fn flags_and_keywords_are_set_added_and_taken_away() {
 }
 
 #[tokio::test]
+async fn keywords_come_to_an_end_only_while_they_are_used() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for _ in 0..2 {
+        world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    }
+    let folder = view(&world, &an, "INBOX").await.folder().id;
+    let store = async |uid: u32, mode: FlagMode, names: &[String]| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        world.engine.store_flags(&an, folder, &[Uid(uid)], &edit(mode, Flags::NONE, &names)).await
+    };
+    let names = |prefix: &str, count: u32| (0..count).map(|n| format!("{prefix}{n}")).collect::<Vec<_>>();
+    for turn in 0..10 {
+        store(9, FlagMode::Add, &names(&format!("gone{turn}-"), 100)).await.unwrap();
+    }
+    assert_eq!(world.store.keywords(an.account()).await.unwrap(), [], "on no message, so not kept");
+    store(1, FlagMode::Add, &names("kept", 100)).await.unwrap();
+    store(2, FlagMode::Add, &names("old", 150)).await.unwrap();
+    assert_eq!(store(2, FlagMode::Add, &names("new", 1)).await, Err(StoreError::TooManyKeywords));
+    assert_eq!(view(&world, &an, "INBOX").await.all_keywords().count(), 250);
+    store(2, FlagMode::Replace, &[]).await.unwrap();
+    store(2, FlagMode::Add, &names("new", 1)).await.unwrap();
+    let now = view(&world, &an, "INBOX").await;
+    assert_eq!(shown(&now)[1].2, ["new0"]);
+    assert_eq!(shown(&now)[0].2, names("kept", 100));
+    assert_eq!(now.all_keywords().count(), 101);
+    assert_eq!(store(2, FlagMode::Add, &names("more", 151)).await, Err(StoreError::TooManyKeywords));
+    let mut message = world.engine.new_spool();
+    message.write(b"x").await.unwrap();
+    let twice = keywords(&["kept1", "KEPT1", "kept0"]);
+    let new = NewMessage { flags: Flags::NONE, keywords: twice, internal_date: None, message };
+    world.engine.append(&an, &FolderName::inbox(), vec![new]).await.unwrap();
+    let now = view(&world, &an, "INBOX").await;
+    assert_eq!(shown(&now)[2].2, ["kept0", "kept1"]);
+}
+
+#[tokio::test]
 async fn expunge_takes_only_what_is_marked() {
     let world = World::new().await;
     let an = world.user("an").await;
