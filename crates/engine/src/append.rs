@@ -5,7 +5,7 @@ use crate::recipients::hard_limit_bytes;
 use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::{Flags, FolderName, Keyword, Uid, UidValidity};
-use store::{NewEntry, Target};
+use store::{Evidence, NewEntry, Target};
 
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 const ATTEMPTS: u32 = 5;
@@ -70,9 +70,11 @@ impl Engine {
         self.check_standing(who).await?;
         let arriving: u64 = messages.iter().map(|new| new.message.len()).sum();
         self.check_room(who, arriving).await?;
+        // One permit for all: two clients that held one for each message and waited for the next would wait for ever.
+        let permit = self.0.intake.permit(arriving).await?;
         let mut entries = Vec::with_capacity(messages.len());
         for new in messages {
-            let prepared = self.prepare(new.message, Vec::new()).await?;
+            let prepared = self.prepare_under(permit.clone(), new.message, Vec::new()).await?;
             entries.push(Entry {
                 flags: new.flags,
                 keywords: new.keywords,
@@ -84,8 +86,8 @@ impl Engine {
             match self.append_once(who, to, &entries).await {
                 Err(store::Error::ChunkGone | store::Error::Conflict) => {}
                 Err(error) => return Err(error.into()),
-                Ok(None) => return Err(AppendError::NoSuchFolder),
-                Ok(Some(appended)) => {
+                Ok(Err(refused)) => return Err(refused),
+                Ok(Ok(appended)) => {
                     self.0.hub.tell(who.account());
                     return Ok(appended);
                 }
@@ -94,13 +96,10 @@ impl Engine {
         Err(AppendError::Engine(Error::Unavailable))
     }
 
+    /// Before any work is done for it; it is looked at again under the lock.
     async fn check_room(&self, who: &Principal, arriving: u64) -> Result<(), AppendError> {
         let (used, quota, _) = self.0.store.usage(who.account()).await?.ok_or(Error::Revoked)?;
-        if used.saturating_add(arriving) > hard_limit_bytes(quota) {
-            Err(AppendError::OverQuota)
-        } else {
-            Ok(())
-        }
+        if fits(used, quota, arriving) { Ok(()) } else { Err(AppendError::OverQuota) }
     }
 
     async fn append_once(
@@ -108,26 +107,33 @@ impl Engine {
         who: &Principal,
         to: &FolderName,
         entries: &[Entry],
-    ) -> Result<Option<Appended>, store::Error> {
+    ) -> Result<Result<Appended, AppendError>, store::Error> {
         let account = who.account();
         let mut contents = Vec::with_capacity(entries.len());
         for entry in entries {
             contents.push(self.write_content(&entry.prepared).await?);
         }
+        let arriving = contents.iter().map(|content| content.size).sum();
+        let now = self.now();
         let mut tx = self.0.store.begin().await?;
         // Contents come first: chunks are taken before mailboxes, in deliveries too.
         let mut ids = Vec::with_capacity(contents.len());
         for content in &contents {
-            ids.push(tx.add_content(content, self.now()).await?);
+            ids.push(tx.add_content(content, now).await?);
         }
         if tx.lock_mailbox(account).await?.is_none() {
-            return Ok(None);
+            return Ok(Err(AppendError::NoSuchFolder));
         }
-        let Some(folder) = tx.folder_named(account, to).await? else { return Ok(None) };
-        let mut uids = Vec::with_capacity(entries.len());
+        let (used, quota) = tx.usage(account).await?;
+        if !fits(used, quota, arriving) {
+            return Ok(Err(AppendError::OverQuota));
+        }
+        let Some(folder) = tx.folder_named(account, to).await? else {
+            return Ok(Err(AppendError::NoSuchFolder));
+        };
+        let mut placed = Vec::with_capacity(entries.len());
         for (entry, content) in entries.iter().zip(ids) {
             let keywords = tx.keyword_ids(account, &entry.keywords, true).await?;
-            let now = self.now();
             let new = NewEntry {
                 now,
                 internal_date: entry.internal_date.unwrap_or(now),
@@ -135,10 +141,15 @@ impl Engine {
                 keywords: &keywords,
             };
             let target = Target { account, folder: folder.folder_id, recipient: None };
-            let placed = tx.add_entries(content, &[target], new).await?;
-            uids.extend(placed.into_iter().map(|place| place.uid));
+            placed.extend(tx.add_entries(content, &[target], new).await?.iter().map(|at| (at.uid, content)));
         }
-        tx.commit().await?;
-        Ok(Some(Appended { uid_validity: folder.uid_validity, uids }))
+        let uids = placed.iter().map(|(uid, _)| *uid).collect();
+        let evidence = Evidence { account, folder: folder.folder_id, saved: now, entries: placed };
+        self.0.store.commit_appended(tx, &evidence).await?;
+        Ok(Ok(Appended { uid_validity: folder.uid_validity, uids }))
     }
+}
+
+fn fits(used: u64, quota: u64, arriving: u64) -> bool {
+    used.saturating_add(arriving) <= hard_limit_bytes(quota)
 }

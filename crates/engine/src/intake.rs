@@ -22,6 +22,9 @@ const PERMIT_BYTES: usize = 4096;
 /// Below this size a message is looked at right here; above, on a thread that may block.
 const INLINE_BYTES_MAX: usize = 128 * 1024;
 
+/// Room for the octets of one message, or of several that come together.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
+
 #[derive(Debug)]
 pub(crate) struct Budget(Arc<Semaphore>);
 
@@ -30,11 +33,12 @@ impl Budget {
         Self(Arc::new(Semaphore::new(MEMORY_BYTES_MAX / PERMIT_BYTES)))
     }
 
-    async fn permit(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Error> {
+    /// Waits until there is room for this many octets; more than there ever is count as all of it.
+    pub(crate) async fn permit(&self, bytes: u64) -> Result<Permit, Error> {
         let permits = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(PERMIT_BYTES);
         let permits = permits.clamp(1, MEMORY_BYTES_MAX / PERMIT_BYTES);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
-        self.0.clone().acquire_many_owned(permits).await.map_err(|_| Error::Unavailable)
+        self.0.clone().acquire_many_owned(permits).await.map(Arc::new).map_err(|_| Error::Unavailable)
     }
 }
 
@@ -45,7 +49,7 @@ pub(crate) struct Prepared {
     pub(crate) facts: Facts,
     /// BLAKE3 and length of each chunk, in order.
     chunks: Vec<([u8; 32], usize)>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Engine {
@@ -57,6 +61,15 @@ impl Engine {
 
     pub(crate) async fn prepare(&self, spool: Spool, prefix: Vec<u8>) -> Result<Prepared, Error> {
         let permit = self.0.intake.permit(spool.len() + prefix.len() as u64).await?;
+        self.prepare_under(permit, spool, prefix).await
+    }
+
+    pub(crate) async fn prepare_under(
+        &self,
+        permit: Permit,
+        spool: Spool,
+        prefix: Vec<u8>,
+    ) -> Result<Prepared, Error> {
         let raw = spool.into_bytes(prefix).await.map_err(|error| {
             tracing::error!(%error, "a spooled message could not be read back");
             Error::Unavailable
@@ -107,7 +120,7 @@ impl Engine {
     }
 }
 
-fn look_at(raw: Vec<u8>, permit: OwnedSemaphorePermit) -> Prepared {
+fn look_at(raw: Vec<u8>, permit: Permit) -> Prepared {
     let facts = mime::facts(&raw);
     let mut chunks = Vec::new();
     let mut start = 0;

@@ -216,8 +216,8 @@ fn renew(
     keywords: Arc<[KeywordRow]>,
 ) -> FolderView {
     let entries = match before {
-        None => delta.changed,
-        Some(view) => merge(&view.entries, delta.changed, delta.gone),
+        Some(view) if !delta.whole => merge(&view.entries, delta.changed, delta.gone),
+        _ => delta.changed,
     };
     let unseen = entries.iter().filter(|entry| !entry.flags.contains(model::Flags::SEEN)).count();
     FolderView {

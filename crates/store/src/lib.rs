@@ -6,6 +6,7 @@
 
 mod accept;
 mod accounts;
+mod appended;
 mod audit;
 mod chunks;
 mod contents;
@@ -29,6 +30,7 @@ mod tx;
 
 pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Target};
 pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount, RecipientRow};
+pub use appended::Evidence;
 pub use audit::AuditEntry;
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};

@@ -1,6 +1,7 @@
 //! Tests that need a real Postgres.
 
 mod accept;
+mod appended;
 mod embedded;
 mod entries;
 mod migrate;

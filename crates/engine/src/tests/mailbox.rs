@@ -171,6 +171,50 @@ async fn usage_is_the_sum_of_what_is_there() {
     assert_eq!(world.engine.quota(&an).await.unwrap().used_bytes, 20_000);
 }
 
+/// Each would fit by what was there when it began.
+#[tokio::test]
+async fn appends_at_once_keep_to_the_quota() {
+    let world = World::new().await;
+    let mut new = super::mailbox("day");
+    new.quota_bytes = Some(100_000);
+    world.engine.add_mailbox(&super::actor(), &new).await.unwrap();
+    let day = world.engine.log_in("day@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    let body = vec![b'x'; 40_000];
+    let one = || append(&world, &day, "INBOX", &body);
+    let results: [Result<Uid, AppendError>; 6] =
+        tokio::join!(one(), one(), one(), one(), one(), one()).into();
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 2, "{results:?}");
+    assert!(results.iter().all(|result| result.is_ok() || *result == Err(AppendError::OverQuota)));
+}
+
+/// More than there is room for in memory now, from two clients at once: neither may hold what the other waits for.
+#[tokio::test]
+async fn appends_of_many_messages_do_not_wait_for_each_other() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let others = world.engine.0.intake.permit(252 << 20).await.unwrap();
+    let many = async || {
+        let mut messages = Vec::new();
+        for n in 0..3 {
+            let mut message = world.engine.new_spool();
+            message.write(&vec![b'0' + n; 1_000_000]).await.unwrap();
+            messages.push(NewMessage {
+                flags: Flags::NONE,
+                keywords: Vec::new(),
+                internal_date: None,
+                message,
+            });
+        }
+        world.engine.append(&an, &FolderName::inbox(), messages).await.unwrap().uids.len()
+    };
+    // Four messages' room for two times three.
+    let both = async { tokio::join!(many(), many()) };
+    let done = tokio::time::timeout(std::time::Duration::from_secs(60), both).await;
+    assert_eq!(done, Ok((3, 3)));
+    drop(others);
+    assert!(world.engine.0.intake.permit(256 << 20).await.is_ok(), "all is given back");
+}
+
 #[tokio::test]
 async fn a_watcher_wakes_after_each_change() {
     let world = World::new().await;

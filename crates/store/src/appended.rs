@@ -1,0 +1,74 @@
+//! Committing an APPEND whose answer may be lost: what was appended is the evidence.
+//!
+//! A client that is told NO appends again, so a commit that happened must not be reported as one that did not. There is
+//! no event to look for, as for accepted mail, but there is the mailbox's lock: once it is had, the transaction in
+//! question has ended, and its entries are there or never will be.
+
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, ContentId, FolderId, Uid};
+use std::time::Duration;
+
+/// How long the entries are looked for: a restart or failover of Postgres is over by then, a client still waits.
+const LOOK_FOR: Duration = Duration::from_secs(30);
+const LOOK_PAUSE: Duration = Duration::from_millis(250);
+
+/// What a transaction appended.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    pub account: AccountId,
+    pub folder: FolderId,
+    /// The entries' save date. With uid and content it tells them from others that were given the same numbers after a
+    /// crash lost these.
+    pub saved: Timestamp,
+    pub entries: Vec<(Uid, ContentId)>,
+}
+
+impl Store {
+    /// As [`Tx::commit`], but after a lost answer the entries are looked for.
+    ///
+    /// # Errors
+    /// That of the commit when it certainly did not happen, `CommitUnknown` when nobody can tell.
+    pub async fn commit_appended(&self, tx: Tx, evidence: &Evidence) -> Result<(), Error> {
+        let Err(error) = tx.commit().await else { return Ok(()) };
+        tracing::warn!(%error, "the answer to a commit was lost; looking for what was appended");
+        match tokio::time::timeout(LOOK_FOR, self.look_until_known(evidence)).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(error),
+            Err(_) => Err(Error::CommitUnknown),
+        }
+    }
+
+    async fn look_until_known(&self, evidence: &Evidence) -> bool {
+        loop {
+            match self.is_there(evidence).await {
+                Ok(there) => return there,
+                Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
+            }
+        }
+    }
+
+    /// Waits for whoever holds the mailbox, then looks; changes nothing.
+    async fn is_there(&self, evidence: &Evidence) -> Result<bool, Error> {
+        let mut tx = self.begin().await?;
+        if tx.lock_mailbox(evidence.account).await?.is_none() {
+            return Ok(false);
+        }
+        let (uids, contents): (Vec<i64>, Vec<i64>) =
+            evidence.entries.iter().map(|(uid, content)| (i64::from(uid.0), content.0)).unzip();
+        let found: i64 = sqlx::query_scalar(
+            "select count(*) from unnest($3::bigint[], $4::bigint[]) as wanted (uid, content_id)
+               join entries e on e.uid = wanted.uid and e.content_id = wanted.content_id
+              where e.account_id = $1 and e.folder_id = $2 and e.save_date = $5",
+        )
+        .bind(evidence.account.0)
+        .bind(evidence.folder.0)
+        .bind(uids)
+        .bind(contents)
+        .bind(evidence.saved.to_sqlx())
+        .fetch_one(&mut *tx.inner)
+        .await?;
+        Ok(usize::try_from(found) == Ok(evidence.entries.len()))
+    }
+}
