@@ -11,6 +11,9 @@ use super::reply::Reply;
 /// Why a message will be refused at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
+    /// The first octet is SP or TAB. Our Received field goes before it (RFC 5321 4.4), and such a first line would be that
+    /// field's continuation (RFC 5322 2.2.3): a From field hidden there is seen by no check.
+    Blank,
     /// CR without LF behind it (RFC 5321 2.3.8: must not be sent).
     BareCr,
     /// LF without CR before it.
@@ -24,6 +27,7 @@ pub(super) enum Fault {
 impl Fault {
     pub(super) fn reply(self) -> Reply {
         match self {
+            Self::Blank => Reply::new(550, (6, 0), "Message refused: it begins with a blank"),
             Self::BareCr => Reply::new(550, (6, 0), "Message refused: CR without LF; lines end in CRLF"),
             Self::BareLf => Reply::new(550, (6, 0), "Message refused: LF without CR; lines end in CRLF"),
             Self::Nul => Reply::new(550, (6, 0), "Message refused: it contains a NUL octet"),
@@ -62,6 +66,13 @@ impl Tally {
 
     fn fault(&self) -> Option<Fault> {
         if self.bytes > self.bytes_max { Some(Fault::TooLarge) } else { self.first }
+    }
+
+    /// Looks at octets that are the next of the message, before anything else does.
+    fn begin(&mut self, bytes: &[u8]) {
+        if self.bytes == 0 && matches!(bytes, [b' ' | b'\t', ..]) {
+            self.refuse(Fault::Blank);
+        }
     }
 
     /// `count` more octets of the message.
@@ -167,6 +178,7 @@ impl DataDecoder {
     /// begins with a dot, or a CR is last.
     fn run<'a>(&mut self, input: &mut &'a [u8]) -> Option<&'a [u8]> {
         let all = *input;
+        self.tally.begin(all);
         let mut end = 0;
         loop {
             let rest = all.get(end..).unwrap_or_default();
@@ -231,6 +243,7 @@ impl ChunkWatch {
 
     /// Looks at the next octets of the message; false when they need not be kept.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> bool {
+        self.tally.begin(bytes);
         self.tally.add(bytes.len());
         for &byte in bytes {
             match (std::mem::replace(&mut self.cr, byte == b'\r'), byte) {

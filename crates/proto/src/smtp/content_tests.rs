@@ -145,3 +145,31 @@ fn chunks_may_part_a_crlf_but_not_hold_bare_ones() {
     assert_eq!(watch(&[b"a\r\0"]), Some(Fault::BareCr));
     assert_eq!(watch(&[&[b'x'; 60], &[b'x'; 41]]), Some(Fault::TooLarge));
 }
+
+/// A first line that begins with a blank would continue the Received field we put before it.
+#[test]
+fn a_blank_at_the_beginning_is_a_fault() {
+    for (text, fault) in [
+        (&b" From: x@y.vn\r\n"[..], Some(Fault::Blank)),
+        (b"\tFrom: x@y.vn\r\n", Some(Fault::Blank)),
+        (b" \r\n", Some(Fault::Blank)),
+        (b" a\nb\r\n", Some(Fault::Blank)),
+        (b"\r\n From: x@y.vn\r\n", None),
+        (b"A: b\r\n c\r\n", None),
+        (b"", None),
+    ] {
+        let plain = [text, b".\r\n"].concat();
+        // A dot that was stuffed in is not of the message.
+        let stuffed = [b".", &plain[..]].concat();
+        for wire in [Some(plain), fault.and(Some(stuffed))].into_iter().flatten() {
+            for piece in pieces(&wire) {
+                assert_eq!(decode(&wire, piece).1, fault, "{wire:?} by {piece}");
+            }
+        }
+        for piece in pieces(text) {
+            let mut watch = ChunkWatch::new(1 << 30);
+            text.chunks(piece).for_each(|piece| _ = watch.pass(piece));
+            assert_eq!(watch.fault(), fault, "{text:?} by {piece}");
+        }
+    }
+}
