@@ -1,20 +1,29 @@
 //! The HTTP front door. So far one page: `/healthz`, for supervisors and load balancers.
 //!
-//! Invariants: nothing about the installation is told to whoever asks; every connection ends when `shutdown` does.
+//! Invariants: nothing about the installation is told to whoever asks; a peer holds a connection for seconds only, and
+//! there are few of them; however often it is asked, the database is asked once a second; the listener ends soon after
+//! `shutdown`, whatever its peers do.
+
+mod connections;
+mod readiness;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, HeaderName};
 use axum::routing::get;
+use connections::Connections;
 use engine::Engine;
+use readiness::Readiness;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// The longest a healthy database takes for nothing; supervisors ask again every few seconds.
-const DATABASE_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// What requests under way get at the end. Their answer is one line, and a supervisor that gets none asks again.
+const DRAIN_MAX: Duration = Duration::from_secs(1);
 
-/// Answers on `listener` until `shutdown`, then finishes the requests that are under way.
+/// Answers on `listener` until `shutdown`, then gives the requests that are under way a second.
 ///
 /// # Errors
 /// When the listening socket fails for good.
@@ -23,20 +32,49 @@ pub async fn serve(
     engine: Engine,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let stop = async move { shutdown.cancelled().await };
-    axum::serve(listener, router(engine)).with_graceful_shutdown(stop).await
+    serve_pages(listener, router(engine), shutdown).await
+}
+
+async fn serve_pages(
+    listener: TcpListener,
+    pages: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let stop = shutdown.clone();
+    let served = axum::serve(Connections::new(listener), pages)
+        .with_graceful_shutdown(async move { stop.cancelled().await });
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        ended = served.into_future() => ended,
+        () = drained => Ok(()),
+    }
+}
+
+#[derive(Debug)]
+struct Health {
+    engine: Engine,
+    readiness: Readiness,
 }
 
 fn router(engine: Engine) -> Router {
-    Router::new().route("/healthz", get(healthz)).with_state(engine)
+    let health = Arc::new(Health { engine, readiness: Readiness::default() });
+    Router::new().route("/healthz", get(healthz)).with_state(health)
 }
 
-/// 200 when the database answers, else 503.
-async fn healthz(State(engine): State<Engine>) -> (StatusCode, &'static str) {
-    let ready = tokio::time::timeout(DATABASE_ANSWERS_WITHIN, engine.is_ready()).await;
-    if ready == Ok(true) {
-        (StatusCode::OK, "ok\n")
+type Answer = (StatusCode, [(HeaderName, &'static str); 1], &'static str);
+
+/// 200 when the database answers, else 503. One request per connection: whoever asks comes back seconds later.
+async fn healthz(State(health): State<Arc<Health>>) -> Answer {
+    let close = [(CONNECTION, "close")];
+    if health.readiness.ask(|| health.engine.is_ready()).await {
+        (StatusCode::OK, close, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "no database\n")
+        (StatusCode::SERVICE_UNAVAILABLE, close, "no database\n")
     }
 }
+
+#[cfg(test)]
+mod tests;
