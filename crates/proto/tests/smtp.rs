@@ -33,6 +33,7 @@ impl Made {
         *match name {
             "recipients" => &mut limits.recipients,
             "refused" => &mut limits.refused_recipients,
+            "refused-alone" => &mut limits.refused_recipients_alone,
             "junk" => &mut limits.junk_commands,
             "errors" => &mut limits.errors,
             "logins" => &mut limits.login_failures,

@@ -33,9 +33,11 @@ pub struct Limits {
     /// Recipients of one message, advertised as RCPTMAX (RFC 9422). RFC 5321 4.5.3.1.8 asks for 100 at least; 1,000
     /// is what one delivery transaction is measured for.
     pub recipients: u32,
-    /// Refused recipients of one message: a list gone stale must still reach the others, a dictionary must not be
-    /// tried through.
+    /// Refused recipients since the last accepted message: a list gone stale must still reach the others, a dictionary
+    /// must not be tried through, however it is spread over transactions.
     pub refused_recipients: u32,
+    /// The same while not one recipient has been accepted: that is no list gone stale.
+    pub refused_recipients_alone: u32,
     /// Commands that bring no mail nearer (NOOP, RSET, EHLO, VRFY …) between two messages. Clients that keep a
     /// connection open send a handful.
     pub junk_commands: u32,
@@ -52,6 +54,7 @@ impl Default for Limits {
         Self {
             recipients: 1_000,
             refused_recipients: 1_000,
+            refused_recipients_alone: 100,
             junk_commands: 100,
             errors: 20,
             login_failures: 3,

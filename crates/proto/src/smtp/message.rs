@@ -1,7 +1,7 @@
 //! The content: DATA (RFC 5321 4.1.1.4) and BDAT (RFC 3030), to the reply for the message.
 
-use super::content::{ChunkWatch, DataDecoder, Decoded, Fault};
-use super::exchange::{Answer, Manner, Request, Role, Step};
+use super::content::{ChunkWatch, DataDecoder, Decoded, Fault, too_large};
+use super::exchange::{Answer, Closing, Manner, Request, Role, Step};
 use super::reply::Reply;
 use super::session::{Asked, Session, State};
 
@@ -62,29 +62,26 @@ pub(super) fn bdat(session: &mut Session, args: &str) -> Result<(), Reply> {
 }
 
 pub(super) fn chunk_opened(session: &mut Session, octets: u64, last: bool, answer: Answer) {
-    let skip = match answer {
+    match answer {
         Answer::Accept | Answer::Delivered(_) => {
             let bytes_max = session.settings.message_bytes_max;
             if let Some(transaction) = &mut session.transaction {
                 transaction.chunks = Some(ChunkWatch::new(bytes_max));
             }
-            None
+            session.state = State::Chunk(Chunk { left: octets, octets, last, skip: None });
         }
         Answer::Refuse(reply) => {
             session.reset();
-            Some(reply)
+            skip(session, octets, last, reply);
         }
-    };
-    session.state = State::Chunk(Chunk { left: octets, octets, last, skip });
+    }
 }
 
 /// A refused BDAT: its octets must not be taken for commands. Where their number cannot be read, nobody knows where the
 /// next command begins, and the connection ends.
 pub(super) fn skip_octets(session: &mut Session, args: &str, reply: Reply) {
     match chunk_size(args) {
-        Some((octets, last)) => {
-            session.state = State::Chunk(Chunk { left: octets, octets, last, skip: Some(reply) });
-        }
+        Some((octets, last)) => skip(session, octets, last, reply),
         None => {
             session.reply(&bdat_syntax());
             session.close();
@@ -92,10 +89,26 @@ pub(super) fn skip_octets(session: &mut Session, args: &str, reply: Reply) {
     }
 }
 
+/// Reads a refused chunk's octets, to answer behind them. More than any message may have are not waited for: they would
+/// hold the connection (and the line) for as long as the client likes.
+fn skip(session: &mut Session, octets: u64, last: bool, reply: Reply) {
+    if octets > session.settings.message_bytes_max {
+        session.reply(&too_large());
+        return session.close();
+    }
+    session.state = State::Chunk(Chunk { left: octets, octets, last, skip: Some(reply) });
+}
+
 pub(super) fn chunk_step<'a>(session: &mut Session, input: &mut &'a [u8]) -> Option<Step<'a>> {
+    let draining = session.is_draining();
     let State::Chunk(chunk) = &mut session.state else { return None };
     if chunk.left > 0 {
         if input.is_empty() {
+            // Nothing is lost with a chunk that is refused anyway.
+            if draining && chunk.skip.is_some() {
+                session.end(Closing::ShuttingDown);
+                return None;
+            }
             return Some(Step::Read);
         }
         let count = usize::try_from(chunk.left).unwrap_or(usize::MAX).min(input.len());

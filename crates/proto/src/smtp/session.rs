@@ -71,6 +71,10 @@ pub struct Session {
     pub(super) hello: Option<Hello>,
     pub(super) transaction: Option<Transaction>,
     pub(super) messages: u32,
+    /// Recipients refused since the last accepted message.
+    pub(super) refused_recipients: u32,
+    /// One was accepted since then.
+    pub(super) recipient_accepted: bool,
     pub(super) state: State,
     lines: LineReader,
     output: Vec<u8>,
@@ -92,6 +96,8 @@ impl Session {
             hello: None,
             transaction: None,
             messages: 0,
+            refused_recipients: 0,
+            recipient_accepted: false,
             state: State::Command,
             lines: LineReader::default(),
             output: Vec::new(),
@@ -201,6 +207,31 @@ impl Session {
         self.transaction.is_some()
     }
 
+    /// Content of a message that may be accepted is coming; true between its chunks, too.
+    #[must_use]
+    pub fn in_content(&self) -> bool {
+        let chunks = self.transaction.as_ref().is_some_and(|transaction| transaction.chunks.is_some());
+        chunks || matches!(self.state, State::Data(_))
+    }
+
+    /// A user is to log in before anything else.
+    #[must_use]
+    pub fn awaits_login(&self) -> bool {
+        self.settings.role == Role::Submission && !self.logged_in
+    }
+
+    /// Messages accepted on this connection.
+    #[must_use]
+    pub fn accepted_messages(&self) -> u32 {
+        self.messages
+    }
+
+    /// Recipients refused since the last accepted message, over all transactions.
+    #[must_use]
+    pub fn refused_recipients(&self) -> u32 {
+        self.refused_recipients
+    }
+
     /// What is to be written to the client.
     #[must_use]
     pub fn take_output(&mut self) -> Vec<u8> {
@@ -298,6 +329,8 @@ impl Session {
         self.messages = self.messages.saturating_add(1);
         self.errors = 0;
         self.junk = 0;
+        self.refused_recipients = 0;
+        self.recipient_accepted = false;
     }
 
     pub(super) fn reply(&mut self, reply: &Reply) {

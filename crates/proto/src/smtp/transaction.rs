@@ -12,7 +12,8 @@ pub(super) struct Transaction {
     pub(super) smtputf8: bool,
     /// Accepted recipients.
     pub(super) recipients: u32,
-    refused: u32,
+    /// A recipient was refused.
+    refused: bool,
     /// Set by the first BDAT.
     pub(super) chunks: Option<ChunkWatch>,
 }
@@ -21,7 +22,7 @@ impl Transaction {
     pub(super) fn stage(&self) -> Stage {
         match (&self.chunks, self.recipients) {
             (Some(_), _) => Stage::Chunks,
-            (None, 0) => Stage::Mail { refused: self.refused > 0 },
+            (None, 0) => Stage::Mail { refused: self.refused },
             (None, _) => Stage::Rcpt,
         }
     }
@@ -45,7 +46,7 @@ pub(super) fn mail(session: &mut Session, args: &str) -> Result<(), Reply> {
 pub(super) fn mail_answered(session: &mut Session, smtputf8: bool, answer: Answer) {
     match answer {
         Answer::Accept | Answer::Delivered(_) => {
-            session.transaction = Some(Transaction { smtputf8, recipients: 0, refused: 0, chunks: None });
+            session.transaction = Some(Transaction { smtputf8, recipients: 0, refused: false, chunks: None });
             session.reply(&Reply::new(250, (1, 0), "Sender OK"));
         }
         Answer::Refuse(reply) => session.refuse(&reply),
@@ -64,7 +65,11 @@ pub(super) fn rcpt(session: &mut Session, args: &str) -> Result<(), Reply> {
         session.reply(&Reply::new(452, (5, 3), "Too many recipients"));
         return Ok(());
     }
-    if transaction.refused >= limits.refused_recipients {
+    let refused_max = match session.recipient_accepted {
+        true => limits.refused_recipients,
+        false => limits.refused_recipients.min(limits.refused_recipients_alone),
+    };
+    if session.refused_recipients >= refused_max {
         return Err(Reply::new(421, (7, 0), "Too many recipients that do not exist; closing"));
     }
     session.ask(Asked::Recipient, Request::Recipient(recipient));
@@ -80,8 +85,12 @@ pub(super) fn rcpt_answered(session: &mut Session, answer: Answer) {
     if let Some(transaction) = &mut session.transaction {
         match refusal {
             None => transaction.recipients += 1,
-            Some(_) => transaction.refused += 1,
+            Some(_) => transaction.refused = true,
         }
+    }
+    match refusal {
+        None => session.recipient_accepted = true,
+        Some(_) => session.refused_recipients = session.refused_recipients.saturating_add(1),
     }
     session.reply(&refusal.unwrap_or_else(|| Reply::new(250, (1, 5), "Recipient OK")));
 }
