@@ -81,6 +81,8 @@ create table folders (
     -- Last change of any kind, and last change of a flag or keyword: a folder view is renewed by what moved.
     modseq       bigint not null,
     flags_modseq bigint not null,
+    -- Tombstones up to this modseq may be missing: who knew less reads the whole folder.
+    tombstone_floor bigint not null default 0,
     created_at   timestamptz not null,
     constraint folders_name_key unique (account_id, name)
 ) with (fillfactor = 60);
@@ -147,8 +149,10 @@ create table objects (
     object_id    bigint generated always as identity constraint objects_pkey primary key,
     name         text not null constraint objects_name_key unique,
     created_at   timestamptz not null,
-    condemned_at timestamptz
+    condemned_at timestamptz,
+    condemned_round bigint not null default 0
 );
+create index objects_condemned on objects (condemned_at) where condemned_at is not null;
 comment on table objects is 'Files or S3 objects that hold large chunks when [content] url is set; a name is used once.';
 
 create table chunks (
@@ -162,11 +166,12 @@ create table chunks (
     object_length integer,
     created_at    timestamptz not null,
     condemned_at  timestamptz,
+    -- Round of the sweeper in which it was condemned (see `installation`).
+    condemned_round bigint not null default 0,
     constraint chunks_place_check check ((data is null) = (object_id is not null))
 ) with (fillfactor = 95);
 alter table chunks alter column data set storage external;
 create index chunks_condemned on chunks (condemned_at) where condemned_at is not null;
-create index chunks_created on chunks using brin (created_at);
 create index chunks_object on chunks (object_id) where object_id is not null;
 comment on table chunks is 'Content-defined pieces of messages, keyed by BLAKE3 of the plain bytes, zstd-compressed one by one.';
 
@@ -181,6 +186,7 @@ create table contents (
     thread_id    bigint not null,
     created_at   timestamptz not null,
     condemned_at timestamptz,
+    condemned_round bigint not null default 0,
     constraint contents_chunks_check check (cardinality(chunk_ids) = cardinality(chunk_sizes))
 );
 create index contents_condemned on contents (condemned_at) where condemned_at is not null;
@@ -244,10 +250,16 @@ create table installation (
     singleton   boolean constraint installation_pkey primary key default true
                 constraint installation_singleton_check check (singleton),
     timeline_id integer not null,
-    -- Chunks made before this moment have been looked at by the search for left-over ones.
-    chunks_checked_at timestamptz not null default '-infinity'
+    -- Up to these numbers chunks and objects have been looked at by the search for left-over ones, and folders by the
+    -- present walk through their tombstones.
+    chunks_checked  bigint not null default 0,
+    objects_checked bigint not null default 0,
+    folders_checked bigint not null default 0,
+    -- The sweeper's round, and the first transaction number that was not given out when it began.
+    sweep_round bigint not null default 1,
+    sweep_xmax  xid8 not null default '0'
 );
-comment on table installation is 'What this database was when it was last opened: its timeline, to notice a failover or restore.';
+comment on table installation is 'One row: what this database was when last looked at, to notice a failover or restore, and how far the sweeper has come.';
 
 -- Months of events are made and dropped by their owner only, through these two functions.
 
@@ -296,8 +308,8 @@ comment on function drop_event_months is 'Drops months older than p_months, neve
 
 -- Keeps the chunks of a message from the sweeper for as long as this transaction may run, or fails with CT001 when one
 -- is gone (the caller writes the chunks again). A chunk that is not condemned now cannot be deleted before the sweeper
--- has condemned it and waited longer than the longest transaction; a condemned one is freed by an UPDATE, which the
--- sweeper's DELETE re-checks (a mere row lock it would not).
+-- has condemned it and waited for this transaction, which has a number from here on; a condemned one is freed by an
+-- UPDATE, which the sweeper's DELETE re-checks (a mere row lock it would not).
 create function hold_chunks(p_chunk_ids bigint[]) returns void
     language plpgsql
 as $$
@@ -306,6 +318,8 @@ declare
     found     integer;
     condemned integer;
 begin
+    -- Before the look at the chunks: who waits for older transactions must find this one.
+    perform pg_current_xact_id();
     select count(distinct id) into wanted from unnest(p_chunk_ids) as id;
     select count(*), count(condemned_at) into found, condemned from chunks where chunk_id = any (p_chunk_ids);
     if condemned > 0 then

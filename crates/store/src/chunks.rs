@@ -61,7 +61,7 @@ impl Store {
         Ok(rows.into_iter().filter_map(|(hash, id)| Some((hash.try_into().ok()?, id))).collect())
     }
 
-    async fn insert_in_rows(
+    pub(crate) async fn insert_in_rows(
         &self,
         missing: &[NewChunk<'_>],
         now: Timestamp,
@@ -92,14 +92,16 @@ impl Store {
         ids: &mut HashMap<[u8; 32], ChunkId>,
     ) -> Result<(), Error> {
         let compressed = compress_all(missing).await?;
-        // The bytes are on the disk before any row names them.
-        let (name, places) = objects.write(&compressed).await?;
+        // A row for the object before its file is there, so that the sweeper finds what a crash leaves; the bytes are on
+        // the disk before any chunk is said to be in it.
+        let name = objects.unique_name();
         let object_id: i64 =
             sqlx::query_scalar("insert into objects (name, created_at) values ($1, $2) returning object_id")
-                .bind(name)
+                .bind(&name)
                 .bind(now.to_sqlx())
                 .fetch_one(&self.pools.chunks)
                 .await?;
+        let places = objects.write(&name, &compressed).await?;
         self.insert_batch(missing, Placement::Object(object_id, &places), now, ids).await
     }
 
@@ -120,13 +122,15 @@ impl Store {
         };
         let offsets: Vec<Option<i64>> = (0..batch.len()).map(|i| Some(places.get(i)?.offset)).collect();
         let lengths: Vec<Option<i32>> = (0..batch.len()).map(|i| Some(places.get(i)?.length)).collect();
+        // One that another message brought meanwhile is left as it is, condemned or not: `hold_chunks` pardons it when
+        // this message is accepted. Were it pardoned here and the message not accepted, nobody would find it again.
         let rows: Vec<(Vec<u8>, ChunkId)> = sqlx::query_as(
             "insert into chunks (hash, size, data, object_id, object_offset, object_length, created_at)
              select hash, size, data, $4, object_offset, object_length, $7
                from unnest($1::bytea[], $2::integer[], $3::bytea[], $5::bigint[], $6::integer[])
                     as chunk (hash, size, data, object_offset, object_length)
               order by hash
-             on conflict on constraint chunks_hash_key do update set condemned_at = null
+             on conflict on constraint chunks_hash_key do update set condemned_at = chunks.condemned_at
              returning hash, chunk_id",
         )
         .bind(hashes)

@@ -1,7 +1,7 @@
 //! Large content outside the database: a directory (`[content] url = "file:///…"`), each upload one file.
 //!
-//! Invariants: a name is used once; a file is on the disk, and so is its name in the directory, before any row names
-//! it; a file is removed only after the rows that named it are gone for good.
+//! Invariants: a name is used once; a file is on the disk, and so is its name in the directory, before any chunk is said
+//! to be in it; a file is removed only after the chunks in it are gone for good.
 
 use crate::Error;
 use model::Rng;
@@ -42,10 +42,16 @@ impl Objects {
         OBJECT_BYTES_MIN
     }
 
-    /// Writes the pieces into one new file and returns its name when all of it is on the disk.
-    pub(crate) async fn write(&self, pieces: &[Vec<u8>]) -> Result<(String, Vec<Placed>), Error> {
-        let name = unique_name(&*self.rng);
-        let path = self.path(&name);
+    /// 128 random bits: no other upload, by any node or before any restore, has the same.
+    pub(crate) fn unique_name(&self) -> String {
+        let mut bytes = [0; 16];
+        self.rng.fill(&mut bytes);
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Writes the pieces into one new file and says where each lies when all of it is on the disk.
+    pub(crate) async fn write(&self, name: &str, pieces: &[Vec<u8>]) -> Result<Vec<Placed>, Error> {
+        let path = self.path(name);
         let parent = path.parent().unwrap_or(&self.directory).to_owned();
         tokio::fs::create_dir_all(&parent).await.map_err(Error::Content)?;
         let mut file = tokio::fs::File::create_new(&path).await.map_err(Error::Content)?;
@@ -60,7 +66,7 @@ impl Objects {
         file.sync_all().await.map_err(Error::Content)?;
         sync_directory(&parent).await?;
         sync_directory(&self.directory).await?;
-        Ok((name, places))
+        Ok(places)
     }
 
     pub(crate) async fn read(&self, name: &str, offset: i64, length: i32) -> Result<Vec<u8>, Error> {
@@ -82,13 +88,6 @@ impl Objects {
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name.get(..2).unwrap_or("00")).join(name)
     }
-}
-
-/// 128 random bits: no other upload, by any node or before any restore, has the same.
-fn unique_name(rng: &dyn Rng) -> String {
-    let mut bytes = [0; 16];
-    rng.fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn sync_directory(path: &Path) -> Result<(), Error> {

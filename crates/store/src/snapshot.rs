@@ -4,7 +4,7 @@
 //! in the middle would give its rest to whoever comes next, who would take it for an answer of no rows; so a reader
 //! that fails or is dropped closes its connection instead.
 
-use crate::folders::{Columns, FolderRow, folder_row, to_u32};
+use crate::folders::{FolderRow, folder_row, to_u32};
 use crate::{Error, Store};
 use jiff::Timestamp;
 use model::{AccountId, ContentId, EmailId, Flags, FolderId, ModSeq, ThreadId, Uid};
@@ -29,6 +29,8 @@ pub struct EntryRow {
 #[derive(Debug)]
 pub struct FolderDelta {
     pub folder: FolderRow,
+    /// `changed` is all there is: nothing was known before, or too little to be told what went.
+    pub whole: bool,
     /// New or changed entries, ascending by uid.
     pub changed: Vec<EntryRow>,
     pub gone: Vec<Uid>,
@@ -88,8 +90,9 @@ async fn delta(
     folder: FolderId,
     since: Option<(ModSeq, Uid)>,
 ) -> Result<Option<FolderDelta>, Error> {
-    let Some(row) = folder_by_id(connection, account, folder).await? else { return Ok(None) };
+    let Some((row, floor)) = folder_by_id(connection, account, folder).await? else { return Ok(None) };
     let (account, id) = (account.0, folder.0);
+    let since = since.filter(|(modseq, _)| *modseq >= floor);
     let (condition, gone) = match since {
         None => (String::new(), Vec::new()),
         Some((modseq, uid_next)) => {
@@ -110,23 +113,30 @@ async fn delta(
          to stdout (format binary)"
     );
     let changed = crate::copy_out::entries(connection, &statement).await?;
-    Ok(Some(FolderDelta { folder: row, changed, gone }))
+    Ok(Some(FolderDelta { folder: row, whole: since.is_none(), changed, gone }))
 }
 
+/// The folder, and the modseq up to which its tombstones may be missing.
 async fn folder_by_id(
     connection: &mut PgConnection,
     account: AccountId,
     folder: FolderId,
-) -> Result<Option<FolderRow>, Error> {
-    let row: Option<Columns> = sqlx::query_as(
-        "select folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq
+) -> Result<Option<(FolderRow, ModSeq)>, Error> {
+    type Row = (i64, String, Option<String>, i64, i64, i64, i64, i64, i64);
+    let row: Option<Row> = sqlx::query_as(
+        "select folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq,
+                tombstone_floor
            from folders where account_id = $1 and folder_id = $2",
     )
     .bind(account.0)
     .bind(folder.0)
     .fetch_optional(connection)
     .await?;
-    row.map(folder_row).transpose()
+    let Some((id, name, special, validity, next, recent, modseq, flags, floor)) = row else {
+        return Ok(None);
+    };
+    let folder = folder_row((id, name, special, validity, next, recent, modseq, flags))?;
+    Ok(Some((folder, ModSeq(floor.unsigned_abs()))))
 }
 
 async fn tombstones_after(

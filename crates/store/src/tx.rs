@@ -105,9 +105,8 @@ async fn ask(pool: &PgPool, id: &TransactionId) -> Result<Answer, sqlx::Error> {
         .await;
     match status {
         Ok(Some(status)) => match status.as_str() {
-            "aborted" => Ok(Answer::Ended(Fate::Aborted)),
             "committed" if noted(pool, id).await? => Ok(Answer::Ended(Fate::Committed)),
-            "committed" => Ok(Answer::Ended(Fate::Aborted)),
+            "aborted" | "committed" => Ok(Answer::Ended(Fate::Aborted)),
             _ => Ok(Answer::InProgress),
         },
         Ok(None) => Ok(Answer::Forgotten),

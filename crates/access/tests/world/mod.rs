@@ -94,9 +94,12 @@ impl Province {
         Ok(Box::new(TlsConnector::from(Arc::clone(&self.client_tls)).connect(name, stream).await?))
     }
 
-    /// Sweeps what nobody has, as if so much time had passed.
+    /// Sweeps what nobody has, as if so much time had passed, until something was done: the sweeper waits for the
+    /// transactions of other tests.
     pub(crate) async fn sweep(&self, later: SignedDuration) {
-        self.store.sweep(self.engine.now() + later).await.unwrap();
+        while self.store.sweep(self.engine.now() + later).await.unwrap().is_idle() {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn deliver(&self, to: &str, subject: &str) {

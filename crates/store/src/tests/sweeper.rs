@@ -21,7 +21,17 @@ impl World {
 
     /// Rounds at `at` until nothing is left to do.
     async fn sweep(&self, at: Timestamp) {
+        self.let_others_end().await;
         while !self.store.sweep(at).await.unwrap().is_idle() {}
+    }
+
+    /// Waits for the transactions of other tests, which share the cluster's numbers.
+    async fn let_others_end(&self) {
+        for _ in 0..2 {
+            while !self.store.raise_round().await.unwrap() {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     /// Delivers and expunges, and brings the chunks to where they are condemned and due at the returned time.
@@ -33,6 +43,7 @@ impl World {
         self.sweep(contents_due).await;
         assert_eq!(self.number("select count(*) from contents").await, 0);
         assert_eq!(self.number("select count(*) from chunks where condemned_at is null").await, 0);
+        self.let_others_end().await;
         later(contents_due)
     }
 }
@@ -272,6 +283,170 @@ async fn objects_hold_large_content_and_go_after_their_chunks() {
     assert_eq!(files(), 1, "its rows have just gone");
     world.sweep(later(due)).await;
     assert_eq!(files(), 0);
+}
+
+#[tokio::test]
+async fn a_delivery_under_way_keeps_the_chunk_whatever_the_clock_says() {
+    let world = World::new().await;
+    let to = world.mailboxes(2).await;
+    world.deliver(&[b"one for both"], &to[..1]).await;
+    let content = world.content(&[b"one for both"]).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let (id, _) = tx.accept(&content, &to[1..], &world.event()).await.unwrap();
+    world.expunge_all(&to[0]).await;
+    // Each round an hour and more after the one before, by a clock that leaps.
+    let mut at = world.now;
+    for _ in 0..8 {
+        world.store.sweep(at).await.unwrap();
+        at = later(at);
+    }
+    tx.commit_known(&id).await.unwrap();
+    assert_eq!(world.number("select count(*) from chunks").await, 1);
+    let lost = "select count(*) from chunk_refs r where not exists (select from chunks c where c.chunk_id = r.chunk_id)";
+    assert_eq!(world.number(lost).await, 0);
+}
+
+#[tokio::test]
+async fn a_batch_is_a_batch_and_what_is_wanted_again_is_pardoned_in_it() {
+    let world = World::new().await;
+    let mut superuser = world.superuser().await;
+    sqlx::query(
+        "insert into chunks (hash, size, data, created_at, condemned_at)
+         select sha256(n::text::bytea), 1, '', $1, $1 from generate_series(1, 2500) n",
+    )
+    .bind(jiff_sqlx::ToSqlx::to_sqlx(world.now))
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    sqlx::query("insert into chunk_refs select chunk_id, 1 from chunks order by chunk_id limit 400")
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    world.let_others_end().await;
+    let first = world.store.sweep(later(world.now)).await.unwrap();
+    assert_eq!((first.chunks_deleted + first.pardoned, first.pardoned <= 400), (1000, true));
+    world.sweep(later(world.now)).await;
+    assert_eq!(world.number("select count(*) from chunks where condemned_at is null").await, 400);
+    assert_eq!(world.number("select count(*) from chunks").await, 400);
+}
+
+#[tokio::test]
+async fn candidates_that_are_wanted_do_not_end_the_sweep() {
+    let world = World::new().await;
+    let to = world.mailboxes(2).await;
+    world.deliver(&[b"kept by one"], &to).await;
+    sqlx::query(
+        "insert into sweep_candidates (content_id, noted_at)
+         select content_id, now() from contents, generate_series(1, 1500)",
+    )
+    .execute(&mut world.superuser().await)
+    .await
+    .unwrap();
+    world.sweep(world.now).await;
+    assert_eq!(world.number("select count(*) from sweep_candidates").await, 0);
+}
+
+#[tokio::test]
+async fn a_second_sweeper_does_nothing_meanwhile() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    world.deliver(&[b"x"], &to).await;
+    world.expunge_all(&to[0]).await;
+    let mut superuser = world.superuser().await;
+    let mut other = sqlx::Connection::begin(&mut superuser).await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock($1)")
+        .bind(crate::sweeper::SWEEP_LOCK)
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    assert!(world.store.sweep(world.now).await.unwrap().is_idle());
+    other.rollback().await.unwrap();
+    assert_eq!(world.store.sweep(world.now).await.unwrap().contents_condemned, 1);
+}
+
+#[tokio::test]
+async fn a_chunk_pardoned_for_a_delivery_that_failed_goes_all_the_same() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let due = world.condemned(&[b"again and again"], &to[0]).await;
+    // As when two messages bring it at once: the later one did not know it and meets its row.
+    let chunk =
+        crate::NewChunk { hash: *blake3::hash(b"again and again").as_bytes(), bytes: b"again and again" };
+    world.store.insert_in_rows(&[chunk], world.now, &mut std::collections::HashMap::new()).await.unwrap();
+    world.sweep(due).await;
+    assert_eq!(world.number("select count(*) from chunks").await, 0);
+}
+
+#[tokio::test]
+async fn an_object_without_chunks_is_found_a_day_later() {
+    let mut world = World::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let rng = std::sync::Arc::new(FixedBytes);
+    world.store.objects = Some(crate::Objects::open(directory.path(), rng).unwrap());
+    let large: Vec<u8> = (0..200_000u32).map(|n| blake3::hash(&n.to_be_bytes()).as_bytes()[0]).collect();
+    world.content(&[&large]).await;
+    // As when the node died before it wrote the rows of the chunks.
+    sqlx::query("delete from chunks").execute(&mut world.superuser().await).await.unwrap();
+    world.sweep(world.now + SignedDuration::from_hours(23)).await;
+    assert_eq!(world.number("select count(*) from objects where condemned_at is null").await, 1);
+    let found = world.now + SignedDuration::from_hours(25);
+    world.sweep(found).await;
+    assert_eq!(walk(directory.path()), 1, "condemned, not gone");
+    world.sweep(later(found)).await;
+    assert_eq!((walk(directory.path()), world.number("select count(*) from objects").await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_keeps_its_row_and_no_others() {
+    let mut world = World::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    world.store.objects =
+        Some(crate::Objects::open(directory.path(), std::sync::Arc::new(FixedBytes)).unwrap());
+    // A directory stands where the first one's file should be.
+    std::fs::create_dir_all(directory.path().join("aa").join("aa01").join("in the way")).unwrap();
+    std::fs::create_dir_all(directory.path().join("bb")).unwrap();
+    std::fs::write(directory.path().join("bb").join("bb01"), "x").unwrap();
+    sqlx::query(
+        "insert into objects (name, created_at, condemned_at) values ('aa01', $1, $1), ('bb01', $1, $1)",
+    )
+    .bind(jiff_sqlx::ToSqlx::to_sqlx(world.now))
+    .execute(&mut world.superuser().await)
+    .await
+    .unwrap();
+    world.sweep(later(world.now)).await;
+    assert_eq!(world.number("select count(*) from objects where name = 'aa01'").await, 1);
+    assert_eq!(world.number("select count(*) from objects").await, 1);
+    assert!(!directory.path().join("bb").join("bb01").exists());
+}
+
+#[tokio::test]
+async fn old_tombstones_go_and_who_needed_them_reads_the_whole_folder() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    world.deliver(&[b"still there"], &to).await;
+    sqlx::query(
+        "insert into tombstones (account_id, folder_id, modseq, uid)
+         select $1, $2, n, n + 1000 from generate_series(1, $3) n",
+    )
+    .bind(to[0].account.0)
+    .bind(to[0].folder.0)
+    .bind(crate::sweeper::TOMBSTONES_KEPT + 25)
+    .execute(&mut world.superuser().await)
+    .await
+    .unwrap();
+    world.sweep(world.now).await;
+    let count = "select count(*) from tombstones";
+    assert_eq!(world.number(count).await, crate::sweeper::TOMBSTONES_KEPT);
+    let delta = async |since| {
+        let since = Some((model::ModSeq(since), Uid(1)));
+        world.store.folder_delta(to[0].account, to[0].folder, since).await.unwrap().unwrap()
+    };
+    let known_too_little = delta(24).await;
+    assert!(known_too_little.whole && known_too_little.gone.is_empty());
+    assert_eq!(known_too_little.changed.len(), 1);
+    let known_enough = delta(25).await;
+    assert!(!known_enough.whole);
+    assert_eq!(known_enough.gone.len() as i64, crate::sweeper::TOMBSTONES_KEPT);
 }
 
 #[derive(Debug)]
