@@ -14,6 +14,7 @@ mod driver;
 mod enable;
 mod expunge;
 mod fetch;
+mod fields;
 mod flags;
 mod id;
 mod idle;

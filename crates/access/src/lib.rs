@@ -3,6 +3,10 @@
 //! Invariants: nothing is decided here that `engine` decides; nothing is parsed here that `proto` parses; no other
 //! front door is imported.
 
+// The tests inside and those beside the crate share a world, which names the crate.
+#[cfg(test)]
+extern crate self as access;
+
 pub mod imap;
 mod listener;
 

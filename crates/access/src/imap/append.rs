@@ -1,13 +1,15 @@
 //! APPEND (RFC 3501 6.3.11): the message goes from the socket to the spool piece by piece, bytes as given.
 
 use super::flags;
-use super::limits::APPEND_PATIENCE;
+use super::limits::{APPEND_PATIENCE, APPEND_WITHIN};
 use super::names;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, State};
+use super::wire::SILENT;
 use engine::{AppendError, FlagMode, NewMessage, Principal, Spool};
 use model::FolderName;
 use proto::imap::{AppendMessage, AppendStart, Code, Event, Reject};
+use tokio::time::Instant;
 
 /// How an APPEND ends: by us, or by the decoder for the form of what followed the message.
 #[derive(Debug)]
@@ -70,8 +72,13 @@ enum Received {
 async fn receive(door: &mut Door) -> Result<Received, Failure> {
     let mut spool = door.engine.new_spool();
     let mut kept = Ok(());
+    let deadline = Instant::now() + APPEND_WITHIN;
     loop {
-        match door.wire.event(APPEND_PATIENCE).await? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(SILENT.into());
+        }
+        match door.wire.event(APPEND_PATIENCE.min(left)).await? {
             Event::Literal(bytes) => {
                 if kept.is_ok() {
                     kept = spool.write(&bytes).await;

@@ -230,3 +230,7 @@ impl Session {
         if self.bad < BAD_COMMANDS_MAX { Ok(()) } else { Err(Ended::Bye("Too many bad commands")) }
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

@@ -4,7 +4,8 @@
 //! is found out before the response that needs it is begun, as far as one can; nothing is told here but what was asked
 //! for and the \Seen it caused.
 
-use super::limits::{FETCH_BATCH, HEADER_BYTES_MAX, PREFETCH_BYTES, PREFETCH_EACH_BYTES};
+use super::fields::Fields;
+use super::limits::{FETCH_BATCH, PREFETCH_BYTES, PREFETCH_EACH_BYTES};
 use super::reply::{Failure, Outcome, Reply};
 use super::section::{self, Place};
 use super::session::{Door, Selected};
@@ -13,7 +14,7 @@ use super::wire::Ended;
 use super::{flags, search};
 use engine::{Body, FlagEdit, FlagMode, FolderView, Message, StoreError, Wanted};
 use model::{Flags, Uid};
-use proto::imap::{Code, FetchItem, SequenceSet};
+use proto::imap::{Code, FetchItem, Partial, SequenceSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -84,7 +85,14 @@ pub(crate) fn tell_flags(door: &mut Door, selected: &Selected, position: usize) 
 
 impl Plan {
     fn new(items: &[FetchItem], uid: bool) -> Self {
-        let mut items = items.to_vec();
+        // Said twice it is answered once: 256 times the same large header is nobody's need.
+        let mut once: Vec<FetchItem> = Vec::with_capacity(items.len());
+        for item in items {
+            if !once.contains(item) {
+                once.push(item.clone());
+            }
+        }
+        let mut items = once;
         if uid && !items.contains(&FetchItem::Uid) {
             // RFC 3501 6.4.8
             items.insert(0, FetchItem::Uid);
@@ -188,6 +196,12 @@ async fn prefetch(door: &Door, plan: &Plan, targets: &[Target]) -> Result<usize,
                 Place::Octets(range) | Place::Fields { header: range, .. } => Some(head(range)),
                 Place::Nowhere => None,
             })
+            // The places of many items may overlap; what is left out is read when its turn comes.
+            .scan(0, |sum, range| {
+                let fits = *sum <= PREFETCH_BYTES;
+                *sum += range.end - range.start;
+                fits.then_some(range)
+            })
             .collect();
         bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
         if bytes > PREFETCH_BYTES && before > 0 {
@@ -223,6 +237,7 @@ async fn answer(door: &mut Door, selected: &Selected, plan: &Plan, target: &Targ
             complete &= simple(door, selected, item, &listed, target);
             told_flags |= matches!(item, FetchItem::Flags);
         }
+        door.wire.relieve().await?;
     }
     if target.newly_seen && !told_flags {
         // RFC 3501 6.4.5: the flags changed, and are told with it.
@@ -276,11 +291,8 @@ async fn octets(door: &mut Door, item: &FetchItem, target: &Target) -> Result<bo
         None | Some(Place::Nowhere) => announce(door, item, None),
         Some(Place::Octets(range)) => stream(door, item, body, range).await?,
         Some(Place::Fields { header, names, without, partial }) => {
-            let header = header.start..header.end.min(header.start.saturating_add(HEADER_BYTES_MAX));
-            let header = body.read(header).await.map_err(broken)?;
-            let bytes = section::subset(&header, &names, without, partial);
-            announce(door, item, Some(bytes.len() as u64));
-            door.wire.out.raw(&bytes);
+            let chosen = || Fields::new(body, header.clone(), &names, without);
+            fields(door, item, chosen, partial).await?;
         }
     }
     Ok(true)
@@ -310,8 +322,34 @@ async fn stream(door: &mut Door, item: &FetchItem, body: &Body, range: Range<u64
             return Err(broken(engine::Error::NotFound));
         }
         offset += piece.len() as u64;
-        door.wire.out.raw(&piece);
-        door.wire.relieve().await?;
+        door.wire.raw(&piece).await?;
+    }
+    Ok(())
+}
+
+/// Some fields of a header. A literal begins with its size, so they are counted before they are written.
+async fn fields<'a>(
+    door: &mut Door,
+    item: &FetchItem,
+    chosen: impl Fn() -> Fields<'a>,
+    partial: Option<Partial>,
+) -> Result<(), Ended> {
+    let mut total = 0;
+    let mut counted = chosen();
+    while let Some(octets) = counted.next().await.map_err(broken)? {
+        total += octets.len() as u64;
+    }
+    let wanted = section::clip(0..total, partial);
+    announce(door, item, Some(wanted.end - wanted.start));
+    let mut written = chosen();
+    let mut passed = 0;
+    while passed < wanted.end
+        && let Some(octets) = written.next().await.map_err(broken)?
+    {
+        let cut =
+            |at: u64| usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX).min(octets.len());
+        door.wire.raw(octets.get(cut(wanted.start)..cut(wanted.end)).unwrap_or_default()).await?;
+        passed += octets.len() as u64;
     }
     Ok(())
 }

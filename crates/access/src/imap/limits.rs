@@ -14,8 +14,15 @@ pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(30);
 /// RFC 3501 5.4: an autologout timer is at least 30 minutes. Clients renew IDLE every 29 (RFC 2177).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
-/// Without any progress in writing: a client asleep with a full window is dropped, a slow one is not.
+/// One write buffer: a client asleep with a full window is dropped, a slow one is not. All of the buffer has to go in
+/// this time and that of [`WRITE_RATE_MIN`], for a client that takes an octet now and then holds it as well.
 pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// Octets per second that a client takes at least of what is waiting, once the patience is used up: a modem of 1990.
+pub(crate) const WRITE_RATE_MIN: u64 = 1 << 10;
+
+/// From the server's stop to the end of writing answers: well inside the 20 seconds a stop takes, the farewell after it.
+pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 /// Writing `* BYE` to somebody who is being dropped.
 pub(crate) const BYE_WITHIN: Duration = Duration::from_secs(5);
@@ -29,8 +36,19 @@ pub(crate) const FAILED_LOGINS_MAX: u32 = 5;
 /// Commands before login: CAPABILITY, ID, STARTTLS, AUTHENTICATE and some repetition.
 pub(crate) const COMMANDS_BEFORE_LOGIN_MAX: u32 = 50;
 
-/// The write buffer is sent when it holds this much, so it is also about the most it holds.
+/// The write buffer is sent when it holds this much.
 pub(crate) const OUTPUT_BYTES: usize = 32 << 10;
+
+/// What is added to the write buffer between two looks at its size, octets of messages and search results: small
+/// beside [`OUTPUT_BYTES`], and large enough that looking is rare.
+pub(crate) const PIECE_BYTES: usize = 16 << 10;
+
+/// The most the write buffer holds: what is waiting, one piece and what announces it. An item that is written at once,
+/// an ENVELOPE or a BODYSTRUCTURE, may be a larger piece where the message's own is; one of them waits, never two.
+pub(crate) const OUTPUT_BYTES_MAX: usize = OUTPUT_BYTES + 2 * PIECE_BYTES;
+
+/// Numbers of a SEARCH result written at once: eleven octets each at the most.
+pub(crate) const SEARCH_NUMBERS: usize = PIECE_BYTES / 11;
 
 /// One read from the socket: a TLS record.
 pub(crate) const INPUT_BYTES: usize = 16 << 10;
@@ -45,8 +63,23 @@ pub(crate) const SEARCH_BATCH: usize = 100;
 /// searched up to here.
 pub(crate) const SEARCH_TEXT_BYTES_MAX: u64 = 4 << 20;
 
-/// Octets of a header that FETCH and SEARCH hold in memory. `deliver` refuses larger ones; APPEND keeps any bytes.
-pub(crate) const HEADER_BYTES_MAX: u64 = 4 << 20;
+/// Octets of a header that SEARCH reads. `deliver` refuses larger ones; APPEND keeps any bytes, and the rest of such a
+/// header is not searched.
+pub(crate) const SEARCH_HEADER_BYTES_MAX: u64 = 256 << 10;
+
+/// Octets of text that SEARCH decodes and compares where it stands, some milliseconds at most; what is larger goes to a
+/// thread of its own, so that other connections are served meanwhile.
+pub(crate) const SEARCH_INLINE_BYTES: usize = 16 << 10;
+
+/// Octets of small texts after which SEARCH lets other tasks have their turn.
+pub(crate) const SEARCH_STEP_BYTES: usize = 64 << 10;
+
+/// Threads of the node that decode large texts for SEARCH, whoever searches; the others wait in turn. The smallest node
+/// has two cores, and the scheduler shares them with what answers.
+pub(crate) const SEARCH_THREADS: usize = 2;
+
+/// A field's name behind which FETCH does not look for the colon any more: a line has 998 octets (RFC 5322 2.1.1).
+pub(crate) const FIELD_NAME_BYTES_MAX: usize = 1 << 10;
 
 /// Octets of bodies that FETCH asks the database for at once.
 pub(crate) const PREFETCH_BYTES: u64 = 4 << 20;
@@ -57,8 +90,11 @@ pub(crate) const PREFETCH_EACH_BYTES: u64 = 512 << 10;
 /// Silence in the middle of an APPEND message: a mobile client that lost its network does not come back to it.
 pub(crate) const APPEND_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// Messages that SEARCH compares by the view alone before other tasks have their turn.
-pub(crate) const SEARCH_SCAN: usize = 5_000;
+/// All of an APPEND message, so that a trickle does not hold a place and a spool: 100 MB at 28 KB per second.
+pub(crate) const APPEND_WITHIN: Duration = Duration::from_secs(60 * 60);
+
+/// Messages that SEARCH compares by the view alone before other tasks have their turn, by up to 1,000 keys.
+pub(crate) const SEARCH_SCAN: usize = 1_000;
 
 /// Different texts of one SEARCH: clients that search in all fields send six.
 pub(crate) const SEARCH_TEXTS_MAX: usize = 100;

@@ -1,11 +1,13 @@
 //! SEARCH (RFC 3501 6.4.4): what the folder view knows decides first; only messages it leaves open are read.
 //!
-//! Invariants: a batch of messages is open at a time, of each one part of its text; other tasks run in between.
+//! Invariants: a batch of messages is open at a time, of each one part of its text; every text is decoded and folded
+//! once, however much is searched for; other tasks run in between, and what takes long is done on a thread apart.
 
 mod key;
+mod source;
 mod text;
 
-use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_SCAN};
+use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_NUMBERS, SEARCH_SCAN};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected};
 use engine::{Body, Message};
@@ -14,6 +16,7 @@ use key::{Compiled, Verdicts};
 use model::Uid;
 use proto::imap::{Code, SearchKey};
 use std::ops::Range;
+use text::Pace;
 
 /// Days begin and end here for everybody: Việt Nam has one zone, without summer time. INTERNALDATE is shown in it, so
 /// that a search by date finds what the client shows (RFC 3501 6.4.4 disregards the zone).
@@ -46,7 +49,13 @@ pub(crate) async fn search(door: &mut Door, selected: &Selected, uid: bool, key:
         found.extend(hits.into_iter().map(|(position, Uid(of))| if uid { of } else { number(position) }));
         tokio::task::yield_now().await;
     }
-    door.wire.out.search(found);
+    // RFC 3501 7.2.5: one response, for clients take the last; in pieces, for it is as long as the mailbox.
+    door.wire.out.search_start();
+    for numbers in found.chunks(SEARCH_NUMBERS) {
+        door.wire.out.search_numbers(numbers.iter().copied());
+        door.wire.relieve().await?;
+    }
+    door.wire.out.search_end();
     Ok(Reply::ok("SEARCH completed"))
 }
 
@@ -62,11 +71,12 @@ async fn read(
     let uids: Vec<Uid> = batch.iter().map(|(_, uid)| *uid).collect();
     let messages = door.engine.messages(&selected.who, view, &uids, compiled.wanted()).await?;
     let mut open: Vec<((usize, Uid), Message, Verdicts)> = Vec::new();
+    let mut pace = Pace::default();
     for (&(position, uid), message) in batch.iter().zip(messages) {
         // Swept meanwhile: it has no text.
         let (Some(message), Some(listed)) = (message, selected.tracker.at(position)) else { continue };
         let mut verdicts = compiled.verdicts();
-        text::by_envelope(compiled, &message, &mut verdicts);
+        text::by_envelope(compiled, &message, &mut verdicts, &mut pace).await;
         match compiled.decide(&selected.tracker, position, &listed, &verdicts) {
             Some(true) => hits.push((position, uid)),
             Some(false) => {}

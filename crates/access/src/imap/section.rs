@@ -1,7 +1,7 @@
 //! Which octets of a message a FETCH item means (RFC 3501 6.4.5), as ranges of the stored bytes.
 
 use proto::imap::{BodySection, FetchItem, Partial, Section, SectionText};
-use proto::mime::{self, Part, Structure};
+use proto::mime::{Part, Structure};
 use std::ops::Range;
 
 /// Where the octets of an item are.
@@ -80,26 +80,18 @@ fn fields(header: Range<u64>, names: &[String], without: bool, partial: Option<P
 }
 
 /// RFC 3501 6.4.5: a partial fetch is cut off at the end of the text; one that starts behind it is empty.
-fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
+pub(crate) fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
     let Some(partial) = partial else { return range };
     let start = range.start.saturating_add(u64::from(partial.offset)).min(range.end);
     let end = start.saturating_add(u64::from(partial.length.get())).min(range.end);
     start..end
 }
 
-/// The chosen fields of a header, with the blank line, cut as wanted.
-pub(crate) fn subset(header: &[u8], names: &[String], without: bool, partial: Option<Partial>) -> Vec<u8> {
-    let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
-    let bytes =
-        if without { mime::header_subset_not(header, &names) } else { mime::header_subset(header, &names) };
-    let range = clip(0..bytes.len() as u64, partial);
-    let cut = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-    cut.and_then(|(start, end)| bytes.get(start..end)).map(<[u8]>::to_vec).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imap::fields::Choice;
+    use proto::mime;
     use std::num::NonZeroU32;
 
     const MESSAGE: &[u8] = b"From: a@b\r\nSubject: hi\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
@@ -122,7 +114,12 @@ mod tests {
         let at = |range: Range<u64>| &MESSAGE[range.start as usize..range.end as usize];
         let bytes = match place(item, MESSAGE.len() as u64, Some(&structure)).unwrap() {
             Place::Octets(range) => at(range).to_vec(),
-            Place::Fields { header, names, without, partial } => subset(at(header), &names, without, partial),
+            Place::Fields { header, names, without, partial } => {
+                let mut chosen = Vec::new();
+                Choice::new(&names, without).feed(at(header), true, &mut chosen);
+                let cut = clip(0..chosen.len() as u64, partial);
+                chosen[cut.start as usize..cut.end as usize].to_vec()
+            }
             Place::Nowhere => return None,
         };
         Some(String::from_utf8(bytes).unwrap())

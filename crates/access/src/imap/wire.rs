@@ -1,9 +1,10 @@
 //! The one file with a socket: octets in, events of the decoder out; replies collected and written.
 //!
 //! Invariants: an idle connection holds no read buffer and next to no write buffer; output waiting for the peer is
-//! bounded, because writers call [`Wire::relieve`] between pieces; whatever was said is sent before we wait for input.
+//! bounded, because writers call [`Wire::relieve`] between pieces and [`Wire::event`] between commands; no peer holds
+//! what is written for it for longer than its limits, nor a stop; whatever was said is sent before we wait for input.
 
-use super::limits::{self, INPUT_BYTES, OUTPUT_BYTES};
+use super::limits::{self, INPUT_BYTES, OUTPUT_BYTES, PIECE_BYTES};
 use proto::imap::{Decoder, Event, Limits, StatusLine, Writer};
 use std::future::poll_fn;
 use std::io;
@@ -46,6 +47,8 @@ pub(crate) struct Wire {
     /// Replies not yet written.
     pub(crate) out: Writer,
     shutdown: CancellationToken,
+    /// When writing ends, known since a write saw the server stop.
+    stops: Option<Instant>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -56,7 +59,7 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     pub(crate) fn new(io: Box<dyn Stream>, shutdown: CancellationToken) -> Self {
-        Self { io, decoder: Decoder::new(Limits::BEFORE_LOGIN), out: Writer::new(), shutdown }
+        Self { io, decoder: Decoder::new(Limits::BEFORE_LOGIN), out: Writer::new(), shutdown, stops: None }
     }
 
     pub(crate) fn decoder(&mut self) -> &mut Decoder {
@@ -67,6 +70,8 @@ impl Wire {
     pub(crate) async fn event(&mut self, patience: Duration) -> Result<Event, Ended> {
         let deadline = Instant::now() + patience;
         loop {
+            // Between commands that came together nothing else looks at what they have said.
+            self.relieve().await?;
             match self.decoder.next() {
                 Event::NeedInput => {
                     self.flush().await?;
@@ -125,7 +130,17 @@ impl Wire {
         if self.out.len() < OUTPUT_BYTES {
             return Ok(());
         }
-        self.write_out().await
+        // Boxed, as in `flush`: an idle session does not carry the size of writing.
+        Box::pin(self.write_out(false)).await
+    }
+
+    /// Octets of any number, in pieces.
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) -> Result<(), Ended> {
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.out.raw(piece);
+            self.relieve().await?;
+        }
+        Ok(())
     }
 
     /// Writes everything.
@@ -133,22 +148,33 @@ impl Wire {
         if self.out.is_empty() {
             return Ok(());
         }
-        self.write_out().await?;
-        timeout(limits::WRITE_PATIENCE, self.io.flush()).await.map_err(|_| timed_out())??;
-        Ok(())
+        Box::pin(self.write_out(true)).await
     }
 
-    async fn write_out(&mut self) -> Result<(), Ended> {
+    async fn write_out(&mut self, flush: bool) -> Result<(), Ended> {
         // Taken, so that the memory is free again when it is written.
         let bytes = self.out.take();
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            let wrote =
-                timeout(limits::WRITE_PATIENCE, self.io.write(rest)).await.map_err(|_| timed_out())??;
-            if wrote == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-            }
-            rest = rest.get(wrote..).unwrap_or_default();
+        if bytes.len() > limits::OUTPUT_BYTES_MAX {
+            tracing::debug!(octets = bytes.len(), "a large item");
+        }
+        let patience =
+            limits::WRITE_PATIENCE + Duration::from_secs(bytes.len() as u64 / limits::WRITE_RATE_MIN);
+        let Self { io, shutdown, stops, .. } = self;
+        let stopped = async {
+            shutdown.cancelled().await;
+            // Counted once for all writes: a client that reads slowly is not given the time again for each.
+            tokio::time::sleep_until(*stops.get_or_insert_with(|| Instant::now() + limits::STOP_WITHIN))
+                .await;
+        };
+        let written = async {
+            io.write_all(&bytes).await?;
+            if flush { io.flush().await } else { Ok(()) }
+        };
+        tokio::select! {
+            biased;
+            written = written => written?,
+            () = stopped => return Err(timed_out().into()),
+            () = tokio::time::sleep(patience) => return Err(timed_out().into()),
         }
         Ok(())
     }
@@ -170,11 +196,94 @@ impl Wire {
     pub(crate) async fn into_tls(self, config: Arc<rustls::ServerConfig>) -> Result<Self, Ended> {
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
         let handshake = timeout(limits::HANDSHAKE_WITHIN, acceptor.accept(self.io));
-        let tls = handshake.await.map_err(|_| timed_out())??;
+        let tls = tokio::select! {
+            biased;
+            tls = handshake => tls.map_err(|_| timed_out())??,
+            // A peer that says nothing must not hold up the stop, and who cannot hear us yet is told nothing.
+            () = self.shutdown.cancelled() => return Err(SHUTTING_DOWN),
+        };
         Ok(Self::new(Box::new(tls), self.shutdown))
     }
 }
 
 fn timed_out() -> io::Error {
     io::Error::from(io::ErrorKind::TimedOut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, DuplexStream};
+
+    /// Less than what is to be written.
+    const PIPE_BYTES: usize = 1 << 10;
+
+    fn full() -> (DuplexStream, Wire, CancellationToken) {
+        let (client, served) = tokio::io::duplex(PIPE_BYTES);
+        let shutdown = CancellationToken::new();
+        let mut wire = Wire::new(Box::new(served), shutdown.clone());
+        wire.out.raw(&[b'x'; OUTPUT_BYTES]);
+        (client, wire, shutdown)
+    }
+
+    fn is_timeout(ended: &Ended) -> bool {
+        matches!(ended, Ended::Gone(error) if error.kind() == io::ErrorKind::TimedOut)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_an_octet_now_and_then_is_dropped() {
+        let (mut client, mut wire, _shutdown) = full();
+        let began = Instant::now();
+        let trickle = async {
+            while client.read_u8().await.is_ok() {
+                tokio::time::sleep(limits::WRITE_PATIENCE - Duration::from_secs(1)).await;
+            }
+        };
+        let written = tokio::select! {
+            written = wire.relieve() => written,
+            () = trickle => unreachable!(),
+        };
+        assert!(is_timeout(&written.unwrap_err()));
+        assert!(began.elapsed() < 2 * limits::WRITE_PATIENCE, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_peer_is_served() {
+        let (mut client, mut wire, _shutdown) = full();
+        let slow = async {
+            let mut piece = [0; PIPE_BYTES];
+            while client.read(&mut piece).await.is_ok_and(|count| count > 0) {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        };
+        tokio::select! {
+            written = wire.flush() => written.unwrap(),
+            () = slow => unreachable!(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_for_a_peer_that_does_not_read() {
+        let (_client, mut wire, shutdown) = full();
+        let began = Instant::now();
+        shutdown.cancel();
+        assert!(is_timeout(&wire.relieve().await.unwrap_err()));
+        wire.out.raw(&[b'x'; OUTPUT_BYTES]);
+        assert!(is_timeout(&wire.flush().await.unwrap_err()));
+        wire.out.raw(&[b'x'; OUTPUT_BYTES]);
+        wire.close(Some("bye")).await;
+        assert!(began.elapsed() <= limits::STOP_WITHIN + limits::BYE_WITHIN, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_for_a_handshake() {
+        let (_client, wire, shutdown) = full();
+        let began = Instant::now();
+        let resolver = rustls::server::ResolvesServerCertUsingSni::new();
+        let config =
+            rustls::ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(resolver));
+        shutdown.cancel();
+        assert!(wire.into_tls(Arc::new(config)).await.is_err());
+        assert!(began.elapsed().is_zero());
+    }
 }

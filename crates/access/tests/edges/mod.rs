@@ -129,6 +129,26 @@ async fn half_an_hour_of_silence_ends() {
     }
 }
 
+/// An APPEND that never falls silent ends within the hour all the same.
+#[tokio::test]
+async fn a_trickling_append_ends() {
+    let province = Province::new().await;
+    let mut client = Client::connect(&province).await;
+    client.send("a APPEND INBOX {1000}\r\n").await;
+    client.until("+ ").await;
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let (mut reader, mut writer) = tokio::io::split(&mut client.stream);
+    let trickle = async {
+        while writer.write_all(b"x").await.is_ok() && writer.flush().await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(4 * 60)).await;
+        }
+    };
+    let (heard, ()) = tokio::join!(to_end(&mut reader), trickle);
+    assert!(heard.starts_with("* BYE "), "{heard}");
+    assert_eq!(began.elapsed().as_secs() / (4 * 60), 15, "an hour");
+}
+
 /// A body larger than every buffer between comes whole to a reader that reads late and little.
 #[tokio::test]
 async fn a_large_body_waits_for_its_reader() {

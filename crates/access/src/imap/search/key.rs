@@ -9,6 +9,7 @@ use engine::{ViewEntry, Wanted};
 use jiff::civil::Date;
 use model::Flags;
 use proto::imap::{DateTest, Flag, SearchKey};
+use std::sync::Arc;
 
 /// One message's answers to [`Compiled::tests`]; `None` is not known yet.
 pub(crate) type Verdicts = Vec<Option<bool>>;
@@ -50,7 +51,8 @@ enum Node {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     root: Node,
-    tests: Vec<Test>,
+    /// Shared with the thread that reads large texts.
+    tests: Arc<[Test]>,
 }
 
 impl Compiled {
@@ -62,10 +64,10 @@ impl Compiled {
             tests: Vec::new(),
         };
         let root = compiler.node(key);
-        (compiler.tests.len() <= SEARCH_TEXTS_MAX).then_some(Self { root, tests: compiler.tests })
+        (compiler.tests.len() <= SEARCH_TEXTS_MAX).then(|| Self { root, tests: compiler.tests.into() })
     }
 
-    pub(crate) fn tests(&self) -> &[Test] {
+    pub(crate) fn tests(&self) -> &Arc<[Test]> {
         &self.tests
     }
 

@@ -3,54 +3,120 @@
 //! Texts are compared decoded, in NFC and without case (RFC 3501 6.4.4: case-insensitive substrings).
 
 use super::key::{Compiled, Test, Verdicts, holds};
-use crate::imap::limits::{HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX};
+use super::source::Source;
+use crate::imap::limits::{
+    SEARCH_HEADER_BYTES_MAX, SEARCH_INLINE_BYTES, SEARCH_STEP_BYTES, SEARCH_TEXT_BYTES_MAX, SEARCH_THREADS,
+};
 use engine::{Body, Error, Message};
-use proto::mime::{self, Envelope, MailAddress, Part, Structure};
+use proto::mime::{self, MailAddress, Structure};
 use std::ops::Range;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
+
+/// One for the node, for it is the node's cores that are shared.
+static THREADS: Semaphore = Semaphore::const_new(SEARCH_THREADS);
 
 /// A text as it is compared.
 pub(crate) fn fold(text: &str) -> String {
+    #[cfg(test)]
+    super::source::tests::FOLDS.with(|folds| folds.set(folds.get() + 1));
     text.nfc().flat_map(char::to_lowercase).collect()
 }
 
-/// Answers what the envelope answers.
-pub(crate) fn by_envelope(compiled: &Compiled, message: &Message, verdicts: &mut Verdicts) {
-    let Some(envelope) = &message.envelope else { return };
-    for (test, verdict) in compiled.tests().iter().zip(verdicts) {
-        *verdict = in_envelope(test, envelope);
+/// Work done since other tasks had their turn.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    octets: usize,
+}
+
+impl Pace {
+    async fn spent(&mut self, octets: usize) {
+        self.octets = self.octets.saturating_add(octets);
+        if self.octets >= SEARCH_STEP_BYTES {
+            self.octets = 0;
+            tokio::task::yield_now().await;
+        }
     }
 }
 
-/// RFC 3501 6.4.4: FROM, TO and the like are about the envelope's fields.
-fn in_envelope(test: &Test, envelope: &Envelope) -> Option<bool> {
-    Some(match test {
-        Test::From(needle) => in_addresses(&envelope.from, needle),
-        Test::To(needle) => in_addresses(&envelope.to, needle),
-        Test::Cc(needle) => in_addresses(&envelope.cc, needle),
-        Test::Bcc(needle) => in_addresses(&envelope.bcc, needle),
-        Test::Subject(needle) => in_value(envelope.subject.as_deref(), needle),
-        Test::Sent(test, wanted) => envelope.sent_on().is_some_and(|date| holds(*test, date, *wanted)),
-        Test::Header(name, needle) if name.eq_ignore_ascii_case("message-id") => {
-            in_value(envelope.message_id.as_deref(), needle)
+/// Answers what the envelope answers. RFC 3501 6.4.4: FROM, TO and the like are about the envelope's fields.
+pub(crate) async fn by_envelope(
+    compiled: &Compiled,
+    message: &Message,
+    verdicts: &mut Verdicts,
+    pace: &mut Pace,
+) {
+    let Some(envelope) = &message.envelope else { return };
+    let tests = compiled.tests();
+    for (test, verdict) in tests.iter().zip(verdicts.iter_mut()) {
+        if let Test::Sent(test, wanted) = test {
+            *verdict = Some(envelope.sent_on().is_some_and(|date| holds(*test, date, *wanted)));
         }
-        Test::Header(name, needle) if name.eq_ignore_ascii_case("subject") => {
-            in_value(envelope.subject.as_deref(), needle)
-        }
-        Test::Header(..) | Test::Body(_) | Test::Text(_) => return None,
-    })
+    }
+    let lists: [(&[MailAddress], Wants); 4] = [
+        (&envelope.from, |test| if let Test::From(needle) = test { Some(needle) } else { None }),
+        (&envelope.to, |test| if let Test::To(needle) = test { Some(needle) } else { None }),
+        (&envelope.cc, |test| if let Test::Cc(needle) = test { Some(needle) } else { None }),
+        (&envelope.bcc, |test| if let Test::Bcc(needle) = test { Some(needle) } else { None }),
+    ];
+    for (addresses, wants) in lists {
+        settle(tests, verdicts, pace, wants, addresses.iter().map(address_text)).await;
+    }
+    let values: [(Option<&[u8]>, Wants); 2] = [
+        (envelope.subject.as_deref(), |test| match test {
+            Test::Subject(needle) => Some(needle),
+            Test::Header(name, needle) if name.eq_ignore_ascii_case("subject") => Some(needle),
+            _ => None,
+        }),
+        (envelope.message_id.as_deref(), |test| match test {
+            Test::Header(name, needle) if name.eq_ignore_ascii_case("message-id") => Some(needle),
+            _ => None,
+        }),
+    ];
+    for (value, wants) in values {
+        settle(tests, verdicts, pace, wants, value.iter().map(|value| mime::decode_header(value))).await;
+    }
 }
 
-fn in_value(value: Option<&[u8]>, needle: &str) -> bool {
-    value.is_some_and(|value| fold(&mime::decode_header(value)).contains(needle))
+/// The needle of a test, if it is about what is looked at.
+type Wants = fn(&Test) -> Option<&String>;
+
+/// Answers for good the tests that want these texts, each of which is made and folded once.
+async fn settle(
+    tests: &[Test],
+    verdicts: &mut Verdicts,
+    pace: &mut Pace,
+    wants: Wants,
+    texts: impl Iterator<Item = String>,
+) {
+    let mut open: Vec<(&String, &mut Option<bool>)> =
+        tests.iter().zip(verdicts).filter_map(|(test, verdict)| Some((wants(test)?, verdict))).collect();
+    for (_, verdict) in &mut open {
+        **verdict = Some(false);
+    }
+    if open.is_empty() {
+        return;
+    }
+    for text in texts {
+        let text = fold(&text);
+        let needles = open.len();
+        open.retain_mut(|(needle, verdict)| {
+            let found = text.contains(needle.as_str());
+            **verdict = Some(found);
+            !found
+        });
+        if open.is_empty() {
+            return;
+        }
+        pace.spent(text.len() + needles).await;
+    }
 }
 
-fn in_addresses(addresses: &[MailAddress], needle: &str) -> bool {
-    addresses.iter().any(|address| {
-        let name = address.display_name().unwrap_or_default();
-        let address = address.address().unwrap_or_default();
-        fold(&format!("{name} <{address}>")).contains(needle)
-    })
+fn address_text(address: &MailAddress) -> String {
+    let name = address.display_name().unwrap_or_default();
+    let address = address.address().unwrap_or_default();
+    format!("{name} <{address}>")
 }
 
 /// Answers what the header answers: HEADER for good, TEXT if it is found.
@@ -61,26 +127,8 @@ pub(crate) async fn by_header(
     verdicts: &mut Verdicts,
 ) -> Result<(), Error> {
     let root = structure.root();
-    let header = body.read(at_most(root.header_start..root.body_start, HEADER_BYTES_MAX)).await?;
-    for (test, verdict) in compiled.tests().iter().zip(verdicts).filter(|(_, verdict)| verdict.is_none()) {
-        *verdict = match test {
-            Test::Header(name, needle) => Some(in_fields(&header, Some(name), needle)),
-            Test::Text(needle) => in_fields(&header, None, needle).then_some(true),
-            _ => None,
-        };
-    }
-    Ok(())
-}
-
-/// Is the needle in a field of that name, or in any field with its name?
-fn in_fields(header: &[u8], name: Option<&str>, needle: &str) -> bool {
-    mime::header_fields(header).any(|field| match name {
-        Some(name) => field.is(name) && fold(&mime::decode_header(&field.unfolded())).contains(needle),
-        None => {
-            let name = String::from_utf8_lossy(field.name);
-            fold(&format!("{name}: {}", mime::decode_header(&field.unfolded()))).contains(needle)
-        }
-    })
+    let header = at_most(root.header_start..root.body_start, SEARCH_HEADER_BYTES_MAX);
+    judge(compiled, body, header, Source::Header, verdicts).await
 }
 
 /// Answers everything that is left: the headers of the parts and the texts, one part at a time.
@@ -96,14 +144,13 @@ pub(crate) async fn by_body(
             return Ok(());
         }
         if part.header_start != root || part.parent.is_some() {
-            let header = body.read(at_most(part.header_start..part.body_start, HEADER_BYTES_MAX)).await?;
-            find(compiled, verdicts, |needle| in_fields(&header, None, needle));
+            let header = at_most(part.header_start..part.body_start, SEARCH_HEADER_BYTES_MAX);
+            judge(compiled, body, header, Source::PartHeader, verdicts).await?;
         }
         if part.is_text() && part.children.is_empty() {
-            let octets = body.read(at_most(part.body_start..part.body_end, SEARCH_TEXT_BYTES_MAX)).await?;
-            for text in texts(part, &octets) {
-                find(compiled, verdicts, |needle| text.contains(needle));
-            }
+            let text = at_most(part.body_start..part.body_end, SEARCH_TEXT_BYTES_MAX);
+            let of_part = |octets| Source::Text(Box::new(part.clone()), octets);
+            judge(compiled, body, text, of_part, verdicts).await?;
         }
         tokio::task::yield_now().await;
     }
@@ -113,21 +160,33 @@ pub(crate) async fn by_body(
     Ok(())
 }
 
-/// A part as it is written, and as it is read where that is something else.
-fn texts(part: &Part, octets: &[u8]) -> Vec<String> {
-    let Some(text) = mime::decode_text(part, octets) else { return Vec::new() };
-    let visible = (part.subtype == "html").then(|| fold(&mime::html_text(&text)));
-    std::iter::once(fold(&text)).chain(visible).collect()
-}
-
-fn find(compiled: &Compiled, verdicts: &mut Verdicts, found: impl Fn(&str) -> bool) {
-    for (test, verdict) in compiled.tests().iter().zip(verdicts).filter(|(_, verdict)| verdict.is_none()) {
-        if let Test::Body(needle) | Test::Text(needle) = test
-            && found(needle)
-        {
-            *verdict = Some(true);
-        }
+/// Reads a range and compares it: here if it is small, or when a thread is free, for it may take a second.
+async fn judge(
+    compiled: &Compiled,
+    body: &Body,
+    range: Range<u64>,
+    source: impl FnOnce(Vec<u8>) -> Source,
+    verdicts: &mut Verdicts,
+) -> Result<(), Error> {
+    if range.end.saturating_sub(range.start) <= SEARCH_INLINE_BYTES as u64 {
+        source(body.read(range).await?).judge(compiled.tests(), verdicts);
+        return Ok(());
     }
+    // Before it is read: who waits holds nothing. Into the thread: a session that ends does not end its work.
+    let turn = THREADS.acquire().await.map_err(|_| Error::Unavailable)?;
+    let source = source(body.read(range).await?);
+    let tests = Arc::clone(compiled.tests());
+    let mut own = std::mem::take(verdicts);
+    let judged = tokio::task::spawn_blocking(move || {
+        source.judge(&tests, &mut own);
+        drop(turn);
+        own
+    });
+    *verdicts = judged.await.map_err(|error| {
+        tracing::error!(%error, "search");
+        Error::Unavailable
+    })?;
+    Ok(())
 }
 
 fn at_most(range: Range<u64>, bytes: u64) -> Range<u64> {

@@ -58,11 +58,26 @@ impl Writer {
 
     /// `"SEARCH" *(SP nz-number)`
     pub fn search(&mut self, numbers: impl IntoIterator<Item = u32>) {
+        self.search_start();
+        self.search_numbers(numbers);
+        self.search_end();
+    }
+
+    /// Begins the response that [`Writer::search`] writes at once, for results that are sent piece by piece.
+    pub fn search_start(&mut self) {
         self.text("* SEARCH");
+    }
+
+    /// Some of the numbers, between `search_start` and `search_end`.
+    pub fn search_numbers(&mut self, numbers: impl IntoIterator<Item = u32>) {
         for number in numbers {
             self.byte(b' ');
             self.number(number.into());
         }
+    }
+
+    /// Ends what `search_start` began.
+    pub fn search_end(&mut self) {
         self.crlf();
     }
 
