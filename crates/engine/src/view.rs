@@ -5,7 +5,7 @@
 
 use crate::{Engine, Error, Folder, Principal};
 use model::{AccountId, FolderId, ModSeq, Uid};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{EntryRow, FolderDelta, FolderRow, KeywordRow};
 use tokio::sync::Mutex as AsyncMutex;
@@ -13,8 +13,10 @@ use tokio::sync::Mutex as AsyncMutex;
 /// One message in a view.
 pub type ViewEntry = EntryRow;
 
-/// Entries kept over all views, about 100 bytes each; beyond, the views longest unused are dropped.
-const ENTRIES_MAX: usize = 4_000_000;
+/// What all kept views weigh at most, in entries of about 100 bytes; beyond, the views longest unused are dropped.
+const WEIGHT_MAX: usize = 4_000_000;
+/// What a view weighs without entries and keywords.
+const WEIGHT_EMPTY: usize = 16;
 
 /// A folder at one moment.
 #[derive(Debug)]
@@ -92,14 +94,16 @@ pub(crate) struct Views(Mutex<Slots>);
 #[derive(Debug, Default)]
 struct Slots {
     by_folder: HashMap<FolderId, Slot>,
-    entries: usize,
+    /// Folder by time of last use, oldest first.
+    by_use: BTreeMap<u64, FolderId>,
+    weight: usize,
     tick: u64,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     cell: Cell,
-    entries: usize,
+    weight: usize,
     used: u64,
 }
 
@@ -109,22 +113,30 @@ impl Views {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.tick += 1;
         let tick = slots.tick;
-        let slot = slots.by_folder.entry(folder).or_default();
-        slot.used = tick;
-        slot.cell.clone()
+        // It weighs from here on, loaded or not: whoever wanted it may go away before it is.
+        let mut added = 0;
+        let slot = slots.by_folder.entry(folder).or_insert_with(|| {
+            added = WEIGHT_EMPTY;
+            Slot { weight: WEIGHT_EMPTY, ..Slot::default() }
+        });
+        let before = std::mem::replace(&mut slot.used, tick);
+        let cell = slot.cell.clone();
+        slots.weight += added;
+        slots.by_use.remove(&before);
+        slots.by_use.insert(tick, folder);
+        cell
     }
 
-    fn loaded(&self, folder: FolderId, entries: usize) {
+    fn loaded(&self, folder: FolderId, weight: usize) {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.by_folder.get_mut(&folder) {
-            let before = std::mem::replace(&mut slot.entries, entries);
-            slots.entries = slots.entries + entries - before;
+            let before = std::mem::replace(&mut slot.weight, weight);
+            slots.weight = slots.weight + weight - before;
         }
-        while slots.entries > ENTRIES_MAX
-            && let Some((oldest, _)) =
-                slots.by_folder.iter().filter(|(id, _)| **id != folder).min_by_key(|(_, slot)| slot.used)
+        // The one just loaded stays, however large: it is in use.
+        while slots.weight > WEIGHT_MAX
+            && let Some(oldest) = slots.by_use.values().copied().find(|oldest| *oldest != folder)
         {
-            let oldest = *oldest;
             slots.forget(oldest);
         }
     }
@@ -137,7 +149,8 @@ impl Views {
 impl Slots {
     fn forget(&mut self, folder: FolderId) {
         if let Some(slot) = self.by_folder.remove(&folder) {
-            self.entries -= slot.entries;
+            self.by_use.remove(&slot.used);
+            self.weight -= slot.weight;
         }
     }
 }
@@ -164,7 +177,7 @@ impl Engine {
             Some(view) if view.folder.modseq == now.modseq => Arc::new(view.with_row(now)),
             cached => Arc::new(self.load_view(who, folder, cached.as_deref()).await?),
         };
-        self.0.views.loaded(folder, view.entries.len());
+        self.0.views.loaded(folder, view.weight());
         *held = Some(view.clone());
         Ok(view)
     }
@@ -191,6 +204,11 @@ impl Engine {
 }
 
 impl FolderView {
+    /// In entries' worth of memory.
+    fn weight(&self) -> usize {
+        self.entries.len() + self.keywords.len() + WEIGHT_EMPTY
+    }
+
     fn is_current(&self, now: &FolderRow) -> bool {
         self.folder.modseq == now.modseq && self.recent_uid == now.recent_uid
     }
@@ -253,6 +271,38 @@ fn merge(old: &[ViewEntry], changed: Vec<ViewEntry>, mut gone: Vec<Uid>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn views_longest_unused_are_dropped() {
+        let views = Views::default();
+        let third = WEIGHT_MAX / 3;
+        for id in 1..=3 {
+            let _ = views.cell(FolderId(id));
+            views.loaded(FolderId(id), third);
+        }
+        let _ = views.cell(FolderId(1));
+        let _ = views.cell(FolderId(4));
+        views.loaded(FolderId(4), third);
+        let kept = |id| views.0.lock().unwrap().by_folder.contains_key(&FolderId(id));
+        assert_eq!([1, 2, 3, 4].map(kept), [true, false, true, true]);
+        views.loaded(FolderId(4), 2 * WEIGHT_MAX);
+        assert_eq!([1, 2, 3, 4].map(kept), [false, false, false, true], "what is in use stays");
+        views.forget(FolderId(4));
+        let slots = views.0.lock().unwrap();
+        assert_eq!((slots.weight, slots.by_use.len(), slots.by_folder.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn empty_views_weigh_something() {
+        let views = Views::default();
+        for id in 0..i64::try_from(WEIGHT_MAX / WEIGHT_EMPTY).unwrap() + 10 {
+            let _ = views.cell(FolderId(id));
+            views.loaded(FolderId(id), WEIGHT_EMPTY);
+        }
+        let slots = views.0.lock().unwrap();
+        assert_eq!(slots.by_folder.len(), WEIGHT_MAX / WEIGHT_EMPTY);
+        assert_eq!(slots.by_use.len(), slots.by_folder.len());
+    }
     use model::{ContentId, EmailId, Flags, ThreadId};
 
     fn entry(uid: u32, flags: i32) -> ViewEntry {
