@@ -232,6 +232,9 @@ create table events (
     status     text,
     constraint events_pkey primary key (at, event_id)
 ) partition by range (at);
+-- For moments no month was made for, by a clock that is wrong: an event, and the mail it tells of, is never refused.
+create table events_default partition of events default;
+create index events_default_trace on events_default (trace);
 comment on table events is 'What happened, by month: received, delivered, log-ins, errors. Never content.';
 
 create table audit (
@@ -261,28 +264,46 @@ create table installation (
 );
 comment on table installation is 'One row: what this database was when last looked at, to notice a failover or restore, and how far the sweeper has come.';
 
--- Months of events are made and dropped by their owner only, through these two functions.
+-- Months of events are made and dropped by their owner only, through these functions. They go by the database's clock,
+-- as the server may say what it likes.
 
-create function keep_event_months(p_now timestamptz) returns void
+create function make_event_month(p_month date) returns void
+    language plpgsql set search_path = public, pg_temp
+as $$
+declare
+    part  text := 'events_' || to_char(p_month, 'YYYY_MM');
+    since timestamptz := p_month::timestamp at time zone 'UTC';
+    until timestamptz := (p_month + interval '1 month')::timestamp at time zone 'UTC';
+begin
+    perform pg_advisory_xact_lock(hashtext('congthu.events'));
+    if to_regclass(part) is not null then
+        return;
+    end if;
+    -- What came before its month was made moves into it; nothing comes in between.
+    lock table events_default in access exclusive mode;
+    execute format('create table %I (like events including constraints including indexes)', part);
+    execute format('create index %I on %I (trace)', part || '_trace', part);
+    execute format(
+        'with early as (delete from events_default where at >= %L and at < %L returning *)
+         insert into %I select * from early', since, until, part);
+    execute format('alter table events attach partition %I for values from (%L) to (%L)', part, since, until);
+end $$;
+comment on function make_event_month is 'Makes the partition of the month that begins at this date, with what waits for it.';
+
+create function keep_event_months() returns void
     language plpgsql security definer set search_path = public, pg_temp
 as $$
 declare
     month date;
-    part  text;
 begin
-    for ahead in 0..2 loop
-        month := (date_trunc('month', p_now at time zone 'UTC') + make_interval(months => ahead))::date;
-        part := 'events_' || to_char(month, 'YYYY_MM');
-        if to_regclass(part) is null then
-            perform pg_advisory_xact_lock(hashtext('congthu.events'));
-            execute format(
-                'create table if not exists %I partition of events for values from (%L) to (%L)',
-                part, month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC');
-            execute format('create index if not exists %I on %I (trace)', part || '_trace', part);
+    for ahead in -1..2 loop
+        month := (date_trunc('month', clock_timestamp() at time zone 'UTC') + make_interval(months => ahead))::date;
+        if to_regclass('events_' || to_char(month, 'YYYY_MM')) is null then
+            perform make_event_month(month);
         end if;
     end loop;
 end $$;
-comment on function keep_event_months is 'Makes the partitions of this month and the two after it.';
+comment on function keep_event_months is 'Makes the partitions of the month before, this month and the two after it.';
 
 create function drop_event_months(p_now timestamptz, p_months integer) returns integer
     language plpgsql security definer set search_path = public, pg_temp
@@ -290,16 +311,17 @@ as $$
 declare
     part    text;
     dropped integer := 0;
-    -- Logs are kept at least six months (An Giang 63/2016 Điều 9.2): no caller can lower this.
-    oldest  text := 'events_' || to_char(
-        date_trunc('month', p_now at time zone 'UTC') - make_interval(months => greatest(p_months, 6)), 'YYYY_MM');
+    -- Logs are kept at least six months (An Giang 63/2016 Điều 9.2): no caller can lower this, nor make it later.
+    oldest  timestamp := date_trunc('month', least(p_now, clock_timestamp()) at time zone 'UTC')
+                         - make_interval(months => greatest(p_months, 6));
 begin
     for part in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                where i.inhparent = 'events'::regclass and c.relname < oldest
+                where i.inhparent = 'events'::regclass and c.relname < 'events_' || to_char(oldest, 'YYYY_MM')
     loop
         execute format('drop table %I', part);
         dropped := dropped + 1;
     end loop;
+    delete from events_default where at < oldest at time zone 'UTC';
     return dropped;
 end $$;
 comment on function drop_event_months is 'Drops months older than p_months, never younger than six.';
@@ -398,8 +420,9 @@ end $$;
 grant select, insert, update, delete on
     domains, units, accounts, addresses, counters, folders, subscriptions, keywords, entries, tombstones,
     objects, chunks, contents, chunk_refs, sweep_candidates, pending_deliveries, installation to congthu_server;
-revoke all on events, audit from congthu_server;
+revoke all on events, events_default, audit from congthu_server;
 grant select, insert on events, audit to congthu_server;
 grant usage on all sequences in schema public to congthu_server;
-revoke all on function keep_event_months(timestamptz), drop_event_months(timestamptz, integer) from public;
-grant execute on function keep_event_months(timestamptz), drop_event_months(timestamptz, integer) to congthu_server;
+revoke all on function keep_event_months(), drop_event_months(timestamptz, integer), make_event_month(date) from public;
+revoke all on function make_event_month(date) from congthu_server;
+grant execute on function keep_event_months(), drop_event_months(timestamptz, integer) to congthu_server;

@@ -18,8 +18,8 @@ pub struct AuditEntry<'a> {
 
 /// The digest before the first row.
 const CHAIN_START: [u8; 32] = [0; 32];
-/// Advisory lock that orders the chain.
-const CHAIN_LOCK: i64 = 0x636f_6e67_7468_7501;
+/// Advisory lock that orders the chain; the migrator's and the sweeper's have other numbers.
+pub(crate) const CHAIN_LOCK: i64 = 0x636f_6e67_7468_7502;
 
 impl Tx {
     /// Adds the act to the chain. It is the transaction's last step, as others wait for the chain's lock.

@@ -55,12 +55,13 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the coming months' partitions and drops those older than `months` (at least six); says how many went.
+    /// Makes the partitions of the months around the database's present and drops those that are, by its clock and by
+    /// `now`, older than `months` (at least six); says how many went.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn keep_event_months(&self, now: Timestamp, months: i32) -> Result<i32, Error> {
-        sqlx::query("select keep_event_months($1)").bind(now.to_sqlx()).execute(&self.pools.main).await?;
+        sqlx::query("select keep_event_months()").execute(&self.pools.main).await?;
         let dropped = sqlx::query_scalar("select drop_event_months($1, $2)")
             .bind(now.to_sqlx())
             .bind(months)

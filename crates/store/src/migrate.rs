@@ -10,8 +10,8 @@ use crate::endpoint::Endpoint;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
-/// Any number will do as long as every release uses it.
-const LOCK: i64 = 0x636f_6e67_7468_7501;
+/// Any number will do as long as every release uses it and no other lock has it.
+pub(crate) const LOCK: i64 = 0x636f_6e67_7468_7501;
 /// The oldest Postgres the statements were written and tested for.
 pub(crate) const OLDEST_POSTGRES: u32 = 15;
 

@@ -1,7 +1,7 @@
 //! What the schema promises: rights, months, the audit chain, jumps after a failover, and plans of the hot queries.
 
 use super::world::World;
-use crate::AuditEntry;
+use crate::{AuditEntry, Event};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -15,8 +15,9 @@ async fn the_server_can_neither_alter_tables_nor_change_evidence() {
         "truncate audit",
         "update events set status = 'x'",
         "delete from events",
-        "delete from events_2026_11",
-        "drop table events_2026_11",
+        "delete from events_default",
+        "drop table events_default",
+        "select make_event_month('2020-01-01')",
         "drop table audit",
         "alter table accounts add column x int",
         "create table mine (x int)",
@@ -34,13 +35,45 @@ async fn months_of_events_come_in_time_and_none_goes_before_six() {
     let world = World::new().await;
     let months =
         async || world.number("select count(*) from pg_inherits where inhparent = 'events'::regclass").await;
-    assert_eq!(months().await, 3, "this month and two ahead");
-    assert_eq!(world.store.keep_event_months(world.now, 7).await.unwrap(), 0);
-    let half_year: Timestamp = "2027-05-31T16:59:59Z".parse().unwrap();
-    assert_eq!(world.store.keep_event_months(half_year, 0).await.unwrap(), 0, "the floor is six months");
-    assert_eq!(months().await, 6);
-    let next = half_year + SignedDuration::from_hours(24);
-    assert_eq!(world.store.keep_event_months(next, 0).await.unwrap(), 1, "November 2026 goes");
+    assert_eq!(months().await, 5, "the month before, this one, two ahead, and the rest");
+    let mut superuser = world.superuser().await;
+    let made =
+        "select make_event_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => ago))::date)
+           from generate_series(2, 8) ago";
+    sqlx::raw_sql(made).execute(&mut superuser).await.unwrap();
+    assert_eq!(months().await, 12);
+    let present: jiff_sqlx::Timestamp =
+        sqlx::query_scalar("select now()").fetch_one(&mut superuser).await.unwrap();
+    let far = present.to_jiff() + SignedDuration::from_hours(24 * 3650);
+    assert_eq!(world.store.keep_event_months(far, 0).await.unwrap(), 2, "the floor is six, by the database");
+    assert_eq!(world.store.keep_event_months(far, 0).await.unwrap(), 0);
+    assert_eq!(months().await, 10);
+}
+
+#[tokio::test]
+async fn an_event_of_a_month_that_was_not_made_waits_for_it() {
+    let world = World::new().await;
+    let early: Timestamp = "2042-03-01T00:00:00Z".parse().unwrap();
+    let old: Timestamp = "2019-12-31T23:59:59Z".parse().unwrap();
+    for at in [early, old] {
+        world.store.note(&Event { at, ..world.event() }).await.unwrap();
+    }
+    assert_eq!(world.number("select count(*) from events_default").await, 2);
+    sqlx::raw_sql("select make_event_month('2042-03-01')")
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(world.number("select count(*) from events_2042_03").await, 1);
+    world.store.note(&Event { at: early, ..world.event() }).await.unwrap();
+    assert_eq!(world.number("select count(distinct event_id) from events_2042_03").await, 2);
+    world.store.keep_event_months(world.now, 7).await.unwrap();
+    assert_eq!(world.number("select count(*) from events_default").await, 0, "too old by now");
+}
+
+#[test]
+fn each_advisory_lock_has_a_number_of_its_own() {
+    let numbers = [crate::audit::CHAIN_LOCK, crate::migrate::LOCK, crate::sweeper::SWEEP_LOCK];
+    assert!(numbers.iter().enumerate().all(|(at, number)| !numbers[..at].contains(number)));
 }
 
 #[tokio::test]
