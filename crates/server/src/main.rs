@@ -9,6 +9,7 @@ mod commands;
 mod config;
 mod demo;
 mod doors;
+mod files;
 mod identity;
 mod node;
 mod passwords;
@@ -62,7 +63,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let stays = matches!(arguments.command, Command::Serve | Command::Demo(_));
     telemetry::start(&config.log, arguments.log, stays)?;
     identity::leave_root(arguments, &config)?;
-    system::raise_file_limit();
+    files::raise_limit();
     let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
     runtime.block_on(act(arguments, &config))
 }

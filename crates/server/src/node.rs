@@ -7,7 +7,7 @@
 
 use crate::config::Config;
 use crate::system::{OsRng, SystemClock};
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use engine::{Engine, Settings};
 use model::Rng;
 use std::fs::{DirBuilder, File, TryLockError};
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::embedded::{self, Embedded, EmbeddedError};
 use store::{Endpoint, MigrationReport, Objects, Store};
+use tokio_util::sync::CancellationToken;
 
 /// Connections for durable commits. Measured: eight writers are the fastest on two cores, and 32 lose little; the
 /// rest is for readers, which are short.
@@ -47,17 +48,18 @@ struct Database {
 }
 
 impl Node {
-    /// For the server: owns the embedded Postgres.
+    /// For the server: owns the embedded Postgres. Nothing is left running when `stop` is cancelled meanwhile: a
+    /// migration under way is rolled back, and Postgres ended.
     ///
     /// # Errors
-    /// When there is no database, it cannot be migrated, or another server has it.
-    pub(crate) async fn serve(config: &Config) -> Result<Self> {
+    /// When there is no database, it cannot be migrated, another server has it, or `stop` was cancelled.
+    pub(crate) async fn serve(config: &Config, stop: &CancellationToken) -> Result<Self> {
         make_data_dir(&config.data_dir)?;
         let database = match external(config)? {
             Some(database) => database,
-            None => start_as_server(config).await?,
+            None => start_as_server(config, stop).await?,
         };
-        Self::open(config, database).await
+        Self::open(config, database, stop).await
     }
 
     /// For a command: joins the server's database, or starts the embedded one for as long as the command runs.
@@ -66,11 +68,15 @@ impl Node {
     /// As [`Node::serve`].
     pub(crate) async fn command(config: &Config) -> Result<Self> {
         let database = database_for_command(config).await?;
-        Self::open(config, database).await
+        Self::open(config, database, &CancellationToken::new()).await
     }
 
-    async fn open(config: &Config, database: Database) -> Result<Self> {
-        match connect(config, &database.endpoint).await {
+    async fn open(config: &Config, database: Database, stop: &CancellationToken) -> Result<Self> {
+        let connected = tokio::select! {
+            connected = connect(config, &database.endpoint) => connected,
+            () = stop.cancelled() => Err(anyhow!("told to stop while opening the database")),
+        };
+        match connected {
             Ok((engine, store)) => Ok(Self { engine, store, database }),
             Err(error) => {
                 database.close().await;
@@ -153,10 +159,12 @@ fn external(config: &Config) -> Result<Option<Database>> {
 }
 
 /// A command that owns the database now ends soon, so it is waited for; another server is an error at once.
-async fn start_as_server(config: &Config) -> Result<Database> {
+async fn start_as_server(config: &Config, stop: &CancellationToken) -> Result<Database> {
     loop {
-        match start(config).await {
-            Err(EmbeddedError::InUse { .. }) if try_command_lock(&config.data_dir)?.is_none() => {
+        match start(config, stop).await {
+            Err(EmbeddedError::InUse { .. })
+                if !stop.is_cancelled() && try_command_lock(&config.data_dir)?.is_none() =>
+            {
                 tracing::info!("waiting for a congthu command that has the database open");
                 tokio::time::sleep(LOCK_PAUSE).await;
             }
@@ -172,11 +180,12 @@ async fn join_or_start(config: &Config) -> Result<Database> {
             None => tokio::time::sleep(LOCK_PAUSE).await,
         }
     };
+    let unstoppable = CancellationToken::new();
     for _ in 0..ATTACH_TRIES {
         if let Some(endpoint) = embedded::attach(&config.data_dir) {
             return Ok(Database { endpoint, embedded: None, _command_lock: None });
         }
-        match start(config).await {
+        match start(config, &unstoppable).await {
             // A server that has the lock and is not ready yet, or is about to end.
             Err(EmbeddedError::InUse { .. }) => tokio::time::sleep(LOCK_PAUSE).await,
             started => return Ok(owned(started?, Some(lock))),
@@ -189,10 +198,10 @@ fn owned(embedded: Embedded, command_lock: Option<File>) -> Database {
     Database { endpoint: embedded.endpoint().clone(), embedded: Some(embedded), _command_lock: command_lock }
 }
 
-async fn start(config: &Config) -> Result<Embedded, EmbeddedError> {
+async fn start(config: &Config, stop: &CancellationToken) -> Result<Embedded, EmbeddedError> {
     let settings =
         embedded::Settings { programs: config.database.postgres_bin.clone(), pool_size: POOL_SIZE };
-    Embedded::start(&config.data_dir, settings).await
+    Embedded::start_unless(&config.data_dir, settings, stop.cancelled()).await
 }
 
 fn try_command_lock(data_dir: &Path) -> Result<Option<File>> {

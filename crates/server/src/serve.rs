@@ -1,18 +1,20 @@
 //! `congthu serve`: everything up, until told to stop; then everything down, in order.
 //!
 //! Invariants: nothing is listened on before the database is ready; on SIGTERM or SIGINT no new connection is
-//! taken, those that are open get [`DRAIN_MAX`] to end, and Postgres stops last; a second signal ends the wait;
-//! SIGHUP changes certificates and nothing else.
+//! taken, those that are open get [`DRAIN_MAX`] to end, and Postgres stops last, also when it is only starting; a second
+//! signal ends the wait for connections; SIGHUP changes certificates and nothing else.
 
 use crate::config::{Config, Protocol};
 use crate::demo;
 use crate::doors::{Doors, Watched};
+use crate::files;
 use crate::node::Node;
 use crate::sockets;
 use crate::system::SystemClock;
 use crate::tls::{Certificates, PUBLIC_FILE};
 use anyhow::{Context as _, Result, bail};
 use std::io::Write as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,11 +33,29 @@ const CERTIFICATE_CHECK: Duration = Duration::from_secs(12 * 3600);
 /// When the start fails; the text says what to do.
 pub(crate) async fn run(config: &Config, province: Option<&demo::Province>) -> Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let node = Node::serve(config).await?;
+    let Some(node) = start(config, &mut signals).await? else { return Ok(()) };
     let served = serve(config, &node, province, &mut signals).await;
     node.close().await;
     tracing::info!("stopped");
     served
+}
+
+/// The open installation; none when a signal said stop before it was ready.
+async fn start(config: &Config, signals: &mut Signals) -> Result<Option<Node>> {
+    let stop = CancellationToken::new();
+    let mut starting = pin!(Node::serve(config, &stop));
+    let name = tokio::select! {
+        node = &mut starting => return node.map(Some),
+        name = signals.stop.asked() => name,
+    };
+    tracing::info!(signal = name, "stopping before the start is complete");
+    stop.cancel();
+    match starting.await {
+        Ok(node) => node.close().await,
+        Err(error) => tracing::info!("the start was given up: {error:#}"),
+    }
+    tracing::info!("stopped");
+    Ok(None)
 }
 
 async fn serve(
@@ -48,7 +68,13 @@ async fn serve(
     let tls = certificates.server_config()?;
     let bound = sockets::bind_all(&config.listener_specs())?;
     if let Some(province) = province {
-        province.seed(&node.engine).await?;
+        tokio::select! {
+            seeded = province.seed(&node.engine) => seeded?,
+            name = signals.stop.asked() => {
+                tracing::info!(signal = name, "stopping; the next start goes on with the demo's mailboxes");
+                return Ok(());
+            }
+        }
     }
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let fallen = CancellationToken::new();
@@ -59,7 +85,8 @@ async fn serve(
         drop(watched);
     });
     let (all, stop) = (tasks.clone(), shutdown.clone());
-    let doors = Doors::new(node.engine.clone(), tls, &config.limits, all, stop, fallen.clone());
+    let doors =
+        Doors::new(node.engine.clone(), tls, &files::fitting(&config.limits), all, stop, fallen.clone());
     for listener in bound {
         doors.open(listener);
     }

@@ -27,14 +27,3 @@ impl model::Rng for OsRng {
         assert!(filled.is_ok(), "the operating system gives no random bytes");
     }
 }
-
-/// Raises the soft limit on open files to the hard one: each connection is a file, and the usual soft limit
-/// of 1,024 (kept low for `select`, which we do not use) would end at a thousand idle sessions.
-pub(crate) fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "cannot raise the limit on open files");
-    }
-}

@@ -24,6 +24,9 @@ use layout::Layout;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use supervisor::Supervisor;
 
@@ -81,6 +84,8 @@ pub enum EmbeddedError {
     Database(#[from] sqlx::Error),
     #[error("PostgreSQL did not stop in time and was left running (process id {0})")]
     NotStopped(i32),
+    #[error("told to stop while PostgreSQL was starting")]
+    Cancelled,
 }
 
 /// A running cluster that ends with this value or with this process, whichever is first.
@@ -96,14 +101,42 @@ impl Embedded {
     /// # Errors
     /// See [`EmbeddedError`]; nothing half-made stays.
     pub async fn start(data_dir: &Path, settings: Settings) -> Result<Self, EmbeddedError> {
-        let data_dir = data_dir.to_owned();
-        let prepared = tokio::task::spawn_blocking(move || prepare(&data_dir, &settings));
-        let prepared = prepared.await.map_err(|error| EmbeddedError::NotStarted(error.to_string()))??;
+        Self::start_unless(data_dir, settings, std::future::pending()).await
+    }
+
+    /// As [`Embedded::start`], until `stop` is ready: then what was begun is ended first, also a Postgres that is
+    /// replaying its log.
+    ///
+    /// # Errors
+    /// As [`Embedded::start`]; `Cancelled` after `stop`.
+    pub async fn start_unless(
+        data_dir: &Path,
+        settings: Settings,
+        stop: impl Future<Output = ()>,
+    ) -> Result<Self, EmbeddedError> {
+        let mut stop = pin!(stop);
+        let (data_dir, cancelled) = (data_dir.to_owned(), Arc::new(AtomicBool::new(false)));
+        let seen = Arc::clone(&cancelled);
+        let mut prepared = tokio::task::spawn_blocking(move || prepare(&data_dir, &settings, &seen));
+        let prepared = tokio::select! {
+            prepared = &mut prepared => prepared,
+            () = &mut stop => {
+                cancelled.store(true, Ordering::Relaxed);
+                // The directory's lock and `initdb` are its own: nothing goes on behind whoever told us to stop.
+                let _ = prepared.await;
+                return Err(EmbeddedError::Cancelled);
+            }
+        };
+        let prepared = prepared.map_err(|error| EmbeddedError::NotStarted(error.to_string()))??;
         let sockets = prepared.sockets.clone();
         let supervisor = Supervisor::start(prepared)?;
-        let mut connection = ready(&supervisor, &sockets).await?;
-        furnish(&mut connection).await?;
-        connection.close().await?;
+        tokio::select! {
+            prepared = prepare_database(&supervisor, &sockets) => prepared?,
+            () = &mut stop => {
+                stop_blocking(supervisor).await?;
+                return Err(EmbeddedError::Cancelled);
+            }
+        }
         supervisor.is_ready();
         tracing::info!(socket = %sockets.display(), "the embedded PostgreSQL is ready");
         Ok(Self { endpoint: Endpoint::embedded(&sockets), supervisor })
@@ -126,10 +159,13 @@ impl Embedded {
     /// # Errors
     /// `NotStopped` when it survived even that; the next start deals with it.
     pub async fn stop(self) -> Result<(), EmbeddedError> {
-        let supervisor = self.supervisor;
-        let stopped = tokio::task::spawn_blocking(move || supervisor.stop());
-        stopped.await.map_err(|error| EmbeddedError::NotStarted(error.to_string()))?
+        stop_blocking(self.supervisor).await
     }
+}
+
+async fn stop_blocking(supervisor: Supervisor) -> Result<(), EmbeddedError> {
+    let stopped = tokio::task::spawn_blocking(move || supervisor.stop());
+    stopped.await.map_err(|error| EmbeddedError::NotStarted(error.to_string()))?
 }
 
 /// The running cluster of another congthu on this `data_dir`, if there is one: how the command line works beside the server.
@@ -152,7 +188,7 @@ struct Prepared {
     programs: programs::Programs,
 }
 
-fn prepare(data_dir: &Path, settings: &Settings) -> Result<Prepared, EmbeddedError> {
+fn prepare(data_dir: &Path, settings: &Settings, cancelled: &AtomicBool) -> Result<Prepared, EmbeddedError> {
     if rustix::process::geteuid().is_root() {
         return Err(EmbeddedError::Root);
     }
@@ -161,12 +197,23 @@ fn prepare(data_dir: &Path, settings: &Settings) -> Result<Prepared, EmbeddedErr
     let (data, sockets) = (layout.data(), layout.sockets()?);
     let made_by = initialise::made_by(&data)?;
     let programs = programs::find(settings.programs.as_deref(), &data, made_by.as_deref())?;
-    processes::settle(&data, &|| false)?;
+    let is_cancelled = || cancelled.load(Ordering::Relaxed);
+    processes::settle(&data, &is_cancelled)?;
+    if is_cancelled() {
+        return Err(EmbeddedError::Cancelled);
+    }
     if made_by.is_none() {
         initialise::initialise(&layout, &programs)?;
     }
     conf::write(&data, &sockets, &programs, settings.pool_size)?;
     Ok(Prepared { lock, data, sockets, programs })
+}
+
+/// Waits for the server, and makes what is missing in it.
+async fn prepare_database(supervisor: &Supervisor, sockets: &Path) -> Result<(), EmbeddedError> {
+    let mut connection = ready(supervisor, sockets).await?;
+    furnish(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// A superuser's connection, as soon as there can be one.

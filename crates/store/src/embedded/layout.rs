@@ -6,7 +6,7 @@
 use super::EmbeddedError;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,8 @@ impl Layout {
             .truncate(false)
             .read(true)
             .write(true)
+            // Whoever may open it may hold it.
+            .mode(0o600)
             .open(&path)
             .map_err(failed("cannot open", &path))?;
         let began = Instant::now();

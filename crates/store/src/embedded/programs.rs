@@ -19,8 +19,8 @@ const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 pub(super) struct Programs {
     pub(super) directory: PathBuf,
     pub(super) major: u32,
-    /// Can a child be told to end with its parent?
-    tethered: bool,
+    /// What `setpriv` does for a child: [`TETHER`], or what of it this machine's can do; empty without one.
+    setpriv: &'static [&'static str],
 }
 
 impl Programs {
@@ -28,17 +28,23 @@ impl Programs {
     /// process, the kernel sends the program SIGINT, which is a fast shutdown to Postgres.
     pub(super) fn command(&self, name: &str) -> Command {
         let program = self.directory.join(name);
-        if !self.tethered {
-            return plain(&program);
-        }
-        let mut command = plain(Path::new("setpriv"));
-        // Without the right to bind low ports that our own process may have been given.
-        command.args(TETHER).arg("--").arg(program);
-        command
+        under_setpriv(self.setpriv, &program)
     }
 }
 
+/// Told to end with its parent, and without the right to bind low ports that our own process may have been given.
 const TETHER: &[&str] = &["--pdeathsig", "INT", "--inh-caps=-all", "--ambient-caps=-all"];
+/// For a `setpriv` that cannot tie a child to its parent.
+const NO_RIGHTS: &[&str] = &["--inh-caps=-all", "--ambient-caps=-all"];
+
+fn under_setpriv(options: &[&str], program: &Path) -> Command {
+    if options.is_empty() {
+        return plain(program);
+    }
+    let mut command = plain(Path::new("setpriv"));
+    command.args(options).arg("--").arg(program);
+    command
+}
 
 /// A command with nothing of our environment, in no terminal's process group: Ctrl-C is for us alone, who stop Postgres
 /// after the last mail is written.
@@ -65,7 +71,7 @@ pub(super) fn find(
     .collect();
     found.sort_by_key(|(major, _)| *major);
     let (major, directory) = choose(&found, data, made_by)?;
-    Ok(Programs { directory, major, tethered: can_tether() })
+    Ok(Programs { directory, major, setpriv: usable_setpriv() })
 }
 
 fn choose(
@@ -126,14 +132,15 @@ fn parse_version(text: &str) -> Option<u32> {
     digits.parse().ok()
 }
 
-fn can_tether() -> bool {
-    let tethered = output(plain(Path::new("setpriv")).args(TETHER).args(["--", "true"])).is_ok();
-    if !tethered {
-        tracing::warn!(
-            "setpriv cannot tie PostgreSQL to congthu: after a crash the next start will stop it first"
-        );
+fn usable_setpriv() -> &'static [&'static str] {
+    let works = |options: &[&str]| output(&mut under_setpriv(options, Path::new("true"))).is_ok();
+    if works(TETHER) {
+        return TETHER;
     }
-    tethered
+    tracing::warn!(
+        "setpriv cannot tie PostgreSQL to congthu: after a crash the next start will stop it first"
+    );
+    if works(NO_RIGHTS) { NO_RIGHTS } else { &[] }
 }
 
 /// Runs to the end; what it printed, or why it failed.
@@ -155,6 +162,24 @@ mod tests {
 
     fn installed(versions: &[u32]) -> Vec<(u32, PathBuf)> {
         versions.iter().map(|version| (*version, PathBuf::from(format!("/pg/{version}")))).collect()
+    }
+
+    /// Only root can hand out rights, so for others there is nothing to take away here.
+    #[test]
+    fn children_get_no_right_of_ours() {
+        let status = under_setpriv(TETHER, Path::new("cat"));
+        let mut command = plain(Path::new("setpriv"));
+        if rustix::process::geteuid().is_root() {
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            command.args(["--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"]);
+        } else {
+            command.arg("--no-new-privs");
+        }
+        command.arg("--").arg(status.get_program()).args(status.get_args()).arg("/proc/self/status");
+        let status = output(&mut command).expect("setpriv");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert!(status.contains(&format!("{set}:\t0000000000000000")), "{status}");
+        }
     }
 
     #[test]

@@ -96,6 +96,28 @@ fn a_cluster_is_made_kept_and_stopped() {
 }
 
 #[test]
+fn a_start_that_is_told_to_stop_leaves_nothing_running() {
+    unprivileged::run("tests::embedded::a_start_that_is_told_to_stop_leaves_nothing_running", async || {
+        let home = tempfile::tempdir().expect("a directory");
+        let settings = || Settings { programs: None, pool_size: POOL_SIZE };
+        let at_once = Embedded::start_unless(home.path(), settings(), std::future::ready(())).await;
+        assert!(matches!(at_once, Err(EmbeddedError::Cancelled)), "{at_once:?}");
+        start(home.path()).await.expect("the lock is free").stop().await.expect("a clean stop");
+
+        // A postmaster that is alive but never ready: a start that waits for it has to end it.
+        let local = home.path().join("postgres/local.conf");
+        fs::write(&local, "unix_socket_directories = '/tmp'\nport = 47311\n").expect("written");
+        let alive = async {
+            let file = home.path().join("postgres/postmaster.pid");
+            eventually("a postmaster", async || file.exists()).await;
+        };
+        let stopped = Embedded::start_unless(home.path(), settings(), alive).await;
+        assert!(matches!(stopped, Err(EmbeddedError::Cancelled)), "{stopped:?}");
+        assert!(!home.path().join("postgres/postmaster.pid").exists(), "it was stopped cleanly");
+    });
+}
+
+#[test]
 fn a_second_owner_is_refused_and_may_attach() {
     unprivileged::run("tests::embedded::a_second_owner_is_refused_and_may_attach", async || {
         let home = tempfile::tempdir().expect("a directory");
