@@ -10,4 +10,4 @@ extern crate self as access;
 pub mod imap;
 mod listener;
 
-pub use listener::{Exempt, ListenLimits, listen};
+pub use listener::{Exempt, ListenLimits, Places, listen};

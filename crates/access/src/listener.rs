@@ -1,8 +1,8 @@
 //! The accept loop: takes connections off a listening socket, within limits, until shutdown.
 //!
 //! Invariants: accepting never ends on an error of one connection or for want of file descriptors; every connection
-//! is counted against its address for exactly as long as its task lives; every task is in the tracker that shutdown
-//! waits for.
+//! is counted, once for all listeners that share [`Places`], for exactly as long as its task lives; every task is in
+//! the tracker that shutdown waits for.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,15 +16,19 @@ use tokio_util::task::TaskTracker;
 /// Pause after a failed accept: out of descriptors (EMFILE) the next try fails at once too, and would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Decides which addresses the limits do not apply to.
+/// Of all places, one in so many is kept for exempt addresses: a crowd at the door does not lock out our own webmail.
+const EXEMPT_SHARE: u32 = 20;
+
+/// Decides which addresses have no limit of their own, and a share of the places to themselves.
 pub type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// How many connections a listener keeps at once.
+/// How many connections are kept at once.
 #[derive(Clone)]
 pub struct ListenLimits {
     /// Of one IPv4 address or one IPv6 /64. A whole office may sit behind one address, with five connections per user.
     pub per_address_max: u32,
-    /// Of all addresses: what the memory of one node carries.
+    /// Of all addresses, exempt ones too, on all listeners together: what the memory and the descriptors of one node
+    /// carry. A twentieth is for exempt addresses only.
     pub total_max: u32,
     pub exempt: Exempt,
 }
@@ -44,11 +48,26 @@ impl std::fmt::Debug for ListenLimits {
     }
 }
 
+/// The places of a node, shared by the listeners of a protocol: a clone is the same places.
+#[derive(Clone, Debug)]
+pub struct Places {
+    limits: Arc<ListenLimits>,
+    counts: Arc<Counts>,
+}
+
+impl Places {
+    /// None of them taken.
+    #[must_use]
+    pub fn new(limits: ListenLimits) -> Self {
+        Self { limits: Arc::new(limits), counts: Arc::default() }
+    }
+}
+
 /// Accepts until `shutdown`, giving each connection to `serve` as a task of `tasks`. `refused` is written to a
-/// connection over the limit before it is closed.
+/// connection that has no place before it is closed.
 pub async fn listen<F, Served>(
     socket: TcpListener,
-    limits: ListenLimits,
+    places: Places,
     refused: &'static [u8],
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -57,7 +76,6 @@ pub async fn listen<F, Served>(
     F: Fn(TcpStream, SocketAddr) -> Served,
     Served: Future<Output = ()> + Send + 'static,
 {
-    let counts = Arc::new(Counts::default());
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -74,7 +92,7 @@ pub async fn listen<F, Served>(
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let Some(place) = Place::take(&counts, peer.ip(), &limits) else {
+        let Some(place) = Place::take(&places, peer.ip()) else {
             tracing::warn!(remote = %peer.ip(), "connection refused: too many");
             // A best effort that cannot wait: the socket's empty send buffer takes one line.
             _ = stream.try_write(refused);
@@ -103,13 +121,15 @@ struct Place {
 }
 
 impl Place {
-    fn take(counts: &Arc<Counts>, address: IpAddr, limits: &ListenLimits) -> Option<Self> {
+    fn take(places: &Places, address: IpAddr) -> Option<Self> {
+        let Places { limits, counts } = places;
         let exempt = (limits.exempt)(address);
         let address = counted_address(address);
         let mut guard = counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let (total, by_address) = &mut *guard;
         let own = by_address.get(&address).copied().unwrap_or(0);
-        if !exempt && (own >= limits.per_address_max || *total >= limits.total_max) {
+        let reserve = if exempt { 0 } else { limits.total_max / EXEMPT_SHARE };
+        if *total >= limits.total_max - reserve || !exempt && own >= limits.per_address_max {
             return None;
         }
         by_address.insert(address, own + 1);
@@ -152,20 +172,32 @@ mod tests {
 
     #[test]
     fn places_are_counted_per_address_and_given_back() {
-        let counts = Arc::new(Counts::default());
-        let take = |address: &str| Place::take(&counts, address.parse().unwrap(), &limits(1, 3));
+        let places = Places::new(limits(1, 4));
+        let take = |address: &str| Place::take(&places, address.parse().unwrap());
         let first = take("192.0.2.1").unwrap();
         assert!(take("192.0.2.1").is_none());
         let _second = take("2001:db8::1").unwrap();
         assert!(take("2001:db8::2").is_none(), "the same /64");
         let _third = take("2001:db8:0:1::1").unwrap();
-        assert!(take("192.0.2.2").is_none(), "the total");
-        let _exempt = take("127.0.0.1").unwrap();
+        let exempt = take("127.0.0.1").unwrap();
+        assert!(take("192.0.2.2").is_none(), "the exempt one counts in the total");
+        assert!(take("127.0.0.1").is_none(), "and the total is for it too");
         drop(first);
-        assert!(take("192.0.2.1").is_none(), "the exempt one counts in the total");
-        drop(_exempt);
         let _again = take("192.0.2.1").unwrap();
-        assert_eq!(counts.by_address.lock().unwrap().1.len(), 3);
+        assert!(take("192.0.2.2").is_none(), "the total");
+        drop(exempt);
+        let _other = take("192.0.2.2").unwrap();
+        assert_eq!(places.counts.by_address.lock().unwrap().1.len(), 4);
+    }
+
+    #[test]
+    fn a_crowd_leaves_places_for_exempt_addresses() {
+        let places = Places::new(limits(1_000, 40));
+        let take = |address: &str| Place::take(&places, address.parse().unwrap());
+        let crowd: Vec<Place> = std::iter::from_fn(|| take("192.0.2.1")).take(41).collect();
+        assert_eq!(crowd.len(), 38);
+        let exempt: Vec<Place> = std::iter::from_fn(|| take("127.0.0.1")).take(41).collect();
+        assert_eq!(exempt.len(), 2);
     }
 
     #[tokio::test]
@@ -175,25 +207,33 @@ mod tests {
         let address = socket.local_addr().unwrap();
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let none_exempt = ListenLimits { per_address_max: 1, total_max: 9, exempt: Arc::new(|_| false) };
-        let served = listen(socket, none_exempt, b"* BYE full\r\n", tasks.clone(), shutdown.clone(), {
-            let shutdown = shutdown.clone();
-            move |stream, _| {
+        // Listeners share them.
+        let places = Places::new(none_exempt);
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let second = other.local_addr().unwrap();
+        let served = |socket| {
+            listen(socket, places.clone(), b"* BYE full\r\n", tasks.clone(), shutdown.clone(), {
                 let shutdown = shutdown.clone();
-                async move {
-                    shutdown.cancelled().await;
-                    drop(stream);
+                move |stream, _| {
+                    let shutdown = shutdown.clone();
+                    async move {
+                        shutdown.cancelled().await;
+                        drop(stream);
+                    }
                 }
-            }
-        });
+            })
+        };
         let client = async {
             let _kept = TcpStream::connect(address).await.unwrap();
-            let mut refused = TcpStream::connect(address).await.unwrap();
-            let mut said = String::new();
-            refused.read_to_string(&mut said).await.unwrap();
-            assert_eq!(said, "* BYE full\r\n");
+            for address in [address, second] {
+                let mut refused = TcpStream::connect(address).await.unwrap();
+                let mut said = String::new();
+                refused.read_to_string(&mut said).await.unwrap();
+                assert_eq!(said, "* BYE full\r\n");
+            }
             shutdown.cancel();
         };
-        tokio::join!(served, client);
+        tokio::join!(served(socket), served(other), client);
         tasks.close();
         tasks.wait().await;
     }

@@ -3,7 +3,7 @@
 use crate::config::{Limits, Protocol, TlsMode};
 use crate::sockets::Bound;
 use access::imap;
-use access::{Exempt, ListenLimits};
+use access::{Exempt, ListenLimits, Places};
 use engine::Engine;
 use smtp::{Door, Gate, Role};
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ pub(crate) struct Doors {
     engine: Engine,
     tls: Arc<rustls::ServerConfig>,
     gate: Arc<Gate>,
-    imap_limits: ListenLimits,
+    imap_places: Places,
     tasks: TaskTracker,
     shutdown: CancellationToken,
     fallen: CancellationToken,
@@ -65,12 +65,12 @@ impl Doors {
         let networks = limits.exempt_networks.clone();
         let exempt: Exempt =
             Arc::new(move |peer: IpAddr| networks.iter().any(|network| network.contains(peer)));
-        let imap_limits = ListenLimits {
+        let imap_places = Places::new(ListenLimits {
             per_address_max: limits.imap_connections_per_address,
             total_max: limits.imap_connections,
             exempt,
-        };
-        Self { engine, tls, gate, imap_limits, tasks, shutdown, fallen }
+        });
+        Self { engine, tls, gate, imap_places, tasks, shutdown, fallen }
     }
 
     /// Begins to take connections.
@@ -113,8 +113,8 @@ impl Doors {
         let service =
             imap::Service { engine: self.engine.clone(), security, shutdown: self.shutdown.clone() };
         let serve = move |stream, peer: std::net::SocketAddr| imap::serve(stream, peer.ip(), service.clone());
-        let (limits, tasks) = (self.imap_limits.clone(), self.tasks.clone());
-        self.spawn(access::listen(socket, limits, imap::REFUSED, tasks, self.shutdown.clone(), serve));
+        let (places, tasks) = (self.imap_places.clone(), self.tasks.clone());
+        self.spawn(access::listen(socket, places, imap::REFUSED, tasks, self.shutdown.clone(), serve));
     }
 
     fn open_http(&self, socket: TcpListener) {
