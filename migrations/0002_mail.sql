@@ -253,6 +253,10 @@ create table installation (
     singleton   boolean constraint installation_pkey primary key default true
                 constraint installation_singleton_check check (singleton),
     timeline_id integer not null,
+    system_identifier bigint not null,
+    database_oid bigint not null,
+    -- How often the three were found to be others and every number jumped ahead.
+    jumps bigint not null default 0,
     -- Up to these numbers chunks and objects have been looked at by the search for left-over ones, and folders by the
     -- present walk through their tombstones.
     chunks_checked  bigint not null default 0,

@@ -32,6 +32,11 @@ impl ChunkCache {
         Some(chunk)
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slots::default();
+    }
+
     pub(crate) fn insert(&self, id: ChunkId, chunk: Arc<Vec<u8>>) {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.tick += 1;

@@ -1,6 +1,7 @@
 //! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months.
 
 use crate::Engine;
+use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,10 @@ impl Engine {
     }
 
     pub(crate) async fn poll(&self) {
+        if let Err(error) = self.notice_another_database().await {
+            tracing::warn!(%error, "whether the database is still the one it was could not be found out");
+            return;
+        }
         let watched = self.0.hub.accounts();
         if watched.is_empty() {
             return;
@@ -32,6 +37,17 @@ impl Engine {
             Ok(modseqs) => self.0.hub.polled(&watched, &modseqs),
             Err(error) => tracing::warn!(%error, "changes by others could not be looked for"),
         }
+    }
+
+    /// Throws away what is kept of a database that has lost something since: its numbers may mean others now.
+    async fn notice_another_database(&self) -> Result<(), store::Error> {
+        let now = self.0.store.check_timeline().await?;
+        let mut known = self.0.incarnation.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.replace(now).is_some_and(|known| known != now) {
+            self.0.views.clear();
+            self.0.chunks.clear();
+        }
+        Ok(())
     }
 
     async fn sweep(&self, stop: &CancellationToken) {
@@ -81,7 +97,7 @@ impl Engine {
     /// # Errors
     /// When the database does not answer.
     pub async fn open(&self) -> Result<(), crate::Error> {
-        self.0.store.check_timeline().await?;
+        self.notice_another_database().await?;
         self.0.store.keep_event_months(self.now(), EVENT_MONTHS).await?;
         Ok(())
     }

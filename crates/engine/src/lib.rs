@@ -42,7 +42,7 @@ pub use write::{Copied, CopyError, FlagEdit, FlagMode, Quota, StoreError};
 use jiff::Timestamp;
 use model::{Clock, Network, Rng, TraceId};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use store::Store;
 
 /// What an installation decides about the engine.
@@ -75,6 +75,8 @@ struct Inner {
     chunks: Arc<chunk_cache::ChunkCache>,
     hub: hub::Hub,
     pending: tokio::sync::Notify,
+    /// The database that the views and chunks are of.
+    incarnation: Mutex<Option<store::Incarnation>>,
 }
 
 impl Engine {
@@ -92,6 +94,7 @@ impl Engine {
             chunks: Arc::new(chunk_cache::ChunkCache::default()),
             hub: hub::Hub::default(),
             pending: tokio::sync::Notify::new(),
+            incarnation: Mutex::default(),
         }))
     }
 

@@ -141,6 +141,11 @@ impl Views {
         }
     }
 
+    /// Forgets every view; who is loading one keeps it to themselves.
+    pub(crate) fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slots::default();
+    }
+
     pub(crate) fn forget(&self, folder: FolderId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).forget(folder);
     }

@@ -48,6 +48,7 @@ pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
+pub use timeline::Incarnation;
 pub use tx::{TransactionId, Tx};
 
 /// An open database, and the content directory beside it where there is one. Cheap to clone.

@@ -1,6 +1,6 @@
 //! What the schema promises: rights, months, the audit chain, jumps after a failover, and plans of the hot queries.
 
-use super::world::World;
+use super::world::{World, open};
 use crate::{AuditEntry, Event};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -102,23 +102,41 @@ async fn audit_rows_are_chained_also_when_written_at_once() {
 }
 
 #[tokio::test]
-async fn after_a_failover_every_number_jumps_ahead() {
+async fn after_a_failover_or_restore_every_number_jumps_ahead() {
     let world = World::new().await;
     let to = world.mailboxes(1).await;
     world.deliver(&[b"x"], &to).await;
-    assert!(!world.store.check_timeline().await.unwrap());
+    let mut known = world.store.check_timeline().await.unwrap();
+    assert_eq!(world.store.check_timeline().await.unwrap(), known);
     let numbers = async || {
         world.number("select uid_next from folders").await + world.number("select modseq from counters").await
     };
-    let before = numbers().await;
-    sqlx::query("update installation set timeline_id = timeline_id - 1")
-        .execute(&mut world.superuser().await)
-        .await
-        .unwrap();
-    assert!(world.store.check_timeline().await.unwrap());
-    assert!(numbers().await > before + 10_000_000);
-    assert_eq!(world.deliver(&[b"y"], &to).await[0].uid.0, 100_002);
-    assert!(!world.store.check_timeline().await.unwrap());
+    let mut before = numbers().await;
+    for (jump, changed) in (1u32..).zip([
+        "update installation set timeline_id = timeline_id - 1",
+        "update installation set system_identifier = system_identifier - 1, sweep_xmax = '1000000000000'",
+        "update installation set database_oid = database_oid - 1",
+    ]) {
+        sqlx::raw_sql(changed).execute(&mut world.superuser().await).await.unwrap();
+        let other_node = open(&world.database.server_url, 2).await;
+        let seen = other_node.check_timeline().await.unwrap();
+        assert_ne!(seen, known, "{changed}");
+        // A node that comes later is told as well, and nothing jumps twice.
+        assert_eq!(world.store.check_timeline().await.unwrap(), seen);
+        assert!(numbers().await > before + 10_000_000);
+        assert_eq!(world.deliver(&[b"y"], &to).await[0].uid.0, 100_001 * jump + 1);
+        (known, before) = (seen, numbers().await);
+    }
+    assert!(world.number("select sweep_xmax::text::bigint from installation").await < 1_000_000_000_000);
+}
+
+/// The control file lags behind a promotion, the name of the log's segment does not.
+#[tokio::test]
+async fn the_timeline_is_the_logs() {
+    let world = World::new().await;
+    let noted = world.number("select timeline_id::bigint from installation").await;
+    assert_eq!(noted, world.number("select timeline_id::bigint from pg_control_checkpoint()").await);
+    assert_ne!(world.number("select system_identifier from installation").await, 0);
 }
 
 #[tokio::test]
