@@ -2,6 +2,8 @@
 
 use super::{World, actor, address, arrival, without_trace};
 use crate::{DeliverError, RecipientError, Sender, SenderError};
+use store::{Event, Target};
+use tokio_util::sync::CancellationToken;
 
 fn message(subject: &str, body: &str) -> Vec<u8> {
     format!("From: sender@example.org\r\nTo: an@demo.gov.vn\r\nSubject: {subject}\r\n\r\n{body}\r\n")
@@ -205,4 +207,35 @@ async fn the_return_path_is_the_sender_as_spelled() {
     spool.write(&message("x", "y")).await.unwrap();
     world.engine.deliver(&null, &recipients, spool).await.unwrap();
     assert!(world.read(&an, "INBOX").await[senders.len()].1.starts_with(b"Return-Path: <>\r\n"));
+}
+
+#[tokio::test]
+async fn waiting_mail_is_handed_out_until_a_stop() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let inbox = world.engine.recipient(&address("an")).await.unwrap().inbox();
+    let mut spool = world.engine.new_spool();
+    spool.write(&message("x", "y")).await.unwrap();
+    let prepared = world.engine.prepare(spool, Vec::new()).await.unwrap();
+    let content = world.engine.write_content(&prepared).await.unwrap();
+    let target = Target { account: an.account(), folder: inbox, recipient: None };
+    let event = Event {
+        at: world.engine.now(),
+        kind: "received",
+        trace: "1",
+        account: None,
+        remote: None,
+        sender: Some(""),
+        size: None,
+        status: None,
+    };
+    let mut tx = world.store.begin().await.unwrap();
+    let id = tx.accept_pending(&content, &[target], &event).await.unwrap();
+    tx.commit_known(&id).await.unwrap();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    world.engine.expand_all(&stop).await;
+    assert_eq!(world.read(&an, "INBOX").await.len(), 0);
+    world.engine.expand_all(&CancellationToken::new()).await;
+    assert_eq!(world.read(&an, "INBOX").await.len(), 1);
 }
