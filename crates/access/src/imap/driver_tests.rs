@@ -49,7 +49,7 @@ impl AsyncWrite for Gauge {
 /// what it said, and the largest write buffer.
 async fn heard_of(messages: &[String], commands: &str) -> (String, usize) {
     let province = Province::with_quota(8 << 20).await;
-    let (mut client, served) = tokio::io::duplex(4 << 10);
+    let (mut client, served) = tokio::io::duplex(64 << 10);
     let largest = Arc::new(AtomicUsize::new(0));
     let stream: Box<dyn Stream> = Box::new(Gauge(served, Arc::clone(&largest)));
     let remote = IpAddr::from([127, 0, 0, 1]);
@@ -79,8 +79,10 @@ async fn heard_of(messages: &[String], commands: &str) -> (String, usize) {
 #[tokio::test]
 async fn pipelined_commands_do_not_fill_the_memory() {
     let messages = vec!["Subject: a\r\n\r\n".to_owned(); 100];
-    let (heard, largest) = heard_of(&messages, &"s SEARCH ALL\r\n".repeat(1_000)).await;
+    let commands = "s SEARCH ALL\r\n".repeat(1_000) + &"c CAPABILITY\r\n".repeat(1_000);
+    let (heard, largest) = heard_of(&messages, &commands).await;
     assert_eq!(heard.matches("s OK").count(), 1_000);
+    assert_eq!(heard.matches("c OK CAPABILITY").count(), 1_000);
     assert!(heard.contains(" 99 100\r\n"), "{heard}");
     assert!(largest <= OUTPUT_BYTES_MAX, "{largest}");
 }
