@@ -78,10 +78,11 @@ impl Engine {
         }
     }
 
-    /// Hands out what waits, until `stop`; ends at the first failure, to try again later.
+    /// Hands out what waits, until `stop`; what cannot be handed out is tried once and left for later.
     pub(crate) async fn expand_all(&self, stop: &CancellationToken) {
+        let mut failed = Vec::new();
         while !stop.is_cancelled() {
-            match self.0.store.expand_pending(self.now()).await {
+            match self.0.store.expand_pending(self.now(), &mut failed).await {
                 Ok(None) => return,
                 Ok(Some(placed)) => placed.iter().for_each(|place| self.0.hub.tell(place.account)),
                 Err(error) => {

@@ -118,7 +118,8 @@ impl Tx {
             .execute(&mut *self.inner)
             .await?;
         }
-        self.note(event).await?;
+        let (_, _, recipients) = columns(targets);
+        self.note_for(event, recipients).await?;
         Ok(TransactionId::new(id, event))
     }
 
@@ -179,41 +180,39 @@ pub struct NewEntry<'a> {
 }
 
 impl Store {
-    /// Hands out one batch of accepted mail that waits for its entries. `None` when nothing waits.
+    /// Hands out one batch of accepted mail that waits for its entries, but none of `failed`. `None` when no other waits.
     ///
-    /// A mailbox that vanished since is passed over; all others get the message, once.
+    /// A mailbox that vanished since is passed over; all others get the message, once. A batch that cannot be handed out
+    /// is noted in `failed` and waits as before, behind the others.
     ///
     /// # Errors
-    /// When the database fails; the batch then waits as before.
-    pub async fn expand_pending(&self, now: Timestamp) -> Result<Option<Vec<Placed>>, Error> {
+    /// When the database does not answer.
+    pub async fn expand_pending(
+        &self,
+        now: Timestamp,
+        failed: &mut Vec<i64>,
+    ) -> Result<Option<Vec<Placed>>, Error> {
         let mut tx = self.begin().await?;
-        let Some(batch) = tx.claim_pending().await? else { return Ok(None) };
-        let targets = if batch.attempts >= BATCH_ATTEMPTS {
-            tx.still_there(batch.targets).await?
-        } else {
-            batch.targets
-        };
-        let entry =
-            NewEntry { now, internal_date: batch.internal_date, flags: model::Flags::NONE, keywords: &[] };
-        match tx.add_entries(batch.content, &targets, entry).await {
+        let Some(batch) = tx.claim_pending(failed).await? else { return Ok(None) };
+        let (id, attempts) = (batch.pending_id, batch.attempts);
+        let error = match tx.hand_out(batch, now).await {
             Ok(placed) => {
-                sqlx::query("delete from pending_deliveries where pending_id = $1")
-                    .bind(batch.pending_id)
-                    .execute(&mut *tx.inner)
-                    .await?;
                 tx.commit().await?;
-                Ok(Some(placed))
+                return Ok(Some(placed));
             }
-            Err(Error::MailboxGone) => {
-                drop(tx);
-                sqlx::query("update pending_deliveries set attempts = attempts + 1 where pending_id = $1")
-                    .bind(batch.pending_id)
-                    .execute(&self.pools.main)
-                    .await?;
-                Ok(Some(Vec::new()))
-            }
-            Err(error) => Err(error),
+            Err(error) => error,
+        };
+        drop(tx);
+        let is_first = matches!(error, Error::MailboxGone) && attempts < BATCH_ATTEMPTS;
+        if !is_first {
+            tracing::warn!(%error, batch = id, "a part of a large delivery could not be handed out yet");
+            failed.push(id);
         }
+        sqlx::query("update pending_deliveries set attempts = attempts + 1 where pending_id = $1")
+            .bind(id)
+            .execute(&self.pools.main)
+            .await?;
+        Ok(Some(Vec::new()))
     }
 }
 
@@ -228,11 +227,34 @@ struct Pending {
 type PendingRow = (i64, i64, Vec<i64>, Vec<i64>, Vec<Option<String>>, jiff_sqlx::Timestamp, i32);
 
 impl Tx {
-    async fn claim_pending(&mut self) -> Result<Option<Pending>, Error> {
+    async fn hand_out(&mut self, batch: Pending, now: Timestamp) -> Result<Vec<Placed>, Error> {
+        let targets = if batch.attempts >= BATCH_ATTEMPTS {
+            self.still_there(batch.targets).await?
+        } else {
+            batch.targets
+        };
+        let entry =
+            NewEntry { now, internal_date: batch.internal_date, flags: model::Flags::NONE, keywords: &[] };
+        let placed = self.add_entries(batch.content, &targets, entry).await?;
+        // For the sweeper: when every mailbox is gone, nobody has the content.
+        sqlx::query(
+            "with done as (delete from pending_deliveries where pending_id = $1 returning content_id)
+             insert into sweep_candidates (content_id, noted_at) select content_id, $2 from done",
+        )
+        .bind(batch.pending_id)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(placed)
+    }
+
+    async fn claim_pending(&mut self, failed: &[i64]) -> Result<Option<Pending>, Error> {
         let row: Option<PendingRow> = sqlx::query_as(
             "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts
-               from pending_deliveries order by pending_id limit 1 for update skip locked",
+               from pending_deliveries where pending_id <> all ($1)
+              order by attempts, pending_id limit 1 for update skip locked",
         )
+        .bind(failed)
         .fetch_optional(&mut *self.inner)
         .await?;
         Ok(row.map(|(pending_id, content, accounts, folders, recipients, internal_date, attempts)| Pending {

@@ -21,10 +21,14 @@ pub struct Event<'a> {
     pub status: Option<&'a str>,
 }
 
-const INSERT: &str = "insert into events (at, kind, trace, account_id, remote, sender, size, status)
-                      values ($1, $2, $3, $4, $5, $6, $7, $8)";
+const INSERT: &str =
+    "insert into events (at, kind, trace, account_id, remote, sender, size, status, recipients)
+                      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-fn insert<'q>(event: &'q Event<'q>) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
+fn insert<'q>(
+    event: &'q Event<'q>,
+    recipients: Option<Vec<Option<&'q str>>>,
+) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
     sqlx::query(INSERT)
         .bind(event.at.to_sqlx())
         .bind(event.kind)
@@ -34,13 +38,26 @@ fn insert<'q>(event: &'q Event<'q>) -> sqlx::query::Query<'q, sqlx::Postgres, sq
         .bind(event.sender)
         .bind(event.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)))
         .bind(event.status)
+        .bind(recipients)
 }
 
 impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn note(&mut self, event: &Event<'_>) -> Result<(), Error> {
-        insert(event).execute(&mut *self.inner).await?;
+        insert(event, None).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// As [`Tx::note`], with the addresses it is about.
+    pub(crate) async fn note_for(
+        &mut self,
+        event: &Event<'_>,
+        recipients: Vec<Option<&str>>,
+    ) -> Result<(), Error> {
+        insert(event, Some(recipients)).execute(&mut *self.inner).await?;
         Ok(())
     }
 }
@@ -51,7 +68,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn note(&self, event: &Event<'_>) -> Result<(), Error> {
-        insert(event).execute(&self.pools.chunks).await?;
+        insert(event, None).execute(&self.pools.chunks).await?;
         Ok(())
     }
 

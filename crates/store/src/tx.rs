@@ -11,8 +11,9 @@ use jiff_sqlx::ToSqlx as _;
 use sqlx::{PgPool, Postgres, Transaction};
 use std::time::Duration;
 
-/// How long the fate of a commit is asked for before giving up: longer than a Postgres restart takes.
-const RESOLVE_TIMES: u32 = 120;
+/// How long the fate of a commit is asked for before giving up: longer than a Postgres restart takes, shorter than who
+/// sent the message waits for the answer to it (RFC 5321 4.5.3.2.6: ten minutes).
+const RESOLVE_FOR: Duration = Duration::from_secs(60);
 const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 
 /// One transaction in READ COMMITTED.
@@ -81,7 +82,12 @@ pub(crate) enum Fate {
 /// Asks until the transaction has ended. A transaction that was in progress when its connection died is aborted by the
 /// server as soon as it notices, so "in progress" is waited out.
 pub(crate) async fn resolve(pool: &PgPool, id: &TransactionId) -> Result<Fate, Error> {
-    for _ in 0..RESOLVE_TIMES {
+    // Around everything: waiting for a connection may by itself take half of it.
+    tokio::time::timeout(RESOLVE_FOR, ask_until_ended(pool, id)).await.unwrap_or(Err(Error::CommitUnknown))
+}
+
+async fn ask_until_ended(pool: &PgPool, id: &TransactionId) -> Result<Fate, Error> {
+    loop {
         match ask(pool, id).await {
             Ok(Answer::Ended(fate)) => return Ok(fate),
             // Too old to be remembered: it cannot be ours, which began moments ago on this timeline.
@@ -89,7 +95,6 @@ pub(crate) async fn resolve(pool: &PgPool, id: &TransactionId) -> Result<Fate, E
             Ok(Answer::InProgress) | Err(_) => tokio::time::sleep(RESOLVE_PAUSE).await,
         }
     }
-    Err(Error::CommitUnknown)
 }
 
 enum Answer {

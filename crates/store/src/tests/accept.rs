@@ -38,14 +38,58 @@ async fn twenty_thousand_recipients_are_expanded_each_exactly_once() {
         sqlx::query(statement).bind(to[0].account.0).execute(&mut superuser).await.unwrap();
     }
     // Two nodes hand out at the same time, and one gives up in the middle of a batch.
-    let abandoned = world.store.expand_pending(world.now);
+    let mut failed = Vec::new();
+    let abandoned = world.store.expand_pending(world.now, &mut failed);
     let _ = tokio::time::timeout(std::time::Duration::from_millis(2), abandoned).await;
-    let expand = async || while world.store.expand_pending(world.now).await.unwrap().is_some() {};
-    tokio::join!(expand(), expand());
+    tokio::join!(expand(&world), expand(&world));
+    let noted = "select count(*) from events where cardinality(recipients) = 20000";
+    assert_eq!(world.number(noted).await, 1, "all addresses are evidence");
     assert_eq!(world.number("select count(*) from pending_deliveries").await, 0);
     assert_eq!(world.number("select count(*) from entries").await, 19_999);
     assert_eq!(world.number("select count(distinct account_id) from entries").await, 19_999);
     assert_eq!(world.number("select count(*) from contents").await, 1);
+}
+
+/// Hands out what can be handed out; how many batches could not.
+async fn expand(world: &World) -> usize {
+    let mut failed = Vec::new();
+    while world.store.expand_pending(world.now, &mut failed).await.unwrap().is_some() {}
+    failed.len()
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_keeps_no_other_from_its_turn() {
+    let world = World::new().await;
+    let to = world.mailboxes(2).await;
+    for (body, target) in [b"lost", b"good"].into_iter().zip(&to) {
+        let content = world.content(&[body]).await;
+        let mut tx = world.store.begin().await.unwrap();
+        let id = tx.accept_pending(&content, std::slice::from_ref(target), &world.event()).await.unwrap();
+        tx.commit_known(&id).await.unwrap();
+    }
+    sqlx::raw_sql("delete from contents where content_id = (select min(content_id) from contents)")
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(expand(&world).await, 1);
+    assert_eq!(world.number("select count(*) from pending_deliveries").await, 1);
+    assert_eq!(entries(&world, &to[1]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_delivery_to_mailboxes_that_all_vanished_is_left_to_the_sweeper() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let content = world.content(&[b"for nobody"]).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let id = tx.accept_pending(&content, &to, &world.event()).await.unwrap();
+    tx.commit_known(&id).await.unwrap();
+    sqlx::raw_sql("delete from folders; delete from counters")
+        .execute(&mut world.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(expand(&world).await, 0);
+    assert_eq!(world.store.sweep(world.now).await.unwrap().contents_condemned, 1);
 }
 
 #[tokio::test]
