@@ -23,7 +23,7 @@ pub struct FolderRow {
     pub flags_modseq: ModSeq,
 }
 
-pub(crate) type Columns = (i64, String, Option<String>, i64, i64, i64, i64, i64);
+type Columns = (i64, String, Option<String>, i64, i64, i64, i64, i64);
 
 /// The account's state that every use of a folder is checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
