@@ -2,15 +2,16 @@
 //!
 //! Knows neither engine nor sockets: a [`Desk`] decides and takes the content, the stream is anything. Invariants: replies
 //! are written before more is read, together where the client pipelines; nothing read before a TLS handshake is used after it;
-//! a message whose end has been read is decided upon even while shutting down.
+//! a message whose end has been read is decided upon even while shutting down. How long is waited: `patience.rs`.
 
-use crate::limits::{LINGER_MAX, Limits, READ_BYTES};
-use proto::smtp::{Answer, Closing, Phase, Request, Session, Step};
+use crate::limits::{DRAIN_WRITE_MAX, LINGER_MAX, Limits, READ_BYTES};
+use crate::patience::Patience;
+use proto::smtp::{Answer, Request, Session, Step};
 use std::future::Future;
 use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Decides what is not SMTP's to decide, and keeps what was decided until the transaction ends.
@@ -37,6 +38,9 @@ pub(crate) struct Conversation<'a, S, D> {
     pub(crate) session: &'a mut Session,
     pub(crate) desk: &'a mut D,
     pub(crate) limits: &'a Limits,
+    pub(crate) patience: &'a mut Patience,
+    /// Refusals are not slowed down: the peer is known, and passes on what others ask.
+    pub(crate) trusted: bool,
     pub(crate) shutdown: &'a CancellationToken,
 }
 
@@ -67,7 +71,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
     pub(crate) async fn run(mut self) -> io::Result<Outcome> {
         let mut buffer = vec![0; READ_BYTES];
         let mut unread = 0..0;
-        let mut started = None;
         loop {
             let mut input = buffer.get(unread.clone()).unwrap_or_default();
             let before = input.len();
@@ -76,12 +79,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
             match step {
                 Step::Content(bytes) => self.desk.content(bytes).await,
                 Step::Ask(request) => self.ask(request).await?,
-                Step::Reset => self.desk.reset(),
+                Step::Reset => {
+                    self.desk.reset();
+                    self.patience.transaction_over();
+                }
                 Step::Flush => self.flush().await?,
                 Step::Read => {
                     self.flush().await?;
-                    started = self.session.in_transaction().then(|| started.unwrap_or_else(Instant::now));
-                    unread = 0..self.read(&mut buffer, started).await?;
+                    unread = 0..self.read(&mut buffer).await?;
+                    continue;
                 }
                 Step::StartTls => {
                     self.flush().await?;
@@ -93,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
                     return Ok(Outcome::Closed);
                 }
             }
+            self.patience.progress();
         }
     }
 
@@ -101,23 +108,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
         if matches!(request, Request::Deliver(_) | Request::LogIn(_)) {
             self.flush().await?;
         }
+        let recipient = matches!(request, Request::Recipient(_));
         let answer = self.desk.answer(request).await;
+        if recipient && matches!(answer, Answer::Refuse(_)) {
+            self.slow_down().await?;
+        }
         self.session.answer(answer);
         Ok(())
     }
 
+    /// Holds back a recipient's refusal when there were many: who tries out addresses is to get few answers.
+    async fn slow_down(&mut self) -> io::Result<()> {
+        if self.trusted || self.session.refused_recipients() < self.limits.refusals_at_once {
+            return Ok(());
+        }
+        // Else a client that pipelines would hear nothing for as long as all its refusals take.
+        self.flush().await?;
+        tokio::select! {
+            () = sleep(self.limits.refusal_pause) => {}
+            () = self.shutdown.cancelled() => {}
+        }
+        Ok(())
+    }
+
     /// Octets read; 0 when there is something else to do than to wait: time is up, or the server shuts down.
-    async fn read(&mut self, buffer: &mut [u8], started: Option<Instant>) -> io::Result<usize> {
-        let idle = match self.session.phase() {
-            Phase::Command => self.limits.command_idle,
-            Phase::Content => self.limits.content_idle,
-        };
-        let idle_end = Instant::now() + idle;
-        let transaction_end = started.map(|started| started + self.limits.transaction);
-        let (end, why) = match transaction_end {
-            Some(end) if end < idle_end => (end, Closing::TooLong),
-            _ => (idle_end, Closing::Idle),
-        };
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (end, why) = self.patience.end(self.session, self.limits);
+        // A peer whose next bytes are always there already would never be found late.
+        if end <= Instant::now() {
+            self.session.end(why);
+            return Ok(0);
+        }
         // Told once: after that only time ends the wait for a transaction to finish.
         if self.shutdown.is_cancelled() && !self.session.is_draining() {
             self.session.drain();
@@ -149,7 +170,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
             self.stream.write_all(&output).await?;
             self.stream.flush().await
         };
-        within(self.limits.write, written).await
+        let drained = async {
+            self.shutdown.cancelled().await;
+            sleep(DRAIN_WRITE_MAX).await;
+        };
+        tokio::select! {
+            biased;
+            written = within(self.limits.write, written) => written?,
+            () = drained => return Err(io::ErrorKind::TimedOut.into()),
+        }
+        self.patience.progress();
+        Ok(())
     }
 
     /// Says that nothing more comes, and lets the peer do the same.
@@ -172,3 +203,7 @@ pub(crate) async fn within<T>(time: Duration, work: impl Future<Output = io::Res
 #[cfg(test)]
 #[path = "conversation_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "patience_tests.rs"]
+mod patience_tests;

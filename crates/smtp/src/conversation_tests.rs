@@ -1,17 +1,17 @@
 //! The loop without an engine: time stands still and jumps when everybody waits.
 
 use super::*;
-use proto::smtp::{Reply, Role, Settings};
+use proto::smtp::{Recipient, Reply, Role, Settings};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::{DuplexStream, ReadBuf, duplex};
 
-/// Says yes to everything, and takes as long over a delivery as it is told.
+/// Says yes to everything but recipients like `no7@…`, and takes as long over a delivery as it is told.
 #[derive(Debug, Default)]
-struct Yes {
+pub(super) struct Yes {
     content: Vec<u8>,
-    delivered: Arc<Mutex<Vec<Vec<u8>>>>,
+    pub(super) delivered: Arc<Mutex<Vec<Vec<u8>>>>,
     work: Duration,
 }
 
@@ -22,7 +22,12 @@ impl Desk for Yes {
             self.delivered.lock().unwrap().push(std::mem::take(&mut self.content));
             return Answer::Delivered(vec![Reply::new(250, (0, 0), "Taken")]);
         }
-        Answer::Accept
+        match request {
+            Request::Recipient(Recipient::Mailbox(mailbox)) if mailbox.local().starts_with("no") => {
+                Answer::Refuse(Reply::new(550, (1, 1), "No"))
+            }
+            _ => Answer::Accept,
+        }
     }
 
     async fn content(&mut self, bytes: &[u8]) {
@@ -34,10 +39,10 @@ impl Desk for Yes {
     }
 }
 
-fn session() -> Session {
+pub(super) fn session(role: Role) -> Session {
     Session::new(
         Settings {
-            role: Role::Smtp,
+            role,
             hostname: "mx.demo.vn".to_owned(),
             message_bytes_max: 1 << 20,
             starttls: true,
@@ -49,7 +54,7 @@ fn session() -> Session {
 
 /// Runs one conversation against `client`, which gets the other end and the shutdown switch.
 async fn talk<F>(
-    mut desk: Yes,
+    desk: Yes,
     limits: Limits,
     patient: bool,
     client: impl FnOnce(DuplexStream, CancellationToken) -> F,
@@ -57,15 +62,30 @@ async fn talk<F>(
 where
     F: Future<Output = ()>,
 {
+    talk_as(session(Role::Smtp), desk, limits, (patient, false), client).await
+}
+
+/// The same with any session; `patient` and `trusted` as the conversation has them.
+pub(super) async fn talk_as<F>(
+    mut session: Session,
+    mut desk: Yes,
+    limits: Limits,
+    (patient, trusted): (bool, bool),
+    client: impl FnOnce(DuplexStream, CancellationToken) -> F,
+) -> io::Result<Outcome>
+where
+    F: Future<Output = ()>,
+{
     let (ours, mut theirs) = duplex(256);
     let shutdown = CancellationToken::new();
-    let mut session = session();
     let served = async {
         let mut conversation = Conversation {
             stream: &mut theirs,
             session: &mut session,
             desk: &mut desk,
             limits: &limits,
+            patience: &mut Patience::new(),
+            trusted,
             shutdown: &shutdown,
         };
         conversation.greet(patient).await?;
@@ -76,7 +96,7 @@ where
 }
 
 /// Sends and reads until the last line begins with `code`.
-async fn say(stream: &mut DuplexStream, text: &str, code: &str) -> String {
+pub(super) async fn say(stream: &mut DuplexStream, text: &str, code: &str) -> String {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut said = Vec::new();
     loop {
@@ -91,7 +111,7 @@ async fn say(stream: &mut DuplexStream, text: &str, code: &str) -> String {
     }
 }
 
-async fn rest(mut stream: DuplexStream) -> String {
+pub(super) async fn rest(mut stream: DuplexStream) -> String {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     text
@@ -99,7 +119,7 @@ async fn rest(mut stream: DuplexStream) -> String {
 
 const ENVELOPE: &str = "MAIL FROM:<a@b.vn>\r\nRCPT TO:<an@demo.vn>\r\nDATA\r\n";
 
-async fn until_data(stream: &mut DuplexStream) {
+pub(super) async fn until_data(stream: &mut DuplexStream) {
     say(stream, "", "220 ").await;
     say(stream, "EHLO c\r\n", "250 ").await;
     say(stream, ENVELOPE, "354 ").await;
@@ -272,13 +292,15 @@ async fn pipelined_replies_share_a_write() {
     let (mut ours, theirs) = duplex(8_192);
     let writes = Arc::new(Mutex::new(Vec::new()));
     let mut stream = Counted(theirs, Arc::clone(&writes));
-    let (mut session, mut desk) = (session(), Yes::default());
+    let (mut session, mut desk) = (session(Role::Smtp), Yes::default());
     let (limits, shutdown) = (Limits::default(), CancellationToken::new());
     let mut conversation = Conversation {
         stream: &mut stream,
         session: &mut session,
         desk: &mut desk,
         limits: &limits,
+        patience: &mut Patience::new(),
+        trusted: false,
         shutdown: &shutdown,
     };
     let client = async {

@@ -4,6 +4,7 @@
 //! never waits, so two half-arrived messages cannot wait for each other.
 
 use crate::limits::Limits;
+use proto::smtp::Role;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,6 +59,11 @@ impl Gate {
     /// Limits per address do not apply to `peer`.
     pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
         self.limits.exempt.iter().any(|network| network.contains(peer))
+    }
+
+    /// LMTP's neighbours, and whoever no limit per address applies to.
+    pub(crate) fn is_trusted(&self, peer: IpAddr, role: Role) -> bool {
+        role == Role::Lmtp || self.is_exempt(peer)
     }
 
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Full> {

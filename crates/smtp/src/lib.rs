@@ -9,6 +9,7 @@ mod desk;
 mod gate;
 mod limits;
 mod listener;
+mod patience;
 mod replies;
 mod serve;
 

@@ -16,12 +16,19 @@ pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
 /// a reset that can overtake the reply.
 pub(crate) const LINGER_MAX: Duration = Duration::from_secs(2);
 
+/// While the server shuts down: for the next piece of a transaction that is open. A peer that means to end it does so
+/// at once, and a silent one must not use up the time that the shutdown has for all.
+pub(crate) const DRAIN_IDLE_MAX: Duration = Duration::from_secs(3);
+
+/// While the server shuts down: for a write that the peer does not take.
+pub(crate) const DRAIN_WRITE_MAX: Duration = Duration::from_secs(2);
+
 /// What the listeners of one node allow together, and how long a session may take.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// What a session may do: recipients, errors, commands.
     pub session: proto::smtp::Limits,
-    /// Between commands. RFC 5321 4.5.3.2.7: at least five minutes.
+    /// For a whole command, from the reply before it. RFC 5321 4.5.3.2.7: at least five minutes.
     pub command_idle: Duration,
     /// Between two pieces of a message. RFC 5321 4.5.3.2.5 has clients wait three minutes for a block to be taken; a
     /// province's worst lines get twice the five of a command.
@@ -30,6 +37,18 @@ pub struct Limits {
     pub write: Duration,
     /// From MAIL to the end of its content: 70 MB at 20 KB/s. A peer that drips a byte a minute is not waited for.
     pub transaction: Duration,
+    /// Without an accepted message, from the greeting or the last one; not while content comes. Twice the longest wait for
+    /// a command: a sender that keeps connections open for its next message is not cut off, a peer that only holds one is.
+    pub without_message: Duration,
+    /// From the connection to the login on the submission ports: a mail program logs in within seconds, over a
+    /// province's worst lines within one minute.
+    pub login: Duration,
+    /// Recipients that are refused as fast as they are asked for, since the last accepted message; a person's address book
+    /// has fewer dead entries than that in one message.
+    pub refusals_at_once: u32,
+    /// Before each further refusal. With the 1,000 of a session that is under seven minutes, so that a long list gone stale
+    /// still gets through before [`Limits::without_message`]; a dictionary does not get far.
+    pub refusal_pause: Duration,
     /// Waiting for early talkers before the greeting on port 25; zero still catches what has come already.
     pub greeting_pause: Duration,
     /// Connections of one IPv4 address or one IPv6 /64: a busy relay opens 20 to 50.
@@ -51,6 +70,10 @@ impl Default for Limits {
             content_idle: Duration::from_secs(10 * 60),
             write: Duration::from_secs(5 * 60),
             transaction: Duration::from_secs(60 * 60),
+            without_message: Duration::from_secs(10 * 60),
+            login: Duration::from_secs(3 * 60),
+            refusals_at_once: 20,
+            refusal_pause: Duration::from_millis(400),
             greeting_pause: Duration::ZERO,
             connections_per_address: 100,
             connections: 5_000,

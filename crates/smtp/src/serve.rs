@@ -4,6 +4,7 @@ use crate::conversation::{Conversation, Outcome, within};
 use crate::desk::EngineDesk;
 use crate::gate::Gate;
 use crate::limits::HANDSHAKE_MAX;
+use crate::patience::Patience;
 use engine::{Engine, Origin, Protocol};
 use proto::smtp::{Role, Session, Settings};
 use rustls::ServerConfig;
@@ -65,6 +66,8 @@ struct Connection<'a> {
     shutdown: &'a CancellationToken,
     desk: EngineDesk,
     session: Session,
+    patience: Patience,
+    trusted: bool,
     /// Whoever speaks first is refused.
     patient: bool,
 }
@@ -79,12 +82,15 @@ impl<'a> Connection<'a> {
             limits: door.gate.limits().session,
         };
         let implicit = matches!(door.tls, Tls::Implicit(_));
+        let trusted = door.gate.is_trusted(origin.remote, door.role);
         Self {
             door,
             shutdown,
             desk: EngineDesk::new(door.engine.clone(), Arc::clone(&door.gate), origin),
             session: Session::new(settings, implicit),
-            patient: door.role == Role::Smtp && !implicit && !door.gate.is_exempt(origin.remote),
+            patience: Patience::new(),
+            trusted,
+            patient: door.role == Role::Smtp && !implicit && !trusted,
         }
     }
 
@@ -128,6 +134,8 @@ impl<'a> Connection<'a> {
             session: &mut self.session,
             desk: &mut self.desk,
             limits: self.door.gate.limits(),
+            patience: &mut self.patience,
+            trusted: self.trusted,
             shutdown: self.shutdown,
         };
         if first {
