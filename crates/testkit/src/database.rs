@@ -69,6 +69,18 @@ pub async fn empty_database() -> TestDatabase {
     clone(&cluster, connection, "template0").await
 }
 
+impl TestDatabase {
+    /// Runs a statement as a superuser: for what happens to a database behind the server's back.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn run(&self, statement: &str) {
+        let mut connection = connect(&self.superuser_url).await;
+        run(&mut connection, statement.to_owned()).await;
+        let _ = connection.close().await;
+    }
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (url, name) = (self.maintenance_url.clone(), self.name.clone());

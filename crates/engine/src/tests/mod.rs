@@ -1,6 +1,7 @@
 //! Use cases against a real Postgres, a clock that stands still and dice that count.
 
 mod deliver;
+mod failover;
 mod folders;
 mod identity;
 mod mailbox;
@@ -37,7 +38,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) clock: Arc<FixedClock>,
     pub(crate) store: Store,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
     spool: tempfile::TempDir,
 }
 
@@ -52,7 +53,7 @@ impl World {
         let clock = Arc::new(FixedClock::new(start));
         let engine = Engine::new(store.clone(), settings, clock.clone(), Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
-        let world = Self { engine, clock, store, _database: database, spool };
+        let world = Self { engine, clock, store, database, spool };
         let domain = DomainName::new("demo.gov.vn").unwrap();
         world.engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
         world
