@@ -19,6 +19,8 @@ pub(crate) struct EngineDesk {
     /// Version and cipher suite, once TLS is on.
     pub(crate) tls: Option<String>,
     principal: Option<Principal>,
+    /// Recipients refused, and why; told once, at the end.
+    refused: Vec<(RecipientError, u32)>,
     envelope: Envelope,
 }
 
@@ -41,7 +43,29 @@ struct Arriving {
 
 impl EngineDesk {
     pub(crate) fn new(engine: Engine, gate: Arc<Gate>, origin: Origin) -> Self {
-        Self { engine, gate, origin, tls: None, principal: None, envelope: Envelope::default() }
+        Self {
+            engine,
+            gate,
+            origin,
+            tls: None,
+            principal: None,
+            refused: Vec::new(),
+            envelope: Envelope::default(),
+        }
+    }
+
+    fn count_refusal(&mut self, error: RecipientError) {
+        match self.refused.iter_mut().find(|(kind, _)| *kind == error) {
+            Some((_, count)) => *count = count.saturating_add(1),
+            None => self.refused.push((error, 1)),
+        }
+    }
+
+    /// One line for each reason, not one for each recipient: who tries out thousands must not fill the log.
+    pub(crate) fn log_refusals(&self) {
+        for (error, count) in &self.refused {
+            tracing::info!(%error, count, "recipients refused");
+        }
     }
 
     async fn log_in(&mut self, user: &str, password: &str) -> Answer {
@@ -91,7 +115,8 @@ impl EngineDesk {
                 Answer::Accept
             }
             Err(error) => {
-                tracing::info!(%error, "recipient refused");
+                tracing::debug!(%error, "recipient refused");
+                self.count_refusal(error);
                 Answer::Refuse(replies::recipient(error, self.principal.is_some()))
             }
         }

@@ -1,9 +1,10 @@
 //! What all SMTP listeners of a node share: how many connections there are, and how many octets are arriving.
 //!
 //! Invariants: a [`Place`] and a [`Reservation`] are given back when they are dropped, whatever ended the session; asking
-//! never waits, so two half-arrived messages cannot wait for each other.
+//! never waits, so two half-arrived messages cannot wait for each other; strangers on one kind of port cannot take the
+//! places of another's, nor those of trusted peers.
 
-use crate::limits::Limits;
+use crate::limits::{Limits, MAIL_SHARE_PERCENT, SUBMISSION_SHARE_PERCENT};
 use proto::smtp::Role;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,6 +22,10 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct Connections {
     total: u32,
+    /// Of these, strangers on port 25.
+    mail: u32,
+    /// Of these, strangers on the submission ports.
+    submission: u32,
     by_address: HashMap<IpAddr, u32>,
 }
 
@@ -36,6 +41,8 @@ pub(crate) enum Full {
 pub(crate) struct Place {
     gate: Arc<Gate>,
     address: IpAddr,
+    /// Where a stranger has come in; `None`: a trusted peer.
+    door: Option<Role>,
 }
 
 /// Octets of one message that count as arriving.
@@ -66,8 +73,9 @@ impl Gate {
         role == Role::Lmtp || self.is_exempt(peer)
     }
 
-    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Result<Place, Full> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr, role: Role) -> Result<Place, Full> {
         let address = counted_address(peer);
+        let door = (!self.is_trusted(peer, role)).then_some(role);
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.total >= self.limits.connections {
             return Err(Full::Server);
@@ -76,9 +84,17 @@ impl Gate {
         if own >= self.limits.connections_per_address && !self.is_exempt(peer) {
             return Err(Full::Address);
         }
+        if let Some((count, percent)) = connections.share(door) {
+            // At least one, however low the operator sets the limit.
+            let count_max = u64::from(self.limits.connections) * u64::from(percent) / 100;
+            if u64::from(*count) >= count_max.max(1) {
+                return Err(Full::Server);
+            }
+            *count += 1;
+        }
         connections.total += 1;
         connections.by_address.insert(address, own + 1);
-        Ok(Place { gate: Arc::clone(self), address })
+        Ok(Place { gate: Arc::clone(self), address, door })
     }
 
     /// Begins a message, if one of `expected` octets would fit now. Only octets that came are counted, so that nobody
@@ -87,6 +103,17 @@ impl Gate {
         let used = self.bytes.load(Ordering::Relaxed);
         let fits = used.saturating_add(expected.max(1)) <= self.limits.bytes_in_flight;
         fits.then(|| Reservation { gate: Arc::clone(self), bytes: 0 })
+    }
+}
+
+impl Connections {
+    /// The strangers who came in at `door`, and how many percent of all places they may take.
+    fn share(&mut self, door: Option<Role>) -> Option<(&mut u32, u32)> {
+        match door {
+            Some(Role::Smtp) => Some((&mut self.mail, MAIL_SHARE_PERCENT)),
+            Some(Role::Submission) => Some((&mut self.submission, SUBMISSION_SHARE_PERCENT)),
+            Some(Role::Lmtp) | None => None,
+        }
     }
 }
 
@@ -113,6 +140,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut connections = self.gate.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.total = connections.total.saturating_sub(1);
+        if let Some((count, _)) = connections.share(self.door) {
+            *count = count.saturating_sub(1);
+        }
         if let Some(own) = connections.by_address.get_mut(&self.address) {
             *own = own.saturating_sub(1);
             if *own == 0 {
@@ -142,11 +172,11 @@ mod tests {
     fn connections_are_counted_and_given_back() {
         let gate = gate(Limits {
             connections_per_address: 1,
-            connections: 4,
+            connections: 5,
             exempt: vec!["127.0.0.0/8".parse().unwrap()],
             ..Limits::default()
         });
-        let enter = |address: &str| gate.enter(address.parse().unwrap());
+        let enter = |address: &str| gate.enter(address.parse().unwrap(), Role::Smtp);
         let first = enter("192.0.2.1").unwrap();
         assert_eq!(enter("192.0.2.1").unwrap_err(), Full::Address);
         assert_eq!(enter("::ffff:192.0.2.1").unwrap_err(), Full::Address);
@@ -154,10 +184,45 @@ mod tests {
         assert_eq!(enter("2001:db8::2").unwrap_err(), Full::Address);
         let _third = enter("127.0.0.1").unwrap();
         let fourth = enter("127.0.0.1").unwrap();
+        let _fifth = enter("127.0.0.1").unwrap();
         assert_eq!(enter("192.0.2.9").unwrap_err(), Full::Server);
         drop((first, fourth));
         let _again = enter("192.0.2.1").unwrap();
         assert_eq!(gate.connections.lock().unwrap().by_address.len(), 3);
+    }
+
+    /// However many strangers hold port 25, users can send, and trusted peers too.
+    #[test]
+    fn no_port_takes_the_places_of_another() {
+        let gate = gate(Limits {
+            connections_per_address: 100,
+            connections: 10,
+            exempt: vec!["127.0.0.0/8".parse().unwrap()],
+            ..Limits::default()
+        });
+        let enter = |address: [u8; 4], role| gate.enter(address.into(), role);
+        let (stranger, known) = ([192, 0, 2, 1], [127, 0, 0, 1]);
+        let mut mail: Vec<_> = (0..6).map(|_| enter(stranger, Role::Smtp).unwrap()).collect();
+        assert_eq!(enter(stranger, Role::Smtp).unwrap_err(), Full::Server);
+        let submission: Vec<_> = (0..3).map(|_| enter(stranger, Role::Submission).unwrap()).collect();
+        assert_eq!(enter(stranger, Role::Submission).unwrap_err(), Full::Server);
+        let trusted = enter(known, Role::Smtp).unwrap();
+        assert_eq!(enter(known, Role::Smtp).unwrap_err(), Full::Server);
+        drop(trusted);
+        let _lmtp = enter(stranger, Role::Lmtp).unwrap();
+        mail.pop();
+        mail.push(enter(stranger, Role::Smtp).unwrap());
+        drop((mail, submission));
+        let connections = gate.connections.lock().unwrap();
+        assert_eq!((connections.total, connections.mail, connections.submission), (1, 0, 0));
+    }
+
+    /// A limit too low to be shared still lets everybody in.
+    #[test]
+    fn each_port_has_a_place() {
+        let gate = gate(Limits { connections: 2, ..Limits::default() });
+        let _submission = gate.enter([192, 0, 2, 1].into(), Role::Submission).unwrap();
+        let _mail = gate.enter([192, 0, 2, 2].into(), Role::Smtp).unwrap();
     }
 
     #[test]

@@ -23,6 +23,12 @@ pub(crate) const DRAIN_IDLE_MAX: Duration = Duration::from_secs(3);
 /// While the server shuts down: for a write that the peer does not take.
 pub(crate) const DRAIN_WRITE_MAX: Duration = Duration::from_secs(2);
 
+/// Of all connections, in percent, those that strangers may hold on port 25: who fills these leaves room for users.
+pub(crate) const MAIL_SHARE_PERCENT: u32 = 60;
+
+/// The same for the submission ports, where anybody can connect as well. The rest is for trusted peers.
+pub(crate) const SUBMISSION_SHARE_PERCENT: u32 = 30;
+
 /// What the listeners of one node allow together, and how long a session may take.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -53,7 +59,8 @@ pub struct Limits {
     pub greeting_pause: Duration,
     /// Connections of one IPv4 address or one IPv6 /64: a busy relay opens 20 to 50.
     pub connections_per_address: u32,
-    /// Connections of everybody: at some 40 KB each, 200 MB.
+    /// Connections of everybody: at some 40 KB each, 200 MB. Strangers on port 25 get three in five of them, on the submission
+    /// ports three in ten.
     pub connections: u32,
     /// Octets of messages that are arriving and not yet in the database: they are on the spool's disk. 64 senders of
     /// 70 MB at once fit in half of it.

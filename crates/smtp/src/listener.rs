@@ -41,7 +41,7 @@ fn admit(
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) {
-    let place = match door.gate.enter(peer.ip()) {
+    let place = match door.gate.enter(peer.ip(), door.role) {
         Ok(place) => place,
         Err(full) => return refuse(&stream, peer, full),
     };

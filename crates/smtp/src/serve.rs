@@ -52,7 +52,10 @@ where
         tracing::info_span!("smtp", trace = origin.trace_text(), peer = %origin.remote, role = ?door.role);
     let served = async {
         tracing::debug!("connected");
-        match Connection::new(door, origin, shutdown).run(stream).await {
+        let mut connection = Connection::new(door, origin, shutdown);
+        let ended = connection.run(stream).await;
+        connection.desk.log_refusals();
+        match ended {
             Ok(()) => tracing::debug!("closed"),
             // Peers vanish, stall and fail handshakes all day long: worth a line only to whoever looks for it.
             Err(error) => tracing::debug!(%error, "connection lost"),
@@ -94,7 +97,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    async fn run<S>(mut self, mut stream: S) -> io::Result<()>
+    async fn run<S>(&mut self, mut stream: S) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
