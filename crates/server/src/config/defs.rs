@@ -286,7 +286,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         kind: "whole number",
         fallback: Fallback::Value("5000"),
         example: "5000",
-        doc: "Open connections of all smtp, submission and lmtp listeners together, at about 40 KB each; further ones get a temporary refusal.",
+        doc: "Open connections of all smtp, submission and lmtp listeners together, at about 40 KB each; further ones get a temporary refusal. Strangers get at most 60 % of them on smtp and 30 % on submission; the rest is for lmtp and exempt networks.",
         set: |config, value| put(&mut config.limits.smtp_connections, read_number(value, 1, CONNECTIONS_MAX)),
     },
     Definition {
