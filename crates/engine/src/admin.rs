@@ -97,6 +97,10 @@ pub enum AdminError {
     UnitExists,
     #[error("the address is taken, or was once somebody's")]
     AddressTaken,
+    #[error(
+        "{0} is not an address everybody can write: letters without marks, digits and . _ - before the @"
+    )]
+    OddAddress(Address),
     #[error("there is no mailbox {0}")]
     NoSuchMailbox(Address),
     #[error("{0}")]
@@ -124,6 +128,10 @@ impl From<store::Error> for AdminError {
 fn check_name(name: &str) -> Result<(), AdminError> {
     let fits = (1..=DISPLAY_NAME_CHARS_MAX).contains(&name.chars().count());
     if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(AdminError::BadName) }
+}
+
+fn check_address(address: &Address) -> Result<(), AdminError> {
+    if address.is_plain() { Ok(()) } else { Err(AdminError::OddAddress(address.clone())) }
 }
 
 fn check_password(password: &str) -> Result<(), AdminError> {
@@ -177,6 +185,7 @@ impl Engine {
     /// # Errors
     /// See [`AdminError`]; nothing is made then.
     pub async fn add_mailbox(&self, actor: &Actor, new: &NewMailbox) -> Result<MailboxAdded, AdminError> {
+        check_address(&new.address)?;
         check_name(&new.display_name)?;
         let domain = self.domain_id(new.address.domain()).await?;
         let unit = self.unit_id(domain, new.unit.as_deref()).await?;
@@ -259,6 +268,7 @@ impl Engine {
         alias: &Address,
         mailbox: &Address,
     ) -> Result<(), AdminError> {
+        check_address(alias)?;
         self.domain_id(alias.domain()).await?;
         let login =
             self.0.store.login(mailbox).await?.ok_or_else(|| AdminError::NoSuchMailbox(mailbox.clone()))?;

@@ -87,6 +87,15 @@ impl Address {
         &self.domain
     }
 
+    /// Is it an address that every mail program can write: a dot-atom of ASCII (RFC 5321 4.1.2 Dot-string), no quotes
+    /// needed? Mail is taken for others too, but none is given to a mailbox of ours.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
+        let local = self.local.split('.').all(|part| !part.is_empty() && part.chars().all(atom));
+        local && self.domain.as_str().is_ascii()
+    }
+
     /// `user+tag@domain` is `user@domain` where the whole has no mailbox of its own (RFC 5233).
     #[must_use]
     pub fn without_tag(&self) -> Option<Self> {
@@ -125,6 +134,23 @@ mod tests {
         let composed: Address = "đào@demo.gov.vn".parse().unwrap();
         let decomposed: Address = "đa\u{300}o@demo.gov.vn".parse().unwrap();
         assert_eq!(composed, decomposed);
+    }
+
+    #[test]
+    fn plain_addresses_need_no_quotes() {
+        for (address, plain) in [
+            ("an@demo.gov.vn", true),
+            ("n.t.binh+viec@demo.gov.vn", true),
+            ("an@@demo.gov.vn", false),
+            ("a b@demo.gov.vn", false),
+            ("a..b@demo.gov.vn", false),
+            (".b@demo.gov.vn", false),
+            ("a,b@demo.gov.vn", false),
+            ("\"q\"@demo.gov.vn", false),
+            ("đào@demo.gov.vn", false),
+        ] {
+            assert_eq!(address.parse::<Address>().unwrap().is_plain(), plain, "{address}");
+        }
     }
 
     #[test]

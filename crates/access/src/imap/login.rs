@@ -48,7 +48,8 @@ pub(crate) async fn check(
                 LoginError::Denied => denied(),
                 LoginError::Locked => Reply::no("This mailbox is locked").code(Code::ContactAdmin),
                 LoginError::PasswordChangeRequired => {
-                    Reply::no("Change your password on the web first").code(Code::Expired)
+                    Reply::no("Your password must be changed first; ask your administrator")
+                        .code(Code::Expired)
                 }
                 LoginError::TooManyAttempts => Reply::no("Too many attempts, wait a while").code(Code::Limit),
                 LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),

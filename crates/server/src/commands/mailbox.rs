@@ -10,6 +10,7 @@ use engine::{MailboxDetail, NewMailbox};
 use model::{Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 /// Mailboxes read at once while listing.
 const PAGE: u32 = 1_000;
@@ -119,11 +120,22 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
 }
 
 async fn delete(session: &Session, address: &Address) -> Result<()> {
+    if std::io::stdin().is_terminal() && !is_sure(address)? {
+        bail!("{address} is kept");
+    }
     if !session.node.engine.delete_mailbox(&session.actor, address).await? {
         return Err(unknown(address));
     }
     session
         .answer(&json!({ "address": address.to_string(), "deleted": true }), &format!("{address} is deleted"))
+}
+
+/// Asks a person at a terminal; a script is taken at its word.
+fn is_sure(address: &Address) -> Result<bool> {
+    eprint!("Delete {address} with all its mail, for good? Its address is never given out again. [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("the answer cannot be read")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "c" | "có"))
 }
 
 async fn set_password(

@@ -52,8 +52,7 @@ pub(super) fn data_dir(directory: &Path, ids: Ids) -> Result<()> {
     if owner != ids.user {
         if owner != 0 || !is_empty_or_ours(&opened)? {
             bail!(
-                "data_dir {shown} is neither empty nor a data directory of root's: choose another data_dir, \
-                 or run chown -R {USER}: {shown} if it is right"
+                "data_dir {shown} is neither empty nor a data directory of root's: choose another data_dir"
             );
         }
         give_data_dir(&opened, ids).with_context(|| format!("cannot hand {shown} to user {USER}"))?;
