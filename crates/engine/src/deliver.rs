@@ -105,17 +105,19 @@ impl Engine {
         format!("{:016X}", u64::from_be_bytes(bytes))
     }
 
-    /// Every From address of a submitted message must be its sender's.
+    /// Every From and Sender address of a submitted message must be its sender's.
     async fn check_from(&self, who: &Principal, facts: &Facts) -> Result<(), DeliverError> {
         // Before the list of addresses is so long that what is behind its end was not read.
-        if facts.envelope.from.len() > FROM_MAX {
+        let (from, sender) = (&facts.envelope.from, &facts.envelope.sender);
+        if from.len() > FROM_MAX || sender.len() > FROM_MAX {
             return Err(DeliverError::FromTooMany);
         }
-        let addresses: BTreeSet<String> =
-            facts.envelope.from.iter().filter_map(proto::mime::MailAddress::address).collect();
-        if addresses.is_empty() {
+        if !from.iter().any(|author| author.address().is_some()) {
             return Err(DeliverError::FromMissing);
         }
+        // Sender too: mail programs show it as "on behalf of".
+        let addresses: BTreeSet<String> =
+            from.iter().chain(sender).filter_map(proto::mime::MailAddress::address).collect();
         for text in addresses {
             let Ok(address) = text.parse::<Address>() else { return Err(DeliverError::FromNotYours(text)) };
             match self.check_sender(who, &address).await {

@@ -142,6 +142,9 @@ async fn nobody_submits_as_somebody_else() {
         let refused = check(&format!("From: {forged}\r\n")).await.unwrap_err();
         assert_eq!(refused, DeliverError::FromNotYours("binh@demo.gov.vn".into()), "{forged}");
     }
+    let behalf = check("From: an@demo.gov.vn\r\nSender: binh@demo.gov.vn\r\n").await.unwrap_err();
+    assert_eq!(behalf, DeliverError::FromNotYours("binh@demo.gov.vn".into()));
+    assert_eq!(check("From: an@demo.gov.vn\r\nSender: an+x@demo.gov.vn\r\n").await, Ok(()));
     let many: Vec<String> = (0..51).map(|n| format!("an+{n}@demo.gov.vn")).collect();
     assert_eq!(check(&format!("From: {}\r\n", many.join(",\r\n "))).await, Err(DeliverError::FromTooMany));
     // Two From fields: a client may show either (RFC 5322 3.6 allows one).
