@@ -6,7 +6,7 @@ use super::{Repo, product_code};
 const EMPTY_NAMES: &[&str] = &["common", "util", "utils", "helper", "helpers", "misc"];
 
 /// Directories of the machine somebody happened to work on.
-const MACHINE_PATHS: &[&str] = &["/home/", "/root/", "/work/", "/workspace/"];
+const MACHINE_PATHS: &[&str] = &["/home/", "/root/", "/workspace/"];
 
 /// This file names what it forbids.
 const EXEMPT: &str = "crates/testkit/tests/tidy/words.rs";
@@ -79,14 +79,14 @@ fn check_migrations(repo: &Repo, findings: &mut Vec<String>) {
 #[test]
 fn finds_wrong_words() {
     let repo = Repo::of(&[
-        ("README.md", "See /work/main and frame/work/on.\n"),
+        ("README.md", "See /home/an/main and frame/home/on.\n"),
         ("crates/a/src/b.rs", "//! b\n// TODO\nfn get_x(&self) {}\n\n#[cfg(test)]\nfn get_y(&self) {}\n"),
         ("crates/a/src/utils.rs", "use x;\n"),
         ("migrations/0001_a.sql", "-- why\n"),
         ("migrations/0003_b.sql", "create table x ();\n"),
     ]);
     let expected = [
-        "README.md:1: /work/ is a place on one machine",
+        "README.md:1: /home/ is a place on one machine",
         "crates/a/src/b.rs:2: TODO may not stay",
         "crates/a/src/b.rs:3: no get_: a name says what it gives",
         "crates/a/src/utils.rs: does not open with what it is for (//!)",
