@@ -81,12 +81,25 @@ pub(super) fn id(c: &mut Cursor<'_>) -> Result<Command> {
             Some(_) => Err(Fault::bad("List or NIL expected")),
         };
     }
-    let pairs = c.list(ID_PAIRS_MAX, true, |c| {
+    c.expect(b'(', "List expected")?;
+    let mut pairs = Vec::new();
+    loop {
+        // aioimaplib writes `( "name" "aioimaplib" )`, and no client can be the worse for it.
+        while c.eat(b' ') {}
+        if c.eat(b')') {
+            break;
+        }
+        if pairs.len() >= ID_PAIRS_MAX {
+            return Err(Fault::bad("List too long"));
+        }
         let field = String::from_utf8_lossy(&c.string()?).into_owned();
         c.sp()?;
         let value = c.nstring()?.map(|value| String::from_utf8_lossy(&value).into_owned());
-        Ok((field, value))
-    })?;
+        pairs.push((field, value));
+        if c.peek() != Some(b')') {
+            c.sp()?;
+        }
+    }
     Ok(Command::Id(pairs))
 }
 

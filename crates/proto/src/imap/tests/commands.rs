@@ -109,7 +109,14 @@ fn session_extensions() {
         command(r#"ID ("name" "sodr" "version" "19.34" "vendor" NIL)"#),
         Command::Id(vec![pair("name", Some("sodr")), pair("version", Some("19.34")), pair("vendor", None)])
     );
-    assert!(parse(r#"ID ("name")"#).is_err() && parse("ID x").is_err());
+    // aioimaplib 2.0.1
+    assert_eq!(command(r#"ID ( "name" "sodr" )"#), Command::Id(vec![("name".into(), Some("sodr".into()))]));
+    assert_eq!(command("ID ( )"), Command::Id(vec![]));
+    assert!(
+        parse(r#"ID ("name")"#).is_err()
+            && parse("ID x").is_err()
+            && parse(r#"ID ("a" "b""c" "d")"#).is_err()
+    );
     // RFC 5161 3.1
     assert_eq!(
         command("ENABLE condstore X-GOOD-IDEA"),
