@@ -24,7 +24,14 @@ class Terminal:
 
     def expect(self, pattern):
         """Waits until the terminal has shown this since the last match."""
-        deadline = time.monotonic() + self.timeout
+        found = self.shows(pattern, self.timeout)
+        if not found:
+            raise AssertionError(f"the terminal did not show {pattern!r}: {self.shown[-1500:].decode(errors='replace')}")
+        return found
+
+    def shows(self, pattern, seconds):
+        """The match, or None when it has not come in so long."""
+        deadline = time.monotonic() + seconds
         while True:
             text = ESCAPES.sub(b"", self.shown)
             found = re.search(pattern.encode(), text)
@@ -33,7 +40,7 @@ class Terminal:
                 return found
             left = deadline - time.monotonic()
             if left <= 0 or not self._read(left):
-                raise AssertionError(f"the terminal did not show {pattern!r}: {text[-1500:].decode(errors='replace')}")
+                return None
 
     def _read(self, seconds):
         ready, _, _ = select.select([self.fd], [], [], seconds)
