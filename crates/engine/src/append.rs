@@ -1,7 +1,7 @@
 //! Putting a message into a folder by its owner (APPEND): the octets stay exactly as given.
 
 use crate::intake::Prepared;
-use crate::recipients::hard_limit_bytes;
+use crate::recipients::has_room;
 use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::{Flags, FolderName, Keyword, Uid, UidValidity};
@@ -69,7 +69,7 @@ impl Engine {
     ) -> Result<Appended, AppendError> {
         self.check_standing(who).await?;
         let arriving: u64 = messages.iter().map(|new| new.message.len()).sum();
-        self.check_room(who, arriving).await?;
+        self.check_room(who, arriving, messages.len() as u64).await?;
         // One permit for all: two clients that held one for each message and waited for the next would wait for ever.
         let permit = self.0.intake.permit(arriving).await?;
         let mut entries = Vec::with_capacity(messages.len());
@@ -97,9 +97,9 @@ impl Engine {
     }
 
     /// Before any work is done for it; it is looked at again under the lock.
-    async fn check_room(&self, who: &Principal, arriving: u64) -> Result<(), AppendError> {
-        let (used, quota, _) = self.0.store.usage(who.account()).await?.ok_or(Error::Revoked)?;
-        if fits(used, quota, arriving) { Ok(()) } else { Err(AppendError::OverQuota) }
+    async fn check_room(&self, who: &Principal, arriving: u64, messages: u64) -> Result<(), AppendError> {
+        let usage = self.0.store.usage(who.account()).await?.ok_or(Error::Revoked)?;
+        if has_room(usage, arriving, messages) { Ok(()) } else { Err(AppendError::OverQuota) }
     }
 
     async fn append_once(
@@ -121,11 +121,10 @@ impl Engine {
         for content in &contents {
             ids.push(tx.add_content(content, now).await?);
         }
-        if tx.lock_mailbox(account).await?.is_none() {
+        let Some(modseq) = tx.lock_mailbox(account).await? else {
             return Ok(Err(AppendError::NoSuchFolder));
-        }
-        let (used, quota) = tx.usage(account).await?;
-        if !fits(used, quota, arriving) {
+        };
+        if !has_room(tx.usage(account).await?, arriving, entries.len() as u64) {
             return Ok(Err(AppendError::OverQuota));
         }
         let Some(folder) = tx.folder_named(account, to).await? else {
@@ -144,12 +143,8 @@ impl Engine {
             placed.extend(tx.add_entries(content, &[target], new).await?.iter().map(|at| (at.uid, content)));
         }
         let uids = placed.iter().map(|(uid, _)| *uid).collect();
-        let evidence = Evidence { account, folder: folder.folder_id, saved: now, entries: placed };
-        self.0.store.commit_appended(tx, &evidence).await?;
+        let evidence = Evidence { account, folder: folder.folder_id, saved: now, entries: placed, modseq };
+        self.0.store.commit_entries(tx, &evidence).await?;
         Ok(Ok(Appended { uid_validity: folder.uid_validity, uids }))
     }
-}
-
-fn fits(used: u64, quota: u64, arriving: u64) -> bool {
-    used.saturating_add(arriving) <= hard_limit_bytes(quota)
 }

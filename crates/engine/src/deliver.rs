@@ -3,7 +3,7 @@
 use crate::intake::Prepared;
 use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, SenderError, Spool, trace};
 use model::Address;
-use proto::mime::Facts;
+use proto::mime::{AuthorsError, Facts};
 use std::collections::{BTreeSet, HashSet};
 use store::{Event, RECIPIENTS_PER_TX, Target};
 
@@ -13,8 +13,6 @@ const RECEIVED_MAX: u32 = 100;
 const HEADER_FIELDS_MAX: u32 = 2000;
 /// Octets of a header: mailing lists and signatures stay under 100 KB.
 const HEADER_BYTES_MAX: u64 = 256 * 1024;
-/// From addresses of one message: each is looked up, and a letter signed by this many offices is none.
-const FROM_MAX: usize = 50;
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 const ATTEMPTS: u32 = 5;
 
@@ -50,10 +48,9 @@ pub enum DeliverError {
     Loop,
     #[error("the From address {0} is not the sender's")]
     FromNotYours(String),
-    #[error("there is no From address")]
-    FromMissing,
-    #[error("there are too many From addresses")]
-    FromTooMany,
+    /// Who wrote a submitted message cannot be told.
+    #[error(transparent)]
+    Authors(#[from] AuthorsError),
     #[error("the header is too large")]
     HeaderTooLarge,
     /// The submitter's rights ended (password changed, mailbox locked or deleted): close the session.
@@ -88,10 +85,11 @@ impl Engine {
         }
         let queue_id = self.queue_id();
         let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
+        let trace_bytes = prefix.len();
         let prepared = self.prepare(message, prefix).await?;
         check_header(&prepared.facts)?;
         if let Some(who) = &arrival.principal {
-            self.check_from(who, &prepared.facts).await?;
+            self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let targets = targets(recipients);
         self.accept(arrival, &targets, &prepared).await?;
@@ -105,19 +103,10 @@ impl Engine {
         format!("{:016X}", u64::from_be_bytes(bytes))
     }
 
-    /// Every From and Sender address of a submitted message must be its sender's.
-    async fn check_from(&self, who: &Principal, facts: &Facts) -> Result<(), DeliverError> {
-        // Before the list of addresses is so long that what is behind its end was not read.
-        let (from, sender) = (&facts.envelope.from, &facts.envelope.sender);
-        if from.len() > FROM_MAX || sender.len() > FROM_MAX {
-            return Err(DeliverError::FromTooMany);
-        }
-        if !from.iter().any(|author| author.address().is_some()) {
-            return Err(DeliverError::FromMissing);
-        }
-        // Sender too: mail programs show it as "on behalf of".
-        let addresses: BTreeSet<String> =
-            from.iter().chain(sender).filter_map(proto::mime::MailAddress::address).collect();
+    /// Whatever a mail program may show as the author of a submitted message is to be its sender's: "on behalf of" and
+    /// "resent by" as well.
+    async fn check_authors(&self, who: &Principal, header: &[u8]) -> Result<(), DeliverError> {
+        let addresses: BTreeSet<String> = proto::mime::authors(header)?.into_iter().collect();
         for text in addresses {
             let Ok(address) = text.parse::<Address>() else { return Err(DeliverError::FromNotYours(text)) };
             match self.check_sender(who, &address).await {

@@ -52,6 +52,13 @@ pub(crate) struct Prepared {
     _permit: Permit,
 }
 
+impl Prepared {
+    /// The header from this octet on, with some of what is behind it.
+    pub(crate) fn header_from(&self, offset: usize) -> &[u8] {
+        self.raw.get(offset..).unwrap_or_default()
+    }
+}
+
 impl Engine {
     /// Somewhere to put a message's octets as they arrive.
     #[must_use]

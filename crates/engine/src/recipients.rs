@@ -6,6 +6,10 @@ use model::{AccountId, Address, DomainName, FolderId};
 /// A mailbox over its quota by this share still receives, the message that crosses it included: a hard limit above the
 /// soft one (An Giang 63/2016 Điều 9.3c stops sending at the quota, not receiving).
 const HARD_LIMIT_PERCENT: u64 = 110;
+/// Messages of one mailbox, all folders together. The quota counts octets only, and an entry costs the database some 480
+/// bytes however small its message: without an end, a mailbox of empty messages would fill the disk. Ten times what a
+/// busy office's shared mailbox gathers in a decade, and at most 1 GB.
+const MESSAGES_MAX: u64 = 2_000_000;
 
 /// A recipient that was found and may receive. Only [`Engine::recipient`] makes one.
 #[derive(Clone, Debug)]
@@ -56,7 +60,17 @@ pub enum SenderError {
     Unavailable,
 }
 
-pub(crate) fn hard_limit_bytes(quota_bytes: u64) -> u64 {
+/// Do so many octets in so many messages fit into a mailbox with this usage: octets, quota in octets, messages?
+pub(crate) fn has_room((used, quota, present): (u64, u64, u64), bytes: u64, messages: u64) -> bool {
+    used.saturating_add(bytes) <= hard_limit_bytes(quota) && present.saturating_add(messages) <= MESSAGES_MAX
+}
+
+/// A message of unknown size still comes into a mailbox that is not.
+fn is_full((used, quota, present): (u64, u64, u64)) -> bool {
+    used >= hard_limit_bytes(quota) || present >= MESSAGES_MAX
+}
+
+fn hard_limit_bytes(quota_bytes: u64) -> u64 {
     (quota_bytes / 100).saturating_mul(HARD_LIMIT_PERCENT)
 }
 
@@ -82,7 +96,7 @@ impl Engine {
         if !row.state.receives() {
             return Err(RecipientError::Inactive);
         }
-        if row.used_bytes >= hard_limit_bytes(row.quota_bytes) {
+        if is_full((row.used_bytes, row.quota_bytes, row.messages)) {
             return Err(RecipientError::OverQuota);
         }
         Ok(Recipient { address: address.clone(), account: row.account, inbox: row.inbox })
@@ -136,5 +150,21 @@ impl Engine {
         let Some(plain) = address.without_tag() else { return Ok(None) };
         let given_out = self.0.store.was_given_out(address).await?;
         Ok((!given_out).then_some(plain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_ends_in_octets_and_in_messages() {
+        assert!(has_room((1_000, 1_000, 5), 100, 1));
+        assert!(!has_room((1_000, 1_000, 5), 101, 1));
+        assert!(!is_full((1_099, 1_000, 5)) && is_full((1_100, 1_000, 5)));
+        // Empty messages cost no quota, but each costs a row.
+        assert!(has_room((0, 1_000, MESSAGES_MAX - 1), 0, 1));
+        assert!(!has_room((0, 1_000, MESSAGES_MAX - 1), 0, 2));
+        assert!(!is_full((0, 1_000, MESSAGES_MAX - 1)) && is_full((0, 1_000, MESSAGES_MAX)));
     }
 }

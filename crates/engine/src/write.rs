@@ -1,12 +1,17 @@
 //! Changing what lies in a folder: flags, expunge, copy, move. Each is one transaction under the mailbox's lock.
+//!
+//! Invariant: a commit whose answer was lost is found out, never guessed. Flags and expunge come to the same when they are
+//! done twice, so they are done again; a copy or move looks for the entries it made.
 
-use crate::recipients::hard_limit_bytes;
+use crate::recipients::has_room;
 use crate::{Engine, Error, Principal};
-use model::{Flags, FolderId, FolderName, Keyword, Uid, UidValidity};
-use store::{FlagColumns, Place, Transferred};
+use model::{AccountId, Flags, FolderId, FolderName, Keyword, Uid, UidValidity};
+use store::{Evidence, FlagColumns, Place, Tx};
 
-/// Times a change is tried anew after losing against another transaction.
+/// Times a change is tried anew after losing against another transaction, or after its commit's answer was lost.
 const ATTEMPTS: u32 = 5;
+/// Messages of one COPY or MOVE. It holds the mailbox's lock for some ten seconds then: half of what others wait for it.
+const TRANSFER_MAX: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagMode {
@@ -55,6 +60,8 @@ pub enum CopyError {
     NoSuchFolder,
     #[error("the mailbox is full")]
     OverQuota,
+    #[error("too many messages at once")]
+    TooMany,
     #[error(transparent)]
     Engine(#[from] Error),
 }
@@ -73,13 +80,15 @@ pub struct Quota {
     pub messages: u64,
 }
 
-/// Runs the transaction again when it only lost against another one.
+/// Runs the transaction again when it only lost against another one, or may be run twice and may not have happened.
 macro_rules! again {
     ($once:expr) => {{
         let mut attempts = 1;
         loop {
             match $once.await {
-                Err(store::Error::Conflict) if attempts < ATTEMPTS => attempts += 1,
+                Err(store::Error::Conflict | store::Error::AnswerLost(_)) if attempts < ATTEMPTS => {
+                    attempts += 1
+                }
                 result => break result,
             }
         }
@@ -143,9 +152,19 @@ impl Engine {
         let changed = tx.edit_flags(Place { account, folder, uids, modseq }, &columns).await?;
         // Nothing changed: nothing is to stay, new keywords neither.
         if !changed.is_empty() {
-            tx.commit().await?;
+            self.commit_repeatable(tx, account).await?;
         }
         Ok(changed)
+    }
+
+    /// Should the answer be lost, the next attempt may find nothing to change any more, and tell nobody.
+    async fn commit_repeatable(&self, tx: Tx, account: AccountId) -> Result<(), store::Error> {
+        let committed = tx.commit().await;
+        if matches!(committed, Err(store::Error::AnswerLost(_))) {
+            tracing::warn!("the answer to a commit was lost; the change is made once more");
+            self.0.hub.tell(account);
+        }
+        committed
     }
 
     /// Removes those of `uids` (`None`: all) that are `\Deleted`; returns what went, ascending.
@@ -159,7 +178,8 @@ impl Engine {
         uids: Option<&[Uid]>,
     ) -> Result<Vec<Uid>, Error> {
         self.standing_folder(who, folder).await?;
-        let gone = again!(self.expunge_once(who, folder, uids))?;
+        let mut lost = Vec::new();
+        let gone = again!(self.expunge_once(who, folder, uids, &mut lost))?;
         if !gone.is_empty() {
             self.0.hub.tell(who.account());
         }
@@ -171,13 +191,21 @@ impl Engine {
         who: &Principal,
         folder: FolderId,
         uids: Option<&[Uid]>,
+        lost: &mut Vec<Uid>,
     ) -> Result<Vec<Uid>, store::Error> {
         let mut tx = self.0.store.begin().await?;
         let modseq = tx.lock_mailbox(who.account()).await?.ok_or(store::Error::MailboxGone)?;
         let place = (who.account(), folder);
-        let gone = tx.remove_entries(place, uids, Flags::DELETED, (modseq, self.now())).await?;
+        let mut gone = tx.remove_entries(place, uids, Flags::DELETED, (modseq, self.now())).await?;
+        if !lost.is_empty() {
+            // What the attempt before had removed and is not there now went then: a uid never comes back.
+            gone.extend(tx.absent(place, lost).await?);
+            gone.sort_unstable();
+            gone.dedup();
+        }
         if !gone.is_empty() {
-            tx.commit().await?;
+            lost.clone_from(&gone);
+            self.commit_repeatable(tx, who.account()).await?;
         }
         Ok(gone)
     }
@@ -214,6 +242,9 @@ impl Engine {
         to: &FolderName,
         transfer: Transfer,
     ) -> Result<Copied, CopyError> {
+        if uids.len() > TRANSFER_MAX {
+            return Err(CopyError::TooMany);
+        }
         self.standing_folder(who, from).await?;
         let copied = again!(self.transfer_once(who, from, uids, to, transfer))??;
         if !copied.pairs.is_empty() {
@@ -237,19 +268,23 @@ impl Engine {
             return Ok(Err(CopyError::NoSuchFolder));
         };
         let place = Place { account, folder: from, uids, modseq };
+        let now = self.now();
         let moved = match transfer {
-            Transfer::Move => tx.move_entries(place, target.folder_id, self.now()).await?,
+            Transfer::Move => tx.move_entries(place, target.folder_id, now).await?,
             Transfer::Copy => {
                 let arriving = tx.entries_bytes(account, from, uids).await?;
-                let (used, quota) = tx.usage(account).await?;
-                if used.saturating_add(arriving.unsigned_abs()) > hard_limit_bytes(quota) {
+                if !has_room(tx.usage(account).await?, arriving.unsigned_abs(), uids.len() as u64) {
                     return Ok(Err(CopyError::OverQuota));
                 }
-                tx.copy_entries(place, target.folder_id, self.now()).await?
+                tx.copy_entries(place, target.folder_id, now).await?
             }
         };
-        tx.commit().await?;
-        let pairs = moved.into_iter().map(|Transferred { from, to }| (from, to)).collect();
+        if !moved.is_empty() {
+            let entries = moved.iter().map(|entry| (entry.to, entry.content)).collect();
+            let evidence = Evidence { account, folder: target.folder_id, saved: now, entries, modseq };
+            self.0.store.commit_entries(tx, &evidence).await?;
+        }
+        let pairs = moved.into_iter().map(|entry| (entry.from, entry.to)).collect();
         Ok(Ok(Copied { uid_validity: target.uid_validity, pairs }))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::gate::Full;
 use engine::{DeliverError, LoginError, RecipientError, SenderError};
+use proto::mime::AuthorsError;
 use proto::smtp::Reply;
 
 /// The message is in the store, durably.
@@ -52,12 +53,25 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
         DeliverError::FromNotYours(address) => {
             Reply::new(550, (7, 1), format!("The From address {address} is not yours"))
         }
-        DeliverError::FromMissing => Reply::new(554, (6, 0), "The message has no usable From field"),
-        DeliverError::FromTooMany => Reply::new(554, (6, 0), "The message has too many From addresses"),
+        DeliverError::Authors(error) => authors(*error),
         DeliverError::HeaderTooLarge => Reply::new(552, (3, 4), "The header of the message is too large"),
         DeliverError::Revoked => revoked(),
         DeliverError::Unavailable => unavailable(),
     }
+}
+
+/// RFC 6409 6.3: what is not a message by the book need not be taken from a user.
+fn authors(error: AuthorsError) -> Reply {
+    let text = match error {
+        AuthorsError::FieldName => "The header has a line that is not a field".to_owned(),
+        AuthorsError::Missing => "The message has no From address".to_owned(),
+        AuthorsError::Repeated(field) => format!("The message has more than one {field} field"),
+        AuthorsError::Unclear(field) => {
+            format!("The {field} field is not a list of addresses (RFC 5322 3.4)")
+        }
+        AuthorsError::TooMany => "The message has too many From addresses".to_owned(),
+    };
+    Reply::new(550, (6, 0), text)
 }
 
 /// Ends the connection: the next log-in says why, and with the new password the message can be sent.

@@ -24,6 +24,7 @@ pub struct RecipientRow {
     pub state: AccountState,
     pub quota_bytes: u64,
     pub used_bytes: u64,
+    pub messages: u64,
 }
 
 /// A mailbox that is to be made.
@@ -93,8 +94,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn recipient(&self, address: &Address) -> Result<Option<RecipientRow>, Error> {
-        let row: Option<(i64, i64, String, i64, i64)> = sqlx::query_as(
-            "select a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes
+        let row: Option<(i64, i64, String, i64, i64, i64)> = sqlx::query_as(
+            "select a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes, c.messages
                from addresses g
                join accounts a using (account_id)
                join counters c using (account_id)
@@ -104,13 +105,14 @@ impl Store {
         .bind(address.to_string())
         .fetch_optional(&self.pools.main)
         .await?;
-        let Some((account, inbox, state, quota, used)) = row else { return Ok(None) };
+        let Some((account, inbox, state, quota, used, messages)) = row else { return Ok(None) };
         Ok(Some(RecipientRow {
             account: AccountId(account),
             inbox: FolderId(inbox),
             state: state.parse().map_err(|_| DAMAGED)?,
             quota_bytes: quota.unsigned_abs(),
             used_bytes: used.unsigned_abs(),
+            messages: messages.unsigned_abs(),
         }))
     }
 

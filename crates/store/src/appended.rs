@@ -1,20 +1,20 @@
-//! Committing an APPEND whose answer may be lost: what was appended is the evidence.
+//! Committing an APPEND, COPY or MOVE whose answer may be lost: the entries it made are the evidence.
 //!
-//! A client that is told NO appends again, so a commit that happened must not be reported as one that did not. There is
+//! A client that is told NO asks again, so a commit that happened must not be reported as one that did not. There is
 //! no event to look for, as for accepted mail, but there is the mailbox's lock: once it is had, the transaction in
-//! question has ended, and its entries are there or never will be.
+//! question has ended, and its entries are there, or went again since and left tombstones, or never will be.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, ContentId, FolderId, Uid};
+use model::{AccountId, ContentId, FolderId, ModSeq, Uid};
 use std::time::Duration;
 
 /// How long the entries are looked for: a restart or failover of Postgres is over by then, a client still waits.
 const LOOK_FOR: Duration = Duration::from_secs(30);
 const LOOK_PAUSE: Duration = Duration::from_millis(250);
 
-/// What a transaction appended.
+/// What a transaction put into a folder.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     pub account: AccountId,
@@ -23,6 +23,8 @@ pub struct Evidence {
     /// crash lost these.
     pub saved: Timestamp,
     pub entries: Vec<(Uid, ContentId)>,
+    /// That of the mailbox when they came: whoever removed them did so under a higher one.
+    pub modseq: ModSeq,
 }
 
 impl Store {
@@ -30,12 +32,12 @@ impl Store {
     ///
     /// # Errors
     /// That of the commit when it certainly did not happen, `CommitUnknown` when nobody can tell.
-    pub async fn commit_appended(&self, tx: Tx, evidence: &Evidence) -> Result<(), Error> {
+    pub async fn commit_entries(&self, tx: Tx, evidence: &Evidence) -> Result<(), Error> {
         let Err(error) = tx.commit().await else { return Ok(()) };
-        tracing::warn!(%error, "the answer to a commit was lost; looking for what was appended");
+        tracing::warn!(%error, "the answer to a commit was lost; looking for its entries");
         match tokio::time::timeout(LOOK_FOR, self.look_until_known(evidence)).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(error),
+            Ok(false) => Err(error.not_done()),
             Err(_) => Err(Error::CommitUnknown),
         }
     }
@@ -59,14 +61,18 @@ impl Store {
             evidence.entries.iter().map(|(uid, content)| (i64::from(uid.0), content.0)).unzip();
         let found: i64 = sqlx::query_scalar(
             "select count(*) from unnest($3::bigint[], $4::bigint[]) as wanted (uid, content_id)
-               join entries e on e.uid = wanted.uid and e.content_id = wanted.content_id
-              where e.account_id = $1 and e.folder_id = $2 and e.save_date = $5",
+              where exists (select from entries e
+                             where e.account_id = $1 and e.folder_id = $2 and e.uid = wanted.uid
+                               and e.content_id = wanted.content_id and e.save_date = $5)
+                 or exists (select from tombstones t
+                             where t.account_id = $1 and t.folder_id = $2 and t.modseq > $6 and t.uid = wanted.uid)",
         )
         .bind(evidence.account.0)
         .bind(evidence.folder.0)
         .bind(uids)
         .bind(contents)
         .bind(evidence.saved.to_sqlx())
+        .bind(evidence.modseq.0.cast_signed())
         .fetch_one(&mut *tx.inner)
         .await?;
         Ok(usize::try_from(found) == Ok(evidence.entries.len()))

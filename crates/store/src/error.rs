@@ -18,6 +18,9 @@ pub enum Error {
     /// It is not known whether the transaction was committed, and it could not be found out.
     #[error("the outcome of a commit is unknown")]
     CommitUnknown,
+    /// The connection died, or the server went away, at COMMIT: it may have happened. What may be done twice is done again.
+    #[error("the answer to a commit was lost: {0}")]
+    AnswerLost(#[source] sqlx::Error),
     /// The database did not answer or its disk is full.
     #[error("the database is unavailable: {0}")]
     Unavailable(#[source] sqlx::Error),
@@ -54,6 +57,22 @@ impl From<sqlx::Error> for Error {
 }
 
 impl Error {
+    /// Of a COMMIT: only a rule or another transaction that stood in the way is a certain no.
+    pub(crate) fn of_commit(error: sqlx::Error) -> Self {
+        match Self::from(error) {
+            Self::Unavailable(error) => Self::AnswerLost(error),
+            refused => refused,
+        }
+    }
+
+    /// This error of a commit, once it was found out that it did not happen.
+    pub(crate) fn not_done(self) -> Self {
+        match self {
+            Self::AnswerLost(error) => Self::Unavailable(error),
+            other => other,
+        }
+    }
+
     /// Is this the refusal of the constraint called `name`?
     #[must_use]
     pub fn is_constraint(&self, name: &str) -> bool {

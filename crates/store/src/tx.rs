@@ -54,9 +54,10 @@ impl Tx {
     /// Returns after the commit is durable.
     ///
     /// # Errors
-    /// When the commit failed or its answer was lost; use [`Tx::commit_known`] where that matters.
+    /// When the commit failed; `AnswerLost` when it may have happened: see [`Tx::commit_known`] and
+    /// [`Store::commit_entries`] for where nothing may be done twice.
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(self.inner.commit().await?)
+        self.inner.commit().await.map_err(Error::of_commit)
     }
 
     /// As [`Tx::commit`], but a lost answer is resolved by `id`.

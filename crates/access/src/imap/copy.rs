@@ -69,6 +69,8 @@ fn refusal(error: CopyError) -> Failure {
     match error {
         CopyError::NoSuchFolder => names::try_create().into(),
         CopyError::OverQuota => names::over_quota().into(),
+        // RFC 5530 3
+        CopyError::TooMany => Reply::no("Too many messages at once").code(Code::Limit).into(),
         CopyError::Engine(error) => error.into(),
     }
 }

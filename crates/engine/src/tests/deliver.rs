@@ -2,6 +2,7 @@
 
 use super::{World, actor, address, arrival, without_trace};
 use crate::{DeliverError, RecipientError, Sender, SenderError};
+use proto::mime::AuthorsError;
 use store::{Event, Target};
 use tokio_util::sync::CancellationToken;
 
@@ -135,7 +136,7 @@ async fn nobody_submits_as_somebody_else() {
         world.engine.deliver(&submitted, &recipients, spool).await.map(|_| ())
     };
     assert_eq!(check("From: An <an+x@demo.gov.vn>\r\n").await, Ok(()));
-    assert_eq!(check("").await, Err(DeliverError::FromMissing));
+    assert_eq!(check("").await, Err(DeliverError::Authors(AuthorsError::Missing)));
     for forged in
         ["binh@demo.gov.vn", "an@demo.gov.vn, binh@demo.gov.vn", "\"an@demo.gov.vn\" <binh@demo.gov.vn>"]
     {
@@ -145,8 +146,16 @@ async fn nobody_submits_as_somebody_else() {
     let behalf = check("From: an@demo.gov.vn\r\nSender: binh@demo.gov.vn\r\n").await.unwrap_err();
     assert_eq!(behalf, DeliverError::FromNotYours("binh@demo.gov.vn".into()));
     assert_eq!(check("From: an@demo.gov.vn\r\nSender: an+x@demo.gov.vn\r\n").await, Ok(()));
+    for field in ["Resent-From", "Resent-Sender"] {
+        let resent = check(&format!("From: an@demo.gov.vn\r\n{field}: binh@demo.gov.vn\r\n")).await;
+        assert_eq!(resent, Err(DeliverError::FromNotYours("binh@demo.gov.vn".into())));
+    }
+    // One program shows the first, another the second.
+    let unclear = check("From: binh@demo.gov.vn <an@demo.gov.vn>\r\n").await;
+    assert_eq!(unclear, Err(DeliverError::Authors(AuthorsError::Unclear("From"))));
     let many: Vec<String> = (0..51).map(|n| format!("an+{n}@demo.gov.vn")).collect();
-    assert_eq!(check(&format!("From: {}\r\n", many.join(",\r\n "))).await, Err(DeliverError::FromTooMany));
+    let many = check(&format!("From: {}\r\n", many.join(",\r\n "))).await;
+    assert_eq!(many, Err(DeliverError::Authors(AuthorsError::TooMany)));
     // Two From fields: a client may show either (RFC 5322 3.6 allows one).
     assert!(check("From: an@demo.gov.vn\r\nFrom: binh@demo.gov.vn\r\n").await.is_err());
 }

@@ -171,6 +171,18 @@ async fn usage_is_the_sum_of_what_is_there() {
     assert_eq!(world.engine.quota(&an).await.unwrap().used_bytes, 20_000);
 }
 
+#[tokio::test]
+async fn one_copy_or_move_takes_no_more_than_the_lock_may_be_held_for() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let inbox = world.engine.folder(&an, &FolderName::inbox()).await.unwrap().unwrap().id;
+    let mut many: Vec<Uid> = (1..=100_001).map(Uid).collect();
+    let moved = world.engine.move_messages(&an, inbox, &many, &FolderName::inbox()).await;
+    assert_eq!(moved.unwrap_err(), CopyError::TooMany);
+    many.pop();
+    assert!(world.engine.copy(&an, inbox, &many, &FolderName::inbox()).await.unwrap().pairs.is_empty());
+}
+
 /// Each would fit by what was there when it began.
 #[tokio::test]
 async fn appends_at_once_keep_to_the_quota() {

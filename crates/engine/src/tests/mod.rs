@@ -4,6 +4,7 @@ mod deliver;
 mod failover;
 mod folders;
 mod identity;
+mod lost_commit;
 mod mailbox;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};

@@ -3,7 +3,7 @@
 
 use super::limits::{DEPTH_MAX, PARTS_MAX, PREVIEW_CHARS_MAX};
 use super::{
-    Envelope, Facts, Part, Structure, decode_header, decode_text, facts, header_end, header_fields,
+    Envelope, Facts, Part, Structure, authors, decode_header, decode_text, facts, header_end, header_fields,
     header_subset_not,
 };
 
@@ -19,6 +19,7 @@ pub fn fuzz_mime(data: &[u8]) -> Facts {
         assert!(header_subset_not(header, &[]).len() <= fields + 2);
     }
     assert!(!decode_header(data).chars().any(char::is_control));
+    assert!(authors(data).unwrap_or_default().iter().all(|address| address.contains('@')));
     Envelope::from_bytes(data);
     Structure::from_bytes(data);
     facts

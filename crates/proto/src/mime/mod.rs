@@ -10,6 +10,7 @@
 
 mod address;
 mod attachment;
+mod authors;
 mod body;
 mod charset;
 mod date;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use attachment::Attachment;
+pub use authors::{AuthorsError, authors};
 pub use body::decode_body;
 pub use envelope::{Envelope, MailAddress};
 pub use fuzz::fuzz_mime;
