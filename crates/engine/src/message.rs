@@ -4,10 +4,13 @@ use crate::chunk_cache::ChunkCache;
 use crate::{Engine, Error, FolderView, Principal};
 use model::{ContentId, Uid};
 use proto::mime::{Envelope, Structure};
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use store::{ChunkId, Content, ContentColumns, Store};
+
+/// Stored octets of facts that one call reads: a thousand ordinary messages. Those of a hostile one may have 4 MB, and
+/// several times that in memory.
+const FACTS_OCTETS_MAX: usize = 2 << 20;
 
 /// What is wanted of messages; the rest is not even read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +48,8 @@ struct Slice {
 }
 
 impl Engine {
-    /// The messages of `uids`, in that order; `None` where one has been expunged and swept meanwhile.
+    /// The messages of `uids`, in that order; `None` where one has been expunged and swept meanwhile. There may be fewer,
+    /// but never none, when their facts are large: ask for the rest with another call.
     ///
     /// # Errors
     /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
@@ -59,18 +63,20 @@ impl Engine {
         if view.owner() != who.account() {
             return Err(Error::NotFound);
         }
-        let contents: Vec<Option<ContentId>> =
-            uids.iter().map(|uid| view.find(*uid).map(|entry| entry.content)).collect();
-        let ids: Vec<ContentId> = contents.iter().copied().flatten().collect();
+        // No content has the number 0.
+        let contents: Vec<ContentId> =
+            uids.iter().map(|uid| view.find(*uid).map_or(ContentId(0), |entry| entry.content)).collect();
         let columns = ContentColumns {
             envelope: wanted.envelope,
             structure: wanted.structure,
             preview: wanted.preview,
             chunks: wanted.body,
         };
-        let found = self.0.store.contents(&ids, columns).await?;
-        let found: HashMap<ContentId, Content> = found.into_iter().map(|row| (row.content_id, row)).collect();
-        Ok(contents.into_iter().map(|id| Some(self.message(found.get(&id?)?))).collect())
+        if contents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.0.store.contents(&contents, columns, FACTS_OCTETS_MAX).await?;
+        Ok(found.into_iter().map(|row| Some(self.message(&row?))).collect())
     }
 
     fn message(&self, row: &Content) -> Message {

@@ -21,6 +21,8 @@ pub(crate) trait Desk: Send {
     fn content(&mut self, bytes: &[u8]) -> impl Future<Output = ()> + Send;
     /// The transaction is over.
     fn reset(&mut self);
+    /// This peer's refused recipients are to be slowed down, however few there were on this connection.
+    fn tries_out_addresses(&self) -> bool;
 }
 
 /// How a conversation ended.
@@ -77,7 +79,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
             let step = self.session.step(&mut input);
             unread.start += before - input.len();
             match step {
-                Step::Content(bytes) => self.desk.content(bytes).await,
+                Step::Content(bytes) => {
+                    self.patience.content(bytes.len());
+                    self.desk.content(bytes).await;
+                }
                 Step::Ask(request) => self.ask(request).await?,
                 Step::Reset => {
                     self.desk.reset();
@@ -119,7 +124,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
 
     /// Holds back a recipient's refusal when there were many: who tries out addresses is to get few answers.
     async fn slow_down(&mut self) -> io::Result<()> {
-        if self.trusted || self.session.refused_recipients() < self.limits.refusals_at_once {
+        let many = self.session.refused_recipients() >= self.limits.refusals_at_once;
+        if self.trusted || !(many || self.desk.tries_out_addresses()) {
             return Ok(());
         }
         // Else a client that pipelines would hear nothing for as long as all its refusals take.

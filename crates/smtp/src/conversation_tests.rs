@@ -10,9 +10,10 @@ use tokio::io::{DuplexStream, ReadBuf, duplex};
 /// Says yes to everything but recipients like `no7@…`, and takes as long over a delivery as it is told.
 #[derive(Debug, Default)]
 pub(super) struct Yes {
-    content: Vec<u8>,
+    pub(super) content: Vec<u8>,
     pub(super) delivered: Arc<Mutex<Vec<Vec<u8>>>>,
-    work: Duration,
+    pub(super) work: Duration,
+    pub(super) tries_out: bool,
 }
 
 impl Desk for Yes {
@@ -36,6 +37,10 @@ impl Desk for Yes {
 
     fn reset(&mut self) {
         self.content.clear();
+    }
+
+    fn tries_out_addresses(&self) -> bool {
+        self.tries_out
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct EngineDesk {
     /// Version and cipher suite, once TLS is on.
     pub(crate) tls: Option<String>,
     principal: Option<Principal>,
+    /// The peer was refused many recipients lately, here or on other connections.
+    tries_out: bool,
     /// Recipients refused, and why; told once, at the end.
     refused: Vec<(RecipientError, u32)>,
     envelope: Envelope,
@@ -49,12 +51,14 @@ impl EngineDesk {
             origin,
             tls: None,
             principal: None,
+            tries_out: false,
             refused: Vec::new(),
             envelope: Envelope::default(),
         }
     }
 
     fn count_refusal(&mut self, error: RecipientError) {
+        self.tries_out = self.gate.refused(self.origin.remote);
         match self.refused.iter_mut().find(|(kind, _)| *kind == error) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => self.refused.push((error, 1)),
@@ -215,6 +219,10 @@ impl Desk for EngineDesk {
 
     fn reset(&mut self) {
         self.envelope = Envelope::default();
+    }
+
+    fn tries_out_addresses(&self) -> bool {
+        self.tries_out
     }
 }
 

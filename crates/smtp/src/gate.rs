@@ -5,6 +5,7 @@
 //! places of another's, nor those of trusted peers.
 
 use crate::limits::{Limits, MAIL_SHARE_PERCENT, SUBMISSION_SHARE_PERCENT};
+use crate::refusals::Refusals;
 use proto::smtp::Role;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -17,6 +18,7 @@ pub struct Gate {
     limits: Limits,
     connections: Mutex<Connections>,
     bytes: AtomicU64,
+    refusals: Refusals,
 }
 
 #[derive(Debug, Default)]
@@ -55,7 +57,12 @@ pub(crate) struct Reservation {
 impl Gate {
     #[must_use]
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, connections: Mutex::default(), bytes: AtomicU64::new(0) })
+        Arc::new(Self {
+            limits,
+            connections: Mutex::default(),
+            bytes: AtomicU64::new(0),
+            refusals: Refusals::default(),
+        })
     }
 
     #[must_use]
@@ -66,6 +73,11 @@ impl Gate {
     /// Limits per address do not apply to `peer`.
     pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
         self.limits.exempt.iter().any(|network| network.contains(peer))
+    }
+
+    /// A recipient was refused to `peer`; true when that happened often lately, over all its connections.
+    pub(crate) fn refused(&self, peer: IpAddr) -> bool {
+        self.refusals.note(counted_address(peer))
     }
 
     /// LMTP's neighbours, and whoever no limit per address applies to.

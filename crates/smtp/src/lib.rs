@@ -10,6 +10,7 @@ mod gate;
 mod limits;
 mod listener;
 mod patience;
+mod refusals;
 mod replies;
 mod serve;
 

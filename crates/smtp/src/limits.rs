@@ -23,6 +23,11 @@ pub(crate) const DRAIN_IDLE_MAX: Duration = Duration::from_secs(3);
 /// While the server shuts down: for a write that the peer does not take.
 pub(crate) const DRAIN_WRITE_MAX: Duration = Duration::from_secs(2);
 
+/// Octets of content a second, on the average since it began and after [`Limits::content_idle`]: a fifth of what a modem
+/// brings. RFC 5321 4.5.3.2.5 and .6 speak of single blocks only, so that a few octets every nine minutes would hold a place
+/// for as long as a transaction may take.
+pub(crate) const CONTENT_RATE_MIN: u32 = 1024;
+
 /// Of all connections, in percent, those that strangers may hold on port 25: who fills these leaves room for users.
 pub(crate) const MAIL_SHARE_PERCENT: u32 = 60;
 

@@ -97,7 +97,18 @@ async fn a_login_has_to_come_in_time() {
     about(time.await, 3 * 60);
 }
 
-/// Whoever brings mail now and then may stay, however slowly its octets come.
+/// Too little to be a message, too much to be silence.
+#[tokio::test(start_paused = true)]
+async fn content_has_to_come_at_a_rate() {
+    let time = talk(Role::Smtp, async |mut stream, _| {
+        until_data(&mut stream).await;
+        let said = drip(stream, "0123456789\r\n", Duration::from_secs(60)).await;
+        assert_eq!(said, TOO_LONG);
+    });
+    about(time.await, 10 * 60);
+}
+
+/// Whoever brings mail now and then may stay, however unsteadily its octets come.
 #[tokio::test(start_paused = true)]
 async fn a_slow_sender_of_messages_may_stay() {
     let time = talk(Role::Smtp, async |mut stream, _| {
@@ -105,7 +116,7 @@ async fn a_slow_sender_of_messages_may_stay() {
         for _ in 0..3 {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_secs(5 * 60)).await;
-                stream.write_all(b"x").await.unwrap();
+                stream.write_all(&[b'x'; 200 * 1024]).await.unwrap();
             }
             say(&mut stream, "\r\n.\r\n", "250 ").await;
             tokio::time::sleep(Duration::from_secs(4 * 60)).await;
@@ -144,6 +155,22 @@ async fn trying_out_addresses_is_slow() {
     let time = harvest(60, false).await;
     assert!((pause * 40..pause * 41).contains(&time), "{time:?}");
     assert!(harvest(60, true).await < Duration::from_millis(100));
+}
+
+/// Connecting anew does not help.
+#[tokio::test(start_paused = true)]
+async fn a_peer_known_for_trying_out_addresses_is_slow_at_once() {
+    let known = Yes { tries_out: true, ..Yes::default() };
+    let begin = Instant::now();
+    let client = async |mut stream: DuplexStream, _| {
+        say(&mut stream, "", "220 ").await;
+        say(&mut stream, "EHLO c\r\n", "250 ").await;
+        say(&mut stream, "MAIL FROM:<a@b.vn>\r\n", "250 ").await;
+        say(&mut stream, "RCPT TO:<no@demo.vn>\r\n", "550 ").await;
+        say(&mut stream, "QUIT\r\n", "221 ").await;
+    };
+    talk_as(session(Role::Smtp), known, Limits::default(), (false, false), client).await.unwrap();
+    assert!(begin.elapsed() >= Limits::default().refusal_pause);
 }
 
 /// A client that pipelines hears of the earlier ones while a refusal is held back.

@@ -219,6 +219,6 @@ fn decompress(data: &[u8], size: i32) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn to_i32(length: usize) -> i32 {
+pub(crate) fn to_i32(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }

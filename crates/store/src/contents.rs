@@ -1,6 +1,6 @@
 //! Contents: the bytes and facts of one message, shared by every entry that shows it; never changed.
 
-use crate::chunks::ChunkId;
+use crate::chunks::{ChunkId, to_i32};
 use crate::{Error, Store};
 use model::ContentId;
 
@@ -47,41 +47,87 @@ pub struct Content {
     pub chunks: Option<(Vec<ChunkId>, Vec<i32>)>,
 }
 
-type ContentRow = (i64, Option<Vec<u8>>, Option<Vec<u8>>, Option<String>, Option<Vec<i64>>, Option<Vec<i32>>);
+type ContentRow =
+    (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Option<String>, Option<Vec<i64>>, Option<Vec<i32>>);
+
+impl Content {
+    /// What the columns weigh, as the statement below weighs them.
+    fn octets(&self) -> usize {
+        let length = |column: &Option<Vec<u8>>| column.as_ref().map_or(0, Vec::len);
+        let chunks = self.chunks.as_ref().map_or(0, |(ids, _)| ids.len() * CHUNK_OCTETS);
+        length(&self.envelope)
+            + length(&self.structure)
+            + self.preview.as_ref().map_or(0, String::len)
+            + chunks
+    }
+}
+
+/// Octets of one chunk's number and size.
+const CHUNK_OCTETS: usize = 12;
 
 impl Store {
-    /// The contents that exist, in no order.
+    /// The contents of `ids`, in that order, `None` for one that is gone; as many of them, at least one, as come before
+    /// their columns have `octets_max` octets together.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn contents(&self, ids: &[ContentId], columns: ContentColumns) -> Result<Vec<Content>, Error> {
-        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    pub async fn contents(
+        &self,
+        ids: &[ContentId],
+        columns: ContentColumns,
+        octets_max: usize,
+    ) -> Result<Vec<Option<Content>>, Error> {
+        let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        // Lengths are known without reading the columns; those of the rows left out never are.
         let rows: Vec<ContentRow> = sqlx::query_as(
-            "select content_id,
-                    case when $2 then envelope end,
-                    case when $3 then structure end,
-                    case when $4 then preview end,
-                    case when $5 then chunk_ids end,
-                    case when $5 then chunk_sizes end
-               from contents
-              where content_id = any ($1)",
+            "select nth, content_id, envelope, structure, preview, chunk_ids, chunk_sizes
+               from (select *, sum(octets) over (order by nth rows unbounded preceding) - octets as before
+                       from (select w.nth, c.content_id,
+                                    case when $2 then c.envelope end as envelope,
+                                    case when $3 then c.structure end as structure,
+                                    case when $4 then c.preview end as preview,
+                                    case when $5 then c.chunk_ids end as chunk_ids,
+                                    case when $5 then c.chunk_sizes end as chunk_sizes,
+                                    case when $2 then length(c.envelope) else 0 end
+                                    + case when $3 then length(c.structure) else 0 end
+                                    + case when $4 then octet_length(c.preview) else 0 end
+                                    + case when $5 then cardinality(c.chunk_ids) * $6 else 0 end as octets
+                               from unnest($1) with ordinality as w (content_id, nth) join contents c using (content_id)
+                            ) as weighed
+                    ) as summed
+              where before < $7",
         )
-        .bind(ids)
+        .bind(numbers)
         .bind(columns.envelope)
         .bind(columns.structure)
         .bind(columns.preview)
         .bind(columns.chunks)
+        .bind(to_i32(CHUNK_OCTETS))
+        .bind(i64::try_from(octets_max).unwrap_or(i64::MAX))
         .fetch_all(&self.pools.main)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, envelope, structure, preview, chunk_ids, chunk_sizes)| Content {
+        let mut found: Vec<Option<Content>> = vec![None; ids.len()];
+        for (nth, id, envelope, structure, preview, chunk_ids, chunk_sizes) in rows {
+            let content = Content {
                 content_id: ContentId(id),
                 envelope,
                 structure,
                 preview,
                 chunks: chunk_ids.zip(chunk_sizes),
-            })
-            .collect())
+            };
+            if let Some(slot) = usize::try_from(nth - 1).ok().and_then(|at| found.get_mut(at)) {
+                *slot = Some(content);
+            }
+        }
+        // What was left out and what is gone look alike: so the end is found as the statement found it.
+        let mut octets = 0;
+        let within = found.iter().take_while(|content| {
+            let before = octets;
+            octets += content.as_ref().map_or(0, Content::octets);
+            before < octets_max
+        });
+        let count = within.count();
+        found.truncate(count.max(1));
+        Ok(found)
     }
 }

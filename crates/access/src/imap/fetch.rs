@@ -50,18 +50,11 @@ pub(crate) async fn fetch(
     let positions: Vec<usize> = spans.into_iter().flatten().collect();
     let mut lost = false;
     for batch in positions.chunks(FETCH_BATCH) {
-        let mut targets = load(door, selected, batch, plan.wanted).await?;
-        if plan.marks_seen && !selected.read_only {
-            mark_seen(door, selected, &mut targets).await?;
-        }
-        let mut rest = targets.as_slice();
-        while !rest.is_empty() {
-            let (now, later) =
-                rest.split_at_checked(prefetch(door, &plan, rest).await?).unwrap_or((rest, &[]));
-            for target in now {
-                lost |= !answer(door, selected, &plan, target).await?;
-            }
-            rest = later;
+        let mut unread = batch;
+        while !unread.is_empty() {
+            let targets;
+            (targets, unread) = load(door, selected, unread, plan.wanted).await?;
+            lost |= !answer_all(door, selected, &plan, targets).await?;
         }
     }
     if lost {
@@ -69,6 +62,28 @@ pub(crate) async fn fetch(
         return Err(Reply::no("Some of the messages no longer exist").code(Code::ExpungeIssued).into());
     }
     Ok(Reply::ok("FETCH completed"))
+}
+
+/// False when one of the messages was gone.
+async fn answer_all(
+    door: &mut Door,
+    selected: &mut Selected,
+    plan: &Plan,
+    mut targets: Vec<Target>,
+) -> Result<bool, Failure> {
+    if plan.marks_seen && !selected.read_only {
+        mark_seen(door, selected, &mut targets).await?;
+    }
+    let mut there = true;
+    let mut rest = targets.as_slice();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at_checked(prefetch(door, plan, rest).await?).unwrap_or((rest, &[]));
+        for target in now {
+            there &= answer(door, selected, plan, target).await?;
+        }
+        rest = later;
+    }
+    Ok(there)
 }
 
 /// An untagged FETCH for flags that have changed, or that a STORE wants told.
@@ -118,36 +133,39 @@ fn is_octets(item: &FetchItem) -> bool {
     )
 }
 
-/// What is wanted of the messages at `positions`.
-async fn load(
+/// What is wanted of the first of the messages at `positions`, and the positions of the others: those whose facts are too
+/// large to be had together, and ghosts, which are looked up in the views that had them.
+async fn load<'a>(
     door: &Door,
     selected: &Selected,
-    positions: &[usize],
+    positions: &'a [usize],
     wanted: Wanted,
-) -> Result<Vec<Target>, Failure> {
+) -> Result<(Vec<Target>, &'a [usize]), Failure> {
     let mut targets = Vec::with_capacity(positions.len());
-    // Nearly always one group; ghosts are looked up in the views that had them.
-    let mut groups: Vec<(Arc<FolderView>, Vec<Uid>)> = Vec::new();
+    let mut uids = Vec::with_capacity(positions.len());
+    let mut view: Option<Arc<FolderView>> = None;
+    let mut taken = 0;
     for position in positions {
-        let Some(Listed { entry, home, .. }) = selected.tracker.at(*position) else { continue };
-        targets.push(Target { position: *position, uid: entry.uid, newly_seen: false, message: None });
-        match groups.last_mut() {
-            Some((view, uids)) if Arc::ptr_eq(view, home) => uids.push(entry.uid),
-            _ => groups.push((Arc::clone(home), vec![entry.uid])),
+        if let Some(Listed { entry, home, .. }) = selected.tracker.at(*position) {
+            if !Arc::ptr_eq(view.get_or_insert_with(|| Arc::clone(home)), home) {
+                break;
+            }
+            targets.push(Target { position: *position, uid: entry.uid, newly_seen: false, message: None });
+            uids.push(entry.uid);
         }
+        taken += 1;
     }
-    if !(wanted.envelope || wanted.structure || wanted.body) {
-        return Ok(targets);
-    }
-    let mut slots = targets.iter_mut();
-    for (view, uids) in groups {
+    if let Some(view) = view.filter(|_| wanted.envelope || wanted.structure || wanted.body) {
         let messages = door.engine.messages(&selected.who, &view, &uids, wanted).await?;
-        // The messages lead: `zip` takes one more from its left side than it pairs.
-        for (message, slot) in messages.into_iter().zip(slots.by_ref()) {
-            slot.message = message;
+        if let Some(next) = targets.get(messages.len()).map(|target| target.position) {
+            taken = positions.iter().position(|position| *position == next).unwrap_or(taken);
+            targets.truncate(messages.len());
+        }
+        for (target, message) in targets.iter_mut().zip(messages) {
+            target.message = message;
         }
     }
-    Ok(targets)
+    Ok((targets, positions.get(taken..).unwrap_or_default()))
 }
 
 /// RFC 3501 6.4.5: reading a body sets \Seen.

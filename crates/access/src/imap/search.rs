@@ -67,9 +67,26 @@ async fn read(
     batch: &[(usize, Uid)],
     hits: &mut Vec<(usize, Uid)>,
 ) -> Result<(), Failure> {
+    let mut unread = batch;
+    while !unread.is_empty() {
+        let count = read_some(door, selected, compiled, unread, hits).await?;
+        unread = unread.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// As many of them, at least one, as can be read at once.
+async fn read_some(
+    door: &Door,
+    selected: &Selected,
+    compiled: &Compiled,
+    batch: &[(usize, Uid)],
+    hits: &mut Vec<(usize, Uid)>,
+) -> Result<usize, Failure> {
     let view = selected.tracker.view();
     let uids: Vec<Uid> = batch.iter().map(|(_, uid)| *uid).collect();
     let messages = door.engine.messages(&selected.who, view, &uids, compiled.wanted()).await?;
+    let count = messages.len();
     let mut open: Vec<((usize, Uid), Message, Verdicts)> = Vec::new();
     let mut pace = Pace::default();
     for (&(position, uid), message) in batch.iter().zip(messages) {
@@ -95,7 +112,7 @@ async fn read(
         }
         rest = later;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Reads the header, then, if that does not decide, the rest.

@@ -1,7 +1,7 @@
 //! Entries: reading a folder as a whole and changing many of its messages at once.
 
 use super::world::{World, open};
-use crate::{FlagColumns, Place, Target};
+use crate::{ContentColumns, FlagColumns, Place, Target};
 use model::{Flags, Uid};
 
 impl World {
@@ -97,4 +97,32 @@ fn deleted() -> FlagColumns {
         set_keywords: Vec::new(),
         clear_keywords: Vec::new(),
     }
+}
+
+/// Two thousand hostile messages must not come into memory together: what is read ends with the one that goes over.
+#[tokio::test]
+async fn facts_are_read_within_their_octets() {
+    let world = World::new().await;
+    let mut tx = world.store.begin().await.unwrap();
+    let mut ids = Vec::new();
+    for n in 0..5_u8 {
+        let mut content = world.content(&[&[n]]).await;
+        content.envelope = vec![n; 1000];
+        ids.push(tx.add_content(&content, world.now).await.unwrap());
+    }
+    tx.commit().await.unwrap();
+    ids.insert(1, model::ContentId(i64::MAX));
+    let columns = ContentColumns { envelope: true, ..ContentColumns::default() };
+    let read = async |octets_max| {
+        let found = world.store.contents(&ids, columns, octets_max).await.unwrap();
+        found.iter().map(|content| content.as_ref().map(|content| content.content_id)).collect::<Vec<_>>()
+    };
+    let in_order: Vec<_> = ids.iter().map(|id| Some(*id).filter(|id| id.0 != i64::MAX)).collect();
+    assert_eq!(read(1).await, in_order[..1]);
+    assert_eq!(read(1000).await, in_order[..1]);
+    assert_eq!(read(1001).await, in_order[..3], "what is gone weighs nothing");
+    assert_eq!(read(4000).await, in_order[..5]);
+    assert_eq!(read(4001).await, in_order);
+    let none = ContentColumns::default();
+    assert_eq!(world.store.contents(&ids, none, 1).await.unwrap().len(), 6);
 }
