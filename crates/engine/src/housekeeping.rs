@@ -1,4 +1,5 @@
-//! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months.
+//! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months,
+//! filling the search index.
 
 use crate::Engine;
 use std::sync::PoisonError;
@@ -21,6 +22,7 @@ impl Engine {
             every(POLL_EVERY, &stop, || self.poll()),
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
             self.expand_when_told(&stop),
+            self.keep_search_index(&stop),
         );
     }
 
@@ -42,8 +44,9 @@ impl Engine {
     /// Throws away what is kept of a database that has lost something since: its numbers may mean others now.
     async fn notice_another_database(&self) -> Result<(), store::Error> {
         let now = self.0.store.check_timeline().await?;
-        let mut known = self.0.incarnation.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.replace(now).is_some_and(|known| known != now) {
+        let before = self.0.incarnation.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        if before.is_some_and(|before| before != now) {
+            *self.0.words.write().await = crate::search::Vocabulary::default();
             self.0.views.clear();
             self.0.chunks.clear();
         }

@@ -17,6 +17,7 @@ mod intake;
 mod message;
 mod password;
 mod recipients;
+mod search;
 mod sender;
 mod spool;
 mod throttle;
@@ -33,6 +34,7 @@ pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use message::{Body, Message, Wanted};
 pub use recipients::{Recipient, RecipientError, SenderError};
+pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
 pub use sender::Sender;
 pub use spool::Spool;
 pub use store::DomainRow as DomainSummary;
@@ -74,6 +76,7 @@ struct Inner {
     views: view::Views,
     chunks: Arc<chunk_cache::ChunkCache>,
     hub: hub::Hub,
+    words: tokio::sync::RwLock<search::Vocabulary>,
     pending: tokio::sync::Notify,
     /// The database that the views and chunks are of.
     incarnation: Mutex<Option<store::Incarnation>>,
@@ -93,6 +96,7 @@ impl Engine {
             views: view::Views::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),
             hub: hub::Hub::default(),
+            words: tokio::sync::RwLock::default(),
             pending: tokio::sync::Notify::new(),
             incarnation: Mutex::default(),
         }))

@@ -10,7 +10,7 @@ use store::{ChunkId, Content, ContentColumns, Store};
 
 /// Stored octets of facts that one call reads: a thousand ordinary messages. Those of a hostile one may have 4 MB, and
 /// several times that in memory.
-const FACTS_OCTETS_MAX: usize = 2 << 20;
+pub(crate) const FACTS_OCTETS_MAX: usize = 2 << 20;
 
 /// What is wanted of messages; the rest is not even read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    fn body(&self, ids: &[ChunkId], sizes: &[i32]) -> Body {
+    pub(crate) fn body(&self, ids: &[ChunkId], sizes: &[i32]) -> Body {
         let mut start = 0;
         let slices = ids.iter().zip(sizes).map(|(id, size)| {
             let end = start + u64::try_from(*size).unwrap_or(0);

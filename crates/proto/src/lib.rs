@@ -3,4 +3,5 @@ pub mod imap;
 
 pub mod mime;
 pub mod sasl;
+pub mod search;
 pub mod smtp;

@@ -53,6 +53,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AliasCommand,
     },
+    /// The search index
+    Search {
+        #[command(subcommand)]
+        command: SearchCommand,
+    },
     /// The configuration file
     Config {
         #[command(subcommand)]
@@ -194,6 +199,16 @@ pub(crate) struct AddMany {
 pub(crate) enum AliasCommand {
     /// Let mail for ALIAS arrive in MAILBOX
     Add { alias: Address, mailbox: Address },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum SearchCommand {
+    /// Say how many messages are not indexed yet
+    Status,
+    /// Index what is not indexed yet
+    CatchUp,
+    /// Index every message anew; the server may run, and the old index serves meanwhile
+    Rebuild,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

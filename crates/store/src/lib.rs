@@ -21,6 +21,7 @@ mod folders;
 mod keywords;
 mod migrate;
 mod objects;
+mod search;
 mod snapshot;
 mod sweeper;
 #[cfg(test)]
@@ -46,6 +47,10 @@ pub use folders::{FolderRow, Standing};
 pub use keywords::KeywordRow;
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
+pub use search::{
+    MARK_CODES, MARK_MANY, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece, SearchScope,
+    SearchText,
+};
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use timeline::Incarnation;

@@ -33,6 +33,7 @@ impl Migration {
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "roles", sql: include_str!("../../../migrations/0001_roles.sql") },
     Migration { version: 2, name: "mail", sql: include_str!("../../../migrations/0002_mail.sql") },
+    Migration { version: 3, name: "search", sql: include_str!("../../../migrations/0003_search.sql") },
 ];
 
 /// What [`migrate`] did.

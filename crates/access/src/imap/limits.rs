@@ -59,13 +59,8 @@ pub(crate) const FETCH_BATCH: usize = 200;
 /// Messages whose text SEARCH holds facts of at once.
 pub(crate) const SEARCH_BATCH: usize = 100;
 
-/// Octets of one part's or one header's bytes that SEARCH reads. Attachments are no text; a text part beyond this is
-/// searched up to here.
-pub(crate) const SEARCH_TEXT_BYTES_MAX: u64 = 4 << 20;
-
-/// Octets of a header that SEARCH reads. `deliver` refuses larger ones; APPEND keeps any bytes, and the rest of such a
-/// header is not searched.
-pub(crate) const SEARCH_HEADER_BYTES_MAX: u64 = 256 << 10;
+/// Messages that SEARCH asks the index about at once: their answers take some megabytes at most.
+pub(crate) const SEARCH_GROUP: usize = 1 << 16;
 
 /// Octets of text that SEARCH decodes and compares where it stands, some milliseconds at most; what is larger goes to a
 /// thread of its own, so that other connections are served meanwhile.

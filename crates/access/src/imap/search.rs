@@ -1,13 +1,17 @@
-//! SEARCH (RFC 3501 6.4.4): what the folder view knows decides first; only messages it leaves open are read.
+//! SEARCH (RFC 3501 6.4.4): what the folder view knows decides first, then the search index; only messages these leave
+//! open are read.
 //!
 //! Invariants: a batch of messages is open at a time, of each one part of its text; every text is decoded and folded
 //! once, however much is searched for; other tasks run in between, and what takes long is done on a thread apart.
 
+mod index;
 mod key;
 mod source;
 mod text;
 
-use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_NUMBERS, SEARCH_SCAN};
+use super::limits::{
+    PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_GROUP, SEARCH_NUMBERS, SEARCH_SCAN,
+};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected};
 use engine::{Body, Message};
@@ -22,33 +26,17 @@ use text::Pace;
 /// that a search by date finds what the client shows (RFC 3501 6.4.4 disregards the zone).
 pub(crate) const ZONE: Offset = jiff::tz::offset(7);
 
+/// A message by its position and uid.
+type Place = (usize, Uid);
+
 pub(crate) async fn search(door: &mut Door, selected: &Selected, uid: bool, key: &SearchKey) -> Outcome {
     let Some(compiled) = Compiled::new(key, &selected.tracker) else {
         return Err(Reply::no("Too many texts in one search").code(Code::Limit).into());
     };
-    let mut found: Vec<u32> = Vec::new();
-    let count = selected.tracker.exists() as usize;
-    for start in (0..count).step_by(SEARCH_SCAN) {
-        let scanned = start..(start + SEARCH_SCAN).min(count);
-        let mut hits = Vec::new();
-        let mut open = Vec::new();
-        for position in scanned {
-            // RFC 2180 4.3: what is expunged is not found.
-            let Some(listed) = selected.tracker.at(position).filter(|listed| !listed.gone) else { continue };
-            match compiled.by_view(&selected.tracker, position, &listed) {
-                Some(true) => hits.push((position, listed.entry.uid)),
-                Some(false) => {}
-                None => open.push((position, listed.entry.uid)),
-            }
-        }
-        for batch in open.chunks(SEARCH_BATCH) {
-            read(door, selected, &compiled, batch, &mut hits).await?;
-        }
-        hits.sort_unstable();
-        let number = |position: usize| u32::try_from(position + 1).unwrap_or(u32::MAX);
-        found.extend(hits.into_iter().map(|(position, Uid(of))| if uid { of } else { number(position) }));
-        tokio::task::yield_now().await;
-    }
+    let hits = find(door, selected, &compiled).await?;
+    let number = |position: usize| u32::try_from(position + 1).unwrap_or(u32::MAX);
+    let found: Vec<u32> =
+        hits.into_iter().map(|(position, Uid(of))| if uid { of } else { number(position) }).collect();
     // RFC 3501 7.2.5: one response, for clients take the last; in pieces, for it is as long as the mailbox.
     door.wire.out.search_start();
     for numbers in found.chunks(SEARCH_NUMBERS) {
@@ -59,13 +47,40 @@ pub(crate) async fn search(door: &mut Door, selected: &Selected, uid: bool, key:
     Ok(Reply::ok("SEARCH completed"))
 }
 
+/// The messages that are searched for, ascending.
+async fn find(door: &Door, selected: &Selected, compiled: &Compiled) -> Result<Vec<Place>, Failure> {
+    let mut hits: Vec<Place> = Vec::new();
+    let mut open: Vec<Place> = Vec::new();
+    let count = selected.tracker.exists() as usize;
+    for start in (0..count).step_by(SEARCH_SCAN) {
+        for position in start..(start + SEARCH_SCAN).min(count) {
+            // RFC 2180 4.3: what is expunged is not found.
+            let Some(listed) = selected.tracker.at(position).filter(|listed| !listed.gone) else { continue };
+            match compiled.by_view(&selected.tracker, position, &listed) {
+                Some(true) => hits.push((position, listed.entry.uid)),
+                Some(false) => {}
+                None => open.push((position, listed.entry.uid)),
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    for group in open.chunks(SEARCH_GROUP) {
+        let left = index::by_index(door, selected, compiled, group, &mut hits).await?;
+        for batch in left.chunks(SEARCH_BATCH) {
+            read(door, selected, compiled, batch, &mut hits).await?;
+        }
+    }
+    hits.sort_unstable();
+    Ok(hits)
+}
+
 /// Decides a batch of messages by their text.
 async fn read(
     door: &Door,
     selected: &Selected,
     compiled: &Compiled,
-    batch: &[(usize, Uid)],
-    hits: &mut Vec<(usize, Uid)>,
+    batch: &[(Place, Verdicts)],
+    hits: &mut Vec<Place>,
 ) -> Result<(), Failure> {
     let mut unread = batch;
     while !unread.is_empty() {
@@ -80,19 +95,20 @@ async fn read_some(
     door: &Door,
     selected: &Selected,
     compiled: &Compiled,
-    batch: &[(usize, Uid)],
-    hits: &mut Vec<(usize, Uid)>,
+    batch: &[(Place, Verdicts)],
+    hits: &mut Vec<Place>,
 ) -> Result<usize, Failure> {
     let view = selected.tracker.view();
-    let uids: Vec<Uid> = batch.iter().map(|(_, uid)| *uid).collect();
+    let uids: Vec<Uid> = batch.iter().map(|((_, uid), _)| *uid).collect();
     let messages = door.engine.messages(&selected.who, view, &uids, compiled.wanted()).await?;
     let count = messages.len();
-    let mut open: Vec<((usize, Uid), Message, Verdicts)> = Vec::new();
+    let mut open: Vec<(Place, Message, Verdicts)> = Vec::new();
     let mut pace = Pace::default();
-    for (&(position, uid), message) in batch.iter().zip(messages) {
+    for (((position, uid), known), message) in batch.iter().zip(messages) {
+        let (position, uid) = (*position, *uid);
         // Swept meanwhile: it has no text.
         let (Some(message), Some(listed)) = (message, selected.tracker.at(position)) else { continue };
-        let mut verdicts = compiled.verdicts();
+        let mut verdicts = known.clone();
         text::by_envelope(compiled, &message, &mut verdicts, &mut pace).await;
         match compiled.decide(&selected.tracker, position, &listed, &verdicts) {
             Some(true) => hits.push((position, uid)),
@@ -137,7 +153,7 @@ async fn by_text(
 async fn prefetch(
     door: &Door,
     compiled: &Compiled,
-    open: &[((usize, Uid), Message, Verdicts)],
+    open: &[(Place, Message, Verdicts)],
 ) -> Result<usize, Failure> {
     let mut wanted: Vec<(&Body, Range<u64>)> = Vec::new();
     let (mut bytes, mut count) = (0, 0);

@@ -64,7 +64,7 @@ fn is_attachment(part: &Part, index: u32) -> bool {
 }
 
 /// The file name: of the disposition before that of the type, the extended form first (RFC 2183 2.3, RFC 2231).
-fn name(part: &Part) -> Option<String> {
+pub(super) fn name(part: &Part) -> Option<String> {
     let disposition = part.disposition.as_ref().map(|disposition| disposition.params.as_slice());
     let lists = [(disposition.unwrap_or_default(), "filename"), (part.params.as_slice(), "name")];
     lists

@@ -100,6 +100,11 @@ impl Part {
         self.media_type == "text"
     }
 
+    /// The name under which the part is offered as a file, as in [`super::Attachment::name`].
+    pub fn file_name(&self) -> Option<String> {
+        attachment::name(self)
+    }
+
     /// A Content-Type parameter by its lower case name as text: the extended form decoded, or encoded words, or raw.
     pub fn param_text(&self, name: &str) -> Option<String> {
         attachment::param_text(&self.params, name)

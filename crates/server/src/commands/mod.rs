@@ -7,6 +7,7 @@ mod add_many;
 mod alias;
 mod domain;
 mod mailbox;
+mod search;
 mod unit;
 
 use crate::Misuse;
@@ -64,6 +65,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Unit { command } => unit::run(session, command).await,
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
+        Command::Search { command } => search::run(session, command).await,
         Command::Serve | Command::Migrate | Command::Demo(_) | Command::Config { .. } => Ok(()),
     }
 }

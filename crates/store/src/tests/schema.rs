@@ -72,7 +72,12 @@ async fn an_event_of_a_month_that_was_not_made_waits_for_it() {
 
 #[test]
 fn each_advisory_lock_has_a_number_of_its_own() {
-    let numbers = [crate::audit::CHAIN_LOCK, crate::migrate::LOCK, crate::sweeper::SWEEP_LOCK];
+    let numbers = [
+        crate::audit::CHAIN_LOCK,
+        crate::migrate::LOCK,
+        crate::sweeper::SWEEP_LOCK,
+        crate::search::SEARCH_LOCK,
+    ];
     assert!(numbers.iter().enumerate().all(|(at, number)| !numbers[..at].contains(number)));
 }
 

@@ -1,32 +1,25 @@
 //! A search key made ready: sets resolved, texts folded, and three-valued logic over what is known so far.
 
 use super::ZONE;
-use super::text::fold;
 use crate::imap::flags;
 use crate::imap::limits::SEARCH_TEXTS_MAX;
 use crate::imap::tracker::{Listed, Listing, Tracker};
-use engine::{ViewEntry, Wanted};
+use engine::{SearchPlace, ViewEntry, Wanted};
 use jiff::civil::Date;
 use model::Flags;
 use proto::imap::{DateTest, Flag, SearchKey};
+use proto::search::{FactsLine, Needle, normalise};
 use std::sync::Arc;
 
 /// One message's answers to [`Compiled::tests`]; `None` is not known yet.
 pub(crate) type Verdicts = Vec<Option<bool>>;
 
-/// What cannot be told without reading something of the message. Needles are folded.
+/// What cannot be told without reading something of the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Test {
-    From(String),
-    To(String),
-    Cc(String),
-    Bcc(String),
-    Subject(String),
+    /// An empty needle in a field asks that the field be there.
+    Find(SearchPlace, Needle),
     Sent(DateTest, Date),
-    /// Field name and needle; an empty needle asks that the field be there.
-    Header(String, String),
-    Body(String),
-    Text(String),
 }
 
 #[derive(Debug)]
@@ -77,13 +70,21 @@ impl Compiled {
 
     /// What must be loaded of a message to decide about it.
     pub(crate) fn wanted(&self) -> Wanted {
-        let reads =
-            self.tests.iter().any(|test| matches!(test, Test::Header(..) | Test::Body(_) | Test::Text(_)));
+        let reads = self.any(|place| !matches!(place, SearchPlace::Facts(_)));
         Wanted { envelope: true, structure: reads, preview: false, body: reads }
     }
 
     pub(crate) fn reads_bodies(&self) -> bool {
-        self.tests.iter().any(|test| matches!(test, Test::Body(_) | Test::Text(_)))
+        self.any(|place| matches!(place, SearchPlace::Body | SearchPlace::Text))
+    }
+
+    /// Is anything searched for in texts?
+    pub(crate) fn finds(&self) -> bool {
+        self.any(|_| true)
+    }
+
+    fn any(&self, wanted: impl Fn(&SearchPlace) -> bool) -> bool {
+        self.tests.iter().any(|test| matches!(test, Test::Find(place, _) if wanted(place)))
     }
 
     /// What the folder view alone says.
@@ -199,16 +200,20 @@ impl Compiler {
             SearchKey::Not(key) => not(self.node(key)),
             SearchKey::Or(keys) => Node::Or(keys.iter().map(|key| self.node(key)).collect()),
             SearchKey::And(keys) => Node::And(keys.iter().map(|key| self.node(key)).collect()),
-            SearchKey::From(text) => self.test(Test::From(fold(text))),
-            SearchKey::To(text) => self.test(Test::To(fold(text))),
-            SearchKey::Cc(text) => self.test(Test::Cc(fold(text))),
-            SearchKey::Bcc(text) => self.test(Test::Bcc(fold(text))),
-            SearchKey::Subject(text) => self.test(Test::Subject(fold(text))),
+            SearchKey::From(text) => self.find(SearchPlace::Facts(FactsLine::From), text),
+            SearchKey::To(text) => self.find(SearchPlace::Facts(FactsLine::To), text),
+            SearchKey::Cc(text) => self.find(SearchPlace::Facts(FactsLine::Cc), text),
+            SearchKey::Bcc(text) => self.find(SearchPlace::Facts(FactsLine::Bcc), text),
+            SearchKey::Subject(text) => self.find(SearchPlace::Facts(FactsLine::Subject), text),
             SearchKey::Sent(test, date) => self.test(Test::Sent(*test, *date)),
-            SearchKey::Header(name, text) => self.test(Test::Header(name.clone(), fold(text))),
-            SearchKey::Body(text) => self.test(Test::Body(fold(text))),
-            SearchKey::Text(text) => self.test(Test::Text(fold(text))),
+            SearchKey::Header(name, text) => self.find(SearchPlace::Field(normalise(name)), text),
+            SearchKey::Body(text) => self.find(SearchPlace::Body, text),
+            SearchKey::Text(text) => self.find(SearchPlace::Text, text),
         }
+    }
+
+    fn find(&mut self, place: SearchPlace, text: &str) -> Node {
+        self.test(Test::Find(place, Needle::new(text)))
     }
 
     fn test(&mut self, test: Test) -> Node {

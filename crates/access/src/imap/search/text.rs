@@ -1,28 +1,19 @@
 //! The tests of a search that need something of the message: its envelope, its header, its text.
 //!
-//! Texts are compared decoded, in NFC and without case (RFC 3501 6.4.4: case-insensitive substrings).
+//! Texts are compared as `proto::search` normalises them (RFC 3501 6.4.4: case-insensitive substrings).
 
 use super::key::{Compiled, Test, Verdicts, holds};
-use super::source::Source;
-use crate::imap::limits::{
-    SEARCH_HEADER_BYTES_MAX, SEARCH_INLINE_BYTES, SEARCH_STEP_BYTES, SEARCH_TEXT_BYTES_MAX, SEARCH_THREADS,
-};
-use engine::{Body, Error, Message};
-use proto::mime::{self, MailAddress, Structure};
+use super::source::{Source, in_body, is_open};
+use crate::imap::limits::{SEARCH_INLINE_BYTES, SEARCH_STEP_BYTES, SEARCH_THREADS};
+use engine::{Body, Error, Message, SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, SearchPlace};
+use proto::mime::Structure;
+use proto::search::{Haystack, facts_text, names_text};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use unicode_normalization::UnicodeNormalization as _;
 
 /// One for the node, for it is the node's cores that are shared.
 static THREADS: Semaphore = Semaphore::const_new(SEARCH_THREADS);
-
-/// A text as it is compared.
-pub(crate) fn fold(text: &str) -> String {
-    #[cfg(test)]
-    super::source::tests::FOLDS.with(|folds| folds.set(folds.get() + 1));
-    text.nfc().flat_map(char::to_lowercase).collect()
-}
 
 /// Work done since other tasks had their turn.
 #[derive(Debug, Default)]
@@ -49,74 +40,26 @@ pub(crate) async fn by_envelope(
 ) {
     let Some(envelope) = &message.envelope else { return };
     let tests = compiled.tests();
+    if is_open(tests, verdicts, |place| matches!(place, SearchPlace::Facts(_) | SearchPlace::Text)) {
+        let text = facts_text(envelope);
+        let facts = Haystack::new(&text);
+        for (test, verdict) in tests.iter().zip(verdicts.iter_mut()).filter(|(_, verdict)| verdict.is_none())
+        {
+            match test {
+                Test::Find(SearchPlace::Facts(line), needle) => {
+                    *verdict = Some(facts.line_has(*line, needle))
+                }
+                Test::Find(SearchPlace::Text, needle) if facts.has(needle) => *verdict = Some(true),
+                _ => {}
+            }
+        }
+        pace.spent(text.len() + tests.len()).await;
+    }
     for (test, verdict) in tests.iter().zip(verdicts.iter_mut()) {
         if let Test::Sent(test, wanted) = test {
             *verdict = Some(envelope.sent_on().is_some_and(|date| holds(*test, date, *wanted)));
         }
     }
-    let lists: [(&[MailAddress], Wants); 4] = [
-        (&envelope.from, |test| if let Test::From(needle) = test { Some(needle) } else { None }),
-        (&envelope.to, |test| if let Test::To(needle) = test { Some(needle) } else { None }),
-        (&envelope.cc, |test| if let Test::Cc(needle) = test { Some(needle) } else { None }),
-        (&envelope.bcc, |test| if let Test::Bcc(needle) = test { Some(needle) } else { None }),
-    ];
-    for (addresses, wants) in lists {
-        settle(tests, verdicts, pace, wants, addresses.iter().map(address_text)).await;
-    }
-    let values: [(Option<&[u8]>, Wants); 2] = [
-        (envelope.subject.as_deref(), |test| match test {
-            Test::Subject(needle) => Some(needle),
-            Test::Header(name, needle) if name.eq_ignore_ascii_case("subject") => Some(needle),
-            _ => None,
-        }),
-        (envelope.message_id.as_deref(), |test| match test {
-            Test::Header(name, needle) if name.eq_ignore_ascii_case("message-id") => Some(needle),
-            _ => None,
-        }),
-    ];
-    for (value, wants) in values {
-        settle(tests, verdicts, pace, wants, value.iter().map(|value| mime::decode_header(value))).await;
-    }
-}
-
-/// The needle of a test, if it is about what is looked at.
-type Wants = fn(&Test) -> Option<&String>;
-
-/// Answers for good the tests that want these texts, each of which is made and folded once.
-async fn settle(
-    tests: &[Test],
-    verdicts: &mut Verdicts,
-    pace: &mut Pace,
-    wants: Wants,
-    texts: impl Iterator<Item = String>,
-) {
-    let mut open: Vec<(&String, &mut Option<bool>)> =
-        tests.iter().zip(verdicts).filter_map(|(test, verdict)| Some((wants(test)?, verdict))).collect();
-    for (_, verdict) in &mut open {
-        **verdict = Some(false);
-    }
-    if open.is_empty() {
-        return;
-    }
-    for text in texts {
-        let text = fold(&text);
-        let needles = open.len();
-        open.retain_mut(|(needle, verdict)| {
-            let found = text.contains(needle.as_str());
-            **verdict = Some(found);
-            !found
-        });
-        if open.is_empty() {
-            return;
-        }
-        pace.spent(text.len() + needles).await;
-    }
-}
-
-fn address_text(address: &MailAddress) -> String {
-    let name = address.display_name().unwrap_or_default();
-    let address = address.address().unwrap_or_default();
-    format!("{name} <{address}>")
 }
 
 /// Answers what the header answers: HEADER for good, TEXT if it is found.
@@ -138,6 +81,9 @@ pub(crate) async fn by_body(
     body: &Body,
     verdicts: &mut Verdicts,
 ) -> Result<(), Error> {
+    if is_open(compiled.tests(), verdicts, |place| matches!(place, SearchPlace::Body | SearchPlace::Text)) {
+        in_body(&names_text(structure), compiled.tests(), verdicts);
+    }
     let root = structure.root().header_start;
     for part in structure.parts() {
         if verdicts.iter().all(Option::is_some) {

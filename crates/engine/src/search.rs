@@ -1,0 +1,273 @@
+//! Searching: the index narrows, the text decides.
+//!
+//! A needle's words are looked for in the vocabulary, theirs in the index; what the index cannot say for certain is
+//! compared with the text it keeps. The answer is that of reading every message. Invariants: what is not in the index
+//! is told as unknown, never as not found; nobody is told of messages outside the view they were given.
+
+mod analysis;
+mod fill;
+mod vocabulary;
+
+pub use store::SearchLag;
+pub(crate) use vocabulary::Vocabulary;
+
+use crate::{Engine, Error, FolderView, Principal};
+use model::{ContentId, Uid};
+use proto::search::{ANALYSER, FactsLine, Haystack, Needle, Run, grams};
+use std::collections::HashSet;
+use store::{MARK_CODES, MARK_MANY, SearchKeys, SearchScope};
+
+/// Octets of one part's text that are searched. Attachments are no text; a text part beyond this is searched up to here.
+pub const SEARCH_TEXT_BYTES_MAX: u64 = 4 << 20;
+/// Octets of a header that are searched. `deliver` refuses larger ones; APPEND keeps any bytes, and the rest of such a
+/// header is not searched.
+pub const SEARCH_HEADER_BYTES_MAX: u64 = 256 << 10;
+/// Characters of a needle the index answers for: pieces of a long text overlap by as much.
+pub(crate) const NEEDLE_CHARS_MAX: usize = 1_000;
+
+/// Fewer messages are compared with their texts at once: that is quicker than to look for words.
+const DIRECT: usize = 300;
+/// Words of the vocabulary that are looked for in the index; a needle that more words contain does not narrow.
+const WORDS_WANTED_MAX: usize = 20_000;
+/// Runs of a needle that are looked for; the longest are the rarest.
+const RUNS_MAX: usize = 3;
+/// Texts compared between two turns of other tasks; some megabytes of them are in memory.
+const TEXTS_BATCH: usize = 400;
+/// Hits in the whole installation, as a multiple of the messages that are searched, beyond which these are read instead.
+const STRANGERS: usize = 8;
+const STRANGERS_MIN: usize = 100_000;
+
+/// Where in a message a needle is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchPlace {
+    /// A field of the envelope.
+    Facts(FactsLine),
+    /// The value of a header field, by its name in lower case.
+    Field(String),
+    Body,
+    /// Header and body.
+    Text,
+}
+
+/// A search over messages of one folder.
+#[derive(Debug)]
+pub struct Search {
+    engine: Engine,
+    /// Ascending, each once.
+    known: Vec<i64>,
+    unknown: HashSet<ContentId>,
+}
+
+impl Engine {
+    /// Begins a search over the messages of `uids`.
+    ///
+    /// # Errors
+    /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
+    pub async fn search(&self, who: &Principal, view: &FolderView, uids: &[Uid]) -> Result<Search, Error> {
+        if view.owner() != who.account() {
+            return Err(Error::NotFound);
+        }
+        let entries = uids.iter().filter_map(|uid| view.find(*uid));
+        let mut contents: Vec<i64> = entries.map(|entry| entry.content.0).collect();
+        contents.sort_unstable();
+        contents.dedup();
+        // Before the words are read: a content that is known then has all its words among them.
+        let unknown: HashSet<ContentId> =
+            self.0.store.search_unknown(&contents, ANALYSER).await?.into_iter().collect();
+        contents.retain(|id| !unknown.contains(&ContentId(*id)));
+        self.learn_words().await?;
+        Ok(Search { engine: self.clone(), known: contents, unknown })
+    }
+
+    /// How far the search index is behind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn search_lag(&self) -> Result<SearchLag, Error> {
+        Ok(self.0.store.search_lag().await?)
+    }
+
+    pub(crate) async fn learn_words(&self) -> Result<(), Error> {
+        loop {
+            let last = self.0.words.read().await.last();
+            let words = self.0.store.search_words(last).await?;
+            if words.is_empty() {
+                return Ok(());
+            }
+            self.0.words.write().await.extend(words);
+        }
+    }
+}
+
+/// What the index says.
+#[derive(Debug, Default)]
+struct Narrowed {
+    certain: HashSet<i64>,
+    /// Ascending.
+    open: Vec<i64>,
+}
+
+impl Search {
+    /// The index does not have it: to be found out by reading.
+    #[must_use]
+    pub fn is_unknown(&self, content: ContentId) -> bool {
+        self.unknown.contains(&content)
+    }
+
+    /// Can the index answer for this needle?
+    #[must_use]
+    pub fn answers(needle: &Needle) -> bool {
+        needle.text().chars().count() <= NEEDLE_CHARS_MAX
+    }
+
+    /// Those of the known messages that have the needle and that `wanted` wants to know about.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find(
+        &self,
+        place: &SearchPlace,
+        needle: &Needle,
+        wanted: impl Fn(ContentId) -> bool,
+    ) -> Result<HashSet<ContentId>, Error> {
+        let among: Vec<i64> = self.known.iter().copied().filter(|id| wanted(ContentId(*id))).collect();
+        let Narrowed { certain, open } = match self.narrow(place, needle, &among).await? {
+            Some(narrowed) => narrowed,
+            None => Narrowed { certain: HashSet::new(), open: among },
+        };
+        let mut found: HashSet<ContentId> = certain.into_iter().map(ContentId).collect();
+        for batch in open.chunks(TEXTS_BATCH) {
+            self.compare(place, needle, batch, &mut found).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(found)
+    }
+
+    /// `None` where the index does not narrow.
+    async fn narrow(
+        &self,
+        place: &SearchPlace,
+        needle: &Needle,
+        among: &[i64],
+    ) -> Result<Option<Narrowed>, Error> {
+        if among.len() <= DIRECT {
+            return Ok(None);
+        }
+        let scope = match place {
+            SearchPlace::Facts(_) | SearchPlace::Field(_) => SearchScope::Header,
+            SearchPlace::Body => SearchScope::Body,
+            SearchPlace::Text => SearchScope::Both,
+        };
+        let limit = among.len().saturating_mul(STRANGERS).max(STRANGERS_MIN);
+        if needle.is_within_word() && matches!(place, SearchPlace::Body | SearchPlace::Text) {
+            return self.narrow_word(scope, needle, among, limit).await;
+        }
+        let mut runs: Vec<Run<'_>> = needle.runs().collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.text.len()));
+        let mut pieces: Option<HashSet<(i64, i32)>> = None;
+        for run in runs.iter().take(RUNS_MAX) {
+            let Some(words) = self.words(run, needle).await else { continue };
+            let (mut of_words, of_codes) = (
+                self.engine.0.store.search_pieces(&with_words(scope, words), limit).await?,
+                self.engine.0.store.search_pieces(&with_codes(scope, run), limit).await?,
+            );
+            if of_words.len() >= limit || of_codes.len() >= limit {
+                continue;
+            }
+            of_words.extend(of_codes);
+            let having: HashSet<(i64, i32)> = match pieces {
+                Some(before) => of_words.into_iter().filter(|piece| before.contains(piece)).collect(),
+                None => of_words.into_iter().collect(),
+            };
+            pieces = Some(having);
+        }
+        let Some(pieces) = pieces else { return Ok(None) };
+        let contents: HashSet<i64> = pieces.into_iter().map(|(content, _)| content).collect();
+        let open = among.iter().copied().filter(|id| contents.contains(id)).collect();
+        Ok(Some(Narrowed { certain: HashSet::new(), open }))
+    }
+
+    /// A needle that is no more than part of a word: words that contain it say all, codes are looked into.
+    async fn narrow_word(
+        &self,
+        scope: SearchScope,
+        needle: &Needle,
+        among: &[i64],
+        limit: usize,
+    ) -> Result<Option<Narrowed>, Error> {
+        let run = Run { text: needle.text(), begins_word: false, ends_word: false };
+        let Some(words) = self.words(&run, needle).await else { return Ok(None) };
+        let store = &self.engine.0.store;
+        let of_words = store.search_pieces(&with_words(scope, words), limit).await?;
+        if of_words.len() >= limit {
+            return Ok(None);
+        }
+        let certain: HashSet<i64> = of_words.into_iter().map(|(content, _)| content).collect();
+        let certain: HashSet<i64> = among.iter().copied().filter(|id| certain.contains(id)).collect();
+        let of_codes = store.search_pieces(&with_codes(scope, &run), limit).await?;
+        let all = of_codes.len() >= limit;
+        let of_codes: HashSet<i64> = of_codes.into_iter().map(|(content, _)| content).collect();
+        let may = |id: &i64| !certain.contains(id) && (all || of_codes.contains(id));
+        let open = among.iter().copied().filter(may).collect();
+        Ok(Some(Narrowed { certain, open }))
+    }
+
+    async fn words(&self, run: &Run<'_>, needle: &Needle) -> Option<Vec<i32>> {
+        self.engine.0.words.read().await.matching(run, needle.is_plain(), WORDS_WANTED_MAX)
+    }
+
+    /// Adds those of a batch whose text has the needle.
+    async fn compare(
+        &self,
+        place: &SearchPlace,
+        needle: &Needle,
+        batch: &[i64],
+        found: &mut HashSet<ContentId>,
+    ) -> Result<(), Error> {
+        let store = &self.engine.0.store;
+        if matches!(place, SearchPlace::Facts(_) | SearchPlace::Text) {
+            for (content, facts) in store.search_facts(batch).await? {
+                let facts = Haystack::new(&facts);
+                let has = match place {
+                    SearchPlace::Facts(line) => facts.line_has(*line, needle),
+                    _ => facts.has(needle),
+                };
+                if has {
+                    found.insert(ContentId(content));
+                }
+            }
+        }
+        let scope = match place {
+            SearchPlace::Facts(_) => return Ok(()),
+            SearchPlace::Field(_) => SearchScope::Header,
+            SearchPlace::Body => SearchScope::Body,
+            SearchPlace::Text => SearchScope::Both,
+        };
+        for text in store.search_texts(batch, scope).await? {
+            let header = Haystack::new(text.header.as_deref().unwrap_or_default());
+            let body = Haystack::new(text.body.as_deref().unwrap_or_default());
+            let has = match place {
+                SearchPlace::Facts(_) => false,
+                SearchPlace::Field(name) => header.field_has(name, needle),
+                SearchPlace::Body => body.has(needle),
+                SearchPlace::Text => header.has(needle) || body.has(needle),
+            };
+            if has {
+                found.insert(ContentId(text.content_id));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn with_words(scope: SearchScope, words: Vec<i32>) -> SearchKeys {
+    SearchKeys { scope, any: words, all: Vec::new() }
+}
+
+/// Texts with codes that may have the run.
+fn with_codes(scope: SearchScope, run: &Run<'_>) -> SearchKeys {
+    let all: Vec<i32> = grams(run.text).into_iter().map(analysis::key_of_gram).collect();
+    // A run of fewer letters than a group has may be in any code.
+    let any = if all.is_empty() { vec![MARK_MANY, MARK_CODES] } else { vec![MARK_MANY] };
+    SearchKeys { scope, any, all }
+}
