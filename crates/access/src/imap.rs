@@ -25,6 +25,7 @@ mod lsub;
 mod names;
 mod namespace;
 mod noop;
+mod progress;
 mod quota;
 mod rename;
 mod reply;

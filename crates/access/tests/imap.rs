@@ -28,6 +28,7 @@ transcripts!(
     quota,
     search,
     folders,
+    list_extended,
     append,
     copy,
     unselect,

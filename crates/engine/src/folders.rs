@@ -2,7 +2,6 @@
 
 use crate::{Engine, Error, Principal};
 use model::{Flags, FolderId, FolderName, ModSeq, SpecialUse, Uid, UidValidity};
-use std::collections::HashSet;
 use store::{FolderRow, Place, Tx};
 
 /// Folders one mailbox may have: more than people make, few enough to list.
@@ -20,6 +19,8 @@ pub struct Folder {
     pub subscribed: bool,
     pub uid_validity: UidValidity,
     pub uid_next: Uid,
+    /// First uid no session was told of as `\Recent`.
+    pub recent_uid: Uid,
     pub modseq: ModSeq,
 }
 
@@ -32,22 +33,10 @@ impl Folder {
             subscribed,
             uid_validity: row.uid_validity,
             uid_next: row.uid_next,
+            recent_uid: row.recent_uid,
             modseq: row.modseq,
         }
     }
-}
-
-/// What STATUS tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FolderStatus {
-    pub messages: u32,
-    pub unseen: u32,
-    /// Messages no session has been told of.
-    pub recent: u32,
-    pub bytes: u64,
-    pub uid_next: Uid,
-    pub uid_validity: UidValidity,
-    pub modseq: ModSeq,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +45,8 @@ pub enum CreateError {
     Exists,
     #[error("the mailbox has too many folders")]
     TooMany,
+    #[error("another folder has this special use")]
+    UseTaken,
     #[error(transparent)]
     Engine(#[from] Error),
 }
@@ -112,49 +103,15 @@ macro_rules! from_store {
 from_store!(CreateError, RenameError);
 
 impl Engine {
-    /// All folders, INBOX first, then by name.
-    ///
-    /// # Errors
-    /// `Revoked` when the principal's rights ended.
-    pub async fn folders(&self, who: &Principal) -> Result<Vec<Folder>, Error> {
-        self.check_standing(who).await?;
-        let subscribed: HashSet<FolderName> =
-            self.0.store.subscriptions(who.account()).await?.into_iter().collect();
-        let rows = self.0.store.folders(who.account()).await?;
-        let mut folders: Vec<Folder> = rows
-            .into_iter()
-            .map(|row| {
-                let on = subscribed.contains(&row.name);
-                Folder::from_row(row, on)
-            })
-            .collect();
-        folders.sort_by_key(|folder| !folder.name.is_inbox());
-        Ok(folders)
-    }
-
     /// # Errors
     /// `Revoked` when the principal's rights ended.
     pub async fn folder(&self, who: &Principal, name: &FolderName) -> Result<Option<Folder>, Error> {
-        self.check_standing(who).await?;
-        let row = self.0.store.folder_named(who.account(), name).await?;
-        Ok(row.map(|row| Folder::from_row(row, true)))
-    }
-
-    /// # Errors
-    /// `NotFound` when the folder is gone.
-    pub async fn folder_status(&self, who: &Principal, folder: FolderId) -> Result<FolderStatus, Error> {
-        let view = self.view(who, folder).await?;
-        let recent =
-            view.entries().len() - view.entries().partition_point(|entry| entry.uid < view.recent_uid());
-        Ok(FolderStatus {
-            messages: u32::try_from(view.entries().len()).unwrap_or(u32::MAX),
-            unseen: view.unseen(),
-            recent: u32::try_from(recent).unwrap_or(u32::MAX),
-            bytes: view.bytes(),
-            uid_next: view.folder().uid_next,
-            uid_validity: view.folder().uid_validity,
-            modseq: view.modseq(),
-        })
+        match self.0.store.folder_named(who.account(), name).await? {
+            Some((standing, row)) if standing.security_epoch == who.security_epoch() => {
+                Ok(row.map(|row| Folder::from_row(row, true)))
+            }
+            _ => Err(Error::Revoked),
+        }
     }
 
     /// Lowest uid that is `\Recent` for a session that selects the folder now; later sessions do not get it again.
@@ -169,7 +126,8 @@ impl Engine {
     /// Makes the folder, and those above it that are missing; it is subscribed to, as far as there is room for that.
     ///
     /// # Errors
-    /// `Exists` when it does, `TooMany` beyond the limit.
+    /// `Exists` when it does, `TooMany` beyond the limit, `UseTaken` when a folder has the special use: with two of them
+    /// each client would file into another one.
     pub async fn create_folder(
         &self,
         who: &Principal,
@@ -181,6 +139,11 @@ impl Engine {
         tx.lock_mailbox(who.account()).await?.ok_or(Error::Revoked)?;
         if tx.folder_named(who.account(), name).await?.is_some() {
             return Err(CreateError::Exists);
+        }
+        if let Some(special_use) = special_use
+            && tx.has_use(who.account(), special_use).await?
+        {
+            return Err(CreateError::UseTaken);
         }
         if !self.create_ancestors(&mut tx, who, name, 1).await? {
             return Err(CreateError::TooMany);
@@ -321,14 +284,5 @@ impl Engine {
         }
         let done = self.0.store.subscribe(who.account(), name, SUBSCRIPTIONS_MAX).await?;
         if done { Ok(()) } else { Err(SubscribeError::TooMany) }
-    }
-
-    /// Names the user subscribed to, folders that are gone too (RFC 3501 6.3.9).
-    ///
-    /// # Errors
-    /// `Revoked` when the principal's rights ended.
-    pub async fn subscriptions(&self, who: &Principal) -> Result<Vec<FolderName>, Error> {
-        self.check_standing(who).await?;
-        Ok(self.0.store.subscriptions(who.account()).await?)
     }
 }

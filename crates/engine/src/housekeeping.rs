@@ -48,6 +48,7 @@ impl Engine {
         if before.is_some_and(|before| before != now) {
             *self.0.words.write().await = crate::search::Vocabulary::default();
             self.0.views.clear();
+            self.0.statuses.clear();
             self.0.chunks.clear();
         }
         Ok(())

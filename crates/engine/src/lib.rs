@@ -14,6 +14,7 @@ mod housekeeping;
 mod hub;
 mod identity;
 mod intake;
+mod listing;
 mod message;
 mod password;
 mod recipients;
@@ -29,9 +30,10 @@ pub use admin::{Actor, AdminError, MailboxAdded, MailboxDetail, NewMailbox, NewU
 pub use append::{AppendError, Appended, NewMessage};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use error::Error;
-pub use folders::{CreateError, DeleteError, Folder, FolderStatus, RenameError, SubscribeError};
+pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
 pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};
+pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Wanted};
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
@@ -74,6 +76,7 @@ struct Inner {
     passwords: password::Passwords,
     throttle: throttle::Throttle,
     views: view::Views,
+    statuses: listing::Statuses,
     chunks: Arc<chunk_cache::ChunkCache>,
     hub: hub::Hub,
     words: tokio::sync::RwLock<search::Vocabulary>,
@@ -94,6 +97,7 @@ impl Engine {
             intake: intake::Budget::new(),
             throttle: throttle::Throttle::default(),
             views: view::Views::default(),
+            statuses: listing::Statuses::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),
             hub: hub::Hub::default(),
             words: tokio::sync::RwLock::default(),

@@ -141,6 +141,16 @@ impl Views {
         }
     }
 
+    /// A view if it is there and nobody is renewing it, used or not.
+    pub(crate) fn peek(&self, folder: FolderId) -> Option<Arc<FolderView>> {
+        let cell = {
+            let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.by_folder.get(&folder)?.cell.clone()
+        };
+        let held = cell.try_lock().ok()?;
+        held.clone()
+    }
+
     /// Forgets every view; who is loading one keeps it to themselves.
     pub(crate) fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slots::default();

@@ -67,37 +67,43 @@ fn subscribing(account: AccountId, name: &FolderName, max: i64) -> Subscribing<'
 }
 
 impl Store {
-    /// All folders of the account, in name order.
+    /// The standing of an account that may log in, and its folder of that name, in one look.
     ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn folders(&self, account: AccountId) -> Result<Vec<FolderRow>, Error> {
-        let rows: Vec<Columns> = sqlx::query_as(
-            "select folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq
-               from folders where account_id = $1 order by name collate \"C\"",
-        )
-        .bind(account.0)
-        .fetch_all(&self.pools.main)
-        .await?;
-        rows.into_iter().map(folder_row).collect()
-    }
-
     /// # Errors
     /// When the database fails.
     pub async fn folder_named(
         &self,
         account: AccountId,
         name: &FolderName,
-    ) -> Result<Option<FolderRow>, Error> {
-        let row: Option<Columns> = sqlx::query_as(
-            "select folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq
-               from folders where account_id = $1 and name = $2",
+    ) -> Result<Option<(Standing, Option<FolderRow>)>, Error> {
+        type Row = (
+            i64,
+            Option<i64>,
+            Option<String>,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+            Option<i64>,
+        );
+        let row: Option<Row> = sqlx::query_as(
+            "select a.security_epoch, f.folder_id, f.special_use, f.uid_validity, f.uid_next, f.recent_uid, f.modseq,
+                    f.flags_modseq
+               from accounts a left join folders f on f.account_id = a.account_id and f.name = $2
+              where a.account_id = $1 and a.state in ('new', 'active')",
         )
         .bind(account.0)
         .bind(name.as_str())
         .fetch_optional(&self.pools.main)
         .await?;
-        row.map(folder_row).transpose()
+        let Some((security_epoch, id, special, validity, next, recent, modseq, flags)) = row else {
+            return Ok(None);
+        };
+        let numbers = (|| Some((id?, validity?, next?, recent?, modseq?, flags?)))();
+        let folder = numbers.map(|(id, validity, next, recent, modseq, flags)| {
+            folder_row((id, name.as_str().to_owned(), special, validity, next, recent, modseq, flags))
+        });
+        Ok(Some((Standing { security_epoch }, folder.transpose()?)))
     }
 
     /// The folder and the standing of its account, in one look; `None` when either is gone or not the account's.
@@ -139,18 +145,6 @@ impl Store {
         .fetch_optional(&self.pools.main)
         .await?;
         Ok(epoch.map(|security_epoch| Standing { security_epoch }))
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn subscriptions(&self, account: AccountId) -> Result<Vec<FolderName>, Error> {
-        let rows: Vec<(String,)> = sqlx::query_as(
-            "select name from subscriptions where account_id = $1 order by name collate \"C\"",
-        )
-        .bind(account.0)
-        .fetch_all(&self.pools.main)
-        .await?;
-        Ok(rows.into_iter().filter_map(|(name,)| FolderName::new(&name).ok()).collect())
     }
 
     /// Subscribes, to `max` names at most; true when the name is subscribed now, also when it was already.
@@ -241,6 +235,20 @@ impl Tx {
         .fetch_optional(&mut *self.inner)
         .await?;
         row.map(folder_row).transpose()
+    }
+
+    /// Has the account a folder of this use?
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_use(&mut self, account: AccountId, special_use: SpecialUse) -> Result<bool, Error> {
+        Ok(sqlx::query_scalar(
+            "select exists (select from folders where account_id = $1 and special_use = $2)",
+        )
+        .bind(account.0)
+        .bind(special_use.as_str())
+        .fetch_one(&mut *self.inner)
+        .await?)
     }
 
     /// # Errors

@@ -19,6 +19,7 @@ mod error;
 mod events;
 mod folders;
 mod keywords;
+mod listing;
 mod migrate;
 mod objects;
 mod search;
@@ -45,6 +46,7 @@ pub use error::Error;
 pub use events::Event;
 pub use folders::{FolderRow, Standing};
 pub use keywords::KeywordRow;
+pub use listing::{ListedRow, StatusRow};
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
 pub use search::{

@@ -17,7 +17,9 @@ pub(crate) async fn copy(
 ) -> Outcome {
     let uids = chosen(selected, uid, set)?;
     let to = names::folder_name(to)?;
-    let copied = door.engine.copy(&selected.who, selected.folder, &uids, &to).await.map_err(refusal)?;
+    let engine = door.engine.clone();
+    let copying = engine.copy(&selected.who, selected.folder, &uids, &to);
+    let copied = door.at_work(copying).await?.map_err(refusal)?;
     let done = Reply::ok("COPY completed");
     Ok(match copy_uid(&copied) {
         Some(code) => done.code(code),
@@ -37,8 +39,9 @@ pub(crate) async fn move_(
     }
     let uids = chosen(selected, uid, set)?;
     let to = names::folder_name(to)?;
-    let moved =
-        door.engine.move_messages(&selected.who, selected.folder, &uids, &to).await.map_err(refusal)?;
+    let engine = door.engine.clone();
+    let moving = engine.move_messages(&selected.who, selected.folder, &uids, &to);
+    let moved = door.at_work(moving).await?.map_err(refusal)?;
     if let Some(code) = copy_uid(&moved) {
         // RFC 6851 4.3: before the EXPUNGEs, which the sync behind the command sends.
         door.wire.out.untagged(&StatusLine::ok("Moved").with(code));

@@ -1,4 +1,4 @@
-//! CREATE (RFC 3501 6.3.3; the USE parameter of RFC 6154 3 is understood, though not announced).
+//! CREATE (RFC 3501 6.3.3) with CREATE-SPECIAL-USE (RFC 6154 3).
 
 use super::names;
 use super::reply::{Outcome, Reply};
@@ -20,6 +20,9 @@ pub(crate) async fn create(
         // RFC 5530 3
         Err(CreateError::Exists) => Err(Reply::no("The mailbox exists").code(Code::AlreadyExists).into()),
         Err(CreateError::TooMany) => Err(Reply::no("Too many mailboxes").code(Code::Limit).into()),
+        Err(CreateError::UseTaken) => {
+            Err(Reply::no("Another mailbox has this special use").code(Code::UseAttr).into())
+        }
         Err(CreateError::Engine(error)) => Err(error.into()),
     }
 }

@@ -8,6 +8,7 @@ use super::capability::capabilities;
 use super::limits::{
     BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, FAILED_LOGINS_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE,
 };
+use super::progress::Progress;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Fresh, State};
 use super::table::{self, After};
@@ -65,7 +66,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         Security::Implicit(config) => (Box::pin(wire.into_tls(config)).await, true, None),
     };
     let mut door = match wire {
-        Ok(wire) => Door { wire, engine, origin, encrypted, starttls },
+        Ok(wire) => Door { wire, engine, origin, encrypted, starttls, progress: Progress::default() },
         Err(ended) => return tracing::debug!(?ended, "no TLS"),
     };
     let mut session = Session::new();
@@ -78,7 +79,10 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
                 session.state = State::Fresh(Fresh::default());
                 let Door { wire, engine, origin, .. } = door;
                 match Box::pin(wire.into_tls(config)).await {
-                    Ok(wire) => door = Door { wire, engine, origin, encrypted: true, starttls: None },
+                    Ok(wire) => {
+                        let progress = Progress::default();
+                        door = Door { wire, engine, origin, encrypted: true, starttls: None, progress };
+                    }
                     Err(ended) => return tracing::debug!(?ended, "no TLS"),
                 }
             }
@@ -175,7 +179,12 @@ impl Session {
         let name = command.name();
         tracing::trace!(name, "command");
         let (outcome, after) = match table::admit(name, &self.state) {
-            Ok(after) => (table::run(door, &mut self.state, command).await, after),
+            Ok(after) => {
+                door.progress.begin(tag);
+                let outcome = table::run(door, &mut self.state, command).await;
+                door.progress.end();
+                (outcome, after)
+            }
             Err(reply) => (Err(reply.into()), After::Nothing),
         };
         self.finish(door, tag, outcome, after).await

@@ -56,7 +56,14 @@ async fn heard_of(messages: &[String], commands: &str) -> (String, usize) {
     let origin = Origin { trace: province.engine.new_trace(), remote, protocol: Protocol::Imap };
     let wire = Wire::new(stream, province.shutdown.clone());
     // As if TLS were around the pipe: the gauge is to see what the session writes.
-    let mut door = Door { wire, engine: province.engine.clone(), origin, encrypted: true, starttls: None };
+    let mut door = Door {
+        wire,
+        engine: province.engine.clone(),
+        origin,
+        encrypted: true,
+        starttls: None,
+        progress: Progress::default(),
+    };
     let served = async {
         let ended = Session::new().run(&mut door).await.err();
         door.wire.flush().await.unwrap();

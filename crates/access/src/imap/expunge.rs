@@ -14,7 +14,8 @@ pub(crate) async fn expunge(door: &mut Door, selected: &Selected, uids: Option<&
         Some(set) => Some(selected.living(&selected.resolve(set, true)?).0),
         None => None,
     };
-    door.engine.expunge(&selected.who, selected.folder, named.as_deref()).await?;
+    let engine = door.engine.clone();
+    door.at_work(engine.expunge(&selected.who, selected.folder, named.as_deref())).await??;
     Ok(Reply::ok("EXPUNGE completed"))
 }
 

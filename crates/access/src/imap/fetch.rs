@@ -49,7 +49,8 @@ pub(crate) async fn fetch(
     let plan = Plan::new(items, uid);
     let positions: Vec<usize> = spans.into_iter().flatten().collect();
     let mut lost = false;
-    for batch in positions.chunks(FETCH_BATCH) {
+    for (at, batch) in positions.chunks(FETCH_BATCH).enumerate() {
+        door.progress((at * FETCH_BATCH) as u64, Some(positions.len() as u64)).await?;
         let mut unread = batch;
         while !unread.is_empty() {
             let targets;

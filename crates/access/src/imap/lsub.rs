@@ -16,10 +16,10 @@ pub(crate) async fn lsub(
     pattern: &ListPattern,
 ) -> Outcome {
     let pattern = names::pattern(reference, pattern);
-    let subscribed = door.engine.subscriptions(who).await?;
-    let folders = door.engine.folders(who).await?;
-    let existing: BTreeSet<&str> = folders.iter().map(|folder| folder.name.as_str()).collect();
-    let names = subscribed.iter().map(FolderName::as_str);
+    let listing = door.engine.listing(who).await?;
+    let existing: BTreeSet<&str> = listing.folders.iter().map(|folder| folder.name.as_str()).collect();
+    let subscribed = listing.folders.iter().filter(|folder| folder.subscribed).map(|folder| &folder.name);
+    let names = subscribed.chain(&listing.lost_subscriptions).map(FolderName::as_str);
     for (name, subscribed) in matching(names, &pattern) {
         let selectable = subscribed && existing.contains(name);
         let attributes: &[&str] = if selectable { &[] } else { &["\\Noselect"] };

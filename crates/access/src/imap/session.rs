@@ -3,6 +3,7 @@
 //! Invariants: a command gets the state it is legal in, so none can run without what that state has; sequence
 //! numbers are the [`Tracker`]'s alone; the client is brought up to date only in [`Selected::sync`].
 
+use super::progress::Progress;
 use super::reply::{FOLDER_GONE, Failure};
 use super::tracker::{Delta, Expunges, Tracker};
 use super::wire::{Ended, Wire};
@@ -22,6 +23,7 @@ pub(crate) struct Door {
     pub(crate) encrypted: bool,
     /// Set where STARTTLS is possible: the connection is plain and there is a certificate.
     pub(crate) starttls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) progress: Progress,
 }
 
 /// RFC 3501 3: not authenticated, authenticated, selected. LOGOUT ends the connection at once.

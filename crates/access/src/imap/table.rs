@@ -37,7 +37,7 @@ const TELL: After = After::Sync(Expunges::Tell);
 const HOLD: After = After::Sync(Expunges::Hold);
 
 /// (name as in [`Command::name`], where, after)
-const TABLE: [(&str, Where, After); 39] = [
+const TABLE: [(&str, Where, After); 40] = [
     ("CAPABILITY", Where::Any, TELL),
     ("NOOP", Where::Any, TELL),
     ("LOGOUT", Where::Any, After::Nothing),
@@ -56,6 +56,7 @@ const TABLE: [(&str, Where, After); 39] = [
     ("UNSUBSCRIBE", Where::Known, TELL),
     ("LIST", Where::Known, TELL),
     ("LSUB", Where::Known, TELL),
+    ("XLIST", Where::Known, TELL),
     ("NAMESPACE", Where::Known, TELL),
     ("STATUS", Where::Known, TELL),
     ("APPEND", Where::Known, TELL),
@@ -161,6 +162,7 @@ async fn known(door: &mut Door, state: &mut State, command: Command) -> Outcome 
         Command::Unsubscribe(mailbox) => subscribe::unsubscribe(door, who, &mailbox).await,
         Command::List(list) => list::list(door, who, &list).await,
         Command::Lsub { reference, pattern } => lsub::lsub(door, who, &reference, &pattern).await,
+        Command::Xlist { reference, pattern } => list::xlist(door, who, &reference, &pattern).await,
         Command::Namespace => Ok(namespace::namespace(door)),
         Command::Status { mailbox, items } => status::status(door, who, &mailbox, &items).await,
         Command::GetQuota(root) => quota::quota(door, who, &root).await,

@@ -77,6 +77,12 @@ pub enum Code {
     HighestModSeq(u64),
     /// RFC 9051 7.1: the mailbox was closed by a SELECT.
     Closed,
+    /// RFC 9585 5: the command of this tag is `done` of `goal` steps far, as far as either is known.
+    InProgress {
+        tag: String,
+        done: Option<u64>,
+        goal: Option<u64>,
+    },
 }
 
 impl Code {
@@ -119,6 +125,7 @@ impl Code {
             Self::NoModSeq => "NOMODSEQ",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::Closed => "CLOSED",
+            Self::InProgress { .. } => "INPROGRESS",
         }
     }
 }

@@ -26,8 +26,8 @@ pub use parse::{SaslResponse, is_done};
 pub use query::{BodySection, DateTest, FetchItem, Partial, SearchKey, Section, SectionText};
 pub use sequence::{NoSuchMessage, SeqNumber, SeqRange, SequenceSet};
 pub use types::{
-    AppendMessage, AppendStart, Command, Flag, List, ListPattern, Mailbox, Request, Secret, StatusItem,
-    StoreMode, Tag,
+    AppendMessage, AppendStart, Command, Flag, List, ListPattern, ListReturn, ListSelect, Mailbox, Request,
+    Secret, StatusItem, StoreMode, Tag,
 };
 pub use utf7::{decode as decode_utf7, encode as encode_utf7};
 pub use write::{ListKind, StatusLine, Writer};

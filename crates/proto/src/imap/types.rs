@@ -77,6 +77,11 @@ pub enum Command {
         reference: Mailbox,
         pattern: ListPattern,
     },
+    /// What LIST with SPECIAL-USE was before it was a standard, from Gmail.
+    Xlist {
+        reference: Mailbox,
+        pattern: ListPattern,
+    },
     Namespace,
     Status {
         mailbox: Mailbox,
@@ -148,6 +153,7 @@ impl Command {
             Self::Unsubscribe(_) => "UNSUBSCRIBE",
             Self::List(_) => "LIST",
             Self::Lsub { .. } => "LSUB",
+            Self::Xlist { .. } => "XLIST",
             Self::Namespace => "NAMESPACE",
             Self::Status { .. } => "STATUS",
             Self::Idle => "IDLE",
@@ -234,18 +240,42 @@ pub struct ListPattern(pub String);
 /// `LIST [selection] reference patterns [RETURN (options)]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct List {
+    /// The extended form (RFC 5258 3): selection options, patterns in parentheses or return options, also empty ones.
+    pub extended: bool,
+    pub select: ListSelect,
     pub reference: Mailbox,
     /// At least one; more than one only in the extended form.
     pub patterns: Vec<ListPattern>,
-    /// Selection option SPECIAL-USE: only mailboxes that have a special use (RFC 6154 5.2).
-    pub select_special_use: bool,
-    /// Return option SPECIAL-USE; we may return the attributes without it (RFC 6154 5.1).
-    pub return_special_use: bool,
-    /// Return option CHILDREN (RFC 5258 4).
-    pub return_children: bool,
+    pub give: ListReturn,
 }
 
-/// `status-att` (RFC 3501 9), with those of RFC 9208 4.1.4.
+/// Selection options: which names are meant, of those that match.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSelect {
+    /// Subscribed names, whether there is such a mailbox or not (RFC 5258 3.1).
+    pub subscribed: bool,
+    /// Remote mailboxes too (RFC 5258 3.1).
+    pub remote: bool,
+    /// Names, too, below which there is what the other options mean (RFC 5258 3.1); never alone.
+    pub recursive_match: bool,
+    /// Only mailboxes that have a special use (RFC 6154 5.2).
+    pub special_use: bool,
+}
+
+/// Return options: what is to be told of each name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListReturn {
+    /// RFC 5258 3.2.
+    pub subscribed: bool,
+    /// RFC 5258 4.
+    pub children: bool,
+    /// We may return the attributes without it (RFC 6154 5.1).
+    pub special_use: bool,
+    /// RFC 5819; empty when it was not asked for.
+    pub status: Vec<StatusItem>,
+}
+
+/// `status-att` (RFC 3501 9), with those of RFC 9208 4.1.4 and the extensions named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StatusItem {
     Messages,
@@ -257,10 +287,14 @@ pub enum StatusItem {
     Deleted,
     /// Octets that expunging the messages marked `\Deleted` would free.
     DeletedStorage,
+    /// Octets of all messages (RFC 8438).
+    Size,
+    /// Octets of the largest message APPEND takes (RFC 7889 3.1).
+    AppendLimit,
 }
 
 impl StatusItem {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -268,6 +302,8 @@ impl StatusItem {
         Self::Unseen,
         Self::Deleted,
         Self::DeletedStorage,
+        Self::Size,
+        Self::AppendLimit,
     ];
 
     #[must_use]
@@ -280,6 +316,8 @@ impl StatusItem {
             Self::Unseen => "UNSEEN",
             Self::Deleted => "DELETED",
             Self::DeletedStorage => "DELETED-STORAGE",
+            Self::Size => "SIZE",
+            Self::AppendLimit => "APPENDLIMIT",
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod cursor;
 mod fetch;
+mod list;
 mod mailbox;
 mod message;
 mod search;
@@ -106,8 +107,15 @@ fn command(c: &mut Cursor<'_>) -> Result<Command> {
         "RENAME" => Command::Rename { from: mailbox::argument(c)?, to: mailbox::argument(c)? },
         "SUBSCRIBE" => Command::Subscribe(mailbox::argument(c)?),
         "UNSUBSCRIBE" => Command::Unsubscribe(mailbox::argument(c)?),
-        "LIST" => mailbox::list(c)?,
-        "LSUB" => mailbox::lsub(c)?,
+        "LIST" => list::list(c)?,
+        "LSUB" => {
+            let (reference, pattern) = list::reference_and_pattern(c)?;
+            Command::Lsub { reference, pattern }
+        }
+        "XLIST" => {
+            let (reference, pattern) = list::reference_and_pattern(c)?;
+            Command::Xlist { reference, pattern }
+        }
         "NAMESPACE" => Command::Namespace,
         "STATUS" => mailbox::status(c)?,
         "APPEND" => return Err(message::append_without_message(*c)),

@@ -166,35 +166,70 @@ fn mailboxes() {
 
 #[test]
 fn listing() {
-    let list = |reference: &str, patterns: &[&str], select, uses, children| {
+    let list = |reference: &str, patterns: &[&str], extended, select, give| {
         Command::List(List {
+            extended,
+            select,
             reference: mailbox(reference),
             patterns: patterns.iter().map(|p| ListPattern((*p).to_owned())).collect(),
-            select_special_use: select,
-            return_special_use: uses,
-            return_children: children,
+            give,
         })
     };
-    assert_eq!(command(r#"LIST "" *"#), list("", &["*"], false, false, false));
+    let plain =
+        |reference, pattern| list(reference, &[pattern], false, ListSelect::default(), ListReturn::default());
+    assert_eq!(command(r#"LIST "" *"#), plain("", "*"));
+    assert_eq!(command(r#"LIST #news.comp.mail.misc """#), plain("#news.comp.mail.misc", ""));
+    assert_eq!(command("LIST ~/Mail/ %"), plain("~/Mail/", "%"));
+    assert_eq!(command(r#"LIST "" "Th&AbA-/%""#), plain("", "Thư/%"));
+    let extended = |patterns, select, give| list("", patterns, true, select, give);
+    let any = ListSelect::default();
+    let nothing = ListReturn::default;
+    let uses = ListReturn { special_use: true, ..nothing() };
+    assert_eq!(command(r#"LIST "" "%" RETURN (SPECIAL-USE)"#), extended(&["%"], any, uses));
+    assert_eq!(command(r#"LIST () "" "%""#), extended(&["%"], any, nothing()));
+    assert_eq!(command(r#"LIST "" ("%")"#), extended(&["%"], any, nothing()));
+    assert_eq!(command(r#"LIST "" % RETURN ()"#), extended(&["%"], any, nothing()));
+    let special = ListSelect { special_use: true, ..any };
+    assert_eq!(command(r#"LIST (SPECIAL-USE) "" "*""#), extended(&["*"], special, nothing()));
+    // RFC 5258 5, RFC 5819 3
+    let subscribed = ListSelect { subscribed: true, ..any };
+    let everything = ListSelect { remote: true, recursive_match: true, ..subscribed };
     assert_eq!(
-        command(r#"LIST #news.comp.mail.misc """#),
-        list("#news.comp.mail.misc", &[""], false, false, false)
+        command(r#"LIST (REMOTE RECURSIVEMATCH SUBSCRIBED) "" %"#),
+        extended(&["%"], everything, nothing())
     );
-    assert_eq!(command("LIST ~/Mail/ %"), list("~/Mail/", &["%"], false, false, false));
-    assert_eq!(command(r#"LIST "" "Th&AbA-/%""#), list("", &["Thư/%"], false, false, false));
-    assert_eq!(command(r#"LIST "" "%" RETURN (SPECIAL-USE)"#), list("", &["%"], false, true, false));
-    assert_eq!(command(r#"LIST (SPECIAL-USE) "" "*""#), list("", &["*"], true, false, false));
+    let give = ListReturn {
+        subscribed: true,
+        children: true,
+        special_use: true,
+        status: vec![StatusItem::Messages, StatusItem::Size, StatusItem::AppendLimit],
+    };
     assert_eq!(
-        command(r#"LIST () "" (INBOX "a%") RETURN (children special-use)"#),
-        list("", &["INBOX", "a%"], false, true, true)
+        command(
+            r#"LIST () "" (INBOX "a%") RETURN (children Subscribed special-use STATUS (MESSAGES size appendlimit))"#
+        ),
+        extended(&["INBOX", "a%"], any, give)
+    );
+    assert_eq!(
+        command(r#"XLIST "" "*""#),
+        Command::Xlist { reference: mailbox(""), pattern: ListPattern("*".to_owned()) }
     );
     assert_eq!(
         command(r##"LSUB "#news." "comp.%""##),
         Command::Lsub { reference: mailbox("#news."), pattern: ListPattern("comp.%".to_owned()) }
     );
-    for bad in
-        [r#"LIST """#, r#"LIST "" ()"#, r#"LIST (X) "" *"#, r#"LIST "" * RETURN (X)"#, r#"LSUB "" (a)"#]
-    {
+    for bad in [
+        r#"LIST """#,
+        r#"LIST "" ()"#,
+        r#"LIST (X) "" *"#,
+        r#"LIST "" * RETURN (X)"#,
+        r#"LSUB "" (a)"#,
+        r#"LIST (RECURSIVEMATCH) "" *"#,
+        r#"LIST (REMOTE RECURSIVEMATCH) "" *"#,
+        r#"LIST "" * RETURN (STATUS)"#,
+        r#"LIST "" * RETURN (STATUS ())"#,
+        r#"XLIST "" (a)"#,
+    ] {
         assert!(parse(bad).is_err(), "{bad:?}");
     }
 }

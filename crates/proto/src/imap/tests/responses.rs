@@ -50,6 +50,9 @@ fn status_lines() {
         "* NO [COPYUID 38505 304,319:320 3956:3958] x\r\n"
     );
     assert_eq!(code(Code::CopyUid(1, vec![], vec![])), "* NO x\r\n");
+    let progress = |done, goal| code(Code::InProgress { tag: "A\\1".into(), done, goal });
+    assert_eq!(progress(Some(7), Some(5)), "* NO [INPROGRESS (\"A\\\\1\" 5 5)] x\r\n");
+    assert_eq!(progress(None, Some(0)), "* NO [INPROGRESS (\"A\\\\1\" NIL NIL)] x\r\n");
     assert_eq!(
         code(Code::CopyUid(1, vec![u32::MAX, 1], vec![3, 2])),
         "* NO [COPYUID 1 4294967295,1 3,2] x\r\n"

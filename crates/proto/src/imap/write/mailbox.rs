@@ -9,6 +9,7 @@ use crate::imap::utf7;
 pub enum ListKind {
     List,
     Lsub,
+    Xlist,
 }
 
 impl Writer {
@@ -26,15 +27,34 @@ impl Writer {
         delimiter: Option<char>,
         name: &str,
     ) {
+        self.list_entry_with(kind, attributes, delimiter, name, &[]);
+    }
+
+    /// The same, saying that below the name there is what these selection options mean (RFC 5258 3.5):
+    /// `childinfo-extended-item = "CHILDINFO" SP "(" list-select-base-opt-quoted *(SP list-select-base-opt-quoted) ")"`
+    pub fn list_entry_with<'a>(
+        &mut self,
+        kind: ListKind,
+        attributes: impl IntoIterator<Item = &'a str>,
+        delimiter: Option<char>,
+        name: &str,
+        child_info: &[&str],
+    ) {
         self.text(match kind {
             ListKind::List => "* LIST ",
             ListKind::Lsub => "* LSUB ",
+            ListKind::Xlist => "* XLIST ",
         });
         self.list(attributes, Self::text);
         self.byte(b' ');
         self.delimiter(delimiter);
         self.byte(b' ');
         self.mailbox(name);
+        if !child_info.is_empty() {
+            self.text(" (\"CHILDINFO\" ");
+            self.list(child_info, |w, option| w.string(option.as_bytes()));
+            self.byte(b')');
+        }
         self.crlf();
     }
 

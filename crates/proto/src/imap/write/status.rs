@@ -163,9 +163,30 @@ impl Writer {
                 self.byte(b' ');
                 self.uid_set(to);
             }
+            Code::InProgress { tag, done, goal } => self.in_progress(tag, *done, *goal),
             _ => {}
         }
         self.text("] ");
+    }
+
+    /// `SP "(" (quoted / nil) SP (number64 / nil) SP (nz-number64 / nil) ")"` (RFC 9585 5), with nothing done beyond the
+    /// goal.
+    fn in_progress(&mut self, tag: &str, done: Option<u64>, goal: Option<u64>) {
+        let goal = goal.filter(|goal| *goal > 0);
+        self.text(" (");
+        self.string(tag.as_bytes());
+        self.byte(b' ');
+        self.number_or_nil(done.map(|done| goal.map_or(done, |goal| done.min(goal))));
+        self.byte(b' ');
+        self.number_or_nil(goal);
+        self.byte(b')');
+    }
+
+    fn number_or_nil(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.number(number),
+            None => self.text("NIL"),
+        }
     }
 
     fn code_number(&mut self, number: u64) {
