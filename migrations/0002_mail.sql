@@ -419,11 +419,114 @@ begin
     end if;
 end $$;
 
+-- A message that was not acknowledged, because nobody knew whether its accepting statement would still run: it must not.
+create table abandoned (
+    trace text not null,
+    at    timestamptz not null,
+    constraint abandoned_pkey primary key (trace, at)
+);
+comment on table abandoned is 'Messages given up while the answer of their accepting statement was missing; kept for a day.';
+
+-- Accepts a small message in one statement, which commits by itself: its new chunks, content, entries and evidence. The
+-- chunks are p_chunk_ids in order, 0 standing for the new one whose hash is at the same place of p_chunk_hashes. Fails with
+-- CT001 when a chunk is not as the caller thinks (then the chunks are written first), CT002 when a mailbox is gone, CT003
+-- when was_accepted said no. Chunks come before mailboxes, new ones in the order of their hashes, so nobody deadlocks.
+create function accept_message(
+    p_now timestamptz, p_size bigint, p_chunk_ids bigint[], p_chunk_sizes integer[], p_chunk_hashes bytea[],
+    p_new_hashes bytea[], p_new_sizes integer[], p_new_data bytea[],
+    p_envelope bytea, p_structure bytea, p_preview text, p_thread_id bigint,
+    p_account_ids bigint[], p_folder_ids bigint[], p_recipients text[],
+    p_kind text, p_trace text, p_account_id bigint, p_remote text, p_sender text, p_status text
+) returns void
+    language plpgsql
+as $$
+declare
+    ids        bigint[] := p_chunk_ids;
+    new_chunk  bigint;
+    new_id     bigint;
+    new_modseq bigint;
+    new_uid    bigint;
+begin
+    -- What whoever asks for the fate of this waits for.
+    perform pg_advisory_xact_lock_shared(hashtextextended(p_trace, 0));
+    if exists (select from abandoned where trace = p_trace and at = p_now) then
+        raise exception 'the message was given up' using errcode = 'CT003';
+    end if;
+    if cardinality(p_chunk_ids) = 1 and cardinality(p_new_hashes) = 1 then
+        insert into chunks (hash, size, data, created_at)
+            values (p_new_hashes[1], p_new_sizes[1], p_new_data[1], p_now)
+            on conflict on constraint chunks_hash_key do nothing
+            returning chunk_id into new_chunk;
+        ids := array[new_chunk];
+    elsif cardinality(p_new_hashes) > 0 then
+        with added as (
+            insert into chunks (hash, size, data, created_at)
+            select hash, size, data, p_now
+              from unnest(p_new_hashes, p_new_sizes, p_new_data) as chunk (hash, size, data) order by hash
+            on conflict on constraint chunks_hash_key do nothing
+            returning hash, chunk_id
+        )
+        select array_agg(coalesce(nullif(place.chunk_id, 0), added.chunk_id) order by place.nth) into ids
+          from unnest(p_chunk_ids, p_chunk_hashes) with ordinality as place (chunk_id, hash, nth)
+          left join added on added.hash = place.hash;
+    end if;
+    if array_position(ids, null) is not null then
+        raise exception 'a chunk is there already' using errcode = 'CT001';
+    end if;
+    -- What this transaction has added nobody can sweep.
+    if cardinality(p_chunk_ids) > cardinality(p_new_hashes) then
+        perform hold_chunks(array_remove(p_chunk_ids, 0));
+    end if;
+    insert into contents (size, chunk_ids, chunk_sizes, envelope, structure, preview, thread_id, created_at)
+        values (p_size, ids, p_chunk_sizes, p_envelope, p_structure, p_preview, p_thread_id, p_now)
+        returning content_id into new_id;
+    if cardinality(ids) = 1 then
+        insert into chunk_refs (chunk_id, content_id) values (ids[1], new_id);
+    else
+        insert into chunk_refs (chunk_id, content_id) select distinct id, new_id from unnest(ids) as id;
+    end if;
+    if cardinality(p_account_ids) = 1 then
+        update counters
+           set modseq = modseq + 1, used_bytes = used_bytes + p_size, messages = messages + 1
+         where account_id = p_account_ids[1]
+        returning modseq into new_modseq;
+        update folders set uid_next = uid_next + 1, modseq = new_modseq
+         where folder_id = p_folder_ids[1] and account_id = p_account_ids[1]
+        returning uid_next - 1 into new_uid;
+        if new_modseq is null or new_uid is null then
+            raise exception 'a mailbox or folder is gone' using errcode = 'CT002';
+        end if;
+        insert into entries (account_id, folder_id, uid, content_id, thread_id, flags, modseq, size, internal_date,
+                             save_date, recipient)
+            values (p_account_ids[1], p_folder_ids[1], new_uid, new_id, p_thread_id, 0, new_modseq, p_size, p_now,
+                    p_now, p_recipients[1]);
+    else
+        perform 1 from add_entries(p_now, new_id, p_account_ids, p_folder_ids, p_recipients, p_now, 0, '{}');
+    end if;
+    insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status)
+        values (p_now, p_kind, p_trace, p_account_id, p_remote, p_sender, p_recipients, p_size, p_status);
+end $$;
+
+-- For whoever did not get the answer of accept_message: was the message accepted? If not, it never will be, even when its
+-- statement has yet to begin on a connection that died.
+create function was_accepted(p_now timestamptz, p_trace text, p_kind text) returns boolean
+    language plpgsql
+as $$
+begin
+    perform pg_advisory_xact_lock(hashtextextended(p_trace, 0));
+    if exists (select from events where at = p_now and trace = p_trace and kind = p_kind) then
+        return true;
+    end if;
+    delete from abandoned where at < p_now - interval '1 day';
+    insert into abandoned (trace, at) values (p_trace, p_now) on conflict do nothing;
+    return false;
+end $$;
+
 -- Rights ---------------------------------------------------------------------------------------------------------
 
 grant select, insert, update, delete on
     domains, units, accounts, addresses, counters, folders, subscriptions, keywords, entries, tombstones,
-    objects, chunks, contents, chunk_refs, sweep_candidates, pending_deliveries, installation to congthu_server;
+    objects, chunks, contents, chunk_refs, sweep_candidates, pending_deliveries, abandoned, installation to congthu_server;
 revoke all on events, events_default, audit from congthu_server;
 grant select, insert on events, audit to congthu_server;
 grant usage on all sequences in schema public to congthu_server;

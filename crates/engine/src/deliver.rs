@@ -5,7 +5,7 @@ use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender,
 use model::Address;
 use proto::mime::{AuthorsError, Facts};
 use std::collections::{BTreeSet, HashSet};
-use store::{Event, RECIPIENTS_PER_TX, Target};
+use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, Target};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
 const RECEIVED_MAX: u32 = 100;
@@ -125,10 +125,12 @@ impl Engine {
         targets: &[Target],
         message: &Prepared,
     ) -> Result<(), DeliverError> {
+        let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= RECIPIENTS_PER_TX;
         for _ in 0..ATTEMPTS {
-            match self.accept_once(arrival, targets, message).await {
+            match self.accept_once(arrival, targets, message, is_small).await {
                 Ok(()) => return Ok(()),
-                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+                Err(store::Error::ChunkGone) => is_small = false,
+                Err(store::Error::Conflict) => {}
                 Err(error) => return Err(Error::from(error).into()),
             }
         }
@@ -141,8 +143,8 @@ impl Engine {
         arrival: &Arrival,
         targets: &[Target],
         message: &Prepared,
+        is_small: bool,
     ) -> Result<(), store::Error> {
-        let content = &self.write_content(message).await?;
         let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
         let event = Event {
             at: self.now(),
@@ -151,22 +153,35 @@ impl Engine {
             account: arrival.principal.as_ref().map(Principal::account),
             remote: Some(&remote),
             sender: Some(arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default()),
-            size: Some(content.size),
+            size: Some(message.len() as u64),
             status: Some("delivered"),
         };
+        if is_small {
+            let content = self.content(message);
+            self.0.store.accept_small(&content, &message.pieces()?, targets, &event).await?;
+            self.tell(targets);
+            return Ok(());
+        }
+        let content = &self.write_content(message).await?;
         let mut tx = self.0.store.begin().await?;
         if targets.len() <= RECIPIENTS_PER_TX {
-            let (id, placed) = tx.accept(content, targets, &event).await?;
+            let (id, _) = tx.accept(content, targets, &event).await?;
             tx.commit_known(&id).await?;
-            for place in placed {
-                self.0.hub.tell(place.account);
-            }
+            self.tell(targets);
         } else {
             let id = tx.accept_pending(content, targets, &event).await?;
             tx.commit_known(&id).await?;
             self.0.pending.notify_one();
         }
         Ok(())
+    }
+}
+
+impl Engine {
+    fn tell(&self, targets: &[Target]) {
+        for target in targets {
+            self.0.hub.tell(target.account);
+        }
     }
 }
 

@@ -57,6 +57,22 @@ impl Prepared {
     pub(crate) fn header_from(&self, offset: usize) -> &[u8] {
         self.raw.get(offset..).unwrap_or_default()
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// The octets of each chunk, in order.
+    pub(crate) fn pieces(&self) -> Result<Vec<NewChunk<'_>>, store::Error> {
+        let mut rest = self.raw.as_slice();
+        let mut piece = |(hash, length): &([u8; 32], usize)| {
+            let (bytes, after) = rest.split_at_checked(*length)?;
+            rest = after;
+            Some(NewChunk { hash: *hash, bytes })
+        };
+        let pieces: Option<Vec<NewChunk<'_>>> = self.chunks.iter().map(&mut piece).collect();
+        pieces.ok_or(store::Error::Damaged("a cut is off"))
+    }
 }
 
 impl Engine {
@@ -89,29 +105,24 @@ impl Engine {
 
     /// Stores the chunks that are not stored yet.
     pub(crate) async fn write_content(&self, message: &Prepared) -> Result<NewContent, store::Error> {
-        let mut new = Vec::with_capacity(message.chunks.len());
-        let mut rest = message.raw.as_slice();
-        for (hash, length) in &message.chunks {
-            let (bytes, after) =
-                rest.split_at_checked(*length).ok_or(store::Error::Damaged("a cut is off"))?;
-            new.push(NewChunk { hash: *hash, bytes });
-            rest = after;
-        }
-        let chunk_ids = self.0.store.write_chunks(&new, self.now()).await?;
-        Ok(NewContent {
+        let mut content = self.content(message);
+        content.chunk_ids = self.0.store.write_chunks(&message.pieces()?, self.now()).await?;
+        Ok(content)
+    }
+
+    /// The message as it is stored, but for the numbers of its chunks.
+    pub(crate) fn content(&self, message: &Prepared) -> NewContent {
+        let lengths = message.chunks.iter();
+        NewContent {
             size: message.raw.len() as u64,
-            chunk_ids,
-            chunk_sizes: message
-                .chunks
-                .iter()
-                .map(|(_, length)| u32::try_from(*length).unwrap_or(u32::MAX))
-                .collect(),
+            chunk_ids: Vec::new(),
+            chunk_sizes: lengths.map(|(_, length)| u32::try_from(*length).unwrap_or(u32::MAX)).collect(),
             envelope: message.facts.envelope.to_bytes(),
             structure: message.facts.structure.to_bytes(),
             // Postgres text holds no NUL.
             preview: message.facts.preview.replace('\0', ""),
             thread_id: self.thread_id(&message.facts),
-        })
+        }
     }
 
     /// The conversation's number, the same for whoever sees a message of it; a message without ids is alone.

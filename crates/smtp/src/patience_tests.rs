@@ -115,8 +115,8 @@ async fn a_slow_sender_of_messages_may_stay() {
         until_data(&mut stream).await;
         for _ in 0..3 {
             for _ in 0..5 {
-                tokio::time::sleep(Duration::from_secs(5 * 60)).await;
-                stream.write_all(&[b'x'; 200 * 1024]).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(3 * 60)).await;
+                stream.write_all(format!("{}\r\n", "x".repeat(500)).repeat(400).as_bytes()).await.unwrap();
             }
             say(&mut stream, "\r\n.\r\n", "250 ").await;
             tokio::time::sleep(Duration::from_secs(4 * 60)).await;
@@ -127,7 +127,7 @@ async fn a_slow_sender_of_messages_may_stay() {
         }
         say(&mut stream, ".\r\nQUIT\r\n", "221 ").await;
     });
-    about(time.await, 3 * (25 + 8) * 60);
+    about(time.await, 3 * (15 + 8) * 60);
 }
 
 /// Asks for `count` recipients that do not exist, in transactions of ten; how long that takes.

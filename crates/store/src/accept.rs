@@ -293,7 +293,7 @@ impl Tx {
     }
 }
 
-fn columns(targets: &[Target]) -> (Vec<i64>, Vec<i64>, Vec<Option<&str>>) {
+pub(crate) fn columns(targets: &[Target]) -> (Vec<i64>, Vec<i64>, Vec<Option<&str>>) {
     let accounts = targets.iter().map(|target| target.account.0).collect();
     let folders = targets.iter().map(|target| target.folder.0).collect();
     let recipients = targets.iter().map(|target| target.recipient.as_deref()).collect();

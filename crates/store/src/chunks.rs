@@ -51,7 +51,10 @@ impl Store {
         chunks.iter().map(|chunk| ids.get(&chunk.hash).copied().ok_or(Error::ChunkGone)).collect()
     }
 
-    async fn known_chunks(&self, chunks: &[NewChunk<'_>]) -> Result<HashMap<[u8; 32], ChunkId>, Error> {
+    pub(crate) async fn known_chunks(
+        &self,
+        chunks: &[NewChunk<'_>],
+    ) -> Result<HashMap<[u8; 32], ChunkId>, Error> {
         let hashes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.hash.as_slice()).collect();
         let rows: Vec<(Vec<u8>, ChunkId)> =
             sqlx::query_as("select hash, chunk_id from chunks where hash = any ($1)")
@@ -197,7 +200,7 @@ enum Placement<'a> {
 }
 
 /// Small pieces right here; more on a thread that may take its time.
-async fn compress_all(chunks: &[NewChunk<'_>]) -> Result<Vec<Vec<u8>>, Error> {
+pub(crate) async fn compress_all(chunks: &[NewChunk<'_>]) -> Result<Vec<Vec<u8>>, Error> {
     if chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>() <= INLINE_BYTES_MAX {
         return chunks.iter().map(|chunk| compress(chunk.bytes)).collect();
     }

@@ -23,6 +23,7 @@ mod listing;
 mod migrate;
 mod objects;
 mod search;
+mod small;
 mod snapshot;
 mod sweeper;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use search::{
     MARK_CODES, MARK_MANY, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece, SearchScope,
     SearchText,
 };
+pub use small::SMALL_BYTES_MAX;
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use timeline::Incarnation;

@@ -6,6 +6,7 @@ mod embedded;
 mod entries;
 mod migrate;
 mod schema;
+mod small;
 mod sweeper;
 mod tls;
 mod unprivileged;

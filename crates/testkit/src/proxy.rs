@@ -4,8 +4,7 @@
 //! Loopback by a Unix socket only; everything ends with the proxy.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
@@ -13,11 +12,14 @@ use tokio::task::JoinHandle;
 /// Octets passed on at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+type Cut = Arc<Mutex<Option<Vec<u8>>>>;
+
 /// A proxy in front of a Postgres socket.
 #[derive(Debug)]
 pub struct FaultProxy {
     directory: tempfile::TempDir,
-    cut_at_commit: Arc<AtomicBool>,
+    /// What the client says before the answer that is lost.
+    cut_at: Cut,
     task: JoinHandle<()>,
 }
 
@@ -30,8 +32,8 @@ impl FaultProxy {
     pub fn start(target: &Path) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the proxy's socket");
         let listener = UnixListener::bind(socket(directory.path())).expect("the proxy's socket");
-        let cut_at_commit = Arc::new(AtomicBool::new(false));
-        let (target, cut) = (socket(target), cut_at_commit.clone());
+        let cut_at = Cut::default();
+        let (target, cut) = (socket(target), cut_at.clone());
         #[expect(clippy::disallowed_methods, reason = "the test's own task, ended when the proxy is dropped")]
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -43,7 +45,7 @@ impl FaultProxy {
                 });
             }
         });
-        Self { directory, cut_at_commit, task }
+        Self { directory, cut_at, task }
     }
 
     /// The directory to use as `host`.
@@ -54,7 +56,13 @@ impl FaultProxy {
 
     /// The next COMMIT is carried out, but its answer never arrives. Later ones are let through.
     pub fn cut_at_next_commit(&self) {
-        self.cut_at_commit.store(true, Ordering::SeqCst);
+        self.cut_at_next("commit");
+    }
+
+    /// The next statement whose text or parameters have `word` in them, in any case, is carried out, but its answer never
+    /// arrives. Later ones are let through.
+    pub fn cut_at_next(&self, word: &str) {
+        *self.cut_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(word.as_bytes().to_vec());
     }
 }
 
@@ -68,7 +76,19 @@ fn socket(directory: &Path) -> PathBuf {
     directory.join(".s.PGSQL.5432")
 }
 
-async fn pass_on(client: UnixStream, server: UnixStream, cut: &AtomicBool) {
+/// Is it time to cut? Only once.
+fn is_said(asked: &[u8], cut: &Cut) -> bool {
+    let mut cut = cut.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = cut
+        .as_ref()
+        .is_some_and(|word| asked.windows(word.len()).any(|said| said.eq_ignore_ascii_case(word)));
+    if said {
+        *cut = None;
+    }
+    said
+}
+
+async fn pass_on(client: UnixStream, server: UnixStream, cut: &Cut) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (mut asked, mut answered) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
@@ -77,8 +97,7 @@ async fn pass_on(client: UnixStream, server: UnixStream, cut: &AtomicBool) {
         tokio::select! {
             read = from_client.read(&mut asked) => {
                 let Ok(count @ 1..) = read else { return };
-                cutting = asked[..count].windows(6).any(|word| word.eq_ignore_ascii_case(b"commit"))
-                    && cut.swap(false, Ordering::SeqCst);
+                cutting = is_said(&asked[..count], cut);
                 if to_server.write_all(&asked[..count]).await.is_err() {
                     return;
                 }
