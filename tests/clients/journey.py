@@ -1,6 +1,7 @@
 """What every client's journey starts from: one server with a certificate a client can check, and a recorder in front of it."""
 
 import atexit
+import base64
 import os
 import pathlib
 import re
@@ -77,7 +78,9 @@ class Journey(case.Case):
     def keep(self, one, name):
         one.close()
         RECORDINGS.mkdir(parents=True, exist_ok=True)
-        replacements = [(re.escape(self.user), "an@demo.gov.vn"), (re.escape(congthu.PASSWORD), "<password>")]
+        # RFC 4616: with an authorization identity as mutt gives it, and without.
+        own, plain = (base64.b64encode(f"{who}\0{self.user}\0{congthu.PASSWORD}".encode()).decode() for who in (self.user, ""))
+        replacements = [(re.escape(own), "<plain_own>"), (re.escape(plain), "<plain>"), (re.escape(self.user), "an@demo.gov.vn"), (re.escape(congthu.PASSWORD), "<password>")]
         (RECORDINGS / f"{name}.txt").write_text(one.text(replacements))
 
     def python(self, script, *arguments, port):

@@ -215,6 +215,10 @@ class Near:
         return {folder: [(p.name, *vital(p)) for p in self.files(folder)] for folder in self.folders()}
 
     def create(self, folder):
+        """With the folders above it, as the server does."""
+        above = folder.rpartition("/")[0]
+        if above and not (self.path(above) / "cur").exists():
+            self.create(above)
         for part in ("cur", "new", "tmp"):
             (self.path(folder) / part).mkdir(parents=True)
 
@@ -319,7 +323,7 @@ class Journey:
         found = list(side.messages(folder).items())
         self.dice.shuffle(found)
         count = max(1, int(len(found) * share))
-        flagged, gone, moved = found[:count], found[count : count + count // 2], found[count + count // 2 : 2 * count]
+        flagged, gone, moved = found[:count], found[count : 2 * count], found[2 * count : 3 * count]
         if flagged:
             side.toggle(folder, [k for k, _ in flagged], self.dice)
         if gone:

@@ -1,5 +1,6 @@
 //! IMAP conversations over a real engine: each file in `transcripts/imap`, whole and byte by byte.
 
+mod clients;
 mod edges;
 mod world;
 

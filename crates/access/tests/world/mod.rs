@@ -135,10 +135,12 @@ impl World for Province {
     fn variables(&self) -> Vec<(String, String)> {
         [
             ("password", PASSWORD),
-            // "\0an@demo.gov.vn\0" and the password; the two alone; somebody else's authorization identity.
+            // "\0an@demo.gov.vn\0" and the password; the two alone; her own authorization identity as mutt sends it;
+            // somebody else's.
             ("plain", "AGFuQGRlbW8uZ292LnZuAE1hdC1raGF1LTEtY3VhLXRvaQ=="),
             ("user64", "YW5AZGVtby5nb3Yudm4="),
             ("password64", "TWF0LWtoYXUtMS1jdWEtdG9p"),
+            ("plain_own", "YW5AZGVtby5nb3Yudm4AYW5AZGVtby5nb3Yudm4ATWF0LWtoYXUtMS1jdWEtdG9p"),
             ("proxy", "YmluaEBkZW1vLmdvdi52bgBhbkBkZW1vLmdvdi52bgBNYXQta2hhdS0xLWN1YS10b2k="),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
