@@ -1,5 +1,6 @@
-"""What the bench scripts share: the built load generator, and a server with mailboxes to aim it at."""
+"""What the bench scripts share: the built load generator, servers with mailboxes to aim it at, and the machine's figures."""
 
+import functools
 import json
 import os
 import pathlib
@@ -23,57 +24,95 @@ def raise_limits():
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
+@functools.cache
 def generator():
-    """The release build of congthu-bench, made when it is missing or old."""
+    """`CONGTHU_BENCH_BIN`, else the release build of congthu-bench, made when it is missing or old."""
+    if named := os.environ.get("CONGTHU_BENCH_BIN"):
+        return pathlib.Path(named).resolve()
     target = os.environ.get("CARGO_TARGET_DIR", str(REPO / "target")) + "/bench"
     subprocess.run(["cargo", "build", "--release", "--quiet"], check=True, cwd=HERE, env={**os.environ, "CARGO_TARGET_DIR": target})
     return pathlib.Path(target) / "release" / "congthu-bench"
 
 
-class Bench:
-    """A running server with `users` mailboxes, and the generator aimed at it."""
+class Side:
+    """One server as the load generator sees it: a TOML. `server` has restart() and log_tail()."""
 
-    def __init__(self, users, content=None):
+    def __init__(self, label, server, users, pattern, doors, pid_files, data):
         raise_limits()
+        self.label, self.server, self.users = label, server, users
+        self.toml = pathlib.Path(server.directory) / f"{pattern.partition('-')[0]}.toml"
+        lines = [f'label = "{label}"', 'host = "127.0.0.1"', f"users = {users}", f'user = "{pattern}"', f'password = "{congthu.PASSWORD}"']
+        lines += [f'{name} = {{ port = {port}, tls = "{tls}" }}' for name, (port, tls) in doors.items()]
+        lines += [f"pid_files = {json.dumps([str(p) for p in pid_files])}", f"data = {json.dumps([str(p) for p in data])}"]
+        self.toml.write_text("\n".join(lines) + "\n")
         self.program = generator()
-        self.server = congthu.Congthu()
-        if content:
-            place = self.server.directory / content
-            place.mkdir()
-            place.chmod(0o777)  # the service user's, whoever that is
-            self.server.extra = f'[content]\nurl = "file://{place}"\n'
-            self.server.write_config()
-        self.users = users
-        self.server.start()
-        self.server.add_domain("bench.test")
-        self.server.add_mailbox("bench-0@bench.test", quota="100GB")
-        others = [f"bench-{i}@bench.test" for i in range(1, users)]
-        if others:
-            self.add(others)
-
-    def add(self, addresses):
-        path = self.server.directory / "many.csv"
-        path.write_text("address,name,class,quota,password\n" + "".join(f"{a},Bench,person,20GB,{congthu.PASSWORD}\n" for a in addresses))
-        path.chmod(0o644)
-        self.server.must("mailbox", "add-many", str(path), "--no-password-change")
 
     def run(self, command, **flags):
         """One run of the generator; what it found."""
-        server = self.server
-        flags = {"smtp": server.ports["smtp"], "imaps": server.ports["imaps"], "users": self.users, "password": congthu.PASSWORD,
-                 "pid": server.process.pid, "data": server.directory, **flags}
         arguments = [word for name, value in flags.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-        done = subprocess.run([str(self.program), command, *arguments], capture_output=True, text=True)
+        done = subprocess.run([str(self.program), command, "--server", str(self.toml), *arguments], capture_output=True, text=True)
         if done.returncode != 0:
-            raise congthu.Failed(f"{done.stderr.strip()}\n{server.log_tail(5)}")
+            raise congthu.Failed(f"{self.label}: {done.stderr.strip()}\n{self.server.log_tail(5)}")
         return json.loads(done.stdout)
 
-    def restart(self):
-        self.server.stop()
-        self.server.start()
 
-    def close(self):
-        self.server.close()
+class Bench(congthu.Congthu):
+    """A running server of ours with `users` mailboxes, and the generator aimed at it."""
+
+    def __init__(self, users, content=None):
+        super().__init__()
+        if content:
+            place = self.directory / content
+            place.mkdir()
+            place.chmod(0o777)  # the service user's, whoever that is
+            self.extra = f'[content]\nurl = "file://{place}"\n'
+            self.write_config()
+        self.users = users
+        try:
+            self.start()
+            self.add_domain("bench.test")
+            self.add_mailbox("bench-0@bench.test", quota="100GB")
+            self.add([f"bench-{i}@bench.test" for i in range(1, users)])
+            self.aim = self.side()
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, addresses):
+        path = self.directory / "many.csv"
+        path.write_text("address,name,class,quota,password\n" + "".join(f"{a},Bench,person,20GB,{congthu.PASSWORD}\n" for a in addresses))
+        path.chmod(0o644)
+        if addresses:
+            self.must("mailbox", "add-many", str(path), "--no-password-change")
+
+    def side(self):
+        doors = {"smtp": (self.ports["smtp"], "none"), "submission": (self.ports["submission"], "starttls"), "imap": (self.ports["imaps"], "implicit")}
+        return Side("Công Thư", self, self.users, "bench-{}@bench.test", doors, [self.pid_file()], [self.data_dir])
+
+    def pid_file(self):
+        return self.directory / "congthu.pid"
+
+    def spawn(self):
+        process = super().spawn()
+        self.pid_file().write_text(f"{process.pid}\n")
+        return process
+
+    def bench(self, command, **flags):
+        return self.aim.run(command, **flags)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+
+def drop_caches():
+    """Writes what is dirty and forgets what is cached, where the machine allows it; whether it did."""
+    os.sync()
+    try:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
+    except OSError:
+        return False
+    return True
 
 
 def machine():

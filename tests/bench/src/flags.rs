@@ -1,5 +1,6 @@
 //! `--name value` pairs; sizes such as `75k` or `50m`.
 
+use crate::target::Target;
 use crate::wire::Outcome;
 use std::collections::HashMap;
 
@@ -32,18 +33,7 @@ impl Flags {
         Ok(digits.parse::<usize>().map_err(|_| format!("--{name} {text} is no number"))? * unit)
     }
 
-    pub fn port(&self, name: &str) -> Outcome<String> {
-        let port = self.0.get(name).ok_or_else(|| format!("--{name} PORT is needed"))?;
-        Ok(format!("{}:{port}", self.text("host", "127.0.0.1")))
-    }
-
-    /// The address of the mailbox with this number, counted round the number of mailboxes there are.
-    pub fn user(&self, number: usize) -> Outcome<String> {
-        let users = self.number("users", 1)?.max(1);
-        Ok(self.text("user-pattern", "bench-{}@bench.test").replace("{}", &(number % users).to_string()))
-    }
-
-    pub fn password(&self) -> String {
-        self.text("password", "")
+    pub fn target(&self) -> Outcome<Target> {
+        Target::read(self.0.get("server").ok_or("--server TOML is needed")?)
     }
 }

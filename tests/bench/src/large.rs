@@ -1,10 +1,10 @@
 //! Large messages: many at once (memory must stay flat), and one to many (the store must keep one copy).
 
+use crate::corpus::{STRANGER, compose, noise};
 use crate::flags::Flags;
-use crate::inbound::nanos;
-use crate::report::{Line, disk_bytes, memory_kb};
-use crate::wire::{Outcome, Smtp, compose, noise};
-use std::path::PathBuf;
+use crate::inbound::{Watch, nanos};
+use crate::report::{Line, disk_of_all, memory_kb};
+use crate::wire::{Outcome, Smtp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
 pub async fn concurrent(flags: &Flags) -> Outcome<String> {
-    let (count, size, pid) =
-        (flags.number("count", 64)?, flags.number("size", 50 << 20)?, flags.number("pid", 0)?);
+    let (target, count, size) =
+        (Arc::new(flags.target()?), flags.number("count", 64)?, flags.number("size", 50 << 20)?);
+    let pid = std::fs::read_to_string(target.pid_files.first().ok_or("no pid_files")?)?.trim().parse()?;
     let before = memory_kb(pid, "VmRSS");
     let ended = Arc::new(AtomicBool::new(false));
     let sampler = tokio::spawn(highest(pid, ended.clone()));
@@ -23,10 +24,10 @@ pub async fn concurrent(flags: &Flags) -> Outcome<String> {
     let began = Instant::now();
     let mut tasks = Vec::new();
     for number in 0..count {
-        let (address, to, body) = (flags.port("smtp")?, [flags.user(number)?], body.clone());
+        let (target, to, body) = (target.clone(), [target.user(number)], body.clone());
         tasks.push(tokio::spawn(async move {
-            let mut smtp = Smtp::connect(&address).await?;
-            smtp.begin(&to).await?;
+            let mut smtp = Smtp::connect(&target).await?;
+            smtp.begin(STRANGER, &to).await?;
             let mut message = format!("X-Number: {number}\r\n").into_bytes();
             message.extend_from_slice(&body[..1024]);
             smtp.stream_and_finish(&message, &body[1024..]).await
@@ -58,22 +59,28 @@ async fn highest(pid: usize, ended: Arc<AtomicBool>) -> u64 {
 
 pub async fn fanout(flags: &Flags) -> Outcome<String> {
     let (size, recipients) = (flags.number("size", 5 << 20)?, flags.number("recipients", 500)?);
-    let data = PathBuf::from(flags.text("data", "."));
+    let target = Arc::new(flags.target()?);
+    let recipients = recipients.min(target.users);
+    let mut watch = Watch::open(&target, recipients).await?;
+    let visible = watch.visible().await?;
     let seed = nanos();
     let attachment = noise(seed, size);
-    let to: Vec<String> = (0..recipients).map(|number| flags.user(number)).collect::<Outcome<_>>()?;
-    let mut smtp = Smtp::connect(&flags.port("smtp")?).await?;
-    let before = disk_bytes(&data);
+    let to: Vec<String> = (0..recipients).map(|number| target.user(number)).collect();
+    let mut smtp = Smtp::connect(&target).await?;
+    let before = disk_of_all(&target.data);
     let took = deliver(&mut smtp, &to, &with_attachment("Thu moi", "Kinh gui", &attachment)).await?;
-    let after = disk_bytes(&data);
+    let lag = watch.until(visible + recipients).await?;
+    let after = disk_of_all(&target.data);
     let forward =
         with_attachment("Chuyen tiep: Thu moi", "Kinh chuyen cac phong, voi mot dong dai hon.", &attachment);
     let forwarding = deliver(&mut smtp, &to[..1], &forward).await?;
-    let forwarded = disk_bytes(&data);
+    watch.until(visible + recipients + 1).await?;
+    let forwarded = disk_of_all(&target.data);
     Ok(Line::new("fanout")
         .field("size", size)
         .field("recipients", recipients)
         .seconds("seconds", took)
+        .seconds("visible_seconds", took + lag)
         .field("grew_bytes", after.saturating_sub(before))
         .seconds("forward_seconds", forwarding)
         .field("forward_grew_bytes", forwarded.saturating_sub(after))
@@ -82,7 +89,7 @@ pub async fn fanout(flags: &Flags) -> Outcome<String> {
 
 /// From the end of the envelope to the 250.
 async fn deliver(smtp: &mut Smtp, to: &[String], message: &[u8]) -> Outcome<Duration> {
-    smtp.begin(to).await?;
+    smtp.begin(STRANGER, to).await?;
     let began = Instant::now();
     smtp.finish(message).await?;
     Ok(began.elapsed())
