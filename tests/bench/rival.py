@@ -44,7 +44,7 @@ TUNED_POSTFIX = {
     "default_process_limit": ("200", "100 would still do for 32 connections"),
     "initial_destination_concurrency": ("20", "all mail goes to one destination, which is known to be well"),
     "lmtp_destination_concurrency_limit": ("20", "the default, as many LMTP processes as deliver at once"),
-    "lmtp_destination_recipient_limit": ("500", "the default of 50 would store a message for 500 ten times"),
+    "lmtp_destination_recipient_limit": ("50", "the default: a message for 500 is handed over ten times; Dovecot links the copies of each"),
     "message_size_limit": ("73400320", "70 MB, as the other side; the default is 10 MB"),
     "smtpd_recipient_limit": ("1000", "the default"),
     "smtpd_tls_session_cache_database": ("", "every connection pays its handshake, on both sides"),

@@ -46,7 +46,8 @@ pub async fn again(flags: &Flags) -> Outcome<String> {
     let user = target.user(0);
     let mut other = Imap::log_in(&target, &user).await?;
     let qresync = other.offers("QRESYNC").await?;
-    let reply = other.command(&format!("SELECT \"{folder}\"")).await?;
+    let condstore = if qresync { " (CONDSTORE)" } else { "" };
+    let reply = other.command(&format!("SELECT \"{folder}\"{condstore}")).await?;
     let messages = reply.exists().ok_or("no EXISTS")?;
     let validity = reply.number_after("UIDVALIDITY ")?;
     let modseq = if qresync { reply.number_after("HIGHESTMODSEQ ")? } else { 0 };
