@@ -7,6 +7,7 @@
 #[cfg(test)]
 extern crate self as access;
 
+mod figures;
 pub mod imap;
 mod listener;
 

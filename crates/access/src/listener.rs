@@ -4,6 +4,7 @@
 //! is counted, once for all listeners that share [`Places`], for exactly as long as its task lives; every task is in
 //! the tracker that shutdown waits for.
 
+use crate::figures;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -93,6 +94,7 @@ pub async fn listen<F, Served>(
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let Some(place) = Place::take(&places, peer.ip()) else {
+            figures::turned_away();
             tracing::warn!(remote = %peer.ip(), "connection refused: too many");
             // A best effort that cannot wait: the socket's empty send buffer takes one line.
             _ = stream.try_write(refused);

@@ -1,7 +1,7 @@
 //! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months,
 //! filling the search index.
 
-use crate::Engine;
+use crate::{Engine, figures};
 use std::sync::PoisonError;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -37,7 +37,10 @@ impl Engine {
         }
         match self.0.store.modseqs(&watched).await {
             Ok(modseqs) => self.0.hub.polled(&watched, &modseqs),
-            Err(error) => tracing::warn!(%error, "changes by others could not be looked for"),
+            Err(error) => {
+                figures::housekeeping_failed("poll");
+                tracing::warn!(%error, "changes by others could not be looked for");
+            }
         }
     }
 
@@ -57,13 +60,18 @@ impl Engine {
     async fn sweep(&self, stop: &CancellationToken) {
         let now = self.now();
         if let Err(error) = self.0.store.keep_event_months(now, EVENT_MONTHS).await {
+            figures::housekeeping_failed("events");
             tracing::warn!(%error, "the months of events could not be kept");
         }
         while !stop.is_cancelled() {
             match self.0.store.sweep(now).await {
-                Ok(swept) if swept.is_idle() => return,
-                Ok(swept) => tracing::debug!(?swept, "swept"),
+                Ok(swept) if swept.is_idle() => return figures::sweep_done(now),
+                Ok(swept) => {
+                    figures::swept(&swept);
+                    tracing::debug!(?swept, "swept");
+                }
                 Err(error) => {
+                    figures::housekeeping_failed("sweep");
                     tracing::warn!(%error, "the sweeper failed");
                     return;
                 }
@@ -90,6 +98,7 @@ impl Engine {
                 Ok(None) => return,
                 Ok(Some(placed)) => placed.iter().for_each(|place| self.0.hub.tell(place.account)),
                 Err(error) => {
+                    figures::housekeeping_failed("expand");
                     tracing::warn!(%error, "a large delivery could not be expanded yet");
                     return;
                 }

@@ -54,6 +54,11 @@ impl Hub {
         Watch(entry.sender.subscribe())
     }
 
+    /// Mailboxes that somebody watches, and a few that somebody did until lately.
+    pub(crate) fn watched(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     pub(crate) fn tell(&self, account: AccountId) {
         let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = watched.get(&account) {

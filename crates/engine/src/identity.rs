@@ -1,6 +1,6 @@
 //! Who somebody is: log-in, and the principal every later call acts for.
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, figures};
 use model::{AccountId, AccountState, Address, TraceId};
 use std::net::IpAddr;
 use store::Event;
@@ -14,6 +14,20 @@ pub enum Protocol {
     Imap,
     Http,
     Console,
+}
+
+impl Protocol {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Submission => "submission",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Http => "http",
+            Self::Console => "console",
+        }
+    }
 }
 
 /// Where a request comes from.
@@ -77,6 +91,17 @@ impl Engine {
     /// # Errors
     /// See [`LoginError`]; `Locked` and `PasswordChangeRequired` only after the right password.
     pub async fn log_in(
+        &self,
+        login: &str,
+        password: &str,
+        origin: &Origin,
+    ) -> Result<Principal, LoginError> {
+        let result = self.try_log_in(login, password, origin).await;
+        figures::login(&result, origin.protocol);
+        result
+    }
+
+    async fn try_log_in(
         &self,
         login: &str,
         password: &str,

@@ -33,6 +33,12 @@ impl Budget {
         Self(Arc::new(Semaphore::new(MEMORY_BYTES_MAX / PERMIT_BYTES)))
     }
 
+    /// Octets taken, and how many there are.
+    pub(crate) fn usage(&self) -> (u64, u64) {
+        let free = self.0.available_permits() * PERMIT_BYTES;
+        ((MEMORY_BYTES_MAX.saturating_sub(free)) as u64, MEMORY_BYTES_MAX as u64)
+    }
+
     /// Waits until there is room for this many octets; more than there ever is count as all of it.
     pub(crate) async fn permit(&self, bytes: u64) -> Result<Permit, Error> {
         let permits = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(PERMIT_BYTES);

@@ -9,6 +9,7 @@ mod append;
 mod chunk_cache;
 mod deliver;
 mod error;
+mod figures;
 mod folders;
 mod housekeeping;
 mod hub;
@@ -30,6 +31,7 @@ pub use admin::{Actor, AdminError, MailboxAdded, MailboxDetail, NewMailbox, NewU
 pub use append::{AppendError, Appended, NewMessage};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use error::Error;
+pub use figures::Figures;
 pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
 pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};

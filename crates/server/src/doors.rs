@@ -12,16 +12,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// What every listener is given.
+/// What every listener is given. Tasks of all connections are in `tasks`; they end soon after `shutdown`.
 #[derive(Debug)]
 pub(crate) struct Doors {
-    engine: Engine,
-    tls: Arc<rustls::ServerConfig>,
-    gate: Arc<Gate>,
-    imap_places: Places,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-    fallen: CancellationToken,
+    pub(crate) engine: Engine,
+    pub(crate) tls: Arc<rustls::ServerConfig>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) imap_places: Places,
+    pub(crate) metrics: web::Metrics,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) shutdown: CancellationToken,
+    /// Cancelled when a listener ends without being asked.
+    pub(crate) fallen: CancellationToken,
 }
 
 /// Cancels `fallen` when its task ends, by a panic too, although nobody asked for it.
@@ -45,34 +47,28 @@ impl Drop for Watched {
     }
 }
 
-impl Doors {
-    /// Tasks of all connections are in `tasks`; they end soon after `shutdown`. `fallen` is cancelled when a listener
-    /// ends without being asked.
-    pub(crate) fn new(
-        engine: Engine,
-        tls: Arc<rustls::ServerConfig>,
-        limits: &Limits,
-        tasks: TaskTracker,
-        shutdown: CancellationToken,
-        fallen: CancellationToken,
-    ) -> Self {
-        let gate = Gate::new(smtp::Limits {
-            connections: limits.smtp_connections,
-            connections_per_address: limits.smtp_connections_per_address,
-            exempt: limits.exempt_networks.clone(),
-            ..smtp::Limits::default()
-        });
-        let networks = limits.exempt_networks.clone();
-        let exempt: Exempt =
-            Arc::new(move |peer: IpAddr| networks.iter().any(|network| network.contains(peer)));
-        let imap_places = Places::new(ListenLimits {
-            per_address_max: limits.imap_connections_per_address,
-            total_max: limits.imap_connections,
-            exempt,
-        });
-        Self { engine, tls, gate, imap_places, tasks, shutdown, fallen }
-    }
+/// What all SMTP listeners share.
+pub(crate) fn gate(limits: &Limits) -> Arc<Gate> {
+    Gate::new(smtp::Limits {
+        connections: limits.smtp_connections,
+        connections_per_address: limits.smtp_connections_per_address,
+        exempt: limits.exempt_networks.clone(),
+        ..smtp::Limits::default()
+    })
+}
 
+/// What all IMAP listeners share.
+pub(crate) fn imap_places(limits: &Limits) -> Places {
+    let networks = limits.exempt_networks.clone();
+    let exempt: Exempt = Arc::new(move |peer: IpAddr| networks.iter().any(|network| network.contains(peer)));
+    Places::new(ListenLimits {
+        per_address_max: limits.imap_connections_per_address,
+        total_max: limits.imap_connections,
+        exempt,
+    })
+}
+
+impl Doors {
     /// Begins to take connections.
     pub(crate) fn open(&self, bound: Bound) {
         for socket in bound.sockets {
@@ -119,8 +115,9 @@ impl Doors {
 
     fn open_http(&self, socket: TcpListener) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
+        let metrics = self.metrics.clone();
         self.spawn(async move {
-            if let Err(error) = web::serve(socket, engine, shutdown).await {
+            if let Err(error) = web::serve(socket, engine, metrics, shutdown).await {
                 tracing::error!(%error, "http has stopped");
             }
         });

@@ -11,6 +11,7 @@ mod demo;
 mod doors;
 mod files;
 mod identity;
+mod monitoring;
 mod node;
 mod passwords;
 mod serve;

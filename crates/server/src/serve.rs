@@ -6,8 +6,9 @@
 
 use crate::config::{Config, Protocol};
 use crate::demo;
-use crate::doors::{Doors, Watched};
+use crate::doors::{self, Doors, Watched};
 use crate::files;
+use crate::monitoring::Monitoring;
 use crate::node::Node;
 use crate::sockets;
 use crate::system::SystemClock;
@@ -33,8 +34,10 @@ const CERTIFICATE_CHECK: Duration = Duration::from_secs(12 * 3600);
 /// When the start fails; the text says what to do.
 pub(crate) async fn run(config: &Config, province: Option<&demo::Province>) -> Result<()> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
+    // Before the first thing that counts something.
+    let monitoring = Monitoring::start()?;
     let Some(node) = start(config, &mut signals).await? else { return Ok(()) };
-    let served = serve(config, &node, province, &mut signals).await;
+    let served = serve(config, &node, province, monitoring, &mut signals).await;
     node.close().await;
     tracing::info!("stopped");
     served
@@ -62,6 +65,7 @@ async fn serve(
     config: &Config,
     node: &Node,
     province: Option<&demo::Province>,
+    monitoring: Monitoring,
     signals: &mut Signals,
 ) -> Result<()> {
     let certificates = Certificates::load(config, Arc::new(SystemClock))?;
@@ -84,9 +88,14 @@ async fn serve(
         engine.run_housekeeping(stop).await;
         drop(watched);
     });
+    tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
+    let (limits, engine) = (files::fitting(&config.limits), node.engine.clone());
+    let (gate, imap_places) = (doors::gate(&limits), doors::imap_places(&limits));
+    let page = monitoring.page(engine.clone(), Arc::clone(&gate), Arc::clone(&certificates));
+    let metrics = web::Metrics { networks: config.metrics_networks.clone(), page: Arc::new(page) };
     let (all, stop) = (tasks.clone(), shutdown.clone());
     let doors =
-        Doors::new(node.engine.clone(), tls, &files::fitting(&config.limits), all, stop, fallen.clone());
+        Doors { engine, tls, gate, imap_places, metrics, tasks: all, shutdown: stop, fallen: fallen.clone() };
     for listener in bound {
         doors.open(listener);
     }
@@ -125,8 +134,14 @@ async fn wait_for_stop(signals: &mut Signals, certificates: &Certificates) {
 
 fn reload(certificates: &Certificates) {
     match certificates.reload() {
-        Ok(()) => tracing::info!("certificates loaded"),
-        Err(error) => tracing::error!("the new certificates are not used, the old ones stay: {error:#}"),
+        Ok(()) => {
+            metrics::counter!("congthu_certificate_reloads_total", "result" => "ok").increment(1);
+            tracing::info!("certificates loaded");
+        }
+        Err(error) => {
+            metrics::counter!("congthu_certificate_reloads_total", "result" => "failed").increment(1);
+            tracing::error!("the new certificates are not used, the old ones stay: {error:#}");
+        }
     }
 }
 

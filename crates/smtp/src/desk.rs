@@ -1,6 +1,7 @@
 //! One session's dealings with the engine: who is logged in, and the message that is coming.
 
 use crate::conversation::Desk;
+use crate::figures;
 use crate::gate::{Gate, Reservation};
 use crate::replies;
 use engine::{
@@ -9,6 +10,7 @@ use engine::{
 use model::{Address, AddressError};
 use proto::smtp::{Answer, Domain, Mail, Mailbox, Manner, Recipient, Reply, Request};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Decides by asking the engine.
 #[derive(Debug)]
@@ -121,6 +123,7 @@ impl EngineDesk {
             Err(error) => {
                 tracing::debug!(%error, "recipient refused");
                 self.count_refusal(error);
+                figures::recipient_refused(self.origin.protocol, error);
                 Answer::Refuse(replies::recipient(error, self.principal.is_some()))
             }
         }
@@ -147,6 +150,7 @@ impl EngineDesk {
     fn open(&mut self) -> Answer {
         let Some(reservation) = self.gate.begin(self.envelope.expected_bytes) else {
             tracing::warn!("message refused: too much is arriving");
+            figures::no_room(self.origin.protocol);
             return Answer::Refuse(replies::no_room());
         };
         let spool = self.engine.new_spool();
@@ -157,6 +161,7 @@ impl EngineDesk {
     async fn deliver(&mut self, manner: Manner) -> Answer {
         let Envelope { sender, recipients, arriving, .. } = std::mem::take(&mut self.envelope);
         let Some(Arriving { spool, reservation, failed: false }) = arriving else {
+            figures::no_room(self.origin.protocol);
             return Answer::Refuse(replies::no_room());
         };
         let (bytes, with) = (spool.len(), manner.with);
@@ -168,8 +173,10 @@ impl EngineDesk {
             sender,
             principal: self.principal.clone(),
         };
+        let began = Instant::now();
         let delivered = self.engine.deliver(&arrival, &recipients, spool).await;
         drop(reservation);
+        figures::decided(arrival.origin.protocol, bytes, began.elapsed(), delivered.as_ref().err());
         match delivered {
             Ok(delivery) => {
                 let queue_id = &delivery.queue_id;

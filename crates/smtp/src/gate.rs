@@ -70,6 +70,12 @@ impl Gate {
         &self.limits
     }
 
+    /// Octets of messages that are arriving now, and how many there may be.
+    #[must_use]
+    pub fn bytes_arriving(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.limits.bytes_in_flight)
+    }
+
     /// Limits per address do not apply to `peer`.
     pub(crate) fn is_exempt(&self, peer: IpAddr) -> bool {
         self.limits.exempt.iter().any(|network| network.contains(peer))

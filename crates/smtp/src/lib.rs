@@ -6,6 +6,7 @@
 
 mod conversation;
 mod desk;
+mod figures;
 mod gate;
 mod limits;
 mod listener;

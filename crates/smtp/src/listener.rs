@@ -3,6 +3,7 @@
 //! Invariants: accepting never ends on an error of one connection or for want of file descriptors; every connection is
 //! a task that shutdown waits for, and holds its place at the gate exactly as long as it lives.
 
+use crate::figures;
 use crate::gate::Full;
 use crate::limits::ACCEPT_PAUSE;
 use crate::replies;
@@ -43,7 +44,10 @@ fn admit(
 ) {
     let place = match door.gate.enter(peer.ip(), door.role) {
         Ok(place) => place,
-        Err(full) => return refuse(&stream, peer, full),
+        Err(full) => {
+            figures::turned_away(door.role, full);
+            return refuse(&stream, peer, full);
+        }
     };
     // Replies are written whole; waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {

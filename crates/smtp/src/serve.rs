@@ -2,10 +2,11 @@
 
 use crate::conversation::{Conversation, Outcome, within};
 use crate::desk::EngineDesk;
+use crate::figures;
 use crate::gate::Gate;
 use crate::limits::HANDSHAKE_MAX;
 use crate::patience::Patience;
-use engine::{Engine, Origin, Protocol};
+use engine::{Engine, Origin};
 use proto::smtp::{Role, Session, Settings};
 use rustls::ServerConfig;
 use std::io;
@@ -42,12 +43,9 @@ pub async fn serve<S>(stream: S, peer: IpAddr, door: &Door, shutdown: &Cancellat
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let protocol = match door.role {
-        Role::Smtp => Protocol::Smtp,
-        Role::Submission => Protocol::Submission,
-        Role::Lmtp => Protocol::Lmtp,
-    };
+    let protocol = figures::protocol(door.role);
     let origin = Origin { trace: door.engine.new_trace(), remote: peer.to_canonical(), protocol };
+    let open = figures::Open::new(door.role);
     let span =
         tracing::info_span!("smtp", trace = origin.trace_text(), peer = %origin.remote, role = ?door.role);
     let served = async {
@@ -62,6 +60,7 @@ where
         }
     };
     served.instrument(span).await;
+    drop(open);
 }
 
 struct Connection<'a> {
@@ -121,7 +120,7 @@ impl<'a> Connection<'a> {
         let acceptor = TlsAcceptor::from(Arc::clone(config));
         let handshake = within(HANDSHAKE_MAX, acceptor.accept(stream));
         let stream = tokio::select! {
-            stream = handshake => stream?,
+            stream = handshake => stream.inspect_err(|_| figures::handshake_failed(self.door.role))?,
             () = self.shutdown.cancelled() => return Err(io::ErrorKind::Interrupted.into()),
         };
         self.desk.tls = Some(describe(stream.get_ref().1));

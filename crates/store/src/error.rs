@@ -1,5 +1,7 @@
 //! What can go wrong below, sorted by what the caller will do about it.
 
+use crate::figures;
+
 /// An error of the database or of its rules.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -42,15 +44,22 @@ const DEADLOCK_DETECTED: &str = "40P01";
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         let Some(refusal) = error.as_database_error() else {
+            figures::failed(&error);
             return Self::Unavailable(error);
         };
         match refusal.code().as_deref() {
             Some(CHUNK_GONE) => Self::ChunkGone,
             Some(MAILBOX_GONE) => Self::MailboxGone,
-            Some(SERIALIZATION_FAILURE | DEADLOCK_DETECTED) => Self::Conflict,
+            Some(SERIALIZATION_FAILURE | DEADLOCK_DETECTED) => {
+                figures::conflict();
+                Self::Conflict
+            }
             _ => match refusal.constraint() {
                 Some(name) => Self::Constraint(name.to_owned()),
-                None => Self::Unavailable(error),
+                None => {
+                    figures::failed(&error);
+                    Self::Unavailable(error)
+                }
             },
         }
     }

@@ -17,6 +17,7 @@ mod endpoint;
 mod entries;
 mod error;
 mod events;
+mod figures;
 mod folders;
 mod keywords;
 mod listing;
@@ -45,6 +46,7 @@ pub use endpoint::{
 pub use entries::{FlagColumns, Place, Transferred};
 pub use error::Error;
 pub use events::Event;
+pub use figures::PoolUsage;
 pub use folders::{FolderRow, Standing};
 pub use keywords::KeywordRow;
 pub use listing::{ListedRow, StatusRow};

@@ -1,11 +1,14 @@
-//! The HTTP front door. So far one page: `/healthz`, for supervisors and load balancers.
+//! The HTTP front door. So far two pages: `/healthz`, for supervisors and load balancers, and `/metrics`, for monitoring.
 //!
-//! Invariants: nothing about the installation is told to whoever asks; a peer holds a connection for seconds only, and
+//! Invariants: nothing about the installation is told to just anybody; a peer holds a connection for seconds only, and
 //! there are few of them; however often it is asked, the database is asked once a second; the listener ends soon after
 //! `shutdown`, whatever its peers do.
 
 mod connections;
+mod metrics;
 mod readiness;
+
+pub use metrics::Metrics;
 
 use axum::Router;
 use axum::extract::State;
@@ -14,6 +17,7 @@ use axum::http::header::{CONNECTION, HeaderName};
 use axum::routing::get;
 use connections::Connections;
 use engine::Engine;
+use metrics::Peer;
 use readiness::Readiness;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +34,10 @@ const DRAIN_MAX: Duration = Duration::from_secs(1);
 pub async fn serve(
     listener: TcpListener,
     engine: Engine,
+    metrics: Metrics,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_pages(listener, router(engine), shutdown).await
+    serve_pages(listener, router(engine, metrics), shutdown).await
 }
 
 async fn serve_pages(
@@ -41,6 +46,7 @@ async fn serve_pages(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let stop = shutdown.clone();
+    let pages = pages.into_make_service_with_connect_info::<Peer>();
     let served = axum::serve(Connections::new(listener), pages)
         .with_graceful_shutdown(async move { stop.cancelled().await });
     let drained = async {
@@ -59,9 +65,12 @@ struct Health {
     readiness: Readiness,
 }
 
-fn router(engine: Engine) -> Router {
+fn router(engine: Engine, metrics: Metrics) -> Router {
     let health = Arc::new(Health { engine, readiness: Readiness::default() });
-    Router::new().route("/healthz", get(healthz)).with_state(health)
+    Router::new()
+        .route("/healthz", get(healthz))
+        .with_state(health)
+        .merge(Router::new().route("/metrics", get(metrics::metrics)).with_state(Arc::new(metrics)))
 }
 
 type Answer = (StatusCode, [(HeaderName, &'static str); 1], &'static str);

@@ -13,8 +13,9 @@ use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Fresh, State};
 use super::table::{self, After};
 use super::wire::{Ended, SHUTTING_DOWN, SILENT, Stream, Wire};
+use crate::figures;
 use engine::{Engine, Origin, Protocol};
-use proto::imap::{Code, Command, Event, Reject, Request, Status, StatusLine, Tag};
+use proto::imap::{AppendStart, Code, Command, Event, Reject, Request, Status, StatusLine, Tag};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +54,9 @@ where
     let origin = Origin { trace: service.engine.new_trace(), remote, protocol: Protocol::Imap };
     let span = tracing::info_span!("imap", trace = origin.trace_text(), %remote);
     let wire = Wire::new(Box::new(stream) as Box<dyn Stream>, service.shutdown.clone());
+    let open = figures::Open::new();
     connection(wire, origin, service).instrument(span).await;
+    drop(open);
 }
 
 async fn connection(wire: Wire, origin: Origin, service: Service) {
@@ -67,7 +70,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
     };
     let mut door = match wire {
         Ok(wire) => Door { wire, engine, origin, encrypted, starttls, progress: Progress::default() },
-        Err(ended) => return tracing::debug!(?ended, "no TLS"),
+        Err(ended) => return no_tls(&ended),
     };
     let mut session = Session::new();
     greet(&mut door, &session.state);
@@ -83,7 +86,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
                         let progress = Progress::default();
                         door = Door { wire, engine, origin, encrypted: true, starttls: None, progress };
                     }
-                    Err(ended) => return tracing::debug!(?ended, "no TLS"),
+                    Err(ended) => return no_tls(&ended),
                 }
             }
         }
@@ -96,6 +99,11 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         }
         Ended::LoggedOut => Box::pin(door.wire.close(None)).await,
     }
+}
+
+fn no_tls(ended: &Ended) {
+    figures::handshake_failed();
+    tracing::debug!(?ended, "no TLS");
 }
 
 /// RFC 3501 7.1: the first line, with what a client would ask for next.
@@ -144,13 +152,12 @@ impl Session {
                         return Ok(StartTls(config));
                     }
                 }
-                Event::Append(start) => match Box::pin(append::append(door, &self.state, &start)).await {
-                    Appended::Outcome(outcome) => {
-                        let after = table::admit("APPEND", &self.state);
-                        self.finish(door, &start.tag, outcome, after.unwrap_or(After::Nothing)).await?;
-                    }
-                    Appended::Rejected(reject) => self.rejected(door, &reject)?,
-                },
+                Event::Append(start) => {
+                    let began = Instant::now();
+                    let done = self.append(door, &start).await;
+                    figures::command("APPEND", began.elapsed(), done.as_ref().ok().copied());
+                    done?;
+                }
                 Event::Rejected(reject) => self.rejected(door, &reject)?,
                 // Only asked-for lines and accepted messages bring the others, and their commands read those.
                 _ => return Err(Ended::Bye("A command was expected")),
@@ -178,6 +185,7 @@ impl Session {
     async fn command(&mut self, door: &mut Door, tag: &Tag, command: Command) -> Result<bool, Ended> {
         let name = command.name();
         tracing::trace!(name, "command");
+        let began = Instant::now();
         let (outcome, after) = match table::admit(name, &self.state) {
             Ok(after) => {
                 door.progress.begin(tag);
@@ -187,7 +195,20 @@ impl Session {
             }
             Err(reply) => (Err(reply.into()), After::Nothing),
         };
-        self.finish(door, tag, outcome, after).await
+        let done = self.finish(door, tag, outcome, after).await;
+        figures::command(name, began.elapsed(), done.as_ref().ok().copied());
+        done
+    }
+
+    /// Takes a message; true for OK.
+    async fn append(&mut self, door: &mut Door, start: &AppendStart) -> Result<bool, Ended> {
+        match Box::pin(append::append(door, &self.state, start)).await {
+            Appended::Outcome(outcome) => {
+                let after = table::admit("APPEND", &self.state);
+                self.finish(door, &start.tag, outcome, after.unwrap_or(After::Nothing)).await
+            }
+            Appended::Rejected(reject) => self.rejected(door, &reject).map(|()| false),
+        }
     }
 
     /// The news, then the tagged reply (RFC 3501 7: untagged data of a command come before its end).

@@ -5,6 +5,7 @@ use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected, State};
 use super::tracker::Expunges;
 use super::wire::{Ended, SHUTTING_DOWN, SILENT};
+use crate::figures::Idle;
 use engine::{Principal, Watch};
 use model::FolderName;
 use proto::imap::{Event, is_done};
@@ -27,6 +28,7 @@ pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
         State::Selected(selected) => Some(selected),
         State::Fresh(_) | State::Known(_) => None,
     };
+    let _idle = Idle::new();
     let deadline = Instant::now() + PATIENCE;
     if let Some(selected) = &mut selected {
         Box::pin(news(door, selected)).await?;

@@ -97,6 +97,12 @@ pub(crate) const TABLES: &[Table] = &[
     Table { name: "outbound", doc: "Used from the sending side on; read and checked already.", begin: None },
     Table { name: "limits", doc: "What one peer may take.", begin: None },
     Table {
+        name: "metrics",
+        doc: "`GET /metrics` of every http listener, in Prometheus' text format: docs/operations/metrics.md. Told to this \
+              machine, unless the request came through a proxy, and to nobody else.",
+        begin: None,
+    },
+    Table {
         name: "log",
         doc: "Logs go to standard error; never message content, never passwords.",
         begin: None,
@@ -328,6 +334,15 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         example: r#"["127.0.0.0/8", "10.0.0.0/8"]"#,
         doc: "Limits per address and log-in back-off never apply to these.",
         set: |config, value| put(&mut config.limits.exempt_networks, read_list(value)),
+    },
+    Definition {
+        table: "metrics",
+        key: "networks",
+        kind: "list of networks",
+        fallback: Fallback::Value("[]"),
+        example: r#"["10.1.2.3/32"]"#,
+        doc: "Whose monitoring may ask too. It needs an http listener that it can reach (`allow_remote`).",
+        set: |config, value| put(&mut config.metrics_networks, read_list(value)),
     },
     Definition {
         table: "log",

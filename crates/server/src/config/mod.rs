@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) dns_servers: Vec<Server>,
     pub(crate) smart_host: Option<HostPort>,
     pub(crate) limits: Limits,
+    /// Who may read `/metrics` besides this machine.
+    pub(crate) metrics_networks: Vec<model::Network>,
     pub(crate) log: Log,
 }
 

@@ -4,9 +4,11 @@
 //! without a fault, so a bad file never takes the service down.
 
 mod self_signed;
+mod x509;
 
 use crate::config::{Certificate, Config};
 use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
 use model::Clock;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -65,6 +67,13 @@ impl Certificates {
         let set = Arc::new(self.source.load(self.clock.as_ref())?);
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
         Ok(())
+    }
+
+    /// Of each certificate in use: the name it is for, and when it ends.
+    pub(crate) fn ends(&self) -> Vec<(String, Timestamp)> {
+        let set = Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner));
+        let leaves = std::iter::once(&set.main).chain(&set.others).filter_map(|key| key.cert.first());
+        leaves.filter_map(|leaf| x509::read(leaf).ok()).map(|leaf| (leaf.name(), leaf.end)).collect()
     }
 
     pub(crate) fn is_self_signed(&self) -> bool {

@@ -188,6 +188,7 @@ impl Task {
             let mut pause = backoff;
             if state.ready {
                 state.restarts += 1;
+                crate::figures::postgres_restarted();
                 tracing::error!(reason = ended, "PostgreSQL ended by itself; starting it again");
             } else {
                 let tail = state.tail.iter().map(String::as_str).collect::<Vec<_>>().join("; ");

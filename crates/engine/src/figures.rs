@@ -1,0 +1,63 @@
+//! What the engine counts, and what of its state can be asked for, for `/metrics`. The names are explained in
+//! `docs/operations/metrics.md`.
+//!
+//! Invariants: a label has few values, all of them ours, never anything of a user; asking costs no query.
+
+use crate::{Engine, LoginError, Principal, Protocol};
+use jiff::Timestamp;
+use metrics::{counter, gauge};
+use store::{PoolUsage, Swept};
+
+/// How the engine is at this moment.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// Octets of messages in memory, and how many there may be.
+    pub message_bytes: (u64, u64),
+    /// Mailboxes that sessions of this node wait for news of.
+    pub mailboxes_watched: usize,
+    pub pools: [PoolUsage; 2],
+}
+
+impl Engine {
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        Figures {
+            message_bytes: self.0.intake.usage(),
+            mailboxes_watched: self.0.hub.watched(),
+            pools: self.0.store.pool_usage(),
+        }
+    }
+}
+
+pub(crate) fn login(result: &Result<Principal, LoginError>, door: Protocol) {
+    let result = match result {
+        Ok(_) => "ok",
+        Err(LoginError::Denied) => "denied",
+        Err(LoginError::Locked) => "locked",
+        Err(LoginError::PasswordChangeRequired) => "change_required",
+        Err(LoginError::TooManyAttempts) => "too_many_attempts",
+        Err(LoginError::Unavailable) => "unavailable",
+    };
+    counter!("congthu_logins_total", "door" => door.as_str(), "result" => result).increment(1);
+}
+
+pub(crate) fn swept(swept: &Swept) {
+    let counts = [
+        ("content", swept.contents_deleted),
+        ("chunk", swept.chunks_deleted),
+        ("object", swept.objects_deleted),
+        ("tombstone", swept.tombstones_deleted),
+    ];
+    for (kind, count) in counts {
+        counter!("congthu_swept_total", "kind" => kind).increment(count);
+    }
+}
+
+/// Nothing was left to sweep at `now`.
+pub(crate) fn sweep_done(now: Timestamp) {
+    gauge!("congthu_sweep_last_timestamp_seconds").set(now.as_millisecond() as f64 / 1_000.0);
+}
+
+pub(crate) fn housekeeping_failed(task: &'static str) {
+    counter!("congthu_housekeeping_failures_total", "task" => task).increment(1);
+}

@@ -1,0 +1,160 @@
+//! The domain name system: addresses, mail exchanges and the names of addresses.
+//!
+//! Invariants: "there is none" and "it could not be found out" are different answers (RFC 2308), because mail is refused on
+//! the one and tried again on the other; every question ends within [`QUESTION_MAX`]; names are asked for as they are,
+//! without search lists, which would find `mail` in somebody's own domain.
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::net::{DnsError as Answer, NetError, runtime::TokioRuntimeProvider};
+use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// One try at one server: an answer from the other side of the world takes half a second.
+const TRY_MAX: Duration = Duration::from_secs(3);
+const TRIES: usize = 2;
+/// All tries at all servers: shorter than any mail program's patience (RFC 5321 4.5.3.2: minutes).
+const QUESTION_MAX: Duration = Duration::from_secs(15);
+/// Records of one answer that are looked at: a domain has a handful, and more serve nobody.
+const RECORDS_MAX: usize = 100;
+
+/// Asks name servers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Resolver(TokioResolver);
+
+/// A host that takes mail for a domain (RFC 5321 5.1).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Exchange {
+    /// Lower comes first.
+    pub preference: u16,
+    /// Without the final dot; empty for the null MX (RFC 7505).
+    pub host: String,
+}
+
+/// It could not be found out; another time may tell.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DnsError {
+    #[error("{0:?} is not a domain name")]
+    BadName(String),
+    #[error("the name servers do not answer")]
+    Silence,
+    #[error("the name servers cannot say: {0}")]
+    Failure(String),
+}
+
+impl Resolver {
+    /// Asks `servers`, or those of the machine's `/etc/resolv.conf` when there are none.
+    ///
+    /// # Errors
+    /// When the machine's settings cannot be read.
+    pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsError> {
+        let mut builder = if servers.is_empty() {
+            TokioResolver::builder_tokio().map_err(|error| failure(&error))?
+        } else {
+            let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        };
+        let options = builder.options_mut();
+        options.timeout = TRY_MAX;
+        options.attempts = TRIES;
+        // What others see of a name counts, not what this machine's file says.
+        options.use_hosts_file = ResolveHosts::Never;
+        Ok(Self(builder.build().map_err(|error| failure(&error))?))
+    }
+
+    /// Addresses of a host, of both families; none when it has none.
+    ///
+    /// # Errors
+    /// When it cannot be found out for one of the families.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let address = |data: &RData| match data {
+            RData::A(address) => Some(IpAddr::V4(address.0)),
+            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+            _ => None,
+        };
+        let mut found = self.ask(name(host)?, RecordType::A, address).await?;
+        found.extend(self.ask(name(host)?, RecordType::AAAA, address).await?);
+        Ok(found)
+    }
+
+    /// Where mail for a domain goes, the preferred first; none when the domain names nobody (its own address takes mail
+    /// then: RFC 5321 5.1).
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    pub async fn exchanges(&self, domain: &str) -> Result<Vec<Exchange>, DnsError> {
+        let exchange = |data: &RData| match data {
+            RData::MX(mx) => Some(Exchange { preference: mx.preference, host: text(&mx.exchange) }),
+            _ => None,
+        };
+        let mut found = self.ask(name(domain)?, RecordType::MX, exchange).await?;
+        found.sort();
+        Ok(found)
+    }
+
+    /// The names an address has (PTR).
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    pub async fn names(&self, address: IpAddr) -> Result<Vec<String>, DnsError> {
+        let name = |data: &RData| match data {
+            RData::PTR(name) => Some(text(&name.0)),
+            _ => None,
+        };
+        self.ask(Name::from(address), RecordType::PTR, name).await
+    }
+
+    async fn ask<T>(
+        &self,
+        name: Name,
+        kind: RecordType,
+        read: impl Fn(&RData) -> Option<T>,
+    ) -> Result<Vec<T>, DnsError> {
+        let asked = tokio::time::timeout(QUESTION_MAX, self.0.lookup(name, kind)).await;
+        match asked.map_err(|_| DnsError::Silence)? {
+            Ok(lookup) => {
+                let answers = lookup.answers().iter().take(RECORDS_MAX);
+                Ok(answers.filter_map(|record| read(&record.data)).collect())
+            }
+            Err(error) if says_none(&error) => Ok(Vec::new()),
+            Err(error) => Err(failure(&error)),
+        }
+    }
+}
+
+fn server(address: &SocketAddr) -> NameServerConfig {
+    let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
+    (udp.port, tcp.port) = (address.port(), address.port());
+    NameServerConfig::new(address.ip(), true, vec![udp, tcp])
+}
+
+/// RFC 2308 2: no such name, or none of this kind.
+fn says_none(error: &NetError) -> bool {
+    let NetError::Dns(Answer::NoRecordsFound(none)) = error else { return false };
+    matches!(none.response_code, ResponseCode::NXDomain | ResponseCode::NoError)
+}
+
+fn failure(error: &NetError) -> DnsError {
+    match error {
+        NetError::Timeout | NetError::NoConnections | NetError::Io(_) => DnsError::Silence,
+        NetError::Dns(Answer::ResponseCode(code)) => DnsError::Failure(code.to_string()),
+        NetError::Dns(Answer::NoRecordsFound(none)) => DnsError::Failure(none.response_code.to_string()),
+        error => DnsError::Failure(error.to_string()),
+    }
+}
+
+/// Absolute, so that no search list is tried.
+fn name(text: &str) -> Result<Name, DnsError> {
+    let mut name = Name::from_utf8(text).map_err(|_| DnsError::BadName(text.to_owned()))?;
+    name.set_fqdn(true);
+    Ok(name)
+}
+
+fn text(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests;

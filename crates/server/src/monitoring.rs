@@ -1,0 +1,201 @@
+//! `/metrics`: the recorder that the other crates count with, and what is only looked at when somebody asks.
+//!
+//! Invariants: every metric of the program stands in [`METRICS`] with a sentence for the operator, and in
+//! `docs/operations/metrics.md`; a label has few values, none of a user or a peer; a page costs no query.
+
+use crate::tls::Certificates;
+use anyhow::{Context as _, Result};
+use engine::Engine;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use model::Clock as _;
+use smtp::Gate;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Upper bounds in seconds: a cached command takes under a millisecond, a commit some, a large message seconds.
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+/// How often measured durations are put into their buckets when nobody asks: until then each is kept.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+use Kind::{Counter, Gauge, Histogram};
+
+/// Name, kind, what it says. By area.
+const METRICS: &[(&str, Kind, &str)] = &[
+    ("congthu_build_info", Gauge, "1; the label version is this program's"),
+    ("congthu_start_timestamp_seconds", Gauge, "When the server was ready, in seconds since 1970"),
+    ("congthu_connections_total", Counter, "Connections taken, by door"),
+    ("congthu_connections_open", Gauge, "Connections open now, by door"),
+    (
+        "congthu_connections_refused_total",
+        Counter,
+        "Connections turned away for want of a place, by door and reason",
+    ),
+    ("congthu_tls_failures_total", Counter, "TLS handshakes that failed, by door"),
+    ("congthu_messages_accepted_total", Counter, "Messages acknowledged, by door"),
+    ("congthu_messages_accepted_bytes_total", Counter, "Their octets, by door"),
+    ("congthu_messages_refused_total", Counter, "Messages refused after DATA, by door and reason"),
+    ("congthu_recipients_refused_total", Counter, "Recipients refused, by door and reason"),
+    ("congthu_deliver_seconds", Histogram, "From the end of a message to its durable commit, by door"),
+    ("congthu_arriving_bytes", Gauge, "Octets of messages that are arriving now"),
+    ("congthu_arriving_bytes_max", Gauge, "How many there may be; beyond, messages get 452"),
+    ("congthu_message_memory_bytes", Gauge, "Octets of whole messages in memory now"),
+    (
+        "congthu_message_memory_bytes_max",
+        Gauge,
+        "How many there may be; beyond, deliveries wait for each other",
+    ),
+    ("congthu_logins_total", Counter, "Log-ins, by door and result"),
+    ("congthu_imap_commands_total", Counter, "IMAP commands, by command and result (ok, refused, ended)"),
+    ("congthu_imap_command_seconds", Histogram, "How long IMAP commands took, by command, IDLE excepted"),
+    ("congthu_imap_idle", Gauge, "Sessions in IDLE now"),
+    ("congthu_mailboxes_watched", Gauge, "Mailboxes that sessions of this node wait for news of"),
+    ("congthu_database_connections", Gauge, "Connections to Postgres, by pool and state (used, idle)"),
+    ("congthu_database_connections_max", Gauge, "How many there may be, by pool"),
+    ("congthu_database_errors_total", Counter, "What the database did not do, by kind"),
+    (
+        "congthu_postgres_restarts_total",
+        Counter,
+        "Times the embedded Postgres ended by itself and was started again",
+    ),
+    ("congthu_swept_total", Counter, "Things nobody needed that the sweeper removed, by kind"),
+    ("congthu_sweep_last_timestamp_seconds", Gauge, "When the sweeper last had nothing left to do"),
+    (
+        "congthu_housekeeping_failures_total",
+        Counter,
+        "Background work that failed and will be tried again, by task",
+    ),
+    ("congthu_certificate_expiry_timestamp_seconds", Gauge, "When the certificate for this name ends"),
+    ("congthu_certificate_reloads_total", Counter, "Certificates loaded anew, by result (ok, failed)"),
+];
+
+/// Where everything is counted.
+#[derive(Clone)]
+pub(crate) struct Monitoring(PrometheusHandle);
+
+impl Monitoring {
+    /// From here on, what the crates count is kept. Once per process.
+    ///
+    /// # Errors
+    /// When something is counting already.
+    pub(crate) fn start() -> Result<Self> {
+        let builder = PrometheusBuilder::new();
+        let suffix = Matcher::Suffix("_seconds".to_owned());
+        let recorder = builder.set_buckets_for_metric(suffix, &SECONDS).context("buckets")?.build_recorder();
+        let handle = recorder.handle();
+        metrics::set_global_recorder(recorder).context("metrics are counted already")?;
+        for (name, kind, help) in METRICS {
+            match kind {
+                Counter => describe_counter!(*name, *help),
+                Gauge => describe_gauge!(*name, *help),
+                Histogram => describe_histogram!(*name, *help),
+            }
+        }
+        gauge!("congthu_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        gauge!("congthu_start_timestamp_seconds").set(seconds(crate::system::SystemClock.now()));
+        counter!("congthu_postgres_restarts_total").absolute(0);
+        Ok(Self(handle))
+    }
+
+    /// Keeps the memory of what was measured small, until `stop`.
+    pub(crate) async fn upkeep(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(UPKEEP);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.0.run_upkeep(),
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Writes the page of the moment it is asked for.
+    pub(crate) fn page(
+        self,
+        engine: Engine,
+        gate: Arc<Gate>,
+        certificates: Arc<Certificates>,
+    ) -> impl Fn() -> String {
+        move || {
+            look(&engine, &gate, &certificates);
+            self.0.render()
+        }
+    }
+}
+
+/// What is not counted as it happens.
+fn look(engine: &Engine, gate: &Gate, certificates: &Certificates) {
+    let (arriving, arriving_max) = gate.bytes_arriving();
+    gauge!("congthu_arriving_bytes").set(arriving as f64);
+    gauge!("congthu_arriving_bytes_max").set(arriving_max as f64);
+    let figures = engine.figures();
+    let (memory, memory_max) = figures.message_bytes;
+    gauge!("congthu_message_memory_bytes").set(memory as f64);
+    gauge!("congthu_message_memory_bytes_max").set(memory_max as f64);
+    gauge!("congthu_mailboxes_watched").set(figures.mailboxes_watched as f64);
+    for pool in figures.pools {
+        gauge!("congthu_database_connections", "pool" => pool.name, "state" => "used").set(pool.used);
+        gauge!("congthu_database_connections", "pool" => pool.name, "state" => "idle").set(pool.idle);
+        gauge!("congthu_database_connections_max", "pool" => pool.name).set(pool.max);
+    }
+    for (name, end) in certificates.ends() {
+        gauge!("congthu_certificate_expiry_timestamp_seconds", "name" => name).set(seconds(end));
+    }
+}
+
+fn seconds(time: jiff::Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::METRICS;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+    fn sources(directory: &Path, found: &mut String) {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("server/src/monitoring.rs")
+            {
+                found.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// Quoted words that begin as metrics do.
+    fn names(text: &str) -> BTreeSet<&str> {
+        let quoted = text.split('"').filter(|word| word.starts_with("congthu_"));
+        let ends = ["_total", "_open", "_seconds", "_idle"];
+        quoted.filter(|word| ends.iter().any(|end| word.ends_with(end))).collect()
+    }
+
+    #[test]
+    fn what_is_counted_is_described_and_documented() {
+        let mut text = String::new();
+        for part in ["access", "engine", "smtp", "store", "web", "server"] {
+            sources(&Path::new(ROOT).join("crates").join(part).join("src"), &mut text);
+        }
+        let described: BTreeSet<&str> = METRICS.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(described.len(), METRICS.len());
+        let counted = names(&text);
+        assert!(counted.len() > 10, "{counted:?}");
+        assert!(counted.is_subset(&described), "{:?}", counted.difference(&described));
+        let own = include_str!("monitoring.rs");
+        let page = std::fs::read_to_string(format!("{ROOT}/docs/operations/metrics.md")).unwrap();
+        for name in described {
+            assert!(page.contains(&format!("`{name}`")), "docs/operations/metrics.md lacks {name}");
+            assert!(counted.contains(name) || own.matches(name).count() > 1, "nobody counts {name}");
+        }
+    }
+}
