@@ -12,12 +12,15 @@ use model::Clock as _;
 use smtp::Gate;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 /// Upper bounds in seconds: a cached command takes under a millisecond, a commit some, a large message seconds.
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 /// How often measured durations are put into their buckets when nobody asks: until then each is kept.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// How often the database is asked for the lag of the search index, which it has to count.
+const SEARCH_LAG_EVERY: Duration = Duration::from_secs(30);
 
 enum Kind {
     Counter,
@@ -71,6 +74,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Background work that failed and will be tried again, by task",
     ),
+    ("congthu_search_waiting", Gauge, "Messages that are not yet in the search index"),
+    ("congthu_search_lag_seconds", Gauge, "For how long the oldest of them has waited"),
     ("congthu_certificate_expiry_timestamp_seconds", Gauge, "When the certificate for this name ends"),
     ("congthu_certificate_reloads_total", Counter, "Certificates loaded anew, by result (ok, failed)"),
 ];
@@ -110,6 +115,24 @@ impl Monitoring {
             tokio::select! {
                 _ = ticks.tick() => self.0.run_upkeep(),
                 () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Asks for what only the database knows, until `stop`; a page must not wait for it.
+    pub(crate) async fn watch_search(engine: Engine, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(SEARCH_LAG_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            // A database that does not answer is told of elsewhere.
+            if let Ok(lag) = engine.search_lag().await {
+                let waits = lag.oldest.map_or(0.0, |oldest| seconds(engine.now()) - seconds(oldest));
+                gauge!("congthu_search_waiting").set(lag.contents as f64);
+                gauge!("congthu_search_lag_seconds").set(waits.max(0.0));
             }
         }
     }

@@ -89,6 +89,7 @@ async fn serve(
         drop(watched);
     });
     tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
+    tasks.spawn(Monitoring::watch_search(node.engine.clone(), shutdown.clone()));
     let (limits, engine) = (files::fitting(&config.limits), node.engine.clone());
     let (gate, imap_places) = (doors::gate(&limits), doors::imap_places(&limits));
     let page = monitoring.page(engine.clone(), Arc::clone(&gate), Arc::clone(&certificates));
