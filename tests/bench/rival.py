@@ -290,7 +290,7 @@ postlog unix-dgram n - n - 1 postlogd
         self.processes.clear()
         # What served a client may live on until it notices; it is ours by its pid and its start.
         deadline = time.monotonic() + STOP_TIMEOUT
-        while left := [pid for pid, born in started if birth(pid) == born]:
+        while left := [pid for pid, born in started if born and birth(pid) == born]:
             if time.monotonic() > deadline:
                 for pid in left:
                     with contextlib.suppress(ProcessLookupError):

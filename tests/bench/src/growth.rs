@@ -30,16 +30,17 @@ pub async fn growth(flags: &Flags) -> Outcome<String> {
     }
     // One message that a search can find alone.
     let word = format!("tim{}", nanos());
-    let body = String::from_utf8(corpus::message(nanos()))? + &format!("Tu can tim: {word}\r\n");
+    // Every tenth is plain text, whose end is part of what is searched.
+    let body = String::from_utf8(corpus::message(nanos() / 10 * 10))? + &format!("Tu can tim: {word}\r\n");
     imap.append(&folder, body.as_bytes()).await?;
     let mut other = Imap::log_in(&target, &target.user(0)).await?;
-    let select = repeat(&mut other, &format!("SELECT \"{folder}\""), times).await?;
+    let select = repeat(&mut other, &format!("SELECT \"{folder}\""), times, 0).await?;
     let page = format!(
         "FETCH {}:{} (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
         there + 2 - PAGE,
         there + 1
     );
-    let list = repeat(&mut other, &page, times).await?;
+    let list = repeat(&mut other, &page, times, PAGE).await?;
     let mut appends = Vec::new();
     for _ in 0..times {
         let message = corpus::compose(nanos(), 4096);
@@ -51,9 +52,10 @@ pub async fn growth(flags: &Flags) -> Outcome<String> {
     let returns = if paged { "RETURN (PARTIAL -1:-50) " } else { "" };
     other.command("NOOP").await?;
     found(&mut other, &format!("UID SEARCH BODY {word}"), 1).await?;
-    let rare = repeat(&mut other, &format!("UID SEARCH {returns}BODY {word}"), times).await?;
+    let rare = repeat(&mut other, &format!("UID SEARCH {returns}BODY {word}"), times, 0).await?;
     let common =
-        repeat(&mut other, &format!("UID SEARCH {returns}BODY {}", corpus::EVERYWHERE), times.min(5)).await?;
+        repeat(&mut other, &format!("UID SEARCH {returns}BODY {}", corpus::EVERYWHERE), times.min(5), 0)
+            .await?;
     Ok(Line::new("growth")
         .field("messages", messages)
         .seconds("filling_seconds", filling)
@@ -65,12 +67,16 @@ pub async fn growth(flags: &Flags) -> Outcome<String> {
         .end())
 }
 
-async fn repeat(imap: &mut Imap, command: &str, times: usize) -> Outcome<Vec<Duration>> {
+/// `fetches` FETCH responses must come each time.
+async fn repeat(imap: &mut Imap, command: &str, times: usize, fetches: usize) -> Outcome<Vec<Duration>> {
     let mut took = Vec::new();
     for _ in 0..times {
         let began = Instant::now();
-        imap.command(command).await?;
+        let reply = imap.command(command).await?;
         took.push(began.elapsed());
+        if reply.fetches().count() != fetches {
+            return Err(format!("{command}: {} answers, {fetches} expected", reply.fetches().count()).into());
+        }
     }
     Ok(took)
 }
