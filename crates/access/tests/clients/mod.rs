@@ -15,6 +15,7 @@ macro_rules! transcripts {
 
 transcripts!(
     aioimaplib: "aioimaplib-2.0.1.txt",
+    claws_mail: "claws-mail-4.1.1.txt",
     curl: "curl-7.88.1.txt",
     imapclient: "imapclient-3.0.1.txt",
     mail_imapclient: "mail-imapclient-3.43.txt",
