@@ -12,9 +12,10 @@ pub use store::SearchLag;
 pub(crate) use vocabulary::Vocabulary;
 
 use crate::{Engine, Error, FolderView, Principal};
+use jiff::Timestamp;
 use model::{ContentId, Uid};
 use proto::search::{ANALYSER, FactsLine, Haystack, Needle, Run, grams};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use store::{MARK_CODES, MARK_MANY, SearchKeys, SearchScope};
 
 /// Octets of one part's text that are searched. Attachments are no text; a text part beyond this is searched up to here.
@@ -77,6 +78,22 @@ impl Engine {
         contents.retain(|id| !unknown.contains(&ContentId(*id)));
         self.learn_words().await?;
         Ok(Search { engine: self.clone(), known: contents, unknown })
+    }
+
+    /// When the messages of `uids` were put into the folder (RFC 8514 SAVEDBEFORE and its kin).
+    ///
+    /// # Errors
+    /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
+    pub async fn saved_at(
+        &self,
+        who: &Principal,
+        view: &FolderView,
+        uids: &[Uid],
+    ) -> Result<HashMap<Uid, Timestamp>, Error> {
+        if view.owner() != who.account() {
+            return Err(Error::NotFound);
+        }
+        Ok(self.0.store.saved_at(who.account(), view.folder().id, uids).await?.into_iter().collect())
     }
 
     /// How far the search index is behind.

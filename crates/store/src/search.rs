@@ -10,9 +10,10 @@ mod fill;
 pub(crate) use fill::SEARCH_LOCK;
 pub use fill::{SearchFill, SearchMark, SearchPiece};
 
+use crate::folders::to_u32;
 use crate::{Error, Store};
 use jiff::Timestamp;
-use model::ContentId;
+use model::{AccountId, ContentId, FolderId, Uid};
 
 /// In the keys of a text: it has codes, some of them too short for a group of letters.
 pub const MARK_CODES: i32 = i32::MIN;
@@ -163,6 +164,29 @@ impl Store {
             .bind(contents)
             .fetch_all(&self.pools.main)
             .await?)
+    }
+
+    /// Save dates of entries, in no order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn saved_at(
+        &self,
+        account: AccountId,
+        folder: FolderId,
+        uids: &[Uid],
+    ) -> Result<Vec<(Uid, Timestamp)>, Error> {
+        let uids: Vec<i64> = uids.iter().map(|uid| i64::from(uid.0)).collect();
+        let rows: Vec<(i64, jiff_sqlx::Timestamp)> = sqlx::query_as(
+            "select uid, save_date from entries where account_id = $1 and folder_id = $2 and uid = any ($3)",
+        )
+        .persistent(false)
+        .bind(account.0)
+        .bind(folder.0)
+        .bind(uids)
+        .fetch_all(&self.pools.main)
+        .await?;
+        Ok(rows.into_iter().map(|(uid, at)| (Uid(to_u32(uid)), at.to_jiff())).collect())
     }
 
     /// How far behind the index is.

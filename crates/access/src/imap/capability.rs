@@ -24,6 +24,14 @@ const KNOWN: &[&str] = &[
     "INPROGRESS",
     "QUOTA",
     "QUOTA=RES-STORAGE",
+    "ESEARCH",
+    "SEARCHRES",
+    "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
 ];
 
 pub(crate) fn capability(door: &mut Door, state: &State) -> Reply {

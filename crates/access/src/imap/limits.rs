@@ -59,6 +59,15 @@ pub(crate) const FETCH_BATCH: usize = 200;
 /// Messages whose text SEARCH holds facts of at once.
 pub(crate) const SEARCH_BATCH: usize = 100;
 
+/// Messages whose envelopes SORT and THREAD hold at once.
+pub(crate) const ARRANGE_BATCH: usize = 2_000;
+
+/// Characters of a subject or name that SORT and THREAD compare: what differs behind them is in no order.
+pub(crate) const SORT_TEXT_CHARS_MAX: usize = 250;
+
+/// Messages of one THREAD: some hundred octets each are in memory until it is told.
+pub(crate) const THREAD_MESSAGES_MAX: usize = 200_000;
+
 /// Messages that SEARCH asks the index about at once: their answers take some megabytes at most.
 pub(crate) const SEARCH_GROUP: usize = 1 << 16;
 

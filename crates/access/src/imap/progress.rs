@@ -30,6 +30,11 @@ impl Progress {
         self.0 = Some(Begun { tag: tag.clone(), next: Instant::now() + EVERY });
     }
 
+    /// The tag of the command under way.
+    pub(crate) fn tag(&self) -> Option<&Tag> {
+        self.0.as_ref().map(|begun| &begun.tag)
+    }
+
     pub(crate) fn end(&mut self) {
         self.0 = None;
     }

@@ -4,23 +4,26 @@
 //! Invariants: a batch of messages is open at a time, of each one part of its text; every text is decoded and folded
 //! once, however much is searched for; other tasks run in between, and what takes long is done on a thread apart.
 
+mod arrange;
 mod index;
 mod key;
+mod results;
 mod source;
 mod text;
 
-use super::limits::{
-    PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_GROUP, SEARCH_NUMBERS, SEARCH_SCAN,
-};
+use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_GROUP, SEARCH_SCAN};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected};
 use engine::{Body, Message};
 use jiff::tz::Offset;
 use key::{Compiled, Verdicts};
 use model::Uid;
-use proto::imap::{Code, SearchKey};
+use proto::imap::{Code, ReturnOptions, SearchKey};
+use results::{Form, Found};
 use std::ops::Range;
 use text::Pace;
+
+pub(crate) use arrange::{sort, thread};
 
 /// Days begin and end here for everybody: Việt Nam has one zone, without summer time. INTERNALDATE is shown in it, so
 /// that a search by date finds what the client shows (RFC 3501 6.4.4 disregards the zone).
@@ -29,26 +32,41 @@ pub(crate) const ZONE: Offset = jiff::tz::offset(7);
 /// A message by its position and uid.
 type Place = (usize, Uid);
 
-pub(crate) async fn search(door: &mut Door, selected: &Selected, uid: bool, key: &SearchKey) -> Outcome {
-    let Some(compiled) = Compiled::new(key, &selected.tracker) else {
-        return Err(Reply::no("Too many texts in one search").code(Code::Limit).into());
-    };
-    let hits = find(door, selected, &compiled).await?;
-    let number = |position: usize| u32::try_from(position + 1).unwrap_or(u32::MAX);
-    let found: Vec<u32> =
-        hits.into_iter().map(|(position, Uid(of))| if uid { of } else { number(position) }).collect();
-    // RFC 3501 7.2.5: one response, for clients take the last; in pieces, for it is as long as the mailbox.
-    door.wire.out.search_start();
-    for numbers in found.chunks(SEARCH_NUMBERS) {
-        door.wire.out.search_numbers(numbers.iter().copied());
-        door.wire.relieve().await?;
+/// `SEARCH [RETURN (…)] [CHARSET …] keys`
+pub(crate) async fn search(
+    door: &mut Door,
+    selected: &mut Selected,
+    uid: bool,
+    options: Option<&ReturnOptions>,
+    key: &SearchKey,
+) -> Outcome {
+    let compiled = compile(door, selected, key);
+    if options.is_some_and(|options| options.save) {
+        // RFC 5182 2.1: a search that fails leaves nothing; its own `$` is already in `compiled`.
+        selected.saved.clear();
     }
-    door.wire.out.search_end();
+    let compiled = compiled?;
+    let places = find(door, selected, &compiled).await?;
+    let found = Found { form: Form::Search, uid, places: &places, by_modseq: compiled.by_modseq() };
+    found.tell(door, selected, options).await?;
+    if let Some(options) = options.filter(|options| options.save) {
+        selected.saved = results::spans(&found.told(options));
+    }
     Ok(Reply::ok("SEARCH completed"))
 }
 
+fn compile(door: &Door, selected: &Selected, key: &SearchKey) -> Result<Compiled, Reply> {
+    let compiled = Compiled::new(key, &selected.tracker, &selected.saved, door.engine.now());
+    compiled.ok_or_else(|| Reply::no("Too many texts in one search").code(Code::Limit))
+}
+
+/// The sequence number at a position.
+fn number(position: usize) -> u32 {
+    u32::try_from(position + 1).unwrap_or(u32::MAX)
+}
+
 /// The messages that are searched for, ascending.
-async fn find(door: &Door, selected: &Selected, compiled: &Compiled) -> Result<Vec<Place>, Failure> {
+async fn find(door: &mut Door, selected: &Selected, compiled: &Compiled) -> Result<Vec<Place>, Failure> {
     let mut hits: Vec<Place> = Vec::new();
     let mut open: Vec<Place> = Vec::new();
     let count = selected.tracker.exists() as usize;
@@ -64,10 +82,14 @@ async fn find(door: &Door, selected: &Selected, compiled: &Compiled) -> Result<V
         }
         tokio::task::yield_now().await;
     }
+    let mut read_of = 0;
     for group in open.chunks(SEARCH_GROUP) {
         let left = index::by_index(door, selected, compiled, group, &mut hits).await?;
         for batch in left.chunks(SEARCH_BATCH) {
             read(door, selected, compiled, batch, &mut hits).await?;
+            // RFC 9585 4: of the messages that have to be read.
+            read_of += batch.len() as u64;
+            door.progress(read_of, None).await?;
         }
     }
     hits.sort_unstable();

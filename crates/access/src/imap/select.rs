@@ -54,7 +54,7 @@ async fn open(
     };
     let keywords_told = view.all_keywords().count();
     let tracker = Tracker::new(view, recent_from);
-    Ok(Selected { who, folder, read_only, tracker, keywords_told, owed_flags: Vec::new() })
+    Ok(Selected { who, folder, saved: Vec::new(), read_only, tracker, keywords_told, owed_flags: Vec::new() })
 }
 
 /// Claims go upwards, so the unclaimed messages are the last `count`.

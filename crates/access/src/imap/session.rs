@@ -52,6 +52,8 @@ pub(crate) struct Known {
 pub(crate) struct Selected {
     pub(crate) who: Principal,
     pub(crate) folder: FolderId,
+    /// What `$` means: ascending spans of uids, both ends included (RFC 5182 2.1).
+    pub(crate) saved: Vec<(u32, u32)>,
     /// EXAMINE: nothing may change, not even \Recent (RFC 3501 6.3.2).
     pub(crate) read_only: bool,
     pub(crate) tracker: Tracker,
@@ -130,6 +132,11 @@ impl Selected {
     /// Positions that a set names, ascending spans (RFC 3501 9: `*` is the largest number in use).
     pub(crate) fn resolve(&self, set: &SequenceSet, uid: bool) -> Result<Vec<Range<usize>>, NoSuchMessage> {
         let count = self.tracker.exists();
+        if set.is_saved() {
+            // RFC 5182 2.1: valid also when it is empty; what was expunged is not in it.
+            let spans = self.saved.iter().map(|(low, high)| self.tracker.span_of_uids(*low, *high));
+            return Ok(spans.collect());
+        }
         if uid {
             let last = self.tracker.last_uid().map_or(0, |uid| uid.0);
             let spans = set.spans(last).into_iter();

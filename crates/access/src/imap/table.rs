@@ -37,7 +37,7 @@ const TELL: After = After::Sync(Expunges::Tell);
 const HOLD: After = After::Sync(Expunges::Hold);
 
 /// (name as in [`Command::name`], where, after)
-const TABLE: [(&str, Where, After); 40] = [
+const TABLE: [(&str, Where, After); 44] = [
     ("CAPABILITY", Where::Any, TELL),
     ("NOOP", Where::Any, TELL),
     ("LOGOUT", Where::Any, After::Nothing),
@@ -71,6 +71,11 @@ const TABLE: [(&str, Where, After); 40] = [
     ("UID EXPUNGE", Where::Selected, TELL),
     ("SEARCH", Where::Selected, HOLD),
     ("UID SEARCH", Where::Selected, TELL),
+    // RFC 5256 3: no EXPUNGE within SORT and THREAD.
+    ("SORT", Where::Selected, HOLD),
+    ("UID SORT", Where::Selected, TELL),
+    ("THREAD", Where::Selected, HOLD),
+    ("UID THREAD", Where::Selected, TELL),
     ("FETCH", Where::Selected, HOLD),
     ("UID FETCH", Where::Selected, TELL),
     ("STORE", Where::Selected, HOLD),
@@ -181,7 +186,13 @@ async fn in_mailbox(door: &mut Door, state: &mut State, command: Command) -> Out
         Command::Close => close::close(door, state).await,
         Command::Unselect => Ok(close::unselect(state)),
         Command::Expunge { uids } => expunge::expunge(door, selected, uids.as_ref()).await,
-        Command::Search { uid, key } => search::search(door, selected, uid, &key).await,
+        Command::Search { uid, options, key } => {
+            search::search(door, selected, uid, options.as_ref(), &key).await
+        }
+        Command::Sort { uid, options, criteria, key } => {
+            search::sort(door, selected, uid, options.as_ref(), (&criteria, &key)).await
+        }
+        Command::Thread { uid, algorithm, key } => search::thread(door, selected, uid, algorithm, &key).await,
         Command::Fetch { uid, set, items } => fetch::fetch(door, selected, uid, &set, &items).await,
         Command::Store { uid, set, mode, silent, flags } => {
             store::store(door, selected, &store::Store { uid, set, mode, silent, flags }).await

@@ -153,6 +153,10 @@ impl World for Province {
             ["password", of, password] => {
                 self.engine.set_password(&actor(), &address(of), password, false).await.unwrap();
             }
+            ["index"] => {
+                let stop = CancellationToken::new();
+                self.engine.finish_search_index(&stop, |_| {}).await.unwrap();
+            }
             ["shutdown"] => self.shutdown.cancel(),
             _ => return Err(format!("unknown: {words:?}")),
         }

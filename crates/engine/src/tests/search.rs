@@ -284,3 +284,59 @@ async fn another_mailbox_is_not_searched() {
     let found = search.find(&SearchPlace::Text, &Needle::new("hidden"), |_| true).await.unwrap();
     assert_eq!(found.len(), 0);
 }
+
+/// How long filling and searching take; a figure, so only on demand: `--run-ignored only`, with `--release` for the truth.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "minutes of work for a figure"]
+async fn fifty_thousand() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.database.run("update accounts set quota_bytes = 1000000000000").await;
+    let mut dice = Dice(11);
+    let began = std::time::Instant::now();
+    for _ in 0..100 {
+        let some = (0..500).map(|number| long_message(&mut dice, number)).collect();
+        append(&world, &an, some).await;
+    }
+    println!("appended in {:?}", began.elapsed());
+    let began = std::time::Instant::now();
+    fill(&world).await;
+    println!("filled in {:?}", began.elapsed());
+    world.database.run("vacuum analyze").await;
+    let view = inbox(&world, &an).await;
+    let uids: Vec<Uid> = view.entries().iter().map(|entry| entry.uid).collect();
+    for _ in 0..2 {
+        for (place, needle) in [
+            (SearchPlace::Body, "công"),
+            (SearchPlace::Body, "cong"),
+            (SearchPlace::Body, "công văn"),
+            (SearchPlace::Body, "công văn tỉnh"),
+            (SearchPlace::Body, "ngữ123"),
+            (SearchPlace::Body, "absentword"),
+            (SearchPlace::Body, "w1234"),
+            (SearchPlace::Body, "x"),
+            (SearchPlace::Text, "công"),
+            (SearchPlace::Text, "absentword"),
+            (SearchPlace::Facts(FactsLine::Subject), "công"),
+            (SearchPlace::Facts(FactsLine::Subject), "absent"),
+            (SearchPlace::Facts(FactsLine::From), "demo.gov.vn"),
+        ] {
+            let began = std::time::Instant::now();
+            let search = world.engine.search(&an, &view, &uids).await.unwrap();
+            let begun = began.elapsed();
+            let found = search.find(&place, &Needle::new(needle), |_| true).await.unwrap();
+            println!("{place:?} {needle}: {} in {:?} ({begun:?} to begin)", found.len(), began.elapsed());
+        }
+    }
+}
+
+/// About 4 KB.
+fn long_message(dice: &mut Dice, number: u64) -> String {
+    let body: String = (0..40).map(|_| format!("{} w{}\r\n", line(dice, 12), dice.below(20_000))).collect();
+    format!(
+        "From: <p{number}@demo.gov.vn>\r\nTo: an@demo.gov.vn\r\nSubject: {}\r\nMessage-ID: <{}@x>\r\n\
+         Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{body}",
+        line(dice, 4),
+        dice.below(1 << 30),
+    )
+}

@@ -75,6 +75,8 @@ pub enum Code {
     NoModSeq,
     /// RFC 7162 3.1.2.1.
     HighestModSeq(u64),
+    /// RFC 5182 2.5.
+    NotSaved,
     /// RFC 9051 7.1: the mailbox was closed by a SELECT.
     Closed,
     /// RFC 9585 5: the command of this tag is `done` of `goal` steps far, as far as either is known.
@@ -124,6 +126,7 @@ impl Code {
             Self::NonExistent => "NONEXISTENT",
             Self::NoModSeq => "NOMODSEQ",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
+            Self::NotSaved => "NOTSAVED",
             Self::Closed => "CLOSED",
             Self::InProgress { .. } => "INPROGRESS",
         }

@@ -4,6 +4,7 @@
 //! words both use. Invariants: no IO and no clock; nothing here panics, recurses on input depth or grows past the
 //! limits it is given, whatever the octets; what a command means is decided elsewhere.
 
+mod arrange;
 mod code;
 mod date;
 mod decoder;
@@ -12,6 +13,7 @@ mod line;
 mod parse;
 mod pattern;
 mod query;
+mod results;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -19,11 +21,13 @@ mod types;
 mod utf7;
 mod write;
 
+pub use arrange::{BaseSubject, Threadable, base_subject, casemap, message_ids, ordered_subject, references};
 pub use code::{Code, Status};
 pub use decoder::{Decoder, Event, Reject};
 pub use limits::Limits;
 pub use parse::{SaslResponse, is_done};
 pub use query::{BodySection, DateTest, FetchItem, Partial, SearchKey, Section, SectionText};
+pub use results::{PartialRange, ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm, ThreadToken};
 pub use sequence::{NoSuchMessage, SeqNumber, SeqRange, SequenceSet};
 pub use types::{
     AppendMessage, AppendStart, Command, Flag, List, ListPattern, ListReturn, ListSelect, Mailbox, Request,

@@ -88,6 +88,17 @@ pub enum SearchKey {
     /// By message sequence number.
     Sequence(SequenceSet),
     Uid(SequenceSet),
+    /// Changed under this modification sequence or a later one (RFC 7162 3.1.5).
+    ModSeq(u64),
+    /// Internal date at least so many seconds ago (RFC 5032 2).
+    Older(u32),
+    /// Internal date at most so many seconds ago.
+    Younger(u32),
+    /// By the date it was put into the mailbox (RFC 8514 4.3).
+    Saved(DateTest, Date),
+    /// As written (RFC 8474 6).
+    EmailId(String),
+    ThreadId(String),
     Not(Box<SearchKey>),
     /// At least two.
     Or(Vec<SearchKey>),

@@ -20,7 +20,7 @@ pub struct SeqRange {
     pub to: SeqNumber,
 }
 
-/// `sequence-set`, never empty.
+/// `sequence-set`: never empty, or `$`, which has no ranges of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SequenceSet(Vec<SeqRange>);
 
@@ -38,6 +38,17 @@ impl SequenceSet {
     #[must_use]
     pub fn new(ranges: Vec<SeqRange>) -> Option<Self> {
         (1..=Self::RANGES_MAX).contains(&ranges.len()).then_some(Self(ranges))
+    }
+
+    /// `$`: the messages that the last SEARCH saved (RFC 5182). As numbers it names none; who resolves sets looks first.
+    #[must_use]
+    pub fn saved() -> Self {
+        Self(Vec::new())
+    }
+
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.0.is_empty()
     }
 
     #[must_use]

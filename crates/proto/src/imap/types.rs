@@ -5,6 +5,7 @@
 //! the parser. `Debug` never shows a password.
 
 use super::query::{FetchItem, SearchKey};
+use super::results::{ReturnOptions, SortCriterion, ThreadAlgorithm};
 use super::sequence::SequenceSet;
 use jiff::Timestamp;
 
@@ -103,8 +104,23 @@ pub enum Command {
     Expunge {
         uids: Option<SequenceSet>,
     },
+    /// With `options` the result comes as ESEARCH (RFC 4731).
     Search {
         uid: bool,
+        options: Option<ReturnOptions>,
+        key: SearchKey,
+    },
+    /// RFC 5256 3; with `options` the result comes as ESEARCH (RFC 5267 3).
+    Sort {
+        uid: bool,
+        options: Option<ReturnOptions>,
+        criteria: Vec<SortCriterion>,
+        key: SearchKey,
+    },
+    /// RFC 5256 3
+    Thread {
+        uid: bool,
+        algorithm: ThreadAlgorithm,
         key: SearchKey,
     },
     Fetch {
@@ -167,6 +183,10 @@ impl Command {
             Self::Expunge { uids: Some(_) } => "UID EXPUNGE",
             Self::Search { uid: false, .. } => "SEARCH",
             Self::Search { uid: true, .. } => "UID SEARCH",
+            Self::Sort { uid: false, .. } => "SORT",
+            Self::Sort { uid: true, .. } => "UID SORT",
+            Self::Thread { uid: false, .. } => "THREAD",
+            Self::Thread { uid: true, .. } => "UID THREAD",
             Self::Fetch { uid: false, .. } => "FETCH",
             Self::Fetch { uid: true, .. } => "UID FETCH",
             Self::Store { uid: false, .. } => "STORE",

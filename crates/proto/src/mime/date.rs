@@ -1,6 +1,9 @@
 //! The Date field read tolerantly, for SEARCH SENTON and its kin: day, month and year as written.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::tz::TimeZone;
 
 const MONTHS: [&[u8; 3]; 12] =
     [b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec"];
@@ -23,6 +26,13 @@ pub(super) fn civil_date(value: &[u8]) -> Option<Date> {
     let day = number(words.get(position + 1)?)?;
     let year = words.get(position + 2..)?.iter().find(|word| word.len() == 4).and_then(|word| year(word))?;
     date(year, month, day)
+}
+
+/// The moment of a Date field; without a time that can be read, midnight in UTC of its day.
+pub(super) fn timestamp(value: &[u8]) -> Option<Timestamp> {
+    const PARSER: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+    let read = PARSER.parse_timestamp(value).ok();
+    read.or_else(|| Some(civil_date(value)?.to_zoned(TimeZone::UTC).ok()?.timestamp()))
 }
 
 fn date(year: i16, month: i8, day: u16) -> Option<Date> {

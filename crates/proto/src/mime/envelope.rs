@@ -1,14 +1,15 @@
 //! The envelope of a message as IMAP shows it: raw values, unfolded, encoded words kept.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::header::{HeaderField, unfold};
-use super::limits::{ADDRESS_BYTES_MAX, FIELDS_MAX, VALUE_MAX};
+use super::limits::{ADDRESS_BYTES_MAX, FIELDS_MAX, REFERENCES_BYTES_MAX, VALUE_MAX};
 use super::{address, date, header_fields};
 
 /// First octet of the stored form; another one means facts are made anew from the raw bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// One entry of an address list in the four fields of RFC 9051 7.5.2, raw (encoded words and UTF-8 kept).
 ///
@@ -76,12 +77,19 @@ pub struct Envelope {
     pub in_reply_to: Option<Vec<u8>>,
     /// Message-ID, as written.
     pub message_id: Option<Vec<u8>>,
+    /// References, as written, its first and last octets where it is long: not for ENVELOPE, but for THREAD.
+    pub references: Option<Vec<u8>>,
 }
 
 impl Envelope {
     /// The calendar day of the Date field as its sender wrote it (SEARCH SENTON and its kin).
     pub fn sent_on(&self) -> Option<Date> {
         date::civil_date(self.date.as_deref()?)
+    }
+
+    /// The moment of the Date field (RFC 5256 2.2); a time that cannot be read is midnight in UTC.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        date::timestamp(self.date.as_deref()?)
     }
 
     /// Reads a header.
@@ -115,6 +123,9 @@ impl Envelope {
                 *value = Some(unfold(field.value, VALUE_MAX));
             }
         }
+        if field.is("References") && self.references.is_none() {
+            self.references = Some(both_ends(unfold(field.value, VALUE_MAX)));
+        }
         let lists = [
             ("From", &mut self.from),
             ("Sender", &mut self.sender),
@@ -134,7 +145,7 @@ impl Envelope {
 
     /// Octets that all values take in memory.
     pub(super) fn octets(&self) -> usize {
-        let strings = [&self.date, &self.subject, &self.in_reply_to, &self.message_id];
+        let strings = [&self.date, &self.subject, &self.in_reply_to, &self.message_id, &self.references];
         let lists = [&self.from, &self.sender, &self.reply_to, &self.to, &self.cc, &self.bcc];
         let length = |value: &Option<Vec<u8>>| value.as_ref().map_or(0, Vec::len);
         let addresses = lists.into_iter().flatten().map(|address| {
@@ -153,4 +164,14 @@ impl Envelope {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         super::unversioned(VERSION, bytes)
     }
+}
+
+/// The first of the references are the conversation's, the last the message's own.
+fn both_ends(mut references: Vec<u8>) -> Vec<u8> {
+    if references.len() > REFERENCES_BYTES_MAX {
+        let middle = REFERENCES_BYTES_MAX / 4..references.len() - REFERENCES_BYTES_MAX * 3 / 4;
+        // What the cut leaves of two ids is no id: an open bracket meets the next one.
+        references.splice(middle, *b" <");
+    }
+    references
 }

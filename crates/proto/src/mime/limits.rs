@@ -23,6 +23,9 @@ pub const MIME_FIELD_MAX: usize = 64 * 1024;
 /// octets (RFC 5322 2.1.1); 64 of them.
 pub const VALUE_MAX: usize = 64 * 1024;
 
+/// Octets kept of References: a hundred ids.
+pub const REFERENCES_BYTES_MAX: usize = 8 * 1024;
+
 /// Addresses kept of one envelope list, group markers included. A letter to every commune of a province names a few
 /// hundred.
 pub const ADDRESSES_MAX: usize = 5_000;

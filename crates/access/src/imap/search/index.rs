@@ -1,12 +1,12 @@
 //! What the search index answers, of a group of messages at a time; what it does not know is left open.
 
-use super::Place;
-use super::key::{Compiled, Test, Verdicts};
+use super::key::{Compiled, Test, Verdicts, holds};
+use super::{Place, ZONE};
 use crate::imap::limits::SEARCH_SCAN;
 use crate::imap::reply::Failure;
 use crate::imap::session::{Door, Selected};
 use engine::Search;
-use model::ContentId;
+use model::{ContentId, Uid};
 use std::collections::HashSet;
 
 /// One message of a group.
@@ -30,8 +30,11 @@ pub(super) async fn by_index(
         Some(Member { place: *place, content, verdicts: compiled.verdicts(), decided: None })
     };
     let mut members: Vec<Member> = group.iter().filter_map(member).collect();
+    if compiled.wants_save_dates() {
+        by_save_date(door, selected, compiled, &mut members).await?;
+    }
     if compiled.finds() {
-        let uids: Vec<_> = group.iter().map(|(_, uid)| *uid).collect();
+        let uids: Vec<Uid> = group.iter().map(|(_, uid)| *uid).collect();
         let search = door.engine.search(&selected.who, selected.tracker.view(), &uids).await?;
         for (index, test) in compiled.tests().iter().enumerate() {
             if let Test::Find(place, needle) = test
@@ -59,6 +62,32 @@ pub(super) async fn by_index(
         }
     }
     Ok(left)
+}
+
+/// RFC 8514 4.3: by the day of the save date, as INTERNALDATE is compared.
+async fn by_save_date(
+    door: &Door,
+    selected: &Selected,
+    compiled: &Compiled,
+    members: &mut [Member],
+) -> Result<(), Failure> {
+    for some in members.chunks_mut(SEARCH_SCAN) {
+        let uids: Vec<Uid> = some.iter().map(|member| member.place.1).collect();
+        let dates = door.engine.saved_at(&selected.who, selected.tracker.view(), &uids).await?;
+        for member in some {
+            let day = dates.get(&member.place.1).map(|at| ZONE.to_datetime(*at).date());
+            for (test, verdict) in compiled.tests().iter().zip(&mut member.verdicts) {
+                if let Test::Saved(test, wanted) = test {
+                    *verdict = Some(day.is_some_and(|day| holds(*test, day, *wanted)));
+                }
+            }
+            if let Some(listed) = selected.tracker.at(member.place.0) {
+                member.decided =
+                    compiled.decide(&selected.tracker, member.place.0, &listed, &member.verdicts);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Notes the answers to one test, and what they decide.

@@ -6,6 +6,7 @@ use crate::imap::limits::SEARCH_TEXTS_MAX;
 use crate::imap::tracker::{Listed, Listing, Tracker};
 use engine::{SearchPlace, ViewEntry, Wanted};
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use model::Flags;
 use proto::imap::{DateTest, Flag, SearchKey};
 use proto::search::{FactsLine, Needle, normalise};
@@ -20,6 +21,8 @@ pub(crate) enum Test {
     /// An empty needle in a field asks that the field be there.
     Find(SearchPlace, Needle),
     Sent(DateTest, Date),
+    /// The date it was put into the mailbox.
+    Saved(DateTest, Date),
 }
 
 #[derive(Debug)]
@@ -30,6 +33,13 @@ enum Node {
     Keyword(String),
     Recent,
     Internal(DateTest, Date),
+    /// The internal date is at this moment or before it.
+    Until(Timestamp),
+    /// At it or behind it.
+    From(Timestamp),
+    ModSeq(u64),
+    Content(u64),
+    Thread(u64),
     Larger(u64),
     Smaller(u64),
     /// Ascending spans, both ends included.
@@ -46,18 +56,36 @@ pub(crate) struct Compiled {
     root: Node,
     /// Shared with the thread that reads large texts.
     tests: Arc<[Test]>,
+    by_modseq: bool,
 }
 
 impl Compiled {
     /// `None` when there are more texts than one command may search for.
-    pub(crate) fn new<V: Listing>(key: &SearchKey, tracker: &Tracker<V>) -> Option<Self> {
+    ///
+    /// `saved`: the spans of uids that `$` means.
+    pub(crate) fn new<V: Listing>(
+        key: &SearchKey,
+        tracker: &Tracker<V>,
+        saved: &[(u32, u32)],
+        now: Timestamp,
+    ) -> Option<Self> {
         let mut compiler = Compiler {
             count: tracker.exists(),
             last_uid: tracker.last_uid().map_or(0, |uid| uid.0),
+            saved,
+            now,
+            by_modseq: false,
             tests: Vec::new(),
         };
         let root = compiler.node(key);
-        (compiler.tests.len() <= SEARCH_TEXTS_MAX).then(|| Self { root, tests: compiler.tests.into() })
+        let by_modseq = compiler.by_modseq;
+        let fits = compiler.tests.len() <= SEARCH_TEXTS_MAX;
+        fits.then(|| Self { root, tests: compiler.tests.into(), by_modseq })
+    }
+
+    /// Is MODSEQ among the keys? (RFC 7162 3.1.6)
+    pub(crate) fn by_modseq(&self) -> bool {
+        self.by_modseq
     }
 
     pub(crate) fn tests(&self) -> &Arc<[Test]> {
@@ -76,6 +104,11 @@ impl Compiled {
 
     pub(crate) fn reads_bodies(&self) -> bool {
         self.any(|place| matches!(place, SearchPlace::Body | SearchPlace::Text))
+    }
+
+    /// Is the save date asked for?
+    pub(crate) fn wants_save_dates(&self) -> bool {
+        self.tests.iter().any(|test| matches!(test, Test::Saved(..)))
     }
 
     /// Is anything searched for in texts?
@@ -136,6 +169,11 @@ impl Node {
             Self::Internal(test, date) => {
                 holds(*test, ZONE.to_datetime(facts.entry.internal_date).date(), *date)
             }
+            Self::Until(moment) => facts.entry.internal_date <= *moment,
+            Self::From(moment) => facts.entry.internal_date >= *moment,
+            Self::ModSeq(modseq) => facts.entry.modseq.0 >= *modseq,
+            Self::Content(number) => facts.entry.content.0.cast_unsigned() == *number,
+            Self::Thread(number) => facts.entry.thread.0.cast_unsigned() == *number,
             Self::Larger(bytes) => u64::from(facts.entry.size) > *bytes,
             Self::Smaller(bytes) => u64::from(facts.entry.size) < *bytes,
             Self::Numbers(spans) => within(spans, facts.number),
@@ -176,13 +214,16 @@ fn within(spans: &[(u32, u32)], number: u32) -> bool {
     after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|(_, high)| number <= *high)
 }
 
-struct Compiler {
+struct Compiler<'a> {
     count: u32,
     last_uid: u32,
+    saved: &'a [(u32, u32)],
+    now: Timestamp,
+    by_modseq: bool,
     tests: Vec<Test>,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn node(&mut self, key: &SearchKey) -> Node {
         match key {
             SearchKey::All => Node::All,
@@ -195,8 +236,22 @@ impl Compiler {
             SearchKey::Internal(test, date) => Node::Internal(*test, *date),
             SearchKey::Larger(bytes) => Node::Larger(*bytes),
             SearchKey::Smaller(bytes) => Node::Smaller(*bytes),
+            SearchKey::Sequence(set) | SearchKey::Uid(set) if set.is_saved() => {
+                // RFC 5182 2.1: `$` means the same messages in both.
+                Node::Uids(self.saved.to_vec())
+            }
             SearchKey::Sequence(set) => Node::Numbers(set.spans(self.count)),
             SearchKey::Uid(set) => Node::Uids(set.spans(self.last_uid)),
+            SearchKey::ModSeq(modseq) => {
+                self.by_modseq = true;
+                Node::ModSeq(*modseq)
+            }
+            // RFC 5032 2: both include the moment itself.
+            SearchKey::Older(seconds) => Node::Until(self.ago(*seconds)),
+            SearchKey::Younger(seconds) => Node::From(self.ago(*seconds)),
+            SearchKey::Saved(test, date) => self.test(Test::Saved(*test, *date)),
+            SearchKey::EmailId(id) => object(id, 'M').map_or(not(Node::All), Node::Content),
+            SearchKey::ThreadId(id) => object(id, 'T').map_or(not(Node::All), Node::Thread),
             SearchKey::Not(key) => not(self.node(key)),
             SearchKey::Or(keys) => Node::Or(keys.iter().map(|key| self.node(key)).collect()),
             SearchKey::And(keys) => Node::And(keys.iter().map(|key| self.node(key)).collect()),
@@ -212,6 +267,10 @@ impl Compiler {
         }
     }
 
+    fn ago(&self, seconds: u32) -> Timestamp {
+        self.now.saturating_sub(SignedDuration::from_secs(seconds.into())).unwrap_or(Timestamp::MIN)
+    }
+
     fn find(&mut self, place: SearchPlace, text: &str) -> Node {
         self.test(Test::Find(place, Needle::new(text)))
     }
@@ -223,6 +282,12 @@ impl Compiler {
         });
         Node::Test(index)
     }
+}
+
+/// The number in an object id as FETCH shows it (RFC 8474 5.1); another spelling names nothing.
+fn object(id: &str, kind: char) -> Option<u64> {
+    let number = id.strip_prefix(kind)?.parse().ok()?;
+    (format!("{kind}{number}") == id).then_some(number)
 }
 
 fn not(node: Node) -> Node {

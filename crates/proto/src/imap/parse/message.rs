@@ -13,7 +13,11 @@ const FLAGS_MAX: usize = 512;
 
 /// `sequence-set = (seq-number / seq-range) *("," sequence-set)`
 /// `seq-range = seq-number ":" seq-number`
+/// `sequence-set =/ seq-last-command`, `seq-last-command = "$"` (RFC 5182 3)
 pub(super) fn sequence_set(c: &mut Cursor<'_>) -> Result<SequenceSet> {
+    if c.eat(b'$') {
+        return Ok(SequenceSet::saved());
+    }
     let mut ranges = Vec::new();
     loop {
         let from = seq_number(c)?;

@@ -7,6 +7,7 @@ mod fetch;
 mod list;
 mod mailbox;
 mod message;
+mod results;
 mod search;
 mod session;
 
@@ -134,7 +135,8 @@ fn command(c: &mut Cursor<'_>) -> Result<Command> {
     Ok(command)
 }
 
-/// `uid = "UID" SP (copy / fetch / search / store)`, with RFC 4315 4 `uid-expunge` and RFC 6851 4 `move`.
+/// `uid = "UID" SP (copy / fetch / search / store)`, with RFC 4315 4 `uid-expunge`, RFC 6851 4 `move`, RFC 5256 5
+/// `sort` and `thread`.
 fn uid(c: &mut Cursor<'_>) -> Result<Command> {
     c.sp()?;
     match c.word()?.as_str() {
@@ -148,7 +150,9 @@ fn uid(c: &mut Cursor<'_>) -> Result<Command> {
 
 fn command_on_messages(c: &mut Cursor<'_>, verb: &str, uid: bool) -> Result<Command> {
     match verb {
-        "SEARCH" => search::search(c, uid),
+        "SEARCH" => results::search(c, uid),
+        "SORT" => results::sort(c, uid),
+        "THREAD" => results::thread(c, uid),
         "FETCH" => fetch::fetch(c, uid),
         "STORE" => message::store(c, uid),
         "COPY" => {

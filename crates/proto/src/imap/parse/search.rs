@@ -5,7 +5,7 @@ use super::cursor::{Cursor, utf8};
 use super::message::sequence_set;
 use super::{Fault, Result};
 use crate::imap::date;
-use crate::imap::{Code, Command, DateTest, Flag, SearchKey, Status};
+use crate::imap::{DateTest, Flag, SearchKey};
 use jiff::civil::Date;
 
 /// Operators open at once, runs of the same operator counting once: whoever walks the tree may recurse.
@@ -13,30 +13,9 @@ const DEPTH_MAX: usize = 100;
 /// Keys of one search: each is asked of every message.
 const KEYS_MAX: usize = 1_000;
 
-/// `search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)`
-pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
-    c.sp()?;
-    let mut ahead = *c;
-    let mut ascii_only = false;
-    if ahead.atom().is_ok_and(|word| word.eq_ignore_ascii_case("CHARSET")) {
-        ahead.sp()?;
-        ascii_only = charset(&ahead.astring()?)?;
-        ahead.sp()?;
-        *c = ahead;
-    }
-    Ok(Command::Search { uid, key: Keys { ascii_only, stack: Vec::new(), count: 0 }.parse(c)? })
-}
-
-/// True for US-ASCII. Without a charset the strings may be UTF-8 too: many clients never name one.
-fn charset(name: &[u8]) -> Result<bool> {
-    if name.eq_ignore_ascii_case(b"UTF-8") {
-        return Ok(false);
-    }
-    if name.eq_ignore_ascii_case(b"US-ASCII") {
-        return Ok(true);
-    }
-    // RFC 3501 6.4.4: a tagged NO
-    Err(Fault { status: Status::No, code: Some(Code::BadCharset), text: "Charset not supported" })
+/// `1*(SP search-key)` behind the first space, to the end of the command, in UTF-8 or `ascii_only`.
+pub(super) fn keys(c: &mut Cursor<'_>, ascii_only: bool) -> Result<SearchKey> {
+    Keys { ascii_only, stack: Vec::new(), count: 0 }.parse(c)
 }
 
 /// An operator that waits for operands.
@@ -118,7 +97,7 @@ impl Keys {
                 c.eat(b'(');
                 return self.open(Open::Paren(Vec::new()));
             }
-            Some(b'*' | b'0'..=b'9') => return self.leaf(SearchKey::Sequence(sequence_set(c)?)),
+            Some(b'*' | b'$' | b'0'..=b'9') => return self.leaf(SearchKey::Sequence(sequence_set(c)?)),
             _ => {}
         }
         let word = c.word().map_err(|_| Fault::bad("Search key expected"))?;
@@ -179,7 +158,7 @@ impl Keys {
                 c.sp()?;
                 SearchKey::Uid(sequence_set(c)?)
             }
-            _ => return Err(Fault::bad("Unknown search key")),
+            _ => return extended_key(c, word),
         };
         Ok(key)
     }
@@ -190,6 +169,53 @@ impl Keys {
         let text = c.astring()?;
         if self.ascii_only && !text.is_ascii() { Err(Fault::bad("Text is not US-ASCII")) } else { utf8(text) }
     }
+}
+
+/// Keys of the extensions.
+fn extended_key(c: &mut Cursor<'_>, word: &str) -> Result<SearchKey> {
+    let key = match word {
+        "MODSEQ" => SearchKey::ModSeq(mod_sequence(c)?),
+        // RFC 5032 3: "OLDER" SP nz-number, in seconds
+        "OLDER" => SearchKey::Older(interval(c)?),
+        "YOUNGER" => SearchKey::Younger(interval(c)?),
+        // RFC 8514 4.3
+        "SAVEDBEFORE" => SearchKey::Saved(DateTest::Before, date(c)?),
+        "SAVEDON" => SearchKey::Saved(DateTest::On, date(c)?),
+        "SAVEDSINCE" => SearchKey::Saved(DateTest::Since, date(c)?),
+        "SAVEDATESUPPORTED" => SearchKey::All,
+        // RFC 8474 6: "EMAILID" SP objectid
+        "EMAILID" => SearchKey::EmailId(object_id(c)?),
+        "THREADID" => SearchKey::ThreadId(object_id(c)?),
+        _ => return Err(Fault::bad("Unknown search key")),
+    };
+    Ok(key)
+}
+
+/// `search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer` (RFC 7162 7)
+fn mod_sequence(c: &mut Cursor<'_>) -> Result<u64> {
+    c.sp()?;
+    if c.peek() == Some(b'"') {
+        // RFC 7162 3.1.5: flags have no sequences of their own, so the entry is ignored.
+        c.string()?;
+        c.sp()?;
+        if !matches!(c.word()?.as_str(), "PRIV" | "SHARED" | "ALL") {
+            return Err(Fault::bad("Unknown entry type"));
+        }
+        c.sp()?;
+    }
+    c.number64()
+}
+
+/// `SP nz-number`
+fn interval(c: &mut Cursor<'_>) -> Result<u32> {
+    c.sp()?;
+    Ok(c.nz_number()?.get())
+}
+
+/// `SP objectid`, `objectid = 1*255(ALPHA / DIGIT / "_" / "-")`
+fn object_id(c: &mut Cursor<'_>) -> Result<String> {
+    c.sp()?;
+    Ok(c.atom()?.to_owned())
 }
 
 /// The keys that are one word.

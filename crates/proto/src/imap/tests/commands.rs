@@ -21,7 +21,7 @@ fn set(ranges: &[(u32, u32)]) -> SequenceSet {
 
 fn key(text: &str) -> SearchKey {
     match command(&format!("SEARCH {text}")) {
-        Command::Search { uid: false, key } => key,
+        Command::Search { uid: false, options: None, key } => key,
         other => panic!("{other:?}"),
     }
 }
@@ -323,7 +323,7 @@ fn sets_of_messages() {
     assert_eq!(parsed("2,4:7,9,12:*"), set(&[(2, 2), (4, 7), (9, 9), (12, 0)]));
     assert_eq!(parsed("*:4,5:7"), set(&[(0, 4), (5, 7)]));
     assert_eq!(parsed("4294967295"), set(&[(u32::MAX, u32::MAX)]));
-    for bad in ["0", "01", "1,", ",1", "1:", "1:2:3", "4294967296", "1 ,2", "a", "$", "-1", "", "**"] {
+    for bad in ["0", "01", "1,", ",1", "1:", "1:2:3", "4294967296", "1 ,2", "a", "$,1", "-1", "", "**"] {
         assert!(parse(format!("FETCH {bad} FLAGS")).is_err(), "{bad:?}");
     }
 }
@@ -435,7 +435,10 @@ fn searching() {
         "X",
         "CHARSET UTF-8",
         "ALL  ALL",
-        "RETURN () ALL",
+        "RETURN (COLOUR) ALL",
+        "RETURN (PARTIAL 1:-2) ALL",
+        "RETURN (ALL PARTIAL 1:2) ALL",
+        "RETURN ()",
         "KEYWORD \\Seen",
     ] {
         assert!(parse(format!("SEARCH {bad}")).is_err(), "{bad:?}");

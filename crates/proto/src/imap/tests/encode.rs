@@ -35,6 +35,9 @@ fn set(set: &SequenceSet) -> String {
         SeqNumber::Number(n) => n.to_string(),
         SeqNumber::Last => "*".to_owned(),
     };
+    if set.is_saved() {
+        return "$".to_owned();
+    }
     let range = |r: &SeqRange| {
         if r.from == r.to { number(r.from) } else { format!("{}:{}", number(r.from), number(r.to)) }
     };
@@ -75,6 +78,13 @@ fn key(key: &SearchKey, form: u8) -> String {
         SearchKey::Smaller(n) => format!("SMALLER {n}"),
         SearchKey::Sequence(s) => set(s),
         SearchKey::Uid(s) => format!("UID {}", set(s)),
+        SearchKey::ModSeq(n) if form.is_multiple_of(2) => format!("MODSEQ \"/flags/\\\\seen\" all {n}"),
+        SearchKey::ModSeq(n) => format!("MODSEQ {n}"),
+        SearchKey::Older(n) => format!("OLDER {n}"),
+        SearchKey::Younger(n) => format!("younger {n}"),
+        SearchKey::Saved(when, date) => format!("SAVED{} {}", test(when), day(*date)),
+        SearchKey::EmailId(id) => format!("EMAILID {id}"),
+        SearchKey::ThreadId(id) => format!("THREADID {id}"),
         SearchKey::Not(inner) => format!("NOT {}", self::key(inner, form)),
         SearchKey::And(keys) => {
             format!("({})", keys.iter().map(|k| self::key(k, form)).collect::<Vec<_>>().join(" "))
@@ -120,6 +130,55 @@ fn item(item: &FetchItem, form: u8) -> String {
     text
 }
 
+fn returned(options: Option<ReturnOptions>) -> String {
+    let Some(options) = options else { return String::new() };
+    let words = [
+        (options.min, "MIN"),
+        (options.max, "max"),
+        (options.all, "ALL"),
+        (options.count, "COUNT"),
+        (options.save, "SAVE"),
+    ];
+    let mut words: Vec<String> =
+        words.iter().filter(|(wanted, _)| *wanted).map(|(_, word)| (*word).to_owned()).collect();
+    words.extend(options.partial.map(|range| {
+        let sign = if range.from_end { "-" } else { "" };
+        let (first, second) = if range.swapped { (range.high, range.low) } else { (range.low, range.high) };
+        format!("PARTIAL {sign}{first}:{sign}{second}")
+    }));
+    format!(" RETURN ({})", words.join(" "))
+}
+
+fn any_options() -> impl Strategy<Value = Option<ReturnOptions>> {
+    let range = (1..=u32::MAX, 1..=u32::MAX, any::<bool>()).prop_map(|(first, second, from_end)| {
+        let number = |n| NonZeroU32::new(n).unwrap();
+        let (low, high) = (number(first.min(second)), number(first.max(second)));
+        PartialRange { low, high, from_end, swapped: first > second }
+    });
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    prop::option::of((flags, prop::option::of(range)).prop_map(|((min, max, all, count, save), partial)| {
+        let mut options = ReturnOptions { min, max, all: all && partial.is_none(), count, save, partial };
+        options.all |= options == ReturnOptions::default();
+        options
+    }))
+}
+
+fn any_criteria() -> impl Strategy<Value = Vec<SortCriterion>> {
+    let keys = vec![
+        SortKey::Arrival,
+        SortKey::Cc,
+        SortKey::Date,
+        SortKey::From,
+        SortKey::Size,
+        SortKey::Subject,
+        SortKey::To,
+        SortKey::DisplayFrom,
+        SortKey::DisplayTo,
+    ];
+    let criterion = (prop::sample::select(keys), any::<bool>());
+    prop::collection::vec(criterion.prop_map(|(key, reverse)| SortCriterion { key, reverse }), 1..4)
+}
+
 fn encode(command: &Command, form: u8) -> String {
     let name = command.name();
     match command {
@@ -132,7 +191,19 @@ fn encode(command: &Command, form: u8) -> String {
             let items: Vec<_> = items.iter().map(|i| i.as_str()).collect();
             format!("{name} {} ({})", mailbox(m, form), items.join(" "))
         }
-        Command::Search { key: k, .. } => format!("{name} CHARSET UTF-8 {}", key(k, form)),
+        Command::Search { key: k, options, .. } => {
+            format!("{name}{} CHARSET UTF-8 {}", returned(*options), key(k, form))
+        }
+        Command::Sort { options, criteria, key: k, .. } => {
+            let criteria: Vec<String> = criteria
+                .iter()
+                .map(|c| format!("{}{:?}", if c.reverse { "REVERSE " } else { "" }, c.key))
+                .collect();
+            format!("{name}{} ({}) UTF-8 {}", returned(*options), criteria.join(" "), key(k, form))
+        }
+        Command::Thread { algorithm, key: k, .. } => {
+            format!("{name} {algorithm:?} \"utf-8\" {}", key(k, form))
+        }
         Command::Fetch { set: s, items, .. } => {
             let items: Vec<_> = items.iter().map(|i| item(i, form)).collect();
             format!("{name} {} ({})", set(s), items.join(" "))
@@ -197,6 +268,13 @@ fn any_key() -> impl Strategy<Value = SearchKey> {
         (0..=i64::MAX as u64).prop_map(SearchKey::Larger),
         any_set().prop_map(SearchKey::Sequence),
         any_set().prop_map(SearchKey::Uid),
+        Just(SearchKey::Uid(SequenceSet::saved())),
+        (0..=i64::MAX as u64).prop_map(SearchKey::ModSeq),
+        (1..=u32::MAX).prop_map(SearchKey::Older),
+        (1..=u32::MAX).prop_map(SearchKey::Younger),
+        when().prop_map(|(t, y, m, d)| SearchKey::Saved(t, date(y, m, d))),
+        "[A-Za-z0-9_-]{1,20}".prop_map(SearchKey::EmailId),
+        "[A-Za-z0-9_-]{1,20}".prop_map(SearchKey::ThreadId),
     ];
     leaf.prop_recursive(5, 40, 4, |inner| {
         // Only flat trees are ever read.
@@ -257,7 +335,19 @@ fn any_command() -> impl Strategy<Value = Command> {
         (name(), name()).prop_map(|(from, to)| Command::Rename { from, to }),
         (name(), prop::sample::subsequence(StatusItem::ALL.to_vec(), 1..7))
             .prop_map(|(mailbox, items)| Command::Status { mailbox, items }),
-        (any::<bool>(), any_key()).prop_map(|(uid, key)| Command::Search { uid, key }),
+        (any::<bool>(), any_options(), any_key()).prop_map(|(uid, options, key)| Command::Search {
+            uid,
+            options,
+            key
+        }),
+        (any::<bool>(), any_options(), any_criteria(), any_key())
+            .prop_map(|(uid, options, criteria, key)| Command::Sort { uid, options, criteria, key }),
+        (
+            any::<bool>(),
+            prop::sample::select(vec![ThreadAlgorithm::OrderedSubject, ThreadAlgorithm::References]),
+            any_key()
+        )
+            .prop_map(|(uid, algorithm, key)| Command::Thread { uid, algorithm, key }),
         (any::<bool>(), any_set(), prop::collection::vec(any_item(), 1..5))
             .prop_map(|(uid, set, items)| Command::Fetch { uid, set, items }),
         (any::<bool>(), any_set(), mode, any::<bool>(), flags)

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod mailbox;
+mod results;
 mod status;
 mod structure;
 
