@@ -46,27 +46,27 @@ fn without_trailers<'a>(mut text: &'a str, is_reply: &mut bool) -> &'a str {
     }
 }
 
+/// Steps (3) to (5): `subj-leader = (*subj-blob subj-refwd) / WSP`, and blobs as long as something is left behind them.
 fn without_leaders<'a>(mut text: &'a str, is_reply: &mut bool) -> &'a str {
     loop {
         text = text.trim_start_matches(' ');
-        if let Some(rest) = leader(text) {
-            *is_reply = true;
-            text = rest;
-            continue;
+        // All blobs at once, or a subject of blobs would be looked through for each.
+        let (mut rest, mut last) = (text, text);
+        while let Some(after) = blob(rest) {
+            (last, rest) = (rest, after);
         }
-        // (4): a blob goes if something is left.
-        match blob(text) {
-            Some(rest) if !rest.is_empty() => text = rest,
-            _ => return text,
+        match refwd(rest) {
+            Some(after) => {
+                *is_reply = true;
+                text = after;
+            }
+            None => return if rest.is_empty() { last } else { rest },
         }
     }
 }
 
-/// `subj-leader = *subj-blob subj-refwd`; `subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"`
-fn leader(mut text: &str) -> Option<&str> {
-    while let Some(rest) = blob(text) {
-        text = rest;
-    }
+/// What follows `subj-refwd = ("re" / ("fw" ["d"])) *WSP [subj-blob] ":"`
+fn refwd(text: &str) -> Option<&str> {
     let rest = ["re", "fwd", "fw"].iter().find_map(|word| strip_prefix(text, word))?;
     let rest = rest.trim_start_matches(' ');
     blob(rest).unwrap_or(rest).strip_prefix(':')

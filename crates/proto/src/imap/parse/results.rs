@@ -1,4 +1,4 @@
-//! What stands before the search keys of SEARCH, SORT and THREAD.
+//! What stands before the search keys of SEARCH, SORT and THREAD (RFC 5256 5).
 
 use super::cursor::Cursor;
 use super::search::keys;
