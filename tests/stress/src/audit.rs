@@ -2,7 +2,8 @@
 
 use crate::command::{Plan, What};
 use crate::content::{Dice, Mask, id_of, mask, message};
-use crate::model::{Account, FLEETING, Initial, Now, STEADY, Taken, Unsure};
+use crate::linear::Act;
+use crate::model::{Account, FLEETING, Folder, Initial, Now, STEADY, Taken, Unsure};
 use crate::parse::{Kind, Value};
 use crate::search::{Key, Known};
 use crate::session::{Done, News, Session, difference};
@@ -51,6 +52,8 @@ impl Session {
             self.read(name, dice, &mut whole).await?;
         }
         self.quota(&whole).await?;
+        // Whoever stayed in a folder would be thrown out when another deletes it.
+        self.perform(vec![Plan::new("UNSELECT", News::Other, What::Leave { expunges: false })]).await?;
         let mut model = self.account.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let span = (began, tick());
         names(&model, &whole)
@@ -290,5 +293,25 @@ fn adopt(model: &mut Account, whole: &Whole, mut unsure: Vec<Unsure>) -> Result<
             model.content(*folder, *uid, stored.content)?;
         }
     }
+    let lost = unsure.iter().filter(|unsure| unsure.audits == 0 && STEADY.contains(&unsure.target.as_str()));
+    for (folder, uid) in lost.filter_map(|unsure| unsure.moved_from) {
+        let Some(stored) = whole.folders.get(&folder) else { continue };
+        // Somebody may have seen it where it came to, and removed it from there.
+        if model.folders.iter().any(|(at, of)| passed_through(of, whole.folders.get(at))) {
+            continue;
+        }
+        let of = model.folder(folder);
+        let Some(message) = of.messages.get(&uid).filter(|_| !stored.contains_key(&uid)) else { continue };
+        let removers = message.events.iter().filter(|event| matches!(event.act, Act::Leave | Act::Sweep));
+        if of.sweeps.is_empty() && removers.count() == 1 {
+            return Err(format!("uid {uid} of folder {folder} was moved and is nowhere"));
+        }
+    }
     Ok(unsure)
+}
+
+/// A message was seen here that no answered command had made, and is gone again.
+fn passed_through(of: &Folder, stored: Option<&BTreeMap<u32, Stored>>) -> bool {
+    let gone = |uid: &u32| stored.is_none_or(|stored| !stored.contains_key(uid));
+    of.messages.iter().any(|(uid, message)| matches!(message.initial, Initial::Unknown) && gone(uid))
 }

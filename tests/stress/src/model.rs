@@ -323,7 +323,10 @@ impl Account {
         };
         let mut events = std::mem::take(&mut message.events);
         if may_go(&initial, &events) {
-            events.extend(of.sweeps.iter().filter(|sweep| sweep.to > message.born.0).cloned());
+            let during = of.sweeps.iter().filter(|sweep| sweep.to > message.born.0);
+            // One that began before the message was there for certain may have missed it.
+            let born = message.born.1;
+            events.extend(during.map(|sweep| Event { sure: sweep.sure && sweep.from > born, ..sweep.clone() }));
         }
         let kept = events.iter().filter(|event| event.to == NEVER && event.from > audited);
         let kept = kept.filter(|event| event.act != Act::Sweep).cloned().collect();
