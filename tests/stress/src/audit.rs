@@ -232,6 +232,11 @@ fn beliefs(model: &Account, whole: &Whole) -> Result<(), String> {
 /// Every message has a history that ends in what is there.
 fn explain(model: &mut Account, whole: &Whole, span: (u64, u64)) -> Result<(), String> {
     let unsure = std::mem::take(&mut model.unsure);
+    for (folder, of) in &whole.folders {
+        for (uid, stored) in of {
+            model.content(*folder, *uid, stored.content)?;
+        }
+    }
     let rest = adopt(model, whole, unsure)?;
     let mut order: Vec<(u64, u32, u32)> = Vec::new();
     for (folder, of) in &model.folders {
@@ -266,6 +271,11 @@ fn explain(model: &mut Account, whole: &Whole, span: (u64, u64)) -> Result<(), S
 /// Messages nobody was told of must come from a command that was not answered: each explains one. What is moved is not
 /// in both places. Returns those that explained nothing.
 fn adopt(model: &mut Account, whole: &Whole, mut unsure: Vec<Unsure>) -> Result<Vec<Unsure>, String> {
+    for unsure in unsure.iter_mut().filter(|unsure| unsure.content.is_none()) {
+        // When it was copied, its source was not known yet either; if that is gone, it may have been anything.
+        let source = unsure.source.and_then(|(folder, uid)| model.folders.get(&folder)?.messages.get(&uid));
+        unsure.content = source.and_then(|message| message.content);
+    }
     for (name, folder) in &whole.names {
         for (uid, stored) in &whole.folders[folder] {
             let of = model.folder(*folder);
@@ -276,15 +286,17 @@ fn adopt(model: &mut Account, whole: &Whole, mut unsure: Vec<Unsure>) -> Result<
                 continue;
             }
             let content = Some(stored.content);
-            let fits = |unsure: &Unsure| {
-                unsure.content == content && (unsure.target == *name || FLEETING.contains(&name.as_str()))
-            };
-            let Some(at) = unsure.iter().position(fits) else {
+            let here = |unsure: &Unsure| unsure.target == *name || FLEETING.contains(&name.as_str());
+            let exact = unsure.iter().position(|unsure| unsure.content == content && here(unsure));
+            let any = || unsure.iter().position(|unsure| unsure.content.is_none() && here(unsure));
+            let Some(at) = exact.or_else(any) else {
                 return Err(format!("uid {uid} of {name} (message {}) comes from nowhere", stored.content));
             };
-            let alone = unsure.iter().filter(|unsure| unsure.content == content).count() == 1;
+            let alone =
+                unsure.iter().filter(|unsure| unsure.content.is_none() || unsure.content == content).count()
+                    == 1;
             let origin = unsure.remove(at);
-            if let Some((source, old)) = origin.moved_from.filter(|_| alone)
+            if let Some((source, old)) = origin.source.filter(|_| alone && origin.moved)
                 && whole.folders.get(&source).is_some_and(|of| of.contains_key(&old))
             {
                 return Err(format!("uid {old} of folder {source} was moved to {name} and is still there"));
@@ -294,7 +306,7 @@ fn adopt(model: &mut Account, whole: &Whole, mut unsure: Vec<Unsure>) -> Result<
         }
     }
     let lost = unsure.iter().filter(|unsure| unsure.audits == 0 && STEADY.contains(&unsure.target.as_str()));
-    for (folder, uid) in lost.filter_map(|unsure| unsure.moved_from) {
+    for (folder, uid) in lost.filter(|unsure| unsure.moved).filter_map(|unsure| unsure.source) {
         let Some(stored) = whole.folders.get(&folder) else { continue };
         // Somebody may have seen it where it came to, and removed it from there.
         if model.folders.iter().any(|(at, of)| passed_through(of, whole.folders.get(at))) {

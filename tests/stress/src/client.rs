@@ -185,12 +185,9 @@ impl Client {
         let unknown = |slot: &crate::session::Slot| slot.uid.is_none() || slot.flags.is_none();
         let Some(first) = view.slots.iter().position(unknown) else { return Ok(()) };
         let count = view.slots.len();
-        self.perform(Plan::new(
-            format!("FETCH {}:{count} (UID FLAGS)", first + 1),
-            News::NoExpunge,
-            What::Nothing,
-        ))
-        .await
+        let with = if self.session.condstore { " MODSEQ" } else { "" };
+        let line = format!("FETCH {}:{count} (UID FLAGS{with})", first + 1);
+        self.perform(Plan::new(line, News::NoExpunge, What::Nothing)).await
     }
 
     /// Some commands by uid that may be sent without waiting (RFC 3501 5.5).
@@ -288,13 +285,13 @@ impl Client {
     fn fetch(&mut self, uids: Vec<u32>, by_uid: bool) -> Plan {
         let (uid, set, news) = self.address(&uids, by_uid);
         let items = *self.dice.pick(&[
-            "FLAGS",
-            "(UID FLAGS)",
-            "(UID FLAGS RFC822.SIZE INTERNALDATE)",
-            "ALL",
-            "(UID BODYSTRUCTURE FLAGS)",
-            "(UID FLAGS BODY.PEEK[HEADER.FIELDS (X-STRESS)])",
+            "UID FLAGS",
+            "FLAGS UID RFC822.SIZE INTERNALDATE",
+            "UID FLAGS ENVELOPE",
+            "UID BODYSTRUCTURE FLAGS",
+            "UID FLAGS BODY.PEEK[HEADER.FIELDS (X-STRESS)]",
         ]);
+        let with = if self.session.condstore { " MODSEQ" } else { "" };
         let modseq = self
             .session
             .view
@@ -306,7 +303,7 @@ impl Client {
             }
             _ => String::new(),
         };
-        let line = format!("{uid}FETCH {set} {items}{since}");
+        let line = format!("{uid}FETCH {set} ({items}{with}){since}");
         Plan::new(line, news, What::Fetch { uids, marks: false, part: None })
     }
 
@@ -325,7 +322,6 @@ impl Client {
     }
 
     fn store(&mut self, uids: Vec<u32>, by_uid: bool) -> Plan {
-        let (uid, numbers, news) = self.address(&uids, by_uid);
         let mut flags: Mask = self.dice.flags();
         if !self.dice.percent(10) {
             flags &= !DELETED;
@@ -338,6 +334,8 @@ impl Client {
             .collect::<Option<Vec<u64>>>()
             .and_then(|all| all.into_iter().max());
         let unchanged_since = since.filter(|_| self.session.condstore && self.dice.percent(40));
+        // MODIFIED names messages as the command did; by uid they stay the same while it runs.
+        let (uid, numbers, news) = self.address(&uids, by_uid || unchanged_since.is_some());
         let silent = unchanged_since.is_none() && self.dice.percent(30);
         let condition = unchanged_since.map_or(String::new(), |since| format!(" (UNCHANGEDSINCE {since})"));
         let dot = if silent { ".SILENT" } else { "" };
@@ -475,7 +473,10 @@ impl Client {
                 let known = if known.is_empty() { String::new() } else { format!(" {}", set(&known)) };
                 format!(" (QRESYNC ({} {since}{known}))", view.folder)
             }
-            _ if self.session.can("CONDSTORE") && self.dice.percent(30) => {
+            _ if self.session.can("CONDSTORE")
+                && STEADY.contains(&name.as_str())
+                && self.dice.percent(30) =>
+            {
                 self.session.condstore = true;
                 " (CONDSTORE)".to_owned()
             }

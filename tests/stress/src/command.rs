@@ -196,17 +196,24 @@ impl Session {
                         model.unsure.push(Unsure {
                             content,
                             target: to.clone(),
-                            moved_from: None,
+                            source: None,
+                            moved: false,
                             audits: 0,
                         });
                     }
                 }
                 What::Transfer { uids, to, moves } => {
                     for uid in uids {
-                        let source = model.folders.get(&plan.folder).and_then(|of| of.messages.get(uid));
-                        let content = source.and_then(|message| message.content);
-                        let moved_from = moves.then_some((plan.folder, *uid));
-                        model.unsure.push(Unsure { content, target: to.clone(), moved_from, audits: 0 });
+                        let known = model.folders.get(&plan.folder).and_then(|of| of.messages.get(uid));
+                        let content = known.and_then(|message| message.content);
+                        let source = Some((plan.folder, *uid));
+                        model.unsure.push(Unsure {
+                            content,
+                            target: to.clone(),
+                            source,
+                            moved: *moves,
+                            audits: 0,
+                        });
                     }
                 }
                 What::Create(name) | What::Delete(name) => model.named(name, None),
@@ -355,13 +362,17 @@ impl Session {
             let (Some(uid), Some(after)) = (slot.uid, slot.modseq) else { continue };
             let told = done.found.fetched.iter().any(|(_, fetched)| fetched.uid == Some(uid));
             if failed.contains(&uid) {
-                // It was changed since: by now this session has been told the new modseq, or it is gone.
-                if after <= since {
+                // It was changed since: by now this session has been told the new modseq, or that it is gone.
+                if after <= since && plan.news == News::All {
                     return fault(format!("uid {uid} is in MODIFIED, unchanged since {after} <= {since}"));
                 }
             } else if told
                 && after > since
                 && let Some(message) = model.folder(plan.folder).messages.get_mut(&uid)
+                && !message.events.iter().any(|event| {
+                    // Another change at the same time may be the one that was told.
+                    event.op != plan.op && event.to >= plan.began && !matches!(event.act, Act::Sight(_))
+                })
             {
                 // The smallest modseq told is that of this change; later ones are others'.
                 let first = done.found.fetched.iter().filter(|(_, fetched)| fetched.uid == Some(uid));

@@ -80,8 +80,9 @@ pub struct Folder {
 pub struct Unsure {
     pub content: Option<u64>,
     pub target: String,
-    /// (folder, uid) it was moved from.
-    pub moved_from: Option<(u32, u32)>,
+    /// (folder, uid) it was copied or moved from.
+    pub source: Option<(u32, u32)>,
+    pub moved: bool,
     pub audits: u32,
 }
 
@@ -326,7 +327,8 @@ impl Account {
             let during = of.sweeps.iter().filter(|sweep| sweep.to > message.born.0);
             // One that began before the message was there for certain may have missed it.
             let born = message.born.1;
-            events.extend(during.map(|sweep| Event { sure: sweep.sure && sweep.from > born, ..sweep.clone() }));
+            events
+                .extend(during.map(|sweep| Event { sure: sweep.sure && sweep.from > born, ..sweep.clone() }));
         }
         let kept = events.iter().filter(|event| event.to == NEVER && event.from > audited);
         let kept = kept.filter(|event| event.act != Act::Sweep).cloned().collect();
