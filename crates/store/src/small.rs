@@ -114,6 +114,6 @@ impl Store {
 /// Did the server refuse the statement itself? Words of farewell may come after its commit as well: class 08, connection
 /// exceptions, and 57P, the server's or the connection's end.
 fn is_certain(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|refusal| refusal.code());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| !code.starts_with("08") && !code.starts_with("57P"))
 }
