@@ -1,9 +1,9 @@
 """What operators rely on: /metrics, `congthu check`, completions and manual pages."""
 
 import http.client
-import os
-import pathlib
+import json
 import re
+import subprocess
 import unittest
 
 import case
@@ -80,6 +80,117 @@ class Metrics(case.Case):
         for header in ("X-Forwarded-For", "Forwarded", "Via"):
             status, _, text = self.page({header: "192.0.2.1"})
             self.assertEqual((status, text), (404, ""), header)
+
+
+class Check(case.Case):
+    @classmethod
+    def setUpClass(cls):
+        # Nobody answers there: a check does not depend on what the world's name servers say.
+        silent = congthu.free_ports(1)[0]
+        cls.server = congthu.Congthu(extra=f'[dns]\nservers = ["127.0.0.1:{silent}"]\n')
+        cls.addClassCleanup(cls.server.close)
+
+    def findings(self):
+        done = self.server.run("check", "--json")
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        found = json.loads(done.stdout)
+        self.assertEqual(done.returncode, int(any(f["level"] == "error" for f in found)), found)
+        for finding in found:
+            self.assertEqual(set(finding), {"area", "level", "what", "mend"})
+            self.assertNotIn("\n", finding["what"])
+        return {area: [f for f in found if f["area"] == area] for area in {f["area"] for f in found}}
+
+    def levels(self, found, area):
+        return [f["level"] for f in found[area]]
+
+    def test_before_the_first_start_beside_a_server_and_after_it(self):
+        found = self.findings()
+        self.assertEqual(self.levels(found, "database"), ["warning"])
+        self.assertEqual(set(self.levels(found, "ports")), {"ok"})
+        self.assertFalse((self.server.data_dir / "postgres").exists(), "a check made a database")
+        self.server.start()
+        self.server.add_domain("kiem-tra.test")
+        for running in (True, False):
+            found = self.findings()
+            with self.subTest(running=running):
+                self.assertEqual(set(self.levels(found, "database")), {"ok"}, found)
+                self.assertEqual(set(self.levels(found, "ports")), {"ok"}, found)
+                self.assertEqual(self.levels(found, "data_dir")[0], "ok", found)
+                self.assertIn("error", self.levels(found, "dns"))
+                self.assertIn("ok", self.levels(found, "tls"))
+                self.assertIn("taken by a running congthu" if running else "is free", found["ports"][0]["what"])
+            self.server.stop()
+        self.assertEqual(self.server.postgres_pids(), [], "a check left Postgres running")
+
+    def test_what_is_wrong_is_said_in_one_line_with_the_remedy(self):
+        self.server.stop()
+        taken, key = self.server.ports["smtp"], self.server.key.read_text()
+        with congthu.socket.socket() as other:
+            other.setsockopt(congthu.socket.SOL_SOCKET, congthu.socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", taken))
+            other.listen()
+            congthu.make_certificate(self.server.directory, stem="khac")
+            self.server.key.write_text((self.server.directory / "khac.key").read_text())
+            try:
+                done = self.server.run("check")
+            finally:
+                self.server.key.write_text(key)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
+        self.assertTrue(any(str(taken) in line and "another program" in line for line in lines), lines)
+        self.assertTrue(any("is not the key of" in line for line in lines), lines)
+
+
+class CommandLine(case.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = congthu.Congthu()
+        cls.addClassCleanup(cls.server.close)
+
+    def test_completions_and_manual_pages(self):
+        for shell in ("bash", "zsh", "fish"):
+            self.assertIn("mailbox", self.server.must("completions", shell))
+        script = self.server.directory / "completions.bash"
+        script.write_text(self.server.must("completions", "bash"))
+        words = ["bash", "-c", f'. {script}; COMP_WORDS=(congthu mail); COMP_CWORD=1; _congthu congthu mail congthu; echo "${{COMPREPLY[@]}}"']
+        self.assertEqual(subprocess.run(words, capture_output=True, text=True, timeout=30).stdout.strip(), "mailbox")
+        pages = self.server.directory / "man"
+        pages.mkdir()
+        self.server.must("man", "--dir", str(pages))
+        self.assertTrue((pages / "congthu-mailbox-add.1").is_file())
+        self.assertIn(".TH congthu", self.server.must("man"))
+
+    def test_domains_and_aliases_come_and_go(self):
+        self.server.add_domain("nham.test")
+        self.assertIn("nham.test", self.server.must("domain", "delete", "nham.test"))
+        self.server.add_domain("dung.test")
+        user = self.server.add_mailbox("a@dung.test")
+        self.server.must("alias", "add", "b@dung.test", user)
+        listed = json.loads(self.server.must("alias", "list", "--json"))
+        self.assertEqual(listed, [{"alias": "b@dung.test", "mailbox": user}])
+        self.assertIn("1 mailbox\n", self.server.must("domain", "list"))
+        self.server.must("alias", "delete", "b@dung.test")
+        self.assertEqual(json.loads(self.server.must("alias", "list", "--domain", "dung.test", "--json")), [])
+        for arguments, says in [
+            (["alias", "delete", user], "no alias"),
+            (["alias", "add", "b@dung.test", user], "taken"),
+            (["domain", "delete", "dung.test"], "has addresses"),
+            (["domain", "delete", "nham.test"], "no domain"),
+            (["mailbox", "list", "--domain", "nham.test"], "no domain"),
+        ]:
+            done = self.server.run(*arguments)
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertIn(says, done.stderr)
+
+    def test_a_missing_certificate_is_found_before_the_start(self):
+        self.server.must("config", "check")
+        text = self.server.config.read_text()
+        self.server.config.write_text(text.replace("tls.crt", "khong-co.crt"))
+        done = self.server.run("config", "check")
+        self.server.config.write_text(text)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("khong-co.crt", done.stderr)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,8 @@ pub enum AdminError {
     NoSuchDomain(DomainName),
     #[error("the domain exists")]
     DomainExists,
+    #[error("the domain has addresses, or had: they are never given to anybody else, so it stays")]
+    DomainInUse,
     #[error("there is no unit {0} in this domain")]
     NoSuchUnit(String),
     #[error("the unit code is taken")]
@@ -117,6 +119,7 @@ impl From<store::Error> for AdminError {
             ("domains_name_key", Self::DomainExists),
             ("units_code_key", Self::UnitExists),
             ("addresses_pkey", Self::AddressTaken),
+            ("accounts_domain_fkey", Self::DomainInUse),
         ];
         match known.into_iter().find(|(name, _)| error.is_constraint(name)) {
             Some((_, known)) => known,
@@ -158,6 +161,36 @@ impl Engine {
         tx.insert_domain(name, profile, self.now()).await?;
         self.audit(&mut tx, actor, "domain.add", name.as_str(), &json!({ "profile": profile })).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Only a domain that never gave out an address goes: addresses are never given to anybody else, so the others stay
+    /// known. False when there is no such domain.
+    ///
+    /// # Errors
+    /// `DomainInUse`.
+    pub async fn delete_domain(&self, actor: &Actor, name: &DomainName) -> Result<bool, AdminError> {
+        let Some(domain) = self.0.store.domain(name).await? else { return Ok(false) };
+        let mut tx = self.0.store.begin().await?;
+        if !tx.delete_domain(domain, name).await? {
+            return Err(AdminError::DomainInUse);
+        }
+        self.audit(&mut tx, actor, "domain.delete", name.as_str(), &json!({})).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Mail for the alias is refused from now on; the address is never given out again. False when it is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_alias(&self, actor: &Actor, alias: &Address) -> Result<bool, AdminError> {
+        let mut tx = self.0.store.begin().await?;
+        if !tx.retire_alias(alias).await? {
+            return Ok(false);
+        }
+        self.audit(&mut tx, actor, "alias.delete", &alias.to_string(), &json!({})).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// # Errors

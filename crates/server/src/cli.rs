@@ -1,7 +1,7 @@
 //! The command line: what may be written, and nothing of what it does.
 
 use crate::config::{LogFormat, size};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Address, DomainName, MailboxClass};
 use std::path::PathBuf;
 
@@ -58,11 +58,28 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SearchCommand,
     },
+    /// Look at configuration, database, DNS, certificates, ports: what is wrong and how to mend it
+    Check,
+    /// Print a shell's completions, for /usr/share/bash-completion/completions/congthu and the like
+    Completions { shell: Shell },
+    /// Print the manual page, or write those of all commands
+    Man {
+        /// Write congthu.1, congthu-serve.1 and the others there
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// The configuration file
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Args)]
@@ -87,6 +104,11 @@ pub(crate) enum DomainCommand {
     },
     /// List the domains
     List,
+    /// Stop taking mail for a domain that has had no mailbox
+    Delete {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -138,11 +160,11 @@ pub(crate) enum MailboxCommand {
 pub(crate) struct AddMailbox {
     #[arg(required_unless_present = "auto", conflicts_with = "auto")]
     pub(crate) address: Option<Address>,
-    /// Derive the address from the name by the domain's naming rules
-    #[arg(long, requires = "domain")]
+    /// Derive the address from the name by the domain's naming rules; not in this version
+    #[arg(long, hide = true, requires = "domain")]
     pub(crate) auto: bool,
     /// With --auto: the domain
-    #[arg(long, requires = "auto", conflicts_with = "address", value_parser = DomainName::new)]
+    #[arg(long, hide = true, requires = "auto", conflicts_with = "address", value_parser = DomainName::new)]
     pub(crate) domain: Option<DomainName>,
     /// Whom or what it belongs to, such as "Nguyễn Văn A"
     #[arg(long)]
@@ -199,6 +221,14 @@ pub(crate) struct AddMany {
 pub(crate) enum AliasCommand {
     /// Let mail for ALIAS arrive in MAILBOX
     Add { alias: Address, mailbox: Address },
+    /// List the further addresses
+    List {
+        /// Of mailboxes of this domain only
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+    },
+    /// Refuse mail for ALIAS from now on; the address is never given out again
+    Delete { alias: Address },
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

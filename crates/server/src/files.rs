@@ -38,6 +38,15 @@ pub(crate) fn fitting(limits: &Limits) -> Limits {
     fitting
 }
 
+/// How many open files the limits of the configuration need, and how many are granted, where those are fewer.
+pub(crate) fn missing(limits: &Limits) -> Option<(u64, u64)> {
+    let granted = getrlimit(Resource::Nofile).maximum?;
+    let connections =
+        FILES_PER_SMTP * u64::from(limits.smtp_connections) + u64::from(limits.imap_connections);
+    let wanted = RESERVE + connections;
+    (wanted > granted).then_some((wanted, granted))
+}
+
 fn fit(limits: &Limits, files: u64) -> Limits {
     let (smtp, imap) = (u64::from(limits.smtp_connections), u64::from(limits.imap_connections));
     let wanted = FILES_PER_SMTP * smtp + imap;

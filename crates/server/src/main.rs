@@ -4,6 +4,7 @@
 //! front doors); errors are one line on standard error that says what and what to do; the exit code is 0 done,
 //! 1 failed, 2 wrong use.
 
+mod check;
 mod cli;
 mod commands;
 mod config;
@@ -13,6 +14,7 @@ mod files;
 mod identity;
 mod monitoring;
 mod node;
+mod pages;
 mod passwords;
 mod serve;
 mod sockets;
@@ -26,6 +28,10 @@ use clap::error::ErrorKind;
 use cli::{Arguments, Command, ConfigCommand};
 use config::{Config, ConfigError};
 use std::process::ExitCode;
+
+/// Measured against malloc of glibc and jemalloc: docs/adr/0014-allocator.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Exit codes that scripts rely on.
 const FAILED: u8 = 1;
@@ -53,12 +59,18 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let config = match &arguments.command {
+        Command::Completions { shell } => {
+            return print(&String::from_utf8_lossy(&pages::completions(*shell)));
+        }
+        Command::Man { dir: None } => return print(&String::from_utf8_lossy(&pages::manual()?)),
+        Command::Man { dir: Some(directory) } => return pages::manuals(directory),
         Command::Config { command: ConfigCommand::Docs } => return print(&config::reference()),
         Command::Config { command: ConfigCommand::Example } => return print(&config::example()),
         Command::Demo(options) => demo::settings(Config::load_named(arguments.config.as_deref())?, options)?,
         _ => Config::load(arguments.config.as_deref())?,
     };
     if let Command::Config { command: ConfigCommand::Check } = &arguments.command {
+        config.check_files()?;
         return print("the configuration has no mistake\n");
     }
     let stays = matches!(arguments.command, Command::Serve | Command::Demo(_));
@@ -76,6 +88,7 @@ async fn act(arguments: &Arguments, config: &Config) -> Result<()> {
             let province = demo::Province::load_or_make(config)?;
             serve::run(config, Some(&province)).await
         }
+        Command::Check => check::run(config, arguments.json).await,
         Command::Migrate => {
             let report = node::migrate(config).await?;
             let done = serde_json::json!({ "applied": report.applied, "version": report.version });

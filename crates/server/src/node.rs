@@ -47,6 +47,39 @@ struct Database {
     _command_lock: Option<File>,
 }
 
+/// A database that is only looked at.
+#[derive(Debug)]
+pub(crate) struct Opened(Database);
+
+impl Opened {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    pub(crate) async fn close(self) {
+        self.0.close().await;
+    }
+}
+
+/// The database as it is, without migrating it; none when the embedded one was never made.
+///
+/// # Errors
+/// When it cannot be started or joined.
+pub(crate) async fn look(config: &Config) -> Result<Option<Opened>> {
+    if let Some(database) = external(config)? {
+        return Ok(Some(Opened(database)));
+    }
+    if !embedded::exists(&config.data_dir) {
+        return Ok(None);
+    }
+    join_or_start(config).await.map(|database| Some(Opened(database)))
+}
+
+/// Connections to the database that one server holds at most.
+pub(crate) const fn connections() -> u32 {
+    store::connections(POOL_SIZE)
+}
+
 impl Node {
     /// For the server: owns the embedded Postgres. Nothing is left running when `stop` is cancelled meanwhile: a
     /// migration under way is rolled back, and Postgres ended.

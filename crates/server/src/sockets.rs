@@ -4,7 +4,7 @@
 //! be two sockets on one port.
 
 use crate::config::{Bind, ListenerSpec};
-use anyhow::{Result, bail};
+use anyhow::bail;
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
@@ -24,11 +24,11 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 /// For the first port that cannot be had, with what to do about it.
-pub(crate) fn bind_all(specs: &[ListenerSpec]) -> Result<Vec<Bound>> {
+pub(crate) fn bind_all(specs: &[ListenerSpec]) -> anyhow::Result<Vec<Bound>> {
     specs.iter().map(|spec| Ok(Bound { spec: *spec, sockets: bind(spec)? })).collect()
 }
 
-fn bind(spec: &ListenerSpec) -> Result<Vec<TcpListener>> {
+fn bind(spec: &ListenerSpec) -> anyhow::Result<Vec<TcpListener>> {
     let mut sockets = Vec::new();
     for address in spec.bind.addresses() {
         match listen(address) {
@@ -44,6 +44,24 @@ fn bind(spec: &ListenerSpec) -> Result<Vec<TcpListener>> {
         }
     }
     Ok(sockets)
+}
+
+/// Whether the port could be had now; nobody is served meanwhile.
+///
+/// # Errors
+/// Why not, and what to do about it.
+pub(crate) fn try_bind(spec: &ListenerSpec) -> Result<(), (Error, String)> {
+    for address in spec.bind.addresses() {
+        match listen(address) {
+            Ok(_) => {}
+            Err(error) if is_without_ipv6(&error, spec.bind, address) => {}
+            Err(error) => {
+                let mend = mend(&error, address);
+                return Err((error, mend));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

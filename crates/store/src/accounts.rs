@@ -324,6 +324,19 @@ impl Tx {
         Ok(())
     }
 
+    /// Takes an alias away, for good. False when it is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_alias(&mut self, alias: &Address) -> Result<bool, Error> {
+        let retired =
+            sqlx::query("update addresses set kind = 'retired' where address = $1 and kind = 'alias'")
+                .bind(alias.to_string())
+                .execute(&mut *self.inner)
+                .await?;
+        Ok(retired.rows_affected() > 0)
+    }
+
     /// Ends the mailbox: its mail, folders and counters go, its addresses are retired, its number stays used. False
     /// when it had ended already.
     ///

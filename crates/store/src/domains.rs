@@ -85,6 +85,26 @@ impl Tx {
         Ok(())
     }
 
+    /// Deletes a domain in which no address was ever given out, with its units. False when one was.
+    ///
+    /// # Errors
+    /// `accounts_domain_fkey` when a mailbox of it has its addresses elsewhere.
+    pub async fn delete_domain(&mut self, domain: DomainId, name: &DomainName) -> Result<bool, Error> {
+        sqlx::query("delete from units where domain_id = $1 and not exists (select from accounts where domain_id = $1)")
+            .bind(domain.0)
+            .execute(&mut *self.inner)
+            .await?;
+        let deleted = sqlx::query(
+            "delete from domains where domain_id = $1
+                and not exists (select from addresses where right(address, length($2) + 1) = '@' || $2)",
+        )
+        .bind(domain.0)
+        .bind(name.as_str())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(deleted.rows_affected() > 0)
+    }
+
     /// # Errors
     /// `units_code_key` when the code is taken.
     pub async fn insert_unit(&mut self, unit: &NewUnit<'_>, now: Timestamp) -> Result<(), Error> {

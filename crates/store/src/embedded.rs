@@ -57,6 +57,11 @@ pub enum EmbeddedError {
         "{data_dir} is in use by another congthu{by}: stop that one first, or give this one another data_dir"
     )]
     InUse { data_dir: PathBuf, by: String },
+    #[error(
+        "{0} has no PostgreSQL programs (postgres and initdb): correct database.postgres_bin, or leave it out for the \
+         newest that are installed"
+    )]
+    NotThere(PathBuf),
     #[error("the PostgreSQL programs are not installed: apt-get install postgresql, or set database.url")]
     NoPrograms,
     #[error(
@@ -166,6 +171,12 @@ impl Embedded {
 async fn stop_blocking(supervisor: Supervisor) -> Result<(), EmbeddedError> {
     let stopped = tokio::task::spawn_blocking(move || supervisor.stop());
     stopped.await.map_err(|error| EmbeddedError::NotStarted(error.to_string()))?
+}
+
+/// Is there a cluster under `data_dir`, running or not?
+#[must_use]
+pub fn exists(data_dir: &Path) -> bool {
+    Layout::existing(data_dir).is_some_and(|layout| layout.data().join("PG_VERSION").exists())
 }
 
 /// The running cluster of another congthu on this `data_dir`, if there is one: how the command line works beside the server.

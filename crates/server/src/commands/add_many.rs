@@ -130,6 +130,9 @@ fn parse(text: &str, must_change_password: bool) -> Result<(Vec<Row>, Vec<Fault>
             Err(what) => faults.push(Fault { line, what }),
         }
     }
+    if rows.is_empty() && faults.is_empty() {
+        return Err("has no row below the one that names the columns: one line for each mailbox".to_owned());
+    }
     Ok((rows, faults))
 }
 
@@ -285,5 +288,6 @@ mod tests {
         assert!(parse("address\n", true).unwrap_err().contains("no column name"));
         assert!(parse("address,name,name\n", true).unwrap_err().contains("twice"));
         assert!(parse("", true).unwrap_err().contains("no column address"));
+        assert!(parse("address,name\n", true).unwrap_err().contains("has no row"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::cli::DomainCommand;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -16,11 +16,20 @@ pub(super) async fn run(session: &Session, command: &DomainCommand) -> Result<()
                 &format!("{domain} receives mail here"),
             )
         }
+        DomainCommand::Delete { domain } => {
+            if !engine.delete_domain(&session.actor, domain).await.context(domain.clone())? {
+                bail!("there is no domain {domain}; see congthu domain list");
+            }
+            session.answer(
+                &json!({ "domain": domain, "deleted": true }),
+                &format!("{domain} receives no mail here any more"),
+            )
+        }
         DomainCommand::List => {
             let domains = engine.domains().await?;
             let mut text = String::new();
             for domain in &domains {
-                let _ = writeln!(text, "{}\t{}\t{} mailboxes", domain.name, domain.profile, domain.mailboxes);
+                let _ = writeln!(text, "{}\t{}\t{}", domain.name, domain.profile, count(domain.mailboxes));
             }
             let list: Vec<_> = domains
                 .iter()
@@ -29,4 +38,8 @@ pub(super) async fn run(session: &Session, command: &DomainCommand) -> Result<()
             session.answer(&json!(list), &text)
         }
     }
+}
+
+fn count(mailboxes: u64) -> String {
+    if mailboxes == 1 { "1 mailbox".to_owned() } else { format!("{mailboxes} mailboxes") }
 }

@@ -73,7 +73,13 @@ fn show_password(session: &Session, address: &str, password: &str) -> Result<()>
     )
 }
 
-async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
+/// Every mailbox, of one domain or of all.
+pub(super) async fn all(session: &Session, domain: Option<&DomainName>) -> Result<Vec<MailboxDetail>> {
+    if let Some(domain) = domain
+        && !session.node.engine.domains().await?.iter().any(|known| known.name == *domain)
+    {
+        bail!("there is no domain {domain}; see congthu domain list");
+    }
     let mut all: Vec<MailboxDetail> = Vec::new();
     loop {
         let after = all.last().map(|mailbox| mailbox.address.clone());
@@ -81,9 +87,13 @@ async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
         let is_last = page.len() < PAGE as usize;
         all.extend(page);
         if is_last {
-            break;
+            return Ok(all);
         }
     }
+}
+
+async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
+    let all = all(session, domain).await?;
     let mut text = String::new();
     for mailbox in &all {
         let _ = writeln!(

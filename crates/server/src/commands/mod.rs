@@ -66,7 +66,13 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
-        Command::Serve | Command::Migrate | Command::Demo(_) | Command::Config { .. } => Ok(()),
+        Command::Serve
+        | Command::Migrate
+        | Command::Check
+        | Command::Completions { .. }
+        | Command::Man { .. }
+        | Command::Demo(_)
+        | Command::Config { .. } => Ok(()),
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) const TABLES: &[Table] = &[
         doc: "Further certificates, chosen by the name that the client asks for (SNI).",
         begin: Some(|config| config.certificates.push(Certificate::default())),
     },
-    Table { name: "dns", doc: "Used from the sending side on; read and checked already.", begin: None },
+    Table { name: "dns", doc: "Used by `congthu check`, and from the sending side on.", begin: None },
     Table { name: "outbound", doc: "Used from the sending side on; read and checked already.", begin: None },
     Table { name: "limits", doc: "What one peer may take.", begin: None },
     Table {

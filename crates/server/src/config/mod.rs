@@ -212,6 +212,7 @@ impl Config {
                 ));
             }
         }
+        self.check_binds()?;
         for spec in self.listener_specs() {
             match (spec.protocol, spec.tls) {
                 (Protocol::Http, TlsMode::StartTls | TlsMode::Implicit) => {
@@ -224,6 +225,35 @@ impl Config {
                     return Err("an lmtp listener has tls = \"none\" or \"starttls\"".into());
                 }
                 _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_binds(&self) -> Result<(), String> {
+        let specs = self.listener_specs();
+        for (index, spec) in specs.iter().enumerate() {
+            if let Some(earlier) = specs.iter().take(index).find(|earlier| earlier.bind.meets(spec.bind)) {
+                return Err(format!(
+                    "the {} listener on {} and the {} listener on {} want the same port: change one of them",
+                    earlier.protocol.as_str(),
+                    earlier.bind,
+                    spec.protocol.as_str(),
+                    spec.bind
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the files that the configuration names can be read.
+    ///
+    /// # Errors
+    /// For the first that cannot.
+    pub(crate) fn check_files(&self) -> Result<(), ConfigError> {
+        for pair in std::iter::once(&self.tls).chain(&self.certificates) {
+            for (file, what) in [(&pair.certificate, "certificate"), (&pair.key, "key")] {
+                file.as_ref().map_or(Ok(String::new()), |file| read_file(file, what))?;
             }
         }
         Ok(())

@@ -60,9 +60,11 @@ fn read_root(config: &mut Config, root: &DeTable<'_>) -> Result<(), Mistake> {
                     format!("{name} may come several times: write [[{name}]] above its keys"),
                 ));
             }
-            (None, DeValue::Table(_)) => {
+            (None, DeValue::Table(_) | DeValue::Array(_)) if is_table_like(value.get_ref()) => {
                 let known = known_names(TABLES.iter().map(|table| table.name));
-                return Err((key.span(), format!("unknown table [{}]; known: {known}", key.get_ref())));
+                let hint =
+                    nearest(key.get_ref()).map(|name| format!(", did you mean {name}?")).unwrap_or_default();
+                return Err((key.span(), format!("unknown table [{}]{hint}; known: {known}", key.get_ref())));
             }
             (None, value) => {
                 read_option(config, "", key.get_ref(), value).map_err(|what| (key.span(), what))?;
@@ -70,6 +72,26 @@ fn read_root(config: &mut Config, root: &DeTable<'_>) -> Result<(), Mistake> {
         }
     }
     Ok(())
+}
+
+/// A table, or several of one name.
+fn is_table_like(value: &DeValue<'_>) -> bool {
+    let is_table = |element: &Spanned<DeValue<'_>>| element.get_ref().as_table().is_some();
+    value.as_table().is_some() || value.as_array().is_some_and(|list| list.iter().any(is_table))
+}
+
+/// The table that was probably meant: one letter more, less, or another, or two in the wrong order.
+fn nearest(name: &str) -> Option<&'static str> {
+    let mut known = TABLES.iter().map(|table| table.name).filter(|known| !known.is_empty());
+    known.find(|known| {
+        let same_end =
+            |a: &str, b: &str| a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
+        let same_start = known.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let longer = known.len().max(name.len());
+        known.len().abs_diff(name.len()) <= 1
+            && same_start + same_end(known, name) + 2 >= longer
+            && same_start > 0
+    })
 }
 
 fn read_table(config: &mut Config, table: &str, entries: &DeTable<'_>) -> Result<(), Mistake> {
@@ -172,7 +194,16 @@ mod tests {
             mistake("hostname = 'a.vn'\n\nhostnam = 'b'\n")
                 .starts_with("x.toml line 3: unknown key \"hostnam\"")
         );
-        assert!(mistake("\n[limit]\n").starts_with("x.toml line 2: unknown table [limit]; known: database,"));
+        assert!(
+            mistake("\n[limit]\n")
+                .starts_with("x.toml line 2: unknown table [limit], did you mean limits?; known: database,")
+        );
+        assert!(
+            mistake("[[listner]]\nbind='*:1'").contains("unknown table [listner], did you mean listener?")
+        );
+        assert!(mistake("[tabel]\na=1").contains("unknown table [tabel]; known"));
+        let smtp = |bind: &str| format!("[[listener]]\nprotocol='smtp'\nbind='{bind}'\n");
+        assert!(mistake(&(smtp("*:25") + &smtp("127.0.0.1:25"))).contains("want the same port"));
         assert!(
             mistake("[limits]\nmessage_size = 'big'")
                 .contains("line 2: message_size in [limits]: \"big\" is not a size")

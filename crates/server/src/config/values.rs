@@ -109,6 +109,24 @@ impl Bind {
         matches!(self, Self::One(address) if address.ip().to_canonical().is_loopback())
     }
 
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::One(address) => address.port(),
+            Self::All(port) => port,
+        }
+    }
+
+    /// Whether both cannot be listened on at once.
+    pub(crate) fn meets(self, other: Self) -> bool {
+        let meet = |a: SocketAddr, b: SocketAddr| {
+            a.port() == b.port()
+                && a.port() != 0
+                && a.is_ipv6() == b.is_ipv6()
+                && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+        };
+        self.addresses().into_iter().any(|one| other.addresses().into_iter().any(|two| meet(one, two)))
+    }
+
     pub(crate) fn addresses(self) -> Vec<SocketAddr> {
         match self {
             Self::One(address) => vec![address],
@@ -275,6 +293,19 @@ mod tests {
         }
         for open in ["*:24", "0.0.0.0:24", "[::]:24", "192.0.2.1:24", "[2001:db8::1]:24"] {
             assert!(!open.parse::<Bind>().unwrap().is_local(), "{open}");
+        }
+    }
+
+    #[test]
+    fn one_port_is_for_one_listener() {
+        let meet = |a: &str, b: &str| a.parse::<Bind>().unwrap().meets(b.parse().unwrap());
+        for (a, b) in
+            [("*:25", "*:25"), ("*:25", "127.0.0.1:25"), ("[::]:25", "*:25"), ("[::1]:25", "[::]:25")]
+        {
+            assert!(meet(a, b) && meet(b, a), "{a} {b}");
+        }
+        for (a, b) in [("*:25", "*:26"), ("0.0.0.0:25", "[::]:25"), ("127.0.0.1:25", "127.0.0.2:25")] {
+            assert!(!meet(a, b) && !meet(b, a), "{a} {b}");
         }
     }
 

@@ -42,8 +42,16 @@ pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let ids = find_user()?.map_or_else(|| make_user(&config.data_dir), Ok)?;
-    handover::data_dir(&config.data_dir, ids)?;
+    // A check changes nothing.
+    let looks_only = matches!(arguments.command, Verb::Check);
+    let ids = match find_user()? {
+        Some(ids) => ids,
+        None if looks_only => return Ok(()),
+        None => make_user(&config.data_dir)?,
+    };
+    if !looks_only {
+        handover::data_dir(&config.data_dir, ids)?;
+    }
     if let Some(file) = &config.file {
         handover::check_readable(file, ids)?;
     }

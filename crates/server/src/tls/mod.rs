@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use self_signed::PUBLIC_FILE;
+pub(crate) use x509::Leaf;
 
 /// The certificates in use; also rustls' resolver of them.
 #[derive(Debug)]
@@ -137,6 +138,15 @@ impl Source {
         }
         Ok(Set { main, others })
     }
+}
+
+/// What a pair of files holds.
+///
+/// # Errors
+/// When they cannot be used.
+pub(crate) fn look(certificate: &Path, key: &Path) -> Result<Leaf> {
+    let pair = read_pair(certificate, key)?;
+    x509::read(pair.end_entity_cert().context("no certificate")?)
 }
 
 fn read_pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>> {

@@ -17,6 +17,14 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
+    /// Whether it is for `host` (RFC 6125 6.4.3: a star stands for one whole label).
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        self.names.iter().any(|name| match name.strip_prefix("*.") {
+            Some(parent) => host.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent)),
+            None => name.eq_ignore_ascii_case(host),
+        })
+    }
+
     /// The first of its names.
     pub(crate) fn name(&self) -> String {
         self.names.first().cloned().unwrap_or_default()

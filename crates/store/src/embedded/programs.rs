@@ -69,6 +69,9 @@ pub(super) fn find(
     .into_iter()
     .filter_map(|directory| Some((version_of(&directory)?, directory)))
     .collect();
+    if let Some(directory) = wanted.filter(|_| found.is_empty()) {
+        return Err(EmbeddedError::NotThere(directory.to_owned()));
+    }
     found.sort_by_key(|(major, _)| *major);
     let (major, directory) = choose(&found, data, made_by)?;
     Ok(Programs { directory, major, setpriv: usable_setpriv() })

@@ -1,0 +1,107 @@
+//! The database: can it be reached, in which state is its schema, is it set so that nothing acknowledged is lost.
+
+use super::Findings;
+use crate::config::Config;
+use crate::node::{self, Opened};
+use crate::system::SystemClock;
+use jiff::SignedDuration;
+use model::{Clock as _, DomainName};
+use store::Inspection;
+
+/// Two clocks further apart write events in the wrong order, and one of them is wrong for TLS and mail too.
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(5);
+/// With one of these off, what was acknowledged is lost when power or the kernel fails.
+const DURABLE: [&str; 3] = ["fsync", "synchronous_commit", "full_page_writes"];
+
+/// Also the domains, where they could be read.
+pub(super) async fn look(config: &Config, findings: &mut Findings) -> Vec<DomainName> {
+    let opened = match node::look(config).await {
+        Ok(Some(opened)) => opened,
+        Ok(None) => {
+            findings.warn("database", "there is none yet", "the first congthu serve makes it");
+            return Vec::new();
+        }
+        Err(error) => {
+            findings.error("database", format!("{error:#}"), "");
+            return Vec::new();
+        }
+    };
+    let domains = look_at(&opened, findings).await;
+    opened.close().await;
+    domains
+}
+
+async fn look_at(opened: &Opened, findings: &mut Findings) -> Vec<DomainName> {
+    match store::inspect(opened.endpoint()).await {
+        Ok(inspection) => judge(&inspection, &opened.endpoint().to_string(), findings),
+        Err(error) => {
+            findings.error("database", format!("{}: {error}", opened.endpoint()), "");
+            return Vec::new();
+        }
+    }
+    match store::connect(opened.endpoint(), 0).await {
+        Err(error) => {
+            let what = format!("the server cannot act as {}: {error}", store::SERVER_ROLE);
+            findings.error(
+                "database",
+                what,
+                "run congthu migrate, which makes the roles or prints their SQL",
+            );
+            Vec::new()
+        }
+        Ok(pools) => {
+            let domains = store::Store::new(pools.clone(), None).domains().await;
+            pools.close().await;
+            // Before the first migration there is no table; that was said above.
+            domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect()
+        }
+    }
+}
+
+fn judge(found: &Inspection, place: &str, findings: &mut Findings) {
+    let Inspection { version, pending, .. } = found;
+    if pending.is_empty() {
+        findings.ok("database", format!("PostgreSQL {version} at {place}, its schema is this version's"));
+    } else {
+        let what = format!("PostgreSQL {version} at {place}, {} migrations are not applied", pending.len());
+        findings.warn("database", what, "congthu migrate, or the next start of the server, applies them");
+    }
+    for name in DURABLE {
+        let value = found.setting(name);
+        if value == "off" {
+            let mend = format!("alter system set {name} = on, then reload PostgreSQL");
+            findings.error("database", format!("{name} is off: a power cut loses acknowledged mail"), mend);
+        }
+    }
+    if DURABLE.iter().all(|name| found.setting(name) != "off") {
+        findings.ok("database", format!("{} are on", DURABLE.join(", ")));
+    }
+    if found.setting("server_encoding") != "UTF8" {
+        let what = format!("its encoding is {}", found.setting("server_encoding"));
+        findings.error(
+            "database",
+            what,
+            "make it anew: create database congthu encoding 'UTF8' template template0",
+        );
+    }
+    if !matches!(found.collation.as_str(), "C" | "POSIX" | "C.UTF-8" | "C.utf8") {
+        let what = format!("its collation is {}, which changes with the system's C library", found.collation);
+        findings.warn(
+            "database",
+            what,
+            "after such an upgrade: reindex database; new ones: template0 lc_collate 'C'",
+        );
+    }
+    let connections = found.setting("max_connections").parse().unwrap_or(0);
+    if connections < node::connections() {
+        let what = format!("max_connections is {connections}, and one node needs {}", node::connections());
+        findings.error("database", what, "alter system set max_connections = 100, then restart PostgreSQL");
+    }
+    let apart = found.now.duration_since(SystemClock.now()).abs();
+    if apart > CLOCKS_APART_MAX {
+        let what = format!("the database's clock says {}, this machine's {}", found.now, SystemClock.now());
+        findings.error("clock", what, "let both be set by NTP");
+    } else {
+        findings.ok("clock", "agrees with the database's");
+    }
+}

@@ -1,0 +1,150 @@
+//! Names: does the hostname lead here, do its addresses say the hostname, does the mail of each domain come here.
+
+use super::Findings;
+use crate::config::Config;
+use guard::{Exchange, Resolver};
+use model::DomainName;
+use std::net::IpAddr;
+
+/// Domains that are asked for: a check is to end while its reader waits.
+const DOMAINS_MAX: usize = 50;
+
+pub(super) async fn look(config: &Config, domains: &[DomainName], findings: &mut Findings) {
+    let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
+    let resolver = match Resolver::new(&servers) {
+        Ok(resolver) => resolver,
+        Err(error) => {
+            return findings.error("dns", error.to_string(), "set [dns] servers, or /etc/resolv.conf");
+        }
+    };
+    let hostname = config.hostname();
+    let addresses = host(&resolver, &hostname, findings).await;
+    for address in &addresses {
+        pointer(&resolver, &hostname, *address, findings).await;
+    }
+    for domain in domains.iter().take(DOMAINS_MAX) {
+        exchanges(&resolver, domain.as_str(), &hostname, &addresses, findings).await;
+    }
+    if domains.len() > DOMAINS_MAX {
+        findings
+            .ok("dns", format!("only the first {DOMAINS_MAX} of {} domains were looked at", domains.len()));
+    }
+}
+
+async fn host(resolver: &Resolver, hostname: &str, findings: &mut Findings) -> Vec<IpAddr> {
+    if !hostname.contains('.') {
+        let what = format!("the hostname {hostname} is no full name");
+        findings.error(
+            "dns",
+            what,
+            "set hostname to the name that MX records name, such as mail.demo.gov.vn",
+        );
+        return Vec::new();
+    }
+    match resolver.addresses(hostname).await {
+        Err(error) => {
+            findings.error("dns", format!("{hostname}: {error}"), "check [dns] servers or /etc/resolv.conf");
+            Vec::new()
+        }
+        Ok(none) if none.is_empty() => {
+            let mend = "add A and AAAA records with this server's addresses";
+            findings.error("dns", format!("{hostname} has no address"), mend);
+            none
+        }
+        Ok(addresses) => {
+            findings.ok("dns", format!("{hostname} is at {}", join(&addresses)));
+            addresses
+        }
+    }
+}
+
+async fn pointer(resolver: &Resolver, hostname: &str, address: IpAddr, findings: &mut Findings) {
+    if !is_public(address) {
+        let what = format!("{hostname} is at {address}, which other networks cannot reach");
+        return findings.warn("dns", what, "right behind address translation or for tests only");
+    }
+    let mend = format!(
+        "let the provider of the address set its PTR record to {hostname}: others refuse mail without"
+    );
+    match resolver.names(address).await {
+        Err(error) => findings.warn("dns", format!("PTR of {address}: {error}"), "try again later"),
+        Ok(names) if names.iter().any(|name| name.eq_ignore_ascii_case(hostname)) => {
+            findings.ok("dns", format!("the PTR record of {address} says {hostname}"));
+        }
+        Ok(names) if names.is_empty() => findings.warn("dns", format!("{address} has no PTR record"), mend),
+        Ok(names) => {
+            findings.warn("dns", format!("the PTR record of {address} says {}", names.join(", ")), mend);
+        }
+    }
+}
+
+async fn exchanges(
+    resolver: &Resolver,
+    domain: &str,
+    hostname: &str,
+    ours: &[IpAddr],
+    findings: &mut Findings,
+) {
+    let mend = format!("set {domain} MX 10 {hostname}");
+    match resolver.exchanges(domain).await {
+        Err(error) => {
+            findings.error("dns", format!("MX of {domain}: {error}"), "check the domain's name servers");
+        }
+        Ok(none) if none.is_empty() => {
+            findings.error("dns", format!("{domain} has no MX record: its mail does not come here"), mend);
+        }
+        Ok(exchanges) => {
+            for exchange in &exchanges {
+                if leads_here(resolver, exchange, hostname, ours).await {
+                    return findings
+                        .ok("dns", format!("the mail of {domain} comes here, by {}", exchange.host));
+                }
+            }
+            let hosts: Vec<_> = exchanges.iter().map(|exchange| exchange.host.as_str()).collect();
+            let what = format!("the mail of {domain} goes to {}, not here", hosts.join(", "));
+            findings.warn("dns", what, format!("{mend}, unless a relay there passes it on"));
+        }
+    }
+}
+
+/// By name, or by another name of the same addresses.
+async fn leads_here(resolver: &Resolver, exchange: &Exchange, hostname: &str, ours: &[IpAddr]) -> bool {
+    if exchange.host.eq_ignore_ascii_case(hostname) {
+        return true;
+    }
+    if exchange.host.is_empty() {
+        return false;
+    }
+    let addresses = resolver.addresses(&exchange.host).await.unwrap_or_default();
+    addresses.iter().any(|address| ours.contains(address))
+}
+
+/// Reachable from everywhere, as far as the address itself says.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
+        IpAddr::V6(v6) => {
+            !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified())
+        }
+    }
+}
+
+fn join(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_a_building_are_not_public() {
+        for inside in ["10.1.2.3", "127.0.0.1", "192.168.1.1", "::1", "fd00::1", "fe80::1", "::ffff:10.0.0.1"]
+        {
+            assert!(!is_public(inside.parse().unwrap()), "{inside}");
+        }
+        for outside in ["203.113.1.1", "2001:ee0::1"] {
+            assert!(is_public(outside.parse().unwrap()), "{outside}");
+        }
+    }
+}

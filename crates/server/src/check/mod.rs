@@ -1,0 +1,117 @@
+//! `congthu check`: what is wrong with this installation, and how to mend it.
+//!
+//! Invariants: it looks and changes nothing (an embedded Postgres that does not run is started for the look, as any command
+//! does); each finding is one line; what cannot be found out is a finding, never a reason to stop looking.
+
+mod database;
+mod domain_names;
+mod machine;
+mod ports;
+mod tls;
+
+use crate::config::Config;
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warning,
+    Error,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    area: &'static str,
+    level: Level,
+    /// What was found.
+    what: String,
+    /// What to do about it; empty where all is well.
+    mend: String,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn ok(&mut self, area: &'static str, what: impl Into<String>) {
+        self.0.push(Finding { area, level: Level::Ok, what: what.into(), mend: String::new() });
+    }
+
+    fn warn(&mut self, area: &'static str, what: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Finding { area, level: Level::Warning, what: what.into(), mend: mend.into() });
+    }
+
+    fn error(&mut self, area: &'static str, what: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Finding { area, level: Level::Error, what: what.into(), mend: mend.into() });
+    }
+
+    fn count(&self, level: Level) -> usize {
+        self.0.iter().filter(|finding| finding.level == level).count()
+    }
+}
+
+/// Looks at everything.
+///
+/// # Errors
+/// When a finding is an error.
+pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
+    let mut findings = Findings::default();
+    let source =
+        config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
+    findings.ok("config", format!("{source}: no mistake"));
+    machine::look(config, &mut findings);
+    tls::look(config, &mut findings);
+    ports::look(config, &mut findings);
+    let domains = database::look(config, &mut findings).await;
+    domain_names::look(config, &domains, &mut findings).await;
+    let text = if json { as_json(&findings)? } else { as_text(&findings) };
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
+    match findings.count(Level::Error) {
+        0 => Ok(()),
+        1 => bail!("one thing is wrong: see above"),
+        errors => bail!("{errors} things are wrong: see above"),
+    }
+}
+
+fn as_json(findings: &Findings) -> Result<String> {
+    Ok(serde_json::to_string(&findings.0)? + "\n")
+}
+
+fn as_text(findings: &Findings) -> String {
+    let mut text = String::new();
+    for Finding { area, level, what, mend } in &findings.0 {
+        let level = match level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Error => "ERROR",
+        };
+        let mend = if mend.is_empty() { String::new() } else { format!("; {mend}") };
+        let line = format!("{level:<8} {area:<9} {what}{mend}");
+        let _ = writeln!(text, "{}", line.split(['\n', '\r']).collect::<Vec<_>>().join(" "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_for_each_finding() {
+        let mut findings = Findings::default();
+        findings.ok("dns", "good");
+        findings.error("tls", "bad\nin two lines", "mend it");
+        assert_eq!(
+            as_text(&findings),
+            "ok       dns       good\nERROR    tls       bad in two lines; mend it\n"
+        );
+        let json: serde_json::Value = serde_json::from_str(&as_json(&findings).unwrap()).unwrap();
+        assert_eq!((json[0]["level"].as_str(), json[1]["mend"].as_str()), (Some("ok"), Some("mend it")));
+    }
+}
