@@ -4,6 +4,7 @@
 //! [`wire`] alone touches a socket and [`tracker`] alone knows sequence numbers; no password is taken without TLS.
 
 mod append;
+mod attributes;
 mod authenticate;
 mod capability;
 mod close;
@@ -29,6 +30,7 @@ mod progress;
 mod quota;
 mod rename;
 mod reply;
+mod resync;
 mod search;
 mod section;
 mod select;

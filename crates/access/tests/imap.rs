@@ -39,4 +39,10 @@ transcripts!(
     unselect,
     bad,
     ending,
+    condstore,
+    qresync,
+    enable,
+    objectid,
+    savedate,
+    preview,
 );

@@ -24,6 +24,7 @@ pub struct Listing {
 /// What STATUS tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FolderStatus {
+    pub id: FolderId,
     pub messages: u32,
     pub unseen: u32,
     /// Messages no session has been told of.
@@ -45,6 +46,7 @@ impl FolderStatus {
         let (deleted, deleted_bytes) =
             marked.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + u64::from(entry.size)));
         Self {
+            id: view.folder().id,
             messages: u32::try_from(view.entries().len()).unwrap_or(u32::MAX),
             unseen: view.unseen(),
             recent: u32::try_from(recent).unwrap_or(u32::MAX),
@@ -59,6 +61,7 @@ impl FolderStatus {
 
     fn of_row(row: &StatusRow) -> Self {
         Self {
+            id: row.folder.folder_id,
             messages: row.messages,
             unseen: row.unseen,
             recent: row.recent,

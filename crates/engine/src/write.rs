@@ -5,7 +5,7 @@
 
 use crate::recipients::has_room;
 use crate::{Engine, Error, Principal};
-use model::{AccountId, Flags, FolderId, FolderName, Keyword, Uid, UidValidity};
+use model::{AccountId, Flags, FolderId, FolderName, Keyword, ModSeq, Uid, UidValidity};
 use store::{Evidence, FlagColumns, Place, Tx};
 
 /// Times a change is tried anew after losing against another transaction, or after its commit's answer was lost.
@@ -26,6 +26,17 @@ pub struct FlagEdit {
     pub mode: FlagMode,
     pub flags: Flags,
     pub keywords: Vec<Keyword>,
+}
+
+/// What a change of flags did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What those that changed carry now.
+    pub modseq: ModSeq,
+    /// Without those that were as wanted before.
+    pub changed: Vec<Uid>,
+    /// Left alone, because they had changed after what the caller knew; ascending (RFC 7162 3.1.3 MODIFIED).
+    pub modified: Vec<Uid>,
 }
 
 /// What a copy or move did (RFC 4315 COPYUID).
@@ -106,13 +117,29 @@ impl Engine {
         folder: FolderId,
         uids: &[Uid],
         edit: &FlagEdit,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Stored, StoreError> {
+        self.store_flags_unchanged(who, folder, uids, edit, None).await
+    }
+
+    /// As [`Engine::store_flags`], but leaves alone what changed after `unchanged_since`. No other change of the mailbox
+    /// comes between the look and the change.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn store_flags_unchanged(
+        &self,
+        who: &Principal,
+        folder: FolderId,
+        uids: &[Uid],
+        edit: &FlagEdit,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Stored, StoreError> {
         self.standing_folder(who, folder).await?;
-        let changed = again!(self.store_flags_once(who, folder, uids, edit))?;
-        if !changed.is_empty() {
+        let stored = again!(self.store_flags_once(who, folder, uids, edit, unchanged_since))?;
+        if !stored.changed.is_empty() {
             self.0.hub.tell(who.account());
         }
-        Ok(())
+        Ok(stored)
     }
 
     async fn store_flags_once(
@@ -121,40 +148,25 @@ impl Engine {
         folder: FolderId,
         uids: &[Uid],
         edit: &FlagEdit,
-    ) -> Result<Vec<Uid>, store::Error> {
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Stored, store::Error> {
         let account = who.account();
         let mut tx = self.0.store.begin().await?;
         let modseq = tx.lock_mailbox(account).await?.ok_or(store::Error::MailboxGone)?;
-        let keywords = tx.keyword_ids(account, &edit.keywords, edit.mode != FlagMode::Remove).await?;
-        let columns = match edit.mode {
-            FlagMode::Replace => FlagColumns {
-                keep: Flags::NONE,
-                set: edit.flags,
-                keep_keywords: false,
-                set_keywords: keywords,
-                clear_keywords: Vec::new(),
-            },
-            FlagMode::Add => FlagColumns {
-                keep: Flags::ALL,
-                set: edit.flags,
-                keep_keywords: true,
-                set_keywords: keywords,
-                clear_keywords: Vec::new(),
-            },
-            FlagMode::Remove => FlagColumns {
-                keep: Flags(Flags::ALL.0 & !edit.flags.0),
-                set: Flags::NONE,
-                keep_keywords: true,
-                set_keywords: Vec::new(),
-                clear_keywords: keywords,
-            },
+        let modified = match unchanged_since {
+            Some(since) => tx.changed_since(Place { account, folder, uids, modseq }, since).await?,
+            None => Vec::new(),
         };
-        let changed = tx.edit_flags(Place { account, folder, uids, modseq }, &columns).await?;
+        let unchanged = |uid: &Uid| modified.binary_search(uid).is_err();
+        let fresh: Vec<Uid> = uids.iter().copied().filter(unchanged).collect();
+        let keywords = tx.keyword_ids(account, &edit.keywords, edit.mode != FlagMode::Remove).await?;
+        let columns = columns(edit, keywords);
+        let changed = tx.edit_flags(Place { account, folder, uids: &fresh, modseq }, &columns).await?;
         // Nothing changed: nothing is to stay, new keywords neither.
         if !changed.is_empty() {
             self.commit_repeatable(tx, account).await?;
         }
-        Ok(changed)
+        Ok(Stored { modseq, changed, modified })
     }
 
     /// Should the answer be lost, the next attempt may find nothing to change any more, and tell nobody.
@@ -302,4 +314,31 @@ impl Engine {
 enum Transfer {
     Copy,
     Move,
+}
+
+/// The edit as the store applies it; `keywords` are the numbers of the edit's keywords.
+fn columns(edit: &FlagEdit, keywords: Vec<i16>) -> FlagColumns {
+    match edit.mode {
+        FlagMode::Replace => FlagColumns {
+            keep: Flags::NONE,
+            set: edit.flags,
+            keep_keywords: false,
+            set_keywords: keywords,
+            clear_keywords: Vec::new(),
+        },
+        FlagMode::Add => FlagColumns {
+            keep: Flags::ALL,
+            set: edit.flags,
+            keep_keywords: true,
+            set_keywords: keywords,
+            clear_keywords: Vec::new(),
+        },
+        FlagMode::Remove => FlagColumns {
+            keep: Flags(Flags::ALL.0 & !edit.flags.0),
+            set: Flags::NONE,
+            keep_keywords: true,
+            set_keywords: Vec::new(),
+            clear_keywords: keywords,
+        },
+    }
 }

@@ -24,9 +24,9 @@ id!(/// A mailbox (hộp thư). Never reused, so a cached id cannot show somebod
     AccountId(i64));
 id!(/// A folder of one mailbox. Never reused.
     FolderId(i64));
-id!(/// The bytes of one message, shared by every entry that shows them.
+id!(/// The bytes of one message, shared by every entry that shows them (RFC 8474 EMAILID).
     ContentId(i64));
-id!(/// One message in one mailbox, wherever it is moved to (RFC 8474 EMAILID); a copy is a new one.
+id!(/// One message in one mailbox, wherever it is moved to; a copy is a new one (docs/adr/0011).
     EmailId(i64));
 id!(/// Messages of one conversation (RFC 8474 THREADID).
     ThreadId(i64));

@@ -24,6 +24,7 @@ mod keywords;
 mod listing;
 mod migrate;
 mod objects;
+mod resync;
 mod search;
 mod small;
 mod snapshot;
@@ -54,6 +55,7 @@ pub use keywords::KeywordRow;
 pub use listing::{ListedRow, StatusRow};
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
+pub use resync::Gone;
 pub use search::{
     MARK_CODES, MARK_MANY, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece, SearchScope,
     SearchText,

@@ -32,6 +32,11 @@ const KNOWN: &[&str] = &[
     "ESORT",
     "THREAD=ORDEREDSUBJECT",
     "THREAD=REFERENCES",
+    "CONDSTORE",
+    "QRESYNC",
+    "OBJECTID",
+    "SAVEDATE",
+    "PREVIEW",
 ];
 
 pub(crate) fn capability(door: &mut Door, state: &State) -> Reply {

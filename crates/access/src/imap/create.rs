@@ -16,7 +16,11 @@ pub(crate) async fn create(
     let name = names::folder_name(mailbox)?;
     let special_use = wanted_use(special_use)?;
     match door.engine.create_folder(who, &name, special_use).await {
-        Ok(_) => Ok(Reply::ok("CREATE completed")),
+        // RFC 8474 4.1
+        Ok(folder) => {
+            let id = folder.id.0.cast_unsigned();
+            Ok(Reply::ok("CREATE completed").code(Code::MailboxId(id)))
+        }
         // RFC 5530 3
         Err(CreateError::Exists) => Err(Reply::no("The mailbox exists").code(Code::AlreadyExists).into()),
         Err(CreateError::TooMany) => Err(Reply::no("Too many mailboxes").code(Code::Limit).into()),

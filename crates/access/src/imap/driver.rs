@@ -5,6 +5,7 @@
 
 use super::append::{self, Appended};
 use super::capability::capabilities;
+use super::enable::Enabled;
 use super::limits::{
     BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, FAILED_LOGINS_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE,
 };
@@ -69,7 +70,10 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         Security::Implicit(config) => (Box::pin(wire.into_tls(config)).await, true, None),
     };
     let mut door = match wire {
-        Ok(wire) => Door { wire, engine, origin, encrypted, starttls, progress: Progress::default() },
+        Ok(wire) => {
+            let (enabled, progress) = (Enabled::default(), Progress::default());
+            Door { wire, engine, origin, encrypted, enabled, starttls, progress }
+        }
         Err(ended) => return no_tls(&ended),
     };
     let mut session = Session::new();
@@ -83,8 +87,9 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
                 let Door { wire, engine, origin, .. } = door;
                 match Box::pin(wire.into_tls(config)).await {
                     Ok(wire) => {
-                        let progress = Progress::default();
-                        door = Door { wire, engine, origin, encrypted: true, starttls: None, progress };
+                        let (enabled, progress) = (Enabled::default(), Progress::default());
+                        let (encrypted, starttls) = (true, None);
+                        door = Door { wire, engine, origin, encrypted, enabled, starttls, progress };
                     }
                     Err(ended) => return no_tls(&ended),
                 }
@@ -219,7 +224,7 @@ impl Session {
         outcome: Outcome,
         after: After,
     ) -> Result<bool, Ended> {
-        let reply = match outcome {
+        let mut reply = match outcome {
             Ok(reply) | Err(Failure::Reply(reply)) => reply,
             Err(Failure::End(Ended::LoggedOut)) => {
                 // RFC 3501 6.1.3
@@ -235,6 +240,17 @@ impl Session {
             return Err(ended);
         }
         // Where the news could not be had, the command's own result stands; they come with the next.
+        if door.enabled.condstore
+            && let State::Selected(selected) = &mut self.state
+            && let Some(highest) = selected.highest_due()
+        {
+            let code = Code::HighestModSeq(highest);
+            if reply.status == Status::Ok && reply.code.is_none() {
+                reply = reply.code(code);
+            } else {
+                door.wire.out.untagged(&StatusLine::ok("Highest").with(code));
+            }
+        }
         reply.write(&mut door.wire.out, tag);
         self.count(reply.status)?;
         match &self.state {

@@ -61,6 +61,7 @@ async fn heard_of(messages: &[String], commands: &str) -> (String, usize) {
         engine: province.engine.clone(),
         origin,
         encrypted: true,
+        enabled: Enabled::default(),
         starttls: None,
         progress: Progress::default(),
     };

@@ -4,6 +4,7 @@
 //! is found out before the response that needs it is begun, as far as one can; nothing is told here but what was asked
 //! for and the \Seen it caused.
 
+use super::attributes::{attribute, number};
 use super::fields::Fields;
 use super::limits::{FETCH_BATCH, PREFETCH_BYTES, PREFETCH_EACH_BYTES};
 use super::reply::{Failure, Outcome, Reply};
@@ -11,50 +12,56 @@ use super::section::{self, Place};
 use super::session::{Door, Selected};
 use super::tracker::Listed;
 use super::wire::Ended;
-use super::{flags, search};
+use super::{flags, resync};
 use engine::{Body, FlagEdit, FlagMode, FolderView, Message, StoreError, Wanted};
-use model::{Flags, Uid};
-use proto::imap::{Code, FetchItem, Partial, SequenceSet};
+use jiff::Timestamp;
+use model::{Flags, ModSeq, Uid};
+use proto::imap::{Code, FetchItem, FetchModifiers, Partial, SequenceSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) uid: bool,
+    pub(crate) set: SequenceSet,
+    pub(crate) items: Vec<FetchItem>,
+    pub(crate) modifiers: FetchModifiers,
+}
 
 /// What the items need, found out once per command.
 #[derive(Debug)]
 struct Plan {
     items: Vec<FetchItem>,
     wanted: Wanted,
+    save_dates: bool,
     marks_seen: bool,
 }
 
 /// One message of a batch.
 #[derive(Debug)]
-struct Target {
+pub(crate) struct Target {
     position: usize,
     uid: Uid,
-    /// Reading it has just marked it as seen.
-    newly_seen: bool,
+    /// Reading it has just marked it as seen, under this number.
+    pub(crate) newly_seen: Option<ModSeq>,
     /// `None` if nothing of it was wanted, or it was swept.
-    message: Option<Message>,
+    pub(crate) message: Option<Message>,
+    /// `None` if it was not wanted, or the message is gone.
+    pub(crate) saved: Option<Timestamp>,
 }
 
-pub(crate) async fn fetch(
-    door: &mut Door,
-    selected: &mut Selected,
-    uid: bool,
-    set: &SequenceSet,
-    items: &[FetchItem],
-) -> Outcome {
-    let spans = selected.resolve(set, uid)?;
-    let plan = Plan::new(items, uid);
-    let positions: Vec<usize> = spans.into_iter().flatten().collect();
+pub(crate) async fn fetch(door: &mut Door, selected: &mut Selected, asked: &Fetch) -> Outcome {
+    let spans = selected.resolve(&asked.set, asked.uid)?;
+    let plan = Plan::new(asked);
+    let positions = resync::narrowed(door, selected, asked, spans).await?;
     let mut lost = false;
     for (at, batch) in positions.chunks(FETCH_BATCH).enumerate() {
         door.progress((at * FETCH_BATCH) as u64, Some(positions.len() as u64)).await?;
         let mut unread = batch;
         while !unread.is_empty() {
             let targets;
-            (targets, unread) = load(door, selected, unread, plan.wanted).await?;
+            (targets, unread) = load(door, selected, unread, &plan).await?;
             lost |= !answer_all(door, selected, &plan, targets).await?;
         }
     }
@@ -87,31 +94,23 @@ async fn answer_all(
     Ok(there)
 }
 
-/// An untagged FETCH for flags that have changed, or that a STORE wants told.
-pub(crate) fn tell_flags(door: &mut Door, selected: &Selected, position: usize) {
-    let Some(listed) = selected.tracker.at(position) else { return };
-    let out = &mut door.wire.out;
-    out.fetch_start(number(position));
-    // RFC 3501 6.4.8 wants the uid for UID STORE; it does no harm in the others and spares clients a question.
-    out.fetch_uid(listed.entry.uid.0);
-    let recent = selected.tracker.is_recent(listed.entry.uid);
-    out.fetch_flags(flags::shown(listed.home, listed.entry, listed.entry.flags, recent));
-    out.fetch_end();
-}
-
 impl Plan {
-    fn new(items: &[FetchItem], uid: bool) -> Self {
+    fn new(asked: &Fetch) -> Self {
         // Said twice it is answered once: 256 times the same large header is nobody's need.
-        let mut once: Vec<FetchItem> = Vec::with_capacity(items.len());
-        for item in items {
+        let mut once: Vec<FetchItem> = Vec::with_capacity(asked.items.len());
+        for item in &asked.items {
             if !once.contains(item) {
                 once.push(item.clone());
             }
         }
         let mut items = once;
-        if uid && !items.contains(&FetchItem::Uid) {
+        if asked.uid && !items.contains(&FetchItem::Uid) {
             // RFC 3501 6.4.8
             items.insert(0, FetchItem::Uid);
+        }
+        if asked.modifiers.changed_since.is_some() && !items.contains(&FetchItem::ModSeq) {
+            // RFC 7162 3.1.4.1
+            items.push(FetchItem::ModSeq);
         }
         let any = |test: fn(&FetchItem) -> bool| items.iter().any(test);
         let wanted = Wanted {
@@ -119,11 +118,12 @@ impl Plan {
             structure: any(|item| {
                 matches!(item, FetchItem::Body | FetchItem::BodyStructure) || section::needs_structure(item)
             }),
-            preview: false,
+            preview: any(|item| matches!(item, FetchItem::Preview { .. })),
             body: any(is_octets),
         };
         let marks_seen = any(section::marks_seen);
-        Self { items, wanted, marks_seen }
+        let save_dates = any(|item| matches!(item, FetchItem::SaveDate));
+        Self { items, wanted, save_dates, marks_seen }
     }
 }
 
@@ -140,8 +140,9 @@ async fn load<'a>(
     door: &Door,
     selected: &Selected,
     positions: &'a [usize],
-    wanted: Wanted,
+    plan: &Plan,
 ) -> Result<(Vec<Target>, &'a [usize]), Failure> {
+    let wanted = plan.wanted;
     let mut targets = Vec::with_capacity(positions.len());
     let mut uids = Vec::with_capacity(positions.len());
     let mut view: Option<Arc<FolderView>> = None;
@@ -151,12 +152,25 @@ async fn load<'a>(
             if !Arc::ptr_eq(view.get_or_insert_with(|| Arc::clone(home)), home) {
                 break;
             }
-            targets.push(Target { position: *position, uid: entry.uid, newly_seen: false, message: None });
+            targets.push(Target {
+                position: *position,
+                uid: entry.uid,
+                newly_seen: None,
+                message: None,
+                saved: None,
+            });
             uids.push(entry.uid);
         }
         taken += 1;
     }
-    if let Some(view) = view.filter(|_| wanted.envelope || wanted.structure || wanted.body) {
+    if let Some(view) = view.as_ref().filter(|_| plan.save_dates) {
+        let dates = door.engine.save_dates(&selected.who, view, &uids).await?;
+        for target in &mut targets {
+            target.saved = dates.get(&target.uid).copied();
+        }
+    }
+    let of_content = wanted.envelope || wanted.structure || wanted.preview || wanted.body;
+    if let Some(view) = view.filter(|_| of_content) {
         let messages = door.engine.messages(&selected.who, &view, &uids, wanted).await?;
         if let Some(next) = targets.get(messages.len()).map(|target| target.position) {
             taken = positions.iter().position(|position| *position == next).unwrap_or(taken);
@@ -171,27 +185,40 @@ async fn load<'a>(
 
 /// RFC 3501 6.4.5: reading a body sets \Seen.
 async fn mark_seen(door: &Door, selected: &mut Selected, targets: &mut [Target]) -> Result<(), Failure> {
-    let mut unseen = Vec::new();
-    for target in targets.iter_mut().filter(|target| target.message.is_some()) {
+    let is_unseen = |target: &&Target| {
         let listed = selected.tracker.at(target.position);
-        if listed.is_some_and(|listed| !listed.gone && !listed.entry.flags.contains(Flags::SEEN)) {
-            target.newly_seen = true;
-            unseen.push(target.uid);
-        }
-    }
+        target.message.is_some()
+            && listed.is_some_and(|listed| !listed.gone && !listed.entry.flags.contains(Flags::SEEN))
+    };
+    let unseen: Vec<Uid> = targets.iter().filter(is_unseen).map(|target| target.uid).collect();
     if unseen.is_empty() {
         return Ok(());
     }
     let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::SEEN, keywords: Vec::new() };
-    match door.engine.store_flags(&selected.who, selected.folder, &unseen, &edit).await {
-        Ok(()) => {}
-        Err(StoreError::TooManyKeywords) => return Err(flags::too_many_keywords().into()),
-        Err(StoreError::Engine(error)) => return Err(error.into()),
+    // Flags and MODSEQ told with the body are true of one moment only where nobody came between.
+    let since = Some(selected.tracker.view().modseq());
+    let (who, folder) = (&selected.who, selected.folder);
+    let stored = door.engine.store_flags_unchanged(who, folder, &unseen, &edit, since).await;
+    let stored = stored.map_err(refusal)?;
+    if !stored.modified.is_empty() {
+        // The sync behind the command tells what has become of these.
+        door.engine.store_flags(who, folder, &stored.modified, &edit).await.map_err(refusal)?;
     }
-    for uid in unseen {
-        selected.tracker.believe(uid, &edit);
+    for target in targets.iter_mut().filter(|target| stored.changed.contains(&target.uid)) {
+        target.newly_seen = Some(stored.modseq);
+        selected.tracker.believe(target.uid, &edit);
+        if door.enabled.condstore {
+            selected.tracker.believe_modseq(target.uid, stored.modseq);
+        }
     }
     Ok(())
+}
+
+fn refusal(error: StoreError) -> Failure {
+    match error {
+        StoreError::TooManyKeywords => flags::too_many_keywords().into(),
+        StoreError::Engine(error) => error.into(),
+    }
 }
 
 /// Brings what the first of `targets` need into memory, in one query; says how many they are.
@@ -247,60 +274,27 @@ fn with_body(target: &Target) -> Option<(&Message, &Body)> {
 async fn answer(door: &mut Door, selected: &Selected, plan: &Plan, target: &Target) -> Result<bool, Failure> {
     let Some(listed) = selected.tracker.at(target.position) else { return Ok(false) };
     let mut complete = true;
-    let mut told_flags = false;
     door.wire.out.fetch_start(number(target.position));
     for item in &plan.items {
         if is_octets(item) {
             complete &= octets(door, item, target).await?;
         } else {
-            complete &= simple(door, selected, item, &listed, target);
-            told_flags |= matches!(item, FetchItem::Flags);
+            complete &= attribute(door, selected, item, &listed, target);
         }
         door.wire.relieve().await?;
     }
-    if target.newly_seen && !told_flags {
-        // RFC 3501 6.4.5: the flags changed, and are told with it.
-        simple(door, selected, &FetchItem::Flags, &listed, target);
+    if target.newly_seen.is_some() {
+        // RFC 3501 6.4.5: the flags changed, and are told with it; RFC 7162 3.2.4: with uid and MODSEQ.
+        let also = [FetchItem::Flags, FetchItem::Uid, FetchItem::ModSeq];
+        let aware = door.enabled.condstore;
+        let wanted = also.iter().filter(|item| aware || **item == FetchItem::Flags);
+        for item in wanted.filter(|item| !plan.items.contains(*item)) {
+            attribute(door, selected, item, &listed, target);
+        }
     }
     door.wire.out.fetch_end();
     door.wire.relieve().await?;
     Ok(complete)
-}
-
-/// An item that is in memory; false if it is lost.
-fn simple(
-    door: &mut Door,
-    selected: &Selected,
-    item: &FetchItem,
-    listed: &Listed<'_, FolderView>,
-    target: &Target,
-) -> bool {
-    let entry = listed.entry;
-    let out = &mut door.wire.out;
-    let message = target.message.as_ref();
-    match item {
-        FetchItem::Uid => out.fetch_uid(entry.uid.0),
-        FetchItem::Flags => {
-            let seen = if target.newly_seen { Flags::SEEN } else { Flags::NONE };
-            let recent = selected.tracker.is_recent(entry.uid);
-            out.fetch_flags(flags::shown(listed.home, entry, entry.flags | seen, recent));
-        }
-        FetchItem::InternalDate => out.fetch_internal_date(entry.internal_date, search::ZONE),
-        FetchItem::Rfc822Size => out.fetch_size(u64::from(entry.size)),
-        FetchItem::Envelope => match message.and_then(|message| message.envelope.as_ref()) {
-            Some(envelope) => out.fetch_envelope(envelope),
-            None => return false,
-        },
-        FetchItem::Body | FetchItem::BodyStructure => {
-            match (item, message.and_then(|message| message.structure.as_ref())) {
-                (FetchItem::Body, Some(structure)) => out.fetch_body(structure),
-                (_, Some(structure)) => out.fetch_body_structure(structure),
-                (_, None) => return false,
-            }
-        }
-        FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section(_) => {}
-    }
-    true
 }
 
 /// An item that is octets of the message; false if it is lost.
@@ -377,8 +371,4 @@ async fn fields<'a>(
 fn broken(error: engine::Error) -> Ended {
     tracing::error!(%error, "a message could not be read to its end");
     Ended::Gone(io::Error::other(error))
-}
-
-fn number(position: usize) -> u32 {
-    u32::try_from(position + 1).unwrap_or(u32::MAX)
 }

@@ -50,6 +50,9 @@ pub(crate) const OUTPUT_BYTES_MAX: usize = OUTPUT_BYTES + 2 * PIECE_BYTES;
 /// Numbers of a SEARCH result written at once: eleven octets each at the most.
 pub(crate) const SEARCH_NUMBERS: usize = PIECE_BYTES / 11;
 
+/// Spans of uids in one VANISHED: 22 octets each at the most.
+pub(crate) const VANISHED_SPANS: usize = PIECE_BYTES / 22;
+
 /// One read from the socket: a TLS record.
 pub(crate) const INPUT_BYTES: usize = 16 << 10;
 

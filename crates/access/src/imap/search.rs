@@ -11,6 +11,7 @@ mod results;
 mod source;
 mod text;
 
+use super::enable;
 use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_GROUP, SEARCH_SCAN};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected};
@@ -55,8 +56,12 @@ pub(crate) async fn search(
     Ok(Reply::ok("SEARCH completed"))
 }
 
-fn compile(door: &Door, selected: &Selected, key: &SearchKey) -> Result<Compiled, Reply> {
+fn compile(door: &mut Door, selected: &Selected, key: &SearchKey) -> Result<Compiled, Reply> {
     let compiled = Compiled::new(key, &selected.tracker, &selected.saved, door.engine.now());
+    if compiled.as_ref().is_some_and(Compiled::by_modseq) {
+        // RFC 7162 3.1
+        enable::condstore(door, Some(selected));
+    }
     compiled.ok_or_else(|| Reply::no("Too many texts in one search").code(Code::Limit))
 }
 

@@ -2,11 +2,11 @@
 
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Known, Selected, State};
-use super::tracker::Tracker;
-use super::{flags, names};
+use super::tracker::{Owed, Tracker};
+use super::{flags, names, resync};
 use engine::{FolderView, Principal};
 use model::{Flags, FolderId, Uid};
-use proto::imap::{Code, Mailbox, StatusLine};
+use proto::imap::{Code, Mailbox, SelectParams, StatusLine};
 use std::sync::Arc;
 
 pub(crate) async fn select(
@@ -14,10 +14,17 @@ pub(crate) async fn select(
     state: &mut State,
     mailbox: &Mailbox,
     read_only: bool,
+    params: &SelectParams,
 ) -> Outcome {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
+    if params.qresync.is_some() && !door.enabled.qresync {
+        // RFC 7162 3.2.5
+        return Err(Reply::bad("ENABLE QRESYNC comes first").into());
+    }
     if matches!(state, State::Selected(_)) {
         // RFC 3501 6.3.1: the old mailbox is left before the new one is tried, and stays left when that fails.
+        // RFC 7162 3.2.11: what follows is about the new one.
+        door.wire.out.untagged(&StatusLine::ok("The mailbox is closed").with(Code::Closed));
         *state = State::Known(Known { who: who.clone() });
     }
     let name = names::existing_name(mailbox)?;
@@ -25,7 +32,12 @@ pub(crate) async fn select(
         return Err(names::nonexistent().into());
     };
     let selected = open(door, who, folder.id, read_only).await?;
+    // RFC 7162 3.1.8: what is told from here on is told with MODSEQ.
+    door.enabled.condstore |= params.condstore;
     greet(door, &selected);
+    if let Some(known) = &params.qresync {
+        resync::answer(door, &selected, known).await?;
+    }
     *state = State::Selected(Box::new(selected));
     // RFC 3501 6.3.1, 6.3.2: the code says which it is.
     Ok(if read_only {
@@ -54,7 +66,16 @@ async fn open(
     };
     let keywords_told = view.all_keywords().count();
     let tracker = Tracker::new(view, recent_from);
-    Ok(Selected { who, folder, saved: Vec::new(), read_only, tracker, keywords_told, owed_flags: Vec::new() })
+    Ok(Selected {
+        who,
+        folder,
+        saved: Vec::new(),
+        read_only,
+        tracker,
+        keywords_told,
+        owed: Owed::default(),
+        owes_highest: false,
+    })
 }
 
 /// Claims go upwards, so the unclaimed messages are the last `count`.
@@ -81,6 +102,11 @@ fn greet(door: &mut Door, selected: &Selected) {
     let (validity, next) = (view.folder().uid_validity, view.folder().uid_next);
     out.untagged(&StatusLine::ok("UIDs valid").with(Code::UidValidity(validity.0)));
     out.untagged(&StatusLine::ok("Predicted next UID").with(Code::UidNext(next.0)));
+    // RFC 7162 3.1.2.1
+    out.untagged(&StatusLine::ok("Highest").with(Code::HighestModSeq(view.modseq().0)));
+    // RFC 8474 4.2
+    let id = view.folder().id.0.cast_unsigned();
+    out.untagged(&StatusLine::ok("Mailbox").with(Code::MailboxId(id)));
 }
 
 /// FLAGS again, when a keyword was used for the first time.

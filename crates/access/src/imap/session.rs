@@ -3,11 +3,13 @@
 //! Invariants: a command gets the state it is legal in, so none can run without what that state has; sequence
 //! numbers are the [`Tracker`]'s alone; the client is brought up to date only in [`Selected::sync`].
 
+use super::attributes::{self, News};
+use super::enable::Enabled;
 use super::progress::Progress;
 use super::reply::{FOLDER_GONE, Failure};
-use super::tracker::{Delta, Expunges, Tracker};
+use super::tracker::{Delta, Expunges, Owed, Tracker};
 use super::wire::{Ended, Wire};
-use super::{fetch, select};
+use super::{resync, select};
 use engine::{Engine, FolderView, Origin, Principal};
 use model::{FolderId, Uid};
 use proto::imap::{NoSuchMessage, SequenceSet};
@@ -21,6 +23,7 @@ pub(crate) struct Door {
     pub(crate) engine: Engine,
     pub(crate) origin: Origin,
     pub(crate) encrypted: bool,
+    pub(crate) enabled: Enabled,
     /// Set where STARTTLS is possible: the connection is plain and there is a certificate.
     pub(crate) starttls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) progress: Progress,
@@ -59,8 +62,10 @@ pub(crate) struct Selected {
     pub(crate) tracker: Tracker,
     /// How many keywords the last FLAGS response named; they only grow.
     pub(crate) keywords_told: usize,
-    /// Uids whose flags the command under way must tell, changed or not; ascending.
-    pub(crate) owed_flags: Vec<Uid>,
+    /// What the command under way must tell, changed or not.
+    pub(crate) owed: Owed,
+    /// Expunges were told, and not yet that everything up to them has been.
+    pub(crate) owes_highest: bool,
 }
 
 impl State {
@@ -70,6 +75,14 @@ impl State {
             Self::Fresh(_) => None,
             Self::Known(known) => Some(&known.who),
             Self::Selected(selected) => Some(&selected.who),
+        }
+    }
+
+    /// The open mailbox.
+    pub(crate) fn selected(&self) -> Option<&Selected> {
+        match self {
+            Self::Selected(selected) => Some(selected),
+            Self::Fresh(_) | Self::Known(_) => None,
         }
     }
 }
@@ -85,8 +98,8 @@ impl Selected {
         if self.tracker.grows_with(&view) {
             self.claim_recent(door, &view).await?;
         }
-        let forced = std::mem::take(&mut self.owed_flags);
-        let Ok(delta) = self.tracker.advance(&view, expunges, &forced) else {
+        let owed = std::mem::take(&mut self.owed);
+        let Ok(delta) = self.tracker.advance(&view, expunges, &owed) else {
             tracing::error!(folder = %self.folder, "uids of a folder did not only grow");
             return Err(Ended::Bye("The mailbox was renumbered, select it again").into());
         };
@@ -106,10 +119,16 @@ impl Selected {
     }
 
     async fn tell(&mut self, door: &mut Door, delta: &Delta) -> Result<(), Failure> {
-        for number in &delta.expunged {
-            // RFC 3501 7.4.1
-            door.wire.out.expunge(*number);
-            door.wire.relieve().await?;
+        self.owes_highest |= !delta.expunged.is_empty();
+        if door.enabled.qresync {
+            // RFC 7162 3.2.10
+            resync::tell(door, false, &resync::runs(delta.vanished.iter().copied())).await?;
+        } else {
+            for number in &delta.expunged {
+                // RFC 3501 7.4.1
+                door.wire.out.expunge(*number);
+                door.wire.relieve().await?;
+            }
         }
         if let Some(count) = delta.exists {
             // RFC 3501 7.3.1
@@ -123,10 +142,23 @@ impl Selected {
             select::tell_flags(door, self);
         }
         for position in &delta.changed {
-            fetch::tell_flags(door, self, *position);
+            attributes::tell(door, self, *position, News::Flags);
             door.wire.relieve().await?;
         }
+        if door.enabled.condstore {
+            for position in &delta.touched {
+                attributes::tell(door, self, *position, News::ModSeq);
+                door.wire.relieve().await?;
+            }
+        }
         Ok(())
+    }
+
+    /// What a client that keeps modification sequences must take for the highest it has, where it could be mistaken:
+    /// while an expunge is held back, and once expunges were told (RFC 7162 3.2, 3.2.7).
+    pub(crate) fn highest_due(&mut self) -> Option<u64> {
+        let told = std::mem::take(&mut self.owes_highest);
+        (told || self.tracker.is_haunted()).then(|| self.tracker.told_modseq().0)
     }
 
     /// Positions that a set names, ascending spans (RFC 3501 9: `*` is the largest number in use).

@@ -37,6 +37,10 @@ pub(crate) fn values(
         StatusItem::Size => status.bytes,
         // RFC 7889 3.3: without a look at quotas.
         StatusItem::AppendLimit => append_limit,
+        // RFC 7162 3.1.7
+        StatusItem::HighestModSeq => status.modseq.0,
+        // RFC 8474 4.3
+        StatusItem::MailboxId => status.id.0.cast_unsigned(),
     };
     items.iter().map(|item| (*item, value(*item))).collect()
 }

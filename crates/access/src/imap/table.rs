@@ -10,7 +10,7 @@ use super::{
     authenticate, capability, close, copy, create, delete, enable, expunge, fetch, id, idle, list, login,
     lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
 };
-use proto::imap::Command;
+use proto::imap::{Command, StatusItem};
 use std::pin::Pin;
 
 /// The states a command is legal in (RFC 3501 6).
@@ -153,23 +153,35 @@ async fn enter(door: &mut Door, state: &mut State, command: Command) -> Outcome 
 
 /// Commands of a client that is logged in.
 async fn known(door: &mut Door, state: &mut State, command: Command) -> Outcome {
-    if let Command::Select { mailbox, read_only } = command {
-        return select::select(door, state, &mailbox, read_only).await;
+    if let Command::Select { mailbox, read_only, params } = command {
+        return select::select(door, state, &mailbox, read_only, &params).await;
     }
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
     let who = &who;
     match command {
-        Command::Enable(names) => Ok(enable::enable(door, &names)),
+        Command::Enable(names) => Ok(enable::enable(door, state, &names)),
         Command::Create { mailbox, special_use } => create::create(door, who, &mailbox, &special_use).await,
         Command::Delete(mailbox) => delete::delete(door, state, &mailbox).await,
         Command::Rename { from, to } => rename::rename(door, who, &from, &to).await,
         Command::Subscribe(mailbox) => subscribe::subscribe(door, who, &mailbox).await,
         Command::Unsubscribe(mailbox) => subscribe::unsubscribe(door, who, &mailbox).await,
-        Command::List(list) => list::list(door, who, &list).await,
+        Command::List(list) => {
+            if list.give.status.contains(&StatusItem::HighestModSeq) {
+                // RFC 7162 3.1, by way of RFC 5819.
+                enable::condstore(door, state.selected());
+            }
+            list::list(door, who, &list).await
+        }
         Command::Lsub { reference, pattern } => lsub::lsub(door, who, &reference, &pattern).await,
         Command::Xlist { reference, pattern } => list::xlist(door, who, &reference, &pattern).await,
         Command::Namespace => Ok(namespace::namespace(door)),
-        Command::Status { mailbox, items } => status::status(door, who, &mailbox, &items).await,
+        Command::Status { mailbox, items } => {
+            if items.contains(&StatusItem::HighestModSeq) {
+                // RFC 7162 3.1
+                enable::condstore(door, state.selected());
+            }
+            status::status(door, who, &mailbox, &items).await
+        }
         Command::GetQuota(root) => quota::quota(door, who, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::quota_root(door, who, &mailbox).await,
         Command::SetQuota { .. } => Err(quota::set_quota().into()),
@@ -193,9 +205,12 @@ async fn in_mailbox(door: &mut Door, state: &mut State, command: Command) -> Out
             search::sort(door, selected, uid, options.as_ref(), (&criteria, &key)).await
         }
         Command::Thread { uid, algorithm, key } => search::thread(door, selected, uid, algorithm, &key).await,
-        Command::Fetch { uid, set, items } => fetch::fetch(door, selected, uid, &set, &items).await,
-        Command::Store { uid, set, mode, silent, flags } => {
-            store::store(door, selected, &store::Store { uid, set, mode, silent, flags }).await
+        Command::Fetch { uid, set, items, modifiers } => {
+            fetch::fetch(door, selected, &fetch::Fetch { uid, set, items, modifiers }).await
+        }
+        Command::Store { uid, set, mode, silent, flags, unchanged_since } => {
+            let wanted = store::Store { uid, set, mode, silent, flags, unchanged_since };
+            store::store(door, selected, &wanted).await
         }
         Command::Copy { uid, set, mailbox } => copy::copy(door, selected, uid, &set, &mailbox).await,
         Command::Move { uid, set, mailbox } => copy::move_(door, selected, uid, &set, &mailbox).await,

@@ -8,7 +8,7 @@
 //! it; ghosts exist only between two chances to send EXPUNGE (RFC 3501 7.4.1); nothing of the view is copied.
 
 use engine::{FlagEdit, FlagMode, FolderView, ViewEntry};
-use model::{Flags, Uid};
+use model::{Flags, ModSeq, Uid};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ pub(crate) trait Listing {
     fn entries(&self) -> &[ViewEntry];
     /// Names of the keywords set on `entry`.
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str>;
+    /// Of the last change in the folder.
+    fn modseq(&self) -> ModSeq;
 }
 
 impl Listing for FolderView {
@@ -28,6 +30,10 @@ impl Listing for FolderView {
 
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str> {
         Self::keyword_names(self, entry).collect()
+    }
+
+    fn modseq(&self) -> ModSeq {
+        Self::modseq(self)
     }
 }
 
@@ -47,6 +53,8 @@ struct Belief {
     flags: Flags,
     /// In lower case, sorted.
     keywords: Vec<String>,
+    /// Where the client was told one that the tracked view does not have yet.
+    modseq: Option<ModSeq>,
 }
 
 /// One message as the client counts it.
@@ -71,12 +79,31 @@ pub(crate) enum Expunges {
 pub(crate) struct Delta {
     /// Sequence numbers for EXPUNGE, descending, so that none moves another.
     pub(crate) expunged: Vec<u32>,
+    /// The uids of the same messages, ascending, for VANISHED.
+    pub(crate) vanished: Vec<Uid>,
     /// The new count, when messages were added.
     pub(crate) exists: Option<u32>,
     /// The new count of \Recent messages, when it changed or messages were added.
     pub(crate) recent: Option<u32>,
     /// Positions (after the expunges) whose flags the client must be told.
     pub(crate) changed: Vec<usize>,
+    /// Positions of which only the MODSEQ must be told, to clients that want it.
+    pub(crate) touched: Vec<usize>,
+}
+
+/// Uids, ascending, of which the client is to be told whether or not they changed.
+#[derive(Debug, Default)]
+pub(crate) struct Owed {
+    /// Their flags.
+    pub(crate) flags: Vec<Uid>,
+    /// At least their MODSEQ.
+    pub(crate) modseqs: Vec<Uid>,
+}
+
+impl Owed {
+    fn is_empty(&self) -> bool {
+        self.flags.is_empty() && self.modseqs.is_empty()
+    }
 }
 
 /// The folder's uids did not only grow: its numbering cannot be mended within this session.
@@ -132,6 +159,17 @@ impl<V: Listing> Tracker<V> {
         Some(Listed { entry, home: &self.view, gone: false })
     }
 
+    /// Everything up to this modseq has been told: all of the view, but for expunges that could not be told yet, and
+    /// those came after the last view that had the message (RFC 7162 3.2).
+    pub(crate) fn told_modseq(&self) -> ModSeq {
+        self.ghosts.iter().map(|ghost| ghost.home.modseq()).min().unwrap_or_else(|| self.view.modseq())
+    }
+
+    /// Are there expunges that the client has not been told of?
+    pub(crate) fn is_haunted(&self) -> bool {
+        !self.ghosts.is_empty()
+    }
+
     /// Positions of the sequence numbers `first..=last`, as far as they exist.
     pub(crate) fn span_of_numbers(&self, first: u32, last: u32) -> Range<usize> {
         let count = self.count();
@@ -174,10 +212,12 @@ impl<V: Listing> Tracker<V> {
         let edited: Vec<String> = edit.keywords.iter().map(|k| k.as_str().to_ascii_lowercase()).collect();
         let mut belief = match self.beliefs.remove(&uid) {
             Some(belief) => belief,
-            None => Belief { flags: entry.flags, keywords: lower_names(self.view.as_ref(), entry) },
+            None => {
+                Belief { flags: entry.flags, keywords: lower_names(self.view.as_ref(), entry), modseq: None }
+            }
         };
         match edit.mode {
-            FlagMode::Replace => belief = Belief { flags: edit.flags, keywords: edited },
+            FlagMode::Replace => (belief.flags, belief.keywords) = (edit.flags, edited),
             FlagMode::Add => {
                 belief.flags |= edit.flags;
                 belief.keywords.extend(edited);
@@ -192,8 +232,14 @@ impl<V: Listing> Tracker<V> {
         self.beliefs.insert(uid, belief);
     }
 
-    /// Moves on to `new` and says what the client must be told for it. Flags of `forced` (ascending uids) are
-    /// told even if they did not change.
+    /// The client was told this MODSEQ of a message it [believes](Self::believe) something of.
+    pub(crate) fn believe_modseq(&mut self, uid: Uid, modseq: ModSeq) {
+        if let Some(belief) = self.beliefs.get_mut(&uid) {
+            belief.modseq = Some(modseq);
+        }
+    }
+
+    /// Moves on to `new` and says what the client must be told for it, with what is `owed` to it.
     ///
     /// # Errors
     /// When `new` has a message below one already told: then nothing has changed in here.
@@ -201,22 +247,23 @@ impl<V: Listing> Tracker<V> {
         &mut self,
         new: &Arc<V>,
         expunges: Expunges,
-        forced: &[Uid],
+        owed: &Owed,
     ) -> Result<Delta, Renumbered> {
-        if Arc::ptr_eq(new, &self.view) && forced.is_empty() && self.beliefs.is_empty() {
+        if Arc::ptr_eq(new, &self.view) && owed.is_empty() && self.beliefs.is_empty() {
             let nothing_held = self.ghosts.is_empty() || expunges == Expunges::Hold;
             if nothing_held && self.recent_told == self.recent_count() {
                 return Ok(Delta::default());
             }
         }
         let (gone, grown) = self.compare(new)?;
-        let changed_uids = self.changed_uids(new, forced);
+        let (changed, touched) = self.changed_uids(new, owed);
         let mut delta = Delta::default();
         let old = std::mem::replace(&mut self.view, Arc::clone(new));
         let ghosts = std::mem::take(&mut self.ghosts);
         match expunges {
             Expunges::Tell => {
                 delta.expunged = gone.iter().rev().map(|(position, _)| number(position + 1)).collect();
+                delta.vanished = gone.iter().map(|(_, uid)| *uid).collect();
             }
             Expunges::Hold => self.ghosts = haunt(&gone, &old, ghosts),
         }
@@ -226,7 +273,8 @@ impl<V: Listing> Tracker<V> {
         let recent = self.recent_count();
         delta.recent = (grown || recent != self.recent_told).then_some(recent);
         self.recent_told = recent;
-        delta.changed = changed_uids.into_iter().map(|uid| self.position_from(uid.0)).collect();
+        delta.changed = changed.into_iter().map(|uid| self.position_from(uid.0)).collect();
+        delta.touched = touched.into_iter().map(|uid| self.position_from(uid.0)).collect();
         Ok(delta)
     }
 
@@ -244,22 +292,29 @@ impl<V: Listing> Tracker<V> {
         Ok((gone, rest.peek().is_some()))
     }
 
-    /// Uids of `new`, already known to the client, whose flags are not what it believes, and those of `forced`.
-    fn changed_uids(&self, new: &V, forced: &[Uid]) -> Vec<Uid> {
-        let mut changed = Vec::new();
+    /// Uids of `new`, already known to the client, whose flags are not what it believes, those whose MODSEQ alone is
+    /// not, and those of `owed`.
+    fn changed_uids(&self, new: &V, owed: &Owed) -> (Vec<Uid>, Vec<Uid>) {
+        let (mut changed, mut touched) = (Vec::new(), Vec::new());
         let mut old = self.view.entries().iter().peekable();
         for entry in new.entries() {
             while old.next_if(|before| before.uid < entry.uid).is_some() {}
             let Some(before) = old.next_if(|before| before.uid == entry.uid) else { continue };
-            let differs = match self.beliefs.get(&entry.uid) {
+            let belief = self.beliefs.get(&entry.uid);
+            let differs = match belief {
                 Some(belief) => belief.flags != entry.flags || belief.keywords != lower_names(new, entry),
                 None => before.flags != entry.flags || before.keywords != entry.keywords,
             };
-            if differs || forced.binary_search(&entry.uid).is_ok() {
+            if differs || owed.flags.binary_search(&entry.uid).is_ok() {
                 changed.push(entry.uid);
+                continue;
+            }
+            let told = belief.and_then(|belief| belief.modseq).unwrap_or(before.modseq);
+            if told != entry.modseq || owed.modseqs.binary_search(&entry.uid).is_ok() {
+                touched.push(entry.uid);
             }
         }
-        changed
+        (changed, touched)
     }
 
     /// Every uid the client counts, ascending.
@@ -320,4 +375,4 @@ fn number(count: usize) -> u32 {
 
 #[cfg(test)]
 #[path = "tracker_tests.rs"]
-mod tests;
+pub(crate) mod tests;

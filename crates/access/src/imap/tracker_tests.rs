@@ -5,7 +5,7 @@ use model::{ContentId, EmailId, Keyword, ModSeq, ThreadId};
 
 /// A folder in a test: uids with flags, keywords by number `k1`, `k2` …
 #[derive(Debug)]
-struct Table(Vec<ViewEntry>);
+pub(crate) struct Table(pub(crate) Vec<ViewEntry>, pub(crate) ModSeq);
 
 impl Listing for Table {
     fn entries(&self) -> &[ViewEntry] {
@@ -15,9 +15,13 @@ impl Listing for Table {
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str> {
         entry.keywords.iter().map(|id| ["K0", "k1", "k2", "k3"][usize::try_from(*id).unwrap()]).collect()
     }
+
+    fn modseq(&self) -> ModSeq {
+        self.1
+    }
 }
 
-fn entry(uid: u32, flags: Flags, keywords: &[i16]) -> ViewEntry {
+pub(crate) fn entry(uid: u32, flags: Flags, keywords: &[i16]) -> ViewEntry {
     ViewEntry {
         uid: Uid(uid),
         flags,
@@ -31,17 +35,21 @@ fn entry(uid: u32, flags: Flags, keywords: &[i16]) -> ViewEntry {
     }
 }
 
-fn flagged(messages: &[(u32, Flags)]) -> Arc<Table> {
-    Arc::new(Table(messages.iter().map(|(uid, flags)| entry(*uid, *flags, &[])).collect()))
+fn table(entries: Vec<ViewEntry>) -> Arc<Table> {
+    Arc::new(Table(entries, ModSeq(1)))
 }
 
-fn plain(uids: &[u32]) -> Arc<Table> {
-    Arc::new(Table(uids.iter().map(|uid| entry(*uid, Flags::NONE, &[])).collect()))
+fn flagged(messages: &[(u32, Flags)]) -> Arc<Table> {
+    table(messages.iter().map(|(uid, flags)| entry(*uid, *flags, &[])).collect())
+}
+
+pub(crate) fn plain(uids: &[u32]) -> Arc<Table> {
+    table(uids.iter().map(|uid| entry(*uid, Flags::NONE, &[])).collect())
 }
 
 const NOTHING_RECENT: Uid = Uid(u32::MAX);
 
-fn start(uids: &[u32]) -> Tracker<Table> {
+pub(crate) fn start(uids: &[u32]) -> Tracker<Table> {
     Tracker::new(plain(uids), NOTHING_RECENT)
 }
 
@@ -97,7 +105,7 @@ fn what_each_change_tells() {
     for (name, old, new, expunges, expunged, exists) in rows {
         let mut tracker = start(old);
         let mut client = Client::new(&tracker);
-        let delta = tracker.advance(&plain(new), expunges, &[]).unwrap();
+        let delta = tracker.advance(&plain(new), expunges, &Owed::default()).unwrap();
         assert_eq!((delta.expunged.as_slice(), delta.exists), (expunged, exists), "{name}");
         assert_eq!(delta.changed, [0_usize; 0], "{name}");
         client.hear(&delta, &tracker);
@@ -108,7 +116,7 @@ fn what_each_change_tells() {
 fn a_held_expunge_keeps_its_number_and_its_data_until_told() {
     let mut tracker = start(&[10, 20, 30, 40]);
     let mut client = Client::new(&tracker);
-    let delta = tracker.advance(&plain(&[10, 30]), Expunges::Hold, &[]).unwrap();
+    let delta = tracker.advance(&plain(&[10, 30]), Expunges::Hold, &Owed::default()).unwrap();
     client.hear(&delta, &tracker);
     assert_eq!(delta, Delta::default());
     assert_eq!(numbering(&tracker), [10, 20, 30, 40]);
@@ -118,18 +126,18 @@ fn a_held_expunge_keeps_its_number_and_its_data_until_told() {
     assert_eq!(tracker.last_uid(), Some(Uid(40)));
 
     // Another goes, one arrives; still holding.
-    let delta = tracker.advance(&plain(&[30, 50]), Expunges::Hold, &[]).unwrap();
+    let delta = tracker.advance(&plain(&[30, 50]), Expunges::Hold, &Owed::default()).unwrap();
     client.hear(&delta, &tracker);
     assert_eq!(delta.exists, Some(5));
     assert_eq!(numbering(&tracker), [10, 20, 30, 40, 50]);
 
     // The new one goes too, before its EXPUNGE could be told.
-    let delta = tracker.advance(&plain(&[30]), Expunges::Hold, &[]).unwrap();
+    let delta = tracker.advance(&plain(&[30]), Expunges::Hold, &Owed::default()).unwrap();
     client.hear(&delta, &tracker);
     assert_eq!(numbering(&tracker), [10, 20, 30, 40, 50]);
 
     let view = Arc::clone(tracker.view());
-    let delta = tracker.advance(&view, Expunges::Tell, &[]).unwrap();
+    let delta = tracker.advance(&view, Expunges::Tell, &Owed::default()).unwrap();
     client.hear(&delta, &tracker);
     assert_eq!(delta.expunged, [5, 4, 2, 1]);
     assert_eq!(client.uids, [30]);
@@ -138,8 +146,8 @@ fn a_held_expunge_keeps_its_number_and_its_data_until_told() {
 #[test]
 fn a_ghost_is_described_by_the_last_view_that_had_it() {
     let mut tracker = Tracker::new(flagged(&[(1, Flags::SEEN), (2, Flags::FLAGGED)]), NOTHING_RECENT);
-    tracker.advance(&flagged(&[(1, Flags::SEEN)]), Expunges::Hold, &[]).unwrap();
-    tracker.advance(&plain(&[]), Expunges::Hold, &[]).unwrap();
+    tracker.advance(&flagged(&[(1, Flags::SEEN)]), Expunges::Hold, &Owed::default()).unwrap();
+    tracker.advance(&plain(&[]), Expunges::Hold, &Owed::default()).unwrap();
     assert_eq!(tracker.at(0).unwrap().entry.flags, Flags::SEEN);
     assert_eq!(tracker.at(1).unwrap().entry.flags, Flags::FLAGGED);
     assert_eq!(tracker.at(1).unwrap().home.entries().len(), 2);
@@ -151,21 +159,22 @@ fn a_ghost_is_described_by_the_last_view_that_had_it() {
 fn flag_changes_are_told_with_the_number_they_have_then() {
     let mut tracker = start(&[1, 2, 3]);
     let new = flagged(&[(2, Flags::NONE), (3, Flags::SEEN), (4, Flags::FLAGGED)]);
-    let delta = tracker.advance(&new, Expunges::Tell, &[]).unwrap();
+    let delta = tracker.advance(&new, Expunges::Tell, &Owed::default()).unwrap();
     // Message 3 is number 2 after the EXPUNGE; message 4 is new, its flags are the client's to ask for.
     assert_eq!((delta.expunged, delta.exists, delta.changed), (vec![1], Some(3), vec![1]));
 
     let mut tracker = start(&[1, 2, 3]);
-    let delta =
-        tracker.advance(&flagged(&[(2, Flags::NONE), (3, Flags::SEEN)]), Expunges::Hold, &[]).unwrap();
+    let delta = tracker
+        .advance(&flagged(&[(2, Flags::NONE), (3, Flags::SEEN)]), Expunges::Hold, &Owed::default())
+        .unwrap();
     assert_eq!((delta.expunged, delta.changed), (vec![], vec![2]));
 }
 
 #[test]
 fn keywords_count_as_flags() {
     let mut tracker = start(&[1]);
-    let new = Arc::new(Table(vec![entry(1, Flags::NONE, &[2])]));
-    assert_eq!(tracker.advance(&new, Expunges::Tell, &[]).unwrap().changed, [0]);
+    let new = table(vec![entry(1, Flags::NONE, &[2])]);
+    assert_eq!(tracker.advance(&new, Expunges::Tell, &Owed::default()).unwrap().changed, [0]);
 }
 
 #[test]
@@ -175,7 +184,7 @@ fn a_silent_store_is_not_echoed_and_a_foreign_change_is() {
         flags,
         keywords: keywords.iter().map(|name| Keyword::new(name).unwrap()).collect(),
     };
-    let before = || Tracker::new(Arc::new(Table(vec![entry(7, Flags::SEEN, &[1])])), NOTHING_RECENT);
+    let before = || Tracker::new(table(vec![entry(7, Flags::SEEN, &[1])]), NOTHING_RECENT);
     let rows = [
         (
             "added",
@@ -200,10 +209,14 @@ fn a_silent_store_is_not_echoed_and_a_foreign_change_is() {
     for (name, edit, flags, keywords, told) in rows {
         let mut tracker = before();
         tracker.believe(Uid(7), &edit);
-        let after = Arc::new(Table(vec![entry(7, flags, keywords)]));
-        let delta = tracker.advance(&after, Expunges::Hold, &[]).unwrap();
+        let after = table(vec![entry(7, flags, keywords)]);
+        let delta = tracker.advance(&after, Expunges::Hold, &Owed::default()).unwrap();
         assert_eq!(!delta.changed.is_empty(), told, "{name}");
-        assert_eq!(tracker.advance(&after, Expunges::Hold, &[]), Ok(Delta::default()), "{name}: told twice");
+        assert_eq!(
+            tracker.advance(&after, Expunges::Hold, &Owed::default()),
+            Ok(Delta::default()),
+            "{name}: told twice"
+        );
     }
 }
 
@@ -213,7 +226,9 @@ fn two_edits_of_one_command_add_up() {
     let add = |flags| FlagEdit { mode: FlagMode::Add, flags, keywords: vec![] };
     tracker.believe(Uid(1), &add(Flags::SEEN));
     tracker.believe(Uid(1), &add(Flags::FLAGGED));
-    let delta = tracker.advance(&flagged(&[(1, Flags::SEEN | Flags::FLAGGED)]), Expunges::Hold, &[]).unwrap();
+    let delta = tracker
+        .advance(&flagged(&[(1, Flags::SEEN | Flags::FLAGGED)]), Expunges::Hold, &Owed::default())
+        .unwrap();
     assert_eq!(delta, Delta::default());
 }
 
@@ -221,7 +236,9 @@ fn two_edits_of_one_command_add_up() {
 fn a_store_without_silent_tells_what_it_did_not_change_too() {
     let mut tracker = start(&[1, 2, 3]);
     let view = Arc::clone(tracker.view());
-    let delta = tracker.advance(&view, Expunges::Hold, &[Uid(1), Uid(3), Uid(9)]).unwrap();
+    let delta = tracker
+        .advance(&view, Expunges::Hold, &Owed { flags: vec![Uid(1), Uid(3), Uid(9)], modseqs: vec![] })
+        .unwrap();
     assert_eq!(delta.changed, [0, 2]);
 }
 
@@ -235,12 +252,12 @@ fn recent_belongs_to_the_session_that_claimed_it() {
     let new = plain(&[1, 2, 3, 4, 5, 6]);
     assert!(tracker.grows_with(&new));
     tracker.claim(Uid(6), &new);
-    let delta = tracker.advance(&new, Expunges::Tell, &[]).unwrap();
+    let delta = tracker.advance(&new, Expunges::Tell, &Owed::default()).unwrap();
     assert_eq!((delta.exists, delta.recent), (Some(6), Some(3)));
     assert_eq!([4, 5, 6, 7].map(|uid| tracker.is_recent(Uid(uid))), [true, false, true, false]);
 
     // A recent one goes: the count is told, the list of claims shrinks.
-    let delta = tracker.advance(&plain(&[1, 5, 6]), Expunges::Tell, &[]).unwrap();
+    let delta = tracker.advance(&plain(&[1, 5, 6]), Expunges::Tell, &Owed::default()).unwrap();
     assert_eq!((delta.expunged, delta.exists, delta.recent), (vec![4, 3, 2], None, Some(1)));
     assert_eq!((tracker.recent.len(), &tracker.recent[0]), (1, &(6..7)));
 }
@@ -248,9 +265,9 @@ fn recent_belongs_to_the_session_that_claimed_it() {
 #[test]
 fn a_recent_ghost_is_still_counted() {
     let mut tracker = Tracker::new(plain(&[1, 2]), Uid(2));
-    assert_eq!(tracker.advance(&plain(&[1]), Expunges::Hold, &[]), Ok(Delta::default()));
+    assert_eq!(tracker.advance(&plain(&[1]), Expunges::Hold, &Owed::default()), Ok(Delta::default()));
     assert_eq!(tracker.recent_count(), 1);
-    let delta = tracker.advance(&plain(&[1]), Expunges::Tell, &[]).unwrap();
+    let delta = tracker.advance(&plain(&[1]), Expunges::Tell, &Owed::default()).unwrap();
     assert_eq!((delta.expunged, delta.recent), (vec![2], Some(0)));
 }
 
@@ -262,14 +279,14 @@ fn nobody_claims_in_an_empty_folder() {
     assert_eq!((tracker.span_of_numbers(1, 9), tracker.span_of_uids(1, u32::MAX)), (0..0, 0..0));
     let new = plain(&[1]);
     tracker.claim(Uid(1), &new);
-    let delta = tracker.advance(&new, Expunges::Tell, &[]).unwrap();
+    let delta = tracker.advance(&new, Expunges::Tell, &Owed::default()).unwrap();
     assert_eq!((delta.exists, delta.recent), (Some(1), Some(1)));
 }
 
 #[test]
 fn a_message_below_one_already_told_cannot_be_numbered() {
     let mut tracker = start(&[1, 5]);
-    assert_eq!(tracker.advance(&plain(&[1, 3, 5]), Expunges::Tell, &[]), Err(Renumbered));
+    assert_eq!(tracker.advance(&plain(&[1, 3, 5]), Expunges::Tell, &Owed::default()), Err(Renumbered));
     assert_eq!(numbering(&tracker), [1, 5]);
 }
 
@@ -317,7 +334,7 @@ fn clients_follow_a_folder_that_changes_at_random() {
             }
             let at = usize::try_from(roll(2)).unwrap();
             let expunges = if roll(2) == 0 { Expunges::Tell } else { Expunges::Hold };
-            let delta = trackers[at].advance(&flagged(&folder), expunges, &[]).unwrap();
+            let delta = trackers[at].advance(&flagged(&folder), expunges, &Owed::default()).unwrap();
             clients[at].hear(&delta, &trackers[at]);
             for (uid, flags) in &folder {
                 let position = trackers[at].span_of_uids(*uid, *uid).start;
@@ -325,7 +342,7 @@ fn clients_follow_a_folder_that_changes_at_random() {
             }
         }
         for (tracker, client) in trackers.iter_mut().zip(&mut clients) {
-            let delta = tracker.advance(&flagged(&folder), Expunges::Tell, &[]).unwrap();
+            let delta = tracker.advance(&flagged(&folder), Expunges::Tell, &Owed::default()).unwrap();
             client.hear(&delta, tracker);
             assert_eq!(client.uids, folder.iter().map(|(uid, _)| *uid).collect::<Vec<_>>(), "seed {seed}");
         }

@@ -6,6 +6,7 @@ mod folders;
 mod identity;
 mod lost_commit;
 mod mailbox;
+mod resync;
 mod search;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};

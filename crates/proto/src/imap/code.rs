@@ -71,13 +71,17 @@ pub enum Code {
     Limit,
     AlreadyExists,
     NonExistent,
-    /// RFC 7162 3.1.2.2; trivial, so here already.
+    /// RFC 7162 3.1.2.2.
     NoModSeq,
     /// RFC 7162 3.1.2.1.
     HighestModSeq(u64),
     /// RFC 5182 2.5.
     NotSaved,
-    /// RFC 9051 7.1: the mailbox was closed by a SELECT.
+    /// RFC 7162 3.1.3: message numbers, or uids of a UID STORE, ascending.
+    Modified(Vec<u32>),
+    /// RFC 8474 4.1, the number of the identifier.
+    MailboxId(u64),
+    /// RFC 7162 3.2.11: the mailbox was closed by a SELECT.
     Closed,
     /// RFC 9585 5: the command of this tag is `done` of `goal` steps far, as far as either is known.
     InProgress {
@@ -127,6 +131,8 @@ impl Code {
             Self::NoModSeq => "NOMODSEQ",
             Self::HighestModSeq(_) => "HIGHESTMODSEQ",
             Self::NotSaved => "NOTSAVED",
+            Self::Modified(_) => "MODIFIED",
+            Self::MailboxId(_) => "MAILBOXID",
             Self::Closed => "CLOSED",
             Self::InProgress { .. } => "INPROGRESS",
         }

@@ -15,6 +15,7 @@ mod pattern;
 mod query;
 mod results;
 mod sequence;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -29,6 +30,7 @@ pub use parse::{SaslResponse, is_done};
 pub use query::{BodySection, DateTest, FetchItem, Partial, SearchKey, Section, SectionText};
 pub use results::{PartialRange, ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm, ThreadToken};
 pub use sequence::{NoSuchMessage, SeqNumber, SeqRange, SequenceSet};
+pub use sync::{FetchModifiers, ObjectKind, QResync, SelectParams, SeqMatch};
 pub use types::{
     AppendMessage, AppendStart, Command, Flag, List, ListPattern, ListReturn, ListSelect, Mailbox, Request,
     Secret, StatusItem, StoreMode, Tag,

@@ -20,6 +20,18 @@ pub enum FetchItem {
     BodyStructure,
     Uid,
     Section(BodySection),
+    /// RFC 7162 3.1.4.2
+    ModSeq,
+    /// RFC 8474 5.3
+    EmailId,
+    /// RFC 8474 5.3
+    ThreadId,
+    /// RFC 8514 4.2
+    SaveDate,
+    /// RFC 8970 3.1; `lazy` where nothing is better than waiting.
+    Preview {
+        lazy: bool,
+    },
 }
 
 /// `BODY[section]<offset.length>`, with `peek` for BODY.PEEK.

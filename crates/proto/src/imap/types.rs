@@ -7,6 +7,7 @@
 use super::query::{FetchItem, SearchKey};
 use super::results::{ReturnOptions, SortCriterion, ThreadAlgorithm};
 use super::sequence::SequenceSet;
+use super::sync::{FetchModifiers, SelectParams};
 use jiff::Timestamp;
 
 /// `tag = 1*<any ASTRING-CHAR except "+">` (RFC 3501 9).
@@ -60,6 +61,7 @@ pub enum Command {
     Select {
         mailbox: Mailbox,
         read_only: bool,
+        params: SelectParams,
     },
     /// `special_use`: attributes of CREATE-SPECIAL-USE as written, `\Archive` (RFC 6154 3).
     Create {
@@ -127,6 +129,7 @@ pub enum Command {
         uid: bool,
         set: SequenceSet,
         items: Vec<FetchItem>,
+        modifiers: FetchModifiers,
     },
     Store {
         uid: bool,
@@ -134,6 +137,8 @@ pub enum Command {
         mode: StoreMode,
         silent: bool,
         flags: Vec<Flag>,
+        /// Leave messages alone that changed later (RFC 7162 3.1.3).
+        unchanged_since: Option<u64>,
     },
     Copy {
         uid: bool,
@@ -311,10 +316,13 @@ pub enum StatusItem {
     Size,
     /// Octets of the largest message APPEND takes (RFC 7889 3.1).
     AppendLimit,
+    HighestModSeq,
+    /// Its value is the number of an identifier.
+    MailboxId,
 }
 
 impl StatusItem {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Messages,
         Self::Recent,
         Self::UidNext,
@@ -324,6 +332,8 @@ impl StatusItem {
         Self::DeletedStorage,
         Self::Size,
         Self::AppendLimit,
+        Self::HighestModSeq,
+        Self::MailboxId,
     ];
 
     #[must_use]
@@ -338,6 +348,8 @@ impl StatusItem {
             Self::DeletedStorage => "DELETED-STORAGE",
             Self::Size => "SIZE",
             Self::AppendLimit => "APPENDLIMIT",
+            Self::HighestModSeq => "HIGHESTMODSEQ",
+            Self::MailboxId => "MAILBOXID",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::message::sequence_set;
-use super::{Fault, Result};
+use super::{Fault, Result, sync};
 use crate::imap::{BodySection, Command, FetchItem, Partial, Section, SectionText};
 
 /// Items of one FETCH: each may be the whole message once more.
@@ -13,6 +13,7 @@ const FIELDS_MAX: usize = 256;
 const PART_DEPTH_MAX: usize = 256;
 
 /// `fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")`
+/// `[fetch-modifiers]` (RFC 4466 6)
 pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
     let set = sequence_set(c)?;
@@ -24,7 +25,8 @@ pub(super) fn fetch(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
             None => vec![fetch_att(c)?],
         },
     };
-    Ok(Command::Fetch { uid, set, items })
+    let modifiers = sync::fetch_modifiers(c, uid)?;
+    Ok(Command::Fetch { uid, set, items, modifiers })
 }
 
 /// RFC 3501 6.4.5: a macro stands by itself.
@@ -59,9 +61,32 @@ fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
         b"RFC822.SIZE" => FetchItem::Rfc822Size,
         b"RFC822.TEXT" => FetchItem::Rfc822Text,
         b"UID" => FetchItem::Uid,
+        b"MODSEQ" => FetchItem::ModSeq,
+        b"EMAILID" => FetchItem::EmailId,
+        b"THREADID" => FetchItem::ThreadId,
+        b"SAVEDATE" => FetchItem::SaveDate,
+        b"PREVIEW" => FetchItem::Preview { lazy: preview_mods(c)? },
         _ => return Err(Fault::bad("Unknown FETCH item")),
     };
     Ok(item)
+}
+
+/// `"PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]`, `preview-mod = "LAZY"` (RFC 8970 6), behind the name
+fn preview_mods(c: &mut Cursor<'_>) -> Result<bool> {
+    let mut ahead = *c;
+    if !(ahead.eat(b' ') && ahead.eat(b'(')) {
+        return Ok(false);
+    }
+    // Behind a single item a list may also be that of the modifiers.
+    if !ahead.word().is_ok_and(|word| word == "LAZY") {
+        return Ok(false);
+    }
+    c.sp()?;
+    let mods = c.list(ITEMS_MAX, false, Cursor::word)?;
+    if mods.iter().any(|word| word != "LAZY") {
+        return Err(Fault::bad("Unknown PREVIEW modifier"));
+    }
+    Ok(true)
 }
 
 fn body_section(c: &mut Cursor<'_>, peek: bool) -> Result<BodySection> {

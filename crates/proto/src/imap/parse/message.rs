@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::mailbox::mailbox;
-use super::{Fault, Result};
+use super::{Fault, Result, sync};
 use crate::imap::date;
 use crate::imap::sequence::{SeqNumber, SeqRange, SequenceSet};
 use crate::imap::{AppendMessage, Command, Flag, Mailbox, StoreMode};
@@ -55,12 +55,13 @@ fn flag_list(c: &mut Cursor<'_>) -> Result<Vec<Flag>> {
     c.list(FLAGS_MAX, true, flag)
 }
 
-/// `store = "STORE" SP sequence-set SP store-att-flags`
+/// `store = "STORE" SP sequence-set SP [store-modifiers SP] store-att-flags` (RFC 4466 6)
 /// `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
 pub(super) fn store(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
     let set = sequence_set(c)?;
     c.sp()?;
+    let unchanged_since = sync::unchanged_since(c)?;
     let mode = match c.peek() {
         Some(b'+') => StoreMode::Add,
         Some(b'-') => StoreMode::Remove,
@@ -89,7 +90,7 @@ pub(super) fn store(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
             flags.push(flag(c)?);
         }
     }
-    Ok(Command::Store { uid, set, mode, silent, flags })
+    Ok(Command::Store { uid, set, mode, silent, flags, unchanged_since })
 }
 
 /// `copy = "COPY" SP sequence-set SP mailbox`; MOVE likewise (RFC 6851 4).

@@ -10,6 +10,7 @@ mod message;
 mod results;
 mod search;
 mod session;
+mod sync;
 
 use super::decoder::Reject;
 use super::{AppendStart, Code, Command, Request, Status, Tag};
@@ -101,8 +102,8 @@ fn command(c: &mut Cursor<'_>) -> Result<Command> {
         "AUTHENTICATE" => session::authenticate(c)?,
         "LOGIN" => session::login(c)?,
         "ENABLE" => session::enable(c)?,
-        "SELECT" => Command::Select { mailbox: mailbox::argument(c)?, read_only: false },
-        "EXAMINE" => Command::Select { mailbox: mailbox::argument(c)?, read_only: true },
+        "SELECT" => sync::select(c, false)?,
+        "EXAMINE" => sync::select(c, true)?,
         "CREATE" => mailbox::create(c)?,
         "DELETE" => Command::Delete(mailbox::argument(c)?),
         "RENAME" => Command::Rename { from: mailbox::argument(c)?, to: mailbox::argument(c)? },

@@ -126,12 +126,14 @@ fn session_extensions() {
 
 #[test]
 fn mailboxes() {
-    assert_eq!(command("select inbox"), Command::Select { mailbox: mailbox("inbox"), read_only: false });
+    let select = |name, read_only| Command::Select {
+        mailbox: mailbox(name),
+        read_only,
+        params: SelectParams::default(),
+    };
+    assert_eq!(command("select inbox"), select("inbox", false));
     assert!(mailbox("inbox").is_inbox());
-    assert_eq!(
-        command("EXAMINE blurdybloop"),
-        Command::Select { mailbox: mailbox("blurdybloop"), read_only: true }
-    );
+    assert_eq!(command("EXAMINE blurdybloop"), select("blurdybloop", true));
     let create = |name| Command::Create { mailbox: mailbox(name), special_use: vec![] };
     assert_eq!(command("CREATE owatagusiam/"), create("owatagusiam/"));
     assert_eq!(command("CREATE \"#mh/Deleted Items\""), create("#mh/Deleted Items"));
@@ -336,6 +338,7 @@ fn storing() {
         mode,
         silent,
         flags: flags.to_vec(),
+        unchanged_since: None,
     };
     assert_eq!(command(r"STORE 2:4 +FLAGS (\Deleted)"), store(StoreMode::Add, false, &[Flag::Deleted]));
     assert_eq!(

@@ -111,6 +111,12 @@ fn item(item: &FetchItem, form: u8) -> String {
             FetchItem::BodyStructure => "BODYSTRUCTURE",
             FetchItem::Uid => "UID",
             FetchItem::Section(_) => unreachable!(),
+            FetchItem::ModSeq => "MODSEQ",
+            FetchItem::EmailId => "EMAILID",
+            FetchItem::ThreadId => "threadid",
+            FetchItem::SaveDate => "SAVEDATE",
+            FetchItem::Preview { lazy: false } => "PREVIEW",
+            FetchItem::Preview { lazy: true } => "PREVIEW (LAZY)",
         }
         .to_owned();
     };
@@ -185,7 +191,10 @@ fn encode(command: &Command, form: u8) -> String {
         Command::Login { user, password } => {
             format!("{name} {} {}", astring(user, form), astring(password.as_str().unwrap(), form / 2))
         }
-        Command::Select { mailbox: m, .. } | Command::Delete(m) => format!("{name} {}", mailbox(m, form)),
+        Command::Select { mailbox: m, params, .. } => {
+            format!("{name} {}{}", mailbox(m, form), select_params(params))
+        }
+        Command::Delete(m) => format!("{name} {}", mailbox(m, form)),
         Command::Rename { from, to } => format!("{name} {} {}", mailbox(from, form), mailbox(to, form / 2)),
         Command::Status { mailbox: m, items } => {
             let items: Vec<_> = items.iter().map(|i| i.as_str()).collect();
@@ -204,11 +213,15 @@ fn encode(command: &Command, form: u8) -> String {
         Command::Thread { algorithm, key: k, .. } => {
             format!("{name} {algorithm:?} \"utf-8\" {}", key(k, form))
         }
-        Command::Fetch { set: s, items, .. } => {
+        Command::Fetch { set: s, items, modifiers, .. } => {
             let items: Vec<_> = items.iter().map(|i| item(i, form)).collect();
-            format!("{name} {} ({})", set(s), items.join(" "))
+            let since = modifiers.changed_since.map_or(String::new(), |n| {
+                format!(" (changedsince {n}{})", if modifiers.vanished { " VANISHED" } else { "" })
+            });
+            format!("{name} {} ({}){since}", set(s), items.join(" "))
         }
-        Command::Store { set: s, mode, silent, flags, .. } => {
+        Command::Store { set: s, mode, silent, flags, unchanged_since, .. } => {
+            let since = unchanged_since.map_or(String::new(), |n| format!("(UNCHANGEDSINCE {n}) "));
             let sign = match mode {
                 StoreMode::Replace => "",
                 StoreMode::Add => "+",
@@ -216,7 +229,7 @@ fn encode(command: &Command, form: u8) -> String {
             };
             let silent = if *silent { ".SILENT" } else { "" };
             let flags: Vec<_> = flags.iter().map(Flag::as_str).collect();
-            format!("{name} {} {sign}FLAGS{silent} ({})", set(s), flags.join(" "))
+            format!("{name} {} {since}{sign}FLAGS{silent} ({})", set(s), flags.join(" "))
         }
         Command::Copy { set: s, mailbox: m, .. } | Command::Move { set: s, mailbox: m, .. } => {
             format!("{name} {} {}", set(s), mailbox(m, form))
@@ -224,6 +237,39 @@ fn encode(command: &Command, form: u8) -> String {
         Command::Expunge { uids: Some(s) } => format!("{name} {}", set(s)),
         other => other.name().to_owned(),
     }
+}
+
+fn select_params(params: &SelectParams) -> String {
+    let mut words = Vec::new();
+    if params.condstore {
+        words.push("condstore".to_owned());
+    }
+    if let Some(known) = &params.qresync {
+        let mut text = format!("QRESYNC ({} {}", known.uid_validity, known.modseq);
+        if let Some(uids) = &known.known_uids {
+            write!(text, " {}", set(uids)).unwrap();
+        }
+        if let Some(sample) = &known.seq_match {
+            write!(text, " ({} {})", set(&sample.numbers), set(&sample.uids)).unwrap();
+        }
+        words.push(text + ")");
+    }
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) }
+}
+
+fn any_params() -> impl Strategy<Value = SelectParams> {
+    let known = || {
+        any_set().prop_filter("no star", |set| {
+            set.ranges().iter().all(|range| range.from != SeqNumber::Last && range.to != SeqNumber::Last)
+        })
+    };
+    let sample = (known(), known()).prop_map(|(numbers, uids)| SeqMatch { numbers, uids });
+    let qresync = (1..=u32::MAX, 0..=i64::MAX as u64, prop::option::of(known()), prop::option::of(sample))
+        .prop_map(|(uid_validity, modseq, known_uids, seq_match)| {
+            Box::new(QResync { uid_validity, modseq, known_uids, seq_match })
+        });
+    (any::<bool>(), prop::option::of(qresync))
+        .prop_map(|(condstore, qresync)| SelectParams { condstore, qresync })
 }
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -318,6 +364,12 @@ fn any_item() -> impl Strategy<Value = FetchItem> {
         FetchItem::Body,
         FetchItem::BodyStructure,
         FetchItem::Uid,
+        FetchItem::ModSeq,
+        FetchItem::EmailId,
+        FetchItem::ThreadId,
+        FetchItem::SaveDate,
+        FetchItem::Preview { lazy: false },
+        FetchItem::Preview { lazy: true },
     ];
     prop_oneof![prop::sample::select(plain), section]
 }
@@ -330,7 +382,11 @@ fn any_command() -> impl Strategy<Value = Command> {
         prop::sample::select(vec![Command::Noop, Command::Idle, Command::Expunge { uids: None }]),
         (any_text(), any_text())
             .prop_map(|(user, p)| Command::Login { user, password: Secret(p.into_bytes()) }),
-        (name(), any::<bool>()).prop_map(|(mailbox, read_only)| Command::Select { mailbox, read_only }),
+        (name(), any::<bool>(), any_params()).prop_map(|(mailbox, read_only, params)| Command::Select {
+            mailbox,
+            read_only,
+            params
+        }),
         name().prop_map(Command::Delete),
         (name(), name()).prop_map(|(from, to)| Command::Rename { from, to }),
         (name(), prop::sample::subsequence(StatusItem::ALL.to_vec(), 1..7))
@@ -348,10 +404,27 @@ fn any_command() -> impl Strategy<Value = Command> {
             any_key()
         )
             .prop_map(|(uid, algorithm, key)| Command::Thread { uid, algorithm, key }),
-        (any::<bool>(), any_set(), prop::collection::vec(any_item(), 1..5))
-            .prop_map(|(uid, set, items)| Command::Fetch { uid, set, items }),
-        (any::<bool>(), any_set(), mode, any::<bool>(), flags)
-            .prop_map(|(uid, set, mode, silent, flags)| Command::Store { uid, set, mode, silent, flags }),
+        (
+            any::<bool>(),
+            any_set(),
+            prop::collection::vec(any_item(), 1..5),
+            prop::option::of(0..=i64::MAX as u64),
+            any::<bool>()
+        )
+            .prop_map(|(uid, set, items, changed_since, vanished)| {
+                let modifiers =
+                    FetchModifiers { changed_since, vanished: vanished && uid && changed_since.is_some() };
+                Command::Fetch { uid, set, items, modifiers }
+            }),
+        (any::<bool>(), any_set(), mode, any::<bool>(), flags, prop::option::of(0..=i64::MAX as u64))
+            .prop_map(|(uid, set, mode, silent, flags, unchanged_since)| Command::Store {
+                uid,
+                set,
+                mode,
+                silent,
+                flags,
+                unchanged_since,
+            }),
         (any::<bool>(), any_set(), name()).prop_map(|(uid, set, mailbox)| Command::Copy {
             uid,
             set,

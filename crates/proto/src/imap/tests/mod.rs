@@ -5,6 +5,7 @@ mod encode;
 mod framing;
 mod hostile;
 mod responses;
+mod sync;
 
 use super::{Command, Decoder, Event, Limits, Reject, Tag};
 

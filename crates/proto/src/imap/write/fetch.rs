@@ -22,7 +22,7 @@ impl Writer {
         self.behind_item = false;
     }
 
-    fn item(&mut self, name: &str) {
+    pub(super) fn item(&mut self, name: &str) {
         if std::mem::replace(&mut self.behind_item, true) {
             self.byte(b' ');
         }

@@ -1,8 +1,8 @@
 //! Responses about mailboxes: LIST, STATUS, SEARCH, sizes and flags, namespaces, quotas.
 
 use super::Writer;
-use crate::imap::StatusItem;
 use crate::imap::utf7;
+use crate::imap::{ObjectKind, StatusItem};
 
 /// Which of the two list responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,14 @@ impl Writer {
         self.list(items, |w, (item, value)| {
             w.text(item.as_str());
             w.byte(b' ');
-            w.number(*value);
+            if *item == StatusItem::MailboxId {
+                // "MAILBOXID" SP "(" objectid ")" (RFC 8474 7)
+                w.byte(b'(');
+                w.object_id(ObjectKind::Mailbox, *value);
+                w.byte(b')');
+            } else {
+                w.number(*value);
+            }
         });
         self.crlf();
     }

@@ -8,6 +8,7 @@ mod mailbox;
 mod results;
 mod status;
 mod structure;
+mod sync;
 
 pub use mailbox::ListKind;
 pub use status::StatusLine;

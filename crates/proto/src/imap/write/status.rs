@@ -1,7 +1,7 @@
 //! Status responses with their codes, continuation requests, and what concerns the session.
 
 use super::Writer;
-use crate::imap::{Code, Status, Tag};
+use crate::imap::{Code, ObjectKind, Status, Tag};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -131,7 +131,8 @@ impl Writer {
 
     /// `"[" resp-text-code "]" SP`; nothing for a code that would be about no message.
     fn code(&mut self, code: &Code) {
-        if matches!(code, Code::AppendUid(_, uids) | Code::CopyUid(_, uids, _) if uids.is_empty()) {
+        let about_nothing = matches!(code, Code::AppendUid(_, uids) | Code::CopyUid(_, uids, _) | Code::Modified(uids) if uids.is_empty());
+        if about_nothing {
             return;
         }
         self.byte(b'[');
@@ -149,6 +150,17 @@ impl Writer {
             }
             Code::UidNext(n) | Code::UidValidity(n) | Code::Unseen(n) => self.code_number((*n).into()),
             Code::HighestModSeq(n) => self.code_number(*n),
+            // "MODIFIED" SP sequence-set (RFC 7162 7)
+            Code::Modified(numbers) => {
+                self.byte(b' ');
+                self.uid_set(numbers);
+            }
+            // "MAILBOXID" SP "(" objectid ")" (RFC 8474 7)
+            Code::MailboxId(number) => {
+                self.text(" (");
+                self.object_id(ObjectKind::Mailbox, *number);
+                self.byte(b')');
+            }
             // resp-code-apnd = "APPENDUID" SP nz-number SP append-uid (RFC 4315 4)
             Code::AppendUid(validity, uids) => {
                 self.code_number((*validity).into());
