@@ -207,6 +207,6 @@ impl Store {
         .bind(LAG_COUNT_MAX)
         .fetch_one(&self.pools.main)
         .await?;
-        Ok(SearchLag { contents: contents.unsigned_abs(), oldest: oldest.map(|at| at.to_jiff()) })
+        Ok(SearchLag { contents: contents.unsigned_abs(), oldest: oldest.map(jiff_sqlx::Timestamp::to_jiff) })
     }
 }

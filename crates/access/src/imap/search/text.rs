@@ -47,7 +47,7 @@ pub(crate) async fn by_envelope(
         {
             match test {
                 Test::Find(SearchPlace::Facts(line), needle) => {
-                    *verdict = Some(facts.line_has(*line, needle))
+                    *verdict = Some(facts.line_has(*line, needle));
                 }
                 Test::Find(SearchPlace::Text, needle) if facts.has(needle) => *verdict = Some(true),
                 _ => {}
