@@ -1,10 +1,10 @@
 //! IMAP commands: whatever comes and however it is cut, the same events come out, and nothing beyond the limits.
 //!
-//! The first octet chooses what the driver does with APPEND and after AUTHENTICATE; the rest is what the client sends.
+//! The first octet chooses what the driver does with APPEND and after AUTHENTICATE, and whether UTF-8 is enabled; the rest is what the client sends.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use proto::imap::{Command, Decoder, Event, Limits};
+use proto::imap::{AppendStart, Command, Decoder, Event, Limits};
 
 const LIMITS: Limits =
     Limits { command_bytes: 512, literal_bytes: 128, literals: 4, append_bytes: 1_024, swallow_bytes: 2_048 };
@@ -21,6 +21,9 @@ fuzz_target!(|data: &[u8]| {
 /// All events; the octets of one message in one event, however they came.
 fn run<'a>(choice: u8, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
     let mut decoder = Decoder::new(LIMITS);
+    if choice & 4 != 0 {
+        decoder.enable_utf8();
+    }
     let mut events: Vec<Event> = Vec::new();
     for piece in pieces {
         decoder.feed(piece);
@@ -28,8 +31,8 @@ fn run<'a>(choice: u8, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Event> {
             let event = decoder.next();
             match &event {
                 Event::NeedInput => break,
-                Event::Append(start) => {
-                    assert!(start.message.bytes <= LIMITS.append_bytes);
+                Event::Append(AppendStart { message, .. }) | Event::AppendNext(message) => {
+                    assert!(message.bytes <= LIMITS.append_bytes);
                     if choice & 1 == 0 { decoder.accept_append() } else { decoder.refuse_append() }
                 }
                 Event::Command(request) if choice & 2 == 0 => {

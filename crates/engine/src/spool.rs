@@ -1,10 +1,13 @@
 //! A message on its way in: in memory while small, in an unlinked file beyond, so that memory stays flat however
-//! many arrive at once. Dropping a spool leaves nothing behind, and neither does a crash.
+//! many arrive at once. Dropping a spool leaves nothing behind, and neither does a crash. Messages that come together
+//! share the memory and the file of one.
 
-use std::io::{Result, SeekFrom};
+use std::io::{ErrorKind, Result, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::sync::Mutex;
 
 /// Octets kept in memory per message: most mail is smaller, and 1,000 such connections are 64 MB.
 const MEMORY_BYTES_MAX: usize = 64 * 1024;
@@ -14,13 +17,30 @@ const MEMORY_BYTES_MAX: usize = 64 * 1024;
 pub struct Spool {
     directory: PathBuf,
     memory: Vec<u8>,
-    file: Option<File>,
+    /// Octets that `memory` may grow to.
+    allowance: usize,
+    /// The message's octets begin at `start`; whoever writes last is at its end.
+    file: Option<Arc<Mutex<File>>>,
+    start: u64,
     length: u64,
 }
 
 impl Spool {
     pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory, memory: Vec::new(), file: None, length: 0 }
+        Self { directory, memory: Vec::new(), allowance: MEMORY_BYTES_MAX, file: None, start: 0, length: 0 }
+    }
+
+    /// A place for the message that follows this one, which must not be written to any more.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self {
+            directory: self.directory.clone(),
+            memory: Vec::new(),
+            allowance: self.allowance.saturating_sub(self.memory.len()),
+            file: self.file.clone(),
+            start: self.start + if self.file.is_some() { self.length } else { 0 },
+            length: 0,
+        }
     }
 
     /// Octets so far.
@@ -38,32 +58,35 @@ impl Spool {
     /// When the disk is full or failing; the message must then be refused for now.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.length += bytes.len() as u64;
-        if let Some(file) = &mut self.file {
-            return file.write_all(bytes).await;
+        if let Some(file) = &self.file {
+            return file.lock().await.write_all(bytes).await;
         }
-        if self.memory.len() + bytes.len() <= MEMORY_BYTES_MAX {
+        if self.memory.len() + bytes.len() <= self.allowance {
             self.memory.extend_from_slice(bytes);
             return Ok(());
         }
         let directory = self.directory.clone();
         let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(directory)).await??;
-        let file = self.file.insert(File::from_std(file));
+        let mut file = File::from_std(file);
         file.write_all(&std::mem::take(&mut self.memory)).await?;
-        file.write_all(bytes).await
+        file.write_all(bytes).await?;
+        self.file = Some(Arc::new(Mutex::new(file)));
+        Ok(())
     }
 
     /// The whole message, behind `prefix`.
-    pub(crate) async fn into_bytes(mut self, mut prefix: Vec<u8>) -> Result<Vec<u8>> {
+    pub(crate) async fn into_bytes(self, mut prefix: Vec<u8>) -> Result<Vec<u8>> {
         prefix.reserve_exact(usize::try_from(self.length).unwrap_or(0));
-        match &mut self.file {
-            None => prefix.extend_from_slice(&self.memory),
-            Some(file) => {
-                file.flush().await?;
-                file.seek(SeekFrom::Start(0)).await?;
-                file.read_to_end(&mut prefix).await?;
-            }
-        }
-        Ok(prefix)
+        let Some(file) = &self.file else {
+            prefix.extend_from_slice(&self.memory);
+            return Ok(prefix);
+        };
+        let mut file = file.lock().await;
+        file.flush().await?;
+        file.seek(SeekFrom::Start(self.start)).await?;
+        let expected = prefix.len() as u64 + self.length;
+        (&mut *file).take(self.length).read_to_end(&mut prefix).await?;
+        if prefix.len() as u64 == expected { Ok(prefix) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 }
 
@@ -86,5 +109,29 @@ mod tests {
             assert_eq!(spool.into_bytes(b"Received: x\r\n".to_vec()).await.unwrap(), expected);
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn messages_that_come_together_share_memory_and_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spools: Vec<Spool> = Vec::new();
+        for (letter, length) in [(b'a', 40_000), (b'b', 20_000), (b'c', 30_000), (b'd', 1), (b'e', 100_000)] {
+            let mut spool =
+                spools.last().map_or_else(|| Spool::new(directory.path().to_owned()), Spool::next);
+            spool.write(&vec![letter; length - 1]).await.unwrap();
+            spool.write(&[letter]).await.unwrap();
+            spools.push(spool);
+        }
+        let held: usize = spools.iter().map(|spool| spool.memory.len()).sum();
+        assert!(held <= MEMORY_BYTES_MAX, "{held}");
+        let files = spools.iter().filter_map(|spool| spool.file.as_ref()).collect::<Vec<_>>();
+        assert!(files.windows(2).all(|two| Arc::ptr_eq(two[0], two[1])) && !files.is_empty());
+        let mut read = Vec::new();
+        for spool in spools {
+            let bytes = spool.into_bytes(Vec::new()).await.unwrap();
+            assert!(bytes.iter().all(|octet| *octet == bytes[0]));
+            read.push((bytes[0], bytes.len()));
+        }
+        assert_eq!(read, [(b'a', 40_000), (b'b', 20_000), (b'c', 30_000), (b'd', 1), (b'e', 100_000)]);
     }
 }

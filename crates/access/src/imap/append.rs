@@ -1,17 +1,21 @@
-//! APPEND (RFC 3501 6.3.11): the message goes from the socket to the spool piece by piece, bytes as given.
+//! APPEND (RFC 3501 6.3.11) of one message or several (MULTIAPPEND, RFC 3502), bytes as given: also NUL in a literal8
+//! (RFC 3516 4.4) and 8-bit headers, in `UTF8 (…)` (RFC 6855 4) or not (ADR 12).
+//!
+//! Invariants: messages go from the socket to the spool piece by piece; all of them are kept, durably before OK, or none;
+//! several take no more memory and room than one may.
 
 use super::flags;
-use super::limits::{APPEND_PATIENCE, APPEND_WITHIN};
+use super::limits::{APPEND_MESSAGES_MAX, APPEND_PATIENCE, APPEND_WITHIN};
 use super::names;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, State};
 use super::wire::SILENT;
-use engine::{AppendError, FlagMode, NewMessage, Principal, Spool};
+use engine::{AppendError, FlagEdit, FlagMode, NewMessage, Principal, Spool};
 use model::FolderName;
 use proto::imap::{AppendMessage, AppendStart, Code, Event, Reject};
 use tokio::time::Instant;
 
-/// How an APPEND ends: by us, or by the decoder for the form of what followed the message.
+/// How an APPEND ends: by us, or by the decoder for the form of what followed a message.
 #[derive(Debug)]
 pub(crate) enum Appended {
     Outcome(Outcome),
@@ -20,60 +24,109 @@ pub(crate) enum Appended {
 
 /// Whatever happens, the decoder has then been told what to do with the message.
 pub(crate) async fn append(door: &mut Door, state: &State, start: &AppendStart) -> Appended {
-    let message = match prepare(door, state, start).await {
+    let mut ready = match prepare(door, state, start).await {
         Ok(ready) => ready,
         Err(failure) => {
             door.wire.decoder().refuse_append();
             return Appended::Outcome(Err(failure));
         }
     };
-    door.wire.decoder().accept_append();
-    match receive(door).await {
-        Ok(Received::Message(spool)) => Appended::Outcome(finish(door, message, spool).await),
-        Ok(Received::Rejected(reject)) => Appended::Rejected(reject),
-        Err(failure) => Appended::Outcome(Err(failure)),
+    let mut message = start.message.clone();
+    loop {
+        let edit = match ready.admit(door, &message) {
+            Ok(edit) => edit,
+            Err(reply) => {
+                // RFC 3502 6.3.11: with one message none is appended.
+                door.wire.decoder().refuse_append();
+                return Appended::Outcome(Err(reply.into()));
+            }
+        };
+        door.wire.decoder().accept_append();
+        let (spool, then) = match receive(door, ready.spool()).await {
+            Ok(received) => received,
+            Err(failure) => return Appended::Outcome(Err(failure)),
+        };
+        ready.messages.push(NewMessage {
+            flags: edit.flags,
+            keywords: edit.keywords,
+            internal_date: message.internal_date,
+            message: spool,
+        });
+        match then {
+            Then::Next(next) => message = next,
+            Then::End => return Appended::Outcome(finish(door, ready).await),
+            Then::Rejected(reject) => return Appended::Rejected(reject),
+        }
     }
 }
 
-/// Where the message goes and with what, its bytes apart.
+/// Where the messages go, and those that are there.
 #[derive(Debug)]
 struct Ready {
     who: Principal,
     name: FolderName,
-    edit: engine::FlagEdit,
-    internal_date: Option<jiff::Timestamp>,
+    /// Octets that the mailbox has room for.
+    room: u64,
+    /// Announced so far.
+    bytes: u64,
+    first: Option<Spool>,
+    messages: Vec<NewMessage>,
 }
 
-/// Everything that can fail without the message fails before it is sent.
+/// Everything that can fail without the messages fails before they are sent.
 async fn prepare(door: &mut Door, state: &State, start: &AppendStart) -> Result<Ready, Failure> {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
-    let AppendMessage { flags: wanted, internal_date, bytes, .. } = &start.message;
     let name = names::folder_name(&start.mailbox)?;
     if door.engine.folder(&who, &name).await?.is_none() {
         return Err(names::try_create().into());
     }
-    if *bytes == 0 {
-        return Err(Reply::no("A message cannot be empty").code(Code::Cannot).into());
-    }
-    let edit = flags::edit(FlagMode::Replace, wanted)?;
     let quota = door.engine.quota(&who).await?;
-    if quota.used_bytes.saturating_add(*bytes) > quota.limit_bytes {
-        return Err(names::over_quota().into());
-    }
-    Ok(Ready { who, name, edit, internal_date: *internal_date })
+    let room = quota.limit_bytes.saturating_sub(quota.used_bytes);
+    let first = Some(door.engine.new_spool());
+    Ok(Ready { who, name, room, bytes: 0, first, messages: Vec::new() })
 }
 
-enum Received {
-    Message(Spool),
+impl Ready {
+    /// What the next message is to be marked with, if it may come.
+    fn admit(&mut self, door: &Door, message: &AppendMessage) -> Result<FlagEdit, Reply> {
+        if message.bytes == 0 {
+            // RFC 3502 6.3.11: so a client gives up in the middle.
+            return Err(Reply::no("A message cannot be empty").code(Code::Cannot));
+        }
+        let edit = flags::edit(FlagMode::Replace, &message.flags)?;
+        self.bytes = self.bytes.saturating_add(message.bytes);
+        if self.bytes > self.room {
+            return Err(names::over_quota());
+        }
+        if self.bytes > door.engine.message_bytes_max() {
+            return Err(Reply::no("These messages are too large to be appended at once").code(Code::TooBig));
+        }
+        if self.messages.len() >= APPEND_MESSAGES_MAX {
+            // RFC 5530 3
+            return Err(Reply::no("These messages are too many to be appended at once").code(Code::Limit));
+        }
+        Ok(edit)
+    }
+
+    /// Where the next message goes.
+    fn spool(&mut self) -> Option<Spool> {
+        self.first.take().or_else(|| self.messages.last().map(|before| before.message.next()))
+    }
+}
+
+/// What comes behind a message.
+enum Then {
+    Next(AppendMessage),
+    End,
     Rejected(Reject),
 }
 
-/// Reads the message to its end, even when it cannot be kept: what follows is the next command.
-async fn receive(door: &mut Door) -> Result<Received, Failure> {
-    let mut spool = door.engine.new_spool();
+/// Reads a message to its end, even when it cannot be kept: what follows is the next command.
+async fn receive(door: &mut Door, spool: Option<Spool>) -> Result<(Spool, Then), Failure> {
+    let mut spool = spool.unwrap_or_else(|| door.engine.new_spool());
     let mut kept = Ok(());
     let deadline = Instant::now() + APPEND_WITHIN;
-    loop {
+    let then = loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(SILENT.into());
@@ -84,22 +137,26 @@ async fn receive(door: &mut Door) -> Result<Received, Failure> {
                     kept = spool.write(&bytes).await;
                 }
             }
-            Event::AppendEnd => break,
-            Event::Rejected(reject) => return Ok(Received::Rejected(reject)),
+            Event::AppendEnd => break Then::End,
+            Event::AppendNext(next) => break Then::Next(next),
+            Event::Rejected(reject) => break Then::Rejected(reject),
             _ => return Err(Reply::bad("A message was expected").into()),
         }
-    }
+    };
     if let Err(error) = kept {
         tracing::error!(%error, "spool");
+        if matches!(then, Then::Next(_)) {
+            door.wire.decoder().refuse_append();
+        }
         return Err(engine::Error::Unavailable.into());
     }
-    Ok(Received::Message(spool))
+    Ok((spool, then))
 }
 
-async fn finish(door: &mut Door, ready: Ready, message: Spool) -> Outcome {
-    let Ready { who, name, edit, internal_date } = ready;
-    let new = NewMessage { flags: edit.flags, keywords: edit.keywords, internal_date, message };
-    match door.engine.append(&who, &name, vec![new]).await {
+async fn finish(door: &mut Door, ready: Ready) -> Outcome {
+    let engine = door.engine.clone();
+    let appending = engine.append(&ready.who, &ready.name, ready.messages);
+    match door.at_work(appending).await? {
         Ok(appended) => {
             // RFC 4315 3
             let uids = appended.uids.iter().map(|uid| uid.0).collect();

@@ -1,7 +1,7 @@
 //! CAPABILITY (RFC 3501 6.1.1), and the list wherever else it is told.
 //!
 //! Invariant: a stranger is told what one needs to log in; the rest is told behind the log-in, when a client may have
-//! said with ID what it is.
+//! said with ID what it is and [`mask`](super::mask) has looked.
 
 use super::reply::Reply;
 use super::session::{Door, State};
@@ -22,6 +22,9 @@ const KNOWN: &[&str] = &[
     "LIST-STATUS",
     "STATUS=SIZE",
     "INPROGRESS",
+    "MULTIAPPEND",
+    "UTF8=ACCEPT",
+    "COMPRESS=DEFLATE",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "ESEARCH",
@@ -49,7 +52,7 @@ pub(crate) fn capability(door: &mut Door, state: &State) -> Reply {
 pub(crate) fn capabilities(door: &Door, state: &State) -> Vec<String> {
     let mut names: Vec<String> = ALWAYS.iter().map(|name| (*name).to_owned()).collect();
     if !matches!(state, State::Fresh(_)) {
-        names.extend(KNOWN.iter().map(|name| (*name).to_owned()));
+        names.extend(KNOWN.iter().filter(|name| !door.mask.hides(name)).map(|name| (*name).to_owned()));
         // RFC 7889 2: the same for every mailbox.
         names.push(format!("APPENDLIMIT={}", door.engine.message_bytes_max()));
     } else if door.encrypted {

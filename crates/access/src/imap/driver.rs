@@ -5,11 +5,9 @@
 
 use super::append::{self, Appended};
 use super::capability::capabilities;
-use super::enable::Enabled;
 use super::limits::{
     BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, FAILED_LOGINS_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE,
 };
-use super::progress::Progress;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Fresh, State};
 use super::table::{self, After};
@@ -70,10 +68,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         Security::Implicit(config) => (Box::pin(wire.into_tls(config)).await, true, None),
     };
     let mut door = match wire {
-        Ok(wire) => {
-            let (enabled, progress) = (Enabled::default(), Progress::default());
-            Door { wire, engine, origin, encrypted, enabled, starttls, progress }
-        }
+        Ok(wire) => Door::new(wire, engine, origin, encrypted, starttls),
         Err(ended) => return no_tls(&ended),
     };
     let mut session = Session::new();
@@ -87,9 +82,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
                 let Door { wire, engine, origin, .. } = door;
                 match Box::pin(wire.into_tls(config)).await {
                     Ok(wire) => {
-                        let (enabled, progress) = (Enabled::default(), Progress::default());
-                        let (encrypted, starttls) = (true, None);
-                        door = Door { wire, engine, origin, encrypted, enabled, starttls, progress };
+                        door = Door::new(wire, engine, origin, true, None);
                     }
                     Err(ended) => return no_tls(&ended),
                 }
@@ -147,7 +140,13 @@ impl Session {
             match event {
                 Event::Command(Request { tag, command }) => {
                     let starttls = matches!(command, Command::Starttls);
+                    let compress = matches!(command, Command::Compress(_));
                     let ok = self.command(door, &tag, command).await?;
+                    if compress && ok {
+                        // RFC 4978 3: from behind the CRLF of the OK on.
+                        door.wire.flush().await?;
+                        door.wire.compress();
+                    }
                     // Taken by STARTTLS alone: another command before it must not use it up.
                     if starttls
                         && ok
@@ -207,7 +206,10 @@ impl Session {
 
     /// Takes a message; true for OK.
     async fn append(&mut self, door: &mut Door, start: &AppendStart) -> Result<bool, Ended> {
-        match Box::pin(append::append(door, &self.state, start)).await {
+        door.progress.begin(&start.tag);
+        let appended = Box::pin(append::append(door, &self.state, start)).await;
+        door.progress.end();
+        match appended {
             Appended::Outcome(outcome) => {
                 let after = table::admit("APPEND", &self.state);
                 self.finish(door, &start.tag, outcome, after.unwrap_or(After::Nothing)).await

@@ -1,6 +1,7 @@
 //! How much is waiting in the write buffer of a session, whatever is asked of it at once.
 
 use super::*;
+use crate::imap::deflate::Deflated;
 use crate::imap::limits::OUTPUT_BYTES_MAX;
 use std::io;
 use std::pin::Pin;
@@ -52,19 +53,8 @@ async fn heard_of(messages: &[String], commands: &str) -> (String, usize) {
     let (mut client, served) = tokio::io::duplex(64 << 10);
     let largest = Arc::new(AtomicUsize::new(0));
     let stream: Box<dyn Stream> = Box::new(Gauge(served, Arc::clone(&largest)));
-    let remote = IpAddr::from([127, 0, 0, 1]);
-    let origin = Origin { trace: province.engine.new_trace(), remote, protocol: Protocol::Imap };
-    let wire = Wire::new(stream, province.shutdown.clone());
     // As if TLS were around the pipe: the gauge is to see what the session writes.
-    let mut door = Door {
-        wire,
-        engine: province.engine.clone(),
-        origin,
-        encrypted: true,
-        enabled: Enabled::default(),
-        starttls: None,
-        progress: Progress::default(),
-    };
+    let mut door = door(&province, stream);
     let served = async {
         let ended = Session::new().run(&mut door).await.err();
         door.wire.flush().await.unwrap();
@@ -114,4 +104,48 @@ async fn an_item_said_twice_is_answered_once() {
     assert_eq!(heard.matches("ENVELOPE").count(), 1, "{heard}");
     assert_eq!(heard.matches("BODY[HEADER]").count(), 1, "{heard}");
     assert!(largest <= OUTPUT_BYTES_MAX, "{largest}");
+}
+
+/// RFC 4978 3, the example: from behind the OK on everything is compressed.
+#[tokio::test]
+async fn a_session_that_compresses() {
+    let province = Province::new().await;
+    let (mut client, served) = tokio::io::duplex(64 << 10);
+    let mut door = door(&province, Box::new(served));
+    let served = async {
+        let ended = Session::new().run(&mut door).await.err();
+        door.wire.flush().await.unwrap();
+        drop(door);
+        assert!(matches!(ended, Some(Ended::LoggedOut)), "{ended:?}");
+    };
+    let asked = async {
+        let login = format!("a LOGIN an@demo.gov.vn {PASSWORD}\r\nb COMPRESS LZ4\r\nc COMPRESS DEFLATE\r\n");
+        client.write_all(login.as_bytes()).await.unwrap();
+        let mut plain = String::new();
+        while !plain.ends_with("c OK DEFLATE active\r\n") {
+            plain.push(char::from(client.read_u8().await.unwrap()));
+        }
+        assert!(plain.contains("\r\nb BAD "), "{plain}");
+        let mut client = Deflated::new(Box::new(client));
+        let rest = format!(
+            "d COMPRESS DEFLATE\r\ne APPEND INBOX {{50001+}}\r\n{}\n\r\nf SELECT INBOX\r\ng FETCH 1 BODY[]\r\nz LOGOUT\r\n",
+            "x".repeat(50_000)
+        );
+        client.write_all(rest.as_bytes()).await.unwrap();
+        client.flush().await.unwrap();
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        heard
+    };
+    let ((), heard) = tokio::join!(served, asked);
+    assert!(heard.starts_with("d NO [COMPRESSIONACTIVE] "), "{heard}");
+    assert!(heard.contains(&"x".repeat(50_000)));
+    assert!(heard.ends_with("z OK LOGOUT completed\r\n"), "{}", &heard[heard.len() - 100..]);
+}
+
+/// With TLS around the pipe, as far as the session knows.
+fn door(province: &Province, stream: Box<dyn Stream>) -> Door {
+    let remote = IpAddr::from([127, 0, 0, 1]);
+    let origin = Origin { trace: province.engine.new_trace(), remote, protocol: Protocol::Imap };
+    Door::new(Wire::new(stream, province.shutdown.clone()), province.engine.clone(), origin, true, None)
 }

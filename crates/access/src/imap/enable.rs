@@ -11,6 +11,8 @@ pub(crate) struct Enabled {
     pub(crate) condstore: bool,
     /// VANISHED in place of EXPUNGE; never without `condstore`.
     pub(crate) qresync: bool,
+    /// UTF-8 in names and quoted strings (RFC 6855 3).
+    pub(crate) utf8: bool,
 }
 
 pub(crate) fn enable(door: &mut Door, state: &State, names: &[String]) -> Reply {
@@ -27,9 +29,17 @@ pub(crate) fn enable(door: &mut Door, state: &State, names: &[String]) -> Reply 
     if qresync {
         enabled.push("QRESYNC");
     }
+    let knows_modseq = !enabled.is_empty();
+    if wants("UTF8=ACCEPT") && !before.utf8 {
+        // RFC 6855 3
+        door.enabled.utf8 = true;
+        door.wire.decoder().enable_utf8();
+        door.wire.out.enable_utf8();
+        enabled.push("UTF8=ACCEPT");
+    }
     door.wire.out.enabled(enabled.iter().copied());
     door.enabled.qresync |= qresync;
-    if !enabled.is_empty() {
+    if knows_modseq {
         // RFC 7162 3.2.3: with QRESYNC comes CONDSTORE.
         condstore(door, state.selected());
     }

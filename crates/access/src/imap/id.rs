@@ -1,5 +1,6 @@
 //! ID (RFC 2971): who is there, for the log; who we are, for theirs.
 
+use super::mask::Mask;
 use super::reply::Reply;
 use super::session::Door;
 
@@ -7,6 +8,7 @@ use super::session::Door;
 const LOGGED_CHARS_MAX: usize = 300;
 
 pub(crate) fn id(door: &mut Door, fields: &[(String, Option<String>)]) -> Reply {
+    door.mask = Mask::of(fields);
     tracing::info!(client = %describe(fields), "client id");
     // RFC 2971 3.3; no version: RFC 2971 4 warns of telling attackers what to try.
     door.wire.out.id(&[("name", "Cong Thu")]);

@@ -97,6 +97,9 @@ pub(crate) const PREFETCH_EACH_BYTES: u64 = 512 << 10;
 /// Silence in the middle of an APPEND message: a mobile client that lost its network does not come back to it.
 pub(crate) const APPEND_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
+/// Messages of one APPEND (RFC 3502): each is a row and a lookup under the mailbox's lock, which is not to be held long.
+pub(crate) const APPEND_MESSAGES_MAX: usize = 100;
+
 /// All of an APPEND message, so that a trickle does not hold a place and a spool: 100 MB at 28 KB per second.
 pub(crate) const APPEND_WITHIN: Duration = Duration::from_secs(60 * 60);
 

@@ -5,6 +5,7 @@
 
 use super::attributes::{self, News};
 use super::enable::Enabled;
+use super::mask::Mask;
 use super::progress::Progress;
 use super::reply::{FOLDER_GONE, Failure};
 use super::tracker::{Delta, Expunges, Owed, Tracker};
@@ -27,6 +28,21 @@ pub(crate) struct Door {
     /// Set where STARTTLS is possible: the connection is plain and there is a certificate.
     pub(crate) starttls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) progress: Progress,
+    pub(crate) mask: Mask,
+}
+
+impl Door {
+    /// Before anything was said.
+    pub(crate) fn new(
+        wire: Wire,
+        engine: Engine,
+        origin: Origin,
+        encrypted: bool,
+        starttls: Option<Arc<rustls::ServerConfig>>,
+    ) -> Self {
+        let (enabled, progress, mask) = (Enabled::default(), Progress::default(), Mask::default());
+        Self { wire, engine, origin, encrypted, enabled, starttls, progress, mask }
+    }
 }
 
 /// RFC 3501 3: not authenticated, authenticated, selected. LOGOUT ends the connection at once.

@@ -7,8 +7,8 @@ use super::session::{Door, State};
 use super::tracker::Expunges;
 use super::wire::Ended;
 use super::{
-    authenticate, capability, close, copy, create, delete, enable, expunge, fetch, id, idle, list, login,
-    lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
+    authenticate, capability, close, copy, create, deflate, delete, enable, expunge, fetch, id, idle, list,
+    login, lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
 };
 use proto::imap::{Command, StatusItem};
 use std::pin::Pin;
@@ -37,7 +37,7 @@ const TELL: After = After::Sync(Expunges::Tell);
 const HOLD: After = After::Sync(Expunges::Hold);
 
 /// (name as in [`Command::name`], where, after)
-const TABLE: [(&str, Where, After); 44] = [
+const TABLE: [(&str, Where, After); 45] = [
     ("CAPABILITY", Where::Any, TELL),
     ("NOOP", Where::Any, TELL),
     ("LOGOUT", Where::Any, After::Nothing),
@@ -61,6 +61,8 @@ const TABLE: [(&str, Where, After); 44] = [
     ("STATUS", Where::Known, TELL),
     ("APPEND", Where::Known, TELL),
     ("IDLE", Where::Known, TELL),
+    // RFC 4978: what is told behind the OK would be compressed already.
+    ("COMPRESS", Where::Known, TELL),
     ("GETQUOTA", Where::Known, TELL),
     ("GETQUOTAROOT", Where::Known, TELL),
     ("SETQUOTA", Where::Known, TELL),
@@ -174,6 +176,7 @@ async fn known(door: &mut Door, state: &mut State, command: Command) -> Outcome 
         }
         Command::Lsub { reference, pattern } => lsub::lsub(door, who, &reference, &pattern).await,
         Command::Xlist { reference, pattern } => list::xlist(door, who, &reference, &pattern).await,
+        Command::Compress(mechanism) => deflate::compress(door, &mechanism),
         Command::Namespace => Ok(namespace::namespace(door)),
         Command::Status { mailbox, items } => {
             if items.contains(&StatusItem::HighestModSeq) {

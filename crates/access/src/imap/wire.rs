@@ -4,6 +4,7 @@
 //! bounded, because writers call [`Wire::relieve`] between pieces and [`Wire::event`] between commands; no peer holds
 //! what is written for it for longer than its limits, nor a stop; whatever was said is sent before we wait for input.
 
+use super::deflate::Deflated;
 use super::limits::{self, INPUT_BYTES, OUTPUT_BYTES, PIECE_BYTES};
 use proto::imap::{Decoder, Event, Limits, StatusLine, Writer};
 use std::future::poll_fn;
@@ -43,6 +44,9 @@ pub(crate) const SILENT: Ended = Ended::Bye("Autologout: you were silent too lon
 
 pub(crate) struct Wire {
     io: Box<dyn Stream>,
+    compressed: bool,
+    /// Something was written that a layer below may still hold.
+    unflushed: bool,
     decoder: Decoder,
     /// Replies not yet written.
     pub(crate) out: Writer,
@@ -59,11 +63,30 @@ impl std::fmt::Debug for Wire {
 
 impl Wire {
     pub(crate) fn new(io: Box<dyn Stream>, shutdown: CancellationToken) -> Self {
-        Self { io, decoder: Decoder::new(Limits::BEFORE_LOGIN), out: Writer::new(), shutdown, stops: None }
+        Self {
+            io,
+            compressed: false,
+            unflushed: false,
+            decoder: Decoder::new(Limits::BEFORE_LOGIN),
+            out: Writer::new(),
+            shutdown,
+            stops: None,
+        }
     }
 
     pub(crate) fn decoder(&mut self) -> &mut Decoder {
         &mut self.decoder
+    }
+
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// From here on both sides compress (RFC 4978 3); what was said before has been flushed.
+    pub(crate) fn compress(&mut self) {
+        let plain = std::mem::replace(&mut self.io, Box::new(tokio::io::empty()));
+        self.io = Box::new(Deflated::new(plain));
+        self.compressed = true;
     }
 
     /// The next event that is not about the wire itself, waiting at most until `deadline` for each read.
@@ -145,7 +168,7 @@ impl Wire {
 
     /// Writes everything.
     pub(crate) async fn flush(&mut self) -> Result<(), Ended> {
-        if self.out.is_empty() {
+        if self.out.is_empty() && !self.unflushed {
             return Ok(());
         }
         Box::pin(self.write_out(true)).await
@@ -159,6 +182,7 @@ impl Wire {
         }
         let patience =
             limits::WRITE_PATIENCE + Duration::from_secs(bytes.len() as u64 / limits::WRITE_RATE_MIN);
+        self.unflushed = !flush;
         let Self { io, shutdown, stops, .. } = self;
         let stopped = async {
             shutdown.cancelled().await;

@@ -83,6 +83,10 @@ pub enum Code {
     MailboxId(u64),
     /// RFC 7162 3.2.11: the mailbox was closed by a SELECT.
     Closed,
+    /// RFC 4978 3.
+    CompressionActive,
+    /// RFC 3516 4.3.
+    UnknownCte,
     /// RFC 9585 5: the command of this tag is `done` of `goal` steps far, as far as either is known.
     InProgress {
         tag: String,
@@ -134,6 +138,8 @@ impl Code {
             Self::Modified(_) => "MODIFIED",
             Self::MailboxId(_) => "MAILBOXID",
             Self::Closed => "CLOSED",
+            Self::CompressionActive => "COMPRESSIONACTIVE",
+            Self::UnknownCte => "UNKNOWN-CTE",
             Self::InProgress { .. } => "INPROGRESS",
         }
     }

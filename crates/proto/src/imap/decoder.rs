@@ -7,7 +7,7 @@
 use super::limits::Limits;
 use super::line::{ANNOUNCEMENT_BYTES_MAX, Announcement, line_end, strip_line_end};
 use super::parse::{self, AppendHeader};
-use super::{AppendStart, Code, Request, Status, Tag};
+use super::{AppendMessage, AppendStart, Code, Request, Status, Tag};
 
 /// Capacity an empty input buffer may keep: thousands of idle sessions each have one.
 const IDLE_CAPACITY_MAX: usize = 1 << 10;
@@ -22,9 +22,12 @@ pub enum Event {
     Command(Request),
     /// An APPEND up to its literal: [`Decoder::accept_append`] or [`Decoder::refuse_append`] comes next.
     Append(AppendStart),
+    /// A further message of an APPEND whose earlier ones are complete (RFC 3502), to be accepted or refused like the
+    /// first. A refusal ends the command.
+    AppendNext(AppendMessage),
     /// Octets of the accepted APPEND message, never empty.
     Literal(Vec<u8>),
-    /// The accepted APPEND is complete.
+    /// The accepted APPEND is complete with all its messages.
     AppendEnd,
     /// The line that [`Decoder::expect_line`] asked for, without its line end.
     Line(Vec<u8>),
@@ -91,13 +94,31 @@ pub struct Decoder {
     state: State,
     /// The tag of the APPEND under way.
     append_tag: Option<Tag>,
+    /// Its message is wrapped in `UTF8 (…)`: a parenthesis is to follow.
+    wrapped: bool,
+    /// The client has enabled UTF8=ACCEPT.
+    utf8: bool,
     owes_continue: bool,
 }
 
 impl Decoder {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, input: Vec::new(), done: 0, state: START, append_tag: None, owes_continue: false }
+        Self {
+            limits,
+            input: Vec::new(),
+            done: 0,
+            state: START,
+            append_tag: None,
+            wrapped: false,
+            utf8: false,
+            owes_continue: false,
+        }
+    }
+
+    /// From the next command on, strings and mailbox names are UTF-8 (RFC 6855 3).
+    pub fn enable_utf8(&mut self) {
+        self.utf8 = true;
     }
 
     /// From the next command on.
@@ -212,13 +233,13 @@ impl Decoder {
         }
         let (head, line) = (pending.get(..line_end).unwrap_or_default(), pending.get(from..line_end));
         let Some(literal) = Announcement::at_end(line.unwrap_or_default()) else {
-            let result = parse::request(strip_line_end(head));
+            let result = parse::request(strip_line_end(head), self.utf8);
             self.done += line_end;
             self.state = START;
             return Some(result.map_or_else(Event::Rejected, Event::Command));
         };
-        match parse::append_header(head, literal.bytes, literal.synchronising) {
-            AppendHeader::Message(start) => return Some(self.append(line_end, start)),
+        match parse::append_header(head, self.utf8, literal.bytes, literal.synchronising) {
+            AppendHeader::Message { start, wrapped } => return Some(self.append(line_end, start, wrapped)),
             AppendHeader::Invalid(reject) => return Some(self.refuse(line_end, literal, reject)),
             AppendHeader::Not => {}
         }
@@ -239,23 +260,39 @@ impl Decoder {
         literal.synchronising.then_some(Event::Continue)
     }
 
-    fn append(&mut self, line_end: usize, start: AppendStart) -> Event {
-        let literal = Announcement { bytes: start.message.bytes, synchronising: start.message.synchronising };
-        let tag = Some(start.tag.clone());
-        if self.limits.append_bytes == 0 {
-            let reject = Reject { tag, status: Status::Bad, code: None, text: "Log in first" };
-            return self.refuse(line_end, literal, reject);
+    fn append(&mut self, line_end: usize, start: AppendStart, wrapped: bool) -> Event {
+        match self.announced(line_end, &start.tag, &start.message, wrapped) {
+            Some(refused) => refused,
+            None => Event::Append(start),
         }
-        if literal.bytes > self.limits.append_bytes {
+    }
+
+    /// A message of an APPEND stands to be decided on, or it is too large to be.
+    fn announced(
+        &mut self,
+        line_end: usize,
+        tag: &Tag,
+        message: &AppendMessage,
+        wrapped: bool,
+    ) -> Option<Event> {
+        let literal = Announcement { bytes: message.bytes, synchronising: message.synchronising };
+        let refusal = if self.limits.append_bytes == 0 {
+            Some((Status::Bad, None, "Log in first"))
+        } else if literal.bytes > self.limits.append_bytes {
             // RFC 7889 4
-            let reject =
-                Reject { tag, status: Status::No, code: Some(Code::TooBig), text: "Message is too large" };
-            return self.refuse(line_end, literal, reject);
+            Some((Status::No, Some(Code::TooBig), "Message is too large"))
+        } else {
+            None
+        };
+        if let Some((status, code, text)) = refusal {
+            let reject = Reject { tag: Some(tag.clone()), status, code, text };
+            return Some(self.refuse(line_end, literal, reject));
         }
         self.done += line_end;
-        self.append_tag = tag;
+        self.append_tag = Some(tag.clone());
+        self.wrapped = wrapped;
         self.state = State::Verdict { bytes: literal.bytes, synchronising: literal.synchronising };
-        Event::Append(start)
+        None
     }
 
     /// Ends a command at a literal's announcement.
@@ -308,30 +345,45 @@ impl Decoder {
         Event::Literal(bytes)
     }
 
-    /// append = … literal CRLF; we do not offer MULTIAPPEND.
+    /// `append = "APPEND" SP mailbox 1*append-message` CRLF (RFC 3502 6.3.11): what follows a message is the end, or
+    /// another one.
     fn append_tail(&mut self, tag: Tag) -> Event {
         let pending = self.pending();
-        let Some(line_end) = line_end(pending, 0) else {
-            if pending.len() <= self.limits.command_bytes {
-                return Event::NeedInput;
-            }
+        let found = line_end(pending, 0);
+        if found.unwrap_or(pending.len()) > self.limits.command_bytes {
             self.state = State::Swallow { literal: 0, budget: self.limits.swallow_bytes };
-            return Event::Rejected(Reject {
-                tag: Some(tag),
-                status: Status::Bad,
-                code: None,
-                text: TOO_LONG,
-            });
+            let reject = Reject { tag: Some(tag), status: Status::Bad, code: None, text: TOO_LONG };
+            return Event::Rejected(reject);
+        }
+        let Some(line_end) = found else { return Event::NeedInput };
+        let mut line = pending.get(..line_end).unwrap_or_default();
+        let closed = line.strip_prefix(b")");
+        let well = closed.is_some() == self.wrapped;
+        line = closed.unwrap_or(line);
+        let announced = Announcement::at_end(line);
+        let next = match announced {
+            Some(literal) if well => {
+                Some(parse::append_next(line, &tag, literal.bytes, literal.synchronising))
+            }
+            _ => None,
         };
-        let line = pending.get(..line_end).unwrap_or_default();
-        let (empty, announced) = (strip_line_end(line).is_empty(), Announcement::at_end(line));
+        let empty = well && strip_line_end(line).is_empty();
+        let reject = match next {
+            Some(Ok((message, wrapped))) => {
+                return match self.announced(line_end, &tag, &message, wrapped) {
+                    Some(refused) => refused,
+                    None => Event::AppendNext(message),
+                };
+            }
+            Some(Err(reject)) => reject,
+            None => {
+                let text = "Only another message may follow the message";
+                Reject { tag: Some(tag), status: Status::Bad, code: None, text }
+            }
+        };
         self.done += line_end;
         self.state = announced.map_or(START, |l| self.after_refusal(l.bytes, l.synchronising));
-        if empty {
-            return Event::AppendEnd;
-        }
-        let text = "Nothing may follow the message";
-        Event::Rejected(Reject { tag: Some(tag), status: Status::Bad, code: None, text })
+        if empty { Event::AppendEnd } else { Event::Rejected(reject) }
     }
 
     fn line(&mut self, scan: usize) -> Event {

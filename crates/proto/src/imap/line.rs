@@ -1,6 +1,6 @@
 //! Line ends, and the announcement of a literal before one.
 
-/// A literal announcement, `{18446744073709551615+}` and CR, is shorter; so many octets of a discarded line
+/// A literal announcement, `~{18446744073709551615+}` and CR, is shorter; so many octets of a discarded line
 /// are kept to recognise one at its end.
 pub(super) const ANNOUNCEMENT_BYTES_MAX: usize = 64;
 
@@ -15,7 +15,7 @@ pub(super) fn strip_line_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// `literal = "{" number ["+"] "}" CRLF` at the end of a line (RFC 7888 8).
+/// `literal = "{" number ["+"] "}" CRLF` at the end of a line (RFC 7888 8), or a literal8, with `~` before (RFC 4466 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announcement {
     /// A number too large to count is as large as can be.

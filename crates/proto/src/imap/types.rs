@@ -91,6 +91,8 @@ pub enum Command {
         items: Vec<StatusItem>,
     },
     Idle,
+    /// RFC 4978: the mechanism in upper case.
+    Compress(String),
     GetQuota(String),
     GetQuotaRoot(Mailbox),
     /// Resource names in upper case with their limits (RFC 9208 4.1.3).
@@ -178,6 +180,7 @@ impl Command {
             Self::Namespace => "NAMESPACE",
             Self::Status { .. } => "STATUS",
             Self::Idle => "IDLE",
+            Self::Compress(_) => "COMPRESS",
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota { .. } => "SETQUOTA",
@@ -212,7 +215,8 @@ pub struct AppendStart {
     pub message: AppendMessage,
 }
 
-/// One message of an APPEND: its attributes and its announced size.
+/// One message of an APPEND: its attributes and its announced size. Whether it came as a literal8 (RFC 3516 4.4) or in
+/// `UTF8 (…)` (RFC 6855 4) makes no difference: every octet is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendMessage {
     pub flags: Vec<Flag>,

@@ -10,11 +10,17 @@ type Result<T> = std::result::Result<T, Fault>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
     rest: &'a [u8],
+    /// The client has enabled UTF8=ACCEPT (RFC 6855 3).
+    utf8: bool,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+    pub(super) fn new(bytes: &'a [u8], utf8: bool) -> Self {
+        Self { rest: bytes, utf8 }
+    }
+
+    pub(super) fn is_utf8(&self) -> bool {
+        self.utf8
     }
 
     pub(super) fn peek(&self) -> Option<u8> {

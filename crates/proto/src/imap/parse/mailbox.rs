@@ -12,7 +12,14 @@ const NOT_A_NAME: &str = "Mailbox name is neither modified UTF-7 nor UTF-8";
 
 /// `mailbox = "INBOX" / astring`
 pub(super) fn mailbox(c: &mut Cursor<'_>) -> Result<Mailbox> {
-    utf7::read(&c.astring()?).map(Mailbox).ok_or(Fault::bad(NOT_A_NAME))
+    let name = c.astring()?;
+    read_name(c, &name).map(Mailbox)
+}
+
+/// RFC 6855 3: a client that has enabled UTF-8 writes names in it; `&` is then an ordinary character.
+fn read_name(c: &Cursor<'_>, name: &[u8]) -> Result<String> {
+    let read = if c.is_utf8() { std::str::from_utf8(name).ok().map(str::to_owned) } else { utf7::read(name) };
+    read.ok_or(Fault::bad(NOT_A_NAME))
 }
 
 /// `SP mailbox`, as in select, examine, delete, rename, subscribe, unsubscribe, getquotaroot.
@@ -23,11 +30,13 @@ pub(super) fn argument(c: &mut Cursor<'_>) -> Result<Mailbox> {
 
 /// `list-mailbox = 1*list-char / string`
 pub(super) fn list_mailbox(c: &mut Cursor<'_>) -> Result<ListPattern> {
-    let pattern = match c.take_while(is_list_char) {
-        [] => utf7::read(&c.string()?),
-        chars => utf7::read(chars),
-    };
-    pattern.map(ListPattern).ok_or(Fault::bad(NOT_A_NAME))
+    match c.take_while(is_list_char) {
+        [] => {
+            let pattern = c.string()?;
+            read_name(c, &pattern).map(ListPattern)
+        }
+        chars => read_name(c, chars).map(ListPattern),
+    }
 }
 
 /// `create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]` (RFC 6154 6)

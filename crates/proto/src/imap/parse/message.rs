@@ -101,33 +101,57 @@ pub(super) fn copy(c: &mut Cursor<'_>) -> Result<(SequenceSet, Mailbox)> {
     Ok((set, mailbox(c)?))
 }
 
-/// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, behind the verb and up to the
-/// announcement of a literal of `bytes` octets. `None` when that literal is the mailbox.
+/// `append = "APPEND" SP mailbox 1*append-message` (RFC 3502 6.3.11), behind the verb and up to the announcement of a
+/// literal of `bytes` octets; and whether that is wrapped. `None` when that literal is the mailbox.
 pub(super) fn append(
     mut c: Cursor<'_>,
     bytes: u64,
     synchronising: bool,
-) -> Result<Option<(Mailbox, AppendMessage)>> {
+) -> Result<Option<(Mailbox, AppendMessage, bool)>> {
     c.sp()?;
     if c.at_announcement() {
         return Ok(None);
     }
-    let (mailbox, flags, internal_date) = append_arguments(&mut c)?;
-    c.sp()?;
-    if !c.at_announcement() {
-        return Err(Fault::bad("The message has to be a literal"));
-    }
-    Ok(Some((mailbox, AppendMessage { flags, internal_date, bytes, synchronising })))
+    let mailbox = mailbox(&mut c)?;
+    let (message, wrapped) = append_message(&mut c, bytes, synchronising)?;
+    Ok(Some((mailbox, message, wrapped)))
 }
+
+/// `append-message = [SP flag-list] [SP date-time] SP append-data` up to and with the announcement (RFC 3502 6.3.11)
+/// `append-data = literal / literal8 / "UTF8" SP "(" literal8 ")"` (RFC 4466 6, RFC 6855 4); true for the last.
+pub(super) fn append_message(
+    c: &mut Cursor<'_>,
+    bytes: u64,
+    synchronising: bool,
+) -> Result<(AppendMessage, bool)> {
+    let (flags, internal_date) = append_attributes(c)?;
+    c.sp()?;
+    let wrapped = matches!(c.peek(), Some(b'U' | b'u'));
+    if wrapped {
+        if c.word()? != "UTF8" {
+            return Err(Fault::bad(NO_MESSAGE));
+        }
+        c.sp()?;
+        c.expect(b'(', "List expected")?;
+    }
+    if !c.eat(b'~') && wrapped {
+        return Err(Fault::bad("A literal8 was expected"));
+    }
+    if !c.at_announcement() {
+        return Err(Fault::bad(NO_MESSAGE));
+    }
+    Ok((AppendMessage { flags, internal_date, bytes, synchronising }, wrapped))
+}
+
+const NO_MESSAGE: &str = "The message has to be a literal";
 
 /// Why a line that has no literal at its end is no APPEND.
 pub(super) fn append_without_message(mut c: Cursor<'_>) -> Fault {
-    let arguments = c.sp().and_then(|()| append_arguments(&mut c));
-    arguments.err().unwrap_or(Fault::bad("The message has to be a literal"))
+    let arguments = c.sp().and_then(|()| mailbox(&mut c)).and_then(|_| append_attributes(&mut c));
+    arguments.err().unwrap_or(Fault::bad(NO_MESSAGE))
 }
 
-fn append_arguments(c: &mut Cursor<'_>) -> Result<(Mailbox, Vec<Flag>, Option<Timestamp>)> {
-    let mailbox = mailbox(c)?;
+fn append_attributes(c: &mut Cursor<'_>) -> Result<(Vec<Flag>, Option<Timestamp>)> {
     let mut ahead = *c;
     let mut flags = Vec::new();
     if ahead.eat(b' ') && ahead.peek() == Some(b'(') {
@@ -140,7 +164,7 @@ fn append_arguments(c: &mut Cursor<'_>) -> Result<(Mailbox, Vec<Flag>, Option<Ti
         internal_date = Some(date_time(&mut ahead)?);
         *c = ahead;
     }
-    Ok((mailbox, flags, internal_date))
+    Ok((flags, internal_date))
 }
 
 /// `date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE`

@@ -13,7 +13,7 @@ mod session;
 mod sync;
 
 use super::decoder::Reject;
-use super::{AppendStart, Code, Command, Request, Status, Tag};
+use super::{AppendMessage, AppendStart, Code, Command, Request, Status, Tag};
 use cursor::Cursor;
 
 pub(super) use cursor::is_astring_char;
@@ -41,10 +41,10 @@ type Result<T> = std::result::Result<T, Fault>;
 /// `command = tag SP (command-any / command-auth / command-nonauth / command-select) CRLF`
 ///
 /// `text` is the command without its last line end.
-pub(super) fn request(text: &[u8]) -> std::result::Result<Request, Reject> {
+pub(super) fn request(text: &[u8], utf8: bool) -> std::result::Result<Request, Reject> {
     let reject =
         |fault: Fault| Reject { tag: tag_of(text), status: fault.status, code: fault.code, text: fault.text };
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, utf8);
     let tag = tag(&mut cursor).map_err(reject)?;
     let command = command(&mut cursor).map_err(reject)?;
     Ok(Request { tag, command })
@@ -52,23 +52,28 @@ pub(super) fn request(text: &[u8]) -> std::result::Result<Request, Reject> {
 
 /// What a command that ends in a literal's announcement so far is.
 pub(super) enum AppendHeader {
-    /// An APPEND whose message is this literal.
-    Message(AppendStart),
+    /// An APPEND whose first message is this literal; `wrapped` in `UTF8 (`, a parenthesis is to follow it.
+    Message {
+        start: AppendStart,
+        wrapped: bool,
+    },
     Invalid(Reject),
     /// Another command, or an APPEND whose mailbox name is this literal.
     Not,
 }
 
-/// `append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, up to and with the announcement.
-pub(super) fn append_header(text: &[u8], bytes: u64, synchronising: bool) -> AppendHeader {
-    let mut cursor = Cursor::new(text);
+/// `append = "APPEND" SP mailbox 1*append-message` (RFC 3502 6.3.11), up to and with the first announcement.
+pub(super) fn append_header(text: &[u8], utf8: bool, bytes: u64, synchronising: bool) -> AppendHeader {
+    let mut cursor = Cursor::new(text, utf8);
     let Ok(tag) = tag(&mut cursor) else { return AppendHeader::Not };
     let verb = cursor.sp().and_then(|()| cursor.atom());
     if !verb.is_ok_and(|verb| verb.eq_ignore_ascii_case("APPEND")) {
         return AppendHeader::Not;
     }
     match message::append(cursor, bytes, synchronising) {
-        Ok(Some((mailbox, message))) => AppendHeader::Message(AppendStart { tag, mailbox, message }),
+        Ok(Some((mailbox, message, wrapped))) => {
+            AppendHeader::Message { start: AppendStart { tag, mailbox, message }, wrapped }
+        }
         Ok(None) => AppendHeader::Not,
         Err(Fault { status, code, text }) => {
             AppendHeader::Invalid(Reject { tag: Some(tag), status, code, text })
@@ -76,9 +81,25 @@ pub(super) fn append_header(text: &[u8], bytes: u64, synchronising: bool) -> App
     }
 }
 
+/// A further message of the same APPEND: the line behind the one before it, with its announcement; and whether it is
+/// wrapped.
+pub(super) fn append_next(
+    text: &[u8],
+    tag: &Tag,
+    bytes: u64,
+    synchronising: bool,
+) -> std::result::Result<(AppendMessage, bool), Reject> {
+    message::append_message(&mut Cursor::new(text, false), bytes, synchronising).map_err(|fault| Reject {
+        tag: Some(tag.clone()),
+        status: fault.status,
+        code: fault.code,
+        text: fault.text,
+    })
+}
+
 /// The tag of a command of which the rest may be anything.
 pub(super) fn tag_of(text: &[u8]) -> Option<Tag> {
-    let mut cursor = Cursor::new(text);
+    let mut cursor = Cursor::new(text, false);
     let tag = tag(&mut cursor).ok()?;
     (cursor.is_at_end() || matches!(cursor.peek(), Some(b' ' | b'\r' | b'\n'))).then_some(tag)
 }
@@ -122,6 +143,10 @@ fn command(c: &mut Cursor<'_>) -> Result<Command> {
         "STATUS" => mailbox::status(c)?,
         "APPEND" => return Err(message::append_without_message(*c)),
         "IDLE" => Command::Idle,
+        "COMPRESS" => {
+            c.sp()?;
+            Command::Compress(c.word()?)
+        }
         "GETQUOTA" => mailbox::get_quota(c)?,
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox::argument(c)?),
         "SETQUOTA" => mailbox::set_quota(c)?,

@@ -19,6 +19,10 @@ pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     let mut ahead = *c;
     let mut ascii_only = false;
     if ahead.atom().is_ok_and(|word| word.eq_ignore_ascii_case("CHARSET")) {
+        // RFC 6855 3
+        if c.is_utf8() {
+            return Err(Fault::bad("With UTF-8 enabled no CHARSET is named"));
+        }
         ahead.sp()?;
         ascii_only = charset(&ahead.astring()?)?;
         ahead.sp()?;

@@ -10,6 +10,7 @@ fn tags(events: &[Event]) -> Vec<String> {
         Event::Command(request) => request.tag.to_string(),
         Event::Append(start) => format!("append {}", start.tag),
         Event::Literal(bytes) => format!("{} octets", bytes.len()),
+        Event::AppendNext(_) => "next".to_owned(),
         Event::AppendEnd => "end".to_owned(),
         Event::Line(line) => format!("line {}", String::from_utf8_lossy(line)),
         Event::Rejected(reject) => {
@@ -118,13 +119,40 @@ fn append_streams() {
     check(LIMITS, "a APPEND {1}\r\nx {3+}\r\nabc\r\nb NOOP\r\n", &["+", "append a", "3 octets", "end", "b"]);
     check(LIMITS, "a append x () {0+}\r\n\r\nb NOOP\r\n", &["append a", "end", "b"]);
     check(LIMITS, "a append x {0}\r\n\r\n", &["append a", "+", "end"]);
-    // MULTIAPPEND is not offered.
+}
+
+#[test]
+fn append_of_several_messages() {
     check(
         LIMITS,
         "a APPEND x {1+}\r\na {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n",
-        &["append a", "1 octets", "a BAD", "c"],
+        &["append a", "1 octets", "next", "8 octets", "end", "c"],
     );
-    check(LIMITS, "a APPEND x {1+}\r\na {8}\r\nc NOOP\r\n", &["append a", "1 octets", "a BAD", "c"]);
+    let got = check(
+        LIMITS,
+        "a APPEND x {1+}\r\na (\\Seen k) \"17-Jul-1996 02:44:25 -0700\" ~{2}\r\n\0b UTF8 (~{1+}\r\nc)\r\nb NOOP\r\n",
+        &["append a", "1 octets", "next", "+", "2 octets", "next", "1 octets", "end", "b"],
+    );
+    let Some(Event::AppendNext(second)) = got.get(2) else { panic!("{got:?}") };
+    assert_eq!((second.flags.len(), second.bytes, second.synchronising), (2, 2, true));
+    check(LIMITS, "a APPEND x utf8 (~{1}\r\na)\r\nb NOOP\r\n", &["append a", "+", "1 octets", "end", "b"]);
+    // What is wrong behind a message ends the command, with its literals.
+    for (tail, expected) in [
+        (" (a {8+}\r\nx NOOP\r\n\r\n", "a BAD"),
+        (" (a {8}\r\n", "a BAD"),
+        (" {1048577}\r\n", "a NO TOOBIG"),
+        (")\r\n", "a BAD"),
+        (" UTF8 ({1+}\r\nx)\r\n", "a BAD"),
+        (" x\r\n", "a BAD"),
+        ("{1}\r\n", "a BAD"),
+    ] {
+        check(
+            LIMITS,
+            format!("a APPEND x {{1+}}\r\na{tail}b NOOP\r\n"),
+            &["append a", "1 octets", expected, "b"],
+        );
+    }
+    check(LIMITS, "a APPEND x UTF8 (~{1+}\r\na\r\nb NOOP\r\n", &["append a", "1 octets", "a BAD", "b"]);
 }
 
 #[test]
@@ -137,7 +165,9 @@ fn append_refused_on_its_form() {
         "x (a {3}",
         "x  {3}",
         "(a) {3}",
-        "x ~{3}",
+        "x UTF8 {3}",
+        "x UTF9 (~{3}",
+        "x ~~{3}",
         "x{3}",
         "{1+}\r\nx y {3}",
     ] {

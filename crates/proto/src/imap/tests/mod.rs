@@ -38,7 +38,7 @@ pub(super) fn events(limits: Limits, input: &[u8], piece: usize) -> Vec<Event> {
                 }
             }
             event => {
-                if matches!(event, Event::Append(_)) {
+                if matches!(event, Event::Append(_) | Event::AppendNext(_)) {
                     decoder.accept_append();
                 }
                 let fatal = matches!(event, Event::Fatal(_));
