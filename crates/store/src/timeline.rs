@@ -81,8 +81,10 @@ impl Store {
             .bind(UID_VALIDITY_JUMP)
             .execute(&mut *tx.inner)
             .await?;
+        // The tombstones' floor, too: what clients and nodes were told after the moment that came back is not to be built on.
         sqlx::query(
-            "update folders f set uid_next = least(uid_next + $1, 4294967295), modseq = c.modseq, flags_modseq = c.modseq
+            "update folders f set uid_next = least(uid_next + $1, 4294967295), modseq = c.modseq,
+                    flags_modseq = c.modseq, tombstone_floor = c.modseq
                from counters c where c.account_id = f.account_id",
         )
         .bind(UID_JUMP)

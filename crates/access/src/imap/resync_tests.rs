@@ -25,7 +25,8 @@ fn uids_in_a_row_are_a_span() {
 
 #[test]
 fn what_is_missing_is_the_rest() {
-    let rows: [(&[u32], &[(u32, u32)], u32, &[(u32, u32)]); 8] = [
+    type Row = (&'static [u32], &'static [(u32, u32)], u32, &'static [(u32, u32)]);
+    let rows: [Row; 8] = [
         (&[], &[(1, 9)], 0, &[(1, 9)]),
         (&[1, 2, 3], &[(1, 3)], 0, &[]),
         (&[3, 6, 9], &[(1, 10)], 0, &[(1, 2), (4, 5), (7, 8), (10, 10)]),
