@@ -50,6 +50,7 @@ impl Engine {
         let before = self.0.incarnation.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
         if before.is_some_and(|before| before != now) {
             *self.0.words.write().await = crate::search::Vocabulary::default();
+            self.0.facts.clear();
             self.0.views.clear();
             self.0.statuses.clear();
             self.0.chunks.clear();

@@ -83,6 +83,7 @@ struct Inner {
     chunks: Arc<chunk_cache::ChunkCache>,
     hub: hub::Hub,
     words: tokio::sync::RwLock<search::Vocabulary>,
+    facts: search::FactsCache,
     pending: tokio::sync::Notify,
     /// The database that the views and chunks are of.
     incarnation: Mutex<Option<store::Incarnation>>,
@@ -104,6 +105,7 @@ impl Engine {
             chunks: Arc::new(chunk_cache::ChunkCache::default()),
             hub: hub::Hub::default(),
             words: tokio::sync::RwLock::default(),
+            facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),
             incarnation: Mutex::default(),
         }))

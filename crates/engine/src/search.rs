@@ -5,15 +5,18 @@
 //! is told as unknown, never as not found; nobody is told of messages outside the view they were given.
 
 mod analysis;
+mod facts;
 mod fill;
+mod lines;
 mod vocabulary;
 
+pub(crate) use facts::FactsCache;
 pub use store::SearchLag;
 pub(crate) use vocabulary::Vocabulary;
 
 use crate::{Engine, Error, FolderView, Principal};
 use jiff::Timestamp;
-use model::{ContentId, Uid};
+use model::{ContentId, FolderId, Uid};
 use proto::search::{ANALYSER, FactsLine, Haystack, Needle, Run, grams};
 use std::collections::{HashMap, HashSet};
 use store::{MARK_CODES, MARK_MANY, SearchKeys, SearchScope};
@@ -34,6 +37,8 @@ const WORDS_WANTED_MAX: usize = 20_000;
 const RUNS_MAX: usize = 3;
 /// Texts compared between two turns of other tasks; some megabytes of them are in memory.
 const TEXTS_BATCH: usize = 400;
+/// Facts read in one query, about a megabyte.
+const FACTS_BATCH: usize = 4_000;
 /// Hits in the whole installation, as a multiple of the messages that are searched, beyond which these are read instead.
 const STRANGERS: usize = 8;
 const STRANGERS_MIN: usize = 100_000;
@@ -54,6 +59,9 @@ pub enum SearchPlace {
 #[derive(Debug)]
 pub struct Search {
     engine: Engine,
+    folder: FolderId,
+    /// Messages in the folder.
+    messages: usize,
     /// Ascending, each once.
     known: Vec<i64>,
     unknown: HashSet<ContentId>,
@@ -77,7 +85,8 @@ impl Engine {
             self.0.store.search_unknown(&contents, ANALYSER).await?.into_iter().collect();
         contents.retain(|id| !unknown.contains(&ContentId(*id)));
         self.learn_words().await?;
-        Ok(Search { engine: self.clone(), known: contents, unknown })
+        let (folder, messages) = (view.folder().id, view.entries().len());
+        Ok(Search { engine: self.clone(), folder, messages, known: contents, unknown })
     }
 
     /// When the messages of `uids` were put into the folder (RFC 8514 SAVEDBEFORE and its kin).
@@ -148,11 +157,22 @@ impl Search {
         wanted: impl Fn(ContentId) -> bool,
     ) -> Result<HashSet<ContentId>, Error> {
         let among: Vec<i64> = self.known.iter().copied().filter(|id| wanted(ContentId(*id))).collect();
+        match place {
+            SearchPlace::Facts(line) => return self.by_facts(Some(*line), needle, &among).await,
+            // An empty needle asks whether the field is there, which the facts do not say.
+            SearchPlace::Field(name) if name == "message-id" && !needle.is_empty() => {
+                return self.by_facts(Some(FactsLine::MessageId), needle, &among).await;
+            }
+            SearchPlace::Field(_) | SearchPlace::Body | SearchPlace::Text => {}
+        }
         let Narrowed { certain, open } = match self.narrow(place, needle, &among).await? {
             Some(narrowed) => narrowed,
             None => Narrowed { certain: HashSet::new(), open: among },
         };
         let mut found: HashSet<ContentId> = certain.into_iter().map(ContentId).collect();
+        if matches!(place, SearchPlace::Text) {
+            found.extend(self.by_facts(None, needle, &open).await?);
+        }
         for batch in open.chunks(TEXTS_BATCH) {
             self.compare(place, needle, batch, &mut found).await?;
             tokio::task::yield_now().await;
@@ -233,6 +253,43 @@ impl Search {
         self.engine.0.words.read().await.matching(run, needle.is_plain(), WORDS_WANTED_MAX)
     }
 
+    /// Those of `among`, which is ascending, that have the needle in this line of their facts, or in any.
+    async fn by_facts(
+        &self,
+        line: Option<FactsLine>,
+        needle: &Needle,
+        among: &[i64],
+    ) -> Result<HashSet<ContentId>, Error> {
+        let cache = &self.engine.0.facts;
+        let folder = cache.of(self.folder);
+        let has = |facts: &str| match line {
+            Some(line) => Haystack::new(facts).line_has(line, needle),
+            None => Haystack::new(facts).has(needle),
+        };
+        let mut found = HashSet::new();
+        let mut missing: Vec<i64> = {
+            let facts = folder.read().await;
+            among.iter().copied().filter(|id| !facts.knows(*id)).collect()
+        };
+        if !missing.is_empty() {
+            // Whoever searches the same folder meanwhile waits, and finds it done.
+            let mut facts = folder.write().await;
+            facts.fit(self.messages);
+            missing = among.iter().copied().filter(|id| !facts.knows(*id)).collect();
+            for batch in missing.chunks(FACTS_BATCH) {
+                for (content, text) in self.engine.0.store.search_facts(batch).await? {
+                    if !facts.add(content, &text) && has(&text) {
+                        found.insert(ContentId(content));
+                    }
+                }
+            }
+            cache.grown(self.folder, facts.bytes());
+        }
+        let having = folder.read().await.having(line, needle).await;
+        found.extend(having.into_iter().filter(|id| among.binary_search(id).is_ok()).map(ContentId));
+        Ok(found)
+    }
+
     /// Adds those of a batch whose text has the needle.
     async fn compare(
         &self,
@@ -242,24 +299,18 @@ impl Search {
         found: &mut HashSet<ContentId>,
     ) -> Result<(), Error> {
         let store = &self.engine.0.store;
-        if matches!(place, SearchPlace::Facts(_) | SearchPlace::Text) {
-            for (content, facts) in store.search_facts(batch).await? {
-                let facts = Haystack::new(&facts);
-                let has = match place {
-                    SearchPlace::Facts(line) => facts.line_has(*line, needle),
-                    _ => facts.has(needle),
-                };
-                if has {
-                    found.insert(ContentId(content));
-                }
-            }
-        }
         let scope = match place {
             SearchPlace::Facts(_) => return Ok(()),
             SearchPlace::Field(_) => SearchScope::Header,
             SearchPlace::Body => SearchScope::Body,
             SearchPlace::Text => SearchScope::Both,
         };
+        if !needle.is_plain() && !matches!(place, SearchPlace::Field(_)) {
+            // As the text is kept: the octets need not come here.
+            let having = store.search_having(batch, scope, needle.text()).await?;
+            found.extend(having.into_iter().map(ContentId));
+            return Ok(());
+        }
         for text in store.search_texts(batch, scope).await? {
             let header = Haystack::new(text.header.as_deref().unwrap_or_default());
             let body = Haystack::new(text.body.as_deref().unwrap_or_default());

@@ -57,8 +57,8 @@ pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
 pub use resync::Gone;
 pub use search::{
-    MARK_CODES, MARK_MANY, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece, SearchScope,
-    SearchText,
+    MARK_CODES, MARK_MANY, SearchContent, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece,
+    SearchScope, SearchText,
 };
 pub use small::SMALL_BYTES_MAX;
 pub use snapshot::{EntryRow, FolderDelta};

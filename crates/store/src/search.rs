@@ -8,7 +8,7 @@ mod fill;
 
 #[cfg(test)]
 pub(crate) use fill::SEARCH_LOCK;
-pub use fill::{SearchFill, SearchMark, SearchPiece};
+pub use fill::{SearchContent, SearchFill, SearchMark, SearchPiece};
 
 use crate::folders::to_u32;
 use crate::{Error, Store};
@@ -76,21 +76,39 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn search_unknown(&self, contents: &[i64], analyser: i16) -> Result<Vec<ContentId>, Error> {
-        let rows: Vec<i64> = sqlx::query_scalar(
-            "select wanted.id
-               from unnest($1::bigint[]) as wanted (id)
-               left join search_contents s on s.content_id = wanted.id and s.analyser = $2
-              where wanted.id > (select case when analyser = $2 then indexed_up_to else 0 end from search_state)
-                and s.content_id is null
-              union
-             select content_id from search_contents where not complete and content_id = any ($1)",
+        let (Some(first), Some(last)) = (contents.iter().min(), contents.iter().max()) else {
+            return Ok(Vec::new());
+        };
+        // What could not be analysed is rare: all of it in between costs less than to ask for each.
+        let (up_to, incomplete): (i64, Vec<i64>) = sqlx::query_as(
+            "select case when analyser = $1 then indexed_up_to else 0 end,
+                    array(select content_id from search_contents
+                           where not complete and content_id between $2 and $3)
+               from search_state",
         )
-        .persistent(false)
-        .bind(contents)
         .bind(analyser)
-        .fetch_all(&self.pools.main)
+        .bind(first)
+        .bind(last)
+        .fetch_one(&self.pools.main)
         .await?;
-        Ok(rows.into_iter().map(ContentId).collect())
+        let newer: Vec<i64> = contents.iter().copied().filter(|id| *id > up_to).collect();
+        let mut unknown: Vec<i64> = if newer.is_empty() {
+            Vec::new()
+        } else {
+            sqlx::query_scalar(
+                "select wanted.id
+                   from unnest($1::bigint[]) as wanted (id)
+                   left join search_contents s on s.content_id = wanted.id and s.analyser = $2
+                  where s.content_id is null",
+            )
+            .persistent(false)
+            .bind(newer)
+            .bind(analyser)
+            .fetch_all(&self.pools.main)
+            .await?
+        };
+        unknown.extend(incomplete);
+        Ok(unknown.into_iter().map(ContentId).collect())
     }
 
     /// Words with numbers above `last`, ascending; call again until there are none.
@@ -153,6 +171,29 @@ impl Store {
         .await?;
         let text = |(content_id, header, body)| SearchText { content_id, header, body };
         Ok(rows.into_iter().map(text).collect())
+    }
+
+    /// Those of `contents` whose text has `part`, compared octet for octet; in no order, some more than once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn search_having(
+        &self,
+        contents: &[i64],
+        scope: SearchScope,
+        part: &str,
+    ) -> Result<Vec<i64>, Error> {
+        Ok(sqlx::query_scalar(
+            "select content_id from search_texts
+              where content_id = any ($1)
+                and ($2 and position($4 in header) > 0 or $3 and position($4 in body) > 0)",
+        )
+        .bind(contents)
+        .bind(scope != SearchScope::Body)
+        .bind(scope != SearchScope::Header)
+        .bind(part)
+        .fetch_all(&self.pools.main)
+        .await?)
     }
 
     /// The facts of contents, in no order.

@@ -21,7 +21,7 @@ const GRAMS_MAX: usize = 1_000;
 /// What is searched of a message.
 #[derive(Debug)]
 pub(super) struct Texts {
-    pub(super) facts: String,
+    facts: String,
     header: String,
     body: String,
 }
@@ -87,6 +87,12 @@ impl Texts {
             self.body.push('\n');
         }
         self.body.push_str(text);
+    }
+
+    /// The lines of [`search::FactsLine`]: those of the envelope, then the message ids as the header has them.
+    pub(super) fn all_facts(&self) -> String {
+        let ids = self.header.split('\n').filter_map(|line| line.strip_prefix("message-id: "));
+        format!("{}\n{}", self.facts, ids.collect::<Vec<_>>().join("\t"))
     }
 
     /// At least one. The header is in the first.

@@ -12,7 +12,7 @@ use proto::mime::{Envelope, Structure};
 use proto::search::ANALYSER;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
-use store::{Content, ContentColumns, SearchMark};
+use store::{Content, ContentColumns, SearchContent, SearchMark};
 use tokio_util::sync::CancellationToken;
 
 /// Contents that are written in one transaction.
@@ -74,7 +74,7 @@ impl Engine {
         Ok(self.0.store.search_rebuild(self.now()).await?)
     }
 
-    /// Helps to fill the index until nothing waits or `stop`; `tell` hears after each batch how many still wait.
+    /// Helps to fill the index until nothing waits or `stop`; `tell` hears after each batch how many about still wait.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,14 +84,16 @@ impl Engine {
         mut tell: impl FnMut(u64),
     ) -> Result<(), Error> {
         let mut filling = self.begin_filling();
-        while !stop.is_cancelled() {
-            let done = self.fill_search_index(&mut filling).await?;
-            let waiting = self.search_lag().await?.contents;
-            tell(waiting);
-            if waiting == 0 {
-                break;
+        // Counting looks at everything that waits, so in between it is reckoned.
+        let mut waiting = self.search_lag().await?.contents;
+        while waiting > 0 && !stop.is_cancelled() {
+            let done = self.fill_search_index(&mut filling).await? as u64;
+            waiting = waiting.saturating_sub(done);
+            if done == 0 || waiting == 0 {
+                waiting = self.search_lag().await?.contents;
             }
-            if done == 0 {
+            tell(waiting);
+            if done == 0 && waiting > 0 {
                 // Another node is at it.
                 tokio::time::sleep(LOOK_EVERY).await;
             }
@@ -145,7 +147,7 @@ impl Engine {
             tracing::warn!(content = %row.content_id, "a message is not in the search index: it is read when searched");
             return Ok(nothing(String::new()));
         };
-        let facts = texts.facts.clone();
+        let facts = texts.all_facts();
         let pieces = tokio::task::spawn_blocking(move || texts.pieces()).await.unwrap_or_default();
         Ok(Analysed { content: row.content_id, facts, pieces })
     }
@@ -159,10 +161,12 @@ impl Engine {
         let now = self.now();
         let mut tx = self.0.store.begin().await?;
         let numbers = tx.number_words(&words, |known| new_words(&ready, known, room)).await?;
-        for one in ready {
-            let pieces: Vec<_> = one.pieces.into_iter().map(|piece| piece.numbered(&numbers)).collect();
-            tx.put_search(one.content, (&one.facts, &pieces), (ANALYSER, now)).await?;
-        }
+        let numbered = ready.into_iter().map(|one| SearchContent {
+            content: one.content,
+            facts: one.facts,
+            pieces: one.pieces.into_iter().map(|piece| piece.numbered(&numbers)).collect(),
+        });
+        tx.put_search(&numbered.collect::<Vec<_>>(), (ANALYSER, now)).await?;
         tx.commit().await?;
         Ok(())
     }

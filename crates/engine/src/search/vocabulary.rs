@@ -3,6 +3,7 @@
 //! One text with a line per word, as it is and folded, so that a look through a million words is one pass over some
 //! megabytes. It only grows, as the table does.
 
+use super::lines::Lines;
 use proto::search::{Run, fold};
 
 /// Words that are known by number at most; further ones are described by their groups of letters. A million are about
@@ -14,14 +15,6 @@ pub(crate) struct Vocabulary {
     ids: Vec<i32>,
     exact: Lines,
     folded: Lines,
-}
-
-/// Words behind one another, a line end before, between and behind them.
-#[derive(Debug, Default)]
-struct Lines {
-    text: String,
-    /// Where each word begins.
-    starts: Vec<usize>,
 }
 
 impl Vocabulary {
@@ -58,31 +51,13 @@ impl Vocabulary {
             pattern.push('\n');
         }
         let mut found = Vec::new();
-        let mut at = 0;
-        while let Some(offset) = lines.text.get(at..).and_then(|rest| rest.find(&pattern)) {
-            let word_at = at + offset + usize::from(run.begins_word);
-            let behind = lines.starts.partition_point(|start| *start <= word_at);
-            if let Some(id) = behind.checked_sub(1).and_then(|index| self.ids.get(index)) {
-                if found.len() >= most {
-                    return None;
-                }
-                found.push(*id);
+        for id in lines.having(&pattern).filter_map(|number| self.ids.get(number)) {
+            if found.len() >= most {
+                return None;
             }
-            // To the line end before the next word.
-            at = lines.starts.get(behind).map_or(lines.text.len(), |next| next - 1);
+            found.push(*id);
         }
         Some(found)
-    }
-}
-
-impl Lines {
-    fn push(&mut self, word: &str) {
-        if self.text.is_empty() {
-            self.text.push('\n');
-        }
-        self.starts.push(self.text.len());
-        self.text.push_str(word);
-        self.text.push('\n');
     }
 }
 

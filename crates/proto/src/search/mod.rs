@@ -24,7 +24,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::decompose_canonical;
 
 /// Raised when the same message would give another text or other tokens: the index is then made anew.
-pub const ANALYSER: i16 = 1;
+pub const ANALYSER: i16 = 2;
 
 /// A text as it is compared: NFC, lower case, runs of white space as one space, no other controls.
 pub fn normalise(text: &str) -> String {

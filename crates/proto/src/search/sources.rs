@@ -3,7 +3,7 @@
 use super::normalise;
 use crate::mime::{self, Envelope, MailAddress, Part, Structure};
 
-/// Lines of [`facts_text`].
+/// Lines of [`facts_text`], and one that an index adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FactsLine {
     Subject,
@@ -11,6 +11,8 @@ pub enum FactsLine {
     To,
     Cc,
     Bcc,
+    /// Not of the envelope: the values of these fields as [`header_text`] has them.
+    MessageId,
 }
 
 impl FactsLine {

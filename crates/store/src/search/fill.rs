@@ -8,7 +8,8 @@ use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::ContentId;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 /// Advisory lock of whoever gives words their numbers.
 pub(crate) const SEARCH_LOCK: i64 = 0x636f_6e67_7468_7504;
@@ -36,6 +37,15 @@ pub struct SearchPiece {
     pub body: String,
     pub header_keys: Vec<i32>,
     pub body_keys: Vec<i32>,
+}
+
+/// A content as the index keeps it.
+#[derive(Clone, Debug)]
+pub struct SearchContent {
+    pub content: ContentId,
+    pub facts: String,
+    /// None mean that it could not be analysed.
+    pub pieces: Vec<SearchPiece>,
 }
 
 type StateRow = (i64, i16, jiff_sqlx::Timestamp);
@@ -195,49 +205,93 @@ impl Tx {
         Ok(known)
     }
 
-    /// Puts a content into the index, or again; no pieces mean that it could not be analysed. A content that was swept
-    /// is passed over.
+    /// Puts contents into the index, or again. Those that were swept are passed over.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn put_search(
         &mut self,
-        content: ContentId,
-        (facts, pieces): (&str, &[SearchPiece]),
+        contents: &[SearchContent],
         (analyser, now): (i16, Timestamp),
     ) -> Result<(), Error> {
-        sqlx::query("delete from search_contents where content_id = $1")
-            .bind(content.0)
+        let ids: Vec<i64> = contents.iter().map(|one| one.content.0).collect();
+        let complete: Vec<bool> = contents.iter().map(|one| !one.pieces.is_empty()).collect();
+        let facts: Vec<&str> = contents.iter().map(|one| one.facts.as_str()).collect();
+        sqlx::query("delete from search_contents where content_id = any ($1)")
+            .bind(&ids)
             .execute(&mut *self.inner)
             .await?;
-        let there = sqlx::query(
-            "insert into search_contents (content_id, complete, analyser, indexed_at, facts)
-             select content_id, $2, $3, $4, $5 from contents where content_id = $1 for key share",
+        let there: Vec<i64> = sqlx::query_scalar(
+            "with there as materialized (
+                 select content_id from contents where content_id = any ($1) order by content_id for key share)
+             insert into search_contents (content_id, complete, analyser, indexed_at, facts)
+             select content_id, one.complete, $4, $5, one.facts
+               from there join unnest($1::bigint[], $2::bool[], $3::text[]) as one (id, complete, facts)
+                 on one.id = content_id
+             returning content_id",
         )
-        .bind(content.0)
-        .bind(!pieces.is_empty())
+        .bind(&ids)
+        .bind(&complete)
+        .bind(&facts)
         .bind(analyser)
         .bind(now.to_sqlx())
-        .bind(facts)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let there: HashSet<i64> = there.into_iter().collect();
+        let mut rows = PieceRows::default();
+        for one in contents.iter().filter(|one| there.contains(&one.content.0)) {
+            (0_i32..).zip(&one.pieces).for_each(|(number, piece)| rows.add(one.content.0, number, piece));
+        }
+        sqlx::query(
+            "insert into search_texts (content_id, piece, header, body, header_keys, body_keys)
+             select id, piece, header, body, header_keys::integer[], body_keys::integer[]
+               from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[])
+                    as one (id, piece, header, body, header_keys, body_keys)",
+        )
+        .bind(rows.ids)
+        .bind(rows.numbers)
+        .bind(rows.headers)
+        .bind(rows.bodies)
+        .bind(rows.header_keys)
+        .bind(rows.body_keys)
         .execute(&mut *self.inner)
         .await?;
-        if there.rows_affected() == 0 {
-            return Ok(());
-        }
-        for (number, piece) in (0_i32..).zip(pieces) {
-            sqlx::query(
-                "insert into search_texts (content_id, piece, header, body, header_keys, body_keys)
-                 values ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(content.0)
-            .bind(number)
-            .bind(&piece.header)
-            .bind(&piece.body)
-            .bind(&piece.header_keys)
-            .bind(&piece.body_keys)
-            .execute(&mut *self.inner)
-            .await?;
-        }
         Ok(())
     }
+}
+
+/// Columns of pieces. Keys are arrays of arrays of different lengths, which Postgres does not have: each is its text.
+#[derive(Default)]
+struct PieceRows<'a> {
+    ids: Vec<i64>,
+    numbers: Vec<i32>,
+    headers: Vec<&'a str>,
+    bodies: Vec<&'a str>,
+    header_keys: Vec<String>,
+    body_keys: Vec<String>,
+}
+
+impl<'a> PieceRows<'a> {
+    fn add(&mut self, id: i64, number: i32, piece: &'a SearchPiece) {
+        self.ids.push(id);
+        self.numbers.push(number);
+        self.headers.push(&piece.header);
+        self.bodies.push(&piece.body);
+        self.header_keys.push(array(&piece.header_keys));
+        self.body_keys.push(array(&piece.body_keys));
+    }
+}
+
+fn array(keys: &[i32]) -> String {
+    let mut text = String::with_capacity(keys.len() * 8 + 2);
+    text.push('{');
+    for (index, key) in keys.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        // To a string it cannot fail.
+        let _ = write!(text, "{key}");
+    }
+    text.push('}');
+    text
 }
