@@ -332,21 +332,7 @@ impl Account {
         }
         let kept = events.iter().filter(|event| event.to == NEVER && event.from > audited);
         let kept = kept.filter(|event| event.act != Act::Sweep).cloned().collect();
-        let seen = match now {
-            Now::Flags(flags) => Some(flags),
-            Now::Gone => Some(GONE),
-            Now::Unknown => None,
-        };
-        if let Some(seen) = seen {
-            events.push(Event {
-                from: span.0,
-                to: span.1,
-                sure: true,
-                act: Act::Sight(seen),
-                op: 0,
-                connection: 0,
-            });
-        }
+        events.extend(sighting(now, span));
         let result = if initial.is_empty() {
             Ok(())
         } else {
@@ -416,6 +402,16 @@ impl Account {
         }
         Ok(())
     }
+}
+
+/// What an audit saw of a message, as an event.
+fn sighting(now: Now, span: (Tick, Tick)) -> Option<Event> {
+    let seen = match now {
+        Now::Flags(flags) => flags,
+        Now::Gone => GONE,
+        Now::Unknown => return None,
+    };
+    Some(Event { from: span.0, to: span.1, sure: true, act: Act::Sight(seen), op: 0, connection: 0 })
 }
 
 /// Without \Deleted an EXPUNGE does nothing, and need not be followed.
