@@ -15,10 +15,9 @@ pub use store::SearchLag;
 pub(crate) use vocabulary::Vocabulary;
 
 use crate::{Engine, Error, FolderView, Principal};
-use jiff::Timestamp;
 use model::{ContentId, FolderId, Uid};
 use proto::search::{ANALYSER, FactsLine, Haystack, Needle, Run, grams};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use store::{MARK_CODES, MARK_MANY, SearchKeys, SearchScope};
 
 /// Octets of one part's text that are searched. Attachments are no text; a text part beyond this is searched up to here.
@@ -39,6 +38,8 @@ const RUNS_MAX: usize = 3;
 const TEXTS_BATCH: usize = 400;
 /// Facts read in one query, about a megabyte.
 const FACTS_BATCH: usize = 4_000;
+/// Entries of a view looked at between two turns of other tasks.
+const ENTRIES_BATCH: usize = 16_000;
 /// Hits in the whole installation, as a multiple of the messages that are searched, beyond which these are read instead.
 const STRANGERS: usize = 8;
 const STRANGERS_MIN: usize = 100_000;
@@ -89,20 +90,70 @@ impl Engine {
         Ok(Search { engine: self.clone(), folder, messages, known: contents, unknown })
     }
 
-    /// When the messages of `uids` were put into the folder (RFC 8514 SAVEDBEFORE and its kin).
+    /// Messages of a folder among which are all that have the needle, ascending; `None` where the index does not narrow.
+    /// So that a search for what is rare looks at nothing else.
     ///
     /// # Errors
     /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
-    pub async fn saved_at(
+    pub async fn search_candidates(
         &self,
         who: &Principal,
         view: &FolderView,
-        uids: &[Uid],
-    ) -> Result<HashMap<Uid, Timestamp>, Error> {
+        (place, needle): (&SearchPlace, &Needle),
+    ) -> Result<Option<Vec<Uid>>, Error> {
         if view.owner() != who.account() {
             return Err(Error::NotFound);
         }
-        Ok(self.0.store.saved_at(who.account(), view.folder().id, uids).await?.into_iter().collect())
+        if view.entries().len() <= DIRECT || !Search::answers(needle) {
+            return Ok(None);
+        }
+        let Some(scope) = scope_of_text(place) else { return Ok(None) };
+        let (up_to, incomplete) = self.0.store.search_bounds((0, i64::MAX), ANALYSER).await?;
+        let newer: Vec<i64> =
+            view.entries().iter().map(|entry| entry.content.0).filter(|id| *id > up_to).collect();
+        let unknown = self.0.store.search_unknown(&newer, ANALYSER).await?;
+        self.learn_words().await?;
+        let Some(mut contents) = self.having_all(scope, needle, limit(view.entries().len())).await? else {
+            return Ok(None);
+        };
+        contents.extend(incomplete);
+        contents.extend(unknown.iter().map(|content| content.0));
+        let mut found = Vec::new();
+        for some in view.entries().chunks(ENTRIES_BATCH) {
+            let may = some.iter().filter(|entry| contents.contains(&entry.content.0));
+            found.extend(may.map(|entry| entry.uid));
+            tokio::task::yield_now().await;
+        }
+        Ok(Some(found))
+    }
+
+    /// Contents of the whole installation with a text that has all runs of the needle, codes as far as their groups tell;
+    /// `None` if there are too many, or none of the runs narrows.
+    async fn having_all(
+        &self,
+        scope: SearchScope,
+        needle: &Needle,
+        limit: usize,
+    ) -> Result<Option<HashSet<i64>>, Error> {
+        let store = &self.0.store;
+        let mut runs: Vec<Run<'_>> = needle.runs().collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.text.len()));
+        let mut pieces: Option<HashSet<(i64, i32)>> = None;
+        for run in runs.iter().take(RUNS_MAX) {
+            let words = self.0.words.read().await.matching(run, needle.is_plain(), WORDS_WANTED_MAX);
+            let Some(words) = words else { continue };
+            let mut having = store.search_pieces(&with_words(scope, words), limit).await?;
+            let of_codes = store.search_pieces(&with_codes(scope, run), limit).await?;
+            if having.len() >= limit || of_codes.len() >= limit {
+                continue;
+            }
+            having.extend(of_codes);
+            pieces = Some(match pieces {
+                Some(before) => having.into_iter().filter(|piece| before.contains(piece)).collect(),
+                None => having.into_iter().collect(),
+            });
+        }
+        Ok(pieces.map(|pieces| pieces.into_iter().map(|(content, _)| content).collect()))
     }
 
     /// How far the search index is behind.
@@ -190,36 +241,12 @@ impl Search {
         if among.len() <= DIRECT {
             return Ok(None);
         }
-        let scope = match place {
-            SearchPlace::Facts(_) | SearchPlace::Field(_) => SearchScope::Header,
-            SearchPlace::Body => SearchScope::Body,
-            SearchPlace::Text => SearchScope::Both,
-        };
-        let limit = among.len().saturating_mul(STRANGERS).max(STRANGERS_MIN);
+        let scope = scope_of_text(place).unwrap_or(SearchScope::Header);
+        let limit = limit(among.len());
         if needle.is_within_word() && matches!(place, SearchPlace::Body | SearchPlace::Text) {
             return self.narrow_word(scope, needle, among, limit).await;
         }
-        let mut runs: Vec<Run<'_>> = needle.runs().collect();
-        runs.sort_by_key(|run| std::cmp::Reverse(run.text.len()));
-        let mut pieces: Option<HashSet<(i64, i32)>> = None;
-        for run in runs.iter().take(RUNS_MAX) {
-            let Some(words) = self.words(run, needle).await else { continue };
-            let (mut of_words, of_codes) = (
-                self.engine.0.store.search_pieces(&with_words(scope, words), limit).await?,
-                self.engine.0.store.search_pieces(&with_codes(scope, run), limit).await?,
-            );
-            if of_words.len() >= limit || of_codes.len() >= limit {
-                continue;
-            }
-            of_words.extend(of_codes);
-            let having: HashSet<(i64, i32)> = match pieces {
-                Some(before) => of_words.into_iter().filter(|piece| before.contains(piece)).collect(),
-                None => of_words.into_iter().collect(),
-            };
-            pieces = Some(having);
-        }
-        let Some(pieces) = pieces else { return Ok(None) };
-        let contents: HashSet<i64> = pieces.into_iter().map(|(content, _)| content).collect();
+        let Some(contents) = self.engine.having_all(scope, needle, limit).await? else { return Ok(None) };
         let open = among.iter().copied().filter(|id| contents.contains(id)).collect();
         Ok(Some(Narrowed { certain: HashSet::new(), open }))
     }
@@ -326,6 +353,20 @@ impl Search {
         }
         Ok(())
     }
+}
+
+/// Where the index looks for a text of the message; `None` for a field.
+fn scope_of_text(place: &SearchPlace) -> Option<SearchScope> {
+    match place {
+        SearchPlace::Facts(_) | SearchPlace::Field(_) => None,
+        SearchPlace::Body => Some(SearchScope::Body),
+        SearchPlace::Text => Some(SearchScope::Both),
+    }
+}
+
+/// Hits in the whole installation beyond which so many messages are read instead.
+fn limit(messages: usize) -> usize {
+    messages.saturating_mul(STRANGERS).max(STRANGERS_MIN)
 }
 
 fn with_words(scope: SearchScope, words: Vec<i32>) -> SearchKeys {

@@ -10,10 +10,9 @@ mod fill;
 pub(crate) use fill::SEARCH_LOCK;
 pub use fill::{SearchContent, SearchFill, SearchMark, SearchPiece};
 
-use crate::folders::to_u32;
 use crate::{Error, Store};
 use jiff::Timestamp;
-use model::{AccountId, ContentId, FolderId, Uid};
+use model::ContentId;
 
 /// In the keys of a text: it has codes, some of them too short for a group of letters.
 pub const MARK_CODES: i32 = i32::MIN;
@@ -79,18 +78,7 @@ impl Store {
         let (Some(first), Some(last)) = (contents.iter().min(), contents.iter().max()) else {
             return Ok(Vec::new());
         };
-        // What could not be analysed is rare: all of it in between costs less than to ask for each.
-        let (up_to, incomplete): (i64, Vec<i64>) = sqlx::query_as(
-            "select case when analyser = $1 then indexed_up_to else 0 end,
-                    array(select content_id from search_contents
-                           where not complete and content_id between $2 and $3)
-               from search_state",
-        )
-        .bind(analyser)
-        .bind(first)
-        .bind(last)
-        .fetch_one(&self.pools.main)
-        .await?;
+        let (up_to, incomplete) = self.search_bounds((*first, *last), analyser).await?;
         let newer: Vec<i64> = contents.iter().copied().filter(|id| *id > up_to).collect();
         let mut unknown: Vec<i64> = if newer.is_empty() {
             Vec::new()
@@ -109,6 +97,30 @@ impl Store {
         };
         unknown.extend(incomplete);
         Ok(unknown.into_iter().map(ContentId).collect())
+    }
+
+    /// Up to which content the index of this analyser has all, and which of the contents in between (both ends included)
+    /// it does not answer for nevertheless.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn search_bounds(
+        &self,
+        (first, last): (i64, i64),
+        analyser: i16,
+    ) -> Result<(i64, Vec<i64>), Error> {
+        // What could not be analysed is rare: all of it in between costs less than to ask for each.
+        Ok(sqlx::query_as(
+            "select case when analyser = $1 then indexed_up_to else 0 end,
+                    array(select content_id from search_contents
+                           where not complete and content_id between $2 and $3)
+               from search_state",
+        )
+        .bind(analyser)
+        .bind(first)
+        .bind(last)
+        .fetch_one(&self.pools.main)
+        .await?)
     }
 
     /// Words with numbers above `last`, ascending; call again until there are none.
@@ -205,29 +217,6 @@ impl Store {
             .bind(contents)
             .fetch_all(&self.pools.main)
             .await?)
-    }
-
-    /// Save dates of entries, in no order.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn saved_at(
-        &self,
-        account: AccountId,
-        folder: FolderId,
-        uids: &[Uid],
-    ) -> Result<Vec<(Uid, Timestamp)>, Error> {
-        let uids: Vec<i64> = uids.iter().map(|uid| i64::from(uid.0)).collect();
-        let rows: Vec<(i64, jiff_sqlx::Timestamp)> = sqlx::query_as(
-            "select uid, save_date from entries where account_id = $1 and folder_id = $2 and uid = any ($3)",
-        )
-        .persistent(false)
-        .bind(account.0)
-        .bind(folder.0)
-        .bind(uids)
-        .fetch_all(&self.pools.main)
-        .await?;
-        Ok(rows.into_iter().map(|(uid, at)| (Uid(to_u32(uid)), at.to_jiff())).collect())
     }
 
     /// How far behind the index is.

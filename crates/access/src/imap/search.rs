@@ -74,18 +74,21 @@ fn number(position: usize) -> u32 {
 async fn find(door: &mut Door, selected: &Selected, compiled: &Compiled) -> Result<Vec<Place>, Failure> {
     let mut hits: Vec<Place> = Vec::new();
     let mut open: Vec<Place> = Vec::new();
-    let count = selected.tracker.exists() as usize;
-    for start in (0..count).step_by(SEARCH_SCAN) {
-        for position in start..(start + SEARCH_SCAN).min(count) {
-            // RFC 2180 4.3: what is expunged is not found.
-            let Some(listed) = selected.tracker.at(position).filter(|listed| !listed.gone) else { continue };
-            match compiled.by_view(&selected.tracker, position, &listed) {
-                Some(true) => hits.push((position, listed.entry.uid)),
-                Some(false) => {}
-                None => open.push((position, listed.entry.uid)),
+    for some in candidates(door, selected, compiled).await? {
+        for start in some.clone().step_by(SEARCH_SCAN) {
+            for position in start..(start + SEARCH_SCAN).min(some.end) {
+                // RFC 2180 4.3: what is expunged is not found.
+                let Some(listed) = selected.tracker.at(position).filter(|listed| !listed.gone) else {
+                    continue;
+                };
+                match compiled.by_view(&selected.tracker, position, &listed) {
+                    Some(true) => hits.push((position, listed.entry.uid)),
+                    Some(false) => {}
+                    None => open.push((position, listed.entry.uid)),
+                }
             }
+            tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
     }
     let mut read_of = 0;
     for group in open.chunks(SEARCH_GROUP) {
@@ -99,6 +102,23 @@ async fn find(door: &mut Door, selected: &Selected, compiled: &Compiled) -> Resu
     }
     hits.sort_unstable();
     Ok(hits)
+}
+
+/// Spans of positions among which are all that may be found: everything, unless a text is needed that the index knows.
+async fn candidates(
+    door: &Door,
+    selected: &Selected,
+    compiled: &Compiled,
+) -> Result<Vec<Range<usize>>, Failure> {
+    let tracker = &selected.tracker;
+    let everything = vec![0..tracker.exists() as usize];
+    let Some(text) = compiled.needed_text() else { return Ok(everything) };
+    // A view that the session is behind of does not show what it still counts.
+    if tracker.is_haunted() {
+        return Ok(everything);
+    }
+    let uids = door.engine.search_candidates(&selected.who, tracker.view(), text).await?;
+    Ok(uids.map_or(everything, |uids| uids.iter().map(|uid| tracker.span_of_uids(uid.0, uid.0)).collect()))
 }
 
 /// Decides a batch of messages by their text.

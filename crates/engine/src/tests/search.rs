@@ -148,9 +148,19 @@ const PLACES: [SearchPlace; 4] = [
     SearchPlace::Facts(FactsLine::From),
 ];
 
-async fn check(world: &World, search: &Search, texts: &[Texts], needle: &str) {
-    let _ = world;
+async fn check(
+    (world, who, view): (&World, &Principal, &FolderView),
+    search: &Search,
+    texts: &[Texts],
+    needle: &str,
+) {
     let needle = Needle::new(needle);
+    for place in [SearchPlace::Body, SearchPlace::Text] {
+        if let Some(uids) = world.engine.search_candidates(who, view, (&place, &needle)).await.unwrap() {
+            let may: BTreeSet<i64> = uids.iter().map(|uid| view.find(*uid).unwrap().content.0).collect();
+            assert!(may.is_superset(&expected(texts, &place, &needle)), "{place:?} {needle:?}");
+        }
+    }
     for place in PLACES.into_iter().chain([SearchPlace::Field("message-id".into())]) {
         let found = search.find(&place, &needle, |_| true).await.unwrap();
         let found: BTreeSet<i64> = found.into_iter().map(|content| content.0).collect();
@@ -205,7 +215,7 @@ async fn the_index_says_what_reading_says() {
         "công văn công văn",
         "demo.gov.vn",
     ] {
-        check(&world, &search, &texts, needle).await;
+        check((&world, &an, &view), &search, &texts, needle).await;
     }
     // Parts of what is there, of any length.
     for _ in 0..60 {
@@ -213,8 +223,23 @@ async fn the_index_says_what_reading_says() {
         let letters: Vec<char> = body.chars().collect();
         let from = dice.below(letters.len());
         let needle: String = letters.iter().skip(from).take(1 + dice.below(14)).collect();
-        check(&world, &search, &texts, &needle.replace('\n', " ")).await;
+        check((&world, &an, &view), &search, &texts, &needle.replace('\n', " ")).await;
     }
+}
+
+#[tokio::test]
+async fn candidates_are_few_and_have_what_waits() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let mail =
+        |number: u64| format!("Subject: {number}\r\n\r\nword{}\r\n", if number == 9 { "rare" } else { "" });
+    append(&world, &an, (0..MESSAGES).map(mail).collect()).await;
+    fill(&world).await;
+    append(&world, &an, vec![mail(1)]).await;
+    let view = inbox(&world, &an).await;
+    let rare = (&SearchPlace::Body, &Needle::new("wordrare"));
+    let found = world.engine.search_candidates(&an, &view, rare).await.unwrap().unwrap();
+    assert_eq!(found, [view.entries()[9].uid, view.entries().last().unwrap().uid]);
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! The sweeper against everybody who may want the bytes back.
 
 use super::world::{World, described};
-use crate::{Error, GRACE, Target};
+use crate::{Error, GRACE, SearchContent, SearchPiece, Target};
 use jiff::{SignedDuration, Timestamp};
-use model::{Flags, Uid};
+use model::{ContentId, Flags, Uid};
 
 /// Later than any grace.
 fn later(now: Timestamp) -> Timestamp {
@@ -464,4 +464,80 @@ fn walk(directory: &std::path::Path) -> usize {
         .map(|entry| entry.unwrap().path())
         .map(|path| if path.is_dir() { walk(&path) } else { 1 })
         .sum()
+}
+
+fn indexed(content: ContentId) -> SearchContent {
+    SearchContent { content, facts: String::new(), pieces: vec![SearchPiece::default()] }
+}
+
+#[tokio::test]
+async fn what_was_swept_while_it_was_analysed_is_not_indexed() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    world.deliver(&[b"gone"], &to).await;
+    let fill = world.store.search_fill((1, 1), &mut None, 10).await.unwrap();
+    let [content] = fill.contents[..] else { panic!("one waits") };
+    world.expunge_all(&to[0]).await;
+    world.sweep(world.now).await;
+    world.sweep(later(world.now)).await;
+    assert_eq!(world.number("select count(*) from contents").await, 0);
+    let mut tx = world.store.begin().await.unwrap();
+    tx.put_search(&[indexed(content)], (1, world.now)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.number("select count(*) from search_contents").await, 0);
+    assert_eq!(world.number("select count(*) from search_texts").await, 0);
+}
+
+#[tokio::test]
+async fn the_sweeper_passes_over_what_is_being_indexed_and_takes_it_later() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    world.deliver(&[b"going"], &to).await;
+    let fill = world.store.search_fill((1, 1), &mut None, 10).await.unwrap();
+    let [content] = fill.contents[..] else { panic!("one waits") };
+    world.expunge_all(&to[0]).await;
+    world.sweep(world.now).await;
+    world.let_others_end().await;
+    let mut tx = world.store.begin().await.unwrap();
+    tx.put_search(&[indexed(content)], (1, world.now)).await.unwrap();
+    world.store.sweep(later(world.now)).await.unwrap();
+    assert_eq!(world.number("select count(*) from contents").await, 1, "it is held");
+    tx.commit().await.unwrap();
+    assert_eq!(world.number("select count(*) from search_texts").await, 1);
+    world.sweep(later(world.now)).await;
+    assert_eq!(world.number("select count(*) from contents").await, 0);
+    assert_eq!(world.number("select count(*) from search_texts").await, 0);
+}
+
+#[tokio::test]
+async fn one_node_indexes_at_a_time_and_two_do_no_harm() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    for text in [b"one", b"two"] {
+        world.deliver(&[text], &to).await;
+    }
+    let store = &world.store;
+    let first = store.search_fill((1, 1), &mut None, 10).await.unwrap().contents;
+    assert_eq!(first.len(), 2);
+    assert_eq!(store.search_fill((2, 1), &mut None, 10).await.unwrap().contents, []);
+    // The lease of the first ran out, and it did not notice.
+    store.search_release(1).await.unwrap();
+    let second = store.search_fill((2, 1), &mut None, 10).await.unwrap().contents;
+    assert_eq!(first, second);
+    let words = ["một".to_owned()];
+    let write = async |contents: &[ContentId]| {
+        let mut tx = store.begin().await.unwrap();
+        let numbers = tx.number_words(&words, |known| {
+            words.iter().filter(|word| !known.contains_key(*word)).cloned().collect()
+        });
+        let numbers = numbers.await.unwrap();
+        let all: Vec<_> = contents.iter().map(|content| indexed(*content)).collect();
+        tx.put_search(&all, (1, world.now)).await.unwrap();
+        tx.commit().await.unwrap();
+        numbers
+    };
+    let (one, other) = tokio::join!(write(&first), write(&second));
+    assert_eq!(one, other);
+    assert_eq!(world.number("select count(*) from search_texts").await, 2);
+    assert_eq!(world.number("select count(*) from search_words").await, 1);
 }

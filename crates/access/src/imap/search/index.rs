@@ -73,7 +73,7 @@ async fn by_save_date(
 ) -> Result<(), Failure> {
     for some in members.chunks_mut(SEARCH_SCAN) {
         let uids: Vec<Uid> = some.iter().map(|member| member.place.1).collect();
-        let dates = door.engine.saved_at(&selected.who, selected.tracker.view(), &uids).await?;
+        let dates = door.engine.save_dates(&selected.who, selected.tracker.view(), &uids).await?;
         for member in some {
             let day = dates.get(&member.place.1).map(|at| ZONE.to_datetime(*at).date());
             for (test, verdict) in compiled.tests().iter().zip(&mut member.verdicts) {

@@ -120,6 +120,23 @@ impl Compiled {
         self.tests.iter().any(|test| matches!(test, Test::Find(place, _) if wanted(place)))
     }
 
+    /// A text that every message that is found has.
+    pub(crate) fn needed_text(&self) -> Option<(&SearchPlace, &Needle)> {
+        let needed = |node: &Node| match node {
+            Node::Test(index) => match self.tests.get(*index) {
+                Some(Test::Find(place @ (SearchPlace::Body | SearchPlace::Text), needle)) => {
+                    Some((place, needle))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        match &self.root {
+            Node::And(nodes) => nodes.iter().find_map(needed),
+            root => needed(root),
+        }
+    }
+
     /// What the folder view alone says.
     pub(crate) fn by_view<V: Listing>(
         &self,
