@@ -406,14 +406,14 @@ impl Client {
         let line = format!("STATUS \"{name}\" (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)");
         let quota = "GETQUOTAROOT INBOX".to_owned();
         let line = if self.dice.percent(20) { quota } else { line };
-        let before = self.session.model().tops();
+        let before = self.session.model().floors();
         self.commands += 1;
         let done = self.session.perform(vec![Plan::new(line, News::All, What::Status(name))]).await?;
         let found = done.into_iter().flat_map(|done| done.found.status);
         for (_, items) in found {
             let item = |name: &str| items.get(name).copied().unwrap_or(0);
             let folder = u32::try_from(item("UIDVALIDITY")).unwrap_or(0);
-            if item("UIDNEXT") <= before.get(&folder).copied().map_or(0, u64::from) {
+            if item("UIDNEXT") <= before.get(&folder).map_or(0, |told| u64::from(told.top)) {
                 return fault(format!("STATUS UIDNEXT {} below uids told before", item("UIDNEXT")));
             }
             if item("UNSEEN") > item("MESSAGES") {
@@ -464,13 +464,14 @@ impl Client {
     }
 
     async fn select(&mut self, name: String, read_only: bool, cache: Option<View>) -> Result<(), End> {
-        let modseq = |view: &View| view.slots.iter().filter_map(|slot| slot.modseq).chain(view.modseq).max();
-        // The highest modseq seen may not be used where others below it may be missing: the one of SELECT or NOOP is safe.
+        let cache = cache.map(|view| (view, self.dice.percent(50)));
         let parameter = match &cache {
-            Some(view) if modseq(view).is_some() => {
+            Some((view, named)) => {
+                // The modseq of its SELECT: what was told later one by one may have left out something below.
                 let since = view.modseq.unwrap_or(1);
                 let known: Vec<u32> = view.uids().collect();
-                let known = if known.is_empty() { String::new() } else { format!(" {}", set(&known)) };
+                let known =
+                    if *named && !known.is_empty() { format!(" {}", set(&known)) } else { String::new() };
                 format!(" (QRESYNC ({} {since}{known}))", view.folder)
             }
             _ if self.session.can("CONDSTORE")
@@ -579,6 +580,7 @@ impl Client {
             && let Some(cache) = old.filter(|cache| cache.folder == view.folder)
         {
             self.select(view.name, view.read_only, Some(cache)).await?;
+            self.learn().await?;
             self.session.hand_in("by QRESYNC")?;
         }
         Ok(())

@@ -2,10 +2,10 @@
 
 use crate::content::{DELETED, Mask, SEEN, id_of, message, names, set};
 use crate::linear::{Act, Tick};
-use crate::model::{FLEETING, Initial, Unsure};
+use crate::model::{FLEETING, Floor, Initial, Unsure};
 use crate::parse::{Fetched, Kind, Value, numbers};
 use crate::search::{Key, Known};
-use crate::session::{Done, News, Session, View};
+use crate::session::{Done, News, Session, Slot, View};
 use crate::wire::{End, fault, tick};
 use std::collections::{BTreeMap, HashMap};
 
@@ -56,7 +56,7 @@ pub enum What {
     Select {
         name: String,
         read_only: bool,
-        cache: Option<View>,
+        cache: Option<(View, bool)>,
     },
 }
 
@@ -69,7 +69,7 @@ pub struct Plan {
     began: Tick,
     op: u64,
     folder: u32,
-    tops: HashMap<u32, u32>,
+    floors: HashMap<u32, Floor>,
     /// What a search looked at.
     known: Vec<Known>,
     floor: Tick,
@@ -86,11 +86,16 @@ impl Plan {
             began: 0,
             op: 0,
             folder: 0,
-            tops: HashMap::new(),
+            floors: HashMap::new(),
             known: Vec::new(),
             floor: 0,
             all_known: false,
         }
+    }
+
+    /// What was told of the folder before this was sent.
+    fn told(&self, folder: u32) -> Floor {
+        self.floors.get(&folder).copied().unwrap_or_default()
     }
 }
 
@@ -162,7 +167,7 @@ impl Session {
             plan.folder = self.view.as_ref().map_or(0, |view| view.folder);
             let (folder, began) = (plan.folder, plan.began);
             let mut model = self.model();
-            plan.tops = model.tops();
+            plan.floors = model.floors();
             plan.op = match &plan.what {
                 What::Store { uids, keep, set, .. } => {
                     model.begin(folder, uids, &Act::Edit { keep: *keep, set: *set }, began, number)
@@ -340,7 +345,7 @@ impl Session {
                 model.named(to, Some(1));
                 Ok(())
             }
-            What::Select { cache, .. } => self.selected(done, cache.as_ref()),
+            What::Select { cache, .. } => self.selected(done, cache.as_ref(), plan),
             _ => Ok(()),
         }
     }
@@ -452,7 +457,9 @@ impl Session {
         for (uid, (content, flags)) in uids.into_iter().zip(messages) {
             let born = (plan.began, tick());
             let initial = Initial::Flags(*flags);
-            model.created((folder, uid), Some(*content), initial, born, &plan.tops).map_err(End::Fault)?;
+            model
+                .created((folder, uid), Some(*content), initial, born, plan.told(folder))
+                .map_err(End::Fault)?;
         }
         Ok(())
     }
@@ -485,7 +492,7 @@ impl Session {
             let content = source.and_then(|message| message.content);
             let initial = Initial::Of { folder, uid: *from, op };
             let born = (plan.began, tick());
-            model.created((target, new), content, initial, born, &plan.tops).map_err(|error| {
+            model.created((target, new), content, initial, born, plan.told(target)).map_err(|error| {
                 End::Fault(format!("{} to {to}: {error}", if *moves { "MOVE" } else { "COPY" }))
             })?;
         }
@@ -528,12 +535,11 @@ impl Session {
         Ok(())
     }
 
-    fn selected(&mut self, done: &Done, cache: Option<&View>) -> Result<(), End> {
+    fn selected(&mut self, done: &Done, cache: Option<&(View, bool)>, plan: &Plan) -> Result<(), End> {
         if done.kind != Kind::Ok {
             self.view = None;
             return Ok(());
         }
-        let number = self.number;
         let Some(view) = &mut self.view else { return fault("nothing is selected") };
         if view.folder == 0 || view.uid_next == 0 {
             return fault("SELECT without UIDVALIDITY or UIDNEXT");
@@ -541,18 +547,19 @@ impl Session {
         let mut model = self.account.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let of = model.folder(view.folder);
         of.name.clone_from(&view.name);
-        if view.uid_next < of.uid_next {
-            return fault(format!("UIDNEXT {} after {}", view.uid_next, of.uid_next));
+        let told = plan.told(view.folder);
+        if view.uid_next < told.uid_next || view.uid_next <= told.top {
+            return fault(format!("UIDNEXT {} after {told:?}", view.uid_next));
         }
-        if let Some(modseq) = view.modseq {
-            if modseq < of.modseq {
-                return fault(format!("HIGHESTMODSEQ {modseq} after {}", of.modseq));
-            }
-            of.modseq = modseq;
+        if view.modseq.is_some_and(|modseq| modseq < told.modseq) {
+            return fault(format!("HIGHESTMODSEQ {:?} after {told:?}", view.modseq));
         }
-        of.uid_next = view.uid_next;
-        let Some(cache) = cache.filter(|cache| cache.folder == view.folder) else { return Ok(()) };
-        let mut messages: BTreeMap<u32, crate::session::Slot> = BTreeMap::new();
+        of.modseq = of.modseq.max(view.modseq.unwrap_or(0));
+        of.uid_next = of.uid_next.max(view.uid_next);
+        let Some((cache, named)) = cache.filter(|(cache, _)| cache.folder == view.folder) else {
+            return Ok(());
+        };
+        let mut messages: BTreeMap<u32, Slot> = BTreeMap::new();
         for slot in &cache.slots {
             if let Some(uid) = slot.uid.filter(|uid| !view.vanished.contains(uid)) {
                 messages.insert(uid, slot.clone());
@@ -569,22 +576,13 @@ impl Session {
                 slot.flags = crate::content::mask(flags.iter().map(String::as_str));
             }
         }
-        if messages.len() != view.slots.len() {
-            return fault(format!(
-                "connection {number}: QRESYNC leaves {} messages of {}",
-                messages.len(),
-                view.slots.len()
-            ));
+        let count = view.slots.len();
+        // RFC 7162 3.2.5.1: of uids that were not named nothing is told; what came since is the rest.
+        if messages.len() > count || (messages.len() < count && !named) {
+            return fault(format!("QRESYNC leaves {} messages of {count}", messages.len()));
         }
-        view.slots = messages
-            .into_values()
-            .map(|slot| crate::session::Slot {
-                uid: slot.uid,
-                flags: slot.flags,
-                modseq: slot.modseq,
-                ..Default::default()
-            })
-            .collect();
+        view.slots = messages.into_values().map(|slot| Slot { checked: 0, ..slot }).collect();
+        view.slots.resize(count, Slot::default());
         for (number, (uid, _)) in &view.resynced {
             if view.slots.get(*number as usize - 1).and_then(|slot| slot.uid) != Some(*uid) {
                 return fault(format!("QRESYNC: number {number} is not uid {uid}"));

@@ -59,6 +59,14 @@ impl Message {
     }
 }
 
+/// What somebody was told of a folder before a command was sent: its answer is not below.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Floor {
+    pub top: u32,
+    pub uid_next: u32,
+    pub modseq: u64,
+}
+
 #[derive(Debug, Default)]
 pub struct Folder {
     pub messages: BTreeMap<u32, Message>,
@@ -137,9 +145,10 @@ impl Account {
         self.folders.entry(folder).or_default()
     }
 
-    /// The highest uid told so far, by folder.
-    pub fn tops(&self) -> HashMap<u32, u32> {
-        self.folders.iter().map(|(folder, of)| (*folder, of.top)).collect()
+    /// What was told so far, by folder.
+    pub fn floors(&self) -> HashMap<u32, Floor> {
+        let floor = |of: &Folder| Floor { top: of.top, uid_next: of.uid_next, modseq: of.modseq };
+        self.folders.iter().map(|(folder, of)| (*folder, floor(of))).collect()
     }
 
     /// A change begins; it may take effect from now on.
@@ -275,10 +284,10 @@ impl Account {
         content: Option<u64>,
         initial: Initial,
         born: (Tick, Tick),
-        floor: &HashMap<u32, u32>,
+        floor: Floor,
     ) -> Told {
-        if floor.get(&folder).is_some_and(|top| uid <= *top) {
-            return Err(format!("new uid {uid} of folder {folder} is not above {}", floor[&folder]));
+        if uid <= floor.top || uid < floor.uid_next {
+            return Err(format!("new uid {uid} of folder {folder} is not above what was told: {floor:?}"));
         }
         let of = self.folder(folder);
         of.top = of.top.max(uid);

@@ -228,7 +228,10 @@ impl Session {
         }
         for uid in uids {
             let view = self.open()?;
-            let unknown = view.slots.iter().position(|slot| slot.uid.is_none());
+            // Numbers without a uid yet stand in gaps; within one they are alike.
+            let behind = view.slots.iter().position(|slot| slot.uid.is_some_and(|known| known > uid));
+            let last = behind.unwrap_or(view.slots.len()).checked_sub(1);
+            let unknown = last.filter(|at| view.slots[*at].uid.is_none());
             match view.find(uid).or(unknown) {
                 Some(at) => {
                     view.slots[at].uid = Some(uid);
