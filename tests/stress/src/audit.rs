@@ -314,6 +314,10 @@ fn adopt(model: &mut Account, whole: &Whole, mut unsure: Vec<Unsure>) -> Result<
         }
         let of = model.folder(folder);
         let Some(message) = of.messages.get(&uid).filter(|_| !stored.contains_key(&uid)) else { continue };
+        if message.may_be_deleted() {
+            // An EXPUNGE takes it away where it came to before anybody has seen it there.
+            continue;
+        }
         let removers = message.events.iter().filter(|event| matches!(event.act, Act::Leave | Act::Sweep));
         if of.sweeps.is_empty() && removers.count() == 1 {
             return Err(format!("uid {uid} of folder {folder} was moved and is nowhere"));

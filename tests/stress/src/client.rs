@@ -333,14 +333,20 @@ impl Client {
             .map(|slot| slot.modseq)
             .collect::<Option<Vec<u64>>>()
             .and_then(|all| all.into_iter().max());
+        // One less than the newest: it is known to have changed since then.
+        let lower = u64::from(self.dice.percent(25));
+        let since = since.filter(|since| *since > 1).map(|since| since - lower);
         let unchanged_since = since.filter(|_| self.session.condstore && self.dice.percent(40));
+        let slots = self.session.view.as_ref().map(|view| view.slots.as_slice()).unwrap_or_default();
+        let changed = slots.iter().filter(|slot| unchanged_since.is_some() && slot.modseq > unchanged_since);
+        let stale = changed.filter_map(|slot| slot.uid).filter(|uid| uids.contains(uid)).collect();
         // MODIFIED names messages as the command did; by uid they stay the same while it runs.
         let (uid, numbers, news) = self.address(&uids, by_uid || unchanged_since.is_some());
         let silent = unchanged_since.is_none() && self.dice.percent(30);
         let condition = unchanged_since.map_or(String::new(), |since| format!(" (UNCHANGEDSINCE {since})"));
         let dot = if silent { ".SILENT" } else { "" };
         let line = format!("{uid}STORE {numbers}{condition} {word}{dot} ({})", names(flags));
-        Plan::new(line, news, What::Store { uids, keep, set, silent, unchanged_since })
+        Plan::new(line, news, What::Store { uids, keep, set, silent, unchanged_since, stale })
     }
 
     fn search(&mut self, by_uid: bool) -> Plan {
@@ -527,10 +533,15 @@ impl Client {
 
     async fn drop_amid(&mut self, plans: Vec<Plan>) -> Result<(), End> {
         let fresh = self.enter_anew().await?;
-        let old = std::mem::replace(&mut self.session, fresh);
+        let mut old = std::mem::replace(&mut self.session, fresh);
         self.commands += plans.len() as u64;
         let share = if self.dice.percent(50) { 100 } else { self.dice.below(100) };
-        old.drop_amid(plans, share).await
+        let dropped = old.drop_amid(plans, share).await;
+        // What was said last on the old connection stands behind the greeting of the new one.
+        for line in old.wire.log {
+            self.session.wire.log.push_back(line);
+        }
+        dropped
     }
 
     async fn restart(&mut self) -> Result<(), End> {

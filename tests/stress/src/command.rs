@@ -14,12 +14,14 @@ use std::collections::{BTreeMap, HashMap};
 pub enum What {
     Nothing,
     /// Flags become `old & keep | set`.
+    /// With `unchanged_since`, those of `stale` are known to have changed later.
     Store {
         uids: Vec<u32>,
         keep: Mask,
         set: Mask,
         silent: bool,
         unchanged_since: Option<u64>,
+        stale: Vec<u32>,
     },
     /// Sets \Seen if `marks`.
     Fetch {
@@ -123,7 +125,7 @@ impl Session {
     }
 
     /// Sends all or a part, and goes away without reading.
-    pub async fn drop_amid(mut self, plans: Vec<Plan>, share: usize) -> Result<(), End> {
+    pub async fn drop_amid(&mut self, plans: Vec<Plan>, share: usize) -> Result<(), End> {
         let plans = self.begin(plans);
         let octets = self.octets(&plans);
         let sent = self.wire.send(&octets[..octets.len() * share / 100]).await;
@@ -308,7 +310,9 @@ impl Session {
         let (folder, op) = (plan.folder, plan.op);
         let made = done.kind == Kind::Ok || done.code.as_deref() == Some("EXPUNGEISSUED");
         match &plan.what {
-            What::Store { unchanged_since: Some(since), uids, .. } => self.swapped(plan, done, *since, uids),
+            What::Store { unchanged_since: Some(since), uids, stale, .. } => {
+                self.swapped(plan, done, *since, (uids, stale))
+            }
             What::Store { uids, .. } => {
                 self.model().end(folder, uids, op, |_, act| made.then(|| (act.clone(), true)));
                 Ok(())
@@ -351,7 +355,8 @@ impl Session {
     }
 
     /// RFC 7162 3.1.3: MODIFIED names what was not changed.
-    fn swapped(&self, plan: &Plan, done: &Done, since: u64, uids: &[u32]) -> Result<(), End> {
+    fn swapped(&self, plan: &Plan, done: &Done, since: u64, named: (&[u32], &[u32])) -> Result<(), End> {
+        let (uids, stale) = named;
         let failed = done.code.as_deref().and_then(|code| code.strip_prefix("MODIFIED ")).and_then(numbers);
         let failed = failed.unwrap_or_default();
         let view = self.view.as_ref();
@@ -361,6 +366,13 @@ impl Session {
         });
         if let Some(wrong) = failed.iter().find(|uid| !uids.contains(uid)) {
             return fault(format!("MODIFIED names {wrong}, which was not asked for"));
+        }
+        let there = |uid: &&u32| view.is_some_and(|view| view.uids().any(|known| known == **uid));
+        let made = stale.iter().filter(|uid| !failed.contains(uid)).find(there);
+        if let Some(made) = made.filter(|_| plan.news == News::All) {
+            return fault(format!(
+                "uid {made} changed after {since}, and a STORE unchanged since then was made"
+            ));
         }
         let slots = view.map(|view| view.slots.as_slice()).unwrap_or_default();
         for slot in slots.iter().filter(|slot| slot.uid.is_some_and(|uid| uids.contains(&uid))) {
@@ -643,6 +655,7 @@ pub fn edit(how: usize, flags: Mask) -> (&'static str, Mask, Mask) {
 /// A STORE of \Deleted.
 pub fn delete(uids: Vec<u32>) -> Plan {
     let line = format!("UID STORE {} +FLAGS (\\Deleted)", set(&uids));
-    let what = What::Store { uids, keep: !0, set: DELETED, silent: false, unchanged_since: None };
+    let what =
+        What::Store { uids, keep: !0, set: DELETED, silent: false, unchanged_since: None, stale: Vec::new() };
     Plan::new(line, News::All, what)
 }

@@ -57,6 +57,17 @@ impl Message {
             swaps: Vec::new(),
         }
     }
+
+    /// Since the last audit it may have been \Deleted.
+    pub fn may_be_deleted(&self) -> bool {
+        let deletes = |event: &Event| match event.act {
+            Act::Edit { set, .. } => set & DELETED != 0,
+            Act::Sight(flags) => flags != GONE && flags & DELETED != 0,
+            Act::Sweep | Act::Leave | Act::Copied => false,
+        };
+        let at_first = !matches!(self.initial, Initial::Flags(flags) if flags & DELETED == 0);
+        at_first || self.events.iter().any(deletes)
+    }
 }
 
 /// What somebody was told of a folder before a command was sent: its answer is not below.

@@ -153,7 +153,7 @@ impl World {
             report.too_busy += account.too_busy;
         }
         report.faults.append(&mut stage.faults.lock().unwrap_or_else(PoisonError::into_inner));
-        if !report.faults.is_empty() && self.lie.is_none() {
+        if !report.faults.is_empty() {
             self.keep(&report, &leftovers);
         }
         report
@@ -221,13 +221,15 @@ impl World {
     /// What is needed to understand a fault.
     fn keep(&self, report: &Report, leftovers: &[Leftover]) {
         let text = format!("seed {}\n{}\n{}\n", self.seed, report.line(), report.faults.join("\n"));
-        let mut failed = std::fs::write(self.out.join("faults.txt"), text).is_err();
+        let out = self.lie.map_or_else(|| self.out.clone(), |lie| self.out.join(format!("{lie:?}")));
+        let mut failed = std::fs::create_dir_all(&out).is_err();
+        failed |= std::fs::write(out.join("faults.txt"), text).is_err();
         for (number, log, _) in leftovers {
             let lines: String = log.iter().map(|line| format!("{line}\n")).collect();
-            failed |= std::fs::write(self.out.join(format!("connection-{number}.log")), lines).is_err();
+            failed |= std::fs::write(out.join(format!("connection-{number}.log")), lines).is_err();
         }
         if failed {
-            eprintln!("the logs could not be written to {}", self.out.display());
+            eprintln!("the logs could not be written to {}", out.display());
         }
     }
 }
