@@ -286,7 +286,10 @@ fn adopt(model: &mut Account, whole: &Whole, mut unsure: Vec<Unsure>) -> Result<
                 continue;
             }
             let content = Some(stored.content);
-            let here = |unsure: &Unsure| unsure.target == *name || FLEETING.contains(&name.as_str());
+            let fleeting = |name: &String| FLEETING.contains(&name.as_str());
+            // Only folders that come and go are renamed.
+            let here =
+                |unsure: &Unsure| unsure.target == *name || (fleeting(name) && fleeting(&unsure.target));
             let exact = unsure.iter().position(|unsure| unsure.content == content && here(unsure));
             let any = || unsure.iter().position(|unsure| unsure.content.is_none() && here(unsure));
             let Some(at) = exact.or_else(any) else {

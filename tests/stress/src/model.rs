@@ -334,14 +334,7 @@ impl Account {
         let audited = self.audited;
         let Some(of) = self.folders.get_mut(&folder) else { return Ok(()) };
         let Some(message) = of.messages.get_mut(&uid) else { return Ok(()) };
-        let initial = match &message.initial {
-            Initial::Flags(flags) => BTreeSet::from([*flags]),
-            Initial::Of { folder, uid, op } => match taken.get(&(*folder, *uid, *op)) {
-                Some(flags) => flags.clone(),
-                None => BTreeSet::new(),
-            },
-            Initial::Unknown => BTreeSet::new(),
-        };
+        let initial = possible_at_first(&message.initial, taken);
         let mut events = std::mem::take(&mut message.events);
         if may_go(&initial, &events) {
             let during = of.sweeps.iter().filter(|sweep| sweep.to > message.born.0);
@@ -432,6 +425,15 @@ fn sighting(now: Now, span: (Tick, Tick)) -> Option<Event> {
         Now::Unknown => return None,
     };
     Some(Event { from: span.0, to: span.1, sure: true, act: Act::Sight(seen), op: 0, connection: 0 })
+}
+
+/// Nothing if it cannot be said.
+fn possible_at_first(initial: &Initial, taken: &Taken) -> BTreeSet<Mask> {
+    match initial {
+        Initial::Flags(flags) => BTreeSet::from([*flags]),
+        Initial::Of { folder, uid, op } => taken.get(&(*folder, *uid, *op)).cloned().unwrap_or_default(),
+        Initial::Unknown => BTreeSet::new(),
+    }
 }
 
 /// Without \Deleted an EXPUNGE does nothing, and need not be followed.

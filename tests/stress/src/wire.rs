@@ -75,7 +75,7 @@ impl Wire {
     }
 
     pub fn note(&mut self, line: String) {
-        if self.log.len() == LOG_LINES {
+        while self.log.len() >= LOG_LINES {
             self.log.pop_front();
         }
         let cut: String = line.chars().take(LOG_LINE_CHARS).collect();
