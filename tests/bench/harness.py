@@ -16,6 +16,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import congthu
 
 FILES_MAX = 65536  # open files: thousands of sessions on both sides
+TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def raise_limits():
@@ -103,6 +104,22 @@ class Bench(congthu.Congthu):
     def restart(self):
         self.stop()
         self.start()
+
+
+def processor(bench):
+    """Milliseconds of processor so far: the server's, its Postgres's. Backends that ended count in the postmaster's."""
+    server = bench.process.pid
+    spent = {server: used(server, children=False)}
+    spent.update((pid, used(pid, children=True)) for pid in bench.postgres_pids())
+    return spent[server], sum(spent.values()) - spent[server]
+
+
+def used(pid, children):
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15 if children else 13])) * TICK_MS
 
 
 def drop_caches():

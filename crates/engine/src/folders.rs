@@ -1,7 +1,8 @@
 //! Folders of a mailbox: list, make, rename, remove, subscribe.
 
-use crate::{Engine, Error, Principal};
+use crate::{Engine, Error, FolderView, Principal};
 use model::{Flags, FolderId, FolderName, ModSeq, SpecialUse, Uid, UidValidity};
+use std::sync::Arc;
 use store::{FolderRow, Place, Tx};
 
 /// Folders one mailbox may have: more than people make, few enough to list.
@@ -112,6 +113,38 @@ impl Engine {
             }
             _ => Err(Error::Revoked),
         }
+    }
+
+    /// The folder of that name as it is now, and the lowest uid that is `\Recent` for a session that opens it; with
+    /// `claim`, later sessions do not get those again. `None`: no such folder. One question to the database where nothing
+    /// is to be claimed and the view is in memory.
+    ///
+    /// # Errors
+    /// `Revoked` when the principal's rights ended.
+    pub async fn open_folder(
+        &self,
+        who: &Principal,
+        name: &FolderName,
+        claim: bool,
+    ) -> Result<Option<(Arc<FolderView>, Uid)>, Error> {
+        let row = match self.0.store.folder_named(who.account(), name).await? {
+            Some((standing, row)) if standing.security_epoch == who.security_epoch() => row,
+            _ => return Err(Error::Revoked),
+        };
+        let Some(row) = row else { return Ok(None) };
+        if !claim {
+            let view = self.view_since(who, row).await?;
+            let unclaimed = view.recent_uid();
+            return Ok(Some((view, unclaimed)));
+        }
+        if row.recent_uid == row.uid_next {
+            let next = row.uid_next;
+            return Ok(Some((self.view_since(who, row).await?, next)));
+        }
+        // The view comes second, so that every message of the claim is in it.
+        let folder = row.folder_id;
+        let from = self.0.store.claim_recent(who.account(), folder).await?.ok_or(Error::NotFound)?;
+        Ok(Some((self.view(who, folder).await?, from)))
     }
 
     /// Lowest uid that is `\Recent` for a session that selects the folder now; later sessions do not get it again.

@@ -54,6 +54,7 @@ impl Engine {
             self.0.views.clear();
             self.0.statuses.clear();
             self.0.chunks.clear();
+            self.0.renderings.clear();
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ mod listing;
 mod message;
 mod password;
 mod recipients;
+mod renderings;
 mod resync;
 mod search;
 mod sender;
@@ -37,8 +38,9 @@ pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError}
 pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use listing::{FolderStatus, Listing};
-pub use message::{Body, Message, Wanted};
+pub use message::{Body, Message, Piece, Wanted};
 pub use recipients::{Recipient, RecipientError, SenderError};
+pub use renderings::Renderings;
 pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
 pub use sender::Sender;
 pub use spool::Spool;
@@ -81,11 +83,12 @@ struct Inner {
     views: view::Views,
     statuses: listing::Statuses,
     chunks: Arc<chunk_cache::ChunkCache>,
+    renderings: Renderings,
     hub: hub::Hub,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
-    /// The database that the views and chunks are of.
+    /// The database that the views, chunks and renderings are of.
     incarnation: Mutex<Option<store::Incarnation>>,
 }
 
@@ -103,6 +106,7 @@ impl Engine {
             views: view::Views::default(),
             statuses: listing::Statuses::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),
+            renderings: Renderings::default(),
             hub: hub::Hub::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
@@ -125,6 +129,12 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// What doors keep of what they wrote of contents.
+    #[must_use]
+    pub fn renderings(&self) -> &Renderings {
+        &self.0.renderings
     }
 
     /// A fresh id for a connection.

@@ -4,7 +4,7 @@ use crate::chunk_cache::ChunkCache;
 use crate::{Engine, Error, FolderView, Principal};
 use model::{ContentId, Uid};
 use proto::mime::{Envelope, Structure};
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 use store::{ChunkId, Content, ContentColumns, Store};
 
@@ -45,6 +45,21 @@ struct Slice {
     id: ChunkId,
     start: u64,
     end: u64,
+}
+
+/// Octets of a message as they lie in a chunk in memory, which others may be reading too.
+#[derive(Clone, Debug, Default)]
+pub struct Piece {
+    chunk: Arc<Vec<u8>>,
+    place: Range<usize>,
+}
+
+impl Deref for Piece {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.chunk.get(self.place.clone()).unwrap_or_default()
+    }
 }
 
 impl Engine {
@@ -141,16 +156,19 @@ impl Body {
     ///
     /// # Errors
     /// `NotFound` when the message was swept, `Unavailable` when the database fails.
-    pub async fn piece(&self, offset: u64, end: u64) -> Result<Vec<u8>, Error> {
+    pub async fn piece(&self, offset: u64, end: u64) -> Result<Piece, Error> {
         let end = end.min(self.size);
         if offset >= end {
-            return Ok(Vec::new());
+            return Ok(Piece::default());
         }
-        let Some(slice) = self.slices(&(offset..end)).first().copied() else { return Ok(Vec::new()) };
+        let Some(slice) = self.slices(&(offset..end)).first().copied() else { return Ok(Piece::default()) };
         let chunk = self.chunk(slice.id).await?;
         let from = usize::try_from(offset - slice.start).unwrap_or(usize::MAX);
         let to = usize::try_from(end.min(slice.end) - slice.start).unwrap_or(usize::MAX);
-        chunk.get(from..to).map(<[u8]>::to_vec).ok_or(Error::Unavailable)
+        if to > chunk.len() || from > to {
+            return Err(Error::Unavailable);
+        }
+        Ok(Piece { chunk, place: from..to })
     }
 
     /// The whole range in memory; for ranges known to be small.

@@ -186,8 +186,28 @@ impl Engine {
                 return Err(error);
             }
         };
-        let cached = held.take();
-        let view = match cached {
+        self.renew_view(who, now, &mut held).await
+    }
+
+    /// The folder as it was at `now`, which was just read together with the standing of `who`, or later.
+    pub(crate) async fn view_since(&self, who: &Principal, now: FolderRow) -> Result<Arc<FolderView>, Error> {
+        let cell = self.0.views.cell(now.folder_id);
+        let mut held = cell.lock().await;
+        // Another session may have renewed it after `now` was read.
+        if let Some(view) = held.as_ref().filter(|view| view.owner == who.account() && view.is_after(&now)) {
+            return Ok(view.clone());
+        }
+        self.renew_view(who, now, &mut held).await
+    }
+
+    async fn renew_view(
+        &self,
+        who: &Principal,
+        now: FolderRow,
+        held: &mut Option<Arc<FolderView>>,
+    ) -> Result<Arc<FolderView>, Error> {
+        let folder = now.folder_id;
+        let view = match held.take() {
             Some(view) if view.is_current(&now) => view,
             Some(view) if view.folder.modseq == now.modseq => Arc::new(view.with_row(now)),
             cached => Arc::new(self.load_view(who, folder, cached.as_deref()).await?),
@@ -226,6 +246,10 @@ impl FolderView {
 
     fn is_current(&self, now: &FolderRow) -> bool {
         self.folder.modseq == now.modseq && self.recent_uid == now.recent_uid
+    }
+
+    fn is_after(&self, row: &FolderRow) -> bool {
+        (self.folder.modseq, self.recent_uid) >= (row.modseq, row.recent_uid)
     }
 
     /// The same messages beside a row that changed without a modseq: `\Recent` was claimed.

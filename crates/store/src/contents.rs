@@ -3,6 +3,7 @@
 use crate::chunks::{ChunkId, to_i32};
 use crate::{Error, Store};
 use model::ContentId;
+use std::collections::HashMap;
 
 /// Facts of a message that is being accepted, as the schema keeps them.
 #[derive(Clone, Debug)]
@@ -50,6 +51,9 @@ pub struct Content {
 type ContentRow =
     (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Option<String>, Option<Vec<i64>>, Option<Vec<i32>>);
 
+type OrdinaryRow =
+    (i64, bool, Option<Vec<u8>>, Option<Vec<u8>>, Option<String>, Option<Vec<i64>>, Option<Vec<i32>>);
+
 impl Content {
     /// What the columns weigh, as the statement below weighs them.
     fn octets(&self) -> usize {
@@ -72,6 +76,77 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn contents(
+        &self,
+        ids: &[ContentId],
+        columns: ContentColumns,
+        octets_max: usize,
+    ) -> Result<Vec<Option<Content>>, Error> {
+        match self.ordinary_contents(ids, columns, octets_max).await? {
+            Some(found) => Ok(found),
+            None => self.weighed_contents(ids, columns, octets_max).await,
+        }
+    }
+
+    /// All of the contents, if each has no more octets than its share: one walk through the index, a quarter of what
+    /// summing up in the order of `ids` costs. `None` if one has more.
+    async fn ordinary_contents(
+        &self,
+        ids: &[ContentId],
+        columns: ContentColumns,
+        octets_max: usize,
+    ) -> Result<Option<Vec<Option<Content>>>, Error> {
+        let numbers: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        // Lengths are known without reading the columns; a large column never is.
+        let rows: Vec<OrdinaryRow> = sqlx::query_as(
+            "select content_id, octets > $7,
+                    case when $2 and octets <= $7 then envelope end,
+                    case when $3 and octets <= $7 then structure end,
+                    case when $4 and octets <= $7 then preview end,
+                    case when $5 and octets <= $7 then chunk_ids end,
+                    case when $5 and octets <= $7 then chunk_sizes end
+               from (select *, case when $2 then length(envelope) else 0 end
+                               + case when $3 then length(structure) else 0 end
+                               + case when $4 then octet_length(preview) else 0 end
+                               + case when $5 then cardinality(chunk_ids) * $6 else 0 end as octets
+                       from contents where content_id = any ($1)
+                    ) as weighed",
+        )
+        .bind(numbers)
+        .bind(columns.envelope)
+        .bind(columns.structure)
+        .bind(columns.preview)
+        .bind(columns.chunks)
+        .bind(to_i32(CHUNK_OCTETS))
+        .bind(to_i32(octets_max / ids.len().max(1)))
+        .fetch_all(&self.pools.main)
+        .await?;
+        let mut by_id: HashMap<i64, Content> = HashMap::with_capacity(rows.len());
+        for (id, large, envelope, structure, preview, chunk_ids, chunk_sizes) in rows {
+            if large {
+                return Ok(None);
+            }
+            let (content_id, chunks) = (ContentId(id), chunk_ids.zip(chunk_sizes));
+            by_id.insert(id, Content { content_id, envelope, structure, preview, chunks });
+        }
+        // A folder may show the same content twice.
+        let mut left: HashMap<i64, usize> = HashMap::new();
+        if by_id.len() < ids.len() {
+            for id in ids {
+                *left.entry(id.0).or_default() += 1;
+            }
+        }
+        let mut take = |id: &ContentId| match left.get_mut(&id.0) {
+            Some(times) if *times > 1 => {
+                *times -= 1;
+                by_id.get(&id.0).cloned()
+            }
+            _ => by_id.remove(&id.0),
+        };
+        Ok(Some(ids.iter().map(&mut take).collect()))
+    }
+
+    /// As [`Store::contents`], whatever they weigh.
+    async fn weighed_contents(
         &self,
         ids: &[ContentId],
         columns: ContentColumns,

@@ -6,7 +6,7 @@
 use super::fetch::Target;
 use super::session::{Door, Selected};
 use super::tracker::Listed;
-use super::{flags, search};
+use super::{flags, rendered, search};
 use engine::FolderView;
 use model::Flags;
 use proto::imap::{FetchItem, ObjectKind};
@@ -58,16 +58,8 @@ pub(crate) fn attribute(
         }
         FetchItem::InternalDate => out.fetch_internal_date(entry.internal_date, search::ZONE),
         FetchItem::Rfc822Size => out.fetch_size(u64::from(entry.size)),
-        FetchItem::Envelope => match message.and_then(|message| message.envelope.as_ref()) {
-            Some(envelope) => out.fetch_envelope(envelope),
-            None => return false,
-        },
-        FetchItem::Body | FetchItem::BodyStructure => {
-            match (item, message.and_then(|message| message.structure.as_ref())) {
-                (FetchItem::Body, Some(structure)) => out.fetch_body(structure),
-                (_, Some(structure)) => out.fetch_body_structure(structure),
-                (_, None) => return false,
-            }
+        FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+            return rendered::tell(door, item, entry.content, target);
         }
         FetchItem::ModSeq => out.fetch_modseq(target.newly_seen.unwrap_or(entry.modseq).0),
         // RFC 8474 5.1: the same after COPY and MOVE, so it names the content (docs/adr/0011).

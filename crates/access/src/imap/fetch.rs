@@ -4,9 +4,11 @@
 //! is found out before the response that needs it is begun, as far as one can; nothing is told here but what was asked
 //! for and the \Seen it caused.
 
+use super::ahead::{Coming, Heads, head};
 use super::attributes::{attribute, number};
 use super::fields::Fields;
-use super::limits::{FETCH_BATCH, PREFETCH_BYTES, PREFETCH_EACH_BYTES};
+use super::limits::FETCH_BATCH;
+use super::rendered::Written;
 use super::reply::{Failure, Outcome, Reply};
 use super::section::{self, Place};
 use super::session::{Door, Selected};
@@ -33,7 +35,8 @@ pub(crate) struct Fetch {
 #[derive(Debug)]
 struct Plan {
     items: Vec<FetchItem>,
-    wanted: Wanted,
+    /// Beside what `rendered` may have kept.
+    beside: Wanted,
     save_dates: bool,
     marks_seen: bool,
 }
@@ -45,7 +48,8 @@ pub(crate) struct Target {
     uid: Uid,
     /// Reading it has just marked it as seen, under this number.
     pub(crate) newly_seen: Option<ModSeq>,
-    /// `None` if nothing of it was wanted, or it was swept.
+    pub(crate) written: Written,
+    /// `None` if nothing of it had to be read, or it was swept.
     pub(crate) message: Option<Message>,
     /// `None` if it was not wanted, or the message is gone.
     pub(crate) saved: Option<Timestamp>,
@@ -83,13 +87,24 @@ async fn answer_all(
         mark_seen(door, selected, &mut targets).await?;
     }
     let mut there = true;
-    let mut rest = targets.as_slice();
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at_checked(prefetch(door, plan, rest).await?).unwrap_or((rest, &[]));
+    if !plan.beside.body {
+        for target in &targets {
+            there &= answer(door, selected, plan, target).await?;
+        }
+        return Ok(there);
+    }
+    let heads = Heads::of(&plan.items, &targets);
+    let (mut now, mut rest) = targets.split_at_checked(heads.count).unwrap_or((&targets, &[]));
+    heads.bring(&door.engine).await?;
+    while !now.is_empty() {
+        let heads = Heads::of(&plan.items, rest);
+        let (next, later) = rest.split_at_checked(heads.count).unwrap_or((rest, &[]));
+        let coming = heads.start(&door.engine);
         for target in now {
             there &= answer(door, selected, plan, target).await?;
         }
-        rest = later;
+        coming.arrived().await?;
+        (now, rest) = (next, later);
     }
     Ok(there)
 }
@@ -113,17 +128,15 @@ impl Plan {
             items.push(FetchItem::ModSeq);
         }
         let any = |test: fn(&FetchItem) -> bool| items.iter().any(test);
-        let wanted = Wanted {
-            envelope: any(|item| matches!(item, FetchItem::Envelope)),
-            structure: any(|item| {
-                matches!(item, FetchItem::Body | FetchItem::BodyStructure) || section::needs_structure(item)
-            }),
+        let beside = Wanted {
+            envelope: false,
+            structure: any(section::needs_structure),
             preview: any(|item| matches!(item, FetchItem::Preview { .. })),
             body: any(is_octets),
         };
         let marks_seen = any(section::marks_seen);
         let save_dates = any(|item| matches!(item, FetchItem::SaveDate));
-        Self { items, wanted, save_dates, marks_seen }
+        Self { items, beside, save_dates, marks_seen }
     }
 }
 
@@ -142,9 +155,10 @@ async fn load<'a>(
     positions: &'a [usize],
     plan: &Plan,
 ) -> Result<(Vec<Target>, &'a [usize]), Failure> {
-    let wanted = plan.wanted;
+    let mut wanted = plan.beside;
+    // Those of which something must be read, by their places in `targets`.
+    let mut unread = Vec::new();
     let mut targets = Vec::with_capacity(positions.len());
-    let mut uids = Vec::with_capacity(positions.len());
     let mut view: Option<Arc<FolderView>> = None;
     let mut taken = 0;
     for position in positions {
@@ -152,32 +166,43 @@ async fn load<'a>(
             if !Arc::ptr_eq(view.get_or_insert_with(|| Arc::clone(home)), home) {
                 break;
             }
+            let (written, lacking) = Written::find(door, &plan.items, entry.content);
+            if lacking.envelope || lacking.structure || wanted.preview || wanted.body {
+                unread.push(targets.len());
+                wanted.envelope |= lacking.envelope;
+                wanted.structure |= lacking.structure;
+            }
             targets.push(Target {
                 position: *position,
                 uid: entry.uid,
                 newly_seen: None,
+                written,
                 message: None,
                 saved: None,
             });
-            uids.push(entry.uid);
         }
         taken += 1;
     }
     if let Some(view) = view.as_ref().filter(|_| plan.save_dates) {
+        let uids: Vec<Uid> = targets.iter().map(|target| target.uid).collect();
         let dates = door.engine.save_dates(&selected.who, view, &uids).await?;
         for target in &mut targets {
             target.saved = dates.get(&target.uid).copied();
         }
     }
-    let of_content = wanted.envelope || wanted.structure || wanted.preview || wanted.body;
-    if let Some(view) = view.filter(|_| of_content) {
+    if let Some(view) = view.filter(|_| !unread.is_empty()) {
+        let uids: Vec<Uid> =
+            unread.iter().filter_map(|at| targets.get(*at)).map(|target| target.uid).collect();
         let messages = door.engine.messages(&selected.who, &view, &uids, wanted).await?;
-        if let Some(next) = targets.get(messages.len()).map(|target| target.position) {
-            taken = positions.iter().position(|position| *position == next).unwrap_or(taken);
-            targets.truncate(messages.len());
+        if let Some(first_left) = unread.get(messages.len()).copied() {
+            let next = targets.get(first_left).map(|target| target.position);
+            taken = positions.iter().position(|position| Some(*position) == next).unwrap_or(taken);
+            targets.truncate(first_left);
         }
-        for (target, message) in targets.iter_mut().zip(messages) {
-            target.message = message;
+        for (at, message) in unread.into_iter().zip(messages) {
+            if let Some(target) = targets.get_mut(at) {
+                target.message = message;
+            }
         }
     }
     Ok((targets, positions.get(taken..).unwrap_or_default()))
@@ -221,51 +246,7 @@ fn refusal(error: StoreError) -> Failure {
     }
 }
 
-/// Brings what the first of `targets` need into memory, in one query; says how many they are.
-async fn prefetch(door: &Door, plan: &Plan, targets: &[Target]) -> Result<usize, Failure> {
-    if !plan.wanted.body {
-        return Ok(targets.len());
-    }
-    let mut wanted: Vec<(&Body, Range<u64>)> = Vec::new();
-    let (mut bytes, mut count) = (0, 0);
-    for target in targets {
-        let before = bytes;
-        let Some((message, body)) = with_body(target) else {
-            count += 1;
-            continue;
-        };
-        let ranges: Vec<Range<u64>> = plan
-            .items
-            .iter()
-            .filter_map(|item| section::place(item, body.size(), message.structure.as_ref()))
-            .filter_map(|place| match place {
-                Place::Octets(range) | Place::Fields { header: range, .. } => Some(head(range)),
-                Place::Nowhere => None,
-            })
-            // The places of many items may overlap; what is left out is read when its turn comes.
-            .scan(0, |sum, range| {
-                let fits = *sum <= PREFETCH_BYTES;
-                *sum += range.end - range.start;
-                fits.then_some(range)
-            })
-            .collect();
-        bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
-        if bytes > PREFETCH_BYTES && before > 0 {
-            break;
-        }
-        wanted.extend(ranges.into_iter().map(|range| (body, range)));
-        count += 1;
-    }
-    door.engine.prefetch(&wanted).await?;
-    Ok(count)
-}
-
-/// The beginning of a range: enough to begin with, and not so much that it fills the memory.
-fn head(range: Range<u64>) -> Range<u64> {
-    range.start..range.end.min(range.start.saturating_add(PREFETCH_EACH_BYTES))
-}
-
-fn with_body(target: &Target) -> Option<(&Message, &Body)> {
+pub(crate) fn with_body(target: &Target) -> Option<(&Message, &Body)> {
     let message = target.message.as_ref()?;
     Some((message, message.body.as_ref()?))
 }
@@ -322,13 +303,14 @@ fn announce(door: &mut Door, item: &FetchItem, bytes: Option<u64>) {
 async fn stream(door: &mut Door, item: &FetchItem, body: &Body, range: Range<u64>) -> Result<(), Ended> {
     announce(door, item, Some(range.end - range.start));
     let mut offset = range.start;
-    // `prefetch` has brought the head.
+    // The head is there, see `answer_all`.
     let mut ahead = head(range.clone()).end;
+    let mut coming = Coming::head_of(&door.engine, body, ahead..range.end);
     while offset < range.end {
         if offset >= ahead {
-            let next = head(offset..range.end);
-            ahead = next.end;
-            door.engine.prefetch(&[(body, next)]).await.map_err(broken)?;
+            coming.arrived().await.map_err(broken)?;
+            ahead = head(ahead..range.end).end;
+            coming = Coming::head_of(&door.engine, body, ahead..range.end);
         }
         let piece = body.piece(offset, range.end).await.map_err(broken)?;
         if piece.is_empty() {

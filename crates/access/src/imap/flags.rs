@@ -16,8 +16,12 @@ const SYSTEM: [(Flags, Flag); 5] = [
 
 /// Names of the system flags in `flags`.
 pub(crate) fn names(flags: Flags) -> Vec<&'static str> {
+    named(flags).collect()
+}
+
+fn named(flags: Flags) -> impl Iterator<Item = &'static str> {
     const NAMES: [&str; 5] = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"];
-    SYSTEM.iter().zip(NAMES).filter(|((flag, _), _)| flags.contains(*flag)).map(|(_, name)| name).collect()
+    SYSTEM.iter().zip(NAMES).filter(move |((flag, _), _)| flags.contains(*flag)).map(|(_, name)| name)
 }
 
 /// All a FETCH FLAGS shows of a message (RFC 3501 7.4.2).
@@ -26,13 +30,11 @@ pub(crate) fn shown<'a>(
     entry: &'a ViewEntry,
     flags: Flags,
     recent: bool,
-) -> Vec<&'a str> {
-    let mut shown = names(flags);
-    if recent {
-        shown.push("\\Recent");
-    }
-    shown.extend(view.keyword_names(entry));
-    shown
+) -> impl Iterator<Item = &'a str> {
+    named(flags)
+        .map(|name| -> &'a str { name })
+        .chain(recent.then_some("\\Recent"))
+        .chain(view.keyword_names(entry))
 }
 
 /// The bit of a system flag; none for \Recent, which is no stored flag, and for keywords.

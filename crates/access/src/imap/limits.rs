@@ -57,7 +57,7 @@ pub(crate) const VANISHED_SPANS: usize = PIECE_BYTES / 22;
 pub(crate) const INPUT_BYTES: usize = 16 << 10;
 
 /// Messages whose facts FETCH holds at once: few enough to stay small, many enough to make queries rare.
-pub(crate) const FETCH_BATCH: usize = 200;
+pub(crate) const FETCH_BATCH: usize = 400;
 
 /// Messages whose text SEARCH holds facts of at once.
 pub(crate) const SEARCH_BATCH: usize = 100;
@@ -88,8 +88,8 @@ pub(crate) const SEARCH_THREADS: usize = 2;
 /// A field's name behind which FETCH does not look for the colon any more: a line has 998 octets (RFC 5322 2.1.1).
 pub(crate) const FIELD_NAME_BYTES_MAX: usize = 1 << 10;
 
-/// Octets of bodies that FETCH asks the database for at once.
-pub(crate) const PREFETCH_BYTES: u64 = 4 << 20;
+/// Octets of bodies that FETCH asks the database for at once; the next as many are on their way while these are written.
+pub(crate) const PREFETCH_BYTES: u64 = 2 << 20;
 
 /// Of one item: small mail comes whole, of large mail the beginning, the rest as it is written.
 pub(crate) const PREFETCH_EACH_BYTES: u64 = 512 << 10;

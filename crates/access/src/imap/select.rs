@@ -1,11 +1,11 @@
 //! SELECT and EXAMINE (RFC 3501 6.3.1, 6.3.2).
 
-use super::reply::{Failure, Outcome, Reply};
+use super::reply::{Outcome, Reply};
 use super::session::{Door, Known, Selected, State};
 use super::tracker::{Owed, Tracker};
 use super::{flags, names, resync};
 use engine::{FolderView, Principal};
-use model::{Flags, FolderId, Uid};
+use model::{Flags, Uid};
 use proto::imap::{Code, Mailbox, SelectParams, StatusLine};
 use std::sync::Arc;
 
@@ -28,10 +28,11 @@ pub(crate) async fn select(
         *state = State::Known(Known { who: who.clone() });
     }
     let name = names::existing_name(mailbox)?;
-    let Some(folder) = door.engine.folder(&who, &name).await? else {
+    // RFC 3501 6.3.2: EXAMINE takes \Recent from nobody.
+    let Some((view, recent_from)) = door.engine.open_folder(&who, &name, !read_only).await? else {
         return Err(names::nonexistent().into());
     };
-    let selected = open(door, who, folder.id, read_only).await?;
+    let selected = open(who, view, recent_from, read_only);
     // RFC 7162 3.1.8: what is told from here on is told with MODSEQ.
     door.enabled.condstore |= params.condstore;
     greet(door, &selected);
@@ -47,26 +48,11 @@ pub(crate) async fn select(
     })
 }
 
-async fn open(
-    door: &mut Door,
-    who: Principal,
-    folder: FolderId,
-    read_only: bool,
-) -> Result<Selected, Failure> {
-    let (view, recent_from) = if read_only {
-        // RFC 3501 6.3.2: EXAMINE takes \Recent from nobody.
-        let view = door.engine.view(&who, folder).await?;
-        let unclaimed = door.engine.folder_status(&who, folder).await?.recent;
-        let from = unclaimed_from(&view, unclaimed);
-        (view, from)
-    } else {
-        // The view comes second, so that every message of the claim is in it.
-        let from = door.engine.claim_recent(&who, folder).await?;
-        (door.engine.view(&who, folder).await?, from)
-    };
+fn open(who: Principal, view: Arc<FolderView>, recent_from: Uid, read_only: bool) -> Selected {
+    let folder = view.folder().id;
     let keywords_told = view.all_keywords().count();
     let tracker = Tracker::new(view, recent_from);
-    Ok(Selected {
+    Selected {
         who,
         folder,
         saved: Vec::new(),
@@ -75,14 +61,7 @@ async fn open(
         keywords_told,
         owed: Owed::default(),
         owes_highest: false,
-    })
-}
-
-/// Claims go upwards, so the unclaimed messages are the last `count`.
-fn unclaimed_from(view: &Arc<FolderView>, count: u32) -> Uid {
-    let entries = view.entries();
-    let first = entries.len().saturating_sub(count as usize);
-    entries.get(first).map_or(Uid(u32::MAX), |entry| entry.uid)
+    }
 }
 
 /// The responses of RFC 3501 6.3.1 in the order clients are used to.

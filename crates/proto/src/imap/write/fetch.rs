@@ -29,6 +29,25 @@ impl Writer {
         self.text(name);
     }
 
+    /// Where the next item will begin, for [`Writer::written_since`].
+    #[must_use]
+    pub fn next_item(&self) -> usize {
+        self.len() + usize::from(self.behind_item)
+    }
+
+    /// The octets of the item that was written since [`Writer::next_item`] said so, to be kept for
+    /// [`Writer::fetch_written`]; nothing when they have been taken.
+    #[must_use]
+    pub fn written_since(&self, item: usize) -> &[u8] {
+        self.out.get(item..).unwrap_or_default()
+    }
+
+    /// An item as it was written before, by a writer with the same [`Writer::is_utf8`].
+    pub fn fetch_written(&mut self, octets: &[u8]) {
+        self.item("");
+        self.raw(octets);
+    }
+
     /// `"UID" SP uniqueid`
     pub fn fetch_uid(&mut self, uid: u32) {
         self.item("UID ");

@@ -16,6 +16,9 @@ pub use status::StatusLine;
 /// Longest text written as a quoted string: some clients read lines into small buffers (RFC 2683 3.4.1 warns).
 const QUOTED_BYTES_MAX: usize = 1_000;
 
+/// Digits of the largest number.
+const NUMBER_DIGITS_MAX: usize = 20;
+
 /// Collects responses.
 #[derive(Debug, Default)]
 pub struct Writer {
@@ -35,6 +38,12 @@ impl Writer {
     /// From now on UTF-8 may stand in quoted strings and mailbox names are UTF-8 (RFC 6855 3).
     pub fn enable_utf8(&mut self) {
         self.utf8 = true;
+    }
+
+    /// Whether [`Writer::enable_utf8`] was called: then the same text may be written in another form.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.utf8
     }
 
     #[must_use]
@@ -67,7 +76,19 @@ impl Writer {
     }
 
     fn number(&mut self, number: u64) {
-        self.text(&number.to_string());
+        // The decimal digits from behind, without a String: a list of 50,000 messages has as many numbers as octets.
+        let mut digits = [0; NUMBER_DIGITS_MAX];
+        let mut left = number;
+        let mut count = 0;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(left % 10).unwrap_or(0);
+            left /= 10;
+            count += 1;
+            if left == 0 {
+                break;
+            }
+        }
+        self.raw(digits.get(NUMBER_DIGITS_MAX - count..).unwrap_or_default());
     }
 
     fn crlf(&mut self) {

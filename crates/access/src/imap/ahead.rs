@@ -1,0 +1,101 @@
+//! Octets of bodies are brought into memory before they are written, the next while these are being written.
+//!
+//! Invariant: of one session there are at most two groups of [`PREFETCH_BYTES`] and two pieces of
+//! [`PREFETCH_EACH_BYTES`] that were asked for and are not written yet.
+
+use super::fetch::{Target, with_body};
+use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES};
+use super::section::{self, Place};
+use engine::{Body, Engine, Error};
+use proto::imap::FetchItem;
+use std::ops::Range;
+use tokio::task::JoinHandle;
+
+/// Octets that are needed soon.
+#[derive(Debug, Default)]
+pub(crate) struct Heads {
+    /// How many messages they are of.
+    pub(crate) count: usize,
+    wanted: Vec<(Body, Range<u64>)>,
+}
+
+/// Octets that are being brought.
+#[derive(Debug, Default)]
+pub(crate) struct Coming(Option<JoinHandle<Result<(), Error>>>);
+
+impl Heads {
+    /// What the first of `targets` need.
+    pub(crate) fn of(items: &[FetchItem], targets: &[Target]) -> Self {
+        let mut heads = Self::default();
+        let mut bytes = 0;
+        for target in targets {
+            let before = bytes;
+            if let Some((message, body)) = with_body(target) {
+                let ranges: Vec<Range<u64>> = items
+                    .iter()
+                    .filter_map(|item| section::place(item, body.size(), message.structure.as_ref()))
+                    .filter_map(|place| match place {
+                        Place::Octets(range) | Place::Fields { header: range, .. } => Some(head(range)),
+                        Place::Nowhere => None,
+                    })
+                    // The places of many items may overlap; what is left out is read when its turn comes.
+                    .scan(0, |sum, range| {
+                        let fits = *sum <= PREFETCH_BYTES;
+                        *sum += range.end - range.start;
+                        fits.then_some(range)
+                    })
+                    .collect();
+                bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+                if bytes > PREFETCH_BYTES && before > 0 {
+                    break;
+                }
+                heads.wanted.extend(ranges.into_iter().map(|range| (body.clone(), range)));
+            }
+            heads.count += 1;
+        }
+        heads
+    }
+
+    /// Brings them in one query.
+    pub(crate) async fn bring(self, engine: &Engine) -> Result<(), Error> {
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Vec<(&Body, Range<u64>)> =
+            self.wanted.iter().map(|(body, range)| (body, range.clone())).collect();
+        engine.prefetch(&wanted).await
+    }
+
+    /// Brings them while the caller does something else.
+    pub(crate) fn start(self, engine: &Engine) -> Coming {
+        if self.wanted.is_empty() {
+            return Coming::default();
+        }
+        let engine = engine.clone();
+        Coming(Some(tokio::spawn(async move { self.bring(&engine).await })))
+    }
+}
+
+impl Coming {
+    /// The beginning of `range`, unless it is empty.
+    pub(crate) fn head_of(engine: &Engine, body: &Body, range: Range<u64>) -> Self {
+        if range.is_empty() {
+            return Self::default();
+        }
+        Heads { count: 1, wanted: vec![(body.clone(), head(range))] }.start(engine)
+    }
+
+    /// They are there now.
+    pub(crate) async fn arrived(self) -> Result<(), Error> {
+        match self.0 {
+            // Were the task to break, whoever reads a piece reads it from the database.
+            Some(task) => task.await.unwrap_or(Ok(())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The beginning of a range: enough to begin with, and not so much that it fills the memory.
+pub(crate) fn head(range: Range<u64>) -> Range<u64> {
+    range.start..range.end.min(range.start.saturating_add(PREFETCH_EACH_BYTES))
+}
