@@ -3,7 +3,6 @@
 //! Invariants: `proto::imap` knows the octets, `engine` knows what may be done, this module knows the order of things;
 //! [`wire`] alone touches a socket and [`tracker`] alone knows sequence numbers; no password is taken without TLS.
 
-mod ahead;
 mod append;
 mod attributes;
 mod authenticate;
@@ -19,6 +18,7 @@ mod expunge;
 mod fetch;
 mod fields;
 mod flags;
+mod heads;
 mod id;
 mod idle;
 mod limits;

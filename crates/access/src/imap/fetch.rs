@@ -4,9 +4,9 @@
 //! is found out before the response that needs it is begun, as far as one can; nothing is told here but what was asked
 //! for and the \Seen it caused.
 
-use super::ahead::{Coming, Heads, head};
 use super::attributes::{attribute, number};
 use super::fields::Fields;
+use super::heads::{Heads, head};
 use super::limits::FETCH_BATCH;
 use super::rendered::Written;
 use super::reply::{Failure, Outcome, Reply};
@@ -93,18 +93,15 @@ async fn answer_all(
         }
         return Ok(there);
     }
-    let heads = Heads::of(&plan.items, &targets);
-    let (mut now, mut rest) = targets.split_at_checked(heads.count).unwrap_or((&targets, &[]));
-    heads.bring(&door.engine).await?;
-    while !now.is_empty() {
+    let mut rest = targets.as_slice();
+    while !rest.is_empty() {
         let heads = Heads::of(&plan.items, rest);
-        let (next, later) = rest.split_at_checked(heads.count).unwrap_or((rest, &[]));
-        let coming = heads.start(&door.engine);
+        let (now, later) = rest.split_at_checked(heads.count).unwrap_or((rest, &[]));
+        heads.bring(&door.engine).await?;
         for target in now {
             there &= answer(door, selected, plan, target).await?;
         }
-        coming.arrived().await?;
-        (now, rest) = (next, later);
+        rest = later;
     }
     Ok(there)
 }
@@ -305,12 +302,11 @@ async fn stream(door: &mut Door, item: &FetchItem, body: &Body, range: Range<u64
     let mut offset = range.start;
     // The head is there, see `answer_all`.
     let mut ahead = head(range.clone()).end;
-    let mut coming = Coming::head_of(&door.engine, body, ahead..range.end);
     while offset < range.end {
         if offset >= ahead {
-            coming.arrived().await.map_err(broken)?;
-            ahead = head(ahead..range.end).end;
-            coming = Coming::head_of(&door.engine, body, ahead..range.end);
+            let next = head(offset..range.end);
+            ahead = next.end;
+            door.engine.prefetch(&[(body, next)]).await.map_err(broken)?;
         }
         let piece = body.piece(offset, range.end).await.map_err(broken)?;
         if piece.is_empty() {

@@ -111,7 +111,7 @@ async fn candidates(
     compiled: &Compiled,
 ) -> Result<Vec<Range<usize>>, Failure> {
     let tracker = &selected.tracker;
-    let everything = vec![0..tracker.exists() as usize];
+    let everything = Vec::from([Range { start: 0, end: tracker.exists() as usize }]);
     let Some(text) = compiled.needed_text() else { return Ok(everything) };
     // A view that the session is behind of does not show what it still counts.
     if tracker.is_haunted() {

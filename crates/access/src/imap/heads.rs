@@ -1,6 +1,6 @@
-//! Octets of bodies are brought into memory before they are written, the next while these are being written.
+//! Which octets of bodies are brought into memory together, before they are written.
 //!
-//! Invariant: of one session there are at most two groups of [`PREFETCH_BYTES`] and two pieces of
+//! Invariant: of one session there is at most one group of [`PREFETCH_BYTES`] and one piece of
 //! [`PREFETCH_EACH_BYTES`] that were asked for and are not written yet.
 
 use super::fetch::{Target, with_body};
@@ -9,7 +9,6 @@ use super::section::{self, Place};
 use engine::{Body, Engine, Error};
 use proto::imap::FetchItem;
 use std::ops::Range;
-use tokio::task::JoinHandle;
 
 /// Octets that are needed soon.
 #[derive(Debug, Default)]
@@ -18,10 +17,6 @@ pub(crate) struct Heads {
     pub(crate) count: usize,
     wanted: Vec<(Body, Range<u64>)>,
 }
-
-/// Octets that are being brought.
-#[derive(Debug, Default)]
-pub(crate) struct Coming(Option<JoinHandle<Result<(), Error>>>);
 
 impl Heads {
     /// What the first of `targets` need.
@@ -64,34 +59,6 @@ impl Heads {
         let wanted: Vec<(&Body, Range<u64>)> =
             self.wanted.iter().map(|(body, range)| (body, range.clone())).collect();
         engine.prefetch(&wanted).await
-    }
-
-    /// Brings them while the caller does something else.
-    pub(crate) fn start(self, engine: &Engine) -> Coming {
-        if self.wanted.is_empty() {
-            return Coming::default();
-        }
-        let engine = engine.clone();
-        Coming(Some(tokio::spawn(async move { self.bring(&engine).await })))
-    }
-}
-
-impl Coming {
-    /// The beginning of `range`, unless it is empty.
-    pub(crate) fn head_of(engine: &Engine, body: &Body, range: Range<u64>) -> Self {
-        if range.is_empty() {
-            return Self::default();
-        }
-        Heads { count: 1, wanted: vec![(body.clone(), head(range))] }.start(engine)
-    }
-
-    /// They are there now.
-    pub(crate) async fn arrived(self) -> Result<(), Error> {
-        match self.0 {
-            // Were the task to break, whoever reads a piece reads it from the database.
-            Some(task) => task.await.unwrap_or(Ok(())),
-            None => Ok(()),
-        }
     }
 }
 
