@@ -6,6 +6,7 @@
 mod append;
 mod attributes;
 mod authenticate;
+mod binary;
 mod capability;
 mod close;
 mod copy;
@@ -29,6 +30,7 @@ mod mask;
 mod names;
 mod namespace;
 mod noop;
+mod octets;
 mod progress;
 mod quota;
 mod rename;

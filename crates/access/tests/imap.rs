@@ -48,4 +48,5 @@ transcripts!(
     objectid,
     savedate,
     preview,
+    binary,
 );

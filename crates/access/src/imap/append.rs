@@ -1,8 +1,12 @@
-//! APPEND (RFC 3501 6.3.11) of one message or several (MULTIAPPEND, RFC 3502), bytes as given: also NUL in a literal8
-//! (RFC 3516 4.4) and 8-bit headers, in `UTF8 (…)` (RFC 6855 4) or not (ADR 12).
+//! APPEND (RFC 3501 6.3.11) of one message or several (MULTIAPPEND, RFC 3502), bytes as given: also 8-bit headers, in
+//! `UTF8 (…)` (RFC 6855 4) or not (ADR 12).
 //!
 //! Invariants: messages go from the socket to the spool piece by piece; all of them are kept, durably before OK, or none;
-//! several take no more memory and room than one may.
+//! several take no more memory and room than one may; none holds a NUL.
+//!
+//! A literal8 may hold NUL, and RFC 3516 4.4 lets a server refuse to store it. To keep it would mean to show, in
+//! BODYSTRUCTURE, sizes and every BODY section, a message that was encoded (RFC 3516 6: no other literal may hold NUL),
+//! which is not the one that was kept, nor the one that was signed. SMTP refuses NUL, too.
 
 use super::flags;
 use super::limits::{APPEND_MESSAGES_MAX, APPEND_PATIENCE, APPEND_WITHIN};
@@ -125,6 +129,7 @@ enum Then {
 async fn receive(door: &mut Door, spool: Option<Spool>) -> Result<(Spool, Then), Failure> {
     let mut spool = spool.unwrap_or_else(|| door.engine.new_spool());
     let mut kept = Ok(());
+    let mut has_nul = false;
     let deadline = Instant::now() + APPEND_WITHIN;
     let then = loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -133,7 +138,8 @@ async fn receive(door: &mut Door, spool: Option<Spool>) -> Result<(Spool, Then),
         }
         match door.wire.event(APPEND_PATIENCE.min(left)).await? {
             Event::Literal(bytes) => {
-                if kept.is_ok() {
+                has_nul |= bytes.contains(&0);
+                if kept.is_ok() && !has_nul {
                     kept = spool.write(&bytes).await;
                 }
             }
@@ -143,14 +149,21 @@ async fn receive(door: &mut Door, spool: Option<Spool>) -> Result<(Spool, Then),
             _ => return Err(Reply::bad("A message was expected").into()),
         }
     };
-    if let Err(error) = kept {
-        tracing::error!(%error, "spool");
-        if matches!(then, Then::Next(_)) {
-            door.wire.decoder().refuse_append();
+    let failure = match kept {
+        // RFC 3516 4.4
+        _ if has_nul => {
+            Reply::no("A NUL octet cannot be kept: encode it, in base64").code(Code::UnknownCte).into()
         }
-        return Err(engine::Error::Unavailable.into());
+        Ok(()) => return Ok((spool, then)),
+        Err(error) => {
+            tracing::error!(%error, "spool");
+            engine::Error::Unavailable.into()
+        }
+    };
+    if matches!(then, Then::Next(_)) {
+        door.wire.decoder().refuse_append();
     }
-    Ok((spool, then))
+    Err(failure)
 }
 
 async fn finish(door: &mut Door, ready: Ready) -> Outcome {

@@ -74,7 +74,12 @@ pub(crate) fn attribute(
             Some(preview) => out.fetch_preview(Some(preview)),
             None => return false,
         },
-        FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section(_) => {}
+        FetchItem::Rfc822
+        | FetchItem::Rfc822Header
+        | FetchItem::Rfc822Text
+        | FetchItem::Section(_)
+        | FetchItem::Binary(_)
+        | FetchItem::BinarySize(_) => {}
     }
     true
 }

@@ -23,6 +23,7 @@ const KNOWN: &[&str] = &[
     "STATUS=SIZE",
     "INPROGRESS",
     "MULTIAPPEND",
+    "BINARY",
     "UTF8=ACCEPT",
     "COMPRESS=DEFLATE",
     "QUOTA",

@@ -5,22 +5,19 @@
 //! for and the \Seen it caused.
 
 use super::attributes::{attribute, number};
-use super::fields::Fields;
-use super::heads::{Heads, head};
+use super::binary;
+use super::heads::Heads;
 use super::limits::FETCH_BATCH;
 use super::rendered::Written;
 use super::reply::{Failure, Outcome, Reply};
-use super::section::{self, Place};
+use super::section;
 use super::session::{Door, Selected};
 use super::tracker::Listed;
-use super::wire::Ended;
-use super::{flags, resync};
+use super::{flags, octets, resync};
 use engine::{Body, FlagEdit, FlagMode, FolderView, Message, StoreError, Wanted};
 use jiff::Timestamp;
 use model::{Flags, ModSeq, Uid};
-use proto::imap::{Code, FetchItem, FetchModifiers, Partial, SequenceSet};
-use std::io;
-use std::ops::Range;
+use proto::imap::{Code, FetchItem, FetchModifiers, SequenceSet};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -59,39 +56,51 @@ pub(crate) async fn fetch(door: &mut Door, selected: &mut Selected, asked: &Fetc
     let spans = selected.resolve(&asked.set, asked.uid)?;
     let plan = Plan::new(asked);
     let positions = resync::narrowed(door, selected, asked, spans).await?;
-    let mut lost = false;
+    let mut lacking = Lacking::default();
     for (at, batch) in positions.chunks(FETCH_BATCH).enumerate() {
         door.progress((at * FETCH_BATCH) as u64, Some(positions.len() as u64)).await?;
         let mut unread = batch;
         while !unread.is_empty() {
             let targets;
             (targets, unread) = load(door, selected, unread, &plan).await?;
-            lost |= !answer_all(door, selected, &plan, targets).await?;
+            answer_all(door, selected, &plan, targets, &mut lacking).await?;
         }
     }
-    if lost {
+    if lacking.encoding {
+        // RFC 3516 4.3: the rest was delivered, also of these messages.
+        return Err(Reply::no("The transfer encoding of a part is not known").code(Code::UnknownCte).into());
+    }
+    if lacking.message {
         // RFC 2180 4.1.2, RFC 5530 3: the rest was delivered.
         return Err(Reply::no("Some of the messages no longer exist").code(Code::ExpungeIssued).into());
     }
     Ok(Reply::ok("FETCH completed"))
 }
 
-/// False when one of the messages was gone.
+/// What could not be told of some message.
+#[derive(Debug, Default)]
+struct Lacking {
+    /// It was gone.
+    message: bool,
+    /// A part's encoding is not known.
+    encoding: bool,
+}
+
 async fn answer_all(
     door: &mut Door,
     selected: &mut Selected,
     plan: &Plan,
     mut targets: Vec<Target>,
-) -> Result<bool, Failure> {
+    lacking: &mut Lacking,
+) -> Result<(), Failure> {
     if plan.marks_seen && !selected.read_only {
-        mark_seen(door, selected, &mut targets).await?;
+        mark_seen(door, selected, plan, &mut targets).await?;
     }
-    let mut there = true;
     if !plan.beside.body {
         for target in &targets {
-            there &= answer(door, selected, plan, target).await?;
+            answer(door, selected, plan, target, lacking).await?;
         }
-        return Ok(there);
+        return Ok(());
     }
     let mut rest = targets.as_slice();
     while !rest.is_empty() {
@@ -99,11 +108,11 @@ async fn answer_all(
         let (now, later) = rest.split_at_checked(heads.count).unwrap_or((rest, &[]));
         heads.bring(&door.engine).await?;
         for target in now {
-            there &= answer(door, selected, plan, target).await?;
+            answer(door, selected, plan, target, lacking).await?;
         }
         rest = later;
     }
-    Ok(there)
+    Ok(())
 }
 
 impl Plan {
@@ -140,7 +149,12 @@ impl Plan {
 fn is_octets(item: &FetchItem) -> bool {
     matches!(
         item,
-        FetchItem::Rfc822 | FetchItem::Rfc822Header | FetchItem::Rfc822Text | FetchItem::Section(_)
+        FetchItem::Rfc822
+            | FetchItem::Rfc822Header
+            | FetchItem::Rfc822Text
+            | FetchItem::Section(_)
+            | FetchItem::Binary(_)
+            | FetchItem::BinarySize(_)
     )
 }
 
@@ -206,10 +220,19 @@ async fn load<'a>(
 }
 
 /// RFC 3501 6.4.5: reading a body sets \Seen.
-async fn mark_seen(door: &Door, selected: &mut Selected, targets: &mut [Target]) -> Result<(), Failure> {
+async fn mark_seen(
+    door: &Door,
+    selected: &mut Selected,
+    plan: &Plan,
+    targets: &mut [Target],
+) -> Result<(), Failure> {
+    let reads = |target: &Target| {
+        let mut marking = plan.items.iter().filter(|item| section::marks_seen(item));
+        target.message.is_some() && marking.any(|item| !binary::is_unknown(item, target))
+    };
     let is_unseen = |target: &&Target| {
         let listed = selected.tracker.at(target.position);
-        target.message.is_some()
+        reads(target)
             && listed.is_some_and(|listed| !listed.gone && !listed.entry.flags.contains(Flags::SEEN))
     };
     let unseen: Vec<Uid> = targets.iter().filter(is_unseen).map(|target| target.uid).collect();
@@ -248,17 +271,34 @@ pub(crate) fn with_body(target: &Target) -> Option<(&Message, &Body)> {
     Some((message, message.body.as_ref()?))
 }
 
-/// One FETCH response; false if something of it was lost with an expunged message.
-async fn answer(door: &mut Door, selected: &Selected, plan: &Plan, target: &Target) -> Result<bool, Failure> {
-    let Some(listed) = selected.tracker.at(target.position) else { return Ok(false) };
-    let mut complete = true;
+/// One FETCH response, of what can be told.
+async fn answer(
+    door: &mut Door,
+    selected: &Selected,
+    plan: &Plan,
+    target: &Target,
+    lacking: &mut Lacking,
+) -> Result<(), Failure> {
+    let Some(listed) = selected.tracker.at(target.position) else {
+        lacking.message = true;
+        return Ok(());
+    };
+    let unknown = plan.items.iter().filter(|item| binary::is_unknown(item, target)).count();
+    lacking.encoding |= unknown > 0;
+    if unknown == plan.items.len() {
+        return Ok(());
+    }
     door.wire.out.fetch_start(number(target.position));
     for item in &plan.items {
-        if is_octets(item) {
-            complete &= octets(door, item, target).await?;
-        } else {
-            complete &= attribute(door, selected, item, &listed, target);
+        if unknown > 0 && binary::is_unknown(item, target) {
+            continue;
         }
+        let complete = if is_octets(item) {
+            octets::tell(door, item, target, listed.entry.content).await?
+        } else {
+            attribute(door, selected, item, &listed, target)
+        };
+        lacking.message |= !complete;
         door.wire.relieve().await?;
     }
     if target.newly_seen.is_some() {
@@ -272,81 +312,5 @@ async fn answer(door: &mut Door, selected: &Selected, plan: &Plan, target: &Targ
     }
     door.wire.out.fetch_end();
     door.wire.relieve().await?;
-    Ok(complete)
-}
-
-/// An item that is octets of the message; false if it is lost.
-async fn octets(door: &mut Door, item: &FetchItem, target: &Target) -> Result<bool, Failure> {
-    let Some((message, body)) = with_body(target) else { return Ok(false) };
-    match section::place(item, body.size(), message.structure.as_ref()) {
-        None | Some(Place::Nowhere) => announce(door, item, None),
-        Some(Place::Octets(range)) => stream(door, item, body, range).await?,
-        Some(Place::Fields { header, names, without, partial }) => {
-            let chosen = || Fields::new(body, header.clone(), &names, without);
-            fields(door, item, chosen, partial).await?;
-        }
-    }
-    Ok(true)
-}
-
-fn announce(door: &mut Door, item: &FetchItem, bytes: Option<u64>) {
-    match item {
-        FetchItem::Section(wanted) => door.wire.out.fetch_section(wanted, bytes),
-        item => door.wire.out.fetch_rfc822(item, bytes),
-    }
-}
-
-/// A literal, written as it is read: the socket's pace is the pace of reading.
-async fn stream(door: &mut Door, item: &FetchItem, body: &Body, range: Range<u64>) -> Result<(), Ended> {
-    announce(door, item, Some(range.end - range.start));
-    let mut offset = range.start;
-    // The head is there, see `answer_all`.
-    let mut ahead = head(range.clone()).end;
-    while offset < range.end {
-        if offset >= ahead {
-            let next = head(offset..range.end);
-            ahead = next.end;
-            door.engine.prefetch(&[(body, next)]).await.map_err(broken)?;
-        }
-        let piece = body.piece(offset, range.end).await.map_err(broken)?;
-        if piece.is_empty() {
-            return Err(broken(engine::Error::NotFound));
-        }
-        offset += piece.len() as u64;
-        door.wire.raw(&piece).await?;
-    }
     Ok(())
-}
-
-/// Some fields of a header. A literal begins with its size, so they are counted before they are written.
-async fn fields<'a>(
-    door: &mut Door,
-    item: &FetchItem,
-    chosen: impl Fn() -> Fields<'a>,
-    partial: Option<Partial>,
-) -> Result<(), Ended> {
-    let mut total = 0;
-    let mut counted = chosen();
-    while let Some(octets) = counted.next().await.map_err(broken)? {
-        total += octets.len() as u64;
-    }
-    let wanted = section::clip(0..total, partial);
-    announce(door, item, Some(wanted.end - wanted.start));
-    let mut written = chosen();
-    let mut passed = 0;
-    while passed < wanted.end
-        && let Some(octets) = written.next().await.map_err(broken)?
-    {
-        let cut =
-            |at: u64| usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX).min(octets.len());
-        door.wire.raw(octets.get(cut(wanted.start)..cut(wanted.end)).unwrap_or_default()).await?;
-        passed += octets.len() as u64;
-    }
-    Ok(())
-}
-
-/// In the middle of a response there is no way to say that it failed: the client must see the connection break.
-fn broken(error: engine::Error) -> Ended {
-    tracing::error!(%error, "a message could not be read to its end");
-    Ended::Gone(io::Error::other(error))
 }

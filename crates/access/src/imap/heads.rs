@@ -30,8 +30,10 @@ impl Heads {
                     .iter()
                     .filter_map(|item| section::place(item, body.size(), message.structure.as_ref()))
                     .filter_map(|place| match place {
-                        Place::Octets(range) | Place::Fields { header: range, .. } => Some(head(range)),
-                        Place::Nowhere => None,
+                        Place::Octets(range)
+                        | Place::Encoded { octets: range, .. }
+                        | Place::Fields { header: range, .. } => Some(head(range)),
+                        Place::Nowhere | Place::Unknown => None,
                     })
                     // The places of many items may overlap; what is left out is read when its turn comes.
                     .scan(0, |sum, range| {

@@ -1,7 +1,7 @@
-//! Which octets of a message a FETCH item means (RFC 3501 6.4.5), as ranges of the stored bytes.
+//! Which octets of a message a FETCH item means (RFC 3501 6.4.5, RFC 3516 4.2), as ranges of the stored bytes.
 
-use proto::imap::{BodySection, FetchItem, Partial, Section, SectionText};
-use proto::mime::{Part, Structure};
+use proto::imap::{BinarySection, BodySection, FetchItem, Partial, Section, SectionText};
+use proto::mime::{Part, Structure, TransferDecoder};
 use std::ops::Range;
 
 /// Where the octets of an item are.
@@ -9,6 +9,10 @@ use std::ops::Range;
 pub(crate) enum Place {
     /// As they lie in the message.
     Octets(Range<u64>),
+    /// What these are decoded to, a part of that where one is wanted.
+    Encoded { octets: Range<u64>, decoder: TransferDecoder, partial: Option<Partial> },
+    /// As nobody knows the encoding, nobody knows the octets (RFC 3516 4.3).
+    Unknown,
     /// Some fields of the header that lies there.
     Fields { header: Range<u64>, names: Vec<String>, without: bool, partial: Option<Partial> },
     /// There is no such part: NIL.
@@ -23,6 +27,8 @@ pub(crate) fn place(item: &FetchItem, size: u64, structure: Option<&Structure>) 
         FetchItem::Rfc822Header => Some(of_message(structure, |root| root.header_start..root.body_start)),
         FetchItem::Rfc822Text => Some(of_message(structure, |root| root.body_start..size)),
         FetchItem::Section(wanted) => Some(of_section(wanted, size, structure)),
+        FetchItem::Binary(wanted) => Some(decoded(&wanted.part, wanted.partial, size, structure)),
+        FetchItem::BinarySize(part) => Some(decoded(part, None, size, structure)),
         _ => None,
     }
 }
@@ -32,6 +38,7 @@ pub(crate) fn needs_structure(item: &FetchItem) -> bool {
     match item {
         FetchItem::Rfc822Header | FetchItem::Rfc822Text => true,
         FetchItem::Section(wanted) => wanted.section != Section::default(),
+        FetchItem::Binary(BinarySection { part, .. }) | FetchItem::BinarySize(part) => !part.is_empty(),
         _ => false,
     }
 }
@@ -41,6 +48,7 @@ pub(crate) fn marks_seen(item: &FetchItem) -> bool {
     match item {
         FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
         FetchItem::Section(wanted) => !wanted.peek,
+        FetchItem::Binary(wanted) => !wanted.peek,
         _ => false,
     }
 }
@@ -75,6 +83,28 @@ fn of_section(wanted: &BodySection, size: u64, structure: Option<&Structure>) ->
     Place::Octets(clip(range, wanted.partial))
 }
 
+/// RFC 3516 3: what has no encoding of its own is given as it is, as the whole message; so are parts that have parts, for
+/// which RFC 2045 6.4 allows none but the encodings that change nothing (RFC 9051 6.4.5 has clients ask for leaves only).
+fn decoded(part: &[u32], partial: Option<Partial>, size: u64, structure: Option<&Structure>) -> Place {
+    let as_it_is = |octets: Range<u64>| {
+        // What is not wanted of it need not be read.
+        Place::Encoded { octets: clip(octets, partial), decoder: TransferDecoder::IDENTITY, partial: None }
+    };
+    if part.is_empty() {
+        return as_it_is(0..size);
+    }
+    let Some(part) = structure.and_then(|structure| structure.part(part)) else { return Place::Nowhere };
+    let octets = part.body_start..part.body_end;
+    if part.is_multipart() || part.is_message() {
+        return as_it_is(octets);
+    }
+    match TransferDecoder::new(&part.encoding) {
+        Some(decoder) if decoder.is_identity() => as_it_is(octets),
+        Some(decoder) => Place::Encoded { octets, decoder, partial },
+        None => Place::Unknown,
+    }
+}
+
 fn fields(header: Range<u64>, names: &[String], without: bool, partial: Option<Partial>) -> Place {
     Place::Fields { header, names: names.to_vec(), without, partial }
 }
@@ -96,7 +126,9 @@ mod tests {
 
     const MESSAGE: &[u8] = b"From: a@b\r\nSubject: hi\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
         --x\r\nContent-Type: text/plain\r\n\r\none\r\n\
-        --x\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside\r\n--x--\r\n";
+        --x\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside\r\n\
+        --x\r\nContent-Transfer-Encoding: Base64\r\n\r\nZm91cg==\r\n\
+        --x\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\n#9FEV90\r\n--x--\r\n";
 
     fn section(part: &[u32], text: Option<SectionText>, partial: Option<(u32, u32)>) -> FetchItem {
         let partial =
@@ -106,6 +138,12 @@ mod tests {
             peek: true,
             partial,
         })
+    }
+
+    fn binary(part: &[u32], partial: Option<(u32, u32)>) -> FetchItem {
+        let partial =
+            partial.map(|(offset, length)| Partial { offset, length: NonZeroU32::new(length).unwrap() });
+        FetchItem::Binary(BinarySection { part: part.to_vec(), peek: true, partial })
     }
 
     /// The octets an item means, `None` for NIL.
@@ -120,7 +158,15 @@ mod tests {
                 let cut = clip(0..chosen.len() as u64, partial);
                 chosen[cut.start as usize..cut.end as usize].to_vec()
             }
+            Place::Encoded { octets, mut decoder, partial } => {
+                let mut decoded = Vec::new();
+                decoder.feed(at(octets), &mut |octets| decoded.extend_from_slice(octets));
+                decoder.finish(&mut |octets| decoded.extend_from_slice(octets));
+                let cut = clip(0..decoded.len() as u64, partial);
+                decoded[cut.start as usize..cut.end as usize].to_vec()
+            }
             Place::Nowhere => return None,
+            Place::Unknown => b"unknown".to_vec(),
         };
         Some(String::from_utf8(bytes).unwrap())
     }
@@ -149,12 +195,25 @@ mod tests {
             (section(&[2], Some(SectionText::Text), None), Some("inside")),
             (section(&[2], Some(subject()), None), Some("Subject: inner\r\n\r\n")),
             (section(&[2, 1], None, None), Some("inside")),
-            (section(&[3], None, None), None),
+            (section(&[3], None, None), Some("Zm91cg==")),
+            (section(&[5], None, None), None),
             (section(&[], None, Some((0, 6))), Some("From: ")),
             (section(&[1], None, Some((1, 100))), Some("ne")),
             (section(&[1], None, Some((3, 1))), Some("")),
             (section(&[1], None, Some((u32::MAX, u32::MAX))), Some("")),
             (section(&[], Some(subject()), Some((9, 2))), Some("hi")),
+            (binary(&[], None), Some(whole.as_str())),
+            (binary(&[], Some((0, 6))), Some("From: ")),
+            (binary(&[1], Some((1, 1))), Some("n")),
+            (binary(&[2], None), Some("Subject: inner\r\n\r\ninside")),
+            (binary(&[2, 1], Some((6, 1))), Some("")),
+            (binary(&[3], None), Some("four")),
+            (binary(&[3], Some((1, 2))), Some("ou")),
+            (binary(&[3], Some((u32::MAX, u32::MAX))), Some("")),
+            (binary(&[3, 1], None), None),
+            (binary(&[4], None), Some("unknown")),
+            (binary(&[5], None), None),
+            (FetchItem::BinarySize(vec![3]), Some("four")),
         ];
         for (item, expected) in rows {
             assert_eq!(octets(&item).as_deref(), expected, "{item:?}");
@@ -169,5 +228,9 @@ mod tests {
         assert!(marks_seen(&FetchItem::Rfc822) && marks_seen(&FetchItem::Rfc822Text));
         assert!(!marks_seen(&FetchItem::Rfc822Header) && !marks_seen(&FetchItem::Envelope));
         assert!(!needs_structure(&read(true)) && needs_structure(&section(&[1], None, None)));
+        let binary = |peek| FetchItem::Binary(BinarySection { part: vec![1], peek, partial: None });
+        assert!(marks_seen(&binary(false)) && !marks_seen(&binary(true)));
+        assert!(!marks_seen(&FetchItem::BinarySize(vec![1])));
+        assert!(needs_structure(&binary(true)) && !needs_structure(&FetchItem::BinarySize(vec![])));
     }
 }

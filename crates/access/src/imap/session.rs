@@ -4,6 +4,7 @@
 //! numbers are the [`Tracker`]'s alone; the client is brought up to date only in [`Selected::sync`].
 
 use super::attributes::{self, News};
+use super::binary::Resume;
 use super::enable::Enabled;
 use super::mask::Mask;
 use super::progress::Progress;
@@ -29,6 +30,8 @@ pub(crate) struct Door {
     pub(crate) starttls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) progress: Progress,
     pub(crate) mask: Mask,
+    /// Where the last partial fetch of a decoded part has ended.
+    pub(crate) resume: Option<Box<Resume>>,
 }
 
 impl Door {
@@ -41,7 +44,7 @@ impl Door {
         starttls: Option<Arc<rustls::ServerConfig>>,
     ) -> Self {
         let (enabled, progress, mask) = (Enabled::default(), Progress::default(), Mask::default());
-        Self { wire, engine, origin, encrypted, enabled, starttls, progress, mask }
+        Self { wire, engine, origin, encrypted, enabled, starttls, progress, mask, resume: None }
     }
 }
 

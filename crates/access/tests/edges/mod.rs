@@ -5,6 +5,7 @@ mod crowd;
 
 use crate::world::{PASSWORD, Province};
 use jiff::SignedDuration;
+use std::fmt::Write as _;
 use std::time::Duration;
 use testkit::transcript::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -206,4 +207,34 @@ async fn a_stop_comes_between_commands() {
     let heard = client.heard + &heard;
     assert!(heard.lines().last().unwrap().starts_with("* BYE "), "{heard}");
     assert_eq!(heard.contains("FETCH"), heard.contains("c OK"), "{heard}");
+}
+
+/// A part that was encoded in 20 times what is in memory of it: the same octets whole, one piece after the other, and
+/// backwards, whatever escapes the reading cuts through.
+#[tokio::test]
+async fn a_large_part_is_decoded_piece_by_piece() {
+    const PIECE: usize = 50_000;
+    let province = Province::with_quota(8 << 20).await;
+    let mut client = Client::connect(&province).await;
+    let text: String = (0..17_000).map(|line| format!("line {line:09}\r\n")).collect();
+    let mut encoded = String::new();
+    for octets in text.as_bytes().chunks(25) {
+        octets.iter().for_each(|octet| write!(encoded, "={octet:02X}").unwrap());
+        encoded.push_str("=\r\n");
+    }
+    let header = "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n";
+    client.append("a", &format!("{header}{encoded}")).await;
+    client.ask("b", "SELECT INBOX").await;
+    let heard = client.ask("c", "FETCH 1 (BINARY.SIZE[1] BINARY.PEEK[1])").await;
+    let start = format!("* 1 FETCH (BINARY.SIZE[1] {0} BINARY[1] {{{0}}}\r\n", text.len());
+    let whole = heard.strip_prefix(&start).and_then(|rest| rest.strip_prefix(&text)).unwrap();
+    assert!(whole.starts_with(")\r\nc OK"), "{whole}");
+
+    let starts: Vec<usize> = (0..text.len()).step_by(PIECE).collect();
+    for start in starts.iter().chain(starts.iter().rev()) {
+        let heard = client.ask("d", &format!("FETCH 1 BINARY.PEEK[1]<{start}.{PIECE}>")).await;
+        let piece = &text[*start..text.len().min(start + PIECE)];
+        let expected = format!("* 1 FETCH (BINARY[1]<{start}> {{{}}}\r\n{piece})\r\nd OK", piece.len());
+        assert!(heard.starts_with(&expected), "at {start}: {} octets", heard.len());
+    }
 }

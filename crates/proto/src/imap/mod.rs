@@ -27,7 +27,7 @@ pub use code::{Code, Status};
 pub use decoder::{Decoder, Event, Reject};
 pub use limits::Limits;
 pub use parse::{SaslResponse, is_done};
-pub use query::{BodySection, DateTest, FetchItem, Partial, SearchKey, Section, SectionText};
+pub use query::{BinarySection, BodySection, DateTest, FetchItem, Partial, SearchKey, Section, SectionText};
 pub use results::{PartialRange, ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm, ThreadToken};
 pub use sequence::{NoSuchMessage, SeqNumber, SeqRange, SequenceSet};
 pub use sync::{FetchModifiers, ObjectKind, QResync, SelectParams, SeqMatch};

@@ -20,6 +20,10 @@ pub enum FetchItem {
     BodyStructure,
     Uid,
     Section(BodySection),
+    /// RFC 3516 4.2
+    Binary(BinarySection),
+    /// RFC 3516 4.2: the decoded size of a part; no number is the whole message.
+    BinarySize(Vec<u32>),
     /// RFC 7162 3.1.4.2
     ModSeq,
     /// RFC 8474 5.3
@@ -39,6 +43,16 @@ pub enum FetchItem {
 pub struct BodySection {
     pub section: Section,
     pub peek: bool,
+    pub partial: Option<Partial>,
+}
+
+/// `BINARY[part]<offset.length>`, with `peek` for BINARY.PEEK: a part with its transfer encoding undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinarySection {
+    /// `section-part`, each number from 1; none is the whole message.
+    pub part: Vec<u32>,
+    pub peek: bool,
+    /// Of the decoded octets.
     pub partial: Option<Partial>,
 }
 

@@ -216,7 +216,7 @@ pub struct AppendStart {
 }
 
 /// One message of an APPEND: its attributes and its announced size. Whether it came as a literal8 (RFC 3516 4.4) or in
-/// `UTF8 (…)` (RFC 6855 4) makes no difference: every octet is kept.
+/// `UTF8 (…)` (RFC 6855 4) makes no difference: the octets are what they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendMessage {
     pub flags: Vec<Flag>,

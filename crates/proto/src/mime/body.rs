@@ -1,5 +1,6 @@
-//! Transfer encodings undone. Decoders are tolerant: what is no part of the encoding is passed over (base64) or kept
-//! as it is (quoted-printable). One pass, at most one octet out per octet in.
+//! Transfer encodings of bodies that are in memory undone. One pass, at most one octet out per octet in.
+
+use super::transfer::{TransferDecoder, hex};
 
 /// Octets of a body with its transfer encoding undone; of an unknown encoding as they are.
 pub fn decode_body(encoding: &str, body: &[u8]) -> Vec<u8> {
@@ -16,71 +17,14 @@ pub(super) fn decoded_size(encoding: &str, body: &[u8]) -> u64 {
 }
 
 fn decode_into(encoding: &str, body: &[u8], sink: &mut dyn FnMut(&[u8])) {
-    if encoding.eq_ignore_ascii_case("base64") {
-        base64(body, sink);
-    } else if encoding.eq_ignore_ascii_case("quoted-printable") {
-        quoted_printable(body, sink);
-    } else {
-        sink(body);
-    }
+    let mut decoder = TransferDecoder::new(encoding).unwrap_or(TransferDecoder::IDENTITY);
+    decoder.feed(body, sink);
+    decoder.finish(sink);
 }
 
-/// RFC 2045 6.8: characters outside the alphabet are ignored. Padding ends a group, and what follows starts anew, for
-/// bodies that were joined from encoded pieces.
+/// base64 from its beginning to its end.
 pub(super) fn base64(body: &[u8], sink: &mut dyn FnMut(&[u8])) {
-    let mut group = 0_u32;
-    let mut digits = 0_u8;
-    for byte in body {
-        let digit = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                base64_rest(group, digits, sink);
-                (group, digits) = (0, 0);
-                continue;
-            }
-            _ => continue,
-        };
-        group = group << 6 | u32::from(digit);
-        digits += 1;
-        if digits == 4 {
-            let [_, first, second, third] = group.to_be_bytes();
-            sink(&[first, second, third]);
-            (group, digits) = (0, 0);
-        }
-    }
-    base64_rest(group, digits, sink);
-}
-
-fn base64_rest(group: u32, digits: u8, sink: &mut dyn FnMut(&[u8])) {
-    match digits {
-        2 => sink(&[(group >> 4) as u8]),
-        3 => sink(&[(group >> 10) as u8, (group >> 2) as u8]),
-        _ => {}
-    }
-}
-
-/// RFC 2045 6.7: white space at a line's end is none of the text, `=` at a line's end joins lines.
-fn quoted_printable(body: &[u8], sink: &mut dyn FnMut(&[u8])) {
-    for line in body.split_inclusive(|byte| *byte == b'\n') {
-        let ending = if line.ends_with(b"\r\n") {
-            &b"\r\n"[..]
-        } else if line.ends_with(b"\n") {
-            &b"\n"[..]
-        } else {
-            &[]
-        };
-        let content = line.get(..line.len() - ending.len()).unwrap_or(line).trim_ascii_end();
-        let (content, ending) = match content.strip_suffix(b"=") {
-            Some(joined) => (joined, &b""[..]),
-            None => (content, ending),
-        };
-        escapes(content, b'=', sink);
-        sink(ending);
-    }
+    decode_into("base64", body, sink);
 }
 
 /// Octets in which `marker` and two hexadecimal digits are one octet; anything else stays.
@@ -100,10 +44,6 @@ pub(super) fn escapes(text: &[u8], marker: u8, sink: &mut dyn FnMut(&[u8])) {
         };
     }
     sink(rest);
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

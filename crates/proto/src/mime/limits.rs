@@ -53,6 +53,10 @@ pub const TOKEN_MAX: usize = 127;
 /// Content languages kept of one part.
 pub const LANGUAGES_MAX: usize = 32;
 
+/// Octets of white space that a quoted-printable decoder holds back until it knows whether the line ends behind them:
+/// a line has 998 (RFC 5322 2.1.1).
+pub const BLANKS_MAX: usize = 998;
+
 /// Characters of the preview (RFC 8970 3.2: no more than 200 are to be sent; a list shows about that).
 pub const PREVIEW_CHARS_MAX: usize = 256;
 

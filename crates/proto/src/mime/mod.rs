@@ -23,6 +23,7 @@ mod preview;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod walk;
 mod words;
 
@@ -37,6 +38,7 @@ pub use fuzz::fuzz_mime;
 pub use header::{HeaderField, header_end, header_fields, header_subset, header_subset_not};
 pub use preview::{decode_text, html_text};
 pub use structure::{Disposition, Param, Part, Structure};
+pub use transfer::TransferDecoder;
 pub use words::decode_header;
 
 use limits::MESSAGE_ID_MAX;

@@ -3,7 +3,7 @@
 use super::cursor::Cursor;
 use super::message::sequence_set;
 use super::{Fault, Result, sync};
-use crate::imap::{BodySection, Command, FetchItem, Partial, Section, SectionText};
+use crate::imap::{BinarySection, BodySection, Command, FetchItem, Partial, Section, SectionText};
 
 /// Items of one FETCH: each may be the whole message once more.
 const ITEMS_MAX: usize = 256;
@@ -46,12 +46,16 @@ fn fetch_macro(c: &mut Cursor<'_>) -> Option<Vec<FetchItem>> {
 /// `fetch-att = "ENVELOPE" / "FLAGS" / "INTERNALDATE" / "RFC822" [".HEADER" / ".SIZE" / ".TEXT"] /`
 /// `"BODY" ["STRUCTURE"] / "UID" / "BODY" section ["<" number "." nz-number ">"] /`
 /// `"BODY.PEEK" section ["<" number "." nz-number ">"]`
+/// `fetch-att =/ "BINARY" [".PEEK"] section-binary [partial] / "BINARY.SIZE" section-binary` (RFC 3516 7)
 fn fetch_att(c: &mut Cursor<'_>) -> Result<FetchItem> {
     let name = c.take_while(|b| b.is_ascii_alphanumeric() || b == b'.').to_ascii_uppercase();
     let item = match name.as_slice() {
         b"BODY" if c.peek() == Some(b'[') => FetchItem::Section(body_section(c, false)?),
         b"BODY.PEEK" => FetchItem::Section(body_section(c, true)?),
         b"BODY" => FetchItem::Body,
+        b"BINARY" => FetchItem::Binary(binary_section(c, false)?),
+        b"BINARY.PEEK" => FetchItem::Binary(binary_section(c, true)?),
+        b"BINARY.SIZE" => FetchItem::BinarySize(section_binary(c)?),
         b"BODYSTRUCTURE" => FetchItem::BodyStructure,
         b"ENVELOPE" => FetchItem::Envelope,
         b"FLAGS" => FetchItem::Flags,
@@ -90,15 +94,31 @@ fn preview_mods(c: &mut Cursor<'_>) -> Result<bool> {
 }
 
 fn body_section(c: &mut Cursor<'_>, peek: bool) -> Result<BodySection> {
-    let section = section(c)?;
-    let mut partial = None;
-    if c.eat(b'<') {
-        let offset = c.number()?;
-        c.expect(b'.', "Partial range expected")?;
-        partial = Some(Partial { offset, length: c.nz_number()? });
-        c.expect(b'>', "Partial range expected")?;
+    Ok(BodySection { section: section(c)?, peek, partial: partial(c)? })
+}
+
+fn binary_section(c: &mut Cursor<'_>, peek: bool) -> Result<BinarySection> {
+    Ok(BinarySection { part: section_binary(c)?, peek, partial: partial(c)? })
+}
+
+/// `section-binary = "[" [section-part] "]"`
+fn section_binary(c: &mut Cursor<'_>) -> Result<Vec<u32>> {
+    match section(c)? {
+        Section { part, text: None } => Ok(part),
+        Section { text: Some(_), .. } => Err(Fault::bad("Only a part can be decoded")),
     }
-    Ok(BodySection { section, peek, partial })
+}
+
+/// `[partial]`, `partial = "<" number "." nz-number ">"`
+fn partial(c: &mut Cursor<'_>) -> Result<Option<Partial>> {
+    if !c.eat(b'<') {
+        return Ok(None);
+    }
+    let offset = c.number()?;
+    c.expect(b'.', "Partial range expected")?;
+    let length = c.nz_number()?;
+    c.expect(b'>', "Partial range expected")?;
+    Ok(Some(Partial { offset, length }))
 }
 
 /// `section = "[" [section-spec] "]"`

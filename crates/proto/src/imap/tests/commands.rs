@@ -294,7 +294,26 @@ fn fetching() {
     assert_eq!(items("BODY[HEADER.FIELDS ({4}\r\nDATE \"FROM\")]"), expected);
     let expected = of(&[1], Some(SectionText::HeaderFieldsNot(fields())), true, Some((1, 2)));
     assert_eq!(items("BODY.PEEK[1.HEADER.FIELDS.NOT (DATE FROM)]<1.2>"), expected);
+    let binary = |part: &[u32], peek, partial: Option<(u32, u32)>| {
+        let partial = partial.map(|(offset, n)| Partial { offset, length: NonZeroU32::new(n).unwrap() });
+        vec![Binary(BinarySection { part: part.to_vec(), peek, partial })]
+    };
+    // RFC 3516 7
+    assert_eq!(items("BINARY[]"), binary(&[], false, None));
+    assert_eq!(items("binary.peek[1.2]<5.7>"), binary(&[1, 2], true, Some((5, 7))));
+    assert_eq!(items("(BINARY.SIZE[3] BINARY.SIZE[])"), [BinarySize(vec![3]), BinarySize(vec![])]);
     for bad in [
+        "BINARY",
+        "BINARY.PEEK",
+        "BINARY.SIZE",
+        "BINARY[1.MIME]",
+        "BINARY[TEXT]",
+        "BINARY[HEADER.FIELDS (A)]",
+        "BINARY[0]",
+        "BINARY[1]<0.0>",
+        "BINARY[1]<4294967296.1>",
+        "BINARY.SIZE[1]<0.1>",
+        "BINARY.SIZE.PEEK[1]",
         "()",
         "(FAST)",
         "FAST FLAGS",

@@ -98,8 +98,15 @@ fn key(key: &SearchKey, form: u8) -> String {
 }
 
 fn item(item: &FetchItem, form: u8) -> String {
+    let dotted = |part: &[u32]| part.iter().map(u32::to_string).collect::<Vec<_>>().join(".");
     let FetchItem::Section(wanted) = item else {
         return match item {
+            FetchItem::Binary(BinarySection { part, peek, partial }) => {
+                let peek = if *peek { ".Peek" } else { "" };
+                let partial = partial.map(|partial| format!("<{}.{}>", partial.offset, partial.length));
+                return format!("BINARY{peek}[{}]{}", dotted(part), partial.unwrap_or_default());
+            }
+            FetchItem::BinarySize(part) => return format!("binary.SIZE[{}]", dotted(part)),
             FetchItem::Envelope => "ENVELOPE",
             FetchItem::Flags => "Flags",
             FetchItem::InternalDate => "INTERNALDATE",
@@ -348,11 +355,15 @@ fn any_item() -> impl Strategy<Value = FetchItem> {
     let partial = (any::<u32>(), 1..=u32::MAX)
         .prop_map(|(offset, length)| Partial { offset, length: NonZeroU32::new(length).unwrap() });
     let part = prop::collection::vec(1..=u32::MAX, 0..4);
-    let section = (part, prop::option::of(text), any::<bool>(), prop::option::of(partial)).prop_map(
+    let section = (part, prop::option::of(text), any::<bool>(), prop::option::of(partial.clone())).prop_map(
         |(part, text, peek, partial)| {
             FetchItem::Section(BodySection { section: Section { part, text }, peek, partial })
         },
     );
+    let part = prop::collection::vec(1..=u32::MAX, 0..4);
+    let size = part.clone().prop_map(FetchItem::BinarySize);
+    let binary = (part, any::<bool>(), prop::option::of(partial))
+        .prop_map(|(part, peek, partial)| FetchItem::Binary(BinarySection { part, peek, partial }));
     let plain = vec![
         FetchItem::Envelope,
         FetchItem::Flags,
@@ -371,7 +382,7 @@ fn any_item() -> impl Strategy<Value = FetchItem> {
         FetchItem::Preview { lazy: false },
         FetchItem::Preview { lazy: true },
     ];
-    prop_oneof![prop::sample::select(plain), section]
+    prop_oneof![prop::sample::select(plain), section, binary, size]
 }
 
 fn any_command() -> impl Strategy<Value = Command> {

@@ -113,6 +113,8 @@ fn fragments() -> impl Strategy<Value = Vec<u8>> {
         "\n",
         "\r",
         "BODY",
+        "BINARY",
+        ".SIZE",
         "HEADER.FIELDS ",
         "OR ",
         "NOT ",

@@ -139,6 +139,19 @@ fn fetch_responses() {
         w.raw(b"ab");
         w.fetch_rfc822(&FetchItem::Rfc822Text, Some(0));
         w.fetch_end();
+        w.fetch_start(12);
+        let mut wanted = BinarySection { part: vec![1, 2], peek: true, partial: None };
+        w.fetch_binary(&wanted, None, false);
+        w.fetch_binary(&wanted, Some(0), false);
+        wanted = BinarySection {
+            part: vec![],
+            peek: false,
+            partial: Some(Partial { offset: 9, length: NonZeroU32::MIN }),
+        };
+        w.fetch_binary(&wanted, Some(1), true);
+        w.raw(b"\0");
+        w.fetch_binary_size(&[1, 2], 1 << 40);
+        w.fetch_end();
         w.fetch_start(13);
         w.fetch_flags([]);
         w.fetch_end();
@@ -147,6 +160,7 @@ fn fetch_responses() {
         response,
         "* 12 FETCH (FLAGS (\\Seen) UID 7 INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 4286 \
          BODY[1.2.HEADER.FIELDS (Date {2}\r\nđ)] NIL BODY[]<5> {2}\r\nab RFC822.TEXT {0}\r\n)\r\n\
+         * 12 FETCH (BINARY[1.2] NIL BINARY[1.2] {0}\r\n BINARY[]<9> ~{1}\r\n\0 BINARY.SIZE[1.2] 1099511627776)\r\n\
          * 13 FETCH (FLAGS ())\r\n"
     );
 }

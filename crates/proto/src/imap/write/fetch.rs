@@ -2,7 +2,7 @@
 
 use super::Writer;
 use crate::imap::date::write_date_time;
-use crate::imap::{BodySection, FetchItem, Section, SectionText};
+use crate::imap::{BinarySection, BodySection, FetchItem, Partial, Section, SectionText};
 use crate::mime::{Envelope, MailAddress, Structure};
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -95,12 +95,58 @@ impl Writer {
     pub fn fetch_section(&mut self, wanted: &BodySection, bytes: Option<u64>) {
         self.item("BODY");
         self.section(&wanted.section);
-        if let Some(partial) = wanted.partial {
+        self.origin(wanted.partial);
+        self.announce(bytes);
+    }
+
+    /// `"BINARY" section-binary ["<" number ">"] SP (nstring / literal8)` (RFC 3516 7), in the same way; a literal8 where
+    /// the octets hold a NUL.
+    pub fn fetch_binary(&mut self, wanted: &BinarySection, bytes: Option<u64>, has_nul: bool) {
+        self.item("BINARY");
+        self.section_binary(&wanted.part);
+        self.origin(wanted.partial);
+        match bytes {
+            Some(bytes) if has_nul => {
+                self.text(" ~{");
+                self.number(bytes);
+                self.text("}\r\n");
+            }
+            bytes => self.announce(bytes),
+        }
+    }
+
+    /// `"BINARY.SIZE" section-binary SP number`
+    pub fn fetch_binary_size(&mut self, part: &[u32], bytes: u64) {
+        self.item("BINARY.SIZE");
+        self.section_binary(part);
+        self.byte(b' ');
+        self.number(bytes);
+    }
+
+    /// `["<" number ">"]`
+    fn origin(&mut self, partial: Option<Partial>) {
+        if let Some(partial) = partial {
             self.byte(b'<');
             self.number(partial.offset.into());
             self.byte(b'>');
         }
-        self.announce(bytes);
+    }
+
+    /// `section-binary = "[" [section-part] "]"`
+    fn section_binary(&mut self, part: &[u32]) {
+        self.byte(b'[');
+        self.section_part(part);
+        self.byte(b']');
+    }
+
+    /// `section-part = nz-number *("." nz-number)`
+    fn section_part(&mut self, part: &[u32]) {
+        for (index, number) in part.iter().enumerate() {
+            if index > 0 {
+                self.byte(b'.');
+            }
+            self.number((*number).into());
+        }
     }
 
     /// The same for `"RFC822" [".HEADER" / ".TEXT"] SP nstring`; other items are not written.
@@ -129,12 +175,7 @@ impl Writer {
     /// `section = "[" [section-spec] "]"`
     fn section(&mut self, section: &Section) {
         self.byte(b'[');
-        for (index, number) in section.part.iter().enumerate() {
-            if index > 0 {
-                self.byte(b'.');
-            }
-            self.number((*number).into());
-        }
+        self.section_part(&section.part);
         if section.text.is_some() && !section.part.is_empty() {
             self.byte(b'.');
         }
