@@ -49,4 +49,5 @@ transcripts!(
     savedate,
     preview,
     binary,
+    partial,
 );

@@ -23,9 +23,9 @@ const KNOWN: &[&str] = &[
     "STATUS=SIZE",
     "INPROGRESS",
     "MULTIAPPEND",
-    "BINARY",
     "UTF8=ACCEPT",
     "COMPRESS=DEFLATE",
+    "BINARY",
     "QUOTA",
     "QUOTA=RES-STORAGE",
     "ESEARCH",
@@ -41,6 +41,7 @@ const KNOWN: &[&str] = &[
     "OBJECTID",
     "SAVEDATE",
     "PREVIEW",
+    "PARTIAL",
 ];
 
 pub(crate) fn capability(door: &mut Door, state: &State) -> Reply {

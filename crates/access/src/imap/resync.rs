@@ -52,7 +52,7 @@ pub(crate) async fn narrowed(
     asked: &Fetch,
     spans: Vec<Range<usize>>,
 ) -> Result<Vec<usize>, Failure> {
-    let FetchModifiers { changed_since, vanished: with_vanished } = asked.modifiers;
+    let FetchModifiers { changed_since, vanished: with_vanished, partial } = asked.modifiers;
     if with_vanished && !door.enabled.qresync {
         // RFC 7162 3.2.6
         return Err(Reply::bad("ENABLE QRESYNC comes first").into());
@@ -60,8 +60,14 @@ pub(crate) async fn narrowed(
     if changed_since.is_some() || asked.items.contains(&FetchItem::ModSeq) {
         enable::condstore(door, Some(selected));
     }
-    let positions = spans.into_iter().flatten();
-    let Some(since) = changed_since.map(ModSeq) else { return Ok(positions.collect()) };
+    let mut positions: Vec<usize> = spans.into_iter().flatten().collect();
+    if let Some(range) = partial {
+        // RFC 9394 3.4: first these, then those of them that changed.
+        let range = range.among(positions.len());
+        positions.truncate(range.end);
+        positions.drain(..range.start);
+    }
+    let Some(since) = changed_since.map(ModSeq) else { return Ok(positions) };
     if since >= selected.tracker.view().modseq() {
         return Ok(Vec::new());
     }
@@ -70,8 +76,8 @@ pub(crate) async fn narrowed(
         let uids = clipped(&asked.set, selected);
         vanished(door, selected, &uids, since, None).await?;
     }
-    let later = |at: &usize| selected.tracker.at(*at).is_some_and(|listed| listed.entry.modseq > since);
-    Ok(positions.filter(later).collect())
+    positions.retain(|at| selected.tracker.at(*at).is_some_and(|listed| listed.entry.modseq > since));
+    Ok(positions)
 }
 
 /// The spans of uids that `set` names, among all that were ever given out; `*` is the last of them.

@@ -1,6 +1,7 @@
 //! How SEARCH, SORT and THREAD are to give their results (RFC 4731, RFC 5182, RFC 5256, RFC 9394).
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 /// `search-return-opts`: an empty list arrives as ALL (RFC 4731 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +25,20 @@ pub struct PartialRange {
     pub from_end: bool,
     /// The ends were written the other way round.
     pub swapped: bool,
+}
+
+impl PartialRange {
+    /// Its places among `count`, from 0 (RFC 9394 3.1): what is outside of the result is left out.
+    #[must_use]
+    pub fn among(&self, count: usize) -> Range<usize> {
+        let (low, high) = (self.low.get() as usize, self.high.get() as usize);
+        let (start, end) = if self.from_end {
+            (count.saturating_sub(high), (count + 1).saturating_sub(low))
+        } else {
+            (low - 1, high.min(count))
+        };
+        start.min(end)..end
+    }
 }
 
 /// `sort-criterion` (RFC 5256 3, RFC 5957 3).

@@ -1,8 +1,10 @@
-//! What a client says of its earlier knowledge: the modifiers of CONDSTORE and QRESYNC (RFC 7162).
+//! What a client says of its earlier knowledge: the modifiers of CONDSTORE and QRESYNC (RFC 7162), and what else may
+//! stand there.
 //!
 //! Modification sequences are unsigned 63-bit numbers. Clients are allowed a zero where the grammar wants a positive
 //! one: "everything since the beginning" is what they mean, and all servers take it so.
 
+use super::results::PartialRange;
 use super::sequence::SequenceSet;
 
 /// Parameters of SELECT and EXAMINE (RFC 7162 3.1.8, 3.2.5).
@@ -38,10 +40,12 @@ pub struct FetchModifiers {
     pub changed_since: Option<u64>,
     /// VANISHED: also the uids that are gone since; only of UID FETCH, with CHANGEDSINCE (RFC 7162 3.2.6).
     pub vanished: bool,
+    /// PARTIAL: only so many of the messages named, before other modifiers; only of UID FETCH (RFC 9394 3.3).
+    pub partial: Option<PartialRange>,
 }
 
 impl FetchModifiers {
-    pub const NONE: Self = Self { changed_since: None, vanished: false };
+    pub const NONE: Self = Self { changed_since: None, vanished: false, partial: None };
 }
 
 /// Which kind of object an identifier names: its first letter, so that none of one kind is ever one of another

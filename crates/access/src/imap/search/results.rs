@@ -85,7 +85,7 @@ impl Found<'_> {
             door.wire.out.esearch_number("COUNT", self.places.len() as u64);
         }
         if let Some(range) = options.partial {
-            let part = within(self.places, range);
+            let part = within(self.places, &range);
             door.wire.out.esearch_partial(range);
             self.set(door, part).await?;
             door.wire.out.esearch_partial_end(part.is_empty());
@@ -114,7 +114,7 @@ impl Found<'_> {
         if options.all || options.count || !some {
             return self.places.to_vec();
         }
-        let mut told = options.partial.map(|range| within(self.places, range).to_vec()).unwrap_or_default();
+        let mut told = options.partial.map(|range| within(self.places, &range).to_vec()).unwrap_or_default();
         told.extend(self.places.first().filter(|_| options.min));
         told.extend(self.places.last().filter(|_| options.max));
         told
@@ -134,16 +134,9 @@ impl Found<'_> {
     }
 }
 
-/// RFC 9394 3.1: what is outside of the result is left out.
-fn within(places: &[Place], range: PartialRange) -> &[Place] {
-    let (low, high) = (range.low.get() as usize, range.high.get() as usize);
-    let count = places.len();
-    let (start, end) = if range.from_end {
-        (count.saturating_sub(high), (count + 1).saturating_sub(low))
-    } else {
-        (low - 1, high.min(count))
-    };
-    places.get(start..end).unwrap_or_default()
+/// RFC 9394 3.1
+fn within<'a>(places: &'a [Place], range: &PartialRange) -> &'a [Place] {
+    places.get(range.among(places.len())).unwrap_or_default()
 }
 
 /// Uids as ascending spans, for `$`.
@@ -171,7 +164,7 @@ mod tests {
         let part = |low, high, from_end| {
             let number = |n| NonZeroU32::new(n).unwrap();
             let range = PartialRange { low: number(low), high: number(high), from_end, swapped: false };
-            within(&places, range).iter().map(|(at, _)| at + 1).collect::<Vec<_>>()
+            within(&places, &range).iter().map(|(at, _)| at + 1).collect::<Vec<_>>()
         };
         assert_eq!(part(1, 2, false), [1, 2]);
         assert_eq!(part(4, 9, false), [4, 5]);

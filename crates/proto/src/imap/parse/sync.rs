@@ -2,6 +2,7 @@
 
 use super::cursor::Cursor;
 use super::message::sequence_set;
+use super::results::partial_range;
 use super::{Fault, Result, mailbox};
 use crate::imap::{Command, FetchModifiers, QResync, SelectParams, SeqMatch, SeqNumber, SequenceSet};
 
@@ -62,7 +63,7 @@ fn known_set(c: &mut Cursor<'_>) -> Result<SequenceSet> {
 }
 
 /// `fetch-modifiers = SP "(" fetch-modifier *(SP fetch-modifier) ")"` (RFC 4466 6)
-/// `fetch-modifier =/ chgsince-fetch-mod / rexpunges-fetch-mod`
+/// `fetch-modifier =/ chgsince-fetch-mod / rexpunges-fetch-mod / modifier-partial` (RFC 9394 4)
 pub(super) fn fetch_modifiers(c: &mut Cursor<'_>, uid: bool) -> Result<FetchModifiers> {
     let mut read = FetchModifiers::NONE;
     modifiers(c, |c, name| match name {
@@ -75,6 +76,12 @@ pub(super) fn fetch_modifiers(c: &mut Cursor<'_>, uid: bool) -> Result<FetchModi
         // RFC 7162 3.2.6: not with FETCH by number.
         "VANISHED" if uid && !read.vanished => {
             read.vanished = true;
+            Ok(())
+        }
+        // RFC 9394 3.3: of UID FETCH.
+        "PARTIAL" if uid && read.partial.is_none() => {
+            c.sp()?;
+            read.partial = Some(partial_range(c)?);
             Ok(())
         }
         _ => Err(Fault::bad("Unknown FETCH modifier")),

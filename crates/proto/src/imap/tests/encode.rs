@@ -154,26 +154,33 @@ fn returned(options: Option<ReturnOptions>) -> String {
     ];
     let mut words: Vec<String> =
         words.iter().filter(|(wanted, _)| *wanted).map(|(_, word)| (*word).to_owned()).collect();
-    words.extend(options.partial.map(|range| {
-        let sign = if range.from_end { "-" } else { "" };
-        let (first, second) = if range.swapped { (range.high, range.low) } else { (range.low, range.high) };
-        format!("PARTIAL {sign}{first}:{sign}{second}")
-    }));
+    words.extend(options.partial.map(partial_range));
     format!(" RETURN ({})", words.join(" "))
 }
 
+fn partial_range(range: PartialRange) -> String {
+    let sign = if range.from_end { "-" } else { "" };
+    let (first, second) = if range.swapped { (range.high, range.low) } else { (range.low, range.high) };
+    format!("PARTIAL {sign}{first}:{sign}{second}")
+}
+
 fn any_options() -> impl Strategy<Value = Option<ReturnOptions>> {
-    let range = (1..=u32::MAX, 1..=u32::MAX, any::<bool>()).prop_map(|(first, second, from_end)| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    prop::option::of((flags, prop::option::of(any_partial())).prop_map(
+        |((min, max, all, count, save), partial)| {
+            let mut options = ReturnOptions { min, max, all: all && partial.is_none(), count, save, partial };
+            options.all |= options == ReturnOptions::default();
+            options
+        },
+    ))
+}
+
+fn any_partial() -> impl Strategy<Value = PartialRange> {
+    (1..=u32::MAX, 1..=u32::MAX, any::<bool>()).prop_map(|(first, second, from_end)| {
         let number = |n| NonZeroU32::new(n).unwrap();
         let (low, high) = (number(first.min(second)), number(first.max(second)));
         PartialRange { low, high, from_end, swapped: first > second }
-    });
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    prop::option::of((flags, prop::option::of(range)).prop_map(|((min, max, all, count, save), partial)| {
-        let mut options = ReturnOptions { min, max, all: all && partial.is_none(), count, save, partial };
-        options.all |= options == ReturnOptions::default();
-        options
-    }))
+    })
 }
 
 fn any_criteria() -> impl Strategy<Value = Vec<SortCriterion>> {
@@ -222,10 +229,11 @@ fn encode(command: &Command, form: u8) -> String {
         }
         Command::Fetch { set: s, items, modifiers, .. } => {
             let items: Vec<_> = items.iter().map(|i| item(i, form)).collect();
-            let since = modifiers.changed_since.map_or(String::new(), |n| {
-                format!(" (changedsince {n}{})", if modifiers.vanished { " VANISHED" } else { "" })
-            });
-            format!("{name} {} ({}){since}", set(s), items.join(" "))
+            let mut words: Vec<String> = modifiers.partial.map(partial_range).into_iter().collect();
+            words.extend(modifiers.changed_since.map(|n| format!("changedsince {n}")));
+            words.extend(modifiers.vanished.then(|| "VANISHED".to_owned()));
+            let words = if words.is_empty() { String::new() } else { format!(" ({})", words.join(" ")) };
+            format!("{name} {} ({}){words}", set(s), items.join(" "))
         }
         Command::Store { set: s, mode, silent, flags, unchanged_since, .. } => {
             let since = unchanged_since.map_or(String::new(), |n| format!("(UNCHANGEDSINCE {n}) "));
@@ -420,11 +428,15 @@ fn any_command() -> impl Strategy<Value = Command> {
             any_set(),
             prop::collection::vec(any_item(), 1..5),
             prop::option::of(0..=i64::MAX as u64),
-            any::<bool>()
+            any::<bool>(),
+            prop::option::of(any_partial())
         )
-            .prop_map(|(uid, set, items, changed_since, vanished)| {
-                let modifiers =
-                    FetchModifiers { changed_since, vanished: vanished && uid && changed_since.is_some() };
+            .prop_map(|(uid, set, items, changed_since, vanished, partial)| {
+                let modifiers = FetchModifiers {
+                    changed_since,
+                    vanished: vanished && uid && changed_since.is_some(),
+                    partial: partial.filter(|_| uid),
+                };
                 Command::Fetch { uid, set, items, modifiers }
             }),
         (any::<bool>(), any_set(), mode, any::<bool>(), flags, prop::option::of(0..=i64::MAX as u64))

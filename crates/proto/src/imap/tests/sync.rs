@@ -1,4 +1,4 @@
-//! Known answers of CONDSTORE, QRESYNC, OBJECTID, SAVEDATE and PREVIEW, as their RFCs show them.
+//! Known answers of CONDSTORE, QRESYNC, OBJECTID, SAVEDATE, PREVIEW and PARTIAL, as their RFCs show them.
 
 use super::parse;
 use crate::imap::*;
@@ -85,7 +85,11 @@ fn fetching() {
         Command::Fetch { items, modifiers, .. } => (items, modifiers),
         other => panic!("{other:?}"),
     };
-    let since = |changed_since, vanished| FetchModifiers { changed_since: Some(changed_since), vanished };
+    let since = |changed_since, vanished| FetchModifiers {
+        changed_since: Some(changed_since),
+        vanished,
+        partial: None,
+    };
     assert_eq!(
         fetch("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345)"),
         (vec![FetchItem::Flags], since(12345, false))
@@ -104,7 +108,35 @@ fn fetching() {
     assert_eq!(fetch("FETCH 1:4 (PREVIEW (lazy LAZY) UID)").0, [lazy.clone(), FetchItem::Uid]);
     assert_eq!(fetch("FETCH 1:4 PREVIEW (LAZY) (CHANGEDSINCE 7)"), (vec![lazy], since(7, false)));
     assert_eq!(fetch("FETCH 1:4 PREVIEW (CHANGEDSINCE 7)"), (vec![eager], since(7, false)));
+    // RFC 9394 3.3, 3.4: in any order.
+    let partial = |low, high, from_end, swapped| {
+        let number = |n| NonZeroU32::new(n).unwrap();
+        Some(PartialRange { low: number(low), high: number(high), from_end, swapped })
+    };
+    assert_eq!(
+        fetch("UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-3)").1,
+        FetchModifiers { partial: partial(1, 3, true, false), ..FetchModifiers::NONE }
+    );
+    assert_eq!(
+        fetch("UID FETCH 25900:26600 (UID FLAGS) (partial 5:1)").1,
+        FetchModifiers { partial: partial(1, 5, false, true), ..FetchModifiers::NONE }
+    );
+    for both in ["(PARTIAL -1:-30 CHANGEDSINCE 98305)", "(CHANGEDSINCE 98305 PARTIAL -1:-30)"] {
+        assert_eq!(
+            fetch(&format!("UID FETCH 25900:26600 (UID FLAGS) {both}")).1,
+            FetchModifiers { partial: partial(1, 30, true, false), ..since(98_305, false) }
+        );
+    }
     for bad in [
+        "FETCH 1:* (FLAGS) (PARTIAL 1:2)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL 1)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL 0:1)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL 1:*)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL 1:-2)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL -1:2)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL 1:4294967296)",
+        "UID FETCH 1:* (FLAGS) (PARTIAL 1:2 PARTIAL 1:2)",
         "UID FETCH 1 (FLAGS) (VANISHED)",
         "FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)",
         "FETCH 1 (FLAGS) ()",
