@@ -85,11 +85,8 @@ fn fetching() {
         Command::Fetch { items, modifiers, .. } => (items, modifiers),
         other => panic!("{other:?}"),
     };
-    let since = |changed_since, vanished| FetchModifiers {
-        changed_since: Some(changed_since),
-        vanished,
-        partial: None,
-    };
+    let since =
+        |since, vanished| FetchModifiers { changed_since: Some(since), vanished, ..FetchModifiers::NONE };
     assert_eq!(
         fetch("UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345)"),
         (vec![FetchItem::Flags], since(12345, false))
@@ -108,23 +105,50 @@ fn fetching() {
     assert_eq!(fetch("FETCH 1:4 (PREVIEW (lazy LAZY) UID)").0, [lazy.clone(), FetchItem::Uid]);
     assert_eq!(fetch("FETCH 1:4 PREVIEW (LAZY) (CHANGEDSINCE 7)"), (vec![lazy], since(7, false)));
     assert_eq!(fetch("FETCH 1:4 PREVIEW (CHANGEDSINCE 7)"), (vec![eager], since(7, false)));
-    // RFC 9394 3.3, 3.4: in any order.
+    for bad in [
+        "UID FETCH 1 (FLAGS) (VANISHED)",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)",
+        "FETCH 1 (FLAGS) ()",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE)",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE x)",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE 1 CHANGEDSINCE 2)",
+        "FETCH 1 (FLAGS) (CHANGEDSINCE 9223372036854775808)",
+        "FETCH 1 (FLAGS) (X)",
+        "FETCH 1 (PREVIEW (EAGER))",
+        "FETCH 1 (PREVIEW (LAZY EAGER))",
+        "FETCH 1 (PREVIEW ())",
+    ] {
+        assert!(parse(bad).is_err(), "{bad:?}");
+    }
+}
+
+/// RFC 9394 3.3, 3.4: of UID FETCH, in any order.
+#[test]
+fn fetching_a_range() {
+    let modifiers = |text: &str| match command(text) {
+        Command::Fetch { modifiers, .. } => modifiers,
+        other => panic!("{other:?}"),
+    };
     let partial = |low, high, from_end, swapped| {
         let number = |n| NonZeroU32::new(n).unwrap();
         Some(PartialRange { low: number(low), high: number(high), from_end, swapped })
     };
     assert_eq!(
-        fetch("UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-3)").1,
+        modifiers("UID FETCH 25900:26600 (UID FLAGS) (PARTIAL -1:-3)"),
         FetchModifiers { partial: partial(1, 3, true, false), ..FetchModifiers::NONE }
     );
     assert_eq!(
-        fetch("UID FETCH 25900:26600 (UID FLAGS) (partial 5:1)").1,
+        modifiers("UID FETCH 25900:26600 (UID FLAGS) (partial 5:1)"),
         FetchModifiers { partial: partial(1, 5, false, true), ..FetchModifiers::NONE }
     );
     for both in ["(PARTIAL -1:-30 CHANGEDSINCE 98305)", "(CHANGEDSINCE 98305 PARTIAL -1:-30)"] {
         assert_eq!(
-            fetch(&format!("UID FETCH 25900:26600 (UID FLAGS) {both}")).1,
-            FetchModifiers { partial: partial(1, 30, true, false), ..since(98_305, false) }
+            modifiers(&format!("UID FETCH 25900:26600 (UID FLAGS) {both}")),
+            FetchModifiers {
+                partial: partial(1, 30, true, false),
+                changed_since: Some(98_305),
+                vanished: false
+            }
         );
     }
     for bad in [
@@ -137,17 +161,6 @@ fn fetching() {
         "UID FETCH 1:* (FLAGS) (PARTIAL -1:2)",
         "UID FETCH 1:* (FLAGS) (PARTIAL 1:4294967296)",
         "UID FETCH 1:* (FLAGS) (PARTIAL 1:2 PARTIAL 1:2)",
-        "UID FETCH 1 (FLAGS) (VANISHED)",
-        "FETCH 1 (FLAGS) (CHANGEDSINCE 1 VANISHED)",
-        "FETCH 1 (FLAGS) ()",
-        "FETCH 1 (FLAGS) (CHANGEDSINCE)",
-        "FETCH 1 (FLAGS) (CHANGEDSINCE x)",
-        "FETCH 1 (FLAGS) (CHANGEDSINCE 1 CHANGEDSINCE 2)",
-        "FETCH 1 (FLAGS) (CHANGEDSINCE 9223372036854775808)",
-        "FETCH 1 (FLAGS) (X)",
-        "FETCH 1 (PREVIEW (EAGER))",
-        "FETCH 1 (PREVIEW (LAZY EAGER))",
-        "FETCH 1 (PREVIEW ())",
     ] {
         assert!(parse(bad).is_err(), "{bad:?}");
     }
