@@ -69,18 +69,21 @@ class Journey(case.Case):
         self.scratch = pathlib.Path(directory.name)
         self.user = self.mailbox()
 
-    def record(self, name):
-        """The port of a recorder; when the test ends, the record is target/recordings/NAME.txt."""
-        one = recorder.Recorder(self.server.ports["imaps"], self.server.certificate, self.server.key)
+    def record(self, name, door="imaps"):
+        """The port of a recorder in front of one of the server's; when the test ends, the record is target/recordings/NAME.txt."""
+        opened = self.server.listeners[door][1] == "starttls"
+        one = recorder.Recorder(self.server.ports[door], self.server.certificate, self.server.key, opened)
         self.addCleanup(self.keep, one, name)
         return one.port
 
     def keep(self, one, name):
         one.close()
         RECORDINGS.mkdir(parents=True, exist_ok=True)
-        # RFC 4616: with an authorization identity as mutt gives it, and without.
-        own, plain = (base64.b64encode(f"{who}\0{self.user}\0{congthu.PASSWORD}".encode()).decode() for who in (self.user, ""))
-        replacements = [(re.escape(own), "<plain_own>"), (re.escape(plain), "<plain>"), (re.escape(self.user), "an@demo.gov.vn"), (re.escape(congthu.PASSWORD), "<password>")]
+        # RFC 4616: with an authorization identity as mutt gives it, and without; then the two alone, for LOGIN.
+        secrets = {"plain_own": f"{self.user}\0{self.user}\0{congthu.PASSWORD}", "plain": f"\0{self.user}\0{congthu.PASSWORD}",
+                   "user64": self.user, "password64": congthu.PASSWORD}
+        packed = [(re.escape(base64.b64encode(secret.encode()).decode()), f"<{variable}>") for variable, secret in secrets.items()]
+        replacements = [*packed, (re.escape(self.user), "an@demo.gov.vn"), (re.escape(congthu.PASSWORD), "<password>")]
         (RECORDINGS / f"{name}.txt").write_text(one.text(replacements))
 
     def python(self, script, *arguments, port):

@@ -2,24 +2,30 @@
 
 The server never logs content, so what a client says can only be seen on its way. TLS ends here on both sides; bytes are
 passed on unchanged. After COMPRESS=DEFLATE (RFC 4978) a copy is inflated for the record. Lines stand in the record in the
-order they came, one letter per connection, in the form of docs/how-to/write-a-transcript.md.
+order they came, one letter per connection, in the form of docs/how-to/write-a-transcript.md; where a connection's bytes
+changed, `@A starttls` or `@A deflate` says so.
 """
 
+import contextlib
 import re
+import select
 import socket
 import ssl
 import threading
 import zlib
 
 PIECE = 1 << 16  # bytes read at once
+WAITING_MAX = 1 << 20  # bytes for an end that does not read; until it does no more are taken from the other
 CONNECTIONS_MAX = 200  # of one recorder; a client that wants more is at fault
 
 
 class Recorder:
-    """Listens with TLS on `port` of loopback, forwards to `upstream` (a port of loopback, TLS from the start)."""
+    """Listens on `port` of loopback and forwards to `upstream`, a port of loopback. TLS is there from the start, or, if
+    `opened`, once the client has asked for it with STARTTLS (RFC 3501 6.2.1, RFC 3207)."""
 
-    def __init__(self, upstream, certificate, key):
+    def __init__(self, upstream, certificate, key, opened=False):
         self.upstream = upstream
+        self.opened = opened
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)
         self.outward = ssl.create_default_context()
@@ -42,35 +48,62 @@ class Recorder:
             except OSError:
                 return
             self.count += 1
-            name = letter(self.count)
+            # A transcript knows by the P that the connection is plain at first.
+            name = ("P" if self.opened else "") + letter(self.count)
             threading.Thread(target=self._serve, args=(name, client), daemon=True).start()
 
     def _serve(self, name, client):
+        said = Said(self, name)
         try:
+            server = socket.create_connection(("127.0.0.1", self.upstream))
+            if self.opened:
+                self._before_tls(client, server, said)
             client = self.context.wrap_socket(client, server_side=True)
-            server = self.outward.wrap_socket(socket.create_connection(("127.0.0.1", self.upstream)))
+            server = self.outward.wrap_socket(server)
         except OSError as error:
             with self.lock:
                 self.lines.append((name, "S", f"(no TLS: {error})".encode()))
             client.close()
             return
-        said = Said(self, name)
-        threading.Thread(target=self._pump, args=(server, client, said, "S"), daemon=True).start()
-        self._pump(client, server, said, "C")
+        with client, server, contextlib.suppress(OSError):
+            self._relay(client, server, said)
 
-    def _pump(self, source, sink, said, who):
-        try:
-            while data := source.recv(PIECE):
+    def _before_tls(self, client, server, said):
+        """Passes on what is said in the clear, until the server has agreed to STARTTLS."""
+        while not said.agreed:
+            for source in select.select([client, server], [], [])[0]:
+                who, sink = ("C", server) if source is client else ("S", client)
+                if not (data := source.recv(PIECE)):
+                    sink.close()
+                    raise ConnectionError("the end came first")
                 with self.lock:
                     said.heard(who, data)
                 sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+
+    def _relay(self, client, server, said):
+        """Passes on until one end closes. One thread does both directions: no TLS connection may be read and written at once."""
+        waiting = {client: b"", server: b""}  # for each, what it has not taken yet
+        other = {client: server, server: client}
+        for end in waiting:
+            end.setblocking(False)
+        while True:
+            readers = [end for end in waiting if len(waiting[other[end]]) < WAITING_MAX]
+            writers = [end for end in waiting if waiting[end]]
+            unread = any(end.pending() for end in readers)
+            select.select(readers, writers, [], 0 if unread else None)
+            for end in writers:
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    waiting[end] = waiting[end][end.send(waiting[end]) :]
+            for end in readers:
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    data = end.recv(PIECE)
+                    with self.lock:
+                        said.heard("C" if end is client else "S", data)
+                    waiting[other[end]] += data
+                    if not data:
+                        other[end].setblocking(True)
+                        other[end].sendall(waiting[other[end]])
+                        return
 
     def text(self, replacements=()):
         """The record so far; `replacements` are (pattern, replacement) on every line."""
@@ -78,6 +111,9 @@ class Recorder:
             lines = list(self.lines)
         out = []
         for name, who, line in lines:
+            if who == "@":
+                out.append(f"@{name} {line.decode()}")
+                continue
             text = readable(line)
             for pattern, replacement in replacements:
                 text = re.sub(pattern, replacement, text)
@@ -93,7 +129,8 @@ class Said:
         self.name = name
         self.rest = {"C": b"", "S": b""}
         self.inflate = {"C": None, "S": None}
-        self.tag = None  # of a COMPRESS that is not answered yet
+        self.asked = None  # STARTTLS or COMPRESS DEFLATE that is not answered yet: what, and how an answer begins and agrees
+        self.agreed = False  # to STARTTLS
 
     def heard(self, who, data):
         if self.inflate[who]:
@@ -102,13 +139,24 @@ class Said:
         while b"\r\n" in self.rest[who]:
             line, _, self.rest[who] = self.rest[who].partition(b"\r\n")
             self.recorder.lines.append((self.name, who, line))
-            if who == "C" and (found := re.fullmatch(rb"(\S+) COMPRESS DEFLATE", line, re.I)):
-                self.tag = found.group(1)
-            if who == "S" and self.tag and line.startswith(self.tag + b" "):
-                if line.startswith(self.tag + b" OK"):
-                    self.inflate = {side: zlib.decompressobj(-15) for side in "CS"}
-                    self.rest[who] = self.inflate[who].decompress(self.rest[who])
-                self.tag = None
+            if who == "C" and (found := re.fullmatch(rb"(?:(\S+) )?(STARTTLS|COMPRESS DEFLATE)", line, re.I)):
+                tag = found.group(1)
+                self.asked = found.group(2).upper(), tag + b" " if tag else b"", tag + b" OK" if tag else b"220 "
+            if who == "S" and self.asked and line.startswith(self.asked[1]):
+                what, _, good = self.asked
+                self.asked = None
+                if line.startswith(good):
+                    self._change(what)
+
+    def _change(self, what):
+        """What follows the line just heard is something else."""
+        if what == b"STARTTLS":
+            self.agreed = True
+            self.recorder.lines.append((self.name, "@", b"starttls"))
+            return
+        self.recorder.lines.append((self.name, "@", b"deflate"))
+        self.inflate = {side: zlib.decompressobj(-15) for side in "CS"}
+        self.rest["S"] = self.inflate["S"].decompress(self.rest["S"])
 
 
 def letter(number):
