@@ -12,6 +12,7 @@ my $imap = Mail::IMAPClient->new(
 sub must { my ( $what, $value ) = @_; die "$what: " . ( $imap->LastError // 'wrong' ) unless $value; return $value; }
 
 must( 'id', $imap->tag_and_run('ID ("name" "Mail::IMAPClient")') ) if $imap->has_capability('ID');
+must( 'compress', $imap->compress ) if $imap->has_capability('COMPRESS=DEFLATE');
 my $folder = 'H&HtM- s&AaE-/2026';    # "Hồ sơ/2026"
 must( 'create',    $imap->create($folder) );
 must( 'subscribe', $imap->subscribe($folder) );

@@ -1,4 +1,4 @@
-"""IMAPClient (Python): folders, APPEND, SEARCH, FETCH, flags, IDLE, MOVE. Arguments: port user password authority smtp-port."""
+"""IMAPClient (Python): folders, APPEND, SEARCH, FETCH, flags, IDLE, MOVE. Arguments: port user password authority smtp-port [starttls]."""
 
 import datetime
 import smtplib
@@ -13,7 +13,11 @@ MESSAGE = ("From: <a@other.test>\r\nTo: <b@thu.test>\r\nSubject: =?utf-8?q?T=E1=
 FOLDER = "Tờ trình & Báo cáo/Năm 2026 🌾"
 
 context = ssl.create_default_context(cafile=AUTHORITY)
-client = imapclient.IMAPClient("127.0.0.1", int(PORT), ssl_context=context)
+if sys.argv[6:] == ["starttls"]:
+    client = imapclient.IMAPClient("127.0.0.1", int(PORT), ssl=False)
+    client.starttls(context)
+else:
+    client = imapclient.IMAPClient("127.0.0.1", int(PORT), ssl_context=context)
 client.login(USER, PASSWORD)
 client.id_({"name": "IMAPClient"})
 if client.has_capability("NAMESPACE"):

@@ -218,6 +218,32 @@ return messages(inbox()).map(m => m.mime2DecodedSubject).sort();
         self.picture("6-restart")
         self.bird.quit()
 
+    def test_condstore(self):
+        """With the preference that few people find: a restart asks for what changed only."""
+        for n in range(1, 4):
+            self.deliver(self.message(subject=f"Công văn số {n}", to=self.user), self.user)
+        self.bird = thunderbird.Thunderbird(self.scratch, self.user, self.record("thunderbird-condstore"), self.server.ports["submissions"],
+                                            self.server.authority, more={"mail.server.default.use_condstore": True})
+        self.addCleanup(self.bird.close)
+        self.bird.start()
+        self.script(LOGIN, self.user, congthu.PASSWORD)
+        self.script(FIRST_SYNC, "Archive", 3)
+        self.bird.quit()
+        imap = self.server.imap(self.user)
+        imap.select("INBOX")
+        imap.must("UID STORE 2 +FLAGS (\\Answered)")
+        imap.must("UID MOVE 1 Archive")
+        imap.append("INBOX", self.message(subject="Đến sau"))
+        imap.logout()
+        self.bird.start()
+        self.script(FIRST_SYNC, "Archive", 3)
+        changed = self.script("""
+await until("what changed elsewhere", () => bySubject(inbox(), "Đến sau") && bySubject(inbox(), "số 2")?.flags & Ci.nsMsgMessageFlags.Replied);
+return messages(inbox()).map(m => m.mime2DecodedSubject).sort();
+""")
+        self.assertEqual(changed, sorted(["Công văn số 2", "Công văn số 3", "Đến sau"]))
+        self.bird.quit()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -40,8 +40,9 @@ QUIET = {
 }
 
 
-def preferences(user, imap_port, smtp_port, marionette_port):
-    """One account of `user`, by TLS from the start, and the local folders every profile has."""
+def preferences(user, imap_port, smtp_port, marionette_port, starttls=False):
+    """One account of `user`, by TLS from the start or by STARTTLS, and the local folders every profile has."""
+    socket_type = 2 if starttls else 3  # nsMsgSocketType: alwaysSTARTTLS, SSL
     root = f"imap://{urllib.parse.quote(user, safe='')}@127.0.0.1"
     return QUIET | {
         "marionette.port": marionette_port,
@@ -63,7 +64,7 @@ def preferences(user, imap_port, smtp_port, marionette_port):
         "mail.server.server1.port": imap_port,
         "mail.server.server1.userName": user,
         "mail.server.server1.name": user,
-        "mail.server.server1.socketType": 3,
+        "mail.server.server1.socketType": socket_type,
         "mail.server.server1.authMethod": 3,
         "mail.server.server1.login_at_startup": False,
         "mail.server.server1.check_new_mail": False,
@@ -76,7 +77,7 @@ def preferences(user, imap_port, smtp_port, marionette_port):
         "mail.smtpserver.smtp1.hostname": "127.0.0.1",
         "mail.smtpserver.smtp1.port": smtp_port,
         "mail.smtpserver.smtp1.username": user,
-        "mail.smtpserver.smtp1.try_ssl": 3,
+        "mail.smtpserver.smtp1.try_ssl": socket_type,
         "mail.smtpserver.smtp1.authMethod": 3,
     }
 
@@ -90,14 +91,15 @@ def literal(value):
 class Thunderbird:
     """One running program. `remote` is its Marionette."""
 
-    def __init__(self, directory, user, imap_port, smtp_port, authority):
+    def __init__(self, directory, user, imap_port, smtp_port, authority, starttls=False, more=None):
         self.directory = directory
         self.user = user
         self.profile = directory / "profile"
         self.profile.mkdir()
         self.processes = []
         (self.marionette_port,) = congthu.free_ports(1)
-        lines = [f'user_pref("{k}", {literal(v)});' for k, v in preferences(user, imap_port, smtp_port, self.marionette_port).items()]
+        chosen = preferences(user, imap_port, smtp_port, self.marionette_port, starttls) | (more or {})
+        lines = [f'user_pref("{k}", {literal(v)});' for k, v in chosen.items()]
         (self.profile / "prefs.js").write_text("\n".join(lines) + "\n")
         for command in (["-N", "--empty-password"], ["-A", "-n", "authority", "-t", "C,,", "-i", str(authority)]):
             subprocess.run(["certutil", "-d", f"sql:{self.profile}", *command], check=True, capture_output=True)
