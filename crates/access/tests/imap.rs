@@ -41,6 +41,7 @@ transcripts!(
     copy,
     unselect,
     bad,
+    compress,
     ending,
     condstore,
     qresync,

@@ -225,6 +225,12 @@ async fn submission_under_implicit_tls() {
     transcript("implicit.txt").await;
 }
 
+/// What mail programs really say.
+#[tokio::test]
+async fn submission_by_programs() {
+    transcript("programs.txt").await;
+}
+
 #[tokio::test]
 async fn lmtp() {
     transcript("lmtp.txt").await;

@@ -17,10 +17,12 @@ transcripts!(
     aioimaplib: "aioimaplib-2.0.1.txt",
     claws_mail: "claws-mail-4.1.1.txt",
     curl: "curl-7.88.1.txt",
+    evolution: "evolution-3.46.4.txt",
     imapclient: "imapclient-3.0.1.txt",
     mail_imapclient: "mail-imapclient-3.43.txt",
     mbsync: "mbsync-1.4.4.txt",
     mutt: "mutt-2.2.12.txt",
     offlineimap: "offlineimap-8.0.0.txt",
+    starttls: "starttls.txt",
     thunderbird: "thunderbird-153.7.0esr.txt",
 );

@@ -1,6 +1,9 @@
 //! A province in a test: the engine over a real Postgres, mailboxes an@ and binh@demo.gov.vn, and IMAP on pipes.
 //!
 //! Connections whose names begin with `P` are plain with STARTTLS (port 143), others are TLS from the start (993).
+//! `@A starttls` and `@A deflate` change what their bytes are.
+
+mod deflate;
 
 use access::imap::{Security, Service, serve};
 use engine::{Actor, Arrival, Engine, NewMailbox, Origin, Protocol, Settings};
@@ -166,6 +169,7 @@ impl World for Province {
     async fn convert(&mut self, stream: Stream, words: &[String]) -> Result<Stream, String> {
         match words {
             [word] if word == "starttls" => self.encrypt(stream).await.map_err(|error| error.to_string()),
+            [word] if word == "deflate" => Ok(deflate::deflated(stream, &self.tasks)),
             _ => Err(format!("unknown: {words:?}")),
         }
     }
