@@ -44,7 +44,8 @@ enum Node {
     Smaller(u64),
     /// Ascending spans, both ends included.
     Numbers(Vec<(u32, u32)>),
-    Uids(Vec<(u32, u32)>),
+    /// Shared: what `$` means may be large, and be written a thousand times.
+    Uids(Arc<[(u32, u32)]>),
     Test(usize),
     Not(Box<Node>),
     Or(Vec<Node>),
@@ -72,7 +73,7 @@ impl Compiled {
         let mut compiler = Compiler {
             count: tracker.exists(),
             last_uid: tracker.last_uid().map_or(0, |uid| uid.0),
-            saved,
+            saved: saved.into(),
             now,
             by_modseq: false,
             tests: Vec::new(),
@@ -231,16 +232,16 @@ fn within(spans: &[(u32, u32)], number: u32) -> bool {
     after.checked_sub(1).and_then(|at| spans.get(at)).is_some_and(|(_, high)| number <= *high)
 }
 
-struct Compiler<'a> {
+struct Compiler {
     count: u32,
     last_uid: u32,
-    saved: &'a [(u32, u32)],
+    saved: Arc<[(u32, u32)]>,
     now: Timestamp,
     by_modseq: bool,
     tests: Vec<Test>,
 }
 
-impl Compiler<'_> {
+impl Compiler {
     fn node(&mut self, key: &SearchKey) -> Node {
         match key {
             SearchKey::All => Node::All,
@@ -255,10 +256,10 @@ impl Compiler<'_> {
             SearchKey::Smaller(bytes) => Node::Smaller(*bytes),
             SearchKey::Sequence(set) | SearchKey::Uid(set) if set.is_saved() => {
                 // RFC 5182 2.1: `$` means the same messages in both.
-                Node::Uids(self.saved.to_vec())
+                Node::Uids(Arc::clone(&self.saved))
             }
             SearchKey::Sequence(set) => Node::Numbers(set.spans(self.count)),
-            SearchKey::Uid(set) => Node::Uids(set.spans(self.last_uid)),
+            SearchKey::Uid(set) => Node::Uids(set.spans(self.last_uid).into()),
             SearchKey::ModSeq(modseq) => {
                 self.by_modseq = true;
                 Node::ModSeq(*modseq)
@@ -317,5 +318,26 @@ fn flag_node(flag: &Flag) -> Node {
         (None, Flag::Recent) => Node::Recent,
         // A `\` flag that nobody defined is on no message, as no keyword begins with `\`.
         (None, other) => Node::Keyword(other.as_str().to_ascii_lowercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imap::tracker::tests::start;
+    use proto::imap::SequenceSet;
+
+    #[test]
+    fn the_saved_result_is_in_memory_once_however_often_it_is_named() {
+        let saved: Vec<(u32, u32)> = (0..50_000).map(|n| (2 * n + 1, 2 * n + 1)).collect();
+        let key = SearchKey::And(vec![SearchKey::Uid(SequenceSet::saved()); 1_000]);
+        let compiled = Compiled::new(&key, &start(&[1, 2, 3]), &saved, Timestamp::UNIX_EPOCH).unwrap();
+        let Node::And(nodes) = &compiled.root else { unreachable!() };
+        let spans = |node: &Node| match node {
+            Node::Uids(spans) => Arc::as_ptr(spans),
+            _ => unreachable!(),
+        };
+        assert_eq!(nodes.len(), 1_000);
+        assert!(nodes.iter().all(|node| std::ptr::eq(spans(node), spans(&nodes[0]))));
     }
 }
