@@ -18,7 +18,7 @@ use crate::{Engine, Error, FolderView, Principal};
 use model::{ContentId, FolderId, Uid};
 use proto::search::{ANALYSER, FactsLine, Haystack, Needle, Run, grams};
 use std::collections::HashSet;
-use store::{MARK_CODES, MARK_MANY, SearchKeys, SearchScope};
+use store::{MARK_CODES, MARK_MANY, SearchKeys, SearchScope, SearchText};
 
 /// Octets of one part's text that are searched. Attachments are no text; a text part beyond this is searched up to here.
 pub const SEARCH_TEXT_BYTES_MAX: u64 = 4 << 20;
@@ -34,15 +34,17 @@ const DIRECT: usize = 300;
 const WORDS_WANTED_MAX: usize = 20_000;
 /// Runs of a needle that are looked for; the longest are the rarest.
 const RUNS_MAX: usize = 3;
-/// Texts compared between two turns of other tasks; some megabytes of them are in memory.
+/// Messages whose texts are asked for at once; they come, and are compared, one by one.
 const TEXTS_BATCH: usize = 400;
-/// Facts read in one query, about a megabyte.
+/// Messages whose facts are asked for at once; they come one by one.
 const FACTS_BATCH: usize = 4_000;
 /// Entries of a view looked at between two turns of other tasks.
 const ENTRIES_BATCH: usize = 16_000;
 /// Hits in the whole installation, as a multiple of the messages that are searched, beyond which these are read instead.
 const STRANGERS: usize = 8;
 const STRANGERS_MIN: usize = 100_000;
+/// However many messages are searched: each hit takes some 100 octets here until it is sorted out.
+const STRANGERS_MAX: usize = 1_000_000;
 
 /// Where in a message a needle is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -287,6 +289,10 @@ impl Search {
         needle: &Needle,
         among: &[i64],
     ) -> Result<HashSet<ContentId>, Error> {
+        if among.is_empty() {
+            // A folder of which nothing is to be known is not to be remembered either.
+            return Ok(HashSet::new());
+        }
         let cache = &self.engine.0.facts;
         let folder = cache.of(self.folder);
         let has = |facts: &str| match line {
@@ -304,11 +310,12 @@ impl Search {
             facts.fit(self.messages);
             missing = among.iter().copied().filter(|id| !facts.knows(*id)).collect();
             for batch in missing.chunks(FACTS_BATCH) {
-                for (content, text) in self.engine.0.store.search_facts(batch).await? {
-                    if !facts.add(content, &text) && has(&text) {
+                let each = |content, text: &str| {
+                    if !facts.add(content, text) && has(text) {
                         found.insert(ContentId(content));
                     }
-                }
+                };
+                self.engine.0.store.search_facts(batch, each).await?;
             }
             cache.grown(self.folder, facts.bytes());
         }
@@ -338,7 +345,7 @@ impl Search {
             found.extend(having.into_iter().map(ContentId));
             return Ok(());
         }
-        for text in store.search_texts(batch, scope).await? {
+        let each = |text: SearchText| {
             let header = Haystack::new(text.header.as_deref().unwrap_or_default());
             let body = Haystack::new(text.body.as_deref().unwrap_or_default());
             let has = match place {
@@ -350,8 +357,8 @@ impl Search {
             if has {
                 found.insert(ContentId(text.content_id));
             }
-        }
-        Ok(())
+        };
+        Ok(store.search_texts(batch, scope, each).await?)
     }
 }
 
@@ -366,7 +373,7 @@ fn scope_of_text(place: &SearchPlace) -> Option<SearchScope> {
 
 /// Hits in the whole installation beyond which so many messages are read instead.
 fn limit(messages: usize) -> usize {
-    messages.saturating_mul(STRANGERS).max(STRANGERS_MIN)
+    messages.saturating_mul(STRANGERS).clamp(STRANGERS_MIN, STRANGERS_MAX)
 }
 
 fn with_words(scope: SearchScope, words: Vec<i32>) -> SearchKeys {

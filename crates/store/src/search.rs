@@ -11,6 +11,7 @@ pub(crate) use fill::SEARCH_LOCK;
 pub use fill::{SearchContent, SearchFill, SearchMark, SearchPiece};
 
 use crate::{Error, Store};
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use model::ContentId;
 
@@ -167,22 +168,29 @@ impl Store {
         Ok(contents.into_iter().zip(pieces).collect())
     }
 
-    /// The texts of contents, in no order; several pieces of one are several rows.
+    /// Gives the texts of contents to `each`, in no order; several pieces of one come one by one. They are not in memory
+    /// together: a message may have 16 MB of them.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn search_texts(&self, contents: &[i64], scope: SearchScope) -> Result<Vec<SearchText>, Error> {
-        let rows: Vec<(i64, Option<String>, Option<String>)> = sqlx::query_as(
+    /// When the database fails; some may have been given then.
+    pub async fn search_texts(
+        &self,
+        contents: &[i64],
+        scope: SearchScope,
+        mut each: impl FnMut(SearchText) + Send,
+    ) -> Result<(), Error> {
+        let mut rows = sqlx::query_as::<_, (i64, Option<String>, Option<String>)>(
             "select content_id, case when $2 then header end as header, case when $3 then body end as body
                from search_texts where content_id = any ($1)",
         )
         .bind(contents)
         .bind(scope != SearchScope::Body)
         .bind(scope != SearchScope::Header)
-        .fetch_all(&self.pools.main)
-        .await?;
-        let text = |(content_id, header, body)| SearchText { content_id, header, body };
-        Ok(rows.into_iter().map(text).collect())
+        .fetch(&self.pools.main);
+        while let Some((content_id, header, body)) = rows.try_next().await? {
+            each(SearchText { content_id, header, body });
+        }
+        Ok(())
     }
 
     /// Those of `contents` whose text has `part`, compared octet for octet; in no order, some more than once.
@@ -208,15 +216,24 @@ impl Store {
         .await?)
     }
 
-    /// The facts of contents, in no order.
+    /// Gives the facts of contents to `each`, in no order, one by one: those of one message may have 2 MB.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn search_facts(&self, contents: &[i64]) -> Result<Vec<(i64, String)>, Error> {
-        Ok(sqlx::query_as("select content_id, facts from search_contents where content_id = any ($1)")
-            .bind(contents)
-            .fetch_all(&self.pools.main)
-            .await?)
+    /// When the database fails; some may have been given then.
+    pub async fn search_facts(
+        &self,
+        contents: &[i64],
+        mut each: impl FnMut(i64, &str) + Send,
+    ) -> Result<(), Error> {
+        let mut rows = sqlx::query_as::<_, (i64, String)>(
+            "select content_id, facts from search_contents where content_id = any ($1)",
+        )
+        .bind(contents)
+        .fetch(&self.pools.main);
+        while let Some((content, facts)) = rows.try_next().await? {
+            each(content, &facts);
+        }
+        Ok(())
     }
 
     /// How far behind the index is.

@@ -67,16 +67,19 @@ impl FolderFacts {
 
     /// Adds facts that were not known; false if there is no room.
     pub(super) fn add(&mut self, content: i64, facts: &str) -> bool {
+        if self.knows(content) {
+            return true;
+        }
+        // Twice: texts that are not ASCII are kept in a second form, too.
+        if self.bytes() + 2 * facts.len() > FOLDER_BYTES_MAX {
+            return false;
+        }
         if self.blocks.last().is_none_or(|block| block.messages >= BLOCK) {
-            if self.bytes() > FOLDER_BYTES_MAX {
-                return false;
-            }
             self.bytes += self.blocks.last().map_or(0, Block::bytes);
             self.blocks.push(Block::default());
         }
-        if let Some(block) = self.blocks.last_mut()
-            && self.known.insert(content)
-        {
+        if let Some(block) = self.blocks.last_mut() {
+            self.known.insert(content);
             block.add(content, facts);
         }
         true
@@ -252,6 +255,16 @@ mod tests {
         (0..2_000).for_each(|id| assert!(folder.add(id, "a\n\n\n\n")));
         folder.fit(400);
         assert!(!folder.knows(0), "most were gone");
+    }
+
+    #[test]
+    fn large_facts_end_where_the_room_of_a_folder_does() {
+        let mut folder = FolderFacts::default();
+        let large = format!("{}\n\n\n\n", "họ".repeat(500_000));
+        let kept = (0..100).filter(|id| folder.add(*id, &large)).count();
+        assert!((5..30).contains(&kept), "{kept} of {} octets", large.len());
+        assert!(folder.bytes() <= 2 * FOLDER_BYTES_MAX, "{}", folder.bytes());
+        assert!(folder.add(0, &large), "known");
     }
 
     #[test]
