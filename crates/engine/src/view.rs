@@ -72,6 +72,21 @@ impl FolderView {
         self.entries.get(at)
     }
 
+    /// The same folder at the same moment, with these entries (ascending) alone: to be kept for long.
+    #[must_use]
+    pub fn only(&self, uids: &[Uid]) -> Self {
+        let entries: Vec<ViewEntry> = uids.iter().filter_map(|uid| self.find(*uid)).cloned().collect();
+        Self {
+            owner: self.owner,
+            folder: self.folder.clone(),
+            recent_uid: self.recent_uid,
+            keywords: self.keywords.clone(),
+            unseen: unseen(&entries),
+            bytes: bytes(&entries),
+            entries: Arc::new(entries),
+        }
+    }
+
     /// Names of an entry's keywords.
     pub fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> impl Iterator<Item = &'a str> {
         entry.keywords.iter().filter_map(|id| {
@@ -232,7 +247,14 @@ impl Engine {
             Some(view) if delta.changed.iter().all(|entry| entry.keywords.is_empty()) => {
                 view.keywords.clone()
             }
-            _ => self.0.store.keywords(account).await?.into(),
+            _ => {
+                let now = self.0.store.keywords(account).await?;
+                // The same are in memory once, however many views of the folder sessions hold.
+                match before.filter(|view| *view.keywords == *now) {
+                    Some(view) => view.keywords.clone(),
+                    None => now.into(),
+                }
+            }
         };
         Ok(renew(account, before, delta, keywords))
     }
@@ -276,16 +298,24 @@ fn renew(
         Some(view) if !delta.whole => merge(&view.entries, delta.changed, delta.gone),
         _ => delta.changed,
     };
-    let unseen = entries.iter().filter(|entry| !entry.flags.contains(model::Flags::SEEN)).count();
     FolderView {
         owner,
         recent_uid: delta.folder.recent_uid,
-        bytes: entries.iter().map(|entry| u64::from(entry.size)).sum(),
-        unseen: u32::try_from(unseen).unwrap_or(u32::MAX),
+        bytes: bytes(&entries),
+        unseen: unseen(&entries),
         entries: Arc::new(entries),
         keywords,
         folder: Folder::from_row(delta.folder, true),
     }
+}
+
+fn unseen(entries: &[ViewEntry]) -> u32 {
+    let unseen = entries.iter().filter(|entry| !entry.flags.contains(model::Flags::SEEN)).count();
+    u32::try_from(unseen).unwrap_or(u32::MAX)
+}
+
+fn bytes(entries: &[ViewEntry]) -> u64 {
+    entries.iter().map(|entry| u64::from(entry.size)).sum()
 }
 
 /// `old` with `changed` put in or over it (both ascending), without `gone`.

@@ -21,6 +21,8 @@ pub(crate) trait Listing {
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str>;
     /// Of the last change in the folder.
     fn modseq(&self) -> ModSeq;
+    /// The same moment with these entries alone.
+    fn only(&self, uids: &[Uid]) -> Self;
 }
 
 impl Listing for FolderView {
@@ -35,6 +37,10 @@ impl Listing for FolderView {
     fn modseq(&self) -> ModSeq {
         Self::modseq(self)
     }
+
+    fn only(&self, uids: &[Uid]) -> Self {
+        Self::only(self, uids)
+    }
 }
 
 /// A message that is gone while the client still counts it.
@@ -43,7 +49,8 @@ struct Ghost<V> {
     uid: Uid,
     /// Sequence number minus one.
     position: usize,
-    /// The last view that had it.
+    /// What the last view that had it said of it and of those that went with it: a client that never lets itself be told
+    /// must not keep a view of the whole folder for each message that goes meanwhile.
     home: Arc<V>,
 }
 
@@ -348,11 +355,16 @@ impl<V: Listing> Tracker<V> {
 
 /// The ghosts for `gone` (positions and uids): those that were ghosts before and those `old` was the last to have.
 fn haunt<V: Listing>(gone: &[(usize, Uid)], old: &Arc<V>, before: Vec<Ghost<V>>) -> Vec<Ghost<V>> {
+    let mut known = before.iter().map(|ghost| ghost.uid).peekable();
+    let new: Vec<Uid> =
+        gone.iter().map(|(_, uid)| *uid).filter(|uid| known.next_if_eq(uid).is_none()).collect();
+    let new_home = Arc::new(old.only(&new));
     let mut before = before.into_iter().peekable();
     gone.iter()
         .map(|&(position, uid)| {
-            let home =
-                before.next_if(|ghost| ghost.uid == uid).map_or_else(|| Arc::clone(old), |ghost| ghost.home);
+            let home = before
+                .next_if(|ghost| ghost.uid == uid)
+                .map_or_else(|| Arc::clone(&new_home), |ghost| ghost.home);
             Ghost { uid, position, home }
         })
         .collect()
