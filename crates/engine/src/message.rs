@@ -146,6 +146,12 @@ impl Body {
         self.size
     }
 
+    /// Octets that come into memory when this range is read: it lies in chunks, and these come whole.
+    #[must_use]
+    pub fn brought(&self, range: &Range<u64>) -> u64 {
+        self.slices(range).iter().map(|slice| slice.end - slice.start).sum()
+    }
+
     fn slices(&self, range: &Range<u64>) -> &[Slice] {
         let first = self.chunks.partition_point(|slice| slice.end <= range.start);
         let end = self.chunks.partition_point(|slice| slice.start < range.end);

@@ -1,10 +1,11 @@
 //! Which octets of bodies are brought into memory together, before they are written.
 //!
 //! Invariant: of one session there is at most one group of [`PREFETCH_BYTES`] and one piece of
-//! [`PREFETCH_EACH_BYTES`] that were asked for and are not written yet.
+//! [`PREFETCH_EACH_BYTES`] that were asked for and are not written yet; the chunks they lie in are [`PREFETCH_CHUNKS`]
+//! times as much.
 
 use super::fetch::{Target, with_body};
-use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES};
+use super::limits::{PREFETCH_BYTES, PREFETCH_CHUNKS, PREFETCH_EACH_BYTES};
 use super::section::{self, Place};
 use engine::{Body, Engine, Error};
 use proto::imap::FetchItem;
@@ -38,11 +39,11 @@ impl Heads {
                     // The places of many items may overlap; what is left out is read when its turn comes.
                     .scan(0, |sum, range| {
                         let fits = *sum <= PREFETCH_BYTES;
-                        *sum += range.end - range.start;
+                        *sum += weight(body, &range);
                         fits.then_some(range)
                     })
                     .collect();
-                bytes += ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+                bytes += ranges.iter().map(|range| weight(body, range)).sum::<u64>();
                 if bytes > PREFETCH_BYTES && before > 0 {
                     break;
                 }
@@ -67,4 +68,9 @@ impl Heads {
 /// The beginning of a range: enough to begin with, and not so much that it fills the memory.
 pub(crate) fn head(range: Range<u64>) -> Range<u64> {
     range.start..range.end.min(range.start.saturating_add(PREFETCH_EACH_BYTES))
+}
+
+/// What a range counts in its group: its octets, or what has to come for it where that is much more.
+pub(crate) fn weight(body: &Body, range: &Range<u64>) -> u64 {
+    (range.end - range.start).max(body.brought(range) / PREFETCH_CHUNKS)
 }

@@ -91,6 +91,10 @@ pub(crate) const FIELD_NAME_BYTES_MAX: usize = 1 << 10;
 /// Octets of bodies that FETCH asks the database for at once; the next as many are on their way while these are written.
 pub(crate) const PREFETCH_BYTES: u64 = 2 << 20;
 
+/// The chunks in which they lie come whole, so at most this many times as much: of 400 large mails somebody may want one
+/// octet each.
+pub(crate) const PREFETCH_CHUNKS: u64 = 4;
+
 /// Of one item: small mail comes whole, of large mail the beginning, the rest as it is written.
 pub(crate) const PREFETCH_EACH_BYTES: u64 = 512 << 10;
 

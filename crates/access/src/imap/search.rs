@@ -12,6 +12,7 @@ mod source;
 mod text;
 
 use super::enable;
+use super::heads::weight;
 use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_GROUP, SEARCH_SCAN};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected};
@@ -207,12 +208,13 @@ async fn prefetch(
     for (_, message, _) in open {
         if let (Some(structure), Some(body)) = (&message.structure, &message.body) {
             let end = if compiled.reads_bodies() { body.size() } else { structure.root().body_start };
-            let end = end.min(PREFETCH_EACH_BYTES);
-            if bytes > 0 && bytes + end > PREFETCH_BYTES {
+            let range = 0..end.min(PREFETCH_EACH_BYTES);
+            let weight = weight(body, &range);
+            if bytes > 0 && bytes + weight > PREFETCH_BYTES {
                 break;
             }
-            bytes += end;
-            wanted.push((body, 0..end));
+            bytes += weight;
+            wanted.push((body, range));
         }
         count += 1;
     }

@@ -41,6 +41,21 @@ async fn appended_octets_come_back_as_given() {
 }
 
 #[tokio::test]
+async fn whoever_reads_an_octet_knows_what_comes_for_it() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let raw = [b"\r\n".to_vec(), vec![b'x'; 600_000]].concat();
+    let uid = append(&world, &an, "Drafts", &raw).await.unwrap();
+    let view = view(&world, &an, "Drafts").await;
+    let wanted = crate::Wanted { body: true, ..Default::default() };
+    let messages = world.engine.messages(&an, &view, &[uid], wanted).await.unwrap();
+    let body = messages[0].as_ref().unwrap().body.as_ref().unwrap();
+    assert_eq!((body.brought(&(0..0)), body.brought(&(0..1))), (0, 2), "the header is a chunk of its own");
+    assert_eq!(body.brought(&(10..11)), store::CHUNK_BYTES_MAX as u64);
+    assert_eq!(body.brought(&(0..body.size())), body.size());
+}
+
+#[tokio::test]
 async fn flags_and_keywords_are_set_added_and_taken_away() {
     let world = World::new().await;
     let an = world.user("an").await;
