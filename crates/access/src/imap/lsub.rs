@@ -20,7 +20,7 @@ pub(crate) async fn lsub(
     let existing: BTreeSet<&str> = listing.folders.iter().map(|folder| folder.name.as_str()).collect();
     let subscribed = listing.folders.iter().filter(|folder| folder.subscribed).map(|folder| &folder.name);
     let names = subscribed.chain(&listing.lost_subscriptions).map(FolderName::as_str);
-    for (name, subscribed) in matching(names, &pattern) {
+    for (name, subscribed) in matching(names, &pattern).await {
         let selectable = subscribed && existing.contains(name);
         let attributes: &[&str] = if selectable { &[] } else { &["\\Noselect"] };
         door.wire.out.list_entry(ListKind::Lsub, attributes.iter().copied(), Some(DELIMITER), name);
@@ -30,9 +30,14 @@ pub(crate) async fn lsub(
 }
 
 /// The names to tell, and whether each is itself subscribed.
-fn matching<'a>(subscribed: impl Iterator<Item = &'a str>, pattern: &ListPattern) -> BTreeMap<&'a str, bool> {
+async fn matching<'a>(
+    subscribed: impl Iterator<Item = &'a str>,
+    pattern: &ListPattern,
+) -> BTreeMap<&'a str, bool> {
     let mut found = BTreeMap::new();
     for name in subscribed {
+        // Each has up to 16 levels, and each of them may take some hundred microseconds.
+        tokio::task::yield_now().await;
         if pattern.matches(name, DELIMITER) {
             found.insert(name, true);
         } else if pattern.0.contains('%') {
@@ -49,17 +54,17 @@ fn matching<'a>(subscribed: impl Iterator<Item = &'a str>, pattern: &ListPattern
 mod tests {
     use super::*;
 
-    #[test]
-    fn percent_shows_the_level_above_what_is_subscribed() {
+    #[tokio::test]
+    async fn percent_shows_the_level_above_what_is_subscribed() {
         let subscribed = ["INBOX", "foo/bar", "foo/baz", "work", "work/old"];
-        let lsub = |pattern: &str| {
-            let found = matching(subscribed.into_iter(), &ListPattern(pattern.to_owned()));
+        let lsub = async |pattern: &str| {
+            let found = matching(subscribed.into_iter(), &ListPattern(pattern.to_owned())).await;
             found.into_iter().collect::<Vec<_>>()
         };
         // RFC 3501 6.3.9, the example of foo/bar.
-        assert_eq!(lsub("%"), [("INBOX", true), ("foo", false), ("work", true)]);
-        assert_eq!(lsub("*"), subscribed.map(|name| (name, true)));
-        assert_eq!(lsub("foo/%"), [("foo/bar", true), ("foo/baz", true)]);
-        assert_eq!(lsub("foo"), []);
+        assert_eq!(lsub("%").await, [("INBOX", true), ("foo", false), ("work", true)]);
+        assert_eq!(lsub("*").await, subscribed.map(|name| (name, true)));
+        assert_eq!(lsub("foo/%").await, [("foo/bar", true), ("foo/baz", true)]);
+        assert_eq!(lsub("foo").await, []);
     }
 }

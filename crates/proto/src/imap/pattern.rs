@@ -6,11 +6,31 @@ use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 const INBOX: &[u8] = b"INBOX";
 
+/// Octets of a pattern beside its wildcards, composed or not: no name is so long, so what is behind them is left out.
+const LITERALS_MAX: usize = 4 << 10;
+
 impl ListPattern {
-    /// The pattern behind a reference name (RFC 3501 6.3.8): `~/Mail/` and `foo.*` give `~/Mail/foo.*`.
+    /// The pattern behind a reference name (RFC 3501 6.3.8): `~/Mail/` and `foo.*` give `~/Mail/foo.*`. It is as short as
+    /// it can be said, for it is held against every name of a mailbox.
     #[must_use]
     pub fn under(&self, reference: &str) -> Self {
-        Self(format!("{reference}{}", self.0))
+        let mut pattern = String::new();
+        let (mut last, mut literals) = ('\0', 0);
+        for symbol in reference.chars().chain(self.0.chars()) {
+            match (last, symbol) {
+                // What `*` reaches, a wildcard beside it reaches too.
+                ('*', '*' | '%') | ('%', '%') => continue,
+                ('%', '*') => drop(pattern.pop()),
+                (_, '*' | '%') => {}
+                _ => literals += symbol.len_utf8(),
+            }
+            pattern.push(symbol);
+            last = symbol;
+            if literals > LITERALS_MAX {
+                break;
+            }
+        }
+        Self(pattern)
     }
 
     /// Does the pattern match the whole of `name`, which is in NFC? The pattern need not be. `delimiter` is ASCII.
@@ -132,6 +152,15 @@ mod tests {
     #[test]
     fn reference_goes_before() {
         assert_eq!(ListPattern("foo.*".to_owned()).under("~/Mail/").0, "~/Mail/foo.*");
+    }
+
+    #[test]
+    fn a_pattern_is_as_short_as_it_can_be() {
+        let under = |reference: &str, pattern: &str| ListPattern(pattern.to_owned()).under(reference).0;
+        assert_eq!(under("%", "%a*%*b%*%"), "%a*b*");
+        assert_eq!(under("", &"%*".repeat(250_000)), "*");
+        let long = ListPattern(under("", &"a".repeat(500_000)));
+        assert!(long.0.len() <= LITERALS_MAX + 1 && !long.matches(&"a".repeat(LITERALS_MAX), '/'));
     }
 
     #[test]
