@@ -68,6 +68,15 @@ pub(crate) const ARRANGE_BATCH: usize = 2_000;
 /// Characters of a subject or name that SORT and THREAD compare: what differs behind them is in no order.
 pub(crate) const SORT_TEXT_CHARS_MAX: usize = 250;
 
+/// Octets of what one SORT or THREAD compares: subjects of two million messages.
+pub(crate) const ARRANGE_BYTES_MAX: usize = 256 << 20;
+
+/// Up to so many octets a SORT or THREAD holds without waiting for a turn: those of an ordinary folder.
+pub(crate) const ARRANGE_BYTES_SMALL: usize = 4 << 20;
+
+/// Larger SORTs and THREADs of the node at once, whoever wants them; the others wait in turn.
+pub(crate) const ARRANGE_LARGE_AT_ONCE: usize = 2;
+
 /// Messages of one THREAD: some hundred octets each are in memory until it is told.
 pub(crate) const THREAD_MESSAGES_MAX: usize = 200_000;
 

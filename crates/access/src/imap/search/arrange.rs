@@ -1,11 +1,14 @@
 //! SORT (RFC 5256, RFC 5957) and THREAD (RFC 5256): the found messages in an order, or as trees.
 //!
-//! Invariants: of each message only what is compared is kept, bounded; facts come in batches, and other tasks run in
-//! between.
+//! Invariants: of each message only what is compared is kept, bounded for each and in all; facts come in batches, and
+//! other tasks run in between.
 
 use super::results::{Form, Found, spans};
 use super::{Place, compile, find, number};
-use crate::imap::limits::{ARRANGE_BATCH, SORT_TEXT_CHARS_MAX, THREAD_MESSAGES_MAX};
+use crate::imap::limits::{
+    ARRANGE_BATCH, ARRANGE_BYTES_MAX, ARRANGE_BYTES_SMALL, ARRANGE_LARGE_AT_ONCE, SORT_TEXT_CHARS_MAX,
+    THREAD_MESSAGES_MAX,
+};
 use crate::imap::reply::{Failure, Outcome, Reply};
 use crate::imap::session::{Door, Selected};
 use engine::Wanted;
@@ -17,6 +20,12 @@ use proto::imap::{
 };
 use proto::mime::{Envelope, MailAddress, decode_header};
 use std::cmp::Ordering;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// One for the node, for it is the node's memory.
+static LARGE: Semaphore = Semaphore::const_new(ARRANGE_LARGE_AT_ONCE);
+/// What a text takes besides its octets.
+const TEXT_BYTES: usize = 48;
 
 /// `SORT [RETURN (…)] (criteria) charset keys`
 pub(crate) async fn sort(
@@ -32,15 +41,19 @@ pub(crate) async fn sort(
     }
     let compiled = compiled?;
     let hits = find(door, selected, &compiled).await?;
-    let mut rows: Vec<(Vec<Value>, Place)> = Vec::with_capacity(hits.len());
-    each(door, selected, &hits, criteria.iter().any(|criterion| needs_envelope(criterion.key)), |row| {
-        let values = criteria.iter().map(|criterion| value(criterion.key, row)).collect();
+    let criteria = deciding(criteria);
+    let mut rows: Vec<(Vec<Value>, Place)> = Vec::new();
+    let with_envelope = criteria.iter().any(|criterion| needs_envelope(criterion.key));
+    let turn = each(door, selected, &hits, with_envelope, |row| {
+        let values: Vec<Value> = criteria.iter().map(|criterion| value(criterion.key, row)).collect();
+        let bytes = values.iter().map(Value::bytes).sum();
         rows.push((values, row.place));
+        bytes
     })
     .await?;
     // A sort of a million takes a second.
-    let criteria: Vec<SortCriterion> = criteria.to_vec();
     let sorted = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
         rows.sort_by(|(a, a_place), (b, b_place)| compare(&criteria, a, b).then(a_place.cmp(b_place)));
         rows.into_iter().map(|(_, place)| place).collect::<Vec<Place>>()
     });
@@ -66,11 +79,20 @@ pub(crate) async fn thread(
     if hits.len() > THREAD_MESSAGES_MAX {
         return Err(Reply::no("Too many messages for threads").code(Code::Limit).into());
     }
-    let mut messages = Vec::with_capacity(hits.len());
-    each(door, selected, &hits, true, |row| messages.push(threadable(row, uid, algorithm))).await?;
-    let arranged = tokio::task::spawn_blocking(move || match algorithm {
-        ThreadAlgorithm::OrderedSubject => ordered_subject(&messages),
-        ThreadAlgorithm::References => references(&messages),
+    let mut messages = Vec::new();
+    let turn = each(door, selected, &hits, true, |row| {
+        let message = threadable(row, uid, algorithm);
+        let bytes = weight(&message);
+        messages.push(message);
+        bytes
+    })
+    .await?;
+    let arranged = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        match algorithm {
+            ThreadAlgorithm::OrderedSubject => ordered_subject(&messages),
+            ThreadAlgorithm::References => references(&messages),
+        }
     });
     let tokens = arranged.await.map_err(|_| engine::Error::Unavailable)?;
     door.wire.out.thread_start(tokens.is_empty());
@@ -91,14 +113,16 @@ struct Row<'a> {
     envelope: Option<&'a Envelope>,
 }
 
-/// Shows each of `hits`, in their order, with its envelope where that is wanted.
+/// Shows each of `hits`, in their order, with its envelope where that is wanted, to `show`, which says how many octets it
+/// keeps of it. A turn, where these are many: to be held as long as they are.
 async fn each(
     door: &Door,
     selected: &Selected,
     hits: &[Place],
     with_envelope: bool,
-    mut show: impl FnMut(&Row<'_>),
-) -> Result<(), Failure> {
+    mut show: impl FnMut(&Row<'_>) -> usize,
+) -> Result<Option<SemaphorePermit<'static>>, Failure> {
+    let (mut turn, mut bytes) = (None, 0);
     let wanted = Wanted { envelope: true, ..Wanted::default() };
     let mut rest = hits;
     while !rest.is_empty() {
@@ -111,17 +135,40 @@ async fn each(
         };
         for (place, message) in batch.iter().zip(&messages) {
             let Some(listed) = selected.tracker.at(place.0) else { continue };
-            show(&Row {
+            bytes += show(&Row {
                 place: *place,
                 internal: listed.entry.internal_date,
                 size: listed.entry.size,
                 envelope: message.as_ref().and_then(|message| message.envelope.as_ref()),
             });
         }
+        if bytes > ARRANGE_BYTES_MAX {
+            return Err(Reply::no("Too much to be arranged at once").code(Code::Limit).into());
+        }
+        if bytes > ARRANGE_BYTES_SMALL && turn.is_none() {
+            turn = Some(LARGE.acquire().await.map_err(|_| engine::Error::Unavailable)?);
+        }
         rest = rest.get(messages.len().max(1)..).unwrap_or_default();
         tokio::task::yield_now().await;
     }
-    Ok(())
+    Ok(turn)
+}
+
+/// The criteria without those that a client repeats: what is equal by the first is equal by the second.
+fn deciding(criteria: &[SortCriterion]) -> Vec<SortCriterion> {
+    let mut deciding: Vec<SortCriterion> = Vec::new();
+    for criterion in criteria {
+        if !deciding.iter().any(|before| before.key == criterion.key) {
+            deciding.push(*criterion);
+        }
+    }
+    deciding
+}
+
+/// Octets that a message of a thread takes.
+fn weight(message: &Threadable) -> usize {
+    let ids = message.id.iter().chain(&message.references);
+    size_of::<Threadable>() + message.subject.len() + ids.map(|id| id.len() + TEXT_BYTES).sum::<usize>()
 }
 
 /// What one criterion compares.
@@ -129,6 +176,15 @@ async fn each(
 enum Value {
     Number(i64),
     Text(String),
+}
+
+impl Value {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Number(_) => TEXT_BYTES,
+            Self::Text(text) => TEXT_BYTES + text.len(),
+        }
+    }
 }
 
 fn compare(criteria: &[SortCriterion], a: &[Value], b: &[Value]) -> Ordering {
@@ -211,4 +267,24 @@ fn threadable(row: &Row<'_>, uid: bool, algorithm: ThreadAlgorithm) -> Threadabl
         }
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_criterion_that_is_repeated_decides_nothing() {
+        let by = |key, reverse| SortCriterion { key, reverse };
+        let said = [by(SortKey::Subject, true), by(SortKey::Date, false), by(SortKey::Subject, false)];
+        assert_eq!(deciding(&said), said[..2]);
+    }
+
+    #[test]
+    fn a_message_weighs_its_ids() {
+        let references = vec!["a@b".to_owned(); 100];
+        let message = Threadable { id: Some("a@b".to_owned()), references, ..Threadable::default() };
+        assert!(weight(&message) > 101 * TEXT_BYTES && weight(&Threadable::default()) < 200);
+        assert_eq!(Value::Text("abc".to_owned()).bytes(), TEXT_BYTES + 3);
+    }
 }
