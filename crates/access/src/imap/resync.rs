@@ -2,7 +2,8 @@
 //! tombstones.
 //!
 //! Invariants: when nothing has moved since, nothing is asked or looked through; VANISHED (EARLIER) never names a
-//! message the client counts; where tombstones are missing, every uid that is not there is told.
+//! message the client counts; where tombstones are missing, every uid that is not there is told, and all of what is: the
+//! client may know a later moment than the one the database has come back to (store::timeline).
 
 use super::attributes::{self, News};
 use super::enable;
@@ -33,10 +34,11 @@ pub(crate) async fn answer(door: &mut Door, selected: &Selected, known: &QResync
         Some(set) => clipped(set, selected),
         None => vec![(1, highest_uid(selected))],
     };
-    vanished(door, selected, &uids, since, known.seq_match.as_ref()).await?;
+    let forgotten = vanished(door, selected, &uids, since, known.seq_match.as_ref()).await?;
     for (low, high) in uids {
         for position in selected.tracker.span_of_uids(low, high) {
-            if selected.tracker.at(position).is_some_and(|listed| listed.entry.modseq > since) {
+            let listed = selected.tracker.at(position);
+            if listed.is_some_and(|listed| forgotten || listed.entry.modseq > since) {
                 attributes::tell(door, selected, position, News::Flags);
                 door.wire.relieve().await?;
             }
@@ -74,7 +76,9 @@ pub(crate) async fn narrowed(
     if with_vanished {
         // RFC 7162 3.2.6: before any FETCH response.
         let uids = clipped(&asked.set, selected);
-        vanished(door, selected, &uids, since, None).await?;
+        if vanished(door, selected, &uids, since, None).await? {
+            return Ok(positions);
+        }
     }
     positions.retain(|at| selected.tracker.at(*at).is_some_and(|listed| listed.entry.modseq > since));
     Ok(positions)
@@ -95,16 +99,18 @@ fn highest_uid(selected: &Selected) -> u32 {
     selected.tracker.view().folder().uid_next.0.saturating_sub(1)
 }
 
-/// VANISHED (EARLIER) for those of `uids` that went after `since`.
+/// VANISHED (EARLIER) for those of `uids` that went after `since`; true if it is not known any more which went.
 pub(crate) async fn vanished(
     door: &mut Door,
     selected: &Selected,
     uids: &Spans,
     since: ModSeq,
     sample: Option<&SeqMatch>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let tracker = &selected.tracker;
-    let spans = match door.engine.gone(&selected.who, tracker.view(), since).await? {
+    let gone = door.engine.gone(&selected.who, tracker.view(), since).await?;
+    let forgotten = gone == Gone::Forgotten;
+    let spans = match gone {
         Gone::Known(gone) => {
             let asked = gone.into_iter().filter(|uid| {
                 let before = uids.partition_point(|(low, _)| *low <= uid.0);
@@ -117,7 +123,7 @@ pub(crate) async fn vanished(
         Gone::Forgotten => missing(tracker, uids, sample.map_or(0, |sample| known_up_to(tracker, sample))),
     };
     tell(door, true, &spans).await?;
-    Ok(())
+    Ok(forgotten)
 }
 
 /// VANISHED, in lines of bounded length.

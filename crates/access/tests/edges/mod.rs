@@ -238,3 +238,32 @@ async fn a_large_part_is_decoded_piece_by_piece() {
         assert!(heard.starts_with(&expected), "at {start}: {} octets", heard.len());
     }
 }
+
+/// After a failover the database is at an earlier moment than its clients: what they know of later ones was lost.
+#[tokio::test]
+async fn a_client_that_knew_what_was_lost_is_told_everything() {
+    let province = Province::new().await;
+    let mut client = Client::connect(&province).await;
+    for tag in ["a1", "a2"] {
+        client.append(tag, "Subject: x\r\n\r\ny\r\n").await;
+    }
+    client.ask("e", "ENABLE QRESYNC").await;
+    let number = |heard: &str, name: &str| -> u64 {
+        let (_, rest) = heard.split_once(name).unwrap();
+        rest[1..].split(']').next().unwrap().parse().unwrap()
+    };
+    let heard = client.ask("s", "SELECT INBOX").await;
+    let (validity, highest) = (number(&heard, "UIDVALIDITY"), number(&heard, "HIGHESTMODSEQ"));
+    client.ask("u", "UNSELECT").await;
+    // As `note_place` does.
+    let jump = "update folders set modseq = modseq + 100, flags_modseq = modseq + 100, tombstone_floor = modseq + 100";
+    province.database.run(jump).await;
+    let resync = format!("SELECT INBOX (QRESYNC ({validity} {}))", highest + 50);
+    let heard = client.ask("r", &resync).await;
+    assert!(heard.contains("* 1 FETCH (UID 1 ") && heard.contains("* 2 FETCH (UID 2 "), "{heard}");
+    let changed = format!("UID FETCH 1:* (FLAGS) (CHANGEDSINCE {} VANISHED)", highest + 50);
+    let heard = client.ask("c", &changed).await;
+    assert!(heard.contains("* 1 FETCH (UID 1 ") && heard.contains("* 2 FETCH (UID 2 "), "{heard}");
+    let resync = format!("SELECT INBOX (QRESYNC ({validity} {}))", highest + 100);
+    assert!(!client.ask("n", &resync).await.contains(" FETCH "));
+}

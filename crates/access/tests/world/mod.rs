@@ -42,7 +42,7 @@ pub(crate) struct Province {
     client_tls: Arc<rustls::ClientConfig>,
     pub(crate) shutdown: CancellationToken,
     tasks: TaskTracker,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
     _spool: tempfile::TempDir,
 }
 
@@ -72,7 +72,7 @@ impl Province {
         }
         let (server_tls, client_tls) = tls();
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { engine, store, server_tls, client_tls, shutdown, tasks, _database: database, _spool: spool }
+        Self { engine, store, server_tls, client_tls, shutdown, tasks, database, _spool: spool }
     }
 
     /// One end of a pipe whose other end is served.
