@@ -1,7 +1,8 @@
 //! COMPRESS=DEFLATE (RFC 4978): the command, and the stream it puts around the connection.
 //!
-//! Invariants: a session that does not compress pays nothing; one that does holds the tables of one compressor and one
-//! decompressor, a piece of input and at most [`WAITING_BYTES`] of output. However much a few octets unfold to, they
+//! Invariants: a session that does not compress pays nothing; one that does and waits holds the tables of a decompressor,
+//! 43 KB, and a piece of input; while it answers also those of a compressor, seven times as much, and at most
+//! [`WAITING_BYTES`] of output. However much a few octets unfold to, they
 //! unfold into the reader's buffer, piece by piece, and the decoder's limits hold for what comes out.
 
 use super::reply::{Outcome, Reply};
@@ -44,7 +45,9 @@ pub(crate) struct Deflated {
     /// The last octets unfolded filled the reader's buffer: there may be more of them inside.
     more: bool,
     ended: bool,
-    deflate: Compress,
+    /// Only while it has something to do: thousands of sessions wait. What begins anew refers to nothing before it, so that
+    /// behind a flush the peer sees no difference.
+    deflate: Option<Compress>,
     /// Compressed octets not yet written, from `written` on.
     output: Vec<u8>,
     written: usize,
@@ -62,7 +65,7 @@ impl Deflated {
             read: 0,
             more: false,
             ended: false,
-            deflate: Compress::new(Compression::new(LEVEL), false),
+            deflate: None,
             output: Vec::new(),
             written: 0,
             dirty: false,
@@ -98,11 +101,12 @@ impl Deflated {
 
     /// Gives octets to the compressor, all of them.
     fn fold(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<()> {
+        let deflate = self.deflate.get_or_insert_with(|| Compress::new(Compression::new(LEVEL), false));
         loop {
             self.output.reserve(ROOM_BYTES);
-            let before = self.deflate.total_in();
-            self.deflate.compress_vec(bytes, &mut self.output, flush).map_err(io::Error::other)?;
-            let taken = usize::try_from(self.deflate.total_in() - before).unwrap_or(usize::MAX);
+            let before = deflate.total_in();
+            deflate.compress_vec(bytes, &mut self.output, flush).map_err(io::Error::other)?;
+            let taken = usize::try_from(deflate.total_in() - before).unwrap_or(usize::MAX);
             bytes = bytes.get(taken..).unwrap_or_default();
             // Room that is left says that nothing waits inside for more of it.
             if bytes.is_empty() && self.output.len() < self.output.capacity() {
@@ -172,6 +176,7 @@ impl AsyncWrite for Deflated {
         let this = &mut *self;
         if std::mem::take(&mut this.dirty) {
             this.fold(&[], FlushCompress::Sync)?;
+            this.deflate = None;
         }
         ready!(this.poll_output(context))?;
         Pin::new(&mut *this.io).poll_flush(context)
@@ -215,6 +220,7 @@ mod tests {
             let (_, read) = tokio::join!(sent, right.read_exact(&mut heard));
             read.unwrap();
             assert!(heard == bytes, "{} octets", bytes.len());
+            assert!(left.deflate.is_none() && left.output.capacity() == 0, "a session that waits is small");
         }
     }
 
