@@ -38,8 +38,6 @@ const RUNS_MAX: usize = 3;
 const TEXTS_BATCH: usize = 400;
 /// Messages whose facts are asked for at once; they come one by one.
 const FACTS_BATCH: usize = 4_000;
-/// Entries of a view looked at between two turns of other tasks.
-const ENTRIES_BATCH: usize = 16_000;
 /// Hits in the whole installation, as a multiple of the messages that are searched, beyond which these are read instead.
 const STRANGERS: usize = 8;
 const STRANGERS_MIN: usize = 100_000;
@@ -121,7 +119,7 @@ impl Engine {
         contents.extend(incomplete);
         contents.extend(unknown.iter().map(|content| content.0));
         let mut found = Vec::new();
-        for some in view.entries().chunks(ENTRIES_BATCH) {
+        for some in view.entries().blocks() {
             let may = some.iter().filter(|entry| contents.contains(&entry.content.0));
             found.extend(may.map(|entry| entry.uid));
             tokio::task::yield_now().await;

@@ -3,7 +3,7 @@
 //! Invariant: a view is one snapshot of the database; it is handed out only to its owner, after a look at the owner's
 //! standing, and only while the folder's modseq is still the view's.
 
-use crate::{Engine, Error, Folder, Principal};
+use crate::{Engine, Entries, Error, Folder, Principal};
 use model::{AccountId, FolderId, ModSeq, Uid};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +24,7 @@ pub struct FolderView {
     owner: AccountId,
     folder: Folder,
     recent_uid: Uid,
-    entries: Arc<Vec<ViewEntry>>,
+    entries: Entries,
     keywords: Arc<[KeywordRow]>,
     unseen: u32,
     bytes: u64,
@@ -38,7 +38,7 @@ impl FolderView {
 
     /// Ascending by uid.
     #[must_use]
-    pub fn entries(&self) -> &[ViewEntry] {
+    pub fn entries(&self) -> &Entries {
         &self.entries
     }
 
@@ -68,14 +68,13 @@ impl FolderView {
 
     #[must_use]
     pub fn find(&self, uid: Uid) -> Option<&ViewEntry> {
-        let at = self.entries.binary_search_by_key(&uid, |entry| entry.uid).ok()?;
-        self.entries.get(at)
+        self.entries.find(uid)
     }
 
     /// The same folder at the same moment, with these entries (ascending) alone: to be kept for long.
     #[must_use]
     pub fn only(&self, uids: &[Uid]) -> Self {
-        let entries: Vec<ViewEntry> = uids.iter().filter_map(|uid| self.find(*uid)).cloned().collect();
+        let entries = Entries::new(uids.iter().filter_map(|uid| self.find(*uid)).cloned().collect());
         Self {
             owner: self.owner,
             folder: self.folder.clone(),
@@ -83,7 +82,7 @@ impl FolderView {
             keywords: self.keywords.clone(),
             unseen: unseen(&entries),
             bytes: bytes(&entries),
-            entries: Arc::new(entries),
+            entries,
         }
     }
 
@@ -295,46 +294,27 @@ fn renew(
     keywords: Arc<[KeywordRow]>,
 ) -> FolderView {
     let entries = match before {
-        Some(view) if !delta.whole => merge(&view.entries, delta.changed, delta.gone),
-        _ => delta.changed,
+        Some(view) if !delta.whole => view.entries.merged(delta.changed, delta.gone),
+        _ => Entries::new(delta.changed),
     };
     FolderView {
         owner,
         recent_uid: delta.folder.recent_uid,
         bytes: bytes(&entries),
         unseen: unseen(&entries),
-        entries: Arc::new(entries),
+        entries,
         keywords,
         folder: Folder::from_row(delta.folder, true),
     }
 }
 
-fn unseen(entries: &[ViewEntry]) -> u32 {
+fn unseen(entries: &Entries) -> u32 {
     let unseen = entries.iter().filter(|entry| !entry.flags.contains(model::Flags::SEEN)).count();
     u32::try_from(unseen).unwrap_or(u32::MAX)
 }
 
-fn bytes(entries: &[ViewEntry]) -> u64 {
+fn bytes(entries: &Entries) -> u64 {
     entries.iter().map(|entry| u64::from(entry.size)).sum()
-}
-
-/// `old` with `changed` put in or over it (both ascending), without `gone`.
-fn merge(old: &[ViewEntry], changed: Vec<ViewEntry>, mut gone: Vec<Uid>) -> Vec<ViewEntry> {
-    gone.sort_unstable();
-    let mut merged = Vec::with_capacity(old.len() + changed.len());
-    let mut changed = changed.into_iter().peekable();
-    for entry in old {
-        while let Some(new) = changed.next_if(|new| new.uid < entry.uid) {
-            merged.push(new);
-        }
-        if let Some(new) = changed.next_if(|new| new.uid == entry.uid) {
-            merged.push(new);
-        } else if gone.binary_search(&entry.uid).is_err() {
-            merged.push(entry.clone());
-        }
-    }
-    merged.extend(changed);
-    merged
 }
 
 #[cfg(test)]
@@ -371,35 +351,5 @@ mod tests {
         let slots = views.0.lock().unwrap();
         assert_eq!(slots.by_folder.len(), WEIGHT_MAX / WEIGHT_EMPTY);
         assert_eq!(slots.by_use.len(), slots.by_folder.len());
-    }
-    use model::{ContentId, EmailId, Flags, ThreadId};
-
-    fn entry(uid: u32, flags: i32) -> ViewEntry {
-        ViewEntry {
-            uid: Uid(uid),
-            flags: Flags(flags),
-            keywords: Box::default(),
-            modseq: ModSeq(1),
-            size: 1,
-            internal_date: jiff::Timestamp::UNIX_EPOCH,
-            content: ContentId(1),
-            email: EmailId(1),
-            thread: ThreadId(1),
-        }
-    }
-
-    fn check(old: &[(u32, i32)], changed: &[(u32, i32)], gone: &[u32], expected: &[(u32, i32)]) {
-        let rows =
-            |rows: &[(u32, i32)]| rows.iter().map(|(uid, flags)| entry(*uid, *flags)).collect::<Vec<_>>();
-        let merged = merge(&rows(old), rows(changed), gone.iter().map(|uid| Uid(*uid)).collect());
-        assert_eq!(merged, rows(expected));
-    }
-
-    #[test]
-    fn a_delta_is_merged_in_order() {
-        check(&[], &[(1, 0), (2, 0)], &[], &[(1, 0), (2, 0)]);
-        check(&[(1, 0), (2, 0), (5, 0)], &[(2, 1), (6, 0)], &[1], &[(2, 1), (5, 0), (6, 0)]);
-        check(&[(3, 0)], &[], &[3, 2], &[]);
-        check(&[(3, 0)], &[(1, 0)], &[], &[(1, 0), (3, 0)]);
     }
 }

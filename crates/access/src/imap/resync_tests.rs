@@ -3,6 +3,7 @@
 use super::*;
 use crate::imap::tracker::tests::{Table, entry, plain, start};
 use crate::imap::tracker::{Delta, Expunges, Owed};
+use engine::Entries;
 use model::Flags;
 use proto::imap::{SeqNumber, SeqRange};
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ impl Folder {
             entry.modseq = ModSeq(*modseq);
             entry
         });
-        Arc::new(Table(entries.collect(), ModSeq(self.modseq)))
+        Arc::new(Table(Entries::new(entries.collect()), ModSeq(self.modseq)))
     }
 
     /// One change, as some session or a delivery makes it.

@@ -7,7 +7,7 @@
 //! Invariants: positions are in ascending uid order; a position moves only in [`Tracker::advance`], which reports
 //! it; ghosts exist only between two chances to send EXPUNGE (RFC 3501 7.4.1); nothing of the view is copied.
 
-use engine::{FlagEdit, FlagMode, FolderView, ViewEntry};
+use engine::{Entries, FlagEdit, FlagMode, FolderView, ViewEntry};
 use model::{Flags, ModSeq, Uid};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// What a folder held at one moment: a [`FolderView`], or a table in a test.
 pub(crate) trait Listing {
     /// Ascending by uid.
-    fn entries(&self) -> &[ViewEntry];
+    fn entries(&self) -> &Entries;
     /// Names of the keywords set on `entry`.
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str>;
     /// Of the last change in the folder.
@@ -26,7 +26,7 @@ pub(crate) trait Listing {
 }
 
 impl Listing for FolderView {
-    fn entries(&self) -> &[ViewEntry] {
+    fn entries(&self) -> &Entries {
         Self::entries(self)
     }
 
@@ -159,7 +159,7 @@ impl<V: Listing> Tracker<V> {
     pub(crate) fn at(&self, position: usize) -> Option<Listed<'_, V>> {
         let before = self.ghosts.partition_point(|ghost| ghost.position < position);
         if let Some(ghost) = self.ghosts.get(before).filter(|ghost| ghost.position == position) {
-            let entry = find(ghost.home.entries(), ghost.uid)?;
+            let entry = ghost.home.entries().find(ghost.uid)?;
             return Some(Listed { entry, home: &ghost.home, gone: true });
         }
         let entry = self.view.entries().get(position.checked_sub(before)?)?;
@@ -215,7 +215,7 @@ impl<V: Listing> Tracker<V> {
 
     /// The client knows that `edit` was applied to `uid` (it asked for `.SILENT`, or it read the body).
     pub(crate) fn believe(&mut self, uid: Uid, edit: &FlagEdit) {
-        let Some(entry) = find(self.view.entries(), uid) else { return };
+        let Some(entry) = self.view.entries().find(uid) else { return };
         let edited: Vec<String> = edit.keywords.iter().map(|k| k.as_str().to_ascii_lowercase()).collect();
         let mut belief = match self.beliefs.remove(&uid) {
             Some(belief) => belief,
@@ -304,7 +304,7 @@ impl<V: Listing> Tracker<V> {
     fn changed_uids(&self, new: &V, owed: &Owed) -> (Vec<Uid>, Vec<Uid>) {
         let (mut changed, mut touched) = (Vec::new(), Vec::new());
         let mut old = self.view.entries().iter().peekable();
-        for entry in new.entries() {
+        for entry in new.entries().iter() {
             while old.next_if(|before| before.uid < entry.uid).is_some() {}
             let Some(before) = old.next_if(|before| before.uid == entry.uid) else { continue };
             let belief = self.beliefs.get(&entry.uid);
@@ -368,10 +368,6 @@ fn haunt<V: Listing>(gone: &[(usize, Uid)], old: &Arc<V>, before: Vec<Ghost<V>>)
             Ghost { uid, position, home }
         })
         .collect()
-}
-
-fn find(entries: &[ViewEntry], uid: Uid) -> Option<&ViewEntry> {
-    entries.binary_search_by_key(&uid, |entry| entry.uid).ok().and_then(|at| entries.get(at))
 }
 
 fn lower_names<V: Listing>(view: &V, entry: &ViewEntry) -> Vec<String> {

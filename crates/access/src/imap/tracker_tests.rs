@@ -5,10 +5,10 @@ use model::{ContentId, EmailId, Keyword, ModSeq, ThreadId};
 
 /// A folder in a test: uids with flags, keywords by number `k1`, `k2` …
 #[derive(Debug)]
-pub(crate) struct Table(pub(crate) Vec<ViewEntry>, pub(crate) ModSeq);
+pub(crate) struct Table(pub(crate) Entries, pub(crate) ModSeq);
 
 impl Listing for Table {
-    fn entries(&self) -> &[ViewEntry] {
+    fn entries(&self) -> &Entries {
         &self.0
     }
 
@@ -21,7 +21,7 @@ impl Listing for Table {
     }
 
     fn only(&self, uids: &[Uid]) -> Self {
-        Self(self.0.iter().filter(|entry| uids.contains(&entry.uid)).cloned().collect(), self.1)
+        Self(Entries::new(self.0.iter().filter(|entry| uids.contains(&entry.uid)).cloned().collect()), self.1)
     }
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn entry(uid: u32, flags: Flags, keywords: &[i16]) -> ViewEntry {
 }
 
 fn table(entries: Vec<ViewEntry>) -> Arc<Table> {
-    Arc::new(Table(entries, ModSeq(1)))
+    Arc::new(Table(Entries::new(entries), ModSeq(1)))
 }
 
 fn flagged(messages: &[(u32, Flags)]) -> Arc<Table> {

@@ -110,7 +110,7 @@ async fn nobody_reaches_anothers_folder() {
     world.deliver(&["binh"], b"Subject: bi mat\r\n\r\nx\r\n").await;
     let his = world.engine.folder(&binh, &FolderName::inbox()).await.unwrap().unwrap();
     let view = world.engine.view(&binh, his.id).await.unwrap();
-    let uid = view.entries()[0].uid;
+    let uid = view.entries().get(0).unwrap().uid;
     assert_eq!(world.engine.view(&an, his.id).await.unwrap_err(), Error::NotFound);
     assert_eq!(world.engine.expunge(&an, his.id, None).await.unwrap_err(), Error::NotFound);
     assert!(world.engine.move_messages(&an, his.id, &[uid], &FolderName::inbox()).await.is_err());

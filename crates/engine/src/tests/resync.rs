@@ -125,7 +125,7 @@ async fn of_many_who_change_on_the_same_condition_one_wins_each_message() {
     }
     let now = inbox(&world, &an).await;
     assert_eq!(winners.len(), all.len());
-    for entry in now.entries() {
+    for entry in now.entries().iter() {
         let (rival, modseq) = winners[&entry.uid];
         assert_eq!(entry.modseq, modseq);
         assert_eq!(now.keyword_names(entry).collect::<Vec<_>>(), [format!("rival{rival}")]);
