@@ -4,13 +4,14 @@
 //! done twice, so they are done again; a copy or move looks for the entries it made.
 
 use crate::recipients::has_room;
-use crate::{Engine, Error, Principal};
+use crate::{Engine, Error, Principal, ViewEntry};
 use model::{AccountId, Flags, FolderId, FolderName, Keyword, ModSeq, Uid, UidValidity};
 use store::{Evidence, FlagColumns, Place, Tx};
 
 /// Times a change is tried anew after losing against another transaction, or after its commit's answer was lost.
 const ATTEMPTS: u32 = 5;
-/// Messages of one COPY or MOVE. It holds the mailbox's lock for some ten seconds then: half of what others wait for it.
+/// Messages of one COPY or MOVE, and of one transaction of STORE and EXPUNGE. It holds the mailbox's lock for some ten seconds
+/// then: half of what others wait for it.
 const TRANSFER_MAX: usize = 100_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct FlagEdit {
 /// What a change of flags did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// What those that changed carry now.
+    /// What those that changed carry now; of very many, the last ones.
     pub modseq: ModSeq,
     /// Without those that were as wanted before.
     pub changed: Vec<Uid>,
@@ -135,9 +136,15 @@ impl Engine {
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored, StoreError> {
         self.standing_folder(who, folder).await?;
-        let stored = again!(self.store_flags_once(who, folder, uids, edit, unchanged_since))?;
-        if !stored.changed.is_empty() {
-            self.0.hub.tell(who.account());
+        let mut stored = Stored { modseq: ModSeq(0), changed: Vec::new(), modified: Vec::new() };
+        for some in uids.chunks(TRANSFER_MAX) {
+            let part = again!(self.store_flags_once(who, folder, some, edit, unchanged_since))?;
+            if !part.changed.is_empty() {
+                self.0.hub.tell(who.account());
+            }
+            stored.modseq = part.modseq;
+            stored.changed.extend(part.changed);
+            stored.modified.extend(part.modified);
         }
         Ok(stored)
     }
@@ -189,11 +196,27 @@ impl Engine {
         folder: FolderId,
         uids: Option<&[Uid]>,
     ) -> Result<Vec<Uid>, Error> {
-        self.standing_folder(who, folder).await?;
-        let mut lost = Vec::new();
-        let gone = again!(self.expunge_once(who, folder, uids, &mut lost))?;
-        if !gone.is_empty() {
-            self.0.hub.tell(who.account());
+        let marked: Vec<Uid>;
+        let uids = match uids {
+            Some(uids) => {
+                self.standing_folder(who, folder).await?;
+                uids
+            }
+            None => {
+                let view = self.view(who, folder).await?;
+                let is_marked = |entry: &&ViewEntry| entry.flags.contains(Flags::DELETED);
+                marked = view.entries().iter().filter(is_marked).map(|entry| entry.uid).collect();
+                &marked
+            }
+        };
+        let mut gone = Vec::new();
+        for some in uids.chunks(TRANSFER_MAX) {
+            let mut lost = Vec::new();
+            let part = again!(self.expunge_once(who, folder, some, &mut lost))?;
+            if !part.is_empty() {
+                self.0.hub.tell(who.account());
+            }
+            gone.extend(part);
         }
         Ok(gone)
     }
@@ -202,13 +225,13 @@ impl Engine {
         &self,
         who: &Principal,
         folder: FolderId,
-        uids: Option<&[Uid]>,
+        uids: &[Uid],
         lost: &mut Vec<Uid>,
     ) -> Result<Vec<Uid>, store::Error> {
         let mut tx = self.0.store.begin().await?;
         let modseq = tx.lock_mailbox(who.account()).await?.ok_or(store::Error::MailboxGone)?;
         let place = (who.account(), folder);
-        let mut gone = tx.remove_entries(place, uids, Flags::DELETED, (modseq, self.now())).await?;
+        let mut gone = tx.remove_entries(place, Some(uids), Flags::DELETED, (modseq, self.now())).await?;
         if !lost.is_empty() {
             // What the attempt before had removed and is not there now went then: a uid never comes back.
             gone.extend(tx.absent(place, lost).await?);

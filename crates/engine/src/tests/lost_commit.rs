@@ -77,6 +77,8 @@ async fn flags_and_expunge_are_carried_out() {
     cut.node.store_flags(&cut.an, cut.inbox, &[Uid(1)], &edit).await.unwrap();
     assert!(told.has_changed(), "other sessions hear of it");
     told.changed().await;
+    // Which are marked is read before, and that reading has a COMMIT, too.
+    cut.node.view(&cut.an, cut.inbox).await.unwrap();
     cut.proxy.cut_at_next_commit();
     assert_eq!(cut.node.expunge(&cut.an, cut.inbox, None).await.unwrap(), [Uid(1)]);
     assert!(told.has_changed());

@@ -198,6 +198,22 @@ async fn one_copy_or_move_takes_no_more_than_the_lock_may_be_held_for() {
     assert!(world.engine.copy(&an, inbox, &many, &FolderName::inbox()).await.unwrap().pairs.is_empty());
 }
 
+/// No transaction holds the mailbox's lock for more of them than a copy may have.
+#[tokio::test]
+async fn flags_and_expunges_of_very_many_are_all_carried_out() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    world.database.run("update folders set uid_next = 100001 where name = 'INBOX'").await;
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    let inbox = world.engine.folder(&an, &FolderName::inbox()).await.unwrap().unwrap().id;
+    let all: Vec<Uid> = (1..=100_001).map(Uid).collect();
+    let mark = edit(FlagMode::Add, Flags::DELETED, &[]);
+    let stored = world.engine.store_flags(&an, inbox, &all, &mark).await.unwrap();
+    assert_eq!(stored.changed, [Uid(1), Uid(100_001)]);
+    assert_eq!(world.engine.expunge(&an, inbox, Some(&all)).await.unwrap(), [Uid(1), Uid(100_001)]);
+}
+
 /// Each would fit by what was there when it began.
 #[tokio::test]
 async fn appends_at_once_keep_to_the_quota() {
