@@ -108,9 +108,11 @@ impl Engine {
             return Ok(None);
         }
         let Some(scope) = scope_of_text(place) else { return Ok(None) };
-        let (up_to, incomplete) = self.0.store.search_bounds((0, i64::MAX), ANALYSER).await?;
-        let newer: Vec<i64> =
-            view.entries().iter().map(|entry| entry.content.0).filter(|id| *id > up_to).collect();
+        let ids = || view.entries().iter().map(|entry| entry.content.0);
+        let all = (ids().min().unwrap_or(0), ids().max().unwrap_or(0));
+        // Only of these: how many there are in the whole installation, strangers decide.
+        let (up_to, incomplete) = self.0.store.search_bounds(all, ANALYSER).await?;
+        let newer: Vec<i64> = ids().filter(|id| *id > up_to).collect();
         let unknown = self.0.store.search_unknown(&newer, ANALYSER).await?;
         self.learn_words().await?;
         let Some(mut contents) = self.having_all(scope, needle, limit(view.entries().len())).await? else {
