@@ -241,6 +241,7 @@ impl Engine {
         let Some(modseq) = tx.lock_mailbox(who.account()).await? else { return Ok(None) };
         let Some(folder) = tx.folder_named(who.account(), name).await? else { return Ok(None) };
         let place = (who.account(), folder.folder_id);
+        tx.take_time().await?;
         tx.remove_entries(place, None, Flags::NONE, (modseq, self.now())).await?;
         tx.delete_folder_row(who.account(), folder.folder_id).await?;
         Ok(Some(folder.folder_id))
@@ -292,6 +293,7 @@ impl Engine {
         modseq: ModSeq,
     ) -> Result<(), store::Error> {
         let target = tx.insert_folder(who.account(), to, None, self.now()).await?;
+        tx.take_time().await?;
         let uids = tx.all_uids(who.account(), inbox.folder_id).await?;
         let place = Place { account: who.account(), folder: inbox.folder_id, uids: &uids, modseq };
         tx.move_entries(place, target.folder_id, self.now()).await?;

@@ -15,6 +15,8 @@ use std::time::Duration;
 /// sent the message waits for the answer to it (RFC 5321 4.5.3.2.6: ten minutes).
 const RESOLVE_FOR: Duration = Duration::from_secs(60);
 const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
+/// The longest a statement about all of a folder may run: two million messages take some minutes.
+const WHOLE_FOLDER_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// One transaction in READ COMMITTED.
 #[derive(Debug)]
@@ -51,6 +53,18 @@ impl Store {
 }
 
 impl Tx {
+    /// For a change of a whole folder, however large: one that is cut off in its middle would be so each time it is tried.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_time(&mut self) -> Result<(), Error> {
+        sqlx::query("select set_config('statement_timeout', $1, true)")
+            .bind(WHOLE_FOLDER_TIMEOUT.as_millis().to_string())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
     /// Returns after the commit is durable.
     ///
     /// # Errors

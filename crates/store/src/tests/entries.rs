@@ -126,3 +126,17 @@ async fn facts_are_read_within_their_octets() {
     let none = ContentColumns::default();
     assert_eq!(world.store.contents(&ids, none, 1).await.unwrap().len(), 6);
 }
+
+#[tokio::test]
+async fn a_change_of_a_whole_folder_has_time_of_its_own() {
+    let world = World::new().await;
+    for (patient, expected) in [(true, "15min"), (false, "1min")] {
+        let mut tx = world.store.begin().await.unwrap();
+        if patient {
+            tx.take_time().await.unwrap();
+        }
+        let timeout: String =
+            sqlx::query_scalar("show statement_timeout").fetch_one(&mut *tx.inner).await.unwrap();
+        assert_eq!(timeout, expected);
+    }
+}
