@@ -263,17 +263,22 @@ impl Engine {
         self.check_standing(who).await?;
         let mut tx = self.0.store.begin().await?;
         let modseq = tx.lock_mailbox(who.account()).await?.ok_or(Error::Revoked)?;
-        let source = tx.folder_named(who.account(), from).await?.ok_or(RenameError::NotFound)?;
+        let source = tx.folder_named(who.account(), from).await?;
+        let below = tx.folder_names_below(who.account(), from).await?;
+        // RFC 3501 6.3.5, its first example: a name whose folder has gone takes what is below it along.
+        if source.is_none() && (from.is_inbox() || below.is_empty()) {
+            return Err(RenameError::NotFound);
+        }
         if tx.folder_named(who.account(), to).await?.is_some() {
             return Err(RenameError::Exists);
         }
         if !self.create_ancestors(&mut tx, who, to, i64::from(from.is_inbox())).await? {
             return Err(RenameError::TooMany);
         }
-        if from.is_inbox() {
-            self.empty_inbox_into(&mut tx, who, &source, to, modseq).await?;
+        if let Some(inbox) = source.filter(|_| from.is_inbox()) {
+            self.empty_inbox_into(&mut tx, who, &inbox, to, modseq).await?;
         } else {
-            for below in tx.folder_names_below(who.account(), from).await? {
+            for below in below {
                 let renamed = format!("{to}{}", below.get(from.as_str().len()..).unwrap_or_default());
                 FolderName::new(&renamed).map_err(|_| RenameError::BadName)?;
             }

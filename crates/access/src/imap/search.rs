@@ -58,6 +58,9 @@ pub(crate) async fn search(
 }
 
 fn compile(door: &mut Door, selected: &Selected, key: &SearchKey) -> Result<Compiled, Reply> {
+    if *key == SearchKey::UnknownCharset {
+        return Err(Reply::no("Charset not supported").code(Code::BadCharset));
+    }
     let compiled = Compiled::new(key, &selected.tracker, &selected.saved, door.engine.now());
     if compiled.as_ref().is_some_and(Compiled::by_modseq) {
         // RFC 7162 3.1

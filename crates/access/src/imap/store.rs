@@ -25,7 +25,8 @@ pub(crate) async fn store(door: &mut Door, selected: &mut Selected, wanted: &Sto
     if selected.read_only {
         return Err(read_only().into());
     }
-    let (uids, some_gone) = selected.living(&selected.resolve(&wanted.set, wanted.uid)?);
+    let named = selected.resolve(&wanted.set, wanted.uid)?;
+    let (uids, some_gone) = selected.living(&named);
     let mode = match wanted.mode {
         StoreMode::Replace => FlagMode::Replace,
         StoreMode::Add => FlagMode::Add,
@@ -42,7 +43,14 @@ pub(crate) async fn store(door: &mut Door, selected: &mut Selected, wanted: &Sto
         .await
         .map_err(refusal)?;
     owe(selected, wanted, &edit, uids, &stored);
-    let modified = modified(selected, wanted.uid, &stored.modified);
+    let mut failed = stored.modified;
+    if some_gone && wanted.silent && !wanted.uid && since.is_some() {
+        // RFC 7162 6: what went fails the test, too, where no NO tells of it.
+        let counted = named.iter().cloned().flatten().filter_map(|position| selected.tracker.at(position));
+        failed.extend(counted.filter(|listed| listed.gone).map(|listed| listed.entry.uid));
+        failed.sort_unstable();
+    }
+    let modified = modified(selected, wanted.uid, &failed);
     if some_gone && !wanted.silent && !wanted.uid {
         // RFC 2180 4.2.3; for .SILENT 4.2.1 wants OK. RFC 7162 Example 11: MODIFIED goes with NO, too.
         let code = modified.unwrap_or(Code::ExpungeIssued);

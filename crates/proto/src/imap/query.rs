@@ -130,6 +130,9 @@ pub enum SearchKey {
     Or(Vec<SearchKey>),
     /// At least two.
     And(Vec<SearchKey>),
+    /// In a charset we do not know, so that nothing of it was read; never inside another. Answered with a tagged NO
+    /// (RFC 3501 6.4.4), and not before it is run: a search that was to be saved leaves an empty result (RFC 5182 2.1).
+    UnknownCharset,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

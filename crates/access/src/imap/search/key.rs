@@ -245,6 +245,7 @@ impl Compiler {
     fn node(&mut self, key: &SearchKey) -> Node {
         match key {
             SearchKey::All => Node::All,
+            SearchKey::UnknownCharset => not(Node::All),
             SearchKey::Has(flag) => flag_node(flag),
             SearchKey::Lacks(flag) => not(flag_node(flag)),
             // RFC 3501 6.4.4: NEW is RECENT UNSEEN, OLD is NOT RECENT.

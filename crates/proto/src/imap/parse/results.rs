@@ -4,7 +4,7 @@ use super::cursor::Cursor;
 use super::search::keys;
 use super::{Fault, Result};
 use crate::imap::results::{PartialRange, ReturnOptions, SortCriterion, SortKey, ThreadAlgorithm};
-use crate::imap::{Code, Command, SearchKey, Status};
+use crate::imap::{Command, SearchKey};
 
 /// Options of one RETURN: there are six, some clients repeat them.
 const OPTIONS_MAX: usize = 32;
@@ -17,18 +17,18 @@ pub(super) fn search(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
     c.sp()?;
     let options = return_options(c)?;
     let mut ahead = *c;
-    let mut ascii_only = false;
+    let mut charset = Charset::Utf8;
     if ahead.atom().is_ok_and(|word| word.eq_ignore_ascii_case("CHARSET")) {
         // RFC 6855 3
         if c.is_utf8() {
             return Err(Fault::bad("With UTF-8 enabled no CHARSET is named"));
         }
         ahead.sp()?;
-        ascii_only = charset(&ahead.astring()?)?;
+        charset = Charset::named(&ahead.astring()?);
         ahead.sp()?;
         *c = ahead;
     }
-    Ok(Command::Search { uid, options, key: keys(c, ascii_only)? })
+    Ok(Command::Search { uid, options, key: keys_in(charset, c)? })
 }
 
 /// `sort = ["UID" SP] "SORT" [search-return-opts] SP sort-criteria SP search-criteria` (RFC 5267 4)
@@ -65,9 +65,40 @@ pub(super) fn thread(c: &mut Cursor<'_>, uid: bool) -> Result<Command> {
 
 /// `search-criteria = charset 1*(SP search-key)`
 fn search_criteria(c: &mut Cursor<'_>) -> Result<SearchKey> {
-    let ascii_only = charset(&c.astring()?)?;
+    let charset = Charset::named(&c.astring()?);
     c.sp()?;
-    keys(c, ascii_only)
+    keys_in(charset, c)
+}
+
+/// What the strings of a search are in.
+#[derive(Clone, Copy)]
+enum Charset {
+    Ascii,
+    /// Without a name the strings may be UTF-8 too: many clients never give one.
+    Utf8,
+    Unknown,
+}
+
+impl Charset {
+    fn named(name: &[u8]) -> Self {
+        match name {
+            _ if name.eq_ignore_ascii_case(b"UTF-8") => Self::Utf8,
+            _ if name.eq_ignore_ascii_case(b"US-ASCII") => Self::Ascii,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+fn keys_in(charset: Charset, c: &mut Cursor<'_>) -> Result<SearchKey> {
+    match charset {
+        Charset::Ascii => keys(c, true),
+        Charset::Utf8 => keys(c, false),
+        Charset::Unknown => {
+            // Nothing of it can be read; it is refused where it would be run (RFC 5182 2.1).
+            c.take_while(|_| true);
+            Ok(SearchKey::UnknownCharset)
+        }
+    }
 }
 
 /// `sort-criterion = ["REVERSE" SP] sort-key`
@@ -92,18 +123,6 @@ fn sort_criterion(c: &mut Cursor<'_>) -> Result<SortCriterion> {
         _ => return Err(Fault::bad("Unknown sort criterion")),
     };
     Ok(SortCriterion { key, reverse })
-}
-
-/// True for US-ASCII. Without a charset the strings may be UTF-8 too: many clients never name one.
-fn charset(name: &[u8]) -> Result<bool> {
-    if name.eq_ignore_ascii_case(b"UTF-8") {
-        return Ok(false);
-    }
-    if name.eq_ignore_ascii_case(b"US-ASCII") {
-        return Ok(true);
-    }
-    // RFC 3501 6.4.4: a tagged NO
-    Err(Fault { status: Status::No, code: Some(Code::BadCharset), text: "Charset not supported" })
 }
 
 /// `search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`, with the space behind it.

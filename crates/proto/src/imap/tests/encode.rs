@@ -56,7 +56,8 @@ fn key(key: &SearchKey, form: u8) -> String {
         DateTest::Since => "SINCE",
     };
     match key {
-        SearchKey::All => "ALL".to_owned(),
+        // Nothing of it was read.
+        SearchKey::All | SearchKey::UnknownCharset => "ALL".to_owned(),
         SearchKey::New => "new".to_owned(),
         SearchKey::Old => "Old".to_owned(),
         SearchKey::Recent => "RECENT".to_owned(),
