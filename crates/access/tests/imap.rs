@@ -2,6 +2,7 @@
 
 mod clients;
 mod edges;
+mod rfcs;
 mod world;
 
 use world::Province;

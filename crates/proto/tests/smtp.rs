@@ -5,6 +5,7 @@
 //! A message that is taken is answered with how it came, from and to whom, and its content.
 
 use proto::smtp::{Answer, Limits, Recipient, Reply, Request, Role, Session, Settings, Step};
+use std::collections::BTreeSet;
 use std::io;
 use testkit::transcript::{Pace, Stream, World, run};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -201,6 +202,34 @@ async fn transcripts() {
     }
     assert!(errors.is_empty(), "{}", errors.join("\n"));
     assert!(count > 10, "only {count} transcripts");
+}
+
+/// Every keyword of EHLO has a transcript that shows it (`# extension: NAME`), and the other way round.
+#[tokio::test]
+async fn every_extension_is_shown_by_a_transcript() {
+    let mut announced = BTreeSet::new();
+    for (role, tls) in [(Role::Smtp, false), (Role::Submission, true), (Role::Lmtp, false)] {
+        let mut made = Made::new();
+        (made.settings.role, made.tls) = (role, tls);
+        let mut stream = made.connect("A").await.unwrap();
+        let hello = if role == Role::Lmtp { "LHLO" } else { "EHLO" };
+        stream.write_all(format!("{hello} c\r\nQUIT\r\n").as_bytes()).await.unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).await.unwrap();
+        // Behind the greeting and the name of the host.
+        let lines = said.lines().skip(2).filter(|line| line.starts_with("250"));
+        announced.extend(lines.filter_map(|line| line[4..].split(' ').next()).map(str::to_owned));
+    }
+    let texts =
+        std::fs::read_dir(path()).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()));
+    let shown: BTreeSet<String> = texts
+        .flat_map(|text| {
+            let text = text.unwrap();
+            let marks = text.lines().filter_map(|line| line.strip_prefix("# extension: "));
+            marks.map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(announced, shown);
 }
 
 /// What is pipelined behind STARTTLS came in the clear. (Bytewise it would be read as the handshake, which fails.)

@@ -79,6 +79,50 @@ impl TestDatabase {
         run(&mut connection, statement.to_owned()).await;
         let _ = connection.close().await;
     }
+
+    /// Begins a transaction as a superuser with a statement whose locks are kept until [`Held::release`].
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn hold(&self, statement: &str) -> Held {
+        let mut connection = connect(&self.superuser_url).await;
+        run(&mut connection, "begin".to_owned()).await;
+        run(&mut connection, statement.to_owned()).await;
+        Held(connection)
+    }
+}
+
+/// Locks that others wait for.
+#[derive(Debug)]
+pub struct Held(PgConnection);
+
+impl Held {
+    /// Until somebody waits for a lock of ours.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn until_somebody_waits(&mut self) {
+        let waiting = "select exists (select from pg_stat_activity
+                                       where pg_backend_pid() = any (pg_blocking_pids(pid)))";
+        // The statistics are the transaction's own otherwise, and never new.
+        run(&mut self.0, "set local stats_fetch_consistency = none".to_owned()).await;
+        let ask = async |connection: &mut PgConnection| {
+            let asked = sqlx::query_scalar::<_, bool>(waiting).fetch_one(connection).await;
+            asked.expect("the database must answer")
+        };
+        while !ask(&mut self.0).await {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Lets go.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn release(mut self) {
+        run(&mut self.0, "rollback".to_owned()).await;
+        let _ = self.0.close().await;
+    }
 }
 
 impl Drop for TestDatabase {

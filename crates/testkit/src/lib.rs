@@ -8,7 +8,7 @@ mod database;
 mod proxy;
 pub mod transcript;
 
-pub use database::{OWNER_ROLE, SERVER_ROLE, TestDatabase, database, empty_database};
+pub use database::{Held, OWNER_ROLE, SERVER_ROLE, TestDatabase, database, empty_database};
 pub use proxy::FaultProxy;
 
 /// The root of the checkout.

@@ -14,8 +14,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use testkit::TestDatabase;
+use std::time::Duration;
 use testkit::transcript::{Stream, World};
+use testkit::{Held, TestDatabase};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +44,7 @@ pub(crate) struct Province {
     pub(crate) shutdown: CancellationToken,
     tasks: TaskTracker,
     pub(crate) database: TestDatabase,
+    held: Option<Held>,
     _spool: tempfile::TempDir,
 }
 
@@ -72,7 +74,7 @@ impl Province {
         }
         let (server_tls, client_tls) = tls();
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { engine, store, server_tls, client_tls, shutdown, tasks, database, _spool: spool }
+        Self { engine, store, server_tls, client_tls, shutdown, tasks, database, held: None, _spool: spool }
     }
 
     /// One end of a pipe whose other end is served.
@@ -103,6 +105,15 @@ impl Province {
         while self.store.sweep(self.engine.now() + later).await.unwrap().is_idle() {
             tokio::task::yield_now().await;
         }
+    }
+
+    async fn pass(&mut self, seconds: &str) -> Result<(), String> {
+        let seconds = seconds.parse().map_err(|_| "not a number of seconds")?;
+        self.held.as_mut().ok_or("nothing is held")?.until_somebody_waits().await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+        Ok(())
     }
 
     async fn deliver(&self, to: &str, subject: &str) {
@@ -159,6 +170,19 @@ impl World for Province {
             ["index"] => {
                 let stop = CancellationToken::new();
                 self.engine.finish_search_index(&stop, |_| {}).await.unwrap();
+            }
+            // Another transaction holds the mailboxes of this name; so many seconds of ours pass when a command waits
+            // for it. Only on a runtime of one thread, whose clock can be moved.
+            ["hold", name] => {
+                let lock = format!("select from folders where name = '{name}' for update");
+                self.held = Some(self.database.hold(&lock).await);
+            }
+            ["pass", seconds] => self.pass(seconds).await?,
+            ["release"] => self.held.take().ok_or("nothing is held")?.release().await,
+            // Tombstones are kept by number, ten thousand of them: here none is.
+            ["forget"] => {
+                self.database.run("update folders set tombstone_floor = modseq").await;
+                self.database.run("delete from tombstones").await;
             }
             ["shutdown"] => self.shutdown.cancel(),
             _ => return Err(format!("unknown: {words:?}")),

@@ -1,4 +1,8 @@
 //! `docs/rfc-index.tsv` against the code, both ways.
+//!
+//! Columns: the RFC's number, its title, a status, files or directories that implement it (`file:3.1,4` names clauses that
+//! the file names, too), tests that show it, and what is left out and why. What is implemented is shown by a test; what is
+//! not has a reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,8 +19,8 @@ pub(super) fn findings(repo: &Repo) -> Vec<String> {
     for (number, line) in index.lines().enumerate().skip(1) {
         let mut wrong = |what: &str| findings.push(format!("{INDEX}:{}: {what}", number + 1));
         let columns: Vec<&str> = line.split('\t').collect();
-        let [rfc, _title, status, places] = columns[..] else {
-            wrong("not four columns: RFC, title, status, where");
+        let [rfc, _title, status, places, shown, note] = columns[..] else {
+            wrong("not six columns: RFC, title, status, where, shown by, note");
             continue;
         };
         if !STATUSES.contains(&status) {
@@ -26,7 +30,22 @@ pub(super) fn findings(repo: &Repo) -> Vec<String> {
         if built && places.is_empty() {
             wrong(&format!("RFC {rfc} is {status}, but nowhere"));
         }
+        if status == "implemented" && shown.is_empty() {
+            wrong(&format!("RFC {rfc} is {status}, but no test shows it"));
+        }
+        if status != "implemented" && note.is_empty() {
+            wrong(&format!("RFC {rfc} is {status}, and nothing says what is left out and why"));
+        }
+        for missing in shown.split_whitespace().filter(|path| !repo.has(path)) {
+            wrong(&format!("{missing} does not exist"));
+        }
         for place in places.split_whitespace() {
+            let (place, clauses) = place.split_once(':').unwrap_or((place, ""));
+            for clause in clauses.split(',').filter(|clause| !clause.is_empty()) {
+                if !repo.files.get(place).is_some_and(|text| names_clause(text, rfc, clause)) {
+                    wrong(&format!("nothing in {place} names RFC {rfc} {clause}"));
+                }
+            }
             let named = mentions.get(rfc).is_some_and(|paths| paths.iter().any(|path| within(path, place)));
             if !repo.has(place) {
                 wrong(&format!("{place} does not exist"));
@@ -36,6 +55,16 @@ pub(super) fn findings(repo: &Repo) -> Vec<String> {
         }
     }
     findings
+}
+
+/// A line that names the RFC and, behind it, the clause.
+fn names_clause(text: &str, rfc: &str, clause: &str) -> bool {
+    let behind = text.lines().filter_map(|line| line.split_once(&format!("RFC {rfc} ")));
+    let part = |character: char| character.is_ascii_digit() || character == '.';
+    behind.map(|(_, rest)| rest).any(|rest| {
+        let numbers = rest.split(|character: char| !part(character));
+        numbers.map(|number| number.trim_end_matches('.')).any(|number| number == clause)
+    })
 }
 
 fn within(path: &str, place: &str) -> bool {
@@ -78,13 +107,13 @@ fn numbers(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn finds_differences_both_ways() {
-    let index = "rfc\ttitle\tstatus\twhere\n\
+    let index = "rfc\ttitle\tstatus\twhere\tshown by\tnote\n\
                  1\tshort\n\
-                 9051\tIMAP4rev2\tpartial\tcrates/a/src\n\
-                 5321\tSMTP\timplemented\tcrates/a/src/smtp.rs\n\
-                 5322\tMessages\timplemented\t\n\
-                 2045\tMIME\tsoon\t\n\
-                 3501\tIMAP4rev1\tplanned\tcrates/gone\n";
+                 9051\tIMAP4rev2\tpartial\tcrates/a/src/imap.rs:6.3.2,6.3\tcrates/gone.txt\tthe rest\n\
+                 5321\tSMTP\timplemented\tcrates/a/src/smtp.rs\tcrates/a/src\t\n\
+                 5322\tMessages\timplemented\t\t\t\n\
+                 2045\tMIME\tsoon\t\t\tlater\n\
+                 3501\tIMAP4rev1\tplanned\tcrates/gone\t\t\n";
     let repo = Repo::of(&[
         (INDEX, index),
         ("crates/a/src/imap.rs", "// RFC 9051 6.3.2\n// RFC 7162 3.1\n"),
@@ -92,10 +121,14 @@ fn finds_differences_both_ways() {
     ]);
     let expected = [
         "crates/a/src/imap.rs: names RFC 7162, which docs/rfc-index.tsv does not list",
-        "docs/rfc-index.tsv:2: not four columns: RFC, title, status, where",
+        "docs/rfc-index.tsv:2: not six columns: RFC, title, status, where, shown by, note",
+        "docs/rfc-index.tsv:3: crates/gone.txt does not exist",
+        "docs/rfc-index.tsv:3: nothing in crates/a/src/imap.rs names RFC 9051 6.3",
         "docs/rfc-index.tsv:4: nothing in crates/a/src/smtp.rs names RFC 5321",
         "docs/rfc-index.tsv:5: RFC 5322 is implemented, but nowhere",
+        "docs/rfc-index.tsv:5: RFC 5322 is implemented, but no test shows it",
         "docs/rfc-index.tsv:6: no such status: soon",
+        "docs/rfc-index.tsv:7: RFC 3501 is planned, and nothing says what is left out and why",
         "docs/rfc-index.tsv:7: crates/gone does not exist",
     ];
     assert_eq!(findings(&repo), expected);
