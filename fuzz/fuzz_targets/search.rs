@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use proto::imap::{Threadable, ThreadToken, base_subject, message_ids, ordered_subject, references};
 use proto::search::{Needle, Token, fold, grams, header_text, normalise, tokens};
 
-/// The first line is searched for in the rest.
+// The first line is searched for in the rest.
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
     let (needle, text) = text.split_once('\n').unwrap_or(("", &text));
