@@ -1,14 +1,16 @@
 //! Putting a message into a folder by its owner (APPEND): the octets stay exactly as given.
 
 use crate::intake::Prepared;
-use crate::recipients::has_room;
+use crate::recipients::{MESSAGES_MAX, hard_limit_bytes, has_room};
 use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::{Flags, FolderName, Keyword, Uid, UidValidity};
-use store::{Evidence, NewEntry, Target};
+use store::{AppendPlace, Event, Evidence, NewEntry, SMALL_BYTES_MAX, SmallMessage, Target};
 
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 const ATTEMPTS: u32 = 5;
+/// Octets of the messages of one command that are kept in one statement: a few milliseconds of the mailbox's lock.
+const SMALL_TOGETHER_MAX: u64 = 512 * 1024;
 
 /// A message a user wants to keep.
 #[derive(Debug)]
@@ -20,7 +22,8 @@ pub struct NewMessage {
     pub message: Spool,
 }
 
-/// Where the messages came to lie (RFC 4315 APPENDUID), in the order given.
+/// Where the messages came to lie (RFC 4315 APPENDUID), in the order given. No uids: they are kept, but the database's answer
+/// was lost on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     pub uid_validity: UidValidity,
@@ -67,9 +70,12 @@ impl Engine {
         to: &FolderName,
         messages: Vec<NewMessage>,
     ) -> Result<Appended, AppendError> {
-        self.check_standing(who).await?;
+        let place = self.append_place(who, to).await?;
         let arriving: u64 = messages.iter().map(|new| new.message.len()).sum();
-        self.check_room(who, arriving, messages.len() as u64).await?;
+        // Before any work is done for them; it is looked at again under the lock.
+        if !has_room(place.usage, arriving, messages.len() as u64) {
+            return Err(AppendError::OverQuota);
+        }
         // One permit for all: two clients that held one for each message and waited for the next would wait for ever.
         let permit = self.0.intake.permit(arriving).await?;
         let mut entries = Vec::with_capacity(messages.len());
@@ -82,9 +88,17 @@ impl Engine {
                 prepared,
             });
         }
+        let mut is_small = arriving <= SMALL_TOGETHER_MAX
+            && entries.iter().all(|new| new.keywords.is_empty() && new.prepared.len() <= SMALL_BYTES_MAX);
         for _ in 0..ATTEMPTS {
-            match self.append_once(who, to, &entries).await {
-                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+            let appended = if is_small {
+                self.append_small(who, &place, &entries).await
+            } else {
+                self.append_once(who, to, &entries).await
+            };
+            match appended {
+                Err(store::Error::ChunkGone) => is_small = false,
+                Err(store::Error::Conflict) => {}
                 Err(error) => return Err(error.into()),
                 Ok(Err(refused)) => return Err(refused),
                 Ok(Ok(appended)) => {
@@ -96,10 +110,64 @@ impl Engine {
         Err(AppendError::Engine(Error::Unavailable))
     }
 
-    /// Before any work is done for it; it is looked at again under the lock.
-    async fn check_room(&self, who: &Principal, arriving: u64, messages: u64) -> Result<(), AppendError> {
-        let usage = self.0.store.usage(who.account()).await?.ok_or(Error::Revoked)?;
-        if has_room(usage, arriving, messages) { Ok(()) } else { Err(AppendError::OverQuota) }
+    /// Octets that may still be appended to this folder.
+    ///
+    /// # Errors
+    /// `NoSuchFolder`, or when the rights or the database are gone.
+    pub async fn append_room(&self, who: &Principal, to: &FolderName) -> Result<u64, AppendError> {
+        let (used, quota, _) = self.append_place(who, to).await?.usage;
+        Ok(quota.saturating_sub(used))
+    }
+
+    async fn append_place(&self, who: &Principal, to: &FolderName) -> Result<AppendPlace, AppendError> {
+        match self.0.store.append_place(who.account(), to).await? {
+            Some((standing, place)) if standing.security_epoch == who.security_epoch() => {
+                place.ok_or(AppendError::NoSuchFolder)
+            }
+            _ => Err(Error::Revoked.into()),
+        }
+    }
+
+    /// As [`Engine::append_once`], in one statement, together with what others bring.
+    async fn append_small(
+        &self,
+        who: &Principal,
+        place: &AppendPlace,
+        entries: &[Entry],
+    ) -> Result<Result<Appended, AppendError>, store::Error> {
+        let target = [Target { account: who.account(), folder: place.folder, recipient: None }];
+        let room = (hard_limit_bytes(place.usage.1), MESSAGES_MAX);
+        let mut messages = Vec::with_capacity(entries.len());
+        for entry in entries {
+            messages.push(SmallMessage {
+                content: self.content(&entry.prepared),
+                chunks: entry.prepared.pieces()?,
+                targets: &target,
+                flags: entry.flags,
+                internal_date: entry.internal_date,
+                room: Some(room),
+            });
+        }
+        let trace = self.queue_id();
+        let event = Event {
+            at: self.now(),
+            kind: "appended",
+            trace: &trace,
+            account: Some(who.account()),
+            remote: None,
+            sender: None,
+            size: None,
+            status: None,
+        };
+        match self.0.store.accept_small(messages, &event).await {
+            Ok(uids) => {
+                let uids = uids.into_iter().flatten().collect();
+                Ok(Ok(Appended { uid_validity: place.uid_validity, uids }))
+            }
+            Err(store::Error::MailboxFull) => Ok(Err(AppendError::OverQuota)),
+            Err(store::Error::MailboxGone) => Ok(Err(AppendError::NoSuchFolder)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn append_once(

@@ -2,10 +2,10 @@
 
 use crate::intake::Prepared;
 use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, SenderError, Spool, trace};
-use model::Address;
+use model::{Address, Flags};
 use proto::mime::{AuthorsError, Facts};
 use std::collections::{BTreeSet, HashSet};
-use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, Target};
+use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SmallMessage, Target};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
 const RECEIVED_MAX: u32 = 100;
@@ -97,7 +97,7 @@ impl Engine {
         Ok(Delivery { results: vec![Ok(()); recipients.len()], queue_id })
     }
 
-    fn queue_id(&self) -> String {
+    pub(crate) fn queue_id(&self) -> String {
         let mut bytes = [0; 8];
         self.0.rng.fill(&mut bytes);
         format!("{:016X}", u64::from_be_bytes(bytes))
@@ -157,8 +157,15 @@ impl Engine {
             status: Some("delivered"),
         };
         if is_small {
-            let content = self.content(message);
-            self.0.store.accept_small(&content, &message.pieces()?, targets, &event).await?;
+            let small = SmallMessage {
+                content: self.content(message),
+                chunks: message.pieces()?,
+                targets,
+                flags: Flags::NONE,
+                internal_date: None,
+                room: None,
+            };
+            self.0.store.accept_small(vec![small], &event).await?;
             self.tell(targets);
             return Ok(());
         }

@@ -9,7 +9,7 @@ const HARD_LIMIT_PERCENT: u64 = 110;
 /// Messages of one mailbox, all folders together. The quota counts octets only, and an entry costs the database some 480
 /// bytes however small its message: without an end, a mailbox of empty messages would fill the disk. Ten times what a
 /// busy office's shared mailbox gathers in a decade, and at most 1 GB.
-const MESSAGES_MAX: u64 = 2_000_000;
+pub(crate) const MESSAGES_MAX: u64 = 2_000_000;
 
 /// A recipient that was found and may receive. Only [`Engine::recipient`] makes one.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ fn is_full((used, quota, present): (u64, u64, u64)) -> bool {
     used >= hard_limit_bytes(quota) || present >= MESSAGES_MAX
 }
 
-fn hard_limit_bytes(quota_bytes: u64) -> u64 {
+pub(crate) fn hard_limit_bytes(quota_bytes: u64) -> u64 {
     (quota_bytes / 100).saturating_mul(HARD_LIMIT_PERCENT)
 }
 

@@ -3,7 +3,7 @@
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, AccountState, Address, DomainId, DomainName, FolderId, MailboxClass, UnitId};
+use model::{AccountId, AccountState, Address, DomainId, DomainName, MailboxClass, UnitId};
 
 /// What a log-in is checked against.
 #[derive(Clone, Debug)]
@@ -14,17 +14,6 @@ pub struct LoginRow {
     pub password_hash: Option<String>,
     pub password_change: bool,
     pub security_epoch: i64,
-}
-
-/// What accepting mail for an address needs to know.
-#[derive(Clone, Debug)]
-pub struct RecipientRow {
-    pub account: AccountId,
-    pub inbox: FolderId,
-    pub state: AccountState,
-    pub quota_bytes: u64,
-    pub used_bytes: u64,
-    pub messages: u64,
 }
 
 /// A mailbox that is to be made.
@@ -88,31 +77,6 @@ impl Store {
             password_hash,
             password_change,
             security_epoch,
-        }))
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn recipient(&self, address: &Address) -> Result<Option<RecipientRow>, Error> {
-        let row: Option<(i64, i64, String, i64, i64, i64)> = sqlx::query_as(
-            "select a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes, c.messages
-               from addresses g
-               join accounts a using (account_id)
-               join counters c using (account_id)
-               join folders f on f.account_id = a.account_id and f.name = 'INBOX'
-              where g.address = $1 and g.kind <> 'retired'",
-        )
-        .bind(address.to_string())
-        .fetch_optional(&self.pools.main)
-        .await?;
-        let Some((account, inbox, state, quota, used, messages)) = row else { return Ok(None) };
-        Ok(Some(RecipientRow {
-            account: AccountId(account),
-            inbox: FolderId(inbox),
-            state: state.parse().map_err(|_| DAMAGED)?,
-            quota_bytes: quota.unsigned_abs(),
-            used_bytes: used.unsigned_abs(),
-            messages: messages.unsigned_abs(),
         }))
     }
 

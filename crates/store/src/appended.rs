@@ -1,13 +1,14 @@
-//! Committing an APPEND, COPY or MOVE whose answer may be lost: the entries it made are the evidence.
+//! Where an APPEND goes, and committing an APPEND, COPY or MOVE whose answer may be lost: the entries it made are the evidence.
 //!
 //! A client that is told NO asks again, so a commit that happened must not be reported as one that did not. There is
 //! no event to look for, as for accepted mail, but there is the mailbox's lock: once it is had, the transaction in
 //! question has ended, and its entries are there, or went again since and left tombstones, or never will be.
 
-use crate::{Error, Store, Tx};
+use crate::folders::to_u32;
+use crate::{Error, Standing, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, ContentId, FolderId, ModSeq, Uid};
+use model::{AccountId, ContentId, FolderId, FolderName, ModSeq, Uid, UidValidity};
 use std::time::Duration;
 
 /// How long the entries are looked for: a restart or failover of Postgres is over by then, a client still waits.
@@ -27,7 +28,45 @@ pub struct Evidence {
     pub modseq: ModSeq,
 }
 
+/// Where an appended message is to go, and what is there.
+#[derive(Clone, Copy, Debug)]
+pub struct AppendPlace {
+    pub folder: FolderId,
+    pub uid_validity: UidValidity,
+    /// Octets used, quota in octets, messages: of the whole mailbox.
+    pub usage: (u64, u64, u64),
+}
+
 impl Store {
+    /// What putting a message into a folder by its name needs to know, in one look; the first `None` when the account may
+    /// not log in, the second when it has no such folder.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn append_place(
+        &self,
+        account: AccountId,
+        name: &FolderName,
+    ) -> Result<Option<(Standing, Option<AppendPlace>)>, Error> {
+        let row: Option<(i64, i64, i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "select a.security_epoch, c.used_bytes, a.quota_bytes, c.messages, f.folder_id, f.uid_validity
+               from accounts a join counters c using (account_id)
+               left join folders f on f.account_id = a.account_id and f.name = $2
+              where a.account_id = $1 and a.state in ('new', 'active')",
+        )
+        .bind(account.0)
+        .bind(name.as_str())
+        .fetch_optional(&self.pools.main)
+        .await?;
+        let Some((security_epoch, used, quota, messages, folder, validity)) = row else { return Ok(None) };
+        let place = folder.zip(validity).map(|(folder, validity)| AppendPlace {
+            folder: FolderId(folder),
+            uid_validity: UidValidity(to_u32(validity)),
+            usage: (used.unsigned_abs(), quota.unsigned_abs(), messages.unsigned_abs()),
+        });
+        Ok(Some((Standing { security_epoch }, place)))
+    }
+
     /// As [`Tx::commit`], but after a lost answer the entries are looked for.
     ///
     /// # Errors

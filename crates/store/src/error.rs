@@ -14,6 +14,9 @@ pub enum Error {
     /// A mailbox or folder named by the caller is gone.
     #[error("a mailbox or folder is gone")]
     MailboxGone,
+    /// A mailbox would hold more than the caller allows.
+    #[error("a mailbox is full")]
+    MailboxFull,
     /// Lost against another transaction; nothing was changed and the same may be tried again.
     #[error("lost against another transaction")]
     Conflict,
@@ -36,8 +39,10 @@ pub enum Error {
 
 /// Raised by `hold_chunks` in the schema.
 const CHUNK_GONE: &str = "CT001";
-/// Raised by `add_entries` in the schema.
+/// Raised by `add_entries` and `accept_messages` in the schema.
 const MAILBOX_GONE: &str = "CT002";
+/// Raised by `accept_messages` in the schema.
+const MAILBOX_FULL: &str = "CT004";
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK_DETECTED: &str = "40P01";
 
@@ -50,6 +55,7 @@ impl From<sqlx::Error> for Error {
         match refusal.code().as_deref() {
             Some(CHUNK_GONE) => Self::ChunkGone,
             Some(MAILBOX_GONE) => Self::MailboxGone,
+            Some(MAILBOX_FULL) => Self::MailboxFull,
             Some(SERIALIZATION_FAILURE | DEADLOCK_DETECTED) => {
                 figures::conflict();
                 Self::Conflict

@@ -19,11 +19,13 @@ mod error;
 mod events;
 mod figures;
 mod folders;
+mod group;
 mod inspect;
 mod keywords;
 mod listing;
 mod migrate;
 mod objects;
+mod recipients;
 mod resync;
 mod search;
 mod small;
@@ -35,8 +37,8 @@ mod timeline;
 mod tx;
 
 pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Target};
-pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount, RecipientRow};
-pub use appended::Evidence;
+pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount};
+pub use appended::{AppendPlace, Evidence};
 pub use audit::AuditEntry;
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};
@@ -55,12 +57,13 @@ pub use keywords::KeywordRow;
 pub use listing::{ListedRow, StatusRow};
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use objects::Objects;
+pub use recipients::RecipientRow;
 pub use resync::Gone;
 pub use search::{
     MARK_CODES, MARK_MANY, SearchContent, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece,
     SearchScope, SearchText,
 };
-pub use small::SMALL_BYTES_MAX;
+pub use small::{SMALL_BYTES_MAX, SmallMessage};
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use timeline::Incarnation;
@@ -71,12 +74,26 @@ pub use tx::{TransactionId, Tx};
 pub struct Store {
     pub(crate) pools: Pools,
     pub(crate) objects: Option<Objects>,
+    /// Small messages on their way.
+    acts: group::Group<small::Acceptor>,
+    /// Recipients that are looked up.
+    lookups: group::Group<recipients::Finder>,
+}
+
+/// Connections that small messages are accepted on at once: what Postgres has to do for them keeps one processor busy each.
+fn acceptors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).div_ceil(2).clamp(1, 8)
 }
 
 impl Store {
     #[must_use]
     pub fn new(pools: Pools, objects: Option<Objects>) -> Self {
-        Self { pools, objects }
+        Self {
+            pools,
+            objects,
+            acts: group::Group::new(acceptors()),
+            lookups: group::Group::new(recipients::FINDERS),
+        }
     }
 
     /// Does the database answer?

@@ -1,96 +1,74 @@
-//! Accepting a small message in one statement that commits by itself: what the accepting transaction of `accept` does,
-//! and the writing of its chunks, in one round trip in place of five.
+//! Accepting small messages in one statement that commits by itself: what the accepting transaction of `accept` does, and
+//! the writing of the chunks, in one round trip in place of five, and for all that come at the same time together.
 //!
 //! Invariant: a lost answer is never guessed. There is no transaction number to ask for, and the statement may not even
 //! have begun when its connection died; so whoever asks `was_accepted` either finds the event that the statement notes, or
-//! leaves a row that keeps it from ever succeeding.
+//! leaves a row that keeps it from ever succeeding. What stands in the way of one message keeps no other from coming.
 
-use crate::accept::{Target, columns};
-use crate::chunks::{ChunkId, NewChunk, compress_all, to_i32};
+use crate::accept::Target;
+use crate::chunks::{NewChunk, compress_all, to_i32};
 use crate::contents::NewContent;
-use crate::{Error, Event, Store};
+use crate::group::Carrier;
+use crate::{Error, Event, Pools, Store};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
+use model::{Flags, Uid};
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
-/// Octets of a message that is accepted in one statement: one parameter's worth that costs less to send than to ask about,
-/// and below what goes to a content directory.
+/// Octets of a message, or of several that come together, that are accepted in one statement: what costs less to send than
+/// to ask about, and below what goes to a content directory.
 pub const SMALL_BYTES_MAX: usize = 128 * 1024;
 /// How long the fate of a message is asked for: as for a commit in `tx`.
 const RESOLVE_FOR: Duration = Duration::from_secs(60);
 const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 
+/// A message that is to be accepted, and for whom.
+#[derive(Clone, Debug)]
+pub struct SmallMessage<'a> {
+    /// Its `chunk_ids` are not looked at.
+    pub content: NewContent,
+    pub chunks: Vec<NewChunk<'a>>,
+    /// Each account at most once, at most [`crate::RECIPIENTS_PER_TX`].
+    pub targets: &'a [Target],
+    pub flags: Flags,
+    /// `None`: the moment of the event.
+    pub internal_date: Option<Timestamp>,
+    /// What the mailbox may hold afterwards, octets and messages; looked at where there is one target. `None`: the caller
+    /// does not mind.
+    pub room: Option<(u64, u64)>,
+}
+
 impl Store {
-    /// Adds the content, made of `chunks`, and an entry for each target (each account at most once, at most
-    /// [`crate::RECIPIENTS_PER_TX`]), and notes `event`, whose moment and trace no other has. `content.chunk_ids` is not
-    /// looked at. Durable after `Ok`.
+    /// Adds the messages, all or none, with an entry for each target, and notes `event`, whose moment and trace no other
+    /// has; its size is that of the messages. Durable after `Ok`, which gives the uid of each message that has one target.
     ///
     /// # Errors
-    /// `ChunkGone` when the chunks must be written first, `MailboxGone` when a target vanished, `Unavailable` when the
-    /// message was certainly not accepted, `CommitUnknown` when nobody can tell.
+    /// `ChunkGone` when the chunks must be written first, `MailboxGone` when a target vanished, `MailboxFull` when there is
+    /// no room, `Unavailable` when nothing was certainly accepted, `CommitUnknown` when nobody can tell.
     pub async fn accept_small(
         &self,
-        content: &NewContent,
-        chunks: &[NewChunk<'_>],
-        targets: &[Target],
+        messages: Vec<SmallMessage<'_>>,
         event: &Event<'_>,
-    ) -> Result<(), Error> {
-        let known = self.known_ids(chunks).await?;
-        let mut new: Vec<NewChunk<'_>> =
-            chunks.iter().zip(&known).filter(|(_, id)| **id == 0).map(|(chunk, _)| *chunk).collect();
-        new.sort_unstable_by_key(|chunk| chunk.hash);
-        new.dedup_by_key(|chunk| chunk.hash);
-        let data = compress_all(&new).await?;
-        let hashes =
-            |chunks: &[NewChunk<'_>]| chunks.iter().map(|chunk| chunk.hash.to_vec()).collect::<Vec<_>>();
-        let (accounts, folders, recipients) = columns(targets);
-        let accepted = sqlx::query(
-            "select accept_message($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                                   $19, $20, $21)",
-        )
-        .bind(event.at.to_sqlx())
-        .bind(content.size_i64())
-        .bind(known)
-        .bind(content.chunk_sizes_i32())
-        .bind(hashes(chunks))
-        .bind(hashes(&new))
-        .bind(new.iter().map(|chunk| to_i32(chunk.bytes.len())).collect::<Vec<_>>())
-        .bind(data)
-        .bind(&content.envelope)
-        .bind(&content.structure)
-        .bind(&content.preview)
-        .bind(content.thread_id)
-        .bind(accounts)
-        .bind(folders)
-        .bind(recipients)
-        .bind(event.kind)
-        .bind(event.trace)
-        .bind(event.account.map(|account| account.0))
-        .bind(event.remote)
-        .bind(event.sender)
-        .bind(event.status)
-        .execute(&self.pools.main)
-        .await;
-        match accepted {
-            Ok(_) => Ok(()),
-            Err(error) if is_certain(&error) => Err(Error::from(error)),
-            Err(error) => {
-                tracing::warn!(%error, "the answer to an accepting statement was lost; asking for its fate");
-                if self.was_accepted(event).await? { Ok(()) } else { Err(Error::Unavailable(error)) }
-            }
-        }
+    ) -> Result<Vec<Option<Uid>>, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.acts.add(Job { act: Arc::new(Act::new(messages, event).await?), answer }, &self.pools).await;
+        let lost = match answered.await {
+            Ok(Ok(uids)) => return Ok(uids.into_iter().map(uid).collect()),
+            Ok(Err(Refusal::Certain(error))) => return Err(error),
+            Ok(Err(Refusal::Lost(error))) => error,
+            Err(_) => sqlx::Error::WorkerCrashed,
+        };
+        tracing::warn!(error = %lost, "the answer to an accepting statement was lost; asking for its fate");
+        // Where the messages lie is not asked as well: it is known of none.
+        if self.was_accepted(event).await? { Ok(Vec::new()) } else { Err(Error::Unavailable(lost)) }
     }
 
-    /// The numbers of the chunks that are stored, 0 for the others. A message in one piece has our trace header in it, so
-    /// that nobody has stored it before.
-    async fn known_ids(&self, chunks: &[NewChunk<'_>]) -> Result<Vec<ChunkId>, Error> {
-        if chunks.len() <= 1 {
-            return Ok(vec![0; chunks.len()]);
-        }
-        let known = self.known_chunks(chunks).await?;
-        Ok(chunks.iter().map(|chunk| known.get(&chunk.hash).copied().unwrap_or(0)).collect())
-    }
-
-    /// The fate of the message that noted `event`; after `false` it will never be accepted.
+    /// The fate of what noted `event`; after `false` it will never be accepted.
     pub(crate) async fn was_accepted(&self, event: &Event<'_>) -> Result<bool, Error> {
         let asked = async {
             loop {
@@ -109,6 +87,212 @@ impl Store {
         // Around everything: waiting for a connection may by itself take half of it.
         tokio::time::timeout(RESOLVE_FOR, asked).await.map_err(|_| Error::CommitUnknown)
     }
+}
+
+fn uid(number: Option<i64>) -> Option<Uid> {
+    number.and_then(|number| u32::try_from(number).ok()).map(Uid)
+}
+
+/// What one 250 or OK answers for, on its way to the database.
+#[derive(Debug)]
+struct Act {
+    at: Timestamp,
+    kind: String,
+    trace: String,
+    account: Option<i64>,
+    remote: Option<String>,
+    sender: Option<String>,
+    status: Option<String>,
+    messages: Vec<Message>,
+    /// Compressed.
+    chunks: BTreeMap<[u8; 32], (i32, Vec<u8>)>,
+}
+
+#[derive(Debug)]
+struct Message {
+    content: NewContent,
+    pieces: Vec<[u8; 32]>,
+    targets: Vec<Target>,
+    flags: Flags,
+    internal_date: Timestamp,
+    room: Option<(i64, i64)>,
+}
+
+impl Act {
+    async fn new(messages: Vec<SmallMessage<'_>>, event: &Event<'_>) -> Result<Self, Error> {
+        let mut new: Vec<NewChunk<'_>> =
+            messages.iter().flat_map(|message| &message.chunks).copied().collect();
+        new.sort_unstable_by_key(|chunk| chunk.hash);
+        new.dedup_by_key(|chunk| chunk.hash);
+        let data = compress_all(&new).await?;
+        let sized = new.iter().zip(data).map(|(chunk, data)| (chunk.hash, (to_i32(chunk.bytes.len()), data)));
+        Ok(Self {
+            at: event.at,
+            kind: event.kind.to_owned(),
+            trace: event.trace.to_owned(),
+            account: event.account.map(|account| account.0),
+            remote: event.remote.map(str::to_owned),
+            sender: event.sender.map(str::to_owned),
+            status: event.status.map(str::to_owned),
+            messages: messages.into_iter().map(|message| Message::new(message, event.at)).collect(),
+            chunks: sized.collect(),
+        })
+    }
+}
+
+impl Message {
+    fn new(message: SmallMessage<'_>, at: Timestamp) -> Self {
+        let to_i64 = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        Self {
+            content: message.content,
+            pieces: message.chunks.iter().map(|chunk| chunk.hash).collect(),
+            targets: message.targets.to_vec(),
+            flags: message.flags,
+            internal_date: message.internal_date.unwrap_or(at),
+            room: message.room.map(|(bytes, messages)| (to_i64(bytes), to_i64(messages))),
+        }
+    }
+}
+
+/// An act, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    act: Arc<Act>,
+    answer: oneshot::Sender<Result<Vec<Option<i64>>, Refusal>>,
+}
+
+#[derive(Debug)]
+enum Refusal {
+    /// It was not accepted, and will not be.
+    Certain(Error),
+    /// Nobody knows yet.
+    Lost(sqlx::Error),
+}
+
+/// Takes acts to the database.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    pools: Pools,
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+impl Carrier for Acceptor {
+    type Job = Job;
+    /// In units of `weight`: a statement of some milliseconds.
+    const WEIGHT_MAX: usize = 512 * 1024;
+
+    fn new(pools: Pools) -> Self {
+        Self { pools, connection: None }
+    }
+
+    /// Octets to be sent; an entry costs the database what 4 KB of content do.
+    fn weight(job: &Job) -> usize {
+        let chunks: usize = job.act.chunks.values().map(|(_, data)| data.len()).sum();
+        let targets: usize = job.act.messages.iter().map(|message| message.targets.len()).sum();
+        chunks + targets * 4096
+    }
+
+    async fn carry(&mut self, jobs: Vec<Job>) {
+        let acts: Vec<&Act> = jobs.iter().map(|job| &*job.act).collect();
+        let mut answers = match self.accept(&acts).await {
+            Err(Refusal::Certain(_)) if jobs.len() > 1 => {
+                // One of them is to blame: each goes alone.
+                for job in jobs {
+                    let answer = self.accept(&[&job.act]).await;
+                    drop(job.answer.send(answer));
+                }
+                return;
+            }
+            answers => answers,
+        };
+        for job in jobs {
+            let answer = match &mut answers {
+                Ok(uids) => {
+                    let after = uids.split_off(job.act.messages.len().min(uids.len()));
+                    Ok(std::mem::replace(uids, after))
+                }
+                refused => std::mem::replace(refused, Err(Refusal::Lost(sqlx::Error::WorkerCrashed))),
+            };
+            // Who is gone hears nothing; what was accepted stays.
+            drop(job.answer.send(answer));
+        }
+    }
+}
+
+impl Acceptor {
+    async fn accept(&mut self, acts: &[&Act]) -> Result<Vec<Option<i64>>, Refusal> {
+        if self.connection.is_none() {
+            let connection = self.pools.main.acquire().await;
+            self.connection = Some(connection.map_err(|error| Refusal::Certain(error.into()))?);
+        }
+        let Some(connection) = &mut self.connection else {
+            return Err(Refusal::Certain(Error::Unavailable(sqlx::Error::WorkerCrashed)));
+        };
+        let accepted = statement(acts).fetch_one(&mut **connection).await;
+        accepted.map_err(|error| {
+            if is_certain(&error) {
+                Refusal::Certain(error.into())
+            } else {
+                // It may be in any state.
+                if let Some(mut broken) = self.connection.take() {
+                    broken.close_on_drop();
+                }
+                Refusal::Lost(error)
+            }
+        })
+    }
+}
+
+type Statement<'q> = sqlx::query::QueryScalar<'q, Postgres, Vec<Option<i64>>, sqlx::postgres::PgArguments>;
+
+fn statement<'q>(acts: &[&'q Act]) -> Statement<'q> {
+    let of_acts = |count: fn(&Act) -> i32| acts.iter().map(|act| count(act)).collect::<Vec<i32>>();
+    let messages: Vec<(&Act, &Message)> =
+        acts.iter().flat_map(|act| act.messages.iter().map(move |message| (*act, message))).collect();
+    let contents = || messages.iter().map(|(_, message)| &message.content);
+    let of_messages =
+        |count: fn(&Message) -> i32| messages.iter().map(|(_, message)| count(message)).collect::<Vec<i32>>();
+    let chunks: BTreeMap<&[u8; 32], &(i32, Vec<u8>)> = acts.iter().flat_map(|act| &act.chunks).collect();
+    let hashes: Vec<&[u8; 32]> = chunks.keys().copied().collect();
+    // Counted from 1, as Postgres does.
+    let place = |hash: &[u8; 32]| to_i32(hashes.partition_point(|before| *before <= hash));
+    let targets: Vec<(&Message, &Target)> = messages
+        .iter()
+        .flat_map(|(_, message)| message.targets.iter().map(move |target| (*message, target)))
+        .collect();
+    let room = |of: fn((i64, i64)) -> i64| {
+        targets.iter().map(|(message, _)| message.room.map(of)).collect::<Vec<_>>()
+    };
+    sqlx::query_scalar(
+        "select accept_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                                $21, $22, $23, $24, $25, $26)",
+    )
+    .bind(acts.iter().map(|act| act.at.to_sqlx()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.kind.as_str()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.trace.as_str()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.account).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.remote.as_deref()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.sender.as_deref()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.status.as_deref()).collect::<Vec<_>>())
+    .bind(of_acts(|act| to_i32(act.messages.len())))
+    .bind(contents().map(NewContent::size_i64).collect::<Vec<_>>())
+    .bind(contents().map(|content| content.envelope.as_slice()).collect::<Vec<_>>())
+    .bind(contents().map(|content| content.structure.as_slice()).collect::<Vec<_>>())
+    .bind(contents().map(|content| content.preview.as_str()).collect::<Vec<_>>())
+    .bind(contents().map(|content| content.thread_id).collect::<Vec<_>>())
+    .bind(messages.iter().map(|(_, message)| message.flags.0).collect::<Vec<_>>())
+    .bind(messages.iter().map(|(_, message)| message.internal_date.to_sqlx()).collect::<Vec<_>>())
+    .bind(of_messages(|message| to_i32(message.pieces.len())))
+    .bind(of_messages(|message| to_i32(message.targets.len())))
+    .bind(messages.iter().flat_map(|(_, message)| &message.pieces).map(place).collect::<Vec<_>>())
+    .bind(hashes.iter().copied().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
+    .bind(chunks.values().map(|(size, _)| *size).collect::<Vec<_>>())
+    .bind(chunks.values().map(|(_, data)| data.as_slice()).collect::<Vec<_>>())
+    .bind(targets.iter().map(|(_, target)| target.account.0).collect::<Vec<_>>())
+    .bind(targets.iter().map(|(_, target)| target.folder.0).collect::<Vec<_>>())
+    .bind(targets.iter().map(|(_, target)| target.recipient.as_deref()).collect::<Vec<_>>())
+    .bind(room(|(bytes, _)| bytes))
+    .bind(room(|(_, messages)| messages))
 }
 
 /// Did the server refuse the statement itself? Words of farewell may come after its commit as well: class 08, connection

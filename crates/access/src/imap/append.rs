@@ -81,11 +81,7 @@ struct Ready {
 async fn prepare(door: &mut Door, state: &State, start: &AppendStart) -> Result<Ready, Failure> {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
     let name = names::folder_name(&start.mailbox)?;
-    if door.engine.folder(&who, &name).await?.is_none() {
-        return Err(names::try_create().into());
-    }
-    let quota = door.engine.quota(&who).await?;
-    let room = quota.limit_bytes.saturating_sub(quota.used_bytes);
+    let room = door.engine.append_room(&who, &name).await.map_err(refused)?;
     let first = Some(door.engine.new_spool());
     Ok(Ready { who, name, room, bytes: 0, first, messages: Vec::new() })
 }
@@ -172,12 +168,22 @@ async fn finish(door: &mut Door, ready: Ready) -> Outcome {
     match door.at_work(appending).await? {
         Ok(appended) => {
             // RFC 4315 3
-            let uids = appended.uids.iter().map(|uid| uid.0).collect();
-            Ok(Reply::ok("APPEND completed").code(Code::AppendUid(appended.uid_validity.0, uids)))
+            let uids: Vec<u32> = appended.uids.iter().map(|uid| uid.0).collect();
+            let reply = Reply::ok("APPEND completed");
+            if uids.is_empty() {
+                return Ok(reply);
+            }
+            Ok(reply.code(Code::AppendUid(appended.uid_validity.0, uids)))
         }
-        Err(AppendError::NoSuchFolder) => Err(names::try_create().into()),
-        Err(AppendError::OverQuota) => Err(names::over_quota().into()),
-        Err(AppendError::TooManyKeywords) => Err(flags::too_many_keywords().into()),
-        Err(AppendError::Engine(error)) => Err(error.into()),
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn refused(error: AppendError) -> Failure {
+    match error {
+        AppendError::NoSuchFolder => names::try_create().into(),
+        AppendError::OverQuota => names::over_quota().into(),
+        AppendError::TooManyKeywords => flags::too_many_keywords().into(),
+        AppendError::Engine(error) => error.into(),
     }
 }

@@ -1,8 +1,15 @@
 //! Accepting in one statement: the same as in a transaction, and a lost answer is found out.
 
 use super::world::{World, described, open};
-use crate::{Error, Event, NewChunk, NewContent, Store, Target};
-use model::FolderId;
+use crate::{Error, Event, NewChunk, SmallMessage, Store, Target};
+use model::{Flags, FolderId, Uid};
+
+fn small<'a>(pieces: &'a [&'a [u8]], targets: &'a [Target]) -> SmallMessage<'a> {
+    let chunks =
+        pieces.iter().map(|bytes| NewChunk { hash: *blake3::hash(bytes).as_bytes(), bytes }).collect();
+    let content = described(Vec::new(), pieces);
+    SmallMessage { content, chunks, targets, flags: Flags::NONE, internal_date: None, room: None }
+}
 
 async fn accept(
     world: &World,
@@ -10,12 +17,9 @@ async fn accept(
     pieces: &[&[u8]],
     to: &[Target],
     trace: &str,
-) -> Result<NewContent, Error> {
-    let content = described(Vec::new(), pieces);
-    let chunks: Vec<NewChunk<'_>> =
-        pieces.iter().map(|bytes| NewChunk { hash: *blake3::hash(bytes).as_bytes(), bytes }).collect();
+) -> Result<Vec<Option<Uid>>, Error> {
     let event = Event { trace, ..world.event() };
-    store.accept_small(&content, &chunks, to, &event).await.map(|()| content)
+    store.accept_small(vec![small(pieces, to)], &event).await
 }
 
 /// The octets of the last content.
@@ -58,11 +62,61 @@ async fn what_cannot_be_accepted_leaves_nothing() {
         assert!(matches!(refused, Error::MailboxGone), "{refused}");
     }
     assert_eq!(world.number("select count(*) from chunks").await, 0);
-    // The whole message in one piece that is there already.
-    accept(&world, &world.store, &[b"y"], &to[..1], "2").await.unwrap();
-    let refused = accept(&world, &world.store, &[b"y"], &to[..1], "3").await.unwrap_err();
-    assert!(matches!(refused, Error::ChunkGone), "{refused}");
-    assert_eq!(world.number("select count(*) from entries").await, 1);
+    assert_eq!(world.number("select count(*) from contents").await, 0);
+}
+
+/// A mailbox that has vanished is nobody else's fault.
+#[tokio::test]
+async fn many_at_once_come_each_for_itself() {
+    let world = World::new().await;
+    let mut to = world.mailboxes(4).await;
+    to[3].folder = FolderId(to[3].folder.0 + 1000);
+    let bodies: Vec<String> = (0..200).map(|n| format!("message {}", n % 150)).collect();
+    let traces: Vec<String> = (0..200).map(|n| format!("trace {n}")).collect();
+    let pieces: Vec<[&[u8]; 2]> = bodies.iter().map(|body| [body.as_bytes(), b"common"]).collect();
+    let under_way =
+        (0..200).map(|n| accept(&world, &world.store, &pieces[n], &to[n % 4..=n % 4], &traces[n]));
+    for (n, accepted) in futures_util::future::join_all(under_way).await.into_iter().enumerate() {
+        match accepted {
+            Ok(uids) => assert!(n % 4 != 3 && uids.len() == 1 && uids[0].is_some(), "{n}: {uids:?}"),
+            Err(refused) => assert!(n % 4 == 3 && matches!(refused, Error::MailboxGone), "{n}: {refused}"),
+        }
+    }
+    assert_eq!(world.number("select count(*) from entries").await, 150);
+    assert_eq!(world.number("select count(distinct (folder_id, uid)) from entries").await, 150);
+    assert_eq!(world.number("select sum(messages)::bigint from counters").await, 150);
+    let sum = "select sum(size)::bigint - (select sum(used_bytes)::bigint from counters) from entries";
+    assert_eq!(world.number(sum).await, 0);
+    assert_eq!(world.number("select count(*) from events").await, 150);
+}
+
+#[tokio::test]
+async fn messages_of_one_act_come_together_or_not_at_all() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let event = |trace| Event { trace, kind: "appended", ..world.event() };
+    let at = Some("2020-02-02T02:02:02Z".parse().unwrap());
+    let pieces: [[&[u8]; 1]; 3] = [[b"one"], [b"two"], [b"one"]];
+    let three = |room| -> Vec<SmallMessage<'_>> {
+        pieces
+            .iter()
+            .map(|piece| SmallMessage { flags: Flags::SEEN, internal_date: at, room, ..small(piece, &to) })
+            .collect()
+    };
+    let refused = world.store.accept_small(three(Some((9, 2))), &event("1")).await.unwrap_err();
+    assert!(matches!(refused, Error::MailboxFull), "{refused}");
+    let refused = world.store.accept_small(three(Some((8, 3))), &event("2")).await.unwrap_err();
+    assert!(matches!(refused, Error::MailboxFull), "{refused}");
+    assert_eq!(world.number("select count(*) from chunks").await, 0);
+    let uids = world.store.accept_small(three(Some((9, 3))), &event("3")).await.unwrap();
+    assert_eq!(uids, [Some(Uid(1)), Some(Uid(2)), Some(Uid(3))]);
+    assert_eq!(world.number("select count(distinct content_id) from entries where flags = 1").await, 3);
+    assert_eq!(
+        world.number("select count(*) from entries where internal_date = '2020-02-02T02:02:02Z'").await,
+        3
+    );
+    assert_eq!(world.number("select count(*) from chunks").await, 2);
+    assert_eq!(world.number("select count(*) from events where kind = 'appended' and size = 9").await, 1);
 }
 
 /// The sweeper would delete it: accepting pardons it.

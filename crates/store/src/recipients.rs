@@ -1,0 +1,115 @@
+//! Who receives mail for an address: asked once for each RCPT command, and so for all that come at the same time together.
+
+use crate::group::Carrier;
+use crate::{Error, Pools, Store};
+use model::{AccountId, AccountState, Address, FolderId};
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
+use std::collections::HashMap;
+use tokio::sync::oneshot;
+
+/// Lookups under way at once: one is asked while another gathers.
+pub(crate) const FINDERS: usize = 2;
+const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
+
+/// What accepting mail for an address needs to know.
+#[derive(Clone, Debug)]
+pub struct RecipientRow {
+    pub account: AccountId,
+    pub inbox: FolderId,
+    pub state: AccountState,
+    pub quota_bytes: u64,
+    pub used_bytes: u64,
+    pub messages: u64,
+}
+
+type Row = (i64, i64, String, i64, i64, i64);
+
+impl Store {
+    /// As the address stands at the time of the call or later; nothing is remembered.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn recipient(&self, address: &Address) -> Result<Option<RecipientRow>, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.lookups.add(Lookup { address: address.to_string(), answer }, &self.pools).await;
+        let row = answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
+        let Some((account, inbox, state, quota, used, messages)) = row else { return Ok(None) };
+        Ok(Some(RecipientRow {
+            account: AccountId(account),
+            inbox: FolderId(inbox),
+            state: state.parse().map_err(|_| DAMAGED)?,
+            quota_bytes: quota.unsigned_abs(),
+            used_bytes: used.unsigned_abs(),
+            messages: messages.unsigned_abs(),
+        }))
+    }
+}
+
+/// An address, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Lookup {
+    address: String,
+    answer: oneshot::Sender<Result<Option<Row>, sqlx::Error>>,
+}
+
+/// Takes addresses to the database.
+#[derive(Debug)]
+pub(crate) struct Finder {
+    pools: Pools,
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+impl Carrier for Finder {
+    type Job = Lookup;
+    /// Addresses of one statement.
+    const WEIGHT_MAX: usize = 256;
+
+    fn new(pools: Pools) -> Self {
+        Self { pools, connection: None }
+    }
+
+    fn weight(_: &Lookup) -> usize {
+        1
+    }
+
+    async fn carry(&mut self, jobs: Vec<Lookup>) {
+        let found = self.find(&jobs).await;
+        if found.is_err() {
+            // It may be in any state.
+            self.connection = None;
+        }
+        for job in jobs {
+            let answer = match &found {
+                Ok(rows) => Ok(rows.get(&job.address).cloned()),
+                Err(error) => Err(sqlx::Error::Protocol(error.to_string())),
+            };
+            // Who is gone hears nothing.
+            drop(job.answer.send(answer));
+        }
+    }
+}
+
+impl Finder {
+    async fn find(&mut self, jobs: &[Lookup]) -> Result<HashMap<String, Row>, sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.pools.main.acquire().await?),
+        };
+        let rows: Vec<(String, i64, i64, String, i64, i64, i64)> = sqlx::query_as(
+            "select g.address, a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes, c.messages
+               from addresses g
+               join accounts a using (account_id)
+               join counters c using (account_id)
+               join folders f on f.account_id = a.account_id and f.name = 'INBOX'
+              where g.address = any ($1) and g.kind <> 'retired'",
+        )
+        .bind(jobs.iter().map(|job| job.address.as_str()).collect::<Vec<_>>())
+        .fetch_all(&mut **connection)
+        .await?;
+        let row = |(address, account, inbox, state, quota, used, messages)| {
+            (address, (account, inbox, state, quota, used, messages))
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+}
