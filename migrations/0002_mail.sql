@@ -507,9 +507,10 @@ begin
                 insert into chunk_refs (chunk_id, content_id) values (piece_ids[1], new_id);
             else
                 insert into contents (size, chunk_ids, chunk_sizes, envelope, structure, preview, thread_id, created_at)
-                    select p_sizes[message], array_agg(ids[p_pieces[place]] order by place),
-                           array_agg(p_chunk_sizes[p_pieces[place]] order by place), p_envelopes[message],
-                           p_structures[message], p_previews[message], p_thread_ids[message], p_at[act]
+                    select p_sizes[message], coalesce(array_agg(ids[p_pieces[place]] order by place), '{}'),
+                           coalesce(array_agg(p_chunk_sizes[p_pieces[place]] order by place), '{}'),
+                           p_envelopes[message], p_structures[message], p_previews[message], p_thread_ids[message],
+                           p_at[act]
                       from generate_series(piece, after_piece - 1) as place
                     returning content_id into new_id;
                 insert into chunk_refs (chunk_id, content_id)

@@ -87,8 +87,9 @@ impl Tx {
 
     async fn edit_system_flags(&mut self, place: &Place<'_>, edit: &FlagColumns) -> Result<Vec<i64>, Error> {
         let uids = uid_column(place.uids);
-        let (first, last) = (uids.iter().min().copied(), uids.iter().max().copied());
-        let (Some(first), Some(last)) = (first, last) else { return Ok(Vec::new()) };
+        let (Some(&first), Some(&last)) = (uids.iter().min(), uids.iter().max()) else {
+            return Ok(Vec::new());
+        };
         let is_dense = last - first < DENSE_SPAN * i64::try_from(uids.len()).unwrap_or(i64::MAX / DENSE_SPAN);
         // Of many uids in a row, one walk from the first to the last, each looked up in the list (`+ 0`): searching the index
         // for each costs more than the change.
