@@ -18,6 +18,7 @@ mod entries;
 mod error;
 mod events;
 mod figures;
+mod flags;
 mod folders;
 mod group;
 mod inspect;
@@ -47,10 +48,11 @@ pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,
     STATEMENT_TIMEOUT, connect, connections,
 };
-pub use entries::{FlagColumns, Place, Transferred};
+pub use entries::{Place, Transferred};
 pub use error::Error;
 pub use events::Event;
 pub use figures::PoolUsage;
+pub use flags::FlagColumns;
 pub use folders::{FolderRow, Standing};
 pub use inspect::{Inspection, inspect};
 pub use keywords::KeywordRow;
