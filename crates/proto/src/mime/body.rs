@@ -2,6 +2,9 @@
 
 use super::transfer::{TransferDecoder, hex};
 
+/// Octets of base64 counted together.
+const BLOCK_BYTES: usize = 128;
+
 /// Octets of a body with its transfer encoding undone; of an unknown encoding as they are.
 pub fn decode_body(encoding: &str, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
@@ -11,6 +14,9 @@ pub fn decode_body(encoding: &str, body: &[u8]) -> Vec<u8> {
 
 /// How many octets `decode_body` would give, without making them.
 pub(super) fn decoded_size(encoding: &str, body: &[u8]) -> u64 {
+    if encoding.eq_ignore_ascii_case("base64") {
+        return base64_size(body);
+    }
     let mut size = 0_u64;
     decode_into(encoding, body, &mut |octets| size += octets.len() as u64);
     size
@@ -25,6 +31,33 @@ fn decode_into(encoding: &str, body: &[u8], sink: &mut dyn FnMut(&[u8])) {
 /// base64 from its beginning to its end.
 pub(super) fn base64(body: &[u8], sink: &mut dyn FnMut(&[u8])) {
     decode_into("base64", body, sink);
+}
+
+/// How many octets [`base64`] gives: this is most of what looking at a message with a large attachment costs, so it only
+/// counts, in steps that a compiler turns into vector instructions.
+fn base64_size(body: &[u8]) -> u64 {
+    let (mut size, mut digits) = (0_u64, 0_u64);
+    let octets = |digits: u64| digits / 4 * 3 + (digits % 4).saturating_sub(1);
+    for block in body.chunks(BLOCK_BYTES) {
+        if !block.contains(&b'=') {
+            // No block has more digits than an octet counts.
+            digits += u64::from(block.iter().map(|byte| u8::from(is_digit(*byte))).sum::<u8>());
+            continue;
+        }
+        for byte in block {
+            if *byte == b'=' {
+                size += octets(digits);
+                digits = 0;
+            } else {
+                digits += u64::from(is_digit(*byte));
+            }
+        }
+    }
+    size + octets(digits)
+}
+
+fn is_digit(byte: u8) -> bool {
+    (byte | 0x20).wrapping_sub(b'a') < 26 || byte.wrapping_sub(b'0') < 10 || byte == b'+' || byte == b'/'
 }
 
 /// Octets in which `marker` and two hexadecimal digits are one octet; anything else stays.
@@ -62,6 +95,9 @@ mod tests {
         check("base64", "aGVsbG8=IHdvcmxk", "hello world");
         check("base64", "", "");
         check("base64", "a", "");
+        check("base64", "aGVs====bG8=\r\n=a=", "hello");
+        let (line, many) = ("aGVsbG8g\r\n".repeat(100), "hello ".repeat(100));
+        check("base64", &format!("{line}aGVsbG8={line}aGVsbG8"), &format!("{many}hello{many}hello"));
     }
 
     #[test]

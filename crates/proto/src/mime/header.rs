@@ -103,7 +103,7 @@ impl<'a> Iterator for Fields<'a> {
 /// The line that starts at `at`, its line end included; empty at the end of input.
 pub(super) fn line_at(bytes: &[u8], at: usize) -> &[u8] {
     let rest = bytes.get(at..).unwrap_or_default();
-    match rest.iter().position(|byte| *byte == b'\n') {
+    match memchr::memchr(b'\n', rest) {
         Some(position) => rest.get(..=position).unwrap_or(rest),
         None => rest,
     }

@@ -182,7 +182,7 @@ impl DataDecoder {
         let mut end = 0;
         loop {
             let rest = all.get(end..).unwrap_or_default();
-            let text = rest.iter().position(|b| matches!(b, b'\r' | b'\n' | 0)).unwrap_or(rest.len());
+            let text = memchr::memchr3(b'\r', b'\n', 0, rest).unwrap_or(rest.len());
             self.tally.text(text);
             end += text;
             match rest.get(text..).unwrap_or_default() {
