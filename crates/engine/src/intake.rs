@@ -85,7 +85,7 @@ impl Engine {
     /// Somewhere to put a message's octets as they arrive.
     #[must_use]
     pub fn new_spool(&self) -> Spool {
-        Spool::new(self.0.settings.spool_dir.clone())
+        Spool::new(self.0.settings.spool_dir.clone(), self.0.spool_room.clone())
     }
 
     pub(crate) async fn prepare(&self, spool: Spool, prefix: Vec<u8>) -> Result<Prepared, Error> {

@@ -5,12 +5,39 @@
 use std::io::{ErrorKind, Result, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 
 /// Octets kept in memory per message: most mail is smaller, and 1,000 such connections are 64 MB.
 const MEMORY_BYTES_MAX: usize = 64 * 1024;
+/// Octets of a larger message kept in memory while there is room: the attachments of an office. A file costs a message of
+/// 2 MB a hundred turns on another thread, and all its octets once more into memory and out of it.
+const ROOMY_BYTES_MAX: usize = 8 << 20;
+/// Octets of all such messages together, beyond what each may have in any case.
+const ROOM_BYTES: usize = 64 << 20;
+/// Octets of trace headers that are put in front without moving to another place.
+const PREFIX_BYTES: usize = 1 << 10;
+
+/// Memory that the spools of a node share; asking never waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Room(Arc<AtomicUsize>);
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(ROOM_BYTES)))
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let taken = |free: usize| free.checked_sub(bytes);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok()
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
 
 /// Takes the octets of one message.
 #[derive(Debug)]
@@ -19,6 +46,9 @@ pub struct Spool {
     memory: Vec<u8>,
     /// Octets that `memory` may grow to.
     allowance: usize,
+    room: Room,
+    /// Octets of `room` that `memory` has beyond.
+    taken: usize,
     /// The message's octets begin at `start`; whoever writes last is at its end.
     file: Option<Arc<Mutex<File>>>,
     start: u64,
@@ -26,8 +56,17 @@ pub struct Spool {
 }
 
 impl Spool {
-    pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory, memory: Vec::new(), allowance: MEMORY_BYTES_MAX, file: None, start: 0, length: 0 }
+    pub(crate) fn new(directory: PathBuf, room: Room) -> Self {
+        Self {
+            directory,
+            memory: Vec::new(),
+            allowance: MEMORY_BYTES_MAX,
+            room,
+            taken: 0,
+            file: None,
+            start: 0,
+            length: 0,
+        }
     }
 
     /// A place for the message that follows this one, which must not be written to any more.
@@ -37,6 +76,8 @@ impl Spool {
             directory: self.directory.clone(),
             memory: Vec::new(),
             allowance: self.allowance.saturating_sub(self.memory.len()),
+            room: self.room.clone(),
+            taken: 0,
             file: self.file.clone(),
             start: self.start + if self.file.is_some() { self.length } else { 0 },
             length: 0,
@@ -61,7 +102,7 @@ impl Spool {
         if let Some(file) = &self.file {
             return file.lock().await.write_all(bytes).await;
         }
-        if self.memory.len() + bytes.len() <= self.allowance {
+        if self.grow(self.memory.len() + bytes.len()) {
             self.memory.extend_from_slice(bytes);
             return Ok(());
         }
@@ -69,24 +110,54 @@ impl Spool {
         let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(directory)).await??;
         let mut file = File::from_std(file);
         file.write_all(&std::mem::take(&mut self.memory)).await?;
+        self.room.give_back(std::mem::take(&mut self.taken));
         file.write_all(bytes).await?;
         self.file = Some(Arc::new(Mutex::new(file)));
         Ok(())
     }
 
+    /// Sees to it that `memory` may hold this many octets; false when they have to go to a file.
+    fn grow(&mut self, bytes: usize) -> bool {
+        let has = self.allowance + self.taken;
+        if bytes <= has {
+            return true;
+        }
+        let wanted = bytes.max(2 * has).min(ROOMY_BYTES_MAX);
+        let more = wanted.saturating_sub(has);
+        if bytes > wanted || !self.room.take(more) {
+            return false;
+        }
+        self.taken += more;
+        self.memory.reserve_exact((wanted + PREFIX_BYTES).saturating_sub(self.memory.len()));
+        true
+    }
+
     /// The whole message, behind `prefix`.
-    pub(crate) async fn into_bytes(self, mut prefix: Vec<u8>) -> Result<Vec<u8>> {
-        prefix.reserve_exact(usize::try_from(self.length).unwrap_or(0));
+    pub(crate) async fn into_bytes(mut self, mut prefix: Vec<u8>) -> Result<Vec<u8>> {
         let Some(file) = &self.file else {
-            prefix.extend_from_slice(&self.memory);
+            let mut memory = std::mem::take(&mut self.memory);
+            if self.taken > 0 {
+                // To make room in front costs less than fresh memory for all of it.
+                memory.splice(..0, prefix);
+                return Ok(memory);
+            }
+            prefix.reserve_exact(memory.len());
+            prefix.append(&mut memory);
             return Ok(prefix);
         };
+        prefix.reserve_exact(usize::try_from(self.length).unwrap_or(0));
         let mut file = file.lock().await;
         file.flush().await?;
         file.seek(SeekFrom::Start(self.start)).await?;
         let expected = prefix.len() as u64 + self.length;
         (&mut *file).take(self.length).read_to_end(&mut prefix).await?;
         if prefix.len() as u64 == expected { Ok(prefix) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.room.give_back(self.taken);
     }
 }
 
@@ -97,8 +168,11 @@ mod tests {
     #[tokio::test]
     async fn gives_back_what_it_took_small_or_large() {
         let directory = tempfile::tempdir().unwrap();
-        for pieces in [1, 40, 400] {
-            let mut spool = Spool::new(directory.path().to_owned());
+        let (none, room) = (Room(Arc::new(AtomicUsize::new(0))), Room::new());
+        for (pieces, room) in
+            [(1, &none), (40, &none), (400, &none), (40, &room), (400, &room), (20_000, &room)]
+        {
+            let mut spool = Spool::new(directory.path().to_owned(), room.clone());
             let mut expected = b"Received: x\r\n".to_vec();
             for piece in 0..pieces {
                 let bytes = vec![u8::try_from(piece % 251).unwrap(); 1000];
@@ -106,18 +180,23 @@ mod tests {
                 expected.extend_from_slice(&bytes);
             }
             assert_eq!(spool.len(), pieces * 1000);
+            let is_roomy = pieces * 1000 <= ROOMY_BYTES_MAX as u64 && room.0.load(Ordering::Relaxed) > 0;
+            assert_eq!(spool.file.is_none(), pieces * 1000 <= MEMORY_BYTES_MAX as u64 || is_roomy);
             assert_eq!(spool.into_bytes(b"Received: x\r\n".to_vec()).await.unwrap(), expected);
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+        assert_eq!(room.0.load(Ordering::Relaxed), ROOM_BYTES, "all room is given back");
     }
 
     #[tokio::test]
     async fn messages_that_come_together_share_memory_and_file() {
         let directory = tempfile::tempdir().unwrap();
+        let room = Room(Arc::new(AtomicUsize::new(0)));
         let mut spools: Vec<Spool> = Vec::new();
         for (letter, length) in [(b'a', 40_000), (b'b', 20_000), (b'c', 30_000), (b'd', 1), (b'e', 100_000)] {
-            let mut spool =
-                spools.last().map_or_else(|| Spool::new(directory.path().to_owned()), Spool::next);
+            let mut spool = spools
+                .last()
+                .map_or_else(|| Spool::new(directory.path().to_owned(), room.clone()), Spool::next);
             spool.write(&vec![letter; length - 1]).await.unwrap();
             spool.write(&[letter]).await.unwrap();
             spools.push(spool);
