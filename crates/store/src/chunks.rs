@@ -6,8 +6,11 @@
 
 use crate::objects::Placed;
 use crate::{Error, Store};
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use zstd::bulk::{Compressor, Decompressor};
@@ -38,7 +41,7 @@ impl Store {
     /// # Errors
     /// When the database, or the content directory, fails.
     pub async fn write_chunks(&self, chunks: &[NewChunk<'_>], now: Timestamp) -> Result<Vec<ChunkId>, Error> {
-        let mut ids = self.known_chunks(chunks).await?;
+        let (mut ids, unused) = self.known_chunks_and_ids(chunks).await?;
         let mut missing: Vec<NewChunk<'_>> =
             chunks.iter().filter(|chunk| !ids.contains_key(&chunk.hash)).copied().collect();
         missing.sort_unstable_by_key(|chunk| chunk.hash);
@@ -47,6 +50,11 @@ impl Store {
             && missing.iter().map(|chunk| chunk.bytes.len()).sum::<usize>() >= objects.bytes_min()
         {
             self.insert_in_object(objects, &missing, now, &mut ids).await?;
+        } else if missing.len() <= unused.len()
+            && !missing.is_empty()
+            && self.copy_in(&missing, &unused, now).await?
+        {
+            ids.extend(missing.iter().map(|chunk| chunk.hash).zip(unused));
         } else {
             self.insert_in_rows(&missing, now, &mut ids).await?;
         }
@@ -64,6 +72,34 @@ impl Store {
                 .fetch_all(&self.pools.chunks)
                 .await?;
         Ok(rows.into_iter().filter_map(|(hash, id)| Some((hash.try_into().ok()?, id))).collect())
+    }
+
+    /// The chunks that are stored, and numbers for the others, when they are so many bytes that `copy_in` is to store them.
+    async fn known_chunks_and_ids(
+        &self,
+        chunks: &[NewChunk<'_>],
+    ) -> Result<(HashMap<[u8; 32], ChunkId>, Vec<ChunkId>), Error> {
+        if chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>() <= INLINE_BYTES_MAX {
+            return Ok((self.known_chunks(chunks).await?, Vec::new()));
+        }
+        let hashes: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.hash.as_slice()).collect();
+        let rows: Vec<(Option<Vec<u8>>, ChunkId)> = sqlx::query_as(
+            "select hash, chunk_id from chunks where hash = any ($1)
+             union all
+             select null, nextval('chunks_chunk_id_seq') from generate_series(1, $2)",
+        )
+        .bind(hashes)
+        .bind(to_i32(chunks.len()))
+        .fetch_all(&self.pools.chunks)
+        .await?;
+        let (mut known, mut unused) = (HashMap::new(), Vec::with_capacity(chunks.len()));
+        for (hash, id) in rows {
+            match hash {
+                None => unused.push(id),
+                Some(hash) => _ = hash.try_into().ok().and_then(|hash: [u8; 32]| known.insert(hash, id)),
+            }
+        }
+        Ok((known, unused))
     }
 
     pub(crate) async fn insert_in_rows(
@@ -169,30 +205,37 @@ impl Store {
     /// # Errors
     /// When the database fails or a chunk does not decompress to its size.
     pub async fn read_chunks(&self, ids: &[ChunkId]) -> Result<Vec<(ChunkId, Vec<u8>)>, Error> {
-        let rows: Vec<ChunkRow> = sqlx::query_as(
+        // Row by row, and decompressed from where the connection read it: the next is on its way meanwhile.
+        let mut rows = sqlx::query(
             "select c.chunk_id, c.size, c.data, o.name, c.object_offset, c.object_length
                from chunks c left join objects o using (object_id)
               where c.chunk_id = any ($1)",
         )
         .bind(ids)
-        .fetch_all(&self.pools.main)
-        .await?;
-        let mut chunks = Vec::with_capacity(rows.len());
-        for (id, size, data, name, offset, length) in rows {
-            let data = match (data, name, offset, length, &self.objects) {
-                (Some(data), ..) => data,
-                (None, Some(name), Some(offset), Some(length), Some(objects)) => {
-                    objects.read(&name, offset, length).await?
-                }
-                _ => return Err(Error::Damaged("a chunk lies in content storage that is not configured")),
+        .fetch(&self.pools.main);
+        let mut chunks = Vec::with_capacity(ids.len());
+        while let Some(row) = rows.try_next().await? {
+            let (id, size): (ChunkId, i32) = (row.try_get(0)?, row.try_get(1)?);
+            let plain = match row.try_get::<Option<&[u8]>, _>(2)? {
+                Some(data) => decompress(data, size)?,
+                None => decompress(&self.read_from_object(&row).await?, size)?,
             };
-            chunks.push((id, decompress(&data, size)?));
+            chunks.push((id, plain));
         }
         Ok(chunks)
     }
-}
 
-type ChunkRow = (ChunkId, i32, Option<Vec<u8>>, Option<String>, Option<i64>, Option<i32>);
+    async fn read_from_object(&self, row: &PgRow) -> Result<Vec<u8>, Error> {
+        let (name, offset, length): (Option<String>, Option<i64>, Option<i32>) =
+            (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+        match (name, offset, length, &self.objects) {
+            (Some(name), Some(offset), Some(length), Some(objects)) => {
+                objects.read(&name, offset, length).await
+            }
+            _ => Err(Error::Damaged("a chunk lies in content storage that is not configured")),
+        }
+    }
+}
 
 /// Where the compressed bytes of a batch are.
 #[derive(Clone, Copy)]
@@ -219,12 +262,21 @@ thread_local! {
 }
 
 fn compress(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    with_compressor(|compressor| compressor.compress(bytes))
+}
+
+/// Compresses to the beginning of `room`; returns how many octets that are.
+pub(crate) fn compress_into(bytes: &[u8], room: &mut [u8]) -> Result<usize, Error> {
+    with_compressor(|compressor| compressor.compress_to_buffer(bytes, room))
+}
+
+fn with_compressor<T>(work: impl FnOnce(&mut Compressor<'static>) -> std::io::Result<T>) -> Result<T, Error> {
     COMPRESSOR.with_borrow_mut(|kept| {
         let compressor = match kept {
             Some(compressor) => compressor,
             None => kept.insert(Compressor::new(ZSTD_LEVEL).map_err(Error::Content)?),
         };
-        compressor.compress(bytes).map_err(Error::Content)
+        work(compressor).map_err(Error::Content)
     })
 }
 

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 const HEADER_BYTES: usize = 19;
 const FIELDS: u16 = 9;
 /// Microseconds from 1970 to 2000, where Postgres begins to count.
-const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
+pub(crate) const POSTGRES_EPOCH_US: i64 = 946_684_800_000_000;
 /// `ndim`, `flags`, `elemtype` of an array, then `size` and `lower bound` when it has a dimension.
 const ARRAY_HEADER_BYTES: usize = 20;
 

@@ -10,6 +10,7 @@ mod appended;
 mod audit;
 mod chunks;
 mod contents;
+mod copy_in;
 mod copy_out;
 mod domains;
 pub mod embedded;

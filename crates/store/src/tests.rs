@@ -2,6 +2,7 @@
 
 mod accept;
 mod appended;
+mod chunks;
 mod embedded;
 mod entries;
 mod migrate;
