@@ -5,6 +5,7 @@ use crate::recipients::{MESSAGES_MAX, hard_limit_bytes, has_room};
 use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::{Flags, FolderName, Keyword, Uid, UidValidity};
+use std::sync::atomic::Ordering;
 use store::{AppendPlace, Event, Evidence, NewEntry, SMALL_BYTES_MAX, SmallMessage, Target};
 
 /// Times a message is tried anew after the sweeper or another transaction got in between.
@@ -76,6 +77,7 @@ impl Engine {
         if !has_room(place.usage, arriving, messages.len() as u64) {
             return Err(AppendError::OverQuota);
         }
+        self.0.arrivals.fetch_add(messages.len(), Ordering::Relaxed);
         // One permit for all: two clients that held one for each message and waited for the next would wait for ever.
         let permit = self.0.intake.permit(arriving).await?;
         let mut entries = Vec::with_capacity(messages.len());

@@ -5,6 +5,7 @@ use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender,
 use model::{Address, Flags};
 use proto::mime::{AuthorsError, Facts};
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::Ordering;
 use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SmallMessage, Target};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
@@ -87,6 +88,7 @@ impl Engine {
         let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
         let trace_bytes = prefix.len();
         let prepared = self.prepare(message, prefix).await?;
+        self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         check_header(&prepared.facts)?;
         if let Some(who) = &arrival.principal {
             self.check_authors(who, prepared.header_from(trace_bytes)).await?;

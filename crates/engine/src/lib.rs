@@ -91,6 +91,8 @@ struct Inner {
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
+    /// Contents that came since the start; those who work behind them look how fast they come.
+    arrivals: std::sync::atomic::AtomicUsize,
     /// The database that the views, chunks and renderings are of.
     incarnation: Mutex<Option<store::Incarnation>>,
 }
@@ -115,6 +117,7 @@ impl Engine {
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),
+            arrivals: std::sync::atomic::AtomicUsize::new(0),
             incarnation: Mutex::default(),
         }))
     }

@@ -11,6 +11,7 @@ use model::ContentId;
 use proto::mime::{Envelope, Structure};
 use proto::search::ANALYSER;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use store::{Content, ContentColumns, SearchContent, SearchMark};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,8 @@ const BATCH: usize = 64;
 const BATCH_BYTES: usize = 8 << 20;
 /// How often new mail is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A pause takes as long as the batch before it, or so many times as long while more mail comes than is indexed.
+const PAUSE_BUSY: u32 = 6;
 /// Words that one content may add to the list, so that no letter of random words fills it.
 const NEW_WORDS_MAX: usize = 500;
 
@@ -43,11 +46,14 @@ impl Engine {
     pub(crate) async fn keep_search_index(&self, stop: &CancellationToken) {
         let mut filling = self.begin_filling();
         while !stop.is_cancelled() {
-            let began = Instant::now();
+            let (began, before) = (Instant::now(), self.0.arrivals.load(Ordering::Relaxed));
             let pause = match self.fill_search_index(&mut filling).await {
                 Ok(0) => LOOK_EVERY,
-                // As long as it took: whoever waits for an answer comes first.
-                Ok(_) => began.elapsed().min(LOOK_EVERY),
+                // Whoever waits for an answer comes first, and most of all while more comes than could be indexed anyway.
+                Ok(done) => {
+                    let came = self.0.arrivals.load(Ordering::Relaxed).wrapping_sub(before);
+                    (began.elapsed() * if came > done { PAUSE_BUSY } else { 1 }).min(LOOK_EVERY)
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the search index could not be filled yet");
                     LOOK_EVERY * 10
