@@ -336,7 +336,7 @@ comment on function drop_event_months is 'Drops months older than p_months, neve
 -- is gone (the caller writes the chunks again). A chunk that is not condemned now cannot be deleted before the sweeper
 -- has condemned it and waited for this transaction, which has a number from here on; a condemned one is freed by an
 -- UPDATE, which the sweeper's DELETE re-checks (a mere row lock it would not).
-create function hold_chunks(p_chunk_ids bigint[]) returns void
+create function hold_chunks(p_chunk_ids bigint[], p_hashes bytea[]) returns void
     language plpgsql
 as $$
 declare
@@ -347,12 +347,18 @@ begin
     -- Before the look at the chunks: who waits for older transactions must find this one.
     perform pg_current_xact_id();
     select count(distinct id) into wanted from unnest(p_chunk_ids) as id;
-    select count(*), count(condemned_at) into found, condemned from chunks where chunk_id = any (p_chunk_ids);
+    -- By the hashes, too: after a crash, numbers that were given out and not yet flushed are given to others' chunks.
+    select count(*), count(c.condemned_at) into found, condemned
+      from (select distinct id, hash from unnest(p_chunk_ids, p_hashes) as held (id, hash)) as held
+      join chunks c on c.chunk_id = held.id and c.hash = held.hash;
     if condemned > 0 then
         perform 1 from chunks where chunk_id = any (p_chunk_ids) and condemned_at is not null
             order by chunk_id for no key update;
         update chunks set condemned_at = null where chunk_id = any (p_chunk_ids) and condemned_at is not null;
-        select count(*) into found from chunks where chunk_id = any (p_chunk_ids) and condemned_at is null;
+        select count(*) into found
+          from (select distinct id, hash from unnest(p_chunk_ids, p_hashes) as held (id, hash)) as held
+          join chunks c on c.chunk_id = held.id and c.hash = held.hash
+         where c.condemned_at is null;
     end if;
     if found <> wanted then
         raise exception 'a chunk was swept' using errcode = 'CT001';
@@ -360,7 +366,7 @@ begin
 end $$;
 
 create function add_content(
-    p_now timestamptz, p_size bigint, p_chunk_ids bigint[], p_chunk_sizes integer[],
+    p_now timestamptz, p_size bigint, p_chunk_ids bigint[], p_chunk_hashes bytea[], p_chunk_sizes integer[],
     p_envelope bytea, p_structure bytea, p_preview text, p_thread_id bigint
 ) returns bigint
     language plpgsql
@@ -368,7 +374,7 @@ as $$
 declare
     new_id bigint;
 begin
-    perform hold_chunks(p_chunk_ids);
+    perform hold_chunks(p_chunk_ids, p_chunk_hashes);
     insert into contents (size, chunk_ids, chunk_sizes, envelope, structure, preview, thread_id, created_at)
         values (p_size, p_chunk_ids, p_chunk_sizes, p_envelope, p_structure, p_preview, p_thread_id, p_now)
         returning content_id into new_id;
@@ -419,6 +425,49 @@ begin
     end if;
 end $$;
 
+-- Sets flags of the listed entries (uids ascending) to (flags & p_keep) | p_set, leaving alone those that would not change, in
+-- one statement that commits by itself. Returns the new modseq (null: no such mailbox), and when anything changed that of the
+-- folder before, and which uids. Of many uids in a row one walk is made from the first to the last, each looked up in the list
+-- (`+ 0`): searching the index for each costs more than the change. Lists are planned anew for the uids they have.
+create function edit_system_flags(
+    p_account_id bigint, p_folder_id bigint, p_uids bigint[], p_keep integer, p_set integer,
+    out new_modseq bigint, out old_modseq bigint, out changed bigint[]
+) language plpgsql
+as $$
+declare
+    count    integer := cardinality(p_uids);
+    is_dense boolean := p_uids[count] - p_uids[1] < 4 * count;
+begin
+    select c.modseq + 1 into new_modseq from counters c where c.account_id = p_account_id for no key update;
+    if new_modseq is null or count = 0 then
+        return;
+    end if;
+    if count = 1 then
+        update entries e set flags = (e.flags & p_keep) | p_set, modseq = new_modseq
+         where e.account_id = p_account_id and e.folder_id = p_folder_id and e.uid = p_uids[1]
+           and e.flags <> ((e.flags & p_keep) | p_set)
+        returning array[e.uid] into changed;
+    else
+        execute format(
+            'with edited as (
+                 update entries e set flags = (e.flags & $4) | $5, modseq = $6
+                  where e.account_id = $1 and e.folder_id = $2 and e.uid between $7 and $8 and e.uid %s = any ($3)
+                    and e.flags <> ((e.flags & $4) | $5)
+                 returning e.uid
+             ) select array_agg(uid) from edited', case when is_dense then '+ 0' else '' end)
+           into changed
+          using p_account_id, p_folder_id, p_uids, p_keep, p_set, new_modseq, p_uids[1], p_uids[count];
+    end if;
+    if changed is null then
+        return;
+    end if;
+    update counters c set modseq = new_modseq where c.account_id = p_account_id;
+    update folders f set modseq = new_modseq, flags_modseq = new_modseq
+      from (select b.modseq from folders b where b.folder_id = p_folder_id) as before
+     where f.folder_id = p_folder_id and f.account_id = p_account_id
+    returning before.modseq into old_modseq;
+end $$;
+
 -- A message that was not acknowledged, because nobody knew whether its accepting statement would still run: it must not.
 create table abandoned (
     trace text not null,
@@ -432,7 +481,8 @@ comment on table abandoned is 'Messages given up while the answer of their accep
 -- targets; a piece names its chunk by its place among the chunks, whose hashes ascend and which are each there once. Returns
 -- the uid of each message that has one target. One row after another is cheaper here than sets: what goes together are a
 -- handful of messages. Fails with CT001 when a chunk that was there is swept (then the chunks are written first), CT002 when
--- a mailbox is gone, CT003 when was_accepted said no, CT004 when a mailbox would have more than its target allows.
+-- a mailbox is gone, CT003 when was_accepted said no, CT004 when a mailbox would have more than its target allows, and
+-- unless it is to wait for them, CT005 when others hold mailboxes (or they are gone); DETAIL has their numbers.
 -- Chunks come before mailboxes, those in the order of their hashes and these in that of their numbers: nobody deadlocks.
 create function accept_messages(
     p_at timestamptz[], p_kinds text[], p_traces text[], p_actors bigint[], p_remotes text[], p_senders text[],
@@ -440,7 +490,8 @@ create function accept_messages(
     p_sizes bigint[], p_envelopes bytea[], p_structures bytea[], p_previews text[], p_thread_ids bigint[],
     p_flags integer[], p_internal_dates timestamptz[], p_message_pieces integer[], p_message_targets integer[],
     p_pieces integer[], p_hashes bytea[], p_chunk_sizes integer[], p_data bytea[],
-    p_account_ids bigint[], p_folder_ids bigint[], p_recipients text[], p_bytes_max bigint[], p_messages_max bigint[]
+    p_account_ids bigint[], p_folder_ids bigint[], p_recipients text[], p_bytes_max bigint[], p_messages_max bigint[],
+    p_waits boolean
 ) returns bigint[]
     language plpgsql
 as $$
@@ -448,12 +499,15 @@ declare
     new_id      bigint;
     ids         bigint[] := '{}';
     known       bigint[] := '{}';
+    known_hashes bytea[] := '{}';
     piece_ids   bigint[];
     new_modseq  bigint;
     new_uid     bigint;
     bytes       bigint;
     present     bigint;
     uids        bigint[] := '{}';
+    had         bigint[];
+    busy        text;
     message     integer := 0;
     piece       integer := 1;
     target      integer := 1;
@@ -480,15 +534,25 @@ begin
                 raise exception 'a chunk was swept' using errcode = 'CT001';
             end if;
             known := known || new_id;
+            known_hashes := known_hashes || p_hashes[nth];
         end if;
         ids := ids || new_id;
     end loop;
     -- What this transaction has added nobody can sweep.
     if cardinality(known) > 0 then
-        perform hold_chunks(known);
+        perform hold_chunks(known, known_hashes);
     end if;
-    if cardinality(p_account_ids) > 1 then
+    if p_waits then
         perform 1 from counters c where c.account_id = any (p_account_ids) order by c.account_id for no key update;
+    else
+        select array_agg(account_id) into had
+          from (select c.account_id from counters c where c.account_id = any (p_account_ids)
+                 order by c.account_id for no key update skip locked) as locked;
+        select string_agg(distinct id::text, ' ') into busy
+          from unnest(p_account_ids) as id where had is null or id <> all (had);
+        if busy is not null then
+            raise exception 'a mailbox is busy' using errcode = 'CT005', detail = busy;
+        end if;
     end if;
     for act in 1 .. cardinality(p_traces) loop
         act_target := target;

@@ -71,15 +71,15 @@ impl Engine {
         to: &FolderName,
         messages: Vec<NewMessage>,
     ) -> Result<Appended, AppendError> {
-        let place = self.append_place(who, to).await?;
         let arriving: u64 = messages.iter().map(|new| new.message.len()).sum();
+        // One permit for all: two clients that held one for each message and waited for the next would wait for ever.
+        let permit = self.0.intake.permit(arriving).await?;
+        let place = self.append_place(who, to).await?;
         // Before any work is done for them; it is looked at again under the lock.
         if !has_room(place.usage, arriving, messages.len() as u64) {
             return Err(AppendError::OverQuota);
         }
         self.0.arrivals.fetch_add(messages.len(), Ordering::Relaxed);
-        // One permit for all: two clients that held one for each message and waited for the next would wait for ever.
-        let permit = self.0.intake.permit(arriving).await?;
         let mut entries = Vec::with_capacity(messages.len());
         for new in messages {
             let prepared = self.prepare_under(permit.clone(), new.message, Vec::new()).await?;
@@ -151,16 +151,7 @@ impl Engine {
             });
         }
         let trace = self.queue_id();
-        let event = Event {
-            at: self.now(),
-            kind: "appended",
-            trace: &trace,
-            account: Some(who.account()),
-            remote: None,
-            sender: None,
-            size: None,
-            status: None,
-        };
+        let event = self.appended(who, &trace, None);
         match self.0.store.accept_small(messages, &event).await {
             Ok(uids) => {
                 let uids = uids.into_iter().flatten().collect();
@@ -169,6 +160,20 @@ impl Engine {
             Err(store::Error::MailboxFull) => Ok(Err(AppendError::OverQuota)),
             Err(store::Error::MailboxGone) => Ok(Err(AppendError::NoSuchFolder)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Who put something into a mailbox, as the log keeps it.
+    fn appended<'a>(&self, who: &Principal, trace: &'a str, size: Option<u64>) -> Event<'a> {
+        Event {
+            at: self.now(),
+            kind: "appended",
+            trace,
+            account: Some(who.account()),
+            remote: None,
+            sender: None,
+            size,
+            status: None,
         }
     }
 
@@ -212,6 +217,7 @@ impl Engine {
             let target = Target { account, folder: folder.folder_id, recipient: None };
             placed.extend(tx.add_entries(content, &[target], new).await?.iter().map(|at| (at.uid, content)));
         }
+        tx.note(&self.appended(who, &self.queue_id(), Some(arriving))).await?;
         let uids = placed.iter().map(|(uid, _)| *uid).collect();
         let evidence = Evidence { account, folder: folder.folder_id, saved: now, entries: placed, modseq };
         self.0.store.commit_entries(tx, &evidence).await?;

@@ -6,7 +6,7 @@ use model::{Address, Flags};
 use proto::mime::{AuthorsError, Facts};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
-use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SmallMessage, Target};
+use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
 const RECEIVED_MAX: u32 = 100;
@@ -127,7 +127,7 @@ impl Engine {
         targets: &[Target],
         message: &Prepared,
     ) -> Result<(), DeliverError> {
-        let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= RECIPIENTS_PER_TX;
+        let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= SMALL_TARGETS_MAX;
         for _ in 0..ATTEMPTS {
             match self.accept_once(arrival, targets, message, is_small).await {
                 Ok(()) => return Ok(()),

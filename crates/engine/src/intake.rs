@@ -122,6 +122,7 @@ impl Engine {
         NewContent {
             size: message.raw.len() as u64,
             chunk_ids: Vec::new(),
+            chunk_hashes: message.chunks.iter().map(|(hash, _)| *hash).collect(),
             chunk_sizes: lengths.map(|(_, length)| u32::try_from(*length).unwrap_or(u32::MAX)).collect(),
             envelope: message.facts.envelope.to_bytes(),
             structure: message.facts.structure.to_bytes(),

@@ -49,6 +49,8 @@ pub struct Spool {
     room: Room,
     /// Octets of `room` that `memory` has beyond.
     taken: usize,
+    /// Octets that `memory` may have with them: several messages of one command share them.
+    roomy: usize,
     /// The message's octets begin at `start`; whoever writes last is at its end.
     file: Option<Arc<Mutex<File>>>,
     start: u64,
@@ -63,6 +65,7 @@ impl Spool {
             allowance: MEMORY_BYTES_MAX,
             room,
             taken: 0,
+            roomy: ROOMY_BYTES_MAX,
             file: None,
             start: 0,
             length: 0,
@@ -78,6 +81,7 @@ impl Spool {
             allowance: self.allowance.saturating_sub(self.memory.len()),
             room: self.room.clone(),
             taken: 0,
+            roomy: self.roomy.saturating_sub(self.memory.len()),
             file: self.file.clone(),
             start: self.start + if self.file.is_some() { self.length } else { 0 },
             length: 0,
@@ -122,7 +126,7 @@ impl Spool {
         if bytes <= has {
             return true;
         }
-        let wanted = bytes.max(2 * has).min(ROOMY_BYTES_MAX);
+        let wanted = bytes.max(2 * has).min(self.roomy);
         let more = wanted.saturating_sub(has);
         if bytes > wanted || !self.room.take(more) {
             return false;

@@ -4,7 +4,7 @@
 //! standing, and only while the folder's modseq is still the view's.
 
 use crate::{Engine, Entries, Error, Folder, Principal};
-use model::{AccountId, FolderId, ModSeq, Uid};
+use model::{AccountId, Flags, FolderId, ModSeq, Uid};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::{EntryRow, FolderDelta, FolderRow, KeywordRow};
@@ -157,12 +157,13 @@ impl Views {
 
     /// A view if it is there and nobody is renewing it, used or not.
     pub(crate) fn peek(&self, folder: FolderId) -> Option<Arc<FolderView>> {
-        let cell = {
-            let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            slots.by_folder.get(&folder)?.cell.clone()
-        };
-        let held = cell.try_lock().ok()?;
-        held.clone()
+        self.kept(folder)?.try_lock().ok()?.clone()
+    }
+
+    /// The place of a folder's view, if there is one.
+    fn kept(&self, folder: FolderId) -> Option<Cell> {
+        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(slots.by_folder.get(&folder)?.cell.clone())
     }
 
     /// Forgets every view; who is loading one keeps it to themselves.
@@ -212,6 +213,23 @@ impl Engine {
             return Ok(view.clone());
         }
         self.renew_view(who, now, &mut held).await
+    }
+
+    /// Puts what `change` makes of the kept view in its place, if that is the folder as it was at `before`: what a change
+    /// just committed made of it need not be read.
+    pub(crate) async fn foresee(
+        &self,
+        who: &Principal,
+        folder: FolderId,
+        before: ModSeq,
+        change: impl FnOnce(&FolderView) -> FolderView,
+    ) {
+        let Some(cell) = self.0.views.kept(folder) else { return };
+        let mut held = cell.lock().await;
+        let was = held.as_ref().filter(|view| view.owner == who.account() && view.modseq() == before);
+        if let Some(changed) = was.map(|view| Arc::new(change(view))) {
+            *held = Some(changed);
+        }
     }
 
     async fn renew_view(
@@ -273,6 +291,26 @@ impl FolderView {
         (self.folder.modseq, self.recent_uid) >= (row.modseq, row.recent_uid)
     }
 
+    /// The same messages after those of `changed` (ascending) were given flags `(flags & keep) | set`.
+    pub(crate) fn with_flags(&self, modseq: ModSeq, changed: &[Uid], (keep, set): (Flags, Flags)) -> Self {
+        let mut unseen = i64::from(self.unseen);
+        let mut edited = Vec::with_capacity(changed.len());
+        for entry in changed.iter().filter_map(|uid| self.find(*uid)) {
+            let flags = Flags((entry.flags.0 & keep.0) | set.0);
+            unseen += i64::from(entry.flags.contains(Flags::SEEN)) - i64::from(flags.contains(Flags::SEEN));
+            edited.push(ViewEntry { flags, modseq, ..entry.clone() });
+        }
+        Self {
+            owner: self.owner,
+            recent_uid: self.recent_uid,
+            folder: Folder { modseq, ..self.folder.clone() },
+            entries: self.entries.merged(edited, Vec::new()),
+            keywords: self.keywords.clone(),
+            unseen: u32::try_from(unseen).unwrap_or(0),
+            bytes: self.bytes,
+        }
+    }
+
     /// The same messages beside a row that changed without a modseq: `\Recent` was claimed.
     fn with_row(&self, row: FolderRow) -> Self {
         Self {
@@ -309,7 +347,7 @@ fn renew(
 }
 
 fn unseen(entries: &Entries) -> u32 {
-    let unseen = entries.iter().filter(|entry| !entry.flags.contains(model::Flags::SEEN)).count();
+    let unseen = entries.iter().filter(|entry| !entry.flags.contains(Flags::SEEN)).count();
     u32::try_from(unseen).unwrap_or(u32::MAX)
 }
 

@@ -48,19 +48,20 @@ impl Tx {
         let (accounts, folders, recipients) = columns(targets);
         let rows: Vec<PlacedRow> = sqlx::query_as(
             "with accepted as materialized (
-                 select add_content($1, $2, $3, $4, $5, $6, $7, $8) as content_id
+                 select add_content($1, $2, $3, $4, $5, $6, $7, $8, $9) as content_id
              ), placed as materialized (
                  select a.account_id, a.folder_id, a.uid
-                   from accepted c, lateral add_entries($1, c.content_id, $9, $10, $11, $1, 0, '{}') a
+                   from accepted c, lateral add_entries($1, c.content_id, $10, $11, $12, $1, 0, '{}') a
              ), noted as (
                  insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status)
-                 values ($1, $12, $13, $14, $15, $16, $11, $2, $17)
+                 values ($1, $13, $14, $15, $16, $17, $12, $2, $18)
              )
              select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
         )
         .bind(event.at.to_sqlx())
         .bind(content.size_i64())
         .bind(&content.chunk_ids)
+        .bind(content.chunk_hashes_bytea())
         .bind(content.chunk_sizes_i32())
         .bind(&content.envelope)
         .bind(&content.structure)
@@ -92,18 +93,20 @@ impl Tx {
         targets: &[Target],
         event: &Event<'_>,
     ) -> Result<TransactionId, Error> {
-        let (id, content_id): (String, i64) =
-            sqlx::query_as("select pg_current_xact_id()::text, add_content($1, $2, $3, $4, $5, $6, $7, $8)")
-                .bind(event.at.to_sqlx())
-                .bind(content.size_i64())
-                .bind(&content.chunk_ids)
-                .bind(content.chunk_sizes_i32())
-                .bind(&content.envelope)
-                .bind(&content.structure)
-                .bind(&content.preview)
-                .bind(content.thread_id)
-                .fetch_one(&mut *self.inner)
-                .await?;
+        let (id, content_id): (String, i64) = sqlx::query_as(
+            "select pg_current_xact_id()::text, add_content($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(event.at.to_sqlx())
+        .bind(content.size_i64())
+        .bind(&content.chunk_ids)
+        .bind(content.chunk_hashes_bytea())
+        .bind(content.chunk_sizes_i32())
+        .bind(&content.envelope)
+        .bind(&content.structure)
+        .bind(&content.preview)
+        .bind(content.thread_id)
+        .fetch_one(&mut *self.inner)
+        .await?;
         for batch in targets.chunks(RECIPIENTS_PER_TX) {
             let (accounts, folders, recipients) = columns(batch);
             sqlx::query(
@@ -155,10 +158,11 @@ impl Tx {
     /// # Errors
     /// `ChunkGone` when chunks must be written again.
     pub async fn add_content(&mut self, content: &NewContent, now: Timestamp) -> Result<ContentId, Error> {
-        let id = sqlx::query_scalar("select add_content($1, $2, $3, $4, $5, $6, $7, $8)")
+        let id = sqlx::query_scalar("select add_content($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .bind(now.to_sqlx())
             .bind(content.size_i64())
             .bind(&content.chunk_ids)
+            .bind(content.chunk_hashes_bytea())
             .bind(content.chunk_sizes_i32())
             .bind(&content.envelope)
             .bind(&content.structure)

@@ -11,6 +11,8 @@ pub struct NewContent {
     /// Octets, trace headers included (RFC822.SIZE).
     pub size: u64,
     pub chunk_ids: Vec<ChunkId>,
+    /// BLAKE3 of each chunk: numbers alone may come to mean others' chunks after a crash of the database.
+    pub chunk_hashes: Vec<[u8; 32]>,
     /// Plain octets of each chunk; they add up to `size`.
     pub chunk_sizes: Vec<u32>,
     pub envelope: Vec<u8>,
@@ -22,6 +24,10 @@ pub struct NewContent {
 impl NewContent {
     pub(crate) fn size_i64(&self) -> i64 {
         i64::try_from(self.size).unwrap_or(i64::MAX)
+    }
+
+    pub(crate) fn chunk_hashes_bytea(&self) -> Vec<&[u8]> {
+        self.chunk_hashes.iter().map(<[u8; 32]>::as_slice).collect()
     }
 
     pub(crate) fn chunk_sizes_i32(&self) -> Vec<i32> {

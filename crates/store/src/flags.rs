@@ -2,11 +2,8 @@
 
 use crate::entries::{PLANNED_ONCE, uid_column};
 use crate::folders::to_u32;
-use crate::{Error, Place, Tx};
-use model::{Flags, Uid};
-
-/// Uids are taken for many in a row when from the first to the last there are at most so many numbers for each.
-const DENSE_SPAN: i64 = 4;
+use crate::{Error, Place, Store, Tx};
+use model::{AccountId, Flags, FolderId, ModSeq, Uid};
 
 /// How flags and keywords of an entry change.
 #[derive(Clone, Debug)]
@@ -19,22 +16,54 @@ pub struct FlagColumns {
 }
 
 impl FlagColumns {
-    fn leaves_keywords(&self) -> bool {
+    /// Then [`Store::edit_system_flags`] does the same, sooner.
+    #[must_use]
+    pub fn leaves_keywords(&self) -> bool {
         self.keep_keywords && self.set_keywords.is_empty() && self.clear_keywords.is_empty()
     }
 }
 
-/// Sets system flags of the entries whose uid, as it is written here, is listed.
-macro_rules! edit_system_flags {
-    ($uid:literal) => {
-        concat!(
-            "update entries e set flags = (flags & $5) | $6, modseq = $4
-              where account_id = $1 and folder_id = $2 and uid between $7 and $8 and ",
-            $uid,
-            " = any ($3) and flags <> ((flags & $5) | $6)
-             returning e.uid"
+/// What a change of flags did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagsEdited {
+    /// What the changed entries carry now.
+    pub modseq: ModSeq,
+    /// The folder's before, when any changed.
+    pub before: Option<ModSeq>,
+    /// In no order.
+    pub changed: Vec<Uid>,
+}
+
+impl Store {
+    /// Sets the flags of `uids` (ascending) to `(flags & keep) | set`, keywords left as they are; durable after `Ok`. Done
+    /// twice it comes to the same.
+    ///
+    /// # Errors
+    /// `MailboxGone`; `AnswerLost` when nobody knows whether it was done.
+    pub async fn edit_system_flags(
+        &self,
+        (account, folder): (AccountId, FolderId),
+        uids: &[Uid],
+        (keep, set): (Flags, Flags),
+    ) -> Result<FlagsEdited, Error> {
+        let row: (Option<i64>, Option<i64>, Option<Vec<i64>>) = sqlx::query_as(
+            "select new_modseq, old_modseq, changed from edit_system_flags($1, $2, $3, $4, $5)",
         )
-    };
+        .bind(account.0)
+        .bind(folder.0)
+        .bind(uid_column(uids))
+        .bind(keep.0)
+        .bind(set.0)
+        .fetch_one(&self.pools.main)
+        .await
+        .map_err(Error::of_commit)?;
+        let modseq = |number: i64| ModSeq(number.unsigned_abs());
+        Ok(FlagsEdited {
+            modseq: row.0.map(modseq).ok_or(Error::MailboxGone)?,
+            before: row.1.map(modseq),
+            changed: row.2.unwrap_or_default().into_iter().map(|uid| Uid(to_u32(uid))).collect(),
+        })
+    }
 }
 
 impl Tx {
@@ -44,54 +73,7 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn edit_flags(&mut self, place: Place<'_>, edit: &FlagColumns) -> Result<Vec<Uid>, Error> {
-        let rows = if edit.leaves_keywords() {
-            self.edit_system_flags(&place, edit).await?
-        } else {
-            self.edit_flags_and_keywords(&place, edit).await?
-        };
-        if !rows.is_empty() {
-            sqlx::query(
-                "update folders set modseq = $3, flags_modseq = $3 where account_id = $1 and folder_id = $2",
-            )
-            .bind(place.account.0)
-            .bind(place.folder.0)
-            .bind(place.modseq.0.cast_signed())
-            .execute(&mut *self.inner)
-            .await?;
-        }
-        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
-    }
-
-    async fn edit_system_flags(&mut self, place: &Place<'_>, edit: &FlagColumns) -> Result<Vec<i64>, Error> {
-        let uids = uid_column(place.uids);
-        let (Some(&first), Some(&last)) = (uids.iter().min(), uids.iter().max()) else {
-            return Ok(Vec::new());
-        };
-        let is_dense = last - first < DENSE_SPAN * i64::try_from(uids.len()).unwrap_or(i64::MAX / DENSE_SPAN);
-        // Of many uids in a row, one walk from the first to the last, each looked up in the list (`+ 0`): searching the index
-        // for each costs more than the change.
-        let statement = if is_dense { edit_system_flags!("uid + 0") } else { edit_system_flags!("uid") };
-        let rows = sqlx::query_scalar(statement)
-            .persistent(PLANNED_ONCE)
-            .bind(place.account.0)
-            .bind(place.folder.0)
-            .bind(uids)
-            .bind(place.modseq.0.cast_signed())
-            .bind(edit.keep.0)
-            .bind(edit.set.0)
-            .bind(first)
-            .bind(last)
-            .fetch_all(&mut *self.inner)
-            .await?;
-        Ok(rows)
-    }
-
-    async fn edit_flags_and_keywords(
-        &mut self,
-        place: &Place<'_>,
-        edit: &FlagColumns,
-    ) -> Result<Vec<i64>, Error> {
-        let rows = sqlx::query_scalar(
+        let rows: Vec<i64> = sqlx::query_scalar(
             // One pass without a join: a planner that takes the folder for small would join it with itself row by row.
             "update entries e
                 set flags = (flags & $5) | $6, modseq = $4,
@@ -118,6 +100,16 @@ impl Tx {
         .bind(&edit.clear_keywords)
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows)
+        if !rows.is_empty() {
+            sqlx::query(
+                "update folders set modseq = $3, flags_modseq = $3 where account_id = $1 and folder_id = $2",
+            )
+            .bind(place.account.0)
+            .bind(place.folder.0)
+            .bind(place.modseq.0.cast_signed())
+            .execute(&mut *self.inner)
+            .await?;
+        }
+        Ok(rows.into_iter().map(|uid| Uid(to_u32(uid))).collect())
     }
 }

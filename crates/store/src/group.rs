@@ -5,7 +5,6 @@
 //! carried by a task of its own, so that no caller who leaves takes their work with him. A carrier keeps its connection, whose
 //! process then has everything it needs at hand.
 
-use crate::Pools;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +14,10 @@ pub(crate) trait Carrier: Send + Sized + 'static {
     /// Jobs are taken while their weights together are at most this; one is always taken.
     const WEIGHT_MAX: usize;
 
-    fn new(pools: Pools) -> Self;
+    /// What every carrier needs.
+    type Shared: Clone + Send + 'static;
+
+    fn new(shared: Self::Shared) -> Self;
 
     fn weight(job: &Self::Job) -> usize;
 
@@ -48,64 +50,66 @@ impl<C: Carrier> Group<C> {
     }
 
     /// Returns when the job was carried, or waits to be; its answer says which.
-    pub(crate) async fn add(&self, job: C::Job, pools: &Pools) {
+    pub(crate) async fn add(&self, job: C::Job, shared: &C::Shared) {
         {
             let mut state = lock(&self.state);
-            state.waiting.push_back(job);
-            if state.carriers >= self.carriers_max {
+            if state.carriers >= self.carriers_max || !state.waiting.is_empty() {
+                state.waiting.push_back(job);
                 return;
             }
             state.carriers += 1;
         }
-        let mut under_way = UnderWay::<C> { state: self.state.clone(), pools: pools.clone(), ended: false };
-        let mut carrier = C::new(pools.clone());
+        let mut under_way = UnderWay::<C> { state: self.state.clone(), shared: shared.clone(), ended: false };
+        let mut carrier = C::new(shared.clone());
+        // Its own alone: who leaves in the middle takes no other's work with him.
+        carrier.carry(vec![job]).await;
         if let Some(jobs) = under_way.next() {
-            carrier.carry(jobs).await;
-        }
-        if !under_way.ends() {
-            tokio::spawn(carry_all(under_way, carrier));
+            tokio::spawn(carry_all(under_way, carrier, jobs.into()));
         }
     }
 }
 
-async fn carry_all<C: Carrier>(mut under_way: UnderWay<C>, mut carrier: C) {
-    while let Some(jobs) = under_way.next() {
-        carrier.carry(jobs).await;
+async fn carry_all<C: Carrier>(mut under_way: UnderWay<C>, mut carrier: C, mut jobs: VecDeque<C::Job>) {
+    loop {
+        while !jobs.is_empty() {
+            carrier.carry(portion::<C>(&mut jobs)).await;
+        }
+        match under_way.next() {
+            Some(more) => jobs.extend(more),
+            None => return,
+        }
     }
+}
+
+/// As many as may go at once.
+pub(crate) fn portion<C: Carrier>(jobs: &mut VecDeque<C::Job>) -> Vec<C::Job> {
+    let mut weight: usize = 0;
+    let fits = jobs.iter().take_while(|job| {
+        weight = weight.saturating_add(C::weight(job));
+        weight <= C::WEIGHT_MAX
+    });
+    let count = fits.count().max(1).min(jobs.len());
+    jobs.drain(..count).collect()
 }
 
 /// One carrier, counted off when it finds nothing more to do, is left by its caller, or falls over.
 struct UnderWay<C: Carrier> {
     state: Arc<Mutex<State<C::Job>>>,
-    pools: Pools,
+    shared: C::Shared,
     ended: bool,
 }
 
 impl<C: Carrier> UnderWay<C> {
-    /// Ends if nothing waits, in the same moment: whoever adds a job later finds it gone.
-    fn ends(&mut self) -> bool {
+    /// What waits, as far as it may go at once. `None` ends the carrier, in the same moment: whoever adds a job later finds
+    /// it gone.
+    fn next(&mut self) -> Option<Vec<C::Job>> {
         let mut state = lock(&self.state);
-        if state.waiting.is_empty() && !self.ended {
+        if state.waiting.is_empty() {
             state.carriers -= 1;
             self.ended = true;
-        }
-        self.ended
-    }
-
-    /// What waits, as far as it may go at once.
-    fn next(&mut self) -> Option<Vec<C::Job>> {
-        if self.ends() {
             return None;
         }
-        let mut state = lock(&self.state);
-        let mut weight: usize = 0;
-        let fits = state.waiting.iter().take_while(|job| {
-            weight = weight.saturating_add(C::weight(job));
-            weight <= C::WEIGHT_MAX
-        });
-        // Another carrier may have been quicker.
-        let count = fits.count().max(1).min(state.waiting.len());
-        Some(state.waiting.drain(..count).collect())
+        Some(portion::<C>(&mut state.waiting))
     }
 }
 
@@ -115,21 +119,21 @@ impl<C: Carrier> Drop for UnderWay<C> {
             return;
         }
         self.ended = true;
-        let mut state = lock(&self.state);
-        state.carriers -= 1;
-        if state.carriers > 0 || state.waiting.is_empty() {
-            return;
-        }
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if !std::thread::panicking() => {
-                // Its caller left; the others' jobs are carried all the same.
-                state.carriers += 1;
-                let (state, pools) = (self.state.clone(), self.pools.clone());
-                let carrier = C::new(pools.clone());
-                runtime.spawn(carry_all(Self { state, pools, ended: false }, carrier));
+        let jobs = {
+            let mut state = lock(&self.state);
+            if state.carriers > 1 || state.waiting.is_empty() {
+                state.carriers -= 1;
+                return;
             }
-            // It fell over: their callers learn that it failed.
-            _ => state.waiting.clear(),
+            std::mem::take(&mut state.waiting)
+        };
+        // Its caller left, or it fell over: another goes on. It owns the jobs, so that where no task can be begun any more
+        // they are dropped, and who waits for them learns that they failed; all of that outside the lock.
+        let (state, shared) = (self.state.clone(), self.shared.clone());
+        let carrier = C::new(shared.clone());
+        let under_way = Self { state, shared, ended: false };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(carry_all(under_way, carrier, jobs));
         }
     }
 }
@@ -158,7 +162,9 @@ mod tests {
         type Job = Job;
         const WEIGHT_MAX: usize = 10;
 
-        fn new(_: Pools) -> Self {
+        type Shared = ();
+
+        fn new((): ()) -> Self {
             Self
         }
 
@@ -178,11 +184,6 @@ mod tests {
         }
     }
 
-    fn pools() -> Pools {
-        let pool = || sqlx::PgPool::connect_lazy("postgres://nobody@nowhere.invalid/none").unwrap();
-        Pools { main: pool(), chunks: pool() }
-    }
-
     struct Added {
         caller: tokio::task::JoinHandle<()>,
         answered: oneshot::Receiver<()>,
@@ -190,7 +191,6 @@ mod tests {
 
     struct Crowd {
         group: Group<Slow>,
-        pools: Pools,
         taken: mpsc::UnboundedSender<Vec<usize>>,
     }
 
@@ -199,8 +199,8 @@ mod tests {
         fn add(&self, number: usize, go_on: Option<oneshot::Receiver<()>>) -> Added {
             let (answer, answered) = oneshot::channel();
             let job = Job { number, taken: self.taken.clone(), go_on, _answer: answer };
-            let (group, pools) = (self.group.clone(), self.pools.clone());
-            let caller = tokio::spawn(async move { group.add(job, &pools).await });
+            let group = self.group.clone();
+            let caller = tokio::spawn(async move { group.add(job, &()).await });
             Added { caller, answered }
         }
     }
@@ -208,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn what_waits_goes_together_as_far_as_its_weight_allows() {
         let (taken, mut heard) = mpsc::unbounded_channel();
-        let crowd = Crowd { group: Group::new(1), pools: pools(), taken };
+        let crowd = Crowd { group: Group::new(1), taken };
         let (let_on, go_on) = oneshot::channel();
         let first = crowd.add(1, Some(go_on));
         assert_eq!(heard.recv().await.unwrap(), [1]);
@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_a_carrier_that_fell_over() {
         let (taken, mut heard) = mpsc::unbounded_channel();
-        let crowd = Crowd { group: Group::new(1), pools: pools(), taken };
+        let crowd = Crowd { group: Group::new(1), taken };
         for added in [0, 0].map(|number| crowd.add(number, None)) {
             added.answered.await.unwrap_err();
         }
@@ -236,10 +236,28 @@ mod tests {
         assert_eq!(heard.recv().await.unwrap(), [1]);
     }
 
+    /// The process could not end otherwise.
+    #[test]
+    fn a_runtime_ends_with_jobs_waiting() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        runtime.block_on(async {
+            let (taken, mut heard) = mpsc::unbounded_channel();
+            let crowd = Crowd { group: Group::new(1), taken };
+            let (never, go_on) = oneshot::channel();
+            std::mem::forget(never);
+            crowd.add(1, Some(go_on));
+            assert_eq!(heard.recv().await.unwrap(), [1]);
+            for added in [2, 3].map(|number| crowd.add(number, None)) {
+                added.caller.await.unwrap();
+            }
+        });
+        runtime.shutdown_timeout(std::time::Duration::from_secs(10));
+    }
+
     #[tokio::test]
     async fn a_caller_who_leaves_takes_nobody_with_him() {
         let (taken, mut heard) = mpsc::unbounded_channel();
-        let crowd = Crowd { group: Group::new(1), pools: pools(), taken };
+        let crowd = Crowd { group: Group::new(1), taken };
         let (_never, go_on) = oneshot::channel();
         let leaves = crowd.add(1, Some(go_on));
         assert_eq!(heard.recv().await.unwrap(), [1]);

@@ -5,6 +5,7 @@
 //! mailbox go through a [`Tx`] that holds its lock.
 
 mod accept;
+mod acceptor;
 mod accounts;
 mod appended;
 mod audit;
@@ -53,7 +54,7 @@ pub use entries::{Place, Transferred};
 pub use error::Error;
 pub use events::Event;
 pub use figures::PoolUsage;
-pub use flags::FlagColumns;
+pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};
 pub use inspect::{Inspection, inspect};
 pub use keywords::KeywordRow;
@@ -66,7 +67,7 @@ pub use search::{
     MARK_CODES, MARK_MANY, SearchContent, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece,
     SearchScope, SearchText,
 };
-pub use small::{SMALL_BYTES_MAX, SmallMessage};
+pub use small::{SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage};
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use timeline::Incarnation;
@@ -78,7 +79,9 @@ pub struct Store {
     pub(crate) pools: Pools,
     pub(crate) objects: Option<Objects>,
     /// Small messages on their way.
-    acts: group::Group<small::Acceptor>,
+    acts: group::Group<acceptor::Acceptor>,
+    /// Those that wait for a mailbox which somebody holds.
+    held: acceptor::Held,
     /// Recipients that are looked up.
     lookups: group::Group<recipients::Finder>,
 }
@@ -95,6 +98,7 @@ impl Store {
             pools,
             objects,
             acts: group::Group::new(acceptors()),
+            held: acceptor::Held::default(),
             lookups: group::Group::new(recipients::FINDERS),
         }
     }

@@ -65,6 +65,8 @@ impl Carrier for Finder {
     /// Addresses of one statement.
     const WEIGHT_MAX: usize = 256;
 
+    type Shared = Pools;
+
     fn new(pools: Pools) -> Self {
         Self { pools, connection: None }
     }

@@ -6,23 +6,23 @@
 //! leaves a row that keeps it from ever succeeding. What stands in the way of one message keeps no other from coming.
 
 use crate::accept::Target;
+use crate::acceptor::{Job, NotAccepted};
 use crate::chunks::{NewChunk, compress_all, to_i32};
 use crate::contents::NewContent;
-use crate::group::Carrier;
-use crate::{Error, Event, Pools, Store};
+use crate::{Error, Event, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{Flags, Uid};
 use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Octets of a message, or of several that come together, that are accepted in one statement: what costs less to send than
 /// to ask about, and below what goes to a content directory.
 pub const SMALL_BYTES_MAX: usize = 128 * 1024;
+/// Recipients of such a message: their mailboxes are locked and filled in a few milliseconds.
+pub const SMALL_TARGETS_MAX: usize = 100;
 /// How long the fate of a message is asked for: as for a commit in `tx`.
 const RESOLVE_FOR: Duration = Duration::from_secs(60);
 const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
@@ -33,7 +33,7 @@ pub struct SmallMessage<'a> {
     /// Its `chunk_ids` are not looked at.
     pub content: NewContent,
     pub chunks: Vec<NewChunk<'a>>,
-    /// Each account at most once, at most [`crate::RECIPIENTS_PER_TX`].
+    /// Each account at most once, at most [`SMALL_TARGETS_MAX`].
     pub targets: &'a [Target],
     pub flags: Flags,
     /// `None`: the moment of the event.
@@ -56,11 +56,12 @@ impl Store {
         event: &Event<'_>,
     ) -> Result<Vec<Option<Uid>>, Error> {
         let (answer, answered) = oneshot::channel();
-        self.acts.add(Job { act: Arc::new(Act::new(messages, event).await?), answer }, &self.pools).await;
+        let job = Job { act: Act::new(messages, event).await?, answer };
+        self.acts.add(job, &(self.pools.clone(), self.held.clone())).await;
         let lost = match answered.await {
             Ok(Ok(uids)) => return Ok(uids.into_iter().map(uid).collect()),
-            Ok(Err(Refusal::Certain(error))) => return Err(error),
-            Ok(Err(Refusal::Lost(error))) => error,
+            Ok(Err(NotAccepted::Certain(error))) => return Err(error),
+            Ok(Err(NotAccepted::Lost(error))) => error,
             Err(_) => sqlx::Error::WorkerCrashed,
         };
         tracing::warn!(error = %lost, "the answer to an accepting statement was lost; asking for its fate");
@@ -95,7 +96,7 @@ fn uid(number: Option<i64>) -> Option<Uid> {
 
 /// What one 250 or OK answers for, on its way to the database.
 #[derive(Debug)]
-struct Act {
+pub(crate) struct Act {
     at: Timestamp,
     kind: String,
     trace: String,
@@ -109,7 +110,7 @@ struct Act {
 }
 
 #[derive(Debug)]
-struct Message {
+pub(crate) struct Message {
     content: NewContent,
     pieces: Vec<[u8; 32]>,
     targets: Vec<Target>,
@@ -119,6 +120,21 @@ struct Message {
 }
 
 impl Act {
+    /// Octets to be sent; an entry costs the database what 4 KB of content do.
+    pub(crate) fn weight(&self) -> usize {
+        let chunks: usize = self.chunks.values().map(|(_, data)| data.len()).sum();
+        chunks + self.accounts().count() * 4096
+    }
+
+    /// Of its targets, as often as they are named.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = i64> {
+        self.messages.iter().flat_map(|message| &message.targets).map(|target| target.account.0)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.messages.len()
+    }
+
     async fn new(messages: Vec<SmallMessage<'_>>, event: &Event<'_>) -> Result<Self, Error> {
         let mut new: Vec<NewChunk<'_>> =
             messages.iter().flat_map(|message| &message.chunks).copied().collect();
@@ -154,98 +170,11 @@ impl Message {
     }
 }
 
-/// An act, and who waits for it.
-#[derive(Debug)]
-pub(crate) struct Job {
-    act: Arc<Act>,
-    answer: oneshot::Sender<Result<Vec<Option<i64>>, Refusal>>,
-}
+pub(crate) type Statement<'q> =
+    sqlx::query::QueryScalar<'q, Postgres, Vec<Option<i64>>, sqlx::postgres::PgArguments>;
 
-#[derive(Debug)]
-enum Refusal {
-    /// It was not accepted, and will not be.
-    Certain(Error),
-    /// Nobody knows yet.
-    Lost(sqlx::Error),
-}
-
-/// Takes acts to the database.
-#[derive(Debug)]
-pub(crate) struct Acceptor {
-    pools: Pools,
-    connection: Option<PoolConnection<Postgres>>,
-}
-
-impl Carrier for Acceptor {
-    type Job = Job;
-    /// In units of `weight`: a statement of some milliseconds.
-    const WEIGHT_MAX: usize = 512 * 1024;
-
-    fn new(pools: Pools) -> Self {
-        Self { pools, connection: None }
-    }
-
-    /// Octets to be sent; an entry costs the database what 4 KB of content do.
-    fn weight(job: &Job) -> usize {
-        let chunks: usize = job.act.chunks.values().map(|(_, data)| data.len()).sum();
-        let targets: usize = job.act.messages.iter().map(|message| message.targets.len()).sum();
-        chunks + targets * 4096
-    }
-
-    async fn carry(&mut self, jobs: Vec<Job>) {
-        let acts: Vec<&Act> = jobs.iter().map(|job| &*job.act).collect();
-        let mut answers = match self.accept(&acts).await {
-            Err(Refusal::Certain(_)) if jobs.len() > 1 => {
-                // One of them is to blame: each goes alone.
-                for job in jobs {
-                    let answer = self.accept(&[&job.act]).await;
-                    drop(job.answer.send(answer));
-                }
-                return;
-            }
-            answers => answers,
-        };
-        for job in jobs {
-            let answer = match &mut answers {
-                Ok(uids) => {
-                    let after = uids.split_off(job.act.messages.len().min(uids.len()));
-                    Ok(std::mem::replace(uids, after))
-                }
-                refused => std::mem::replace(refused, Err(Refusal::Lost(sqlx::Error::WorkerCrashed))),
-            };
-            // Who is gone hears nothing; what was accepted stays.
-            drop(job.answer.send(answer));
-        }
-    }
-}
-
-impl Acceptor {
-    async fn accept(&mut self, acts: &[&Act]) -> Result<Vec<Option<i64>>, Refusal> {
-        if self.connection.is_none() {
-            let connection = self.pools.main.acquire().await;
-            self.connection = Some(connection.map_err(|error| Refusal::Certain(error.into()))?);
-        }
-        let Some(connection) = &mut self.connection else {
-            return Err(Refusal::Certain(Error::Unavailable(sqlx::Error::WorkerCrashed)));
-        };
-        let accepted = statement(acts).fetch_one(&mut **connection).await;
-        accepted.map_err(|error| {
-            if is_certain(&error) {
-                Refusal::Certain(error.into())
-            } else {
-                // It may be in any state.
-                if let Some(mut broken) = self.connection.take() {
-                    broken.close_on_drop();
-                }
-                Refusal::Lost(error)
-            }
-        })
-    }
-}
-
-type Statement<'q> = sqlx::query::QueryScalar<'q, Postgres, Vec<Option<i64>>, sqlx::postgres::PgArguments>;
-
-fn statement<'q>(acts: &[&'q Act]) -> Statement<'q> {
+/// The accepting statement. It waits for mailboxes that others hold, or refuses.
+pub(crate) fn statement<'q>(acts: &[&'q Act], waits: bool) -> Statement<'q> {
     let of_acts = |count: fn(&Act) -> i32| acts.iter().map(|act| count(act)).collect::<Vec<i32>>();
     let messages: Vec<(&Act, &Message)> =
         acts.iter().flat_map(|act| act.messages.iter().map(move |message| (*act, message))).collect();
@@ -265,7 +194,7 @@ fn statement<'q>(acts: &[&'q Act]) -> Statement<'q> {
     };
     sqlx::query_scalar(
         "select accept_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                                $21, $22, $23, $24, $25, $26)",
+                                $21, $22, $23, $24, $25, $26, $27)",
     )
     .bind(acts.iter().map(|act| act.at.to_sqlx()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.kind.as_str()).collect::<Vec<_>>())
@@ -293,11 +222,5 @@ fn statement<'q>(acts: &[&'q Act]) -> Statement<'q> {
     .bind(targets.iter().map(|(_, target)| target.recipient.as_deref()).collect::<Vec<_>>())
     .bind(room(|(bytes, _)| bytes))
     .bind(room(|(_, messages)| messages))
-}
-
-/// Did the server refuse the statement itself? Words of farewell may come after its commit as well: class 08, connection
-/// exceptions, and 57P, the server's or the connection's end.
-fn is_certain(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| !code.starts_with("08") && !code.starts_with("57P"))
+    .bind(waits)
 }

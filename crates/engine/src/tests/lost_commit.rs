@@ -73,8 +73,10 @@ async fn flags_and_expunge_are_carried_out() {
     let cut = Cut::new().await;
     let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::DELETED, keywords: Vec::new() };
     let mut told = cut.node.watch(&cut.an);
-    cut.proxy.cut_at_next_commit();
-    cut.node.store_flags(&cut.an, cut.inbox, &[Uid(1)], &edit).await.unwrap();
+    // In one statement; the bytes of this uid, which nobody has, tell where it goes by.
+    let uids = [Uid(1), Uid(u32::from_be_bytes(*b"q#~x"))];
+    cut.proxy.cut_at_next("q#~x");
+    cut.node.store_flags(&cut.an, cut.inbox, &uids, &edit).await.unwrap();
     assert!(told.has_changed(), "other sessions hear of it");
     told.changed().await;
     // Which are marked is read before, and that reading has a COMMIT, too.

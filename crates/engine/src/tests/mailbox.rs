@@ -300,3 +300,39 @@ async fn concurrent_writers_agree_on_every_number() {
     assert!(now.entries().iter().all(|e| e.flags.contains(Flags::FLAGGED)));
     assert_eq!(world.engine.quota(&an).await.unwrap().messages, 80);
 }
+
+/// What a change of flags makes of the kept view is what a look at the folder would show.
+#[tokio::test]
+async fn a_foreseen_view_is_the_folder() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for n in 0..6 {
+        append(&world, &an, "Drafts", format!("message {n}").as_bytes()).await.unwrap();
+    }
+    let folder = world.engine.folder(&an, &FolderName::new("Drafts").unwrap()).await.unwrap().unwrap().id;
+    world.engine.view(&an, folder).await.unwrap();
+    let uids: Vec<Uid> = (1..=6).map(Uid).collect();
+    let some = [&uids[..1], &uids[1..], &[Uid(1), Uid(6)], &[Uid(5), Uid(2)], &uids];
+    let edits = [
+        edit(FlagMode::Remove, Flags::SEEN, &[]),
+        edit(FlagMode::Add, Flags(Flags::FLAGGED.0 | Flags::SEEN.0), &[]),
+        edit(FlagMode::Add, Flags::NONE, &["viec"]),
+        edit(FlagMode::Remove, Flags::SEEN, &[]),
+        edit(FlagMode::Replace, Flags::ANSWERED, &[]),
+    ];
+    for (uids, edit) in some.into_iter().zip(&edits) {
+        let stored = world.engine.store_flags(&an, folder, uids, edit).await.unwrap();
+        assert!(!stored.changed.is_empty());
+        let foreseen = world.engine.view(&an, folder).await.unwrap();
+        world.engine.0.views.clear();
+        let read = world.engine.view(&an, folder).await.unwrap();
+        assert!(!std::sync::Arc::ptr_eq(&foreseen, &read));
+        assert!(foreseen.entries().iter().eq(read.entries().iter()), "{edit:?}");
+        let facts = |view: &FolderView| (view.modseq(), view.unseen(), view.bytes(), shown(view).len());
+        assert_eq!(facts(&foreseen), facts(&read));
+        assert_eq!(foreseen.modseq(), stored.modseq);
+        // Nothing to do the second time.
+        assert!(world.engine.store_flags(&an, folder, uids, edit).await.unwrap().changed.is_empty());
+        assert_eq!(world.engine.view(&an, folder).await.unwrap().modseq(), stored.modseq);
+    }
+}

@@ -160,3 +160,28 @@ async fn what_was_given_up_is_never_accepted() {
     assert!(world.store.was_accepted(&accepted).await.unwrap());
     assert_eq!(world.number("select count(*) from abandoned").await, 1);
 }
+
+#[tokio::test]
+async fn a_mailbox_that_is_held_keeps_mail_from_no_other() {
+    let world = World::new().await;
+    let to = world.mailboxes(3).await;
+    let mut holder = world.store.begin().await.unwrap();
+    holder.lock_mailbox(to[0].account).await.unwrap();
+    let traces: Vec<String> = (0..60).map(|n| format!("trace {n}")).collect();
+    let pieces: [[&[u8]; 1]; 1] = [[b"x"]];
+    let accepts = |of: usize| {
+        let numbers = (0..60).filter(move |n| n % 3 == of);
+        let one = |n: usize| accept(&world, &world.store, &pieces[0], &to[n % 3..=n % 3], &traces[n]);
+        futures_util::future::join_all(numbers.map(one))
+    };
+    let mut held = std::pin::pin!(accepts(0));
+    let others = async { (accepts(1).await, accepts(2).await) };
+    tokio::select! {
+        _ = &mut held => panic!("the mailbox is held"),
+        (one, two) = others => assert!(one.iter().chain(&two).all(Result::is_ok)),
+    }
+    assert_eq!(world.number("select count(*) from entries").await, 40);
+    drop(holder);
+    assert!(held.await.iter().all(Result::is_ok));
+    assert_eq!(world.number("select count(distinct (folder_id, uid)) from entries").await, 60);
+}

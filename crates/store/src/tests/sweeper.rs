@@ -220,9 +220,10 @@ async fn condemned_chunks_pardoned_in_opposite_orders_do_not_deadlock() {
     let mut tasks = tokio::task::JoinSet::new();
     for (at, target) in to.into_iter().enumerate() {
         let (world, mut ids) = (world.clone(), ids.clone());
-        let sizes: Vec<Vec<u8>> = (0..40u8).map(|piece| vec![piece, 9]).collect();
+        let mut sizes: Vec<Vec<u8>> = (0..40u8).map(|piece| vec![piece, 9]).collect();
         if at % 2 == 0 {
             ids.reverse();
+            sizes.reverse();
         }
         tasks.spawn(async move {
             let sizes: Vec<&[u8]> = sizes.iter().map(Vec::as_slice).collect();

@@ -98,6 +98,7 @@ pub(super) fn described(chunk_ids: Vec<i64>, pieces: &[&[u8]]) -> NewContent {
     NewContent {
         size: pieces.iter().map(|piece| piece.len() as u64).sum(),
         chunk_ids,
+        chunk_hashes: pieces.iter().map(|piece| *blake3::hash(piece).as_bytes()).collect(),
         chunk_sizes: pieces.iter().map(|piece| u32::try_from(piece.len()).unwrap()).collect(),
         envelope: vec![1],
         structure: vec![1],

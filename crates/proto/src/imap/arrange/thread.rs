@@ -147,12 +147,22 @@ impl Links {
     fn forest(&self, messages: &[Threadable]) -> Forest {
         let mut forest = Forest { tops: Vec::new(), children: vec![Vec::new(); messages.len()] };
         let mut orphans: HashMap<usize, Vec<usize>> = HashMap::new();
+        // What is above dummies, and the topmost of them: their chains may be as long as there are messages.
+        let mut known: HashMap<usize, (Option<usize>, usize)> = HashMap::new();
+        let mut walked = Vec::new();
         for node in 0..messages.len() {
             let (mut top, mut above) = (None, self.parent(node));
-            // A chain of links may be as deep as two that were joined.
             while let Some(ancestor) = above.filter(|ancestor| *ancestor >= messages.len()) {
+                if let Some((message, dummy)) = known.get(&ancestor) {
+                    (above, top) = (*message, Some(*dummy));
+                    break;
+                }
+                walked.push(ancestor);
                 top = Some(ancestor);
                 above = self.parent(ancestor);
+            }
+            if let Some(dummy) = top {
+                known.extend(walked.drain(..).map(|ancestor| (ancestor, (above, dummy))));
             }
             match (above, top) {
                 (Some(parent), _) => forest.add_child(parent, node),
@@ -225,11 +235,12 @@ impl Forest {
             }
         }
         for index in 0..self.tops.len() {
-            let Some(top) = self.tops.get(index).cloned() else { continue };
-            let Some((text, is_reply)) = subject(&top) else { continue };
+            let Some((text, is_reply)) = self.tops.get(index).and_then(subject) else { continue };
             let Some(known) = table.get(text).copied().filter(|known| *known != index) else { continue };
-            let Some(into) = self.tops.get(known).cloned() else { continue };
-            let was_reply = subject(&into).is_some_and(|(_, is_reply)| is_reply);
+            let was_reply = self.tops.get(known).and_then(subject).is_some_and(|(_, is_reply)| is_reply);
+            // Taken out, not copied: very many may be merged into one.
+            let mut take = |at| self.tops.get_mut(at).map(|top| std::mem::replace(top, Top::Gone));
+            let (Some(into), Some(top)) = (take(known), take(index)) else { continue };
             let merged = match (into, top) {
                 (Top::Dummy(mut kids), Top::Dummy(more)) => {
                     kids.extend(more);
@@ -252,9 +263,6 @@ impl Forest {
             };
             if let Some(place) = self.tops.get_mut(known) {
                 *place = merged;
-            }
-            if let Some(place) = self.tops.get_mut(index) {
-                *place = Top::Gone;
             }
         }
     }
