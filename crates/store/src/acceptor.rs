@@ -210,6 +210,7 @@ impl Default for Held {
 }
 
 impl Held {
+    #[expect(clippy::disallowed_methods, reason = "closing the store waits for its connection")]
     fn wait(&self, job: Job, account: i64, pools: &Pools) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(others) = jobs.get_mut(&account) {

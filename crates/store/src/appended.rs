@@ -48,7 +48,8 @@ impl Store {
         account: AccountId,
         name: &FolderName,
     ) -> Result<Option<(Standing, Option<AppendPlace>)>, Error> {
-        let row: Option<(i64, i64, i64, i64, Option<i64>, Option<i64>)> = sqlx::query_as(
+        type Row = (i64, i64, i64, i64, Option<i64>, Option<i64>);
+        let row: Option<Row> = sqlx::query_as(
             "select a.security_epoch, c.used_bytes, a.quota_bytes, c.messages, f.folder_id, f.uid_validity
                from accounts a join counters c using (account_id)
                left join folders f on f.account_id = a.account_id and f.name = $2

@@ -82,7 +82,9 @@ impl Store {
         copy.send(TRAILER).await?;
         let stored = match copy.finish().await {
             Ok(_) => true,
-            Err(error) if error.as_database_error().is_some_and(|refusal| refusal.is_unique_violation()) => {
+            Err(error)
+                if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) =>
+            {
                 false
             }
             Err(error) => return Err(error.into()),

@@ -50,6 +50,7 @@ impl<C: Carrier> Group<C> {
     }
 
     /// Returns when the job was carried, or waits to be; its answer says which.
+    #[expect(clippy::disallowed_methods, reason = "closing the store waits for a carrier's connection")]
     pub(crate) async fn add(&self, job: C::Job, shared: &C::Shared) {
         {
             let mut state = lock(&self.state);
@@ -143,6 +144,7 @@ fn lock<J>(state: &Mutex<State<J>>) -> std::sync::MutexGuard<'_, State<J>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "callers of their own; none outlives its test")]
 mod tests {
     use super::*;
     use tokio::sync::{mpsc, oneshot};
