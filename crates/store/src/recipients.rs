@@ -99,12 +99,7 @@ impl Finder {
             none => none.insert(self.pools.main.acquire().await?),
         };
         let rows: Vec<(String, i64, i64, String, i64, i64, i64)> = sqlx::query_as(
-            "select g.address, a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes, c.messages
-               from addresses g
-               join accounts a using (account_id)
-               join counters c using (account_id)
-               join folders f on f.account_id = a.account_id and f.name = 'INBOX'
-              where g.address = any ($1) and g.kind <> 'retired'",
+            "select address, account_id, folder_id, state, quota_bytes, used_bytes, messages from find_recipients($1)",
         )
         .bind(jobs.iter().map(|job| job.address.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut **connection)
