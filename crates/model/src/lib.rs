@@ -4,11 +4,13 @@
 //! random source are traits that a caller passes in. Everything can be tested without a machine around it.
 
 mod address;
+pub mod calendar;
 mod class;
 mod clock;
 mod flags;
 mod folder;
 mod id;
+pub mod lunar;
 mod name;
 mod network;
 
