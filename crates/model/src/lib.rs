@@ -10,6 +10,7 @@ mod clock;
 mod flags;
 mod folder;
 mod id;
+pub mod lifecycle;
 pub mod lunar;
 mod name;
 mod network;

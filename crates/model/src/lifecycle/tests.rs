@@ -1,0 +1,418 @@
+//! The table as a whole, terms one by one, and two years of one mailbox.
+
+use super::*;
+use crate::MailboxClass;
+use crate::calendar::{WorkCalendar, local_date, plus_days, start_of_day};
+use jiff::SignedDuration;
+use jiff::civil::{Date, date};
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+static CALENDAR: LazyLock<WorkCalendar> = LazyLock::new(|| WorkCalendar::new([]).unwrap());
+
+/// Nine in the morning of that day in Vietnam.
+fn at(day: Date) -> Timestamp {
+    start_of_day(day) + SignedDuration::from_hours(9)
+}
+
+fn facts(granted: Date) -> Facts {
+    Facts {
+        class: MailboxClass::Person,
+        granted: at(granted),
+        uses: Uses::default(),
+        leaves: Vec::new(),
+        warned: None,
+        holds: Holds::default(),
+    }
+}
+
+fn sent(facts: &Facts, day: Date) -> Facts {
+    Facts { uses: Uses { sent: Some(at(day)), ..facts.uses }, ..facts.clone() }
+}
+
+fn lives() -> Vec<Life> {
+    let since = at(date(2026, 3, 2));
+    let mut lives = vec![Life::New, Life::Active { since }, Life::Deleted { at: since }];
+    for request in
+        [RestoreRequest::None, RestoreRequest::Asked { at: since }, RestoreRequest::Refused { at: since }]
+    {
+        lives.extend(LockReason::ALL.map(|reason| Life::Locked { since, reason, request }));
+        for cause in DeletionCause::ALL {
+            for confirmed in [None, Some(since)] {
+                lives.push(Life::ToBeDeleted { since, cause, request, confirmed });
+            }
+        }
+    }
+    lives
+}
+
+fn events() -> Vec<Event> {
+    let mut events = vec![
+        Event::FirstUse,
+        Event::AskRestore,
+        Event::RefuseRestore,
+        Event::Restore,
+        Event::ConfirmDeletion,
+        Event::Delete,
+    ];
+    events.extend(LockReason::ALL.map(Event::Lock));
+    events.extend(DeletionCause::ALL.map(Event::List));
+    events
+}
+
+#[test]
+fn the_table_is_whole_and_says_nothing_twice() {
+    for event in events() {
+        let rows: Vec<_> = TRANSITIONS.iter().filter(|row| row.event == event).collect();
+        assert!(!rows.is_empty(), "{event:?} leads nowhere");
+        let from: Vec<_> = rows.iter().flat_map(|row| row.from).collect();
+        let different: BTreeSet<_> = from.iter().map(|state| state.as_str()).collect();
+        assert_eq!(from.len(), different.len(), "{event:?} is said twice");
+    }
+    for row in TRANSITIONS {
+        assert!(events().contains(&row.event) && !row.from.is_empty() && !row.by.is_empty());
+        assert!(!row.source.is_empty());
+        assert!(!row.from.contains(&AccountState::Deleted), "{row:?} leaves the dead");
+    }
+    for actor in Actor::ALL {
+        assert!(TRANSITIONS.iter().any(|row| row.by.contains(&actor)), "{actor:?} may do nothing");
+    }
+}
+
+#[test]
+fn every_state_is_reached_and_can_be_left() {
+    let mut reached = vec![AccountState::New];
+    for _ in AccountState::ALL {
+        for row in TRANSITIONS {
+            if row.from.iter().any(|state| reached.contains(state)) && !reached.contains(&row.to) {
+                reached.push(row.to);
+            }
+        }
+    }
+    for state in AccountState::ALL {
+        assert!(reached.contains(&state), "{state:?} is never reached");
+        let left = TRANSITIONS.iter().any(|row| row.from.contains(&state) && row.to != state);
+        assert_eq!(left, state != AccountState::Deleted, "{state:?}");
+    }
+}
+
+/// Whatever happens to whatever mailbox, by whomever: either the table's row takes place, or a refusal says why.
+#[test]
+fn every_state_event_and_actor_has_an_answer() {
+    let now = at(date(2026, 6, 1));
+    for life in lives() {
+        for event in events() {
+            let row = TRANSITIONS.iter().find(|row| row.event == event && row.from.contains(&life.state()));
+            for by in Actor::ALL {
+                match (row, apply(&life, event, by, now, &Holds::default(), &Rules::default())) {
+                    (None, Err(Refusal::NotFromHere(state))) => assert_eq!(state.0, life.state()),
+                    (Some(row), Err(Refusal::NotAllowed(who))) => assert!(who == by && !row.by.contains(&by)),
+                    (Some(row), Err(refusal)) => assert!(
+                        row.by.contains(&by)
+                            && matches!(
+                                refusal,
+                                Refusal::NotAsked | Refusal::RestoreAsked | Refusal::NotConfirmed
+                            )
+                    ),
+                    (Some(row), Ok(applied)) => {
+                        assert!(row.by.contains(&by));
+                        assert_eq!(applied.life.state(), row.to, "{life:?} {event:?}");
+                    }
+                    (None, other) => panic!("{life:?} {event:?} {by:?}: {other:?}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn losing_the_mailbox_ends_sessions_and_getting_it_back_gives_a_one_time_password() {
+    for row in TRANSITIONS {
+        let could = row.from.iter().any(|state| state.may_log_in());
+        assert_eq!(
+            row.effects.contains(&Effect::EndSessions),
+            (could && !row.to.may_log_in())
+                || row.to == AccountState::Deleted
+                || matches!(row.event, Event::List(_))
+        );
+        assert_eq!(row.effects.contains(&Effect::OneTimePassword), row.event == Event::Restore);
+        assert_eq!(row.effects.contains(&Effect::EraseContent), row.to == AccountState::Deleted);
+    }
+}
+
+#[test]
+fn nothing_is_deleted_while_held_asked_for_or_unconfirmed() {
+    let (rules, day) = (Rules::default(), date(2026, 6, 1));
+    let listed = |request, confirmed| Life::ToBeDeleted {
+        since: at(day),
+        cause: DeletionCause::LockExpired,
+        request,
+        confirmed,
+    };
+    let delete = |life: &Life, holds: &Holds, rules: &Rules| {
+        let result = apply(life, Event::Delete, Actor::System, at(day), holds, rules);
+        let job = Facts { holds: *holds, ..facts(day) };
+        assert_eq!(due(life, &job, rules, &CALENDAR, at(day)).is_some(), result.is_ok());
+        result.map(|applied| applied.life)
+    };
+    let (free, confirmed) = (Holds::default(), Some(at(day)));
+    let asked = RestoreRequest::Asked { at: at(day) };
+    let automatic = Rules { automatic_deletion: true, ..rules.clone() };
+    let gone = Ok(Life::Deleted { at: at(day) });
+    assert_eq!(delete(&listed(RestoreRequest::None, confirmed), &free, &rules), gone);
+    assert_eq!(delete(&listed(RestoreRequest::None, None), &free, &rules), Err(Refusal::NotConfirmed));
+    assert_eq!(delete(&listed(RestoreRequest::None, None), &free, &automatic), gone);
+    assert_eq!(delete(&listed(asked, confirmed), &free, &automatic), Err(Refusal::RestoreAsked));
+    for holds in [
+        Holds { legal_hold: true, ..free },
+        Holds { handover: true, ..free },
+        Holds { export_pending: true, ..free },
+    ] {
+        assert_eq!(delete(&listed(RestoreRequest::None, confirmed), &holds, &automatic), Err(Refusal::Held));
+    }
+    // A request voids the confirmation that was given without it.
+    let again = apply(
+        &listed(RestoreRequest::None, confirmed),
+        Event::AskRestore,
+        Actor::Officer,
+        at(day),
+        &free,
+        &rules,
+    );
+    assert_eq!(again.unwrap().life, listed(asked, None));
+}
+
+#[test]
+fn a_lock_comes_the_day_after_three_months() {
+    for (last, lock_on) in [
+        (date(2026, 3, 10), date(2026, 6, 11)),
+        // Month ends: 28 February is a Sunday, so the term ends on Monday.
+        (date(2026, 11, 30), date(2027, 3, 2)),
+        // The leap day.
+        (date(2027, 11, 29), date(2028, 3, 1)),
+        (date(2028, 2, 29), date(2028, 5, 30)),
+        // The term would end within Tết.
+        (date(2025, 11, 17), date(2026, 2, 24)),
+    ] {
+        let facts = sent(&facts(date(2025, 1, 2)), last);
+        let life = Life::Active { since: at(date(2025, 1, 3)) };
+        assert_eq!(inactivity_lock_on(&life, &facts, &Rules::default(), &CALENDAR), Some(lock_on), "{last}");
+    }
+}
+
+#[test]
+fn what_counts_as_use_is_a_setting() {
+    let day = |n| Some(at(date(2026, 3, n)));
+    let uses = Uses { sent: day(2), retrieved_new: day(3), delivered: day(4), logged_in: day(5) };
+    let none = CountsAsUse { sending: false, retrieving_new: false, delivery: false, log_in: false };
+    assert_eq!(uses.last(CountsAsUse::default()), day(3));
+    assert_eq!(uses.last(CountsAsUse { delivery: true, ..CountsAsUse::default() }), day(4));
+    assert_eq!(uses.last(CountsAsUse { log_in: true, ..none }), day(5));
+    assert_eq!(uses.last(CountsAsUse { sending: true, ..none }), day(2));
+    assert_eq!(uses.last(none), None);
+    // A telephone that polls an empty mailbox does not keep it alive.
+    let polled = Facts {
+        uses: Uses { logged_in: Some(at(date(2026, 6, 1))), delivered: None, ..Uses::default() },
+        ..facts(date(2026, 1, 5))
+    };
+    let lock_on = inactivity_lock_on(&Life::New, &polled, &Rules::default(), &CALENDAR);
+    assert_eq!(lock_on, Some(date(2026, 4, 7)));
+}
+
+#[test]
+fn leaves_put_the_lock_off() {
+    let leave = |from, to| Leave { from, to };
+    let used = sent(&facts(date(2026, 1, 5)), date(2026, 3, 2));
+    for (leaves, lock_on) in [
+        (vec![], date(2026, 6, 3)),
+        (vec![leave(date(2026, 4, 1), date(2026, 7, 31))], date(2026, 11, 3)),
+        // One after the other, given in the wrong order.
+        (
+            vec![leave(date(2026, 7, 1), date(2026, 9, 1)), leave(date(2026, 5, 1), date(2026, 6, 1))],
+            date(2026, 12, 2),
+        ),
+        // Over before the last use, beginning after the lock, or upside down: without effect.
+        (vec![leave(date(2026, 1, 6), date(2026, 2, 6))], date(2026, 6, 3)),
+        (vec![leave(date(2026, 6, 3), date(2026, 8, 3))], date(2026, 6, 3)),
+        (vec![leave(date(2026, 5, 3), date(2026, 4, 3))], date(2026, 6, 3)),
+    ] {
+        let facts = Facts { leaves, ..used.clone() };
+        let life = Life::Active { since: at(date(2026, 1, 6)) };
+        let found = inactivity_lock_on(&life, &facts, &Rules::default(), &CALENDAR);
+        assert_eq!(found, Some(lock_on), "{:?}", facts.leaves);
+    }
+}
+
+#[test]
+fn unused_mailboxes_of_units_are_listed() {
+    let rules = Rules { inactivity_months: None, ..Rules::default() };
+    let unit = Facts { class: MailboxClass::Organisation, ..facts(date(2026, 1, 5)) };
+    let due_on = |life: &Life, facts: &Facts, day| due(life, facts, &rules, &CALENDAR, at(day));
+    let list = Some(Decision::Apply(Event::List(DeletionCause::NeverUsed)));
+    // 5 July 2026 is a Sunday.
+    assert_eq!(due_on(&Life::New, &unit, date(2026, 7, 6)), None);
+    assert_eq!(due_on(&Life::New, &unit, date(2026, 7, 7)), list);
+    assert_eq!(due_on(&Life::Active { since: at(date(2026, 1, 6)) }, &unit, date(2026, 7, 7)), list);
+    assert_eq!(due_on(&Life::New, &sent(&unit, date(2026, 2, 2)), date(2026, 7, 7)), None);
+    assert_eq!(due_on(&Life::New, &facts(date(2026, 1, 5)), date(2026, 7, 7)), None);
+}
+
+#[test]
+fn a_restoration_is_due_after_a_working_day() {
+    let rules = Rules::default();
+    for (asked, due_on) in [
+        (date(2026, 11, 18), date(2026, 11, 19)),
+        (date(2026, 11, 20), date(2026, 11, 23)),
+        (date(2026, 2, 13), date(2026, 2, 23)),
+        (date(2026, 2, 17), date(2026, 2, 23)),
+        (date(2026, 8, 21), date(2026, 8, 22)),
+    ] {
+        let request = RestoreRequest::Asked { at: at(asked) };
+        let life = Life::Locked { since: at(date(2026, 1, 5)), reason: LockReason::Spam, request };
+        assert_eq!(restore_due_on(&life, &rules, &CALENDAR), Some(due_on));
+    }
+    assert_eq!(restore_due_on(&Life::New, &rules, &CALENDAR), None);
+}
+
+#[test]
+fn addresses_are_kept_for_a_time_or_for_ever() {
+    let rules = Rules { retired_address_months: Some(24), ..Rules::default() };
+    assert_eq!(address_free_on(at(date(2026, 2, 28)), &rules), Some(date(2028, 2, 29)));
+    assert_eq!(address_free_on(at(date(2026, 2, 28)), &Rules::default()), None);
+    assert_eq!(alias_until(at(date(2028, 2, 29)), &rules), date(2029, 2, 28));
+}
+
+#[test]
+fn mail_comes_in_while_locked_if_policy_says_so() {
+    let rules = Rules { locked_receives: false, ..Rules::default() };
+    for life in lives() {
+        assert_eq!(life.receives(&Rules::default()), life.state().receives());
+        assert_eq!(life.receives(&rules), life.state().receives() && life.state() != AccountState::Locked);
+    }
+}
+
+/// What happened to a mailbox, day by day.
+struct Simulation {
+    life: Life,
+    facts: Facts,
+    log: Vec<(Date, String)>,
+}
+
+impl Simulation {
+    /// One night's job, as often as it has something to do.
+    fn night(&mut self, day: Date) {
+        for _ in 0..4 {
+            let Some(decision) = due(&self.life, &self.facts, &Rules::default(), &CALENDAR, at(day)) else {
+                return;
+            };
+            match decision {
+                Decision::Warn(warning) => {
+                    self.log.push((day, format!("warn {}", warning.days_before)));
+                    self.facts.warned = Some(warning);
+                }
+                Decision::Apply(event) => self.happens(day, event, Actor::System),
+            }
+        }
+        panic!("the job of {day} finds no end: {:?}", self.log);
+    }
+
+    fn happens(&mut self, day: Date, event: Event, by: Actor) {
+        let applied = apply(&self.life, event, by, at(day), &self.facts.holds, &Rules::default()).unwrap();
+        self.life = applied.life;
+        self.log.push((day, self.life.state().as_str().to_owned()));
+    }
+}
+
+#[test]
+fn two_years_of_one_mailbox() {
+    let start = date(2025, 1, 6);
+    let mut mailbox = Simulation { life: Life::New, facts: facts(start), log: Vec::new() };
+    mailbox.facts.leaves = vec![Leave { from: date(2025, 7, 1), to: date(2025, 10, 31) }];
+    let mut day = start;
+    while day < date(2027, 1, 6) {
+        match day {
+            _ if day == date(2025, 1, 8) => mailbox.happens(day, Event::FirstUse, Actor::Owner),
+            // Used twice a month until May, and once after the leave.
+            _ if day < date(2025, 5, 20) && day.day() % 14 == 0 => {
+                mailbox.facts = sent(&mailbox.facts, day);
+            }
+            _ if day == date(2025, 11, 14) => mailbox.facts = sent(&mailbox.facts, day),
+            // Asked for on a Friday, restored a working day later.
+            _ if day == date(2026, 3, 6) => mailbox.happens(day, Event::AskRestore, Actor::Officer),
+            _ if day == date(2026, 3, 9) => mailbox.happens(day, Event::Restore, Actor::Operator),
+            _ if day == date(2026, 10, 1) => {
+                mailbox.happens(day, Event::ConfirmDeletion, Actor::Administrator);
+            }
+            _ => {}
+        }
+        mailbox.night(day);
+        day = plus_days(day, 1);
+    }
+    let log: Vec<String> = mailbox.log.iter().map(|(day, what)| format!("{day} {what}")).collect();
+    assert_eq!(
+        log,
+        [
+            "2025-01-08 active",
+            // Last use on 14 November 2025; the term would end on Saturday 14 February 2026, and Tết follows.
+            "2026-02-10 warn 14",
+            "2026-02-17 warn 7",
+            "2026-02-23 warn 1",
+            "2026-02-24 locked",
+            "2026-03-06 locked",
+            "2026-03-09 active",
+            // Three months later is 9 June.
+            "2026-05-27 warn 14",
+            "2026-06-03 warn 7",
+            "2026-06-09 warn 1",
+            "2026-06-10 locked",
+            "2026-09-11 to_be_deleted",
+            "2026-10-01 to_be_deleted",
+            "2026-10-01 deleted",
+        ]
+    );
+}
+
+/// However irregularly the job runs: a lock is preceded, on an earlier day, by the last warning; no warning comes twice.
+#[test]
+fn nobody_is_locked_unwarned_however_late_the_job() {
+    let life = Life::Active { since: at(date(2026, 1, 5)) };
+    for pause in 1..40 {
+        for offset in 0..pause {
+            let mut facts = facts(date(2026, 1, 5));
+            let mut warnings: Vec<Warning> = Vec::new();
+            let mut day = plus_days(date(2026, 1, 5), offset);
+            loop {
+                match due(&life, &facts, &Rules::default(), &CALENDAR, at(day)) {
+                    Some(Decision::Warn(warning)) => {
+                        assert!(warnings.iter().all(|given| given.days_before > warning.days_before));
+                        warnings.push(warning);
+                        facts.warned = Some(warning);
+                    }
+                    Some(Decision::Apply(event)) => {
+                        assert_eq!(event, Event::Lock(LockReason::Inactive));
+                        let last = warnings.last().unwrap();
+                        assert!(last.days_before == 1 && last.given_on < day && last.locks_on() <= day);
+                        break;
+                    }
+                    None => {}
+                }
+                day = plus_days(day, pause);
+                assert!(day < date(2027, 1, 1), "never locked: {pause} {offset}");
+            }
+        }
+    }
+}
+
+#[test]
+fn use_after_a_warning_begins_a_new_term() {
+    let life = Life::Active { since: at(date(2026, 1, 5)) };
+    let first = inactivity_lock_on(&life, &facts(date(2026, 1, 5)), &Rules::default(), &CALENDAR).unwrap();
+    let warned = Warning { days_before: 1, lock_on: first, given_on: plus_days(first, -1) };
+    let facts = Facts { warned: Some(warned), ..sent(&facts(date(2026, 1, 5)), plus_days(first, -1)) };
+    assert_eq!(due(&life, &facts, &Rules::default(), &CALENDAR, at(first)), None);
+    let lock_on = inactivity_lock_on(&life, &facts, &Rules::default(), &CALENDAR).unwrap();
+    let day = plus_days(lock_on, -14);
+    let again = Warning { days_before: 14, lock_on, given_on: day };
+    assert_eq!(due(&life, &facts, &Rules::default(), &CALENDAR, at(day)), Some(Decision::Warn(again)));
+    assert_eq!(local_date(at(day)), day);
+}
