@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod lunar;
 mod name;
 mod network;
+pub mod quota;
 
 pub use address::{Address, AddressError, DomainName};
 pub use class::{AccountState, MailboxClass, UnknownName};
