@@ -374,6 +374,7 @@ impl WorkCalendar {
     }
 
     /// The moment by which something received at `at` is to be done within `working_days`: the end of the last of them.
+    /// So also the earliest moment for what is announced that many whole working days ahead (An Giang 63/2016 Điều 10.1k).
     #[must_use]
     pub fn deadline(&self, at: Timestamp, working_days: u16) -> Timestamp {
         let last = self.add_working_days(local_date(at), i32::from(working_days));

@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod lunar;
 mod name;
 mod network;
+pub mod password_rules;
 pub mod quota;
 
 pub use address::{Address, AddressError, DomainName};
