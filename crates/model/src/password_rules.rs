@@ -509,6 +509,7 @@ mod tests {
         assert_eq!(log, [(date(2026, 7, 1), 14), (date(2026, 7, 8), 7), (date(2026, 7, 14), 1)]);
         // Three days late, the one that is due comes, and not those before it.
         assert_eq!(rules.notice(changed, None, date(2026, 7, 11)), Some(7));
+        assert_eq!(rules.notice(changed, None, date(2026, 7, 16)), None);
         assert_eq!(Rules::default().notice(changed, None, date(2026, 7, 14)), None);
     }
 

@@ -110,7 +110,7 @@ const fn restore(from: &'static [AccountState], source: &'static str) -> Transit
 }
 
 /// Every transition there is.
-pub const TRANSITIONS: &[Transition] = &[
+pub static TRANSITIONS: &[Transition] = &[
     Transition {
         event: Event::FirstUse,
         from: &[AccountState::New],

@@ -381,20 +381,19 @@ fn nobody_is_locked_unwarned_however_late_the_job() {
             let mut facts = facts(date(2026, 1, 5));
             let mut warnings: Vec<Warning> = Vec::new();
             let mut day = plus_days(date(2026, 1, 5), offset);
-            loop {
-                match due(&life, &facts, &Rules::default(), &CALENDAR, at(day)) {
-                    Some(Decision::Warn(warning)) => {
-                        assert!(warnings.iter().all(|given| given.days_before > warning.days_before));
-                        warnings.push(warning);
-                        facts.warned = Some(warning);
-                    }
-                    Some(Decision::Apply(event)) => {
-                        assert_eq!(event, Event::Lock(LockReason::Inactive));
+            'days: loop {
+                // Asked until nothing more is due that day, as the job does.
+                while let Some(decision) = due(&life, &facts, &Rules::default(), &CALENDAR, at(day)) {
+                    let Decision::Warn(warning) = decision else {
+                        assert_eq!(decision, Decision::Apply(Event::Lock(LockReason::Inactive)));
                         let last = warnings.last().unwrap();
                         assert!(last.days_before == 1 && last.given_on < day && last.locks_on() <= day);
-                        break;
-                    }
-                    None => {}
+                        break 'days;
+                    };
+                    assert!(warnings.iter().all(|given| given.days_before > warning.days_before));
+                    assert_eq!(warning.locks_on(), warning.lock_on.max(plus_days(day, 1)));
+                    warnings.push(warning);
+                    facts.warned = Some(warning);
                 }
                 day = plus_days(day, pause);
                 assert!(day < date(2027, 1, 1), "never locked: {pause} {offset}");
@@ -415,4 +414,125 @@ fn use_after_a_warning_begins_a_new_term() {
     let again = Warning { days_before: 14, lock_on, given_on: day };
     assert_eq!(due(&life, &facts, &Rules::default(), &CALENDAR, at(day)), Some(Decision::Warn(again)));
     assert_eq!(local_date(at(day)), day);
+}
+
+#[test]
+fn without_warnings_the_lock_comes_on_its_day() {
+    let rules = Rules { warn_days: Vec::new(), ..Rules::default() };
+    let (life, facts) = (Life::Active { since: at(date(2026, 1, 5)) }, facts(date(2026, 1, 5)));
+    let lock_on = inactivity_lock_on(&life, &facts, &rules, &CALENDAR).unwrap();
+    assert_eq!(due(&life, &facts, &rules, &CALENDAR, at(plus_days(lock_on, -1))), None);
+    let lock = Some(Decision::Apply(Event::Lock(LockReason::Inactive)));
+    assert_eq!(due(&life, &facts, &rules, &CALENDAR, at(lock_on)), lock);
+    // Mailboxes that serve are never found unused, nor any where the policy has no such rule.
+    let service = Facts { class: MailboxClass::Service, ..facts.clone() };
+    assert_eq!(due(&life, &service, &rules, &CALENDAR, at(date(2030, 1, 1))), None);
+    let patient = Rules { inactivity_months: None, ..rules };
+    assert_eq!(due(&life, &facts, &patient, &CALENDAR, at(date(2030, 1, 1))), None);
+}
+
+#[test]
+fn a_locked_mailbox_is_listed_unless_asked_for() {
+    let (since, asked) = (at(date(2026, 3, 10)), at(date(2026, 5, 4)));
+    let listed_on = |request, rules: &Rules| {
+        let life = Life::Locked { since, reason: LockReason::Spam, request };
+        let list = Some(Decision::Apply(Event::List(DeletionCause::LockExpired)));
+        let mut days = (0..400).map(|days| plus_days(date(2026, 3, 10), days));
+        days.find(|day| due(&life, &facts(date(2025, 1, 6)), rules, &CALENDAR, at(*day)) == list)
+    };
+    let rules = Rules::default();
+    assert_eq!(listed_on(RestoreRequest::None, &rules), Some(date(2026, 6, 11)));
+    assert_eq!(listed_on(RestoreRequest::Asked { at: asked }, &rules), None);
+    assert_eq!(listed_on(RestoreRequest::Refused { at: asked }, &rules), Some(date(2026, 8, 5)));
+    let patient = Rules { deletion_months: None, ..rules };
+    assert_eq!(listed_on(RestoreRequest::None, &patient), None);
+}
+
+#[test]
+fn only_what_was_asked_for_is_restored_or_refused() {
+    let (since, holds) = (at(date(2026, 3, 10)), Holds::default());
+    let locked = |request| Life::Locked { since, reason: LockReason::Inactive, request };
+    let asked = RestoreRequest::Asked { at: since };
+    let by_operator = |life: &Life, event, rules: &Rules| {
+        apply(life, event, Actor::Operator, since, &holds, rules).map(|applied| applied.life)
+    };
+    let rules = Rules::default();
+    let lenient = Rules { restore_needs_request: false, ..Rules::default() };
+    let active = Ok(Life::Active { since });
+    for request in [RestoreRequest::None, RestoreRequest::Refused { at: since }] {
+        assert_eq!(by_operator(&locked(request), Event::Restore, &rules), Err(Refusal::NotAsked));
+        assert_eq!(by_operator(&locked(request), Event::Restore, &lenient), active);
+        assert_eq!(by_operator(&locked(request), Event::RefuseRestore, &lenient), Err(Refusal::NotAsked));
+    }
+    assert_eq!(by_operator(&locked(asked), Event::Restore, &rules), active);
+    let refused = locked(RestoreRequest::Refused { at: since });
+    assert_eq!(by_operator(&locked(asked), Event::RefuseRestore, &rules), Ok(refused));
+    // Nobody restores or refuses what has to be asked of the centre.
+    for by in [Actor::System, Actor::Officer, Actor::Owner] {
+        for event in [Event::Restore, Event::RefuseRestore] {
+            let result = apply(&locked(asked), event, by, since, &holds, &rules);
+            assert_eq!(result.map(|applied| applied.life), Err(Refusal::NotAllowed(by)));
+        }
+    }
+}
+
+/// Dice of a fixed linear generator.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+}
+
+/// Random lives of years, with a job that comes when it likes: each row of the table is taken at some time, nothing is
+/// deleted that may not be, and the dead stay dead.
+#[test]
+fn random_lives_take_every_transition_and_keep_the_rules() {
+    let (mut dice, events) = (Dice(7), events());
+    let mut taken = vec![0_u32; TRANSITIONS.len()];
+    for walk in 0..400 {
+        let rules = Rules { automatic_deletion: walk % 2 == 0, ..Rules::default() };
+        let mut facts = facts(date(2025, 1, 6));
+        facts.class = MailboxClass::ALL[walk % 4];
+        let (mut life, mut day) = (Life::New, date(2025, 1, 6));
+        for _ in 0..150 {
+            day = plus_days(day, i32::try_from(dice.below(20)).unwrap());
+            facts.holds.legal_hold = dice.below(4) == 0;
+            if dice.below(12) == 0 {
+                facts = sent(&facts, day);
+            }
+            let (event, by) = match due(&life, &facts, &rules, &CALENDAR, at(day)) {
+                Some(Decision::Warn(warning)) => {
+                    assert_ne!(Some(warning), facts.warned);
+                    facts.warned = Some(warning);
+                    continue;
+                }
+                Some(Decision::Apply(event)) => (event, Actor::System),
+                None if dice.below(3) == 0 => {
+                    (events[dice.below(events.len())], Actor::ALL[dice.below(Actor::ALL.len())])
+                }
+                None => continue,
+            };
+            let job = by == Actor::System && due(&life, &facts, &rules, &CALENDAR, at(day)).is_some();
+            let Ok(applied) = apply(&life, event, by, at(day), &facts.holds, &rules) else {
+                assert!(!job, "the job may not do what is due: {event:?}");
+                continue;
+            };
+            assert_ne!(life.state(), AccountState::Deleted);
+            if applied.life.state() == AccountState::Deleted {
+                assert!(!facts.holds.any() && !matches!(life.request(), RestoreRequest::Asked { .. }));
+                assert!(
+                    rules.automatic_deletion || matches!(life, Life::ToBeDeleted { confirmed: Some(_), .. })
+                );
+            }
+            let row = TRANSITIONS.iter().position(|row| std::ptr::eq(row, applied.transition)).unwrap();
+            taken[row] += 1;
+            life = applied.life;
+        }
+    }
+    for (row, times) in TRANSITIONS.iter().zip(&taken) {
+        assert!(*times > 0, "never taken: {row:?}");
+    }
 }
