@@ -13,6 +13,7 @@ mod id;
 pub mod lifecycle;
 pub mod lunar;
 mod name;
+pub mod naming;
 mod network;
 pub mod password_rules;
 pub mod quota;
