@@ -17,6 +17,7 @@ pub mod naming;
 mod network;
 pub mod password_rules;
 pub mod quota;
+mod organisation;
 
 pub use address::{Address, AddressError, DomainName};
 pub use class::{AccountState, MailboxClass, UnknownName};
@@ -28,3 +29,8 @@ pub use id::{
 };
 pub use name::fold_marks;
 pub use network::{Network, NetworkError};
+pub use organisation::{
+    Appointment, Event as UnitEvent, Happening, KindId, Kinds, Membership, NewUnit, PeopleError, PersonId,
+    Position, PositionId, Register, TextError, Tier, Tree, TreeError, Unit, UnitCode, UnitKind, UnitState,
+    unit_name,
+};
