@@ -18,6 +18,7 @@ mod network;
 pub mod password_rules;
 pub mod quota;
 mod organisation;
+mod permission;
 
 pub use address::{Address, AddressError, DomainName};
 pub use class::{AccountState, MailboxClass, UnknownName};
@@ -33,4 +34,8 @@ pub use organisation::{
     Appointment, Event as UnitEvent, Happening, KindId, Kinds, Membership, NewUnit, PeopleError, PersonId,
     Position, PositionId, Register, TextError, Tier, Tree, TreeError, Unit, UnitCode, UnitKind, UnitState,
     unit_name,
+};
+pub use permission::{
+    Action, Actor, Cell, Denied, Grant, GrantError, Level, Levels, Reason, Right, Rights, Role, Scope,
+    Standing, Target, allows, scopes,
 };
