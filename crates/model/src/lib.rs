@@ -19,6 +19,7 @@ pub mod password_rules;
 pub mod quota;
 mod organisation;
 mod permission;
+mod policy;
 
 pub use address::{Address, AddressError, DomainName};
 pub use class::{AccountState, MailboxClass, UnknownName};
@@ -38,4 +39,11 @@ pub use organisation::{
 pub use permission::{
     Action, Actor, Cell, Denied, Grant, GrantError, Level, Levels, Reason, Right, Rights, Role, Scope,
     Standing, Target, allows, scopes,
+};
+pub use policy::{
+    Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
+    Departure, Directory, ExternalSending, Field, Handling, HandlingState, LOG_RETENTION_MONTHS_MIN,
+    LifeCycle, Logs, Measure, MonthDay, Naming, Passwords, PersonalDelegation, Policy, PolicyVersion,
+    Profile, PublicDirectory, Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError,
+    Setting, VersionError, Violation,
 };
