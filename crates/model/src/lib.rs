@@ -15,11 +15,11 @@ pub mod lunar;
 mod name;
 pub mod naming;
 mod network;
-pub mod password_rules;
-pub mod quota;
 mod organisation;
+pub mod password_rules;
 mod permission;
 mod policy;
+pub mod quota;
 
 pub use address::{Address, AddressError, DomainName};
 pub use class::{AccountState, MailboxClass, UnknownName};
