@@ -34,6 +34,15 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "roles", sql: include_str!("../../../migrations/0001_roles.sql") },
     Migration { version: 2, name: "mail", sql: include_str!("../../../migrations/0002_mail.sql") },
     Migration { version: 3, name: "search", sql: include_str!("../../../migrations/0003_search.sql") },
+    Migration {
+        version: 4,
+        name: "organisation",
+        sql: include_str!("../../../migrations/0004_organisation.sql"),
+    },
+    Migration { version: 5, name: "life", sql: include_str!("../../../migrations/0005_life.sql") },
+    Migration { version: 6, name: "evidence", sql: include_str!("../../../migrations/0006_evidence.sql") },
+    Migration { version: 7, name: "sharing", sql: include_str!("../../../migrations/0007_sharing.sql") },
+    Migration { version: 8, name: "policy", sql: include_str!("../../../migrations/0008_policy.sql") },
 ];
 
 /// What [`migrate`] did.

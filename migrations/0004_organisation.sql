@@ -1,0 +1,1 @@
+-- The tree of organisations with its history, people and their positions, and imports of many.

@@ -1,0 +1,1 @@
+-- What a mailbox's life needs to be kept: stages, use, leave, passwords of before, warnings, holidays.

@@ -1,0 +1,1 @@
+-- Who was given which role, what is held for an inspection, announcements, how often mailboxes are checked.

@@ -1,0 +1,1 @@
+-- Delegations, hand-overs, groups, requests, cases, forwarding.
