@@ -1,10 +1,11 @@
 //! Administration: domains, units, mailboxes, aliases, passwords. Every act is audited in its own transaction.
 
 use crate::folders::SUBSCRIPTIONS_MAX;
-use crate::{DomainSummary, Engine, Error, password};
+use crate::{AdminError, DomainSummary, Engine, Error, password};
 use jiff::Timestamp;
 use model::{
-    AccountId, AccountState, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName, MailboxClass, UnitId,
+    AccountId, AccountState, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName, MailboxClass,
+    PolicyVersion, Profile, UnitId,
 };
 use serde_json::{Value, json};
 use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, Tx};
@@ -85,49 +86,6 @@ impl From<AccountRow> for MailboxDetail {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AdminError {
-    #[error("there is no domain {0}; add it first")]
-    NoSuchDomain(DomainName),
-    #[error("the domain exists")]
-    DomainExists,
-    #[error("the domain has addresses, or had: they are never given to anybody else, so it stays")]
-    DomainInUse,
-    #[error("there is no unit {0} in this domain")]
-    NoSuchUnit(String),
-    #[error("the unit code is taken")]
-    UnitExists,
-    #[error("the address is taken, or was once somebody's")]
-    AddressTaken,
-    #[error(
-        "{0} is not an address everybody can write: letters without marks, digits and . _ - before the @"
-    )]
-    OddAddress(Address),
-    #[error("there is no mailbox {0}")]
-    NoSuchMailbox(Address),
-    #[error("{0}")]
-    WeakPassword(&'static str),
-    #[error("a name has 1 to 200 characters and no control characters")]
-    BadName,
-    #[error(transparent)]
-    Engine(#[from] Error),
-}
-
-impl From<store::Error> for AdminError {
-    fn from(error: store::Error) -> Self {
-        let known = [
-            ("domains_name_key", Self::DomainExists),
-            ("units_code_key", Self::UnitExists),
-            ("addresses_pkey", Self::AddressTaken),
-            ("accounts_domain_fkey", Self::DomainInUse),
-        ];
-        match known.into_iter().find(|(name, _)| error.is_constraint(name)) {
-            Some((_, known)) => known,
-            None => Self::Engine(error.into()),
-        }
-    }
-}
-
 fn check_name(name: &str) -> Result<(), AdminError> {
     let fits = (1..=DISPLAY_NAME_CHARS_MAX).contains(&name.chars().count());
     if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(AdminError::BadName) }
@@ -149,7 +107,7 @@ fn check_password(password: &str) -> Result<(), AdminError> {
 
 impl Engine {
     /// # Errors
-    /// `DomainExists` when it does.
+    /// `DomainExists` when it does, `Profile` when there is none of that name.
     pub async fn add_domain(
         &self,
         actor: &Actor,
@@ -157,8 +115,14 @@ impl Engine {
         profile: &str,
     ) -> Result<(), AdminError> {
         check_name(profile)?;
+        let policy = profile
+            .parse::<Profile>()?
+            .policy()
+            .map_err(|error| AdminError::PolicySetting { field: profile.to_owned(), error })?;
+        let first = PolicyVersion::first(policy, &actor.name, self.now())?;
         let mut tx = self.0.store.begin().await?;
-        tx.insert_domain(name, profile, self.now()).await?;
+        let domain = tx.insert_domain(name, profile, self.now()).await?;
+        tx.add_policy(domain, &first).await?;
         self.audit(&mut tx, actor, "domain.add", name.as_str(), &json!({ "profile": profile })).await?;
         Ok(tx.commit().await?)
     }
@@ -226,7 +190,10 @@ impl Engine {
         let password = new.password.as_deref().or(one_time.as_deref()).unwrap_or_default();
         check_password(password)?;
         let hash = self.hash_password(password).await?;
-        let quota_bytes = new.quota_bytes.unwrap_or(new.class.default_quota_bytes());
+        let quota_bytes = match new.quota_bytes {
+            Some(own) => own,
+            None => self.policy_of(domain).await?.quota_bytes(new.class),
+        };
         let account = NewAccount {
             domain,
             unit,
@@ -359,7 +326,7 @@ impl Engine {
         self.0.passwords.hash(password, self.0.rng.clone()).await.ok_or(Error::Unavailable)
     }
 
-    async fn domain_id(&self, name: &DomainName) -> Result<DomainId, AdminError> {
+    pub(crate) async fn domain_id(&self, name: &DomainName) -> Result<DomainId, AdminError> {
         self.0.store.domain(name).await?.ok_or_else(|| AdminError::NoSuchDomain(name.clone()))
     }
 
@@ -370,7 +337,7 @@ impl Engine {
         unit.map(Some).ok_or_else(|| AdminError::NoSuchUnit(code.to_owned()))
     }
 
-    async fn audit(
+    pub(crate) async fn audit(
         &self,
         tx: &mut Tx,
         actor: &Actor,

@@ -1,5 +1,5 @@
 //! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months,
-//! filling the search index.
+//! filling the search index, jobs at their times.
 
 use crate::{Engine, figures};
 use std::sync::PoisonError;
@@ -12,6 +12,8 @@ const POLL_EVERY: Duration = Duration::from_secs(3);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// Mail that was accepted by a process that died before expanding it is found this late at most.
 const EXPAND_EVERY: Duration = Duration::from_secs(10);
+/// How often jobs that are due are looked for.
+const JOBS_EVERY: Duration = Duration::from_secs(20);
 /// Months of events kept: six are the floor (An Giang 63/2016 Điều 9.2), one more is the month under way.
 const EVENT_MONTHS: i32 = 7;
 
@@ -23,6 +25,7 @@ impl Engine {
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
             self.expand_when_told(&stop),
             self.keep_search_index(&stop),
+            every(JOBS_EVERY, &stop, || self.run_due_jobs(&stop)),
         );
     }
 
@@ -31,6 +34,7 @@ impl Engine {
             tracing::warn!(%error, "whether the database is still the one it was could not be found out");
             return;
         }
+        self.renew_policies().await;
         let watched = self.0.hub.accounts();
         if watched.is_empty() {
             return;
@@ -55,6 +59,7 @@ impl Engine {
             self.0.statuses.clear();
             self.0.chunks.clear();
             self.0.renderings.clear();
+            self.0.policies.clear();
         }
         Ok(())
     }
@@ -115,7 +120,7 @@ impl Engine {
     pub async fn open(&self) -> Result<(), crate::Error> {
         self.notice_another_database().await?;
         self.0.store.keep_event_months(self.now(), EVENT_MONTHS).await?;
-        Ok(())
+        self.add_jobs().await
     }
 }
 

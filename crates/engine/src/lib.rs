@@ -5,6 +5,7 @@
 //! [`Principal`] it acts for and checks it here; nothing is told to other sessions before its commit.
 
 mod admin;
+mod admin_error;
 mod append;
 mod chunk_cache;
 mod deliver;
@@ -17,9 +18,12 @@ mod housekeeping;
 mod hub;
 mod identity;
 mod intake;
+mod jobs;
 mod listing;
 mod message;
+mod notices;
 mod password;
+mod policy;
 mod recipients;
 mod renderings;
 mod resync;
@@ -31,7 +35,8 @@ mod trace;
 mod view;
 mod write;
 
-pub use admin::{Actor, AdminError, MailboxAdded, MailboxDetail, NewMailbox, NewUnit};
+pub use admin::{Actor, MailboxAdded, MailboxDetail, NewMailbox, NewUnit};
+pub use admin_error::AdminError;
 pub use append::{AppendError, Appended, NewMessage};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use entries::Entries;
@@ -41,8 +46,10 @@ pub use flags::{FlagEdit, FlagMode, StoreError, Stored};
 pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
 pub use hub::Watch;
 pub use identity::{LoginError, Origin, Principal, Protocol};
+pub use jobs::JobRow;
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
+pub use policy::PolicyEdit;
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
 pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
@@ -89,6 +96,7 @@ struct Inner {
     statuses: listing::Statuses,
     chunks: Arc<chunk_cache::ChunkCache>,
     renderings: Renderings,
+    policies: policy::Policies,
     hub: hub::Hub,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
@@ -115,6 +123,7 @@ impl Engine {
             statuses: listing::Statuses::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),
             renderings: Renderings::default(),
+            policies: policy::Policies::default(),
             hub: hub::Hub::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),

@@ -26,6 +26,11 @@ impl Recipient {
         &self.address
     }
 
+    /// A mailbox that the system itself writes to, whatever its state.
+    pub(crate) fn known(address: Address, account: AccountId, inbox: FolderId) -> Self {
+        Self { address, account, inbox }
+    }
+
     pub(crate) fn account(&self) -> AccountId {
         self.account
     }

@@ -1,5 +1,9 @@
 //! The command line: what may be written, and nothing of what it does.
 
+mod policy;
+
+pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
+
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Address, DomainName, MailboxClass};
@@ -52,6 +56,16 @@ pub(crate) enum Command {
     Alias {
         #[command(subcommand)]
         command: AliasCommand,
+    },
+    /// What a domain's administrator has decided (chính sách)
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
+    /// What runs at its times
+    Job {
+        #[command(subcommand)]
+        command: JobCommand,
     },
     /// The search index
     Search {

@@ -75,14 +75,16 @@ impl Tx {
         name: &DomainName,
         profile: &str,
         now: Timestamp,
-    ) -> Result<(), Error> {
-        sqlx::query("insert into domains (name, profile, created_at) values ($1, $2, $3)")
-            .bind(name.as_str())
-            .bind(profile)
-            .bind(now.to_sqlx())
-            .execute(&mut *self.inner)
-            .await?;
-        Ok(())
+    ) -> Result<DomainId, Error> {
+        let id: i64 = sqlx::query_scalar(
+            "insert into domains (name, profile, created_at) values ($1, $2, $3) returning domain_id",
+        )
+        .bind(name.as_str())
+        .bind(profile)
+        .bind(now.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok(DomainId(id))
     }
 
     /// Deletes a domain in which no address was ever given out, with its units. False when one was.

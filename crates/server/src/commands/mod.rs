@@ -6,7 +6,9 @@
 mod add_many;
 mod alias;
 mod domain;
+mod job;
 mod mailbox;
+mod policy;
 mod search;
 mod unit;
 
@@ -65,6 +67,8 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Unit { command } => unit::run(session, command).await,
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
+        Command::Policy { command } => policy::run(session, command).await,
+        Command::Job { command } => job::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve
         | Command::Migrate

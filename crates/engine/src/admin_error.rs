@@ -1,0 +1,67 @@
+//! Why an administrative act did not take place; each says what to do.
+
+use crate::Error;
+use model::{Address, DomainName, SetError, VersionError};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    #[error("there is no domain {0}; add it first")]
+    NoSuchDomain(DomainName),
+    #[error("the domain exists")]
+    DomainExists,
+    #[error("the domain has addresses, or had: they are never given to anybody else, so it stays")]
+    DomainInUse,
+    #[error("there is no unit {0} in this domain")]
+    NoSuchUnit(String),
+    #[error("the unit code is taken")]
+    UnitExists,
+    #[error("the address is taken, or was once somebody's")]
+    AddressTaken,
+    #[error(
+        "{0} is not an address everybody can write: letters without marks, digits and . _ - before the @"
+    )]
+    OddAddress(Address),
+    #[error("there is no mailbox {0}")]
+    NoSuchMailbox(Address),
+    #[error("{0}")]
+    WeakPassword(&'static str),
+    #[error("a name has 1 to 200 characters and no control characters")]
+    BadName,
+    #[error(transparent)]
+    Profile(#[from] model::UnknownName),
+    /// The Vietnamese says which field of which value.
+    #[error("{field}: {error}")]
+    PolicySetting { field: String, error: SetError },
+    #[error("{}", refused_policy(.0))]
+    PolicyVersion(#[from] VersionError),
+    #[error("somebody else has just changed the policy; look at it again")]
+    PolicyRace,
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+impl From<store::Error> for AdminError {
+    fn from(error: store::Error) -> Self {
+        let known = [
+            ("domains_name_key", Self::DomainExists),
+            ("units_code_key", Self::UnitExists),
+            ("addresses_pkey", Self::AddressTaken),
+            ("accounts_domain_fkey", Self::DomainInUse),
+            ("policies_pkey", Self::PolicyRace),
+        ];
+        match known.into_iter().find(|(name, _)| error.is_constraint(name)) {
+            Some((_, known)) => known,
+            None => Self::Engine(error.into()),
+        }
+    }
+}
+
+fn refused_policy(error: &VersionError) -> String {
+    match error {
+        VersionError::Invalid(violations) => {
+            let list = violations.iter().map(|wrong| format!("{}: {}", wrong.field, wrong.rule.label()));
+            format!("{error}: {}", list.collect::<Vec<_>>().join("; "))
+        }
+        _ => error.to_string(),
+    }
+}

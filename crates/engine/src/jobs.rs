@@ -1,0 +1,205 @@
+//! What runs at its times: a table of jobs, each on one node at a time.
+//!
+//! Invariants: a job may run twice (a node died, or was thought dead), so each of them is idempotent; a node that lost its
+//! lease stops what it was doing; one that fails is tried again soon and never keeps another from running.
+
+use crate::{Engine, Error};
+use jiff::{SignedDuration, Timestamp};
+use model::calendar::{local_date, plus_days, start_of_day};
+use std::pin::Pin;
+use std::time::Duration;
+use store::{JobEnd, TakenJob};
+use tokio_util::sync::CancellationToken;
+
+pub use store::JobRow;
+
+/// A node that has said nothing for so long is dead.
+const LEASE: SignedDuration = SignedDuration::from_mins(5);
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// What failed is tried again after this, or at its next time if that is sooner.
+const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// Runs are moved by chance within this, so that the jobs of many installations do not come in one second.
+const JITTER_SECONDS_MAX: i64 = 300;
+/// Keys of notices are kept longer than anything may say again what they stand for.
+const NOTICES_KEPT: SignedDuration = SignedDuration::from_hours(24 * 800);
+
+/// When a job runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Schedule {
+    /// At this hour in Việt Nam, 0 to 23.
+    Daily {
+        hour: i8,
+    },
+    Every(Duration),
+}
+
+pub(crate) type Running<'e> = Pin<Box<dyn Future<Output = Result<String, Error>> + Send + 'e>>;
+
+/// Something that runs at its times, and says what it did.
+pub(crate) struct Job {
+    pub(crate) name: &'static str,
+    pub(crate) every: Schedule,
+    pub(crate) run: for<'e> fn(&'e Engine) -> Running<'e>,
+}
+
+pub(crate) const JOBS: &[Job] = &[Job {
+    name: "forget-notices",
+    every: Schedule::Daily { hour: 3 },
+    run: |engine| Box::pin(engine.forget_notices()),
+}];
+
+impl Schedule {
+    /// The first time after `now`, without jitter.
+    fn next(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Every(period) => now.saturating_add(period).unwrap_or(Timestamp::MAX),
+            Self::Daily { hour } => {
+                let at = |date| {
+                    start_of_day(date)
+                        .saturating_add(SignedDuration::from_hours(hour.into()))
+                        .unwrap_or(Timestamp::MAX)
+                };
+                let today = local_date(now);
+                if at(today) > now { at(today) } else { at(plus_days(today, 1)) }
+            }
+        }
+    }
+
+    /// Seconds by which a run may be late.
+    fn jitter_seconds_max(self) -> i64 {
+        match self {
+            Self::Daily { .. } => JITTER_SECONDS_MAX,
+            Self::Every(period) => {
+                i64::try_from(period.as_secs() / 10).unwrap_or(i64::MAX).min(JITTER_SECONDS_MAX)
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Makes the rows of jobs this version has and the database does not.
+    pub(crate) async fn add_jobs(&self) -> Result<(), Error> {
+        let first: Vec<(&str, Timestamp)> =
+            JOBS.iter().map(|job| (job.name, self.next_run(job.every))).collect();
+        Ok(self.0.store.add_jobs(&first).await?)
+    }
+
+    fn next_run(&self, schedule: Schedule) -> Timestamp {
+        let mut bytes = [0; 4];
+        self.0.rng.fill(&mut bytes);
+        let late = i64::from(u32::from_be_bytes(bytes)) % (schedule.jitter_seconds_max() + 1);
+        let next = schedule.next(self.now());
+        next.saturating_add(SignedDuration::from_secs(late)).unwrap_or(next)
+    }
+
+    /// Runs what is due, one after the other, until nothing is or `stop`.
+    pub(crate) async fn run_due_jobs(&self, stop: &CancellationToken) {
+        let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
+        while !stop.is_cancelled() {
+            let now = self.now();
+            match self.0.store.take_due_job(&names, now, lease(now)).await {
+                Ok(None) => return,
+                Ok(Some(taken)) => {
+                    self.run_taken(&taken, stop).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "jobs that are due could not be looked for");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Runs a job now, due or not. `None`: there is no such job, or a node is running it.
+    ///
+    /// # Errors
+    /// When the database fails, or the job does.
+    pub async fn run_job(&self, name: &str) -> Result<Option<String>, Error> {
+        if !JOBS.iter().any(|job| job.name == name) {
+            return Ok(None);
+        }
+        let now = self.now();
+        let Some(taken) = self.0.store.take_job(name, now, lease(now)).await? else { return Ok(None) };
+        self.run_taken(&taken, &CancellationToken::new())
+            .await
+            .map_or(Err(Error::Unavailable), |did| Ok(Some(did)))
+    }
+
+    /// Every job with its last run and its next.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn jobs(&self) -> Result<Vec<JobRow>, Error> {
+        let rows = self.0.store.jobs().await?;
+        Ok(rows.into_iter().filter(|row| JOBS.iter().any(|job| job.name == row.name)).collect())
+    }
+
+    /// What it did; `None` when it failed or was cut off.
+    async fn run_taken(&self, taken: &TakenJob, stop: &CancellationToken) -> Option<String> {
+        let job = JOBS.iter().find(|job| job.name == taken.name)?;
+        let done = tokio::select! {
+            done = (job.run)(self) => done.map_err(|error| error.to_string()),
+            () = self.lost(taken) => {
+                tracing::warn!(job = job.name, "another node has taken over the job");
+                return None;
+            }
+            () = stop.cancelled() => Err("stopped".to_owned()),
+        };
+        let now = self.now();
+        let (result, failed) = match &done {
+            Ok(did) => (did, false),
+            Err(error) => (error, true),
+        };
+        let soon = now.saturating_add(RETRY_AFTER).unwrap_or(now);
+        let next = self.next_run(job.every);
+        let end = JobEnd { at: now, next_run: if failed { next.min(soon) } else { next }, result, failed };
+        tracing::info!(job = job.name, result, failed, "job ended");
+        if let Err(error) = self.0.store.end_job(taken, &end).await {
+            tracing::warn!(%error, job = job.name, "the end of a job could not be noted");
+        }
+        done.ok()
+    }
+
+    /// Renews the lease; returns when it is somebody else's.
+    async fn lost(&self, taken: &TakenJob) {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            match self.0.store.keep_job(taken, lease(self.now())).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, "the lease of a job could not be renewed"),
+            }
+        }
+    }
+
+    async fn forget_notices(&self) -> Result<String, Error> {
+        let before = self.now().saturating_sub(NOTICES_KEPT).unwrap_or(Timestamp::MIN);
+        let forgotten = self.0.store.forget_notices(before).await?;
+        Ok(format!("{forgotten} notices forgotten"))
+    }
+}
+
+fn lease(now: Timestamp) -> Timestamp {
+    now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daily_job_comes_at_its_hour_in_viet_nam() {
+        let next = |now: &str| Schedule::Daily { hour: 1 }.next(now.parse().unwrap()).to_string();
+        assert_eq!(next("2026-11-22T17:59:59Z"), "2026-11-22T18:00:00Z");
+        assert_eq!(next("2026-11-22T18:00:00Z"), "2026-11-23T18:00:00Z");
+        assert_eq!(next("2026-11-22T01:00:00Z"), "2026-11-22T18:00:00Z");
+    }
+
+    #[test]
+    fn names_are_used_once() {
+        let mut names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), JOBS.len());
+    }
+}

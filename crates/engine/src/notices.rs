@@ -1,0 +1,153 @@
+//! System mail (thư hệ thống): warnings, decisions and notices that we put into local mailboxes ourselves.
+//!
+//! Invariants: each notice comes once, whatever is killed and repeated, as its key is used up in the transaction that
+//! delivers it; it says that a machine wrote it (RFC 3834) and has a null reverse-path, so nothing answers it; it comes
+//! into full mailboxes too, as those are told so by it.
+
+use crate::sender::written;
+use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace};
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address as Mailbox;
+use mail_builder::headers::raw::Raw;
+use mail_builder::headers::text::Text;
+use model::AccountId;
+use std::net::Ipv4Addr;
+use store::{Event, NoticePlace, Target};
+
+/// Times a notice is tried anew after the sweeper got in between.
+const ATTEMPTS: u32 = 5;
+/// Columns of a line of text, as people read mail.
+const COLUMNS: usize = 76;
+/// As whom the system writes.
+const FROM_NAME: &str = "Hệ thống thư điện tử công vụ";
+
+/// Something the system has to say to somebody.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notice<'a> {
+    /// What makes it this notice and no other, for ever: `lock-warning/17/2026-11-22/7`.
+    pub(crate) key: &'a str,
+    pub(crate) to: AccountId,
+    pub(crate) subject: &'a str,
+    /// Plain text; paragraphs may be longer than a line.
+    pub(crate) text: &'a str,
+}
+
+impl Engine {
+    /// Puts it into the mailbox's INBOX. False when it was sent before, or the mailbox is gone.
+    ///
+    /// # Errors
+    /// When the database fails; it has then not been sent, or the next try finds that it has.
+    pub(crate) async fn post(&self, notice: &Notice<'_>) -> Result<bool, Error> {
+        if self.0.store.was_noticed(notice.key).await? {
+            return Ok(false);
+        }
+        let Some(place) = self.0.store.notice_place(notice.to).await? else { return Ok(false) };
+        for _ in 0..ATTEMPTS {
+            match self.post_once(notice, &place).await {
+                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+                Err(store::Error::MailboxGone) => return Ok(false),
+                posted => return Ok(posted?),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    async fn post_once(&self, notice: &Notice<'_>, place: &NoticePlace) -> Result<bool, store::Error> {
+        let unavailable = |_| store::Error::Damaged("a notice could not be prepared");
+        let policy = self.policy_of(place.domain).await.map_err(unavailable)?;
+        let from = format!("{}@{}", policy.contact.support, place.address.domain());
+        let origin = self.own_origin();
+        let mut spool = self.new_spool();
+        let message = self.compose(notice, place, &from);
+        spool.write(&message).await.map_err(|_| store::Error::Damaged("no room for a notice"))?;
+        let queue_id = self.queue_id();
+        let recipient = Recipient::known(place.address.clone(), notice.to, place.inbox);
+        let arrival = Arrival {
+            origin,
+            helo: self.hostname().to_owned(),
+            with: "LMTP",
+            tls: None,
+            sender: None,
+            principal: None,
+        };
+        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &[recipient], self.now());
+        let prepared = self.prepare(spool, prefix).await.map_err(unavailable)?;
+        let content = self.write_content(&prepared).await?;
+        let target =
+            Target { account: notice.to, folder: place.inbox, recipient: Some(place.address.to_string()) };
+        let event = Event {
+            at: self.now(),
+            kind: "received",
+            trace: &origin.trace_text(),
+            account: None,
+            remote: None,
+            sender: Some(""),
+            size: Some(prepared.len() as u64),
+            status: Some("delivered"),
+        };
+        let mut tx = self.0.store.begin().await?;
+        if !tx.use_notice_key(notice.key, notice.to, self.now()).await? {
+            return Ok(false);
+        }
+        let (id, _) = tx.accept(&content, &[target], &event).await?;
+        tx.commit_known(&id).await?;
+        self.0.hub.tell(notice.to);
+        Ok(true)
+    }
+
+    /// We ourselves.
+    fn own_origin(&self) -> Origin {
+        Origin { trace: self.new_trace(), remote: Ipv4Addr::LOCALHOST.into(), protocol: Protocol::Console }
+    }
+
+    fn compose(&self, notice: &Notice<'_>, place: &NoticePlace, from: &str) -> Vec<u8> {
+        let message = MessageBuilder::new()
+            .from(Mailbox::new_address(Some(FROM_NAME), from))
+            .to(Mailbox::new_address(Some(place.display_name.as_str()), written(&place.address)))
+            .subject(Text::new(notice.subject))
+            .header("Date", Raw::new(trace::date(self.now())))
+            .message_id(format!("{}@{}", self.queue_id(), self.hostname()))
+            // RFC 3834 5
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .header("Content-Language", Raw::new("vi"))
+            .text_body(wrapped(notice.text));
+        message.write_to_vec().unwrap_or_default()
+    }
+}
+
+/// Each line broken between words at [`COLUMNS`], with CR LF.
+fn wrapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 32);
+    for line in text.trim_end().lines() {
+        let mut column = 0;
+        for word in line.split(' ') {
+            let width = word.chars().count();
+            if column > 0 && column + 1 + width > COLUMNS {
+                out.push_str("\r\n");
+                column = 0;
+            } else if column > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column += width;
+        }
+        out.push_str("\r\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        let long = "một hai ba bốn năm sáu bảy tám chín mười ".repeat(3);
+        let text = wrapped(&format!("Kính gửi:\n\n{long}\nHết"));
+        assert!(text.starts_with("Kính gửi:\r\n\r\nmột hai"));
+        assert!(text.lines().all(|line| line.chars().count() <= 76), "{text}");
+        assert_eq!(text.split_whitespace().count(), 2 + 30 + 1);
+        assert!(text.ends_with("Hết\r\n"));
+    }
+}

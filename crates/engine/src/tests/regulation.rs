@@ -1,0 +1,159 @@
+//! What the regulation engine stands on: policies, jobs at their times, system mail.
+
+use super::{World, actor, address};
+use crate::notices::Notice;
+use crate::{AdminError, Engine, PolicyEdit};
+use jiff::SignedDuration;
+use model::DomainName;
+use tokio_util::sync::CancellationToken;
+
+fn domain() -> DomainName {
+    DomainName::new("demo.gov.vn").unwrap()
+}
+
+async fn set(engine: &Engine, key: &str, value: &str, based_on: Option<u32>) -> Result<u32, AdminError> {
+    let settings = [(key.to_owned(), value.to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on, reason: "Quyết định 12", dry_run: false };
+    engine.change_policy(&actor(), &domain(), &edit).await.map(|(number, _)| number)
+}
+
+async fn person_quota(engine: &Engine, world: &World) -> u32 {
+    let id = world.store.domain(&domain()).await.unwrap().unwrap();
+    engine.policy_of(id).await.unwrap().quota.person
+}
+
+#[tokio::test]
+async fn a_changed_policy_holds_here_at_once_and_elsewhere_soon() {
+    let world = World::new().await;
+    let other = world.another_node();
+    assert_eq!((person_quota(&world.engine, &world).await, person_quota(&other, &world).await), (300, 300));
+    assert_eq!(set(&world.engine, "quota.person", "500", Some(1)).await.unwrap(), 2);
+    assert_eq!((person_quota(&world.engine, &world).await, person_quota(&other, &world).await), (500, 300));
+    other.poll().await;
+    assert_eq!(person_quota(&other, &world).await, 500);
+    let history = world.engine.policy_history(&domain()).await.unwrap();
+    assert_eq!(history.iter().map(|version| version.number).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(history[0].reason, "Quyết định 12");
+}
+
+#[tokio::test]
+async fn what_is_no_policy_changes_nothing() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    set(engine, "quota.person", "500", None).await.unwrap();
+    let refused = [
+        set(engine, "quota.person", "400", Some(1)).await.unwrap_err().to_string(),
+        set(engine, "quota.person", "10", None).await.unwrap_err().to_string(),
+        set(engine, "quota.person", "many", None).await.unwrap_err().to_string(),
+        set(engine, "quota.nobody", "1", None).await.unwrap_err().to_string(),
+        set(engine, "log.retention", "5", None).await.unwrap_err().to_string(),
+        set(engine, "quota.leader", "400", None).await.unwrap_err().to_string(),
+    ];
+    for (text, part) in
+        refused.iter().zip(["version 2 now", "range", "written", "no such", "range", "lãnh đạo"])
+    {
+        assert!(text.contains(part), "{text}: {part}");
+    }
+    assert_eq!(engine.policy(&domain()).await.unwrap().number, 2);
+    assert_eq!(person_quota(engine, &world).await, 500);
+}
+
+#[tokio::test]
+async fn of_two_changes_at_once_one_is_told_to_look_again() {
+    let world = World::new().await;
+    let changes = (0..8).map(|nth| {
+        let engine = world.engine.clone();
+        tokio::spawn(async move { set(&engine, "quota.person", &(400 + nth).to_string(), Some(1)).await })
+    });
+    let mut done = 0;
+    for change in changes.collect::<Vec<_>>() {
+        done += usize::from(change.await.unwrap().is_ok());
+    }
+    assert_eq!(done, 1);
+    assert_eq!(world.engine.policy(&domain()).await.unwrap().number, 2);
+}
+
+#[tokio::test]
+async fn a_job_runs_when_it_is_due_and_on_one_node() {
+    let world = World::new().await;
+    let other = world.another_node();
+    let stop = CancellationToken::new();
+    let ended = async || {
+        let jobs = world.engine.jobs().await.unwrap();
+        jobs.into_iter().find(|job| job.name == "forget-notices").unwrap()
+    };
+    world.engine.run_due_jobs(&stop).await;
+    assert_eq!(ended().await.ended_at, None, "not due yet");
+    world.clock.advance(ended().await.next_run.duration_since(world.engine.now()));
+    let before = ended().await;
+    tokio::join!(world.engine.run_due_jobs(&stop), other.run_due_jobs(&stop));
+    let after = ended().await;
+    assert_eq!(after.ended_at, Some(before.next_run));
+    assert_eq!((after.result.as_deref(), after.failed), (Some("0 notices forgotten"), false));
+    let hours = after.next_run.duration_since(before.next_run).as_hours();
+    assert!((23..=24).contains(&hours), "{hours}");
+    assert_eq!(world.engine.run_job("nothing").await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_node_that_died_loses_its_job_and_its_end_is_not_heard() {
+    let world = World::new().await;
+    let minute = SignedDuration::from_mins(1);
+    let now = world.engine.now();
+    let taken = world.store.take_job("forget-notices", now, now + minute).await.unwrap().unwrap();
+    assert_eq!(world.engine.run_job("forget-notices").await, Ok(None), "somebody has it");
+    world.clock.advance(minute + minute);
+    assert!(world.engine.run_job("forget-notices").await.unwrap().is_some());
+    assert!(!world.store.keep_job(&taken, now + minute * 9).await.unwrap());
+    let end = store::JobEnd { at: now, next_run: now, result: "late", failed: true };
+    world.store.end_job(&taken, &end).await.unwrap();
+    let jobs = world.engine.jobs().await.unwrap();
+    assert!(jobs.iter().all(|job| !job.failed && job.next_run > now), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_notice_comes_once_however_often_it_is_sent() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let text = "Hộp thư của Ông/Bà sẽ bị tạm khóa sau 7 ngày nếu không sử dụng.\n\nTrân trọng.";
+    let sending = (0..6).map(|_| {
+        let (engine, to) = (world.engine.clone(), an.account());
+        tokio::spawn(async move {
+            let notice = Notice {
+                key: "lock/1",
+                to,
+                subject: "Cảnh báo: hộp thư sắp bị tạm khóa vì lâu ngày không sử dụng",
+                text,
+            };
+            engine.post(&notice).await.unwrap()
+        })
+    });
+    let mut sent = 0;
+    for one in sending.collect::<Vec<_>>() {
+        sent += usize::from(one.await.unwrap());
+    }
+    assert_eq!(sent, 1);
+    let read = world.read(&an, "INBOX").await;
+    assert_eq!(read.len(), 1);
+    let message = String::from_utf8(read[0].1.clone()).unwrap();
+    assert!(message.starts_with("Return-Path: <>\r\nReceived: "), "{message}");
+    for part in
+        ["\r\nAuto-Submitted: auto-generated\r\n", "<hotro@demo.gov.vn>", "\r\nTo: ", "\r\nDate: Sun, 22 Nov"]
+    {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    assert!(message.split("\r\n").all(|line| line.len() <= 78 && line.is_ascii()), "{message}");
+}
+
+#[tokio::test]
+async fn a_full_mailbox_is_told_so() {
+    let world = World::new().await;
+    let mut new = super::mailbox("be");
+    new.quota_bytes = Some(0);
+    world.engine.add_mailbox(&actor(), &new).await.unwrap();
+    let place = world.store.login(&address("be")).await.unwrap().unwrap();
+    let notice =
+        Notice { key: "quota/1", to: place.account, subject: "Đầy", text: "Hộp thư đã đầy." };
+    assert_eq!(world.engine.post(&notice).await, Ok(true));
+    assert_eq!(world.engine.post(&notice).await, Ok(false));
+}

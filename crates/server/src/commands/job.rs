@@ -1,0 +1,47 @@
+//! `congthu job …`: what runs at its times.
+
+use super::Session;
+use crate::cli::JobCommand;
+use anyhow::{Context as _, Result, bail};
+use engine::JobRow;
+use serde_json::json;
+
+pub(super) async fn run(session: &Session, command: &JobCommand) -> Result<()> {
+    match command {
+        JobCommand::List => list(session).await,
+        JobCommand::Run { name } => run_one(session, name).await,
+    }
+}
+
+async fn list(session: &Session) -> Result<()> {
+    let jobs = session.node.engine.jobs().await?;
+    let item = |job: &JobRow| {
+        json!({
+            "name": job.name, "next_run": job.next_run, "running_until": job.taken_until,
+            "started_at": job.started_at, "ended_at": job.ended_at, "result": job.result, "failed": job.failed,
+        })
+    };
+    let line = |job: &JobRow| {
+        let last = match (&job.ended_at, &job.result) {
+            (Some(at), Some(result)) => {
+                format!("{} {at}: {result}", if job.failed { "failed" } else { "ended" })
+            }
+            _ => "never ran".to_owned(),
+        };
+        format!("{} next {}; {last}\n", job.name, job.next_run)
+    };
+    let text: String = jobs.iter().map(line).collect();
+    session.answer(&jobs.iter().map(item).collect(), &text)
+}
+
+async fn run_one(session: &Session, name: &str) -> Result<()> {
+    let engine = &session.node.engine;
+    if !engine.jobs().await?.iter().any(|job| job.name == name) {
+        bail!("there is no job {name}; `congthu job list` lists them");
+    }
+    let ran = engine.run_job(name).await.with_context(|| format!("the job {name} failed"))?;
+    let Some(did) = ran else {
+        bail!("a node is running {name} just now; `congthu job list` says since when")
+    };
+    session.answer(&json!({ "name": name, "result": did }), &did)
+}

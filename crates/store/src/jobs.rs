@@ -1,0 +1,170 @@
+//! Jobs as rows: what runs at its times, on one node at a time.
+//!
+//! Invariant: a job is taken by one update that nobody else's sees; who was given up (its lease ran out) can neither
+//! prolong nor end the run of whoever took it after.
+
+use crate::{Error, Store};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+
+/// A job and its last run.
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    pub name: String,
+    pub next_run: Timestamp,
+    /// A node has it until then.
+    pub taken_until: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub result: Option<String>,
+    pub failed: bool,
+}
+
+/// A job that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenJob {
+    pub name: String,
+    run: i64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug)]
+pub struct JobEnd<'a> {
+    pub at: Timestamp,
+    pub next_run: Timestamp,
+    pub result: &'a str,
+    pub failed: bool,
+}
+
+type Row = (
+    String,
+    jiff_sqlx::Timestamp,
+    Option<jiff_sqlx::Timestamp>,
+    Option<jiff_sqlx::Timestamp>,
+    Option<jiff_sqlx::Timestamp>,
+    Option<String>,
+    bool,
+);
+
+impl Store {
+    /// Makes the rows of jobs that have none yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_jobs(&self, first_runs: &[(&str, Timestamp)]) -> Result<(), Error> {
+        let (names, times): (Vec<&str>, Vec<_>) =
+            first_runs.iter().map(|(name, at)| (*name, at.to_sqlx())).unzip();
+        sqlx::query(
+            "insert into jobs (name, next_run) select * from unnest($1::text[], $2::timestamptz[])
+             on conflict do nothing",
+        )
+        .bind(names)
+        .bind(times)
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes one of the jobs that are due and that no living node has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_due_job(
+        &self,
+        names: &[&str],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<TakenJob>, Error> {
+        let row: Option<(String, i64)> = sqlx::query_as(
+            "update jobs set taken_until = $3, run = run + 1, started_at = $2
+              where name = (select name from jobs
+                             where name = any ($1) and next_run <= $2 and (taken_until is null or taken_until < $2)
+                             order by next_run limit 1 for update skip locked)
+             returning name, run",
+        )
+        .bind(names)
+        .bind(now.to_sqlx())
+        .bind(until.to_sqlx())
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(row.map(|(name, run)| TakenJob { name, run }))
+    }
+
+    /// Takes this job now, due or not, unless a living node has it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_job(
+        &self,
+        name: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<TakenJob>, Error> {
+        let row: Option<(String, i64)> = sqlx::query_as(
+            "update jobs set taken_until = $3, run = run + 1, started_at = $2
+              where name = $1 and (taken_until is null or taken_until < $2) returning name, run",
+        )
+        .bind(name)
+        .bind(now.to_sqlx())
+        .bind(until.to_sqlx())
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(row.map(|(name, run)| TakenJob { name, run }))
+    }
+
+    /// False when somebody else has taken it since.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_job(&self, job: &TakenJob, until: Timestamp) -> Result<bool, Error> {
+        let kept = sqlx::query("update jobs set taken_until = $3 where name = $1 and run = $2")
+            .bind(&job.name)
+            .bind(job.run)
+            .bind(until.to_sqlx())
+            .execute(&self.pools.main)
+            .await?;
+        Ok(kept.rows_affected() > 0)
+    }
+
+    /// Gives the job back; of no effect when somebody else has taken it since.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_job(&self, job: &TakenJob, end: &JobEnd<'_>) -> Result<(), Error> {
+        sqlx::query(
+            "update jobs set taken_until = null, ended_at = $3, next_run = $4, result = $5, failed = $6
+              where name = $1 and run = $2",
+        )
+        .bind(&job.name)
+        .bind(job.run)
+        .bind(end.at.to_sqlx())
+        .bind(end.next_run.to_sqlx())
+        .bind(end.result)
+        .bind(end.failed)
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+
+    /// All jobs, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn jobs(&self) -> Result<Vec<JobRow>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "select name, next_run, taken_until, started_at, ended_at, result, failed from jobs order by name",
+        )
+        .fetch_all(&self.pools.main)
+        .await?;
+        let job = |(name, next_run, taken_until, started_at, ended_at, result, failed): Row| JobRow {
+            name,
+            next_run: next_run.to_jiff(),
+            taken_until: taken_until.map(|at| at.to_jiff()),
+            started_at: started_at.map(|at| at.to_jiff()),
+            ended_at: ended_at.map(|at| at.to_jiff()),
+            result,
+            failed,
+        };
+        Ok(rows.into_iter().map(job).collect())
+    }
+}
