@@ -149,7 +149,7 @@ impl Engine {
     /// When the database fails.
     pub async fn delete_alias(&self, actor: &Actor, alias: &Address) -> Result<bool, AdminError> {
         let mut tx = self.0.store.begin().await?;
-        if !tx.retire_alias(alias).await? {
+        if !tx.retire_alias(alias, self.now()).await? {
             return Ok(false);
         }
         self.audit(&mut tx, actor, "alias.delete", &alias.to_string(), &json!({})).await?;

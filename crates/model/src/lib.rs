@@ -33,8 +33,8 @@ pub use name::fold_marks;
 pub use network::{Network, NetworkError};
 pub use organisation::{
     Appointment, Event as UnitEvent, Happening, KindId, Kinds, Membership, NewUnit, PeopleError, PersonId,
-    Position, PositionId, Register, TextError, Tier, Tree, TreeError, Unit, UnitCode, UnitKind, UnitState,
-    unit_name,
+    Position, PositionId, Register, STANDARD_POSITIONS, Subject, TextError, Tier, Tree, TreeError, Unit,
+    UnitCode, UnitKind, UnitState, unit_name,
 };
 pub use permission::{
     Action, Actor, Cell, Denied, Grant, GrantError, Level, Levels, Reason, Right, Rights, Role, Scope,

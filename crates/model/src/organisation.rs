@@ -5,12 +5,16 @@
 
 mod kind;
 mod people;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use kind::{KindId, Kinds, Tier, UnitKind};
-pub use people::{Appointment, Membership, PeopleError, PersonId, Position, PositionId, Register};
+pub use people::{
+    Appointment, Membership, PeopleError, PersonId, Position, PositionId, Register, STANDARD_POSITIONS,
+};
+pub use subject::Subject;
 pub use tree::{Event, Happening, NewUnit, Tree, TreeError, Unit, UnitState};
 
 use serde::{Deserialize, Serialize};

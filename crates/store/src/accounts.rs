@@ -1,6 +1,6 @@
 //! Mailboxes and their addresses.
 
-use crate::{Error, Store, Tx};
+use crate::{Error, NewGrant, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, AccountState, Address, DomainId, DomainName, MailboxClass, UnitId};
@@ -45,10 +45,6 @@ pub struct AccountRow {
 }
 
 const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
-
-fn to_i64(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
 
 impl Store {
     /// Whoever may log in with `address`: the primary address or an alias.
@@ -229,27 +225,20 @@ impl Tx {
         address: &Address,
         now: Timestamp,
     ) -> Result<AccountId, Error> {
-        let id: i64 = sqlx::query_scalar(
-            "insert into accounts (domain_id, unit_id, class, state, display_name, quota_bytes, password_hash,
-                                   password_change, created_at)
-             values ($1, $2, $3, 'new', $4, $5, $6, $7, $8) returning account_id",
-        )
-        .bind(new.domain.0)
-        .bind(new.unit.map(|unit| unit.0))
-        .bind(new.class.as_str())
-        .bind(new.display_name)
-        .bind(to_i64(new.quota_bytes))
-        .bind(new.password_hash)
-        .bind(new.password_change)
-        .bind(now.to_sqlx())
-        .fetch_one(&mut *self.inner)
-        .await?;
-        sqlx::query("insert into counters (account_id) values ($1)")
-            .bind(id)
-            .execute(&mut *self.inner)
-            .await?;
-        self.insert_address(address, AccountId(id), "primary", now).await?;
-        Ok(AccountId(id))
+        let grant = NewGrant {
+            unit: new.unit,
+            person: None,
+            class: new.class,
+            display_name: new.display_name,
+            quota_bytes: new.quota_bytes,
+            password_hash: new.password_hash,
+            password_change: new.password_change,
+            address,
+            rule: None,
+            is_reused: false,
+        };
+        let made = self.insert_accounts(new.domain, &[grant], now).await?;
+        made.first().copied().ok_or(Error::Damaged("an account was made and has no number"))
     }
 
     /// # Errors
@@ -292,12 +281,14 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn retire_alias(&mut self, alias: &Address) -> Result<bool, Error> {
-        let retired =
-            sqlx::query("update addresses set kind = 'retired' where address = $1 and kind = 'alias'")
-                .bind(alias.to_string())
-                .execute(&mut *self.inner)
-                .await?;
+    pub async fn retire_alias(&mut self, alias: &Address, now: Timestamp) -> Result<bool, Error> {
+        let retired = sqlx::query(
+            "update addresses set kind = 'retired', retired_at = $2 where address = $1 and kind = 'alias'",
+        )
+        .bind(alias.to_string())
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
         Ok(retired.rows_affected() > 0)
     }
 
@@ -318,13 +309,17 @@ impl Tx {
         .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
+        sqlx::query("update addresses set kind = 'retired', retired_at = $2 where account_id = $1 and kind <> 'retired'")
+            .bind(account.0)
+            .bind(now.to_sqlx())
+            .execute(&mut *self.inner)
+            .await?;
         for statement in [
             "delete from tombstones where account_id = $1",
             "delete from subscriptions where account_id = $1",
             "delete from keywords where account_id = $1",
             "delete from folders where account_id = $1",
             "delete from counters where account_id = $1",
-            "update addresses set kind = 'retired' where account_id = $1",
             "update accounts set state = 'deleted', password_hash = null, security_epoch = security_epoch + 1
               where account_id = $1",
         ] {

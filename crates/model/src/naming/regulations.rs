@@ -8,6 +8,7 @@ use super::unit_name::NameKind::{
     self, Association, Board, Branch, Commune, Department, District, Division, Other, SpecialZone, Township,
     Ward,
 };
+use crate::SchemeId;
 use serde::{Deserialize, Serialize};
 
 /// The regulations whose schemes are built in; the names are those of their profiles.
@@ -38,6 +39,18 @@ impl Regulation {
             Self::ThaiNguyen => "thai-nguyen",
             Self::SocTrang => "soc-trang",
             Self::BinhDinhSct => "binh-dinh-sct",
+        }
+    }
+
+    /// The regulation whose schemes a policy names.
+    #[must_use]
+    pub const fn of(scheme: SchemeId) -> Self {
+        match scheme {
+            SchemeId::AnGiang => Self::AnGiang,
+            SchemeId::LaoCai => Self::LaoCai,
+            SchemeId::ThaiNguyen => Self::ThaiNguyen,
+            SchemeId::SocTrang => Self::SocTrang,
+            SchemeId::BinhDinhSct => Self::BinhDinhSct,
         }
     }
 
@@ -325,6 +338,7 @@ mod tests {
             assert_eq!(persons.rules.len(), regulation.person_rows().len(), "{regulation:?}");
             assert_eq!(units.rules.len(), regulation.unit_rows().len(), "{regulation:?}");
             assert_eq!((persons.check(), units.check()), (Ok(()), Ok(())), "{regulation:?}");
+            assert_eq!(SchemeId::ALL.iter().filter(|id| Regulation::of(**id) == regulation).count(), 1);
             for rule in persons.rules.iter().chain(&units.rules) {
                 assert!(rule.source == OURS || rule.source.starts_with("Điều "), "{rule:?}");
             }

@@ -262,6 +262,17 @@ impl UnitScheme {
         Proposals::new(rules, Parts { values, grown: Vec::new() })
     }
 
+    /// What of a proposal is the code in a list: all of it, or what is left without the text that the scheme puts before codes
+    /// (`contact-stttt` is the address of `stttt`).
+    #[must_use]
+    pub fn code_of<'l>(&self, local: &'l LocalPart) -> Option<&'l str> {
+        let of_codes = self.rules.iter().map(|rule| rule.form.pieces()).find(|p| p.contains(&Piece::Code));
+        match of_codes.and_then(<[Piece]>::first) {
+            Some(Piece::Text(text)) => local.as_str().strip_prefix(text.as_str()),
+            _ => Some(local.as_str()),
+        }
+    }
+
     /// # Errors
     /// The first thing wrong with the rules.
     pub fn check(&self) -> Result<(), SchemeError> {

@@ -1,6 +1,11 @@
 //! The kinds of units (loại đơn vị): data that an administrator may add to, as reforms make new ones.
 
+use crate::naming::NameKind;
+use jiff::civil::{Date, date};
 use serde::{Deserialize, Serialize};
+
+/// Huyện and thị trấn ended with this day: there are two tiers since (ST Đ1.2 still has three).
+const TWO_TIERS_SINCE: Date = date(2025, 7, 1);
 
 /// A kind's short name, such as `so`, `xa` or `phong`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,6 +20,24 @@ impl KindId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the naming schemes take it for; `None`: the unit's name tells.
+    #[must_use]
+    pub fn name_kind(&self) -> Option<NameKind> {
+        match self.as_str() {
+            "so" => Some(NameKind::Department),
+            "ban" => Some(NameKind::Board),
+            "hoi" => Some(NameKind::Association),
+            "nganh" => Some(NameKind::Branch),
+            "huyen" | "thi-xa" | "thanh-pho" => Some(NameKind::District),
+            "xa" => Some(NameKind::Commune),
+            "phuong" => Some(NameKind::Ward),
+            "thi-tran" => Some(NameKind::Township),
+            "dac-khu" => Some(NameKind::SpecialZone),
+            "phong" => Some(NameKind::Division),
+            _ => None,
+        }
     }
 }
 
@@ -34,6 +57,32 @@ pub enum Tier {
     Inner,
 }
 
+impl Tier {
+    pub const ALL: [Self; 5] = [Self::Province, Self::Department, Self::District, Self::Commune, Self::Inner];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Province => "province",
+            Self::Department => "department",
+            Self::District => "district",
+            Self::Commune => "commune",
+            Self::Inner => "inner",
+        }
+    }
+}
+
+impl std::str::FromStr for Tier {
+    type Err = crate::UnknownName;
+    fn from_str(name: &str) -> Result<Self, crate::UnknownName> {
+        Self::ALL.into_iter().find(|tier| tier.as_str() == name).ok_or_else(|| crate::UnknownName {
+            what: "tier",
+            name: name.to_owned(),
+            expected: "province, department, district, commune, inner",
+        })
+    }
+}
+
 /// One kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitKind {
@@ -41,8 +90,8 @@ pub struct UnitKind {
     /// Vietnamese.
     pub label: String,
     pub tier: Tier,
-    /// Units of it exist only as history: no new ones.
-    pub historical: bool,
+    /// No unit of it is founded on this day or later.
+    pub ended: Option<Date>,
 }
 
 /// The kinds of one domain.
@@ -85,9 +134,17 @@ impl Default for Kinds {
             id: KindId::new(id),
             label: label.to_owned(),
             tier,
-            historical,
+            ended: historical.then_some(TWO_TIERS_SINCE),
         });
         Self(kinds.collect())
+    }
+}
+
+impl UnitKind {
+    /// May one be founded on this day?
+    #[must_use]
+    pub fn lives_on(&self, day: Date) -> bool {
+        self.ended.is_none_or(|end| day < end)
     }
 }
 

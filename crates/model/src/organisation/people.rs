@@ -27,6 +27,33 @@ pub struct Position {
     pub rank: u16,
 }
 
+/// Positions that a new domain begins with: title, leader, rank. The texts name no list: cán bộ lãnh đạo are whoever heads an
+/// organisation and his deputies (AG Đ9.3b); rooms inside one have heads who are no leaders in that sense.
+pub const STANDARD_POSITIONS: &[(&str, bool, u16)] = &[
+    ("Bí thư", true, 1),
+    ("Chủ tịch", true, 2),
+    ("Phó Bí thư", true, 3),
+    ("Phó Chủ tịch", true, 4),
+    ("Giám đốc", true, 5),
+    ("Trưởng ban", true, 5),
+    ("Chánh Văn phòng", true, 5),
+    ("Chánh Thanh tra", true, 5),
+    ("Phó Giám đốc", true, 6),
+    ("Phó Trưởng ban", true, 6),
+    ("Phó Chánh Văn phòng", true, 6),
+    ("Phó Chánh Thanh tra", true, 6),
+    ("Chi cục trưởng", true, 7),
+    ("Phó Chi cục trưởng", true, 8),
+    ("Trưởng phòng", false, 9),
+    ("Phó Trưởng phòng", false, 10),
+    ("Chuyên viên chính", false, 11),
+    ("Chuyên viên", false, 12),
+    ("Cán sự", false, 13),
+    ("Kế toán", false, 13),
+    ("Văn thư", false, 13),
+    ("Nhân viên", false, 14),
+];
+
 /// A person in a unit for a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
@@ -78,6 +105,21 @@ impl Register {
     #[must_use]
     pub fn new(positions: Vec<Position>) -> Self {
         Self { positions, ..Self::default() }
+    }
+
+    /// The register, or the part of it that an act needs, as it was kept.
+    #[must_use]
+    pub fn restore(
+        positions: Vec<Position>,
+        memberships: Vec<Membership>,
+        appointments: Vec<Appointment>,
+    ) -> Self {
+        Self { positions, memberships, appointments }
+    }
+
+    #[must_use]
+    pub fn positions(&self) -> &[Position] {
+        &self.positions
     }
 
     #[must_use]

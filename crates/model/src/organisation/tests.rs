@@ -237,12 +237,12 @@ fn a_kept_tree_is_checked() {
 #[test]
 fn kinds_are_data() {
     let mut kinds = Kinds::default();
-    assert_eq!(kinds.iter().filter(|kind| kind.historical).count(), 4);
+    assert_eq!(kinds.iter().filter(|kind| !kind.lives_on(LATER)).count(), 4);
     let labels: BTreeSet<&str> = kinds.iter().map(|kind| kind.label.as_str()).collect();
     assert_eq!(labels.len(), kinds.iter().count());
     let id = KindId::new("Khu");
     assert!(!kinds.fits(&id, &KindId::new("tinh")));
-    let kind = UnitKind { id: id.clone(), label: "khu".into(), tier: Tier::Commune, historical: false };
+    let kind = UnitKind { id: id.clone(), label: "khu".into(), tier: Tier::Commune, ended: None };
     kinds.put(kind.clone());
     kinds.put(kind);
     assert!(kinds.fits(&id, &KindId::new("tinh")) && !kinds.fits(&KindId::new("so"), &id));

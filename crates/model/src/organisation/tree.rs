@@ -193,6 +193,17 @@ impl Tree {
         found
     }
 
+    #[must_use]
+    pub fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    /// Everything that happened, in the order in which it was recorded.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// Everything that happened to a unit, oldest first.
     pub fn history(&self, id: UnitId) -> impl Iterator<Item = &Event> {
         self.events.iter().filter(move |event| event.unit == id)

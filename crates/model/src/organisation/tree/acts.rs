@@ -18,7 +18,7 @@ impl Tree {
             return Err(TreeError::Exists(new.id));
         }
         let kind = self.kinds.find(&new.kind).ok_or(TreeError::UnknownKind)?;
-        if kind.historical {
+        if !kind.lives_on(on) {
             return Err(TreeError::HistoricalKind);
         }
         self.check_code(&new.code, new.id)?;
@@ -68,7 +68,7 @@ impl Tree {
     /// When the unit does not live, or the new kind does not fit above or below.
     pub fn convert(&mut self, id: UnitId, to: KindId, on: Date) -> Result<(), TreeError> {
         let kind = self.kinds.find(&to).ok_or(TreeError::UnknownKind)?;
-        if kind.historical {
+        if !kind.lives_on(on) {
             return Err(TreeError::HistoricalKind);
         }
         let unit = self.alive(id, on)?;
