@@ -34,6 +34,21 @@ pub enum AdminError {
     PolicySetting { field: String, error: SetError },
     #[error("{}", refused_policy(.0))]
     PolicyVersion(#[from] VersionError),
+    #[error("there is no move {0}; `congthu move list` lists them")]
+    NoSuchMove(i64),
+    #[error("a move of this domain is planned or under way")]
+    MoveExists,
+    #[error("a domain does not move to itself")]
+    SameDomain,
+    /// Such as a planned one that is to be undone.
+    #[error("the move is {0}")]
+    MoveState(&'static str),
+    #[error(
+        "{0} addresses are not decided: `congthu move show --undecided` lists them, `congthu move decide` decides"
+    )]
+    Undecided(u64),
+    #[error("the time in which the move could be undone was over at {0}")]
+    UndoOver(jiff::Timestamp),
     #[error("somebody else has just changed the policy; look at it again")]
     PolicyRace,
     #[error(transparent)]
@@ -48,6 +63,8 @@ impl From<store::Error> for AdminError {
             ("addresses_pkey", Self::AddressTaken),
             ("accounts_domain_fkey", Self::DomainInUse),
             ("policies_pkey", Self::PolicyRace),
+            ("moves_one", Self::MoveExists),
+            ("move_steps_new", Self::AddressTaken),
         ];
         match known.into_iter().find(|(name, _)| error.is_constraint(name)) {
             Some((_, known)) => known,

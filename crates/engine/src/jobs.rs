@@ -42,11 +42,23 @@ pub(crate) struct Job {
     pub(crate) run: for<'e> fn(&'e Engine) -> Running<'e>,
 }
 
-pub(crate) const JOBS: &[Job] = &[Job {
-    name: "forget-notices",
-    every: Schedule::Daily { hour: 3 },
-    run: |engine| Box::pin(engine.forget_notices()),
-}];
+pub(crate) const JOBS: &[Job] = &[
+    Job {
+        name: "finish-moves",
+        every: Schedule::Every(Duration::from_mins(5)),
+        run: |engine| Box::pin(engine.finish_moves()),
+    },
+    Job {
+        name: "forget-notices",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_notices()),
+    },
+    Job {
+        name: "retire-old-addresses",
+        every: Schedule::Daily { hour: 2 },
+        run: |engine| Box::pin(engine.retire_old_addresses()),
+    },
+];
 
 impl Schedule {
     /// The first time after `now`, without jitter.

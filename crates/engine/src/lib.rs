@@ -21,6 +21,7 @@ mod intake;
 mod jobs;
 mod listing;
 mod message;
+mod moves;
 mod notices;
 mod password;
 mod policy;
@@ -55,7 +56,7 @@ pub use renderings::Renderings;
 pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
 pub use sender::Sender;
 pub use spool::Spool;
-pub use store::{DomainRow as DomainSummary, Gone};
+pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep};
 pub use view::{FolderView, ViewEntry};
 pub use write::{Copied, CopyError, Quota};
 

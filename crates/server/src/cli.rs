@@ -1,8 +1,10 @@
 //! The command line: what may be written, and nothing of what it does.
 
 mod policy;
+mod relocation;
 
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
+pub(crate) use relocation::MoveCommand;
 
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -61,6 +63,11 @@ pub(crate) enum Command {
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
+    },
+    /// Moves of all mailboxes of a domain to another one (sáp nhập)
+    Move {
+        #[command(subcommand)]
+        command: MoveCommand,
     },
     /// What runs at its times
     Job {

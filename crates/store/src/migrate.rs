@@ -43,6 +43,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "evidence", sql: include_str!("../../../migrations/0006_evidence.sql") },
     Migration { version: 7, name: "sharing", sql: include_str!("../../../migrations/0007_sharing.sql") },
     Migration { version: 8, name: "policy", sql: include_str!("../../../migrations/0008_policy.sql") },
+    Migration { version: 9, name: "moves", sql: include_str!("../../../migrations/0009_moves.sql") },
 ];
 
 /// What [`migrate`] did.

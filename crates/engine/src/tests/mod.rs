@@ -6,6 +6,7 @@ mod folders;
 mod identity;
 mod lost_commit;
 mod mailbox;
+mod moves;
 mod regulation;
 mod resync;
 mod search;

@@ -9,6 +9,7 @@ mod domain;
 mod job;
 mod mailbox;
 mod policy;
+mod relocation;
 mod search;
 mod unit;
 
@@ -68,6 +69,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,
+        Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve

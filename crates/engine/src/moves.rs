@@ -1,0 +1,313 @@
+//! A domain's mailboxes move to another domain (sáp nhập tỉnh, đổi tên miền): preview, run, report, undo.
+//!
+//! A mailbox keeps its number, mail, password and sessions; its old address goes on receiving as an alias for as long as the
+//! policy says. Invariants: nothing moves while an address is undecided; each batch is one transaction, so a run that was
+//! killed goes on where it was, by the next `run` or by itself; what was undone can be told from what never moved.
+
+use crate::notices::Notice;
+use crate::{Actor, AdminError, Engine, Error};
+use jiff::{SignedDuration, Timestamp};
+use model::calendar::{local_date, plus_months, start_of_day};
+use model::{AccountId, Address, DomainName};
+use serde_json::json;
+use store::{Direction, MoveRow, MoveState, MoveStep, NewMove};
+
+/// Mailboxes of one transaction: short enough that their users do not notice.
+const BATCH: u32 = 200;
+/// Characters of the reason.
+const REASON_CHARS_MAX: usize = 1000;
+
+impl Engine {
+    /// Plans the move of every mailbox of `from`, with its units and people. Nothing is changed but the plan.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `SameDomain`, `MoveExists`.
+    pub async fn plan_move(
+        &self,
+        actor: &Actor,
+        (from, to): (&DomainName, &DomainName),
+        reason: &str,
+    ) -> Result<MoveRow, AdminError> {
+        if from == to {
+            return Err(AdminError::SameDomain);
+        }
+        if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
+            return Err(AdminError::BadName);
+        }
+        let new = NewMove {
+            from: self.domain_id(from).await?,
+            to: self.domain_id(to).await?,
+            reason,
+            planned_by: &actor.name,
+            at: self.now(),
+        };
+        let mut tx = self.0.store.begin().await?;
+        let id = tx.plan_move(&new).await?;
+        self.audit_move(
+            &mut tx,
+            actor,
+            from,
+            &json!({ "act": "plan", "move": id, "to": to.as_str(), "reason": reason }),
+        )
+        .await?;
+        tx.commit().await?;
+        self.move_row(id).await
+    }
+
+    /// Decides the new address of a mailbox that has not moved yet.
+    ///
+    /// # Errors
+    /// `NoSuchMove`, `MoveState`, `OddAddress`, `NoSuchDomain` when it is in another domain, `AddressTaken`, `NoSuchMailbox`
+    /// when it is not part of the move.
+    pub async fn decide_move(
+        &self,
+        actor: &Actor,
+        id: i64,
+        (old, new): (&Address, &Address),
+    ) -> Result<(), AdminError> {
+        let plan = self.move_row(id).await?;
+        if !matches!(plan.state, MoveState::Planned | MoveState::Running) {
+            return Err(AdminError::MoveState(plan.state.as_str()));
+        }
+        if !new.is_plain() {
+            return Err(AdminError::OddAddress(new.clone()));
+        }
+        if new.domain() != &plan.to {
+            return Err(AdminError::NoSuchDomain(new.domain().clone()));
+        }
+        if self.0.store.was_given_out(new).await? {
+            return Err(AdminError::AddressTaken);
+        }
+        let mut tx = self.0.store.begin().await?;
+        if !tx.decide_step(id, old, new).await? {
+            return Err(AdminError::NoSuchMailbox(old.clone()));
+        }
+        let detail = json!({ "act": "decide", "move": id, "old": old.to_string(), "new": new.to_string() });
+        self.audit_move(&mut tx, actor, &plan.from, &detail).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Carries out a planned move, or goes on with one that was cut off; tells every owner. Returns when all is done.
+    ///
+    /// # Errors
+    /// `NoSuchMove`, `MoveState`, `Undecided`.
+    pub async fn run_move(&self, actor: &Actor, id: i64) -> Result<MoveRow, AdminError> {
+        let plan = self.move_row(id).await?;
+        match plan.state {
+            MoveState::Planned => self.start_move(actor, &plan).await?,
+            MoveState::Running | MoveState::Done => {}
+            MoveState::Undoing | MoveState::Undone | MoveState::Cancelled => {
+                return Err(AdminError::MoveState(plan.state.as_str()));
+            }
+        }
+        self.do_all_steps(id, Direction::Forth).await?;
+        match self.move_row(id).await?.conflicts {
+            0 => {}
+            undecided => return Err(AdminError::Undecided(undecided)),
+        }
+        self.end_move(actor, &plan, MoveState::Running, MoveState::Done).await?;
+        self.tell_owners(id).await?;
+        self.move_row(id).await
+    }
+
+    /// Gives every mailbox its old address back; the new ones go on receiving as aliases for as long.
+    ///
+    /// # Errors
+    /// `NoSuchMove`, `MoveState`, `UndoOver`.
+    pub async fn undo_move(&self, actor: &Actor, id: i64) -> Result<MoveRow, AdminError> {
+        let plan = self.move_row(id).await?;
+        if matches!(plan.state, MoveState::Running | MoveState::Done) {
+            if let Some(until) = plan.undo_until.filter(|until| *until < self.now()) {
+                return Err(AdminError::UndoOver(until));
+            }
+            let mut tx = self.0.store.begin().await?;
+            let from = [MoveState::Running, MoveState::Done];
+            if tx.set_move_state(id, &from, MoveState::Undoing, self.now()).await? {
+                tx.return_organisation(id).await?;
+                self.audit_move(&mut tx, actor, &plan.from, &json!({ "act": "undo", "move": id })).await?;
+                tx.commit().await?;
+            }
+        } else if plan.state != MoveState::Undoing {
+            return Err(AdminError::MoveState(plan.state.as_str()));
+        }
+        self.do_all_steps(id, Direction::Back).await?;
+        self.end_move(actor, &plan, MoveState::Undoing, MoveState::Undone).await?;
+        self.move_row(id).await
+    }
+
+    /// Gives up a plan that was not started.
+    ///
+    /// # Errors
+    /// `NoSuchMove`, `MoveState`.
+    pub async fn cancel_move(&self, actor: &Actor, id: i64) -> Result<(), AdminError> {
+        let plan = self.move_row(id).await?;
+        let mut tx = self.0.store.begin().await?;
+        if !tx.set_move_state(id, &[MoveState::Planned], MoveState::Cancelled, self.now()).await? {
+            return Err(AdminError::MoveState(plan.state.as_str()));
+        }
+        self.audit_move(&mut tx, actor, &plan.from, &json!({ "act": "cancel", "move": id })).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Every move, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn moves(&self) -> Result<Vec<MoveRow>, AdminError> {
+        Ok(self.0.store.moves(None).await?)
+    }
+
+    /// The steps of a move in pages, from behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_steps(
+        &self,
+        id: i64,
+        undecided: bool,
+        after: AccountId,
+        limit: u32,
+    ) -> Result<Vec<MoveStep>, AdminError> {
+        Ok(self.0.store.move_steps(id, undecided, after, limit).await?)
+    }
+
+    async fn move_row(&self, id: i64) -> Result<MoveRow, AdminError> {
+        self.0.store.moves(Some(id)).await?.pop().ok_or(AdminError::NoSuchMove(id))
+    }
+
+    async fn start_move(&self, actor: &Actor, plan: &MoveRow) -> Result<(), AdminError> {
+        let life = self.policy_of(plan.from_id).await?;
+        let now = self.now();
+        let months = u16::try_from(life.naming.alias_months).unwrap_or(u16::MAX);
+        let alias_until = start_of_day(plus_months(local_date(now), months));
+        let days = SignedDuration::from_hours(24 * i64::from(life.life.undo_days));
+        let undo_until = now.saturating_add(days).unwrap_or(Timestamp::MAX).min(alias_until);
+        let mut tx = self.0.store.begin().await?;
+        if !tx.set_move_state(plan.id, &[MoveState::Planned], MoveState::Running, now).await? {
+            return Ok(());
+        }
+        let undecided = tx.renew_plan(plan.id).await?;
+        if undecided > 0 {
+            return Err(AdminError::Undecided(undecided));
+        }
+        tx.set_move_terms(plan.id, alias_until, undo_until).await?;
+        tx.move_organisation(plan.id).await?;
+        self.audit_move(&mut tx, actor, &plan.from, &json!({ "act": "run", "move": plan.id })).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn do_all_steps(&self, id: i64, direction: Direction) -> Result<(), AdminError> {
+        loop {
+            let mut tx = self.0.store.begin().await?;
+            let done = match tx.do_steps(id, direction, BATCH, self.now()).await {
+                Ok(done) => done,
+                Err(store::Error::Conflict) => {
+                    drop(tx);
+                    return Err(self.reopen(id).await?);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            tx.commit().await?;
+            if done.is_empty() {
+                return Ok(());
+            }
+            done.into_iter().for_each(|account| self.0.hub.tell(account));
+        }
+    }
+
+    /// An address was given to somebody else since the start: whoever was to have it waits for a decision.
+    async fn reopen(&self, id: i64) -> Result<AdminError, AdminError> {
+        let mut tx = self.0.store.begin().await?;
+        let undecided = tx.renew_plan(id).await?;
+        tx.commit().await?;
+        Ok(AdminError::Undecided(undecided))
+    }
+
+    async fn end_move(
+        &self,
+        actor: &Actor,
+        plan: &MoveRow,
+        from: MoveState,
+        to: MoveState,
+    ) -> Result<(), AdminError> {
+        let mut tx = self.0.store.begin().await?;
+        if !tx.set_move_state(plan.id, &[from], to, self.now()).await? {
+            return Ok(());
+        }
+        let row = self.move_row(plan.id).await?;
+        let detail = json!({
+            "act": to.as_str(), "move": plan.id, "moved": row.done, "undone": row.undone, "skipped": row.skipped,
+        });
+        self.audit_move(&mut tx, actor, &plan.from, &detail).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn audit_move(
+        &self,
+        tx: &mut store::Tx,
+        actor: &Actor,
+        domain: &DomainName,
+        detail: &serde_json::Value,
+    ) -> Result<(), AdminError> {
+        self.audit(tx, actor, "domain.move", domain.as_str(), detail).await
+    }
+
+    async fn tell_owners(&self, id: i64) -> Result<(), AdminError> {
+        let until = self.move_row(id).await?.alias_until.map(local_date);
+        loop {
+            let untold = self.0.store.untold_steps(id, BATCH).await?;
+            if untold.is_empty() {
+                return Ok(());
+            }
+            for step in &untold {
+                let text = new_address_text(step, until);
+                let notice = Notice {
+                    key: &format!("moved/{id}/{}", step.account),
+                    to: step.account,
+                    subject: "Thay đổi địa chỉ thư điện tử công vụ",
+                    text: &text,
+                };
+                self.post(&notice).await?;
+            }
+            let told: Vec<AccountId> = untold.iter().map(|step| step.account).collect();
+            self.0.store.steps_told(id, &told).await?;
+        }
+    }
+
+    /// Goes on with moves that were cut off.
+    pub(crate) async fn finish_moves(&self) -> Result<String, Error> {
+        let system = Actor { name: "system".to_owned() };
+        let mut finished = 0;
+        for plan in self.0.store.moves(None).await? {
+            let ended = match plan.state {
+                MoveState::Running => self.run_move(&system, plan.id).await,
+                MoveState::Undoing => self.undo_move(&system, plan.id).await,
+                _ => continue,
+            };
+            match ended {
+                Ok(_) => finished += 1,
+                Err(error) => tracing::warn!(%error, id = plan.id, "a move could not be finished"),
+            }
+        }
+        Ok(format!("{finished} moves finished"))
+    }
+
+    pub(crate) async fn retire_old_addresses(&self) -> Result<String, Error> {
+        let retired = self.0.store.retire_expired_aliases(self.now()).await?;
+        Ok(format!("{retired} addresses retired"))
+    }
+}
+
+fn new_address_text(step: &MoveStep, until: Option<jiff::civil::Date>) -> String {
+    let MoveStep { old, display_name, .. } = step;
+    let new = step.new.as_ref().unwrap_or(old);
+    let until = until.map(|day| format!(" đến hết ngày {}", day.strftime("%d/%m/%Y"))).unwrap_or_default();
+    format!(
+        "Kính gửi: {display_name}\n\n\
+         Hộp thư của Ông/Bà có địa chỉ mới là {new}.\n\n\
+         Địa chỉ cũ {old} vẫn nhận thư{until}. Thư, thư mục và mật khẩu không thay đổi; phần mềm thư đang đăng nhập bằng địa \
+         chỉ cũ vẫn sử dụng được bình thường trong thời gian này.\n\n\
+         Đề nghị Ông/Bà thông báo địa chỉ mới cho những nơi thường liên hệ.\n\n\
+         Trân trọng.\n"
+    )
+}

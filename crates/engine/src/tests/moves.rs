@@ -1,0 +1,198 @@
+//! A domain's mailboxes move to another domain: both addresses receive, nothing of the mail changes, and it can be undone.
+
+use super::{PASSWORD, World, actor, address, mailbox, origin};
+use crate::{AdminError, Engine, MoveRow, MoveState, RecipientError};
+use jiff::SignedDuration;
+use model::{AccountId, DomainName};
+use store::Direction;
+
+fn name(text: &str) -> DomainName {
+    DomainName::new(text).unwrap()
+}
+
+async fn plan(engine: &Engine) -> MoveRow {
+    let domains = (&name("demo.gov.vn"), &name("moi.gov.vn"));
+    engine.plan_move(&actor(), domains, "Nghị quyết sáp nhập").await.unwrap()
+}
+
+async fn world() -> World {
+    let world = World::new().await;
+    world.engine.add_domain(&actor(), &name("moi.gov.vn"), "soc-trang").await.unwrap();
+    world
+}
+
+async fn primary(world: &World, who: &str) -> String {
+    world.store.login(&address(who)).await.unwrap().unwrap().primary.to_string()
+}
+
+#[tokio::test]
+async fn mailboxes_move_with_their_mail_and_keep_both_addresses() {
+    let world = world().await;
+    let engine = &world.engine;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    world.deliver(&["an"], b"Subject: truoc\r\n\r\n").await;
+    let planned = plan(engine).await;
+    assert_eq!((planned.pending, planned.conflicts, planned.state), (2, 0, MoveState::Planned));
+    assert_eq!(primary(&world, "an").await, "an@demo.gov.vn", "a plan changes nothing");
+    assert_eq!(
+        engine.plan_move(&actor(), (&name("demo.gov.vn"), &name("moi.gov.vn")), "x").await.unwrap_err(),
+        AdminError::MoveExists
+    );
+
+    let done = engine.run_move(&actor(), planned.id).await.unwrap();
+    assert_eq!((done.state, done.done, done.pending), (MoveState::Done, 2, 0));
+    assert_eq!(primary(&world, "an").await, "an@moi.gov.vn");
+    world.deliver(&["an@demo.gov.vn"], b"Subject: cu\r\n\r\n").await;
+    world.deliver(&["an@moi.gov.vn"], b"Subject: moi\r\n\r\n").await;
+    let read = world.read(&an, "INBOX").await;
+    let subjects: Vec<&str> = ["truoc", "Thay", "cu", "moi"].into_iter().collect();
+    assert_eq!(read.len(), subjects.len(), "a session of before goes on, and was told of the new address");
+    assert!(String::from_utf8_lossy(&read[1].1).contains("Auto-Submitted: auto-generated"));
+    for login in ["an@demo.gov.vn", "an@moi.gov.vn"] {
+        let who = engine.log_in(login, PASSWORD, &origin()).await.unwrap();
+        for sender in ["an@demo.gov.vn", "an@moi.gov.vn"] {
+            engine.check_sender(&who, &address(sender)).await.unwrap();
+        }
+    }
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    assert_eq!(world.read(&an, "INBOX").await.len(), 4, "nobody is told twice");
+}
+
+#[tokio::test]
+async fn what_is_taken_is_decided_before_anything_moves() {
+    let world = world().await;
+    let engine = &world.engine;
+    for one in ["an", "binh", "an@moi.gov.vn"] {
+        engine.add_mailbox(&actor(), &mailbox(one)).await.unwrap();
+    }
+    let planned = plan(engine).await;
+    assert_eq!((planned.pending, planned.conflicts), (2, 1));
+    assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap_err(), AdminError::Undecided(1));
+    assert_eq!(primary(&world, "binh").await, "binh@demo.gov.vn");
+    let undecided = engine.move_steps(planned.id, true, AccountId(0), 10).await.unwrap();
+    assert_eq!(undecided.iter().map(|step| step.old.to_string()).collect::<Vec<_>>(), ["an@demo.gov.vn"]);
+    let decide = async |old: &str, new: &str| {
+        engine.decide_move(&actor(), planned.id, (&address(old), &address(new))).await
+    };
+    assert_eq!(decide("an", "an@moi.gov.vn").await, Err(AdminError::AddressTaken));
+    assert_eq!(
+        decide("an", "binh@moi.gov.vn").await,
+        Err(AdminError::AddressTaken),
+        "somebody of the move is to have it"
+    );
+    assert_eq!(decide("an", "an2@demo.gov.vn").await, Err(AdminError::NoSuchDomain(name("demo.gov.vn"))));
+    assert!(matches!(decide("ai", "an3@moi.gov.vn").await, Err(AdminError::NoSuchMailbox(_))));
+    decide("an", "an2@moi.gov.vn").await.unwrap();
+    // Who came after the plan moves too.
+    engine.add_mailbox(&actor(), &mailbox("chi")).await.unwrap();
+    let done = engine.run_move(&actor(), planned.id).await.unwrap();
+    assert_eq!((done.done, done.conflicts), (3, 0));
+    assert_eq!(primary(&world, "an").await, "an2@moi.gov.vn");
+    assert_eq!(primary(&world, "chi").await, "chi@moi.gov.vn");
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_goes_on_and_everybody_has_one_address() {
+    let world = world().await;
+    let engine = &world.engine;
+    for nth in 0..7 {
+        engine.add_mailbox(&actor(), &mailbox(&format!("cb{nth}"))).await.unwrap();
+    }
+    let planned = plan(engine).await;
+    // As far as a run comes that is killed after its first batch, which is not told to anybody.
+    let mut tx = world.store.begin().await.unwrap();
+    assert!(
+        tx.set_move_state(planned.id, &[MoveState::Planned], MoveState::Running, engine.now()).await.unwrap()
+    );
+    let term = engine.now() + SignedDuration::from_hours(24 * 30);
+    tx.set_move_terms(planned.id, term, term).await.unwrap();
+    tx.move_organisation(planned.id).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = world.store.begin().await.unwrap();
+    assert_eq!(tx.do_steps(planned.id, Direction::Forth, 3, engine.now()).await.unwrap().len(), 3);
+    tx.commit().await.unwrap();
+    // And one in the middle of a batch.
+    let mut tx = world.store.begin().await.unwrap();
+    tx.do_steps(planned.id, Direction::Forth, 2, engine.now()).await.unwrap();
+    drop(tx);
+    assert_eq!(primary(&world, "cb2").await, "cb2@moi.gov.vn");
+    assert_eq!(primary(&world, "cb3").await, "cb3@demo.gov.vn");
+    engine.delete_mailbox(&actor(), &address("cb5")).await.unwrap();
+
+    assert_eq!(engine.run_job("finish-moves").await.unwrap().unwrap(), "1 moves finished");
+    let done = engine.moves().await.unwrap().remove(0);
+    assert_eq!((done.state, done.done, done.skipped, done.pending), (MoveState::Done, 6, 1, 0));
+    for nth in [0, 1, 2, 3, 4, 6] {
+        assert_eq!(primary(&world, &format!("cb{nth}")).await, format!("cb{nth}@moi.gov.vn"));
+        assert!(engine.recipient(&address(&format!("cb{nth}@demo.gov.vn"))).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_move_is_undone_while_its_window_is_open() {
+    let world = world().await;
+    let engine = &world.engine;
+    let an = world.user("an").await;
+    let planned = plan(engine).await;
+    assert_eq!(engine.undo_move(&actor(), planned.id).await.unwrap_err(), AdminError::MoveState("planned"));
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    world.deliver(&["an@moi.gov.vn"], b"Subject: moi\r\n\r\n").await;
+    let undone = engine.undo_move(&actor(), planned.id).await.unwrap();
+    assert_eq!((undone.state, undone.undone, undone.done), (MoveState::Undone, 1, 0));
+    assert_eq!(primary(&world, "an").await, "an@demo.gov.vn");
+    world.deliver(&["an@moi.gov.vn", "an@demo.gov.vn"], b"Subject: sau\r\n\r\n").await;
+    assert_eq!(world.read(&an, "INBOX").await.len(), 3, "the new address goes on receiving");
+    assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap_err(), AdminError::MoveState("undone"));
+
+    let again = plan(engine).await;
+    engine.run_move(&actor(), again.id).await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(24 * 31));
+    assert!(matches!(engine.undo_move(&actor(), again.id).await, Err(AdminError::UndoOver(_))));
+}
+
+#[tokio::test]
+async fn an_old_address_is_retired_when_its_time_is_over_and_given_to_nobody() {
+    let world = world().await;
+    let engine = &world.engine;
+    world.user("an").await;
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(24 * 360));
+    assert_eq!(engine.run_job("retire-old-addresses").await.unwrap().unwrap(), "0 addresses retired");
+    world.clock.advance(SignedDuration::from_hours(24 * 10));
+    assert_eq!(engine.run_job("retire-old-addresses").await.unwrap().unwrap(), "1 addresses retired");
+    assert_eq!(engine.recipient(&address("an@demo.gov.vn")).await.unwrap_err(), RecipientError::Unknown);
+    assert_eq!(engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap_err(), AdminError::AddressTaken);
+}
+
+#[tokio::test]
+async fn units_go_with_their_domain_and_come_back() {
+    let world = world().await;
+    let engine = &world.engine;
+    let unit = |domain: &str, code: &str| crate::NewUnit {
+        domain: name(domain),
+        code: code.into(),
+        name: "Sở Nội vụ".into(),
+        kind: "so".into(),
+        parent: None,
+    };
+    for (domain, code) in [("demo.gov.vn", "snv"), ("demo.gov.vn", "stc"), ("moi.gov.vn", "snv")] {
+        engine.add_unit(&actor(), &unit(domain, code)).await.unwrap();
+    }
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    let ids = async |domain: &str, codes: [&str; 3]| {
+        let id = world.store.domain(&name(domain)).await.unwrap().unwrap();
+        let mut there = Vec::new();
+        for code in codes {
+            there.push(world.store.unit(id, code).await.unwrap().is_some());
+        }
+        there
+    };
+    assert_eq!(ids("moi.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, true, true]);
+    assert_eq!(ids("demo.gov.vn", ["snv", "snv-demo", "stc"]).await, [false, false, false]);
+    engine.undo_move(&actor(), planned.id).await.unwrap();
+    assert_eq!(ids("moi.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, false, false]);
+    assert_eq!(ids("demo.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, false, true]);
+}

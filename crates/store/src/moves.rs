@@ -1,0 +1,514 @@
+//! Mailboxes that move to another domain: the plan, and batches of its steps.
+//!
+//! Invariant: a batch of steps is done, and marked as done, in one transaction that holds the mailboxes' locks; so whatever
+//! is killed, a mailbox has one primary address, and the steps say which.
+
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, Address, DomainId, DomainName};
+
+const DAMAGED: Error = Error::Damaged("a move has a value this version does not know");
+
+/// Where a move is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoveState {
+    Planned,
+    Running,
+    Done,
+    Undoing,
+    Undone,
+    Cancelled,
+}
+
+impl MoveState {
+    const ALL: [Self; 6] =
+        [Self::Planned, Self::Running, Self::Done, Self::Undoing, Self::Undone, Self::Cancelled];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Undoing => "undoing",
+            Self::Undone => "undone",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A move with the count of its steps.
+#[derive(Clone, Debug)]
+pub struct MoveRow {
+    pub id: i64,
+    pub from: DomainName,
+    pub to: DomainName,
+    pub from_id: DomainId,
+    pub to_id: DomainId,
+    pub state: MoveState,
+    pub reason: String,
+    pub planned_by: String,
+    pub planned_at: Timestamp,
+    pub alias_until: Option<Timestamp>,
+    pub undo_until: Option<Timestamp>,
+    pub pending: u64,
+    pub done: u64,
+    pub undone: u64,
+    pub skipped: u64,
+    pub conflicts: u64,
+}
+
+/// A move that is to be planned.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMove<'a> {
+    pub from: DomainId,
+    pub to: DomainId,
+    pub reason: &'a str,
+    pub planned_by: &'a str,
+    pub at: Timestamp,
+}
+
+/// One mailbox of a move.
+#[derive(Clone, Debug)]
+pub struct MoveStep {
+    pub account: AccountId,
+    pub old: Address,
+    /// `None`: a conflict that is not decided.
+    pub new: Option<Address>,
+    pub display_name: String,
+    pub state: String,
+}
+
+/// Which way a batch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The new address becomes the primary one.
+    Forth,
+    /// The old one again.
+    Back,
+}
+
+type MoveColumns = (
+    i64,
+    String,
+    String,
+    i64,
+    i64,
+    String,
+    String,
+    String,
+    jiff_sqlx::Timestamp,
+    Option<jiff_sqlx::Timestamp>,
+    Option<jiff_sqlx::Timestamp>,
+    Vec<i64>,
+);
+type StepColumns = (i64, String, Option<String>, String, String);
+
+fn row(columns: MoveColumns) -> Result<MoveRow, Error> {
+    let (id, from, to, from_id, to_id, state, reason, planned_by, planned_at, alias, undo, counts) = columns;
+    let name = |text: &str| DomainName::new(text).map_err(|_| DAMAGED);
+    let count = |at: usize| counts.get(at).copied().unwrap_or_default().unsigned_abs();
+    Ok(MoveRow {
+        id,
+        from: name(&from)?,
+        to: name(&to)?,
+        from_id: DomainId(from_id),
+        to_id: DomainId(to_id),
+        state: MoveState::ALL.into_iter().find(|one| one.as_str() == state).ok_or(DAMAGED)?,
+        reason,
+        planned_by,
+        planned_at: planned_at.to_jiff(),
+        alias_until: alias.map(|at| at.to_jiff()),
+        undo_until: undo.map(|at| at.to_jiff()),
+        pending: count(0),
+        done: count(1),
+        undone: count(2),
+        skipped: count(3),
+        conflicts: count(4),
+    })
+}
+
+fn step((account, old, new, display_name, state): StepColumns) -> Result<MoveStep, Error> {
+    let address = |text: &str| text.parse::<Address>().map_err(|_| DAMAGED);
+    let new = new.as_deref().map(address).transpose()?;
+    Ok(MoveStep { account: AccountId(account), old: address(&old)?, new, display_name, state })
+}
+
+impl Store {
+    /// Every move, the newest first, or this one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn moves(&self, id: Option<i64>) -> Result<Vec<MoveRow>, Error> {
+        let rows: Vec<MoveColumns> = sqlx::query_as(
+            "select m.move_id, f.name, t.name, m.from_domain, m.to_domain, m.state, m.reason, m.planned_by, m.planned_at,
+                    m.alias_until, m.undo_until,
+                    (select array[count(*) filter (where s.state = 'pending'), count(*) filter (where s.state = 'done'),
+                                  count(*) filter (where s.state = 'undone'), count(*) filter (where s.state = 'skipped'),
+                                  count(*) filter (where s.new is null and s.state = 'pending')]
+                       from move_steps s where s.move_id = m.move_id)
+               from moves m
+               join domains f on f.domain_id = m.from_domain
+               join domains t on t.domain_id = m.to_domain
+              where $1::bigint is null or m.move_id = $1
+              order by m.move_id desc",
+        )
+        .bind(id)
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter().map(row).collect()
+    }
+
+    /// Steps of a move by account, from behind `after` on; only the undecided ones if so wished.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_steps(
+        &self,
+        id: i64,
+        undecided: bool,
+        after: AccountId,
+        limit: u32,
+    ) -> Result<Vec<MoveStep>, Error> {
+        let rows: Vec<StepColumns> = sqlx::query_as(
+            "select s.account_id, s.old, s.new, a.display_name, s.state
+               from move_steps s join accounts a using (account_id)
+              where s.move_id = $1 and s.account_id > $3
+                and (not $2 or (s.new is null and s.state = 'pending'))
+              order by s.account_id limit $4",
+        )
+        .bind(id)
+        .bind(undecided)
+        .bind(after.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter().map(step).collect()
+    }
+
+    /// Mailboxes that have moved and whose owners were not told yet, with their new addresses.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn untold_steps(&self, id: i64, limit: u32) -> Result<Vec<MoveStep>, Error> {
+        let rows: Vec<StepColumns> = sqlx::query_as(
+            "select s.account_id, s.old, s.new, a.display_name, s.state
+               from move_steps s join accounts a using (account_id)
+              where s.move_id = $1 and s.state = 'done' and not s.told and a.state <> 'deleted'
+              order by s.account_id limit $2",
+        )
+        .bind(id)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter().map(step).collect()
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn steps_told(&self, id: i64, accounts: &[AccountId]) -> Result<(), Error> {
+        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
+        sqlx::query("update move_steps set told = true where move_id = $1 and account_id = any ($2)")
+            .bind(id)
+            .bind(ids)
+            .execute(&self.pools.main)
+            .await?;
+        Ok(())
+    }
+
+    /// Retires aliases whose time is over; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_expired_aliases(&self, now: Timestamp) -> Result<u64, Error> {
+        let retired = sqlx::query(
+            "update addresses set kind = 'retired', until = null, retired_at = $1 where kind = 'alias' and until <= $1",
+        )
+        .bind(now.to_sqlx())
+        .execute(&self.pools.main)
+        .await?;
+        Ok(retired.rows_affected())
+    }
+}
+
+impl Tx {
+    /// Makes a plan for every mailbox whose primary address is in the domain: the same local part in the other one.
+    /// Where that is somebody's, or was, the new address is left open.
+    ///
+    /// # Errors
+    /// `moves_one` when a move of the domain is under way.
+    pub async fn plan_move(&mut self, new: &NewMove<'_>) -> Result<i64, Error> {
+        let id: i64 = sqlx::query_scalar(
+            "insert into moves (from_domain, to_domain, state, reason, planned_by, planned_at)
+             values ($1, $2, 'planned', $3, $4, $5) returning move_id",
+        )
+        .bind(new.from.0)
+        .bind(new.to.0)
+        .bind(new.reason)
+        .bind(new.planned_by)
+        .bind(new.at.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        self.add_steps(id).await?;
+        Ok(id)
+    }
+
+    /// Adds what came into the domain since the plan, and opens again what cannot be had any more. Says how many steps are
+    /// not decided.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_plan(&mut self, id: i64) -> Result<u64, Error> {
+        self.add_steps(id).await?;
+        sqlx::query(
+            "update move_steps s set new = null
+              where s.move_id = $1 and s.state = 'pending'
+                and exists (select from addresses a where a.address = s.new and a.account_id <> s.account_id)",
+        )
+        .bind(id)
+        .execute(&mut *self.inner)
+        .await?;
+        let undecided: i64 = sqlx::query_scalar(
+            "select count(*) from move_steps where move_id = $1 and state = 'pending' and new is null",
+        )
+        .bind(id)
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok(undecided.unsigned_abs())
+    }
+
+    async fn add_steps(&mut self, id: i64) -> Result<(), Error> {
+        sqlx::query(
+            "insert into move_steps (move_id, account_id, old, new, state)
+             select m.move_id, a.account_id, g.address,
+                    case when taken.account_id is null or taken.account_id = a.account_id then wanted.address end,
+                    'pending'
+               from moves m
+               join domains t on t.domain_id = m.to_domain
+               join accounts a on a.domain_id = m.from_domain and a.state <> 'deleted'
+               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+              cross join lateral (select left(g.address, -length(split_part(g.address, '@', -1))) || t.name) wanted (address)
+               left join addresses taken on taken.address = wanted.address
+              where m.move_id = $1
+             on conflict (move_id, account_id) do nothing",
+        )
+        .bind(id)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Decides the new address of one mailbox. False when it is not waiting for it.
+    ///
+    /// # Errors
+    /// `move_steps_new` when another mailbox of the move is to have it.
+    pub async fn decide_step(&mut self, id: i64, old: &Address, new: &Address) -> Result<bool, Error> {
+        let decided = sqlx::query(
+            "update move_steps s set new = $3
+              where s.move_id = $1 and s.old = $2 and s.state = 'pending'
+                and not exists (select from addresses a where a.address = $3 and a.account_id <> s.account_id)",
+        )
+        .bind(id)
+        .bind(old.to_string())
+        .bind(new.to_string())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(decided.rows_affected() > 0)
+    }
+
+    /// Sets the state of a move that is in one of `from`; false when it is in none of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_move_state(
+        &mut self,
+        id: i64,
+        from: &[MoveState],
+        to: MoveState,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
+        let set = sqlx::query(
+            "update moves set state = $3, started_at = coalesce(started_at, $4),
+                    ended_at = case when $3 in ('done', 'undone', 'cancelled') then $4 end
+              where move_id = $1 and state = any ($2)",
+        )
+        .bind(id)
+        .bind(from)
+        .bind(to.as_str())
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(set.rows_affected() > 0)
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_move_terms(&mut self, id: i64, alias: Timestamp, undo: Timestamp) -> Result<(), Error> {
+        sqlx::query("update moves set alias_until = $2, undo_until = $3 where move_id = $1")
+            .bind(id)
+            .bind(alias.to_sqlx())
+            .bind(undo.to_sqlx())
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Gives the organisation (units, people, positions) of the one domain to the other, and notes what went. A code that
+    /// is taken there gets the old domain's first label behind it; positions of one title become one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_organisation(&mut self, id: i64) -> Result<(), Error> {
+        for statement in [
+            "update moves m
+                set unit_ids = array(select unit_id from units where domain_id = m.from_domain),
+                    person_ids = array(select person_id from people where domain_id = m.from_domain)
+              where move_id = $1",
+            "update units u
+                set domain_id = m.to_domain,
+                    code = case when exists (select from units o where o.domain_id = m.to_domain and o.code = u.code)
+                           then u.code || '-' || split_part(f.name, '.', 1) else u.code end
+               from moves m join domains f on f.domain_id = m.from_domain
+              where m.move_id = $1 and u.unit_id = any (m.unit_ids)",
+            "update unit_events e set domain_id = m.to_domain
+               from moves m where m.move_id = $1 and e.unit_id = any (m.unit_ids)",
+            "insert into unit_kinds (domain_id, kind, label, tier, ended_on)
+             select m.to_domain, k.kind, k.label, k.tier, k.ended_on
+               from moves m join unit_kinds k on k.domain_id = m.from_domain
+              where m.move_id = $1 on conflict do nothing",
+            "insert into positions (domain_id, title, leader, rank)
+             select m.to_domain, p.title, p.leader, p.rank
+               from moves m join positions p on p.domain_id = m.from_domain
+              where m.move_id = $1 on conflict do nothing",
+            "update people p set domain_id = m.to_domain
+               from moves m where m.move_id = $1 and p.person_id = any (m.person_ids)",
+            "update appointments a set position_id = n.position_id
+               from moves m
+               join positions o on o.domain_id = m.from_domain
+               join positions n on n.domain_id = m.to_domain and lower(n.title) = lower(o.title)
+              where m.move_id = $1 and a.position_id = o.position_id and a.person_id = any (m.person_ids)",
+        ] {
+            sqlx::query(statement).bind(id).execute(&mut *self.inner).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn return_organisation(&mut self, id: i64) -> Result<(), Error> {
+        for statement in [
+            "update units u
+                set domain_id = m.from_domain,
+                    code = case when right(u.code, length(split_part(f.name, '.', 1)) + 1) = '-' || split_part(f.name, '.', 1)
+                           then left(u.code, -length(split_part(f.name, '.', 1)) - 1) else u.code end
+               from moves m join domains f on f.domain_id = m.from_domain
+              where m.move_id = $1 and u.unit_id = any (m.unit_ids)",
+            "update unit_events e set domain_id = m.from_domain
+               from moves m where m.move_id = $1 and e.unit_id = any (m.unit_ids)",
+            "update people p set domain_id = m.from_domain
+               from moves m where m.move_id = $1 and p.person_id = any (m.person_ids)",
+            "update appointments a set position_id = n.position_id
+               from moves m
+               join positions o on o.domain_id = m.to_domain
+               join positions n on n.domain_id = m.from_domain and lower(n.title) = lower(o.title)
+              where m.move_id = $1 and a.position_id = o.position_id and a.person_id = any (m.person_ids)",
+        ] {
+            sqlx::query(statement).bind(id).execute(&mut *self.inner).await?;
+        }
+        Ok(())
+    }
+
+    /// Does up to `limit` steps, or takes them back; says whose. Nothing left to do: none. A mailbox that is gone is
+    /// skipped.
+    ///
+    /// # Errors
+    /// `Conflict` when an address was given to somebody else since the plan; nothing is done then.
+    pub async fn do_steps(
+        &mut self,
+        id: i64,
+        direction: Direction,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Vec<AccountId>, Error> {
+        let (waiting, ended) = match direction {
+            Direction::Forth => ("pending", "done"),
+            Direction::Back => ("done", "undone"),
+        };
+        let taken: Vec<i64> = sqlx::query_scalar(
+            "select account_id from move_steps where move_id = $1 and state = $2 and new is not null
+              order by account_id limit $3 for update",
+        )
+        .bind(id)
+        .bind(waiting)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.inner)
+        .await?;
+        // Held, so that none is deleted meanwhile; those that are gone have no row.
+        let there: Vec<i64> = sqlx::query_scalar(
+            "select account_id from counters where account_id = any ($1) order by account_id for no key update",
+        )
+        .bind(&taken)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        self.swap_addresses(id, direction, &there, now).await?;
+        sqlx::query(
+            "update move_steps set state = case when account_id = any ($3) then $4 else 'skipped' end
+              where move_id = $1 and account_id = any ($2)",
+        )
+        .bind(id)
+        .bind(&taken)
+        .bind(&there)
+        .bind(ended)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(taken.into_iter().map(AccountId).collect())
+    }
+
+    async fn swap_addresses(
+        &mut self,
+        id: i64,
+        direction: Direction,
+        accounts: &[i64],
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let back = direction == Direction::Back;
+        sqlx::query(
+            "update addresses g set kind = 'alias', until = m.alias_until
+               from moves m where m.move_id = $1 and g.account_id = any ($2) and g.kind = 'primary'",
+        )
+        .bind(id)
+        .bind(accounts)
+        .execute(&mut *self.inner)
+        .await?;
+        let named = sqlx::query(
+            "insert into addresses as g (address, account_id, kind, created_at)
+             select case when $3 then s.old else s.new end, s.account_id, 'primary', $4
+               from move_steps s where s.move_id = $1 and s.account_id = any ($2)
+             on conflict (address) do update set kind = 'primary', until = null, retired_at = null
+              where g.account_id = excluded.account_id",
+        )
+        .bind(id)
+        .bind(accounts)
+        .bind(back)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        if named.rows_affected() != accounts.len() as u64 {
+            return Err(Error::Conflict);
+        }
+        sqlx::query(
+            "update accounts a set domain_id = case when $3 then m.from_domain else m.to_domain end
+               from moves m where m.move_id = $1 and a.account_id = any ($2)",
+        )
+        .bind(id)
+        .bind(accounts)
+        .bind(back)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+}
