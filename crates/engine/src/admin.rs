@@ -1,11 +1,12 @@
 //! Administration: domains, units, mailboxes, aliases, passwords. Every act is audited in its own transaction.
 
+use crate::authority::unless_missing;
 use crate::folders::SUBSCRIPTIONS_MAX;
-use crate::{AdminError, DomainSummary, Engine, Error, password};
+use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, password};
 use jiff::Timestamp;
 use model::{
-    AccountId, AccountState, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName, MailboxClass,
-    PolicyVersion, Profile, UnitId,
+    AccountId, AccountState, Action, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName,
+    MailboxClass, PolicyVersion, Profile, UnitId,
 };
 use serde_json::{Value, json};
 use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, Tx};
@@ -14,12 +15,6 @@ use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, Tx};
 const PASSWORD_CHARS_MIN: usize = 8;
 /// Characters of a name shown in lists.
 const DISPLAY_NAME_CHARS_MAX: usize = 200;
-
-/// Who acts, for the audit trail.
-#[derive(Clone, Debug)]
-pub struct Actor {
-    pub name: String,
-}
 
 /// A mailbox that is to be made (cấp mới).
 #[derive(Clone, Debug)]
@@ -86,7 +81,14 @@ impl From<AccountRow> for MailboxDetail {
     }
 }
 
-fn check_name(name: &str) -> Result<(), AdminError> {
+/// Where something new is to be: in a unit, else in the domain.
+fn place<'a>(domain: &'a DomainName, unit: Option<&'a str>) -> Result<AdminTarget<'a>, AdminError> {
+    let Some(code) = unit else { return Ok(AdminTarget::Domain(domain)) };
+    check_name(code)?;
+    Ok(AdminTarget::UnitCode(domain, code))
+}
+
+pub(crate) fn check_name(name: &str) -> Result<(), AdminError> {
     let fits = (1..=DISPLAY_NAME_CHARS_MAX).contains(&name.chars().count());
     if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(AdminError::BadName) }
 }
@@ -115,11 +117,12 @@ impl Engine {
         profile: &str,
     ) -> Result<(), AdminError> {
         check_name(profile)?;
+        self.authorize(actor, Action::DomainAdd, &AdminTarget::System).await?;
         let policy = profile
             .parse::<Profile>()?
             .policy()
             .map_err(|error| AdminError::PolicySetting { field: profile.to_owned(), error })?;
-        let first = PolicyVersion::first(policy, &actor.name, self.now())?;
+        let first = PolicyVersion::first(policy, actor.name(), self.now())?;
         let mut tx = self.0.store.begin().await?;
         let domain = tx.insert_domain(name, profile, self.now()).await?;
         tx.add_policy(domain, &first).await?;
@@ -133,6 +136,8 @@ impl Engine {
     /// # Errors
     /// `DomainInUse`.
     pub async fn delete_domain(&self, actor: &Actor, name: &DomainName) -> Result<bool, AdminError> {
+        let allowed = self.authorize(actor, Action::DomainRemove, &AdminTarget::Domain(name)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(domain) = self.0.store.domain(name).await? else { return Ok(false) };
         let mut tx = self.0.store.begin().await?;
         if !tx.delete_domain(domain, name).await? {
@@ -148,6 +153,8 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn delete_alias(&self, actor: &Actor, alias: &Address) -> Result<bool, AdminError> {
+        let allowed = self.authorize(actor, Action::AliasRemove, &AdminTarget::Address(alias)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let mut tx = self.0.store.begin().await?;
         if !tx.retire_alias(alias, self.now()).await? {
             return Ok(false);
@@ -157,10 +164,12 @@ impl Engine {
         Ok(true)
     }
 
+    /// Those that he may see.
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn domains(&self) -> Result<Vec<DomainSummary>, Error> {
-        Ok(self.0.store.domains().await?)
+    pub async fn domains(&self, actor: &Actor) -> Result<Vec<DomainSummary>, Error> {
+        Ok(self.0.store.domains(&actor.reach(Action::DomainShow)).await?)
     }
 
     /// # Errors
@@ -169,6 +178,7 @@ impl Engine {
         check_name(&new.name)?;
         check_name(&new.code)?;
         check_name(&new.kind)?;
+        self.authorize(actor, Action::UnitAdd, &place(&new.domain, new.parent.as_deref())?).await?;
         let domain = self.domain_id(&new.domain).await?;
         let parent = self.unit_id(domain, new.parent.as_deref()).await?;
         let mut tx = self.0.store.begin().await?;
@@ -184,6 +194,8 @@ impl Engine {
     pub async fn add_mailbox(&self, actor: &Actor, new: &NewMailbox) -> Result<MailboxAdded, AdminError> {
         check_address(&new.address)?;
         check_name(&new.display_name)?;
+        let target = place(new.address.domain(), new.unit.as_deref())?;
+        self.authorize(actor, Action::MailboxAdd, &target).await?;
         let domain = self.domain_id(new.address.domain()).await?;
         let unit = self.unit_id(domain, new.unit.as_deref()).await?;
         let one_time = new.password.is_none().then(|| password::one_time(&*self.0.rng));
@@ -221,25 +233,37 @@ impl Engine {
         Ok(())
     }
 
+    /// `None`: there is no such mailbox that he may see.
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn mailbox(&self, address: &Address) -> Result<Option<MailboxDetail>, Error> {
+    pub async fn mailbox(&self, actor: &Actor, address: &Address) -> Result<Option<MailboxDetail>, Error> {
         let Some(login) = self.0.store.login(address).await? else { return Ok(None) };
-        let filter = AccountFilter { address: Some(&login.primary), limit: 1, ..AccountFilter::default() };
+        let reach = actor.reach(Action::MailboxShow);
+        let filter = AccountFilter {
+            reach: &reach,
+            address: Some(&login.primary),
+            domain: None,
+            after: None,
+            limit: 1,
+        };
         Ok(self.0.store.accounts(filter).await?.pop().map(MailboxDetail::from))
     }
 
-    /// Mailboxes by address, from behind `after` on, `limit` at most.
+    /// Mailboxes that he may see by address, from behind `after` on, `limit` at most.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn mailboxes(
         &self,
+        actor: &Actor,
         domain: Option<&DomainName>,
         after: Option<&Address>,
         limit: u32,
     ) -> Result<Vec<MailboxDetail>, Error> {
-        let rows = self.0.store.accounts(AccountFilter { address: None, domain, after, limit }).await?;
+        let reach = actor.reach(Action::MailboxList);
+        let filter = AccountFilter { reach: &reach, address: None, domain, after, limit };
+        let rows = self.0.store.accounts(filter).await?;
         Ok(rows.into_iter().map(MailboxDetail::from).collect())
     }
 
@@ -249,6 +273,8 @@ impl Engine {
     /// # Errors
     /// When the database fails; nothing is done then.
     pub async fn delete_mailbox(&self, actor: &Actor, address: &Address) -> Result<bool, AdminError> {
+        let allowed = self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
         let mut tx = self.0.store.begin().await?;
         if !tx.delete_account(login.account, self.now()).await? {
@@ -269,7 +295,9 @@ impl Engine {
         mailbox: &Address,
     ) -> Result<(), AdminError> {
         check_address(alias)?;
-        self.domain_id(alias.domain()).await?;
+        self.authorize(actor, Action::AliasAdd, &AdminTarget::Address(mailbox)).await?;
+        // An address of another domain is that domain's to give.
+        self.authorize(actor, Action::MailboxAdd, &AdminTarget::Domain(alias.domain())).await?;
         let login =
             self.0.store.login(mailbox).await?.ok_or_else(|| AdminError::NoSuchMailbox(mailbox.clone()))?;
         let mut tx = self.0.store.begin().await?;
@@ -294,6 +322,8 @@ impl Engine {
         must_change: bool,
     ) -> Result<bool, AdminError> {
         check_password(password)?;
+        let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
         let hash = self.hash_password(password).await?;
         let mut tx = self.0.store.begin().await?;
@@ -345,7 +375,7 @@ impl Engine {
         target: &str,
         detail: &Value,
     ) -> Result<(), AdminError> {
-        check_name(&actor.name)?;
-        Ok(tx.audit(&AuditEntry { at: self.now(), actor: &actor.name, action, target, detail }).await?)
+        check_name(actor.name())?;
+        Ok(tx.audit(&AuditEntry { at: self.now(), actor: actor.name(), action, target, detail }).await?)
     }
 }

@@ -1,7 +1,7 @@
 //! Why an administrative act did not take place; each says what to do.
 
 use crate::Error;
-use model::{Address, DomainName, SetError, VersionError};
+use model::{Address, DomainName, Reason, SetError, VersionError};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdminError {
@@ -51,6 +51,18 @@ pub enum AdminError {
     UndoOver(jiff::Timestamp),
     #[error("somebody else has just changed the policy; look at it again")]
     PolicyRace,
+    /// Said only of what the actor may see.
+    #[error("denied: {0}")]
+    Denied(Reason),
+    #[error("{0} has this role already")]
+    RoleHeld(Address),
+    #[error(
+        "this role is not given over this: system-administrator over the system, centre-operator and helpdesk over a \
+         domain, organisation-officer over a unit, inspector over a domain, unit or mailbox"
+    )]
+    RoleScope,
+    #[error("the end lies in the past")]
+    PastUntil,
     #[error(transparent)]
     Engine(#[from] Error),
 }

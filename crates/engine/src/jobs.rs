@@ -3,9 +3,11 @@
 //! Invariants: a job may run twice (a node died, or was thought dead), so each of them is idempotent; a node that lost its
 //! lease stops what it was doing; one that fails is tried again soon and never keeps another from running.
 
-use crate::{Engine, Error};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
+use model::Action;
 use model::calendar::{local_date, plus_days, start_of_day};
+use serde_json::json;
 use std::pin::Pin;
 use std::time::Duration;
 use store::{JobEnd, TakenJob};
@@ -122,11 +124,26 @@ impl Engine {
         }
     }
 
+    /// An administrator has a job run now. `None`: there is no such job, or a node is running it.
+    ///
+    /// # Errors
+    /// `Denied`; when the database fails, or the job does.
+    pub async fn run_job_now(&self, actor: &Actor, name: &str) -> Result<Option<String>, AdminError> {
+        self.authorize(actor, Action::JobRun, &AdminTarget::System).await?;
+        let ran = self.run_job(name).await?;
+        if let Some(did) = &ran {
+            let mut tx = self.0.store.begin().await?;
+            self.audit(&mut tx, actor, Action::JobRun.as_str(), name, &json!({ "result": did })).await?;
+            tx.commit().await?;
+        }
+        Ok(ran)
+    }
+
     /// Runs a job now, due or not. `None`: there is no such job, or a node is running it.
     ///
     /// # Errors
     /// When the database fails, or the job does.
-    pub async fn run_job(&self, name: &str) -> Result<Option<String>, Error> {
+    pub(crate) async fn run_job(&self, name: &str) -> Result<Option<String>, Error> {
         if !JOBS.iter().any(|job| job.name == name) {
             return Ok(None);
         }
@@ -140,8 +157,9 @@ impl Engine {
     /// Every job with its last run and its next.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn jobs(&self) -> Result<Vec<JobRow>, Error> {
+    /// `Denied`.
+    pub async fn jobs(&self, actor: &Actor) -> Result<Vec<JobRow>, AdminError> {
+        self.authorize(actor, Action::JobShow, &AdminTarget::System).await?;
         let rows = self.0.store.jobs().await?;
         Ok(rows.into_iter().filter(|row| JOBS.iter().any(|job| job.name == row.name)).collect())
     }

@@ -7,6 +7,7 @@
 mod admin;
 mod admin_error;
 mod append;
+mod authority;
 mod chunk_cache;
 mod deliver;
 mod entries;
@@ -36,9 +37,10 @@ mod trace;
 mod view;
 mod write;
 
-pub use admin::{Actor, MailboxAdded, MailboxDetail, NewMailbox, NewUnit};
+pub use admin::{MailboxAdded, MailboxDetail, NewMailbox, NewUnit};
 pub use admin_error::AdminError;
 pub use append::{AppendError, Appended, NewMessage};
+pub use authority::{Actor, AdminTarget, RoleOver};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use entries::Entries;
 pub use error::Error;
@@ -56,7 +58,7 @@ pub use renderings::Renderings;
 pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
 pub use sender::Sender;
 pub use spool::Spool;
-pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep};
+pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use view::{FolderView, ViewEntry};
 pub use write::{Copied, CopyError, Quota};
 

@@ -38,7 +38,7 @@ impl Engine {
             from: self.domain_id(from).await?,
             to: self.domain_id(to).await?,
             reason,
-            planned_by: &actor.name,
+            planned_by: actor.name(),
             at: self.now(),
         };
         let mut tx = self.0.store.begin().await?;
@@ -276,7 +276,7 @@ impl Engine {
 
     /// Goes on with moves that were cut off.
     pub(crate) async fn finish_moves(&self) -> Result<String, Error> {
-        let system = Actor { name: "system".to_owned() };
+        let system = Actor::system("moves");
         let mut finished = 0;
         for plan in self.0.store.moves(None).await? {
             let ended = match plan.state {

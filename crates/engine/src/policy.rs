@@ -3,8 +3,8 @@
 //! Invariants: an older version never replaces a newer one that is kept; what cannot be read (it is of a newer congthu while
 //! nodes are renewed) leaves what is kept in force.
 
-use crate::{Actor, AdminError, Engine, Error};
-use model::{Change, DomainId, DomainName, Policy, PolicyVersion, SetError};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use model::{Action, Change, DomainId, DomainName, Policy, PolicyVersion, SetError};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -92,7 +92,8 @@ impl Engine {
     ///
     /// # Errors
     /// `NoSuchDomain`.
-    pub async fn policy(&self, domain: &DomainName) -> Result<PolicyVersion, AdminError> {
+    pub async fn policy(&self, actor: &Actor, domain: &DomainName) -> Result<PolicyVersion, AdminError> {
+        self.authorize(actor, Action::PolicyShow, &AdminTarget::Domain(domain)).await?;
         let id = self.domain_id(domain).await?;
         let version = self.0.store.policy(id).await?;
         version.ok_or_else(|| AdminError::NoSuchDomain(domain.clone()))
@@ -102,7 +103,12 @@ impl Engine {
     ///
     /// # Errors
     /// `NoSuchDomain`.
-    pub async fn policy_history(&self, domain: &DomainName) -> Result<Vec<PolicyVersion>, AdminError> {
+    pub async fn policy_history(
+        &self,
+        actor: &Actor,
+        domain: &DomainName,
+    ) -> Result<Vec<PolicyVersion>, AdminError> {
+        self.authorize(actor, Action::PolicyShow, &AdminTarget::Domain(domain)).await?;
         let id = self.domain_id(domain).await?;
         Ok(self.0.store.policy_history(id).await?)
     }
@@ -117,15 +123,16 @@ impl Engine {
         domain: &DomainName,
         edit: &PolicyEdit<'_>,
     ) -> Result<(u32, Vec<Change>), AdminError> {
+        self.authorize(actor, Action::PolicyChange, &AdminTarget::Domain(domain)).await?;
         let id = self.domain_id(domain).await?;
-        let before = self.policy(domain).await?;
+        let before = self.policy(actor, domain).await?;
         let mut policy = before.policy.clone();
         for (key, value) in edit.settings {
             let refused = |error: SetError| AdminError::PolicySetting { field: key.clone(), error };
             policy.set(key, value).map_err(refused)?;
         }
         let based_on = edit.based_on.unwrap_or(before.number);
-        let (after, changes) = before.succeed(policy, based_on, &actor.name, edit.reason, self.now())?;
+        let (after, changes) = before.succeed(policy, based_on, actor.name(), edit.reason, self.now())?;
         let number = after.number;
         if edit.dry_run {
             return Ok((number, changes));

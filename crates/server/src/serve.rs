@@ -160,7 +160,7 @@ async fn drain(signals: &mut Signals, tasks: &TaskTracker, shutdown: &Cancellati
 
 /// For a person at the first start: an installation without a domain takes no mail.
 async fn what_next(config: &Config, node: &Node, certificates: &Certificates) -> String {
-    if !node.engine.domains().await.is_ok_and(|domains| domains.is_empty()) {
+    if !node.engine.domains(&engine::Actor::system("serve")).await.is_ok_and(|domains| domains.is_empty()) {
         return String::new();
     }
     let file = config.file.as_ref().map(|file| format!(" --config {}", file.display())).unwrap_or_default();

@@ -170,7 +170,7 @@ impl World for Province {
 }
 
 fn actor() -> Actor {
-    Actor { name: "test".into() }
+    Actor::console("test")
 }
 
 fn mailbox(name: &str) -> NewMailbox {

@@ -1,6 +1,6 @@
 //! Mailboxes and their addresses.
 
-use crate::{Error, NewGrant, Store, Tx};
+use crate::{Error, NewGrant, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, AccountState, Address, DomainId, DomainName, MailboxClass, UnitId};
@@ -131,12 +131,19 @@ impl Store {
                 and ($1::text is null or g.address = $1)
                 and ($2::text is null or a.domain_id = (select domain_id from domains where name = $2))
                 and ($3::text is null or g.address > $3)
+                and ($5 or a.domain_id = any ($6) or a.account_id = any ($9)
+                     or a.unit_id in (select units_below($7, $8)))
               order by g.address limit $4",
         )
         .bind(filter.address.map(ToString::to_string))
         .bind(filter.domain.map(DomainName::as_str))
         .bind(filter.after.map(ToString::to_string))
         .bind(i64::from(filter.limit))
+        .bind(filter.reach.everything)
+        .bind(&filter.reach.domains)
+        .bind(&filter.reach.subtree_domains)
+        .bind(&filter.reach.subtree_units)
+        .bind(&filter.reach.mailboxes)
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter()
@@ -205,8 +212,10 @@ impl Store {
 }
 
 /// Which mailboxes to list.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct AccountFilter<'a> {
+    /// What is outside is not there.
+    pub reach: &'a Reach,
     pub address: Option<&'a Address>,
     pub domain: Option<&'a DomainName>,
     pub after: Option<&'a Address>,

@@ -1,6 +1,6 @@
 //! Domains, and the units (đơn vị) of their organisation trees.
 
-use crate::{Error, Store, Tx};
+use crate::{Error, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{DomainId, DomainName, UnitId};
@@ -34,15 +34,20 @@ impl Store {
         Ok(id.map(DomainId))
     }
 
+    /// The domains within `reach`.
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn domains(&self) -> Result<Vec<DomainRow>, Error> {
+    pub async fn domains(&self, reach: &Reach) -> Result<Vec<DomainRow>, Error> {
         let rows: Vec<(String, String, i64)> = sqlx::query_as(
             "select d.name, d.profile, count(a.account_id)
                from domains d
                left join accounts a on a.domain_id = d.domain_id and a.state <> 'deleted'
+              where $1 or d.domain_id = any ($2)
               group by d.domain_id order by d.name",
         )
+        .bind(reach.everything)
+        .bind(&reach.domains)
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter()

@@ -36,6 +36,7 @@ mod people;
 mod policies;
 mod recipients;
 mod resync;
+mod roles;
 mod search;
 mod small;
 mod snapshot;
@@ -75,6 +76,7 @@ pub use objects::Objects;
 pub use people::{Loaded, NewPerson, Part, PersonRow};
 pub use recipients::RecipientRow;
 pub use resync::Gone;
+pub use roles::{MailboxPlace, NewRole, Reach, RoleRow};
 pub use search::{
     MARK_CODES, MARK_MANY, SearchContent, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece,
     SearchScope, SearchText,

@@ -200,7 +200,7 @@ impl World for Province {
 }
 
 fn actor() -> Actor {
-    Actor { name: "test".into() }
+    Actor::console("test")
 }
 
 fn address(name: &str) -> Address {

@@ -1,5 +1,6 @@
 //! Use cases against a real Postgres, a clock that stands still and dice that count.
 
+mod authority;
 mod deliver;
 mod failover;
 mod folders;
@@ -112,7 +113,7 @@ fn settings(spool: &tempfile::TempDir) -> Settings {
 }
 
 pub(crate) fn actor() -> Actor {
-    Actor { name: "test".into() }
+    Actor::console("test")
 }
 
 pub(crate) fn address(name: &str) -> Address {

@@ -31,7 +31,7 @@ async fn a_changed_policy_holds_here_at_once_and_elsewhere_soon() {
     assert_eq!((person_quota(&world.engine, &world).await, person_quota(&other, &world).await), (500, 300));
     other.poll().await;
     assert_eq!(person_quota(&other, &world).await, 500);
-    let history = world.engine.policy_history(&domain()).await.unwrap();
+    let history = world.engine.policy_history(&actor(), &domain()).await.unwrap();
     assert_eq!(history.iter().map(|version| version.number).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(history[0].reason, "Quyết định 12");
 }
@@ -54,7 +54,7 @@ async fn what_is_no_policy_changes_nothing() {
     {
         assert!(text.contains(part), "{text}: {part}");
     }
-    assert_eq!(engine.policy(&domain()).await.unwrap().number, 2);
+    assert_eq!(engine.policy(&actor(), &domain()).await.unwrap().number, 2);
     assert_eq!(person_quota(engine, &world).await, 500);
 }
 
@@ -70,7 +70,7 @@ async fn of_two_changes_at_once_one_is_told_to_look_again() {
         done += usize::from(change.await.unwrap().is_ok());
     }
     assert_eq!(done, 1);
-    assert_eq!(world.engine.policy(&domain()).await.unwrap().number, 2);
+    assert_eq!(world.engine.policy(&actor(), &domain()).await.unwrap().number, 2);
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_job_runs_when_it_is_due_and_on_one_node() {
     let other = world.another_node();
     let stop = CancellationToken::new();
     let ended = async || {
-        let jobs = world.engine.jobs().await.unwrap();
+        let jobs = world.engine.jobs(&actor()).await.unwrap();
         jobs.into_iter().find(|job| job.name == "forget-notices").unwrap()
     };
     world.engine.run_due_jobs(&stop).await;
@@ -107,7 +107,7 @@ async fn a_node_that_died_loses_its_job_and_its_end_is_not_heard() {
     assert!(!world.store.keep_job(&taken, now + minute * 9).await.unwrap());
     let end = store::JobEnd { at: now, next_run: now, result: "late", failed: true };
     world.store.end_job(&taken, &end).await.unwrap();
-    let jobs = world.engine.jobs().await.unwrap();
+    let jobs = world.engine.jobs(&actor()).await.unwrap();
     assert!(jobs.iter().all(|job| !job.failed && job.next_run > now), "{jobs:?}");
 }
 

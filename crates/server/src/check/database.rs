@@ -50,7 +50,9 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Vec<DomainName> {
             Vec::new()
         }
         Ok(pools) => {
-            let domains = store::Store::new(pools.clone(), None).domains().await;
+            let domains = store::Store::new(pools.clone(), None)
+                .domains(&store::Reach { everything: true, ..Default::default() })
+                .await;
             pools.close().await;
             // Before the first migration there is no table; that was said above.
             domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect()

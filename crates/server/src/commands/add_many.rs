@@ -59,7 +59,7 @@ pub(super) fn read(options: &AddMany) -> Result<Vec<Row>> {
 
 pub(super) async fn run(session: &Session, options: &AddMany, rows: Vec<Row>) -> Result<()> {
     let (engine, count) = (&session.node.engine, rows.len());
-    let (good, mut faults) = check(engine, rows).await?;
+    let (good, mut faults) = check(engine, &session.actor, rows).await?;
     if options.dry_run {
         show(&faults);
         if !faults.is_empty() {
@@ -181,15 +181,15 @@ fn row(
 }
 
 /// Parts what the database would refuse, as far as that can be told without trying, before any costly hashing.
-async fn check(engine: &Engine, rows: Vec<Row>) -> Result<(Vec<Row>, Vec<Fault>)> {
+async fn check(engine: &Engine, actor: &Actor, rows: Vec<Row>) -> Result<(Vec<Row>, Vec<Fault>)> {
     let domains: HashSet<DomainName> =
-        engine.domains().await?.into_iter().map(|domain| domain.name).collect();
+        engine.domains(actor).await?.into_iter().map(|domain| domain.name).collect();
     let (mut good, mut faults) = (Vec::new(), Vec::new());
     for row in rows {
         let address = &row.new.address;
         if !domains.contains(address.domain()) {
             faults.push(Fault { line: row.line, what: format!("there is no domain {}", address.domain()) });
-        } else if engine.mailbox(address).await?.is_some() {
+        } else if engine.mailbox(actor, address).await?.is_some() {
             faults.push(Fault { line: row.line, what: format!("{address} is taken") });
         } else {
             good.push(row);

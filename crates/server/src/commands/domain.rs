@@ -26,7 +26,7 @@ pub(super) async fn run(session: &Session, command: &DomainCommand) -> Result<()
             )
         }
         DomainCommand::List => {
-            let domains = engine.domains().await?;
+            let domains = engine.domains(&session.actor).await?;
             let mut text = String::new();
             for domain in &domains {
                 let _ = writeln!(text, "{}\t{}\t{}", domain.name, domain.profile, count(domain.mailboxes));

@@ -14,7 +14,7 @@ pub(super) async fn run(session: &Session, command: &JobCommand) -> Result<()> {
 }
 
 async fn list(session: &Session) -> Result<()> {
-    let jobs = session.node.engine.jobs().await?;
+    let jobs = session.node.engine.jobs(&session.actor).await?;
     let item = |job: &JobRow| {
         json!({
             "name": job.name, "next_run": job.next_run, "running_until": job.taken_until,
@@ -36,10 +36,11 @@ async fn list(session: &Session) -> Result<()> {
 
 async fn run_one(session: &Session, name: &str) -> Result<()> {
     let engine = &session.node.engine;
-    if !engine.jobs().await?.iter().any(|job| job.name == name) {
+    if !engine.jobs(&session.actor).await?.iter().any(|job| job.name == name) {
         bail!("there is no job {name}; `congthu job list` lists them");
     }
-    let ran = engine.run_job(name).await.with_context(|| format!("the job {name} failed"))?;
+    let ran =
+        engine.run_job_now(&session.actor, name).await.with_context(|| format!("the job {name} failed"))?;
     let Some(did) = ran else {
         bail!("a node is running {name} just now; `congthu job list` says since when")
     };

@@ -76,14 +76,14 @@ fn show_password(session: &Session, address: &str, password: &str) -> Result<()>
 /// Every mailbox, of one domain or of all.
 pub(super) async fn all(session: &Session, domain: Option<&DomainName>) -> Result<Vec<MailboxDetail>> {
     if let Some(domain) = domain
-        && !session.node.engine.domains().await?.iter().any(|known| known.name == *domain)
+        && !session.node.engine.domains(&session.actor).await?.iter().any(|known| known.name == *domain)
     {
         bail!("there is no domain {domain}; see congthu domain list");
     }
     let mut all: Vec<MailboxDetail> = Vec::new();
     loop {
         let after = all.last().map(|mailbox| mailbox.address.clone());
-        let page = session.node.engine.mailboxes(domain, after.as_ref(), PAGE).await?;
+        let page = session.node.engine.mailboxes(&session.actor, domain, after.as_ref(), PAGE).await?;
         let is_last = page.len() < PAGE as usize;
         all.extend(page);
         if is_last {
@@ -111,7 +111,9 @@ async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
 }
 
 async fn show(session: &Session, address: &Address) -> Result<()> {
-    let Some(mailbox) = session.node.engine.mailbox(address).await? else { return Err(unknown(address)) };
+    let Some(mailbox) = session.node.engine.mailbox(&session.actor, address).await? else {
+        return Err(unknown(address));
+    };
     let aliases = mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let text = format!(
         "address   {}\nname      {}\nclass     {}\nstate     {}\nunit      {}\naliases   {aliases}\nused      {} of {}\n\

@@ -10,6 +10,7 @@ mod job;
 mod mailbox;
 mod policy;
 mod relocation;
+mod role;
 mod search;
 mod unit;
 
@@ -71,6 +72,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,
+        Command::Role { command } => role::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve
         | Command::Migrate
@@ -85,7 +87,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
 /// Who is at the console, for the audit log: the person behind sudo, else the user.
 fn actor() -> Actor {
     let name = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
-    Actor { name: format!("console:{}", name.as_deref().unwrap_or("unknown")) }
+    Actor::console(&format!("console:{}", name.as_deref().unwrap_or("unknown")))
 }
 
 fn read_password() -> Result<String> {

@@ -18,7 +18,7 @@ pub(super) async fn run(session: &Session, command: &PolicyCommand) -> Result<()
 }
 
 async fn show(session: &Session, domain: &DomainName) -> Result<()> {
-    let version = session.node.engine.policy(domain).await?;
+    let version = session.node.engine.policy(&session.actor, domain).await?;
     let policy = &version.policy;
     let fields: Vec<Value> = Policy::fields()
         .map(|field| {
@@ -36,7 +36,7 @@ async fn show(session: &Session, domain: &DomainName) -> Result<()> {
 }
 
 async fn departures(session: &Session, domain: &DomainName) -> Result<()> {
-    let departures = session.node.engine.policy(domain).await?.policy.departures();
+    let departures = session.node.engine.policy(&session.actor, domain).await?.policy.departures();
     let mut text = String::new();
     let mut list = Vec::new();
     for one in &departures {
@@ -63,7 +63,7 @@ async fn change(session: &Session, set: &SetPolicy) -> Result<()> {
 }
 
 async fn history(session: &Session, domain: &DomainName) -> Result<()> {
-    let versions = session.node.engine.policy_history(domain).await?;
+    let versions = session.node.engine.policy_history(&session.actor, domain).await?;
     let line = |version: &PolicyVersion| {
         format!("{} {} {}: {}\n", version.number, version.since, version.by, version.reason)
     };
@@ -73,7 +73,7 @@ async fn history(session: &Session, domain: &DomainName) -> Result<()> {
 }
 
 async fn diff(session: &Session, domain: &DomainName, from: u32, to: Option<u32>) -> Result<()> {
-    let versions = session.node.engine.policy_history(domain).await?;
+    let versions = session.node.engine.policy_history(&session.actor, domain).await?;
     let newest = versions.first().map_or(0, |version| version.number);
     let find = |number: u32| {
         let found = versions.iter().find(|version| version.number == number);

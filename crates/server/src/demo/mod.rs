@@ -155,9 +155,9 @@ impl Province {
     /// # Errors
     /// When the database fails.
     pub(crate) async fn seed(&self, engine: &Engine) -> Result<()> {
-        let actor = Actor { name: "console:demo".to_owned() };
+        let actor = Actor::console("console:demo");
         let domain = DomainName::new(DOMAIN)?;
-        let domains = engine.domains().await?;
+        let domains = engine.domains(&actor).await?;
         if !domains.iter().any(|known| known.name == domain) {
             if !domains.is_empty() {
                 bail!("this is an installation in use, not a demo: give the demo another --data-dir");
@@ -176,7 +176,7 @@ impl Province {
         }
         let postmaster = Address::new("postmaster", DOMAIN)?;
         for user in &self.users {
-            if engine.mailbox(&user.address).await?.is_some() {
+            if engine.mailbox(&actor, &user.address).await?.is_some() {
                 continue;
             }
             if unless_there(engine.add_mailbox(&actor, &user.mailbox()).await)?.is_some() {
@@ -185,7 +185,9 @@ impl Province {
         }
         for (alias, mailbox) in ALIASES {
             let (alias, mailbox) = (Address::new(alias, DOMAIN)?, Address::new(mailbox, DOMAIN)?);
-            if engine.mailbox(&alias).await?.is_none() && engine.mailbox(&mailbox).await?.is_some() {
+            if engine.mailbox(&actor, &alias).await?.is_none()
+                && engine.mailbox(&actor, &mailbox).await?.is_some()
+            {
                 unless_there(engine.add_alias(&actor, &alias, &mailbox).await)?;
             }
         }
