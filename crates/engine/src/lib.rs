@@ -42,7 +42,7 @@ pub use admin_error::AdminError;
 pub use append::{AppendError, Appended, NewMessage};
 pub use authority::{Actor, AdminTarget, RoleOver};
 pub use deliver::{Arrival, DeliverError, Delivery};
-pub use entries::Entries;
+pub use entries::{Apart, Entries, Sums};
 pub use error::Error;
 pub use figures::Figures;
 pub use flags::{FlagEdit, FlagMode, StoreError, Stored};

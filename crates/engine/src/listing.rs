@@ -4,7 +4,7 @@
 //! as the folder's modseq (and what of it is `\Recent`) has not moved since.
 
 use crate::{Engine, Error, Folder, FolderView, Principal};
-use model::{Flags, FolderId, FolderName, ModSeq, Uid, UidValidity};
+use model::{FolderId, FolderName, ModSeq, Uid, UidValidity};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use store::{ListedRow, StatusRow};
@@ -42,17 +42,15 @@ impl FolderStatus {
     fn of_view(view: &FolderView) -> Self {
         let recent =
             view.entries().len() - view.entries().partition_point(|entry| entry.uid < view.recent_uid());
-        let marked = view.entries().iter().filter(|entry| entry.flags.contains(Flags::DELETED));
-        let (deleted, deleted_bytes) =
-            marked.fold((0, 0), |(count, bytes), entry| (count + 1, bytes + u64::from(entry.size)));
+        let sums = view.entries().sums();
         Self {
             id: view.folder().id,
             messages: u32::try_from(view.entries().len()).unwrap_or(u32::MAX),
-            unseen: view.unseen(),
+            unseen: sums.unseen,
             recent: u32::try_from(recent).unwrap_or(u32::MAX),
-            bytes: view.bytes(),
-            deleted,
-            deleted_bytes,
+            bytes: sums.bytes,
+            deleted: sums.deleted,
+            deleted_bytes: sums.deleted_bytes,
             uid_next: view.folder().uid_next,
             uid_validity: view.folder().uid_validity,
             modseq: view.modseq(),

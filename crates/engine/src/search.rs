@@ -121,9 +121,10 @@ impl Engine {
         contents.extend(incomplete);
         contents.extend(unknown.iter().map(|content| content.0));
         let mut found = Vec::new();
-        for some in view.entries().blocks() {
-            let may = some.iter().filter(|entry| contents.contains(&entry.content.0));
-            found.extend(may.map(|entry| entry.uid));
+        let entries = view.entries();
+        for span in entries.spans_with(&(0..entries.len()), |_, _| true) {
+            let may = span.filter_map(|at| entries.get(at));
+            found.extend(may.filter(|entry| contents.contains(&entry.content.0)).map(|entry| entry.uid));
             tokio::task::yield_now().await;
         }
         Ok(Some(found))

@@ -26,8 +26,6 @@ pub struct FolderView {
     recent_uid: Uid,
     entries: Entries,
     keywords: Arc<[KeywordRow]>,
-    unseen: u32,
-    bytes: u64,
 }
 
 impl FolderView {
@@ -49,13 +47,13 @@ impl FolderView {
 
     #[must_use]
     pub fn unseen(&self) -> u32 {
-        self.unseen
+        self.entries.sums().unseen
     }
 
     /// Octets of all messages.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.entries.sums().bytes
     }
 
     pub(crate) fn owner(&self) -> AccountId {
@@ -80,8 +78,6 @@ impl FolderView {
             folder: self.folder.clone(),
             recent_uid: self.recent_uid,
             keywords: self.keywords.clone(),
-            unseen: unseen(&entries),
-            bytes: bytes(&entries),
             entries,
         }
     }
@@ -293,11 +289,9 @@ impl FolderView {
 
     /// The same messages after those of `changed` (ascending) were given flags `(flags & keep) | set`.
     pub(crate) fn with_flags(&self, modseq: ModSeq, changed: &[Uid], (keep, set): (Flags, Flags)) -> Self {
-        let mut unseen = i64::from(self.unseen);
         let mut edited = Vec::with_capacity(changed.len());
         for entry in changed.iter().filter_map(|uid| self.find(*uid)) {
             let flags = Flags((entry.flags.0 & keep.0) | set.0);
-            unseen += i64::from(entry.flags.contains(Flags::SEEN)) - i64::from(flags.contains(Flags::SEEN));
             edited.push(ViewEntry { flags, modseq, ..entry.clone() });
         }
         Self {
@@ -306,8 +300,6 @@ impl FolderView {
             folder: Folder { modseq, ..self.folder.clone() },
             entries: self.entries.merged(edited, Vec::new()),
             keywords: self.keywords.clone(),
-            unseen: u32::try_from(unseen).unwrap_or(0),
-            bytes: self.bytes,
         }
     }
 
@@ -319,8 +311,6 @@ impl FolderView {
             folder: Folder::from_row(row, true),
             entries: self.entries.clone(),
             keywords: self.keywords.clone(),
-            unseen: self.unseen,
-            bytes: self.bytes,
         }
     }
 }
@@ -338,21 +328,10 @@ fn renew(
     FolderView {
         owner,
         recent_uid: delta.folder.recent_uid,
-        bytes: bytes(&entries),
-        unseen: unseen(&entries),
         entries,
         keywords,
         folder: Folder::from_row(delta.folder, true),
     }
-}
-
-fn unseen(entries: &Entries) -> u32 {
-    let unseen = entries.iter().filter(|entry| !entry.flags.contains(Flags::SEEN)).count();
-    u32::try_from(unseen).unwrap_or(u32::MAX)
-}
-
-fn bytes(entries: &Entries) -> u64 {
-    entries.iter().map(|entry| u64::from(entry.size)).sum()
 }
 
 #[cfg(test)]

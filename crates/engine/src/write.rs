@@ -4,7 +4,7 @@
 //! done twice, so they are done again; a copy or move looks for the entries it made.
 
 use crate::recipients::has_room;
-use crate::{Engine, Error, Principal, ViewEntry};
+use crate::{Engine, Error, Principal};
 use model::{AccountId, Flags, FolderId, FolderName, Uid, UidValidity};
 use store::{Evidence, Place, Tx};
 
@@ -101,8 +101,7 @@ impl Engine {
             }
             None => {
                 let view = self.view(who, folder).await?;
-                let is_marked = |entry: &&ViewEntry| entry.flags.contains(Flags::DELETED);
-                marked = view.entries().iter().filter(is_marked).map(|entry| entry.uid).collect();
+                marked = view.entries().deleted().map(|entry| entry.uid).collect();
                 &marked
             }
         };

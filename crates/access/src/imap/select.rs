@@ -73,8 +73,7 @@ fn greet(door: &mut Door, selected: &Selected) {
     out.exists(exists);
     out.recent(recent);
     let view = tracker.view();
-    let unseen = view.entries().iter().position(|entry| !entry.flags.contains(Flags::SEEN));
-    if let Some(position) = unseen {
+    if let Some(position) = view.entries().first_unseen() {
         let number = u32::try_from(position + 1).unwrap_or(u32::MAX);
         out.untagged(&StatusLine::ok("First unseen").with(Code::Unseen(number)));
     }

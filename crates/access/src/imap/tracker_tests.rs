@@ -351,6 +351,75 @@ fn clients_follow_a_folder_that_changes_at_random() {
     }
 }
 
+/// What two moments share is not looked at: a client is told the same as when nothing is shared.
+#[test]
+fn blocks_that_are_shared_change_nothing() {
+    for seed in 1..6_u64 {
+        let mut dice = seed;
+        let mut roll = |sides: usize| {
+            dice ^= dice << 13;
+            dice ^= dice >> 7;
+            dice ^= dice << 17;
+            u32::try_from(dice % sides as u64).unwrap()
+        };
+        let mut next = 4_001;
+        let mut entries = Entries::new((1..next).map(|uid| entry(uid, Flags::NONE, &[])).collect());
+        let fresh = |entries: &Entries, at| {
+            Arc::new(Table(Entries::new(entries.iter().cloned().collect()), ModSeq(at)))
+        };
+        let shared = |entries: &Entries, at| Arc::new(Table(entries.clone(), ModSeq(at)));
+        let mut trackers =
+            [fresh(&entries, 1), shared(&entries, 1)].map(|view| Tracker::new(view, Uid(3_990)));
+        for step in 2..30 {
+            let mut changed: BTreeMap<Uid, ViewEntry> = BTreeMap::new();
+            for _ in 0..roll(4) {
+                let uid = Uid(1 + roll(next as usize - 1));
+                if let Some(old) = entries.find(uid) {
+                    let flags = Flags(i32::try_from(roll(32)).unwrap());
+                    changed.insert(uid, ViewEntry { flags, modseq: ModSeq(step), ..old.clone() });
+                }
+            }
+            for _ in 0..roll(4) {
+                changed.insert(Uid(next), entry(next, Flags::NONE, &[]));
+                next += 1;
+            }
+            let from = 1 + roll(next as usize);
+            let gone = (from..from + roll(5)).map(Uid).filter(|uid| !changed.contains_key(uid)).collect();
+            entries = entries.merged(changed.into_values().collect(), gone);
+            let mut uids = |count| {
+                let mut uids: Vec<Uid> = (0..roll(count)).map(|_| Uid(1 + roll(next as usize))).collect();
+                uids.sort_unstable();
+                uids
+            };
+            let (silent, owed) = (uids(3), Owed { flags: uids(3), modseqs: uids(3) });
+            let expunges = if roll(2) == 0 { Expunges::Tell } else { Expunges::Hold };
+            let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::SEEN, keywords: Vec::new() };
+            let [one, other] = &mut trackers;
+            for uid in silent {
+                one.believe(uid, &edit);
+                other.believe(uid, &edit);
+            }
+            let told = one.advance(&fresh(&entries, step), expunges, &owed);
+            assert_eq!(other.advance(&shared(&entries, step), expunges, &owed), told, "seed {seed}");
+            assert_eq!((one.exists(), one.told_modseq()), (other.exists(), other.told_modseq()));
+        }
+        assert_eq!(numbering(&trackers[0]), numbering(&trackers[1]));
+        // A message that comes in between, where the rest is shared behind it.
+        let [one, other] = &mut trackers;
+        let missing =
+            (1..next).find(|uid| entries.find(Uid(*uid)).is_none() && numbered(one, *uid).is_none());
+        let Some(uid) = missing.filter(|uid| *uid < 2_000) else { continue };
+        let wrong = entries.merged(vec![entry(uid, Flags::NONE, &[])], Vec::new());
+        for (tracker, view) in [(one, fresh(&wrong, 99)), (other, shared(&wrong, 99))] {
+            assert_eq!(tracker.advance(&view, Expunges::Tell, &Owed::default()), Err(Renumbered));
+        }
+    }
+}
+
+fn numbered(tracker: &Tracker<Table>, uid: u32) -> Option<u32> {
+    numbering(tracker).into_iter().find(|one| *one == uid)
+}
+
 #[test]
 fn a_ghost_keeps_what_went_and_not_the_folder() {
     let mut tracker = start(&[1, 2, 3, 4, 5]);
