@@ -127,6 +127,8 @@ impl Engine {
                 self.audit_move(&mut tx, actor, &plan.from, &json!({ "act": "undo", "move": id })).await?;
                 tx.commit().await?;
             }
+        } else if plan.state == MoveState::Undone {
+            return Ok(plan);
         } else if plan.state != MoveState::Undoing {
             return Err(AdminError::MoveState(plan.state.as_str()));
         }

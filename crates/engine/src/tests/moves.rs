@@ -144,6 +144,7 @@ async fn a_move_is_undone_while_its_window_is_open() {
     world.deliver(&["an@moi.gov.vn", "an@demo.gov.vn"], b"Subject: sau\r\n\r\n").await;
     assert_eq!(world.read(&an, "INBOX").await.len(), 3, "the new address goes on receiving");
     assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap_err(), AdminError::MoveState("undone"));
+    assert_eq!(engine.undo_move(&actor(), planned.id).await.unwrap().state, MoveState::Undone);
 
     let again = plan(engine).await;
     engine.run_move(&actor(), again.id).await.unwrap();
