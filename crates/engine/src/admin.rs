@@ -2,17 +2,18 @@
 
 use crate::authority::unless_missing;
 use crate::folders::SUBSCRIPTIONS_MAX;
-use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, password};
+use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, passwords};
 use jiff::Timestamp;
+use model::password_rules::{ChangeReason, Rules};
 use model::{
     AccountId, AccountState, Action, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName,
     MailboxClass, PolicyVersion, Profile, UnitId,
 };
 use serde_json::{Value, json};
-use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, Tx};
+use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, PasswordSubject, Tx};
 
-/// Characters a password must have at least (Sóc Trăng 59/2024 Điều 8.1).
-const PASSWORD_CHARS_MIN: usize = 8;
+/// Characters that say why something was done.
+const REASON_CHARS_MAX: usize = 1000;
 /// Characters of a name shown in lists.
 const DISPLAY_NAME_CHARS_MAX: usize = 200;
 
@@ -97,14 +98,21 @@ fn check_address(address: &Address) -> Result<(), AdminError> {
     if address.is_plain() { Ok(()) } else { Err(AdminError::OddAddress(address.clone())) }
 }
 
-fn check_password(password: &str) -> Result<(), AdminError> {
-    if password.chars().count() < PASSWORD_CHARS_MIN {
-        return Err(AdminError::WeakPassword("a password has at least 8 characters"));
-    }
-    if password.len() > password::PASSWORD_BYTES_MAX {
-        return Err(AdminError::WeakPassword("a password has at most 1,024 bytes"));
-    }
-    Ok(())
+pub(crate) fn check_reason(reason: &str) -> Result<(), AdminError> {
+    let fits = (1..=REASON_CHARS_MAX).contains(&reason.trim().chars().count());
+    if fits && !reason.chars().any(char::is_control) { Ok(()) } else { Err(AdminError::BadReason) }
+}
+
+/// The mailbox is not there yet, so what is known of it is what it is to be.
+fn check_password(password: &str, new: &NewMailbox, rules: &Rules) -> Result<(), AdminError> {
+    let subject = PasswordSubject {
+        names: vec![new.display_name.clone()],
+        addresses: vec![new.address.to_string()],
+        units: new.unit.iter().cloned().collect(),
+        ..PasswordSubject::default()
+    };
+    let flaws = passwords::flaws(password, &subject, false, rules);
+    if flaws.is_empty() { Ok(()) } else { Err(AdminError::BadPassword(flaws)) }
 }
 
 impl Engine {
@@ -198,14 +206,20 @@ impl Engine {
         self.authorize(actor, Action::MailboxAdd, &target).await?;
         let domain = self.domain_id(new.address.domain()).await?;
         let unit = self.unit_id(domain, new.unit.as_deref()).await?;
-        let one_time = new.password.is_none().then(|| password::one_time(&*self.0.rng));
-        let password = new.password.as_deref().or(one_time.as_deref()).unwrap_or_default();
-        check_password(password)?;
-        let hash = self.hash_password(password).await?;
-        let quota_bytes = match new.quota_bytes {
-            Some(own) => own,
-            None => self.policy_of(domain).await?.quota_bytes(new.class),
+        let policy = self.policy_of(domain).await?;
+        let one_time = match &new.password {
+            None => Some(self.one_time(&policy).await?),
+            Some(password) => {
+                check_password(password, new, &passwords::rules(&policy))?;
+                None
+            }
         };
+        let hash = match (&new.password, &one_time) {
+            (Some(password), _) => self.hash_password(password).await?,
+            (None, Some(one_time)) => one_time.hash.clone(),
+            (None, None) => String::new(),
+        };
+        let quota_bytes = new.quota_bytes.unwrap_or(policy.quota_bytes(new.class));
         let account = NewAccount {
             domain,
             unit,
@@ -218,10 +232,16 @@ impl Engine {
         let mut tx = self.0.store.begin().await?;
         let id = tx.insert_account(&account, &new.address, self.now()).await?;
         self.add_default_folders(&mut tx, id).await?;
+        let change = new.must_change_password.then_some(passwords::name(ChangeReason::FirstLogIn));
+        let until = one_time.as_ref().filter(|_| change.is_some()).map(|one_time| one_time.until);
+        tx.set_first_password(id, change, until).await?;
         let detail = json!({ "class": new.class.as_str(), "unit": new.unit, "quota_bytes": quota_bytes });
         self.audit(&mut tx, actor, "mailbox.add", &new.address.to_string(), &detail).await?;
         tx.commit().await?;
-        Ok(MailboxAdded { address: new.address.clone(), one_time_password: one_time })
+        Ok(MailboxAdded {
+            address: new.address.clone(),
+            one_time_password: one_time.map(|one_time| one_time.password),
+        })
     }
 
     async fn add_default_folders(&self, tx: &mut Tx, account: AccountId) -> Result<(), AdminError> {
@@ -267,25 +287,6 @@ impl Engine {
         Ok(rows.into_iter().map(MailboxDetail::from).collect())
     }
 
-    /// Thu hồi: the mail is gone at once, its sessions end, its addresses are never given to anybody else. False when
-    /// there is no such mailbox.
-    ///
-    /// # Errors
-    /// When the database fails; nothing is done then.
-    pub async fn delete_mailbox(&self, actor: &Actor, address: &Address) -> Result<bool, AdminError> {
-        let allowed = self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await;
-        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
-        let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
-        let mut tx = self.0.store.begin().await?;
-        if !tx.delete_account(login.account, self.now()).await? {
-            return Ok(false);
-        }
-        self.audit(&mut tx, actor, "mailbox.delete", &login.primary.to_string(), &json!({})).await?;
-        tx.commit().await?;
-        self.0.hub.tell(login.account);
-        Ok(true)
-    }
-
     /// # Errors
     /// `AddressTaken`, `NoSuchDomain`, `NoSuchMailbox`.
     pub async fn add_alias(
@@ -308,52 +309,6 @@ impl Engine {
         let detail = json!({ "mailbox": login.primary.to_string() });
         self.audit(&mut tx, actor, "alias.add", &alias.to_string(), &detail).await?;
         Ok(tx.commit().await?)
-    }
-
-    /// Sets a password and ends the mailbox's sessions. False when there is no such mailbox.
-    ///
-    /// # Errors
-    /// `WeakPassword`.
-    pub async fn set_password(
-        &self,
-        actor: &Actor,
-        address: &Address,
-        password: &str,
-        must_change: bool,
-    ) -> Result<bool, AdminError> {
-        check_password(password)?;
-        let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
-        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
-        let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
-        let hash = self.hash_password(password).await?;
-        let mut tx = self.0.store.begin().await?;
-        // The lock moves the modseq on: by it, the other nodes notice that sessions have ended.
-        if tx.lock_mailbox(login.account).await?.is_none() {
-            return Ok(false);
-        }
-        tx.set_password(login.account, &hash, must_change).await?;
-        let detail = json!({ "must_change": must_change });
-        self.audit(&mut tx, actor, "mailbox.password", &login.primary.to_string(), &detail).await?;
-        tx.commit().await?;
-        self.0.hub.tell(login.account);
-        Ok(true)
-    }
-
-    /// Sets a new one-time password, which must be changed; `None` when there is no such mailbox.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn reset_password(
-        &self,
-        actor: &Actor,
-        address: &Address,
-    ) -> Result<Option<String>, AdminError> {
-        let password = password::one_time(&*self.0.rng);
-        Ok(self.set_password(actor, address, &password, true).await?.then_some(password))
-    }
-
-    async fn hash_password(&self, password: &str) -> Result<String, Error> {
-        self.0.passwords.hash(password, self.0.rng.clone()).await.ok_or(Error::Unavailable)
     }
 
     pub(crate) async fn domain_id(&self, name: &DomainName) -> Result<DomainId, AdminError> {

@@ -1,6 +1,7 @@
 //! Why an administrative act did not take place; each says what to do.
 
-use crate::Error;
+use crate::{Error, passwords};
+use model::password_rules::Flaw;
 use model::{Address, DomainName, Reason, SetError, VersionError};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +24,18 @@ pub enum AdminError {
     OddAddress(Address),
     #[error("there is no mailbox {0}")]
     NoSuchMailbox(Address),
+    /// Everything that is wrong with it.
+    #[error("{}", passwords::english(.0))]
+    BadPassword(Vec<Flaw>),
+    #[error("say why, in 1 to 1000 characters without control characters")]
+    BadReason,
+    #[error("a leave ends on the day it begins, or later")]
+    BadLeave,
     #[error("{0}")]
-    WeakPassword(&'static str),
+    BadHolidays(String),
+    /// What the life cycle does not allow.
+    #[error(transparent)]
+    Life(#[from] model::lifecycle::Refusal),
     #[error("a name has 1 to 200 characters and no control characters")]
     BadName,
     #[error(transparent)]

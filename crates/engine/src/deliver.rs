@@ -95,6 +95,9 @@ impl Engine {
         }
         let targets = targets(recipients);
         self.accept(arrival, &targets, &prepared).await?;
+        if let Some(who) = &arrival.principal {
+            self.note_sent(who).await;
+        }
         tracing::info!(queue_id, recipients = recipients.len(), "message accepted");
         Ok(Delivery { results: vec![Ok(()); recipients.len()], queue_id })
     }

@@ -35,6 +35,7 @@ pub(crate) fn login(result: &Result<Principal, LoginError>, door: Protocol) {
         Err(LoginError::Denied) => "denied",
         Err(LoginError::Locked) => "locked",
         Err(LoginError::PasswordChangeRequired) => "change_required",
+        Err(LoginError::OneTimePasswordOver) => "one_time_over",
         Err(LoginError::TooManyAttempts) => "too_many_attempts",
         Err(LoginError::Unavailable) => "unavailable",
     };

@@ -26,6 +26,7 @@ impl Engine {
             self.expand_when_told(&stop),
             self.keep_search_index(&stop),
             every(JOBS_EVERY, &stop, || self.run_due_jobs(&stop)),
+            self.hear_of_rights(&stop),
         );
     }
 
@@ -39,8 +40,8 @@ impl Engine {
         if watched.is_empty() {
             return;
         }
-        match self.0.store.modseqs(&watched).await {
-            Ok(modseqs) => self.0.hub.polled(&watched, &modseqs),
+        match self.0.store.pulses(&watched).await {
+            Ok(pulses) => self.0.hub.polled(&watched, &pulses),
             Err(error) => {
                 figures::housekeeping_failed("poll");
                 tracing::warn!(%error, "changes by others could not be looked for");
@@ -62,6 +63,32 @@ impl Engine {
             self.0.policies.clear();
         }
         Ok(())
+    }
+
+    /// Hears of ended rights from other nodes, at once; what is missed meanwhile the poll finds.
+    async fn hear_of_rights(&self, stop: &CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                Err(error) = self.listen_for_rights() => {
+                    figures::housekeeping_failed("rights");
+                    tracing::warn!(%error, "changes of rights are not heard at once");
+                }
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(POLL_EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Ends with an error only.
+    pub(crate) async fn listen_for_rights(&self) -> Result<(), crate::Error> {
+        let mut listener = self.0.store.listen_for_rights().await?;
+        loop {
+            let heard = listener.next().await?;
+            self.heard_of_rights(heard).await?;
+        }
     }
 
     async fn sweep(&self, stop: &CancellationToken) {

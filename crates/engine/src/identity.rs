@@ -1,9 +1,11 @@
 //! Who somebody is: log-in, and the principal every later call acts for.
 
-use crate::{Engine, Error, figures};
+use crate::throttle::Attempt;
+use crate::{Engine, Error, figures, passwords};
+use model::calendar::local_date;
 use model::{AccountId, AccountState, Address, TraceId};
 use std::net::IpAddr;
-use store::Event;
+use store::{Event, LoginRow};
 
 /// By which door somebody came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,9 @@ pub enum LoginError {
     Locked,
     #[error("the password must be changed first")]
     PasswordChangeRequired,
+    /// Nobody used it in its days: a new one is to be asked for.
+    #[error("the one-time password is no longer valid")]
+    OneTimePasswordOver,
     #[error("too many failed attempts from this address")]
     TooManyAttempts,
     #[error("the mail store is unavailable")]
@@ -89,41 +94,59 @@ impl Engine {
     /// `login` is an address of the mailbox, an alias too. The work is the same whether the mailbox exists or not.
     ///
     /// # Errors
-    /// See [`LoginError`]; `Locked` and `PasswordChangeRequired` only after the right password.
+    /// See [`LoginError`]; what is said of the mailbox's standing only after the right password.
     pub async fn log_in(
         &self,
         login: &str,
         password: &str,
         origin: &Origin,
     ) -> Result<Principal, LoginError> {
-        let result = self.try_log_in(login, password, origin).await;
+        let result = async {
+            let attempt = self.begin_log_in(login, origin)?;
+            let result = match self.check_login(login, password).await {
+                Ok(row) => self.admit(row).await,
+                Err(error) => Err(error),
+            };
+            self.end_log_in(attempt, result.as_ref().err());
+            self.note_login(&result, origin).await;
+            result
+        }
+        .await;
         figures::login(&result, origin.protocol);
         result
     }
 
-    async fn try_log_in(
+    /// For somebody who can only change the password: it may be one that has to be.
+    pub(crate) async fn log_in_to_change(
         &self,
         login: &str,
         password: &str,
         origin: &Origin,
-    ) -> Result<Principal, LoginError> {
-        let exempt = self.0.settings.exempt_networks.iter().any(|network| network.contains(origin.remote));
-        let attempt = match exempt {
-            true => None,
-            // Not noted: a stranger could write such events without end.
-            false => Some(
-                self.0.throttle.begin(origin.remote, login, self.now()).ok_or(LoginError::TooManyAttempts)?,
-            ),
-        };
+    ) -> Result<LoginRow, LoginError> {
+        let attempt = self.begin_log_in(login, origin)?;
         let result = self.check_login(login, password).await;
-        if let Some(attempt) = attempt.filter(|_| !matches!(result, Err(LoginError::Denied))) {
-            self.0.throttle.take_back(&attempt);
-        }
-        self.note_login(&result, origin).await;
+        self.end_log_in(attempt, result.as_ref().err());
         result
     }
 
-    async fn check_login(&self, login: &str, password: &str) -> Result<Principal, LoginError> {
+    fn begin_log_in(&self, login: &str, origin: &Origin) -> Result<Option<Attempt>, LoginError> {
+        let exempt = self.0.settings.exempt_networks.iter().any(|network| network.contains(origin.remote));
+        if exempt {
+            return Ok(None);
+        }
+        // Not noted: a stranger could write such events without end.
+        let attempt = self.0.throttle.begin(origin.remote, login, self.now());
+        attempt.map(Some).ok_or(LoginError::TooManyAttempts)
+    }
+
+    fn end_log_in(&self, attempt: Option<Attempt>, error: Option<&LoginError>) {
+        if let Some(attempt) = attempt.filter(|_| error != Some(&LoginError::Denied)) {
+            self.0.throttle.take_back(&attempt);
+        }
+    }
+
+    /// Is it the right password of a mailbox that may be logged in to?
+    async fn check_login(&self, login: &str, password: &str) -> Result<LoginRow, LoginError> {
         let found = match login.parse::<Address>() {
             Ok(address) => self.0.store.login(&address).await.map_err(|error| {
                 tracing::error!(%error, "a log-in could not be checked");
@@ -138,11 +161,21 @@ impl Engine {
         if !row.state.may_log_in() {
             return Err(LoginError::Locked);
         }
-        if row.password_change {
+        if row.one_time_until.is_some_and(|until| until <= self.now()) {
+            return Err(LoginError::OneTimePasswordOver);
+        }
+        Ok(row)
+    }
+
+    /// Lets somebody in whose password was right, unless it has to be changed (B2, B3).
+    async fn admit(&self, row: LoginRow) -> Result<Principal, LoginError> {
+        let policy = self.policy_of(row.domain).await.map_err(|_| LoginError::Unavailable)?;
+        let (set_on, today) = (local_date(row.password_set_at), local_date(self.now()));
+        if row.password_change || passwords::rules(&policy).is_expired(set_on, today) {
             return Err(LoginError::PasswordChangeRequired);
         }
         if row.state == AccountState::New
-            && let Err(error) = self.0.store.activate(row.account).await
+            && let Err(error) = self.0.store.activate(row.account, self.now()).await
         {
             tracing::warn!(%error, "a new mailbox could not be marked active");
         }

@@ -4,6 +4,7 @@
 //! Invariants: this crate alone opens write transactions; every method that touches a mailbox takes the
 //! [`Principal`] it acts for and checks it here; nothing is told to other sessions before its commit.
 
+mod activity;
 mod admin;
 mod admin_error;
 mod append;
@@ -15,16 +16,19 @@ mod error;
 mod figures;
 mod flags;
 mod folders;
+mod holidays;
 mod housekeeping;
 mod hub;
 mod identity;
 mod intake;
 mod jobs;
+mod life;
 mod listing;
 mod message;
 mod moves;
 mod notices;
 mod password;
+mod passwords;
 mod policy;
 mod recipients;
 mod renderings;
@@ -47,11 +51,13 @@ pub use error::Error;
 pub use figures::Figures;
 pub use flags::{FlagEdit, FlagMode, StoreError, Stored};
 pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
-pub use hub::Watch;
+pub use hub::{RightsWatch, Watch};
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
+pub use life::{LifeDetail, Unlocked};
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
+pub use passwords::ChangeError;
 pub use policy::PolicyEdit;
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
@@ -77,6 +83,8 @@ pub struct Settings {
     pub spool_dir: PathBuf,
     /// Octets of the largest message taken.
     pub message_bytes_max: u64,
+    /// Where people change their passwords.
+    pub password_page: String,
     /// Log-in back-off does not apply to these.
     pub exempt_networks: Vec<Network>,
 }
@@ -101,6 +109,7 @@ struct Inner {
     renderings: Renderings,
     policies: policy::Policies,
     hub: hub::Hub,
+    noted: activity::Noted,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
@@ -128,6 +137,7 @@ impl Engine {
             renderings: Renderings::default(),
             policies: policy::Policies::default(),
             hub: hub::Hub::default(),
+            noted: activity::Noted::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),
@@ -139,6 +149,12 @@ impl Engine {
     #[must_use]
     pub fn hostname(&self) -> &str {
         &self.0.settings.hostname
+    }
+
+    /// Where people change their passwords, as mail programs are told.
+    #[must_use]
+    pub fn password_page(&self) -> &str {
+        &self.0.settings.password_page
     }
 
     /// Octets of the largest message taken (RFC 1870 SIZE).

@@ -6,6 +6,7 @@
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
 use jiff::{SignedDuration, Timestamp};
+use model::password_rules::{PASSWORD_BYTES_MAX, normalised};
 use model::{AccountId, Rng};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,8 +20,6 @@ const LANES: u32 = 1;
 const REMEMBERED: SignedDuration = SignedDuration::from_mins(5);
 /// Remembered log-ins at most; beyond, all are forgotten, which costs only time.
 const REMEMBERED_MAX: usize = 50_000;
-/// Octets of a password: argon2 takes more, people do not type them.
-pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(crate) struct Passwords {
@@ -49,6 +48,12 @@ fn hash(password: &str, rng: &dyn Rng) -> String {
 
 fn verify(password: &str, hash: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+/// A hash made before passwords were normalised is of the letters as they were typed.
+fn verify_any_form(password: &str, hash: &str) -> bool {
+    let composed = normalised(password);
+    verify(&composed, hash) || (composed != password && verify(password, hash))
 }
 
 impl Passwords {
@@ -82,7 +87,7 @@ impl Passwords {
             return true;
         }
         let (password, hash) = (password.to_owned(), stored.unwrap_or(&self.decoy).to_owned());
-        let right = self.compute(move || verify(&password, &hash)).await.unwrap_or(false);
+        let right = self.compute(move || verify_any_form(&password, &hash)).await.unwrap_or(false);
         match memory {
             Some(key) if right => {
                 self.remember(key, now);
@@ -92,9 +97,15 @@ impl Passwords {
         }
     }
 
+    /// Is it the password behind one of `hashes`, which are few?
+    pub(crate) async fn is_one_of(&self, hashes: Vec<String>, password: &str) -> bool {
+        let password = password.to_owned();
+        self.compute(move || hashes.iter().any(|hash| verify_any_form(&password, hash))).await.unwrap_or(true)
+    }
+
     /// The PHC string of a new password.
     pub(crate) async fn hash(&self, password: &str, rng: Arc<dyn Rng>) -> Option<String> {
-        let password = password.to_owned();
+        let password = normalised(password);
         self.compute(move || hash(&password, &*rng)).await.filter(|hash| !hash.is_empty())
     }
 
@@ -167,6 +178,24 @@ mod tests {
     use super::*;
     use crate::tests::CountingRng;
     use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn composed_and_decomposed_are_one_password_and_old_hashes_stay_right() {
+        let rng = CountingRng::default();
+        let (composed, decomposed) = ("M\u{1ead}t 1!", "Ma\u{323}\u{302}t 1!");
+        let passwords = Passwords::new(&rng);
+        let stored = passwords.hash(decomposed, Arc::new(CountingRng::default())).await.unwrap();
+        let old = hash(decomposed, &rng);
+        for (typed, hash, right) in [
+            (composed, &stored, true),
+            (decomposed, &stored, true),
+            (decomposed, &old, true),
+            ("Mat 1!", &stored, false),
+        ] {
+            let now = Timestamp::UNIX_EPOCH;
+            assert_eq!(passwords.verify(Some(AccountId(1)), Some(hash), typed, now).await, right, "{typed}");
+        }
+    }
 
     /// Whoever gives up waiting leaves the work going on; it must go on counting.
     #[tokio::test]

@@ -190,6 +190,13 @@ impl ChangeReason {
 /// Whether a character is of a kind.
 type Is = fn(char) -> bool;
 
+/// The one form of a password that is hashed, compared and looked at: keyboards send the same letters composed (NFC) or
+/// decomposed.
+#[must_use]
+pub fn normalised(password: &str) -> String {
+    password.nfc().collect()
+}
+
 /// Everything that is wrong with `password` as `person`'s; empty when it will do. `reused`: whether it is one of the last
 /// `Rules::remembered`, as the keeper of the hashes found.
 #[must_use]
@@ -197,7 +204,7 @@ pub fn check(password: &str, person: &Person<'_>, reused: bool, rules: &Rules) -
     if password.len() > PASSWORD_BYTES_MAX {
         return vec![Flaw::TooLong];
     }
-    let password: String = password.nfc().collect();
+    let password = normalised(password);
     let mut flaws = Vec::new();
     if password.chars().count() < usize::from(rules.length_min) {
         flaws.push(Flaw::TooShort(rules.length_min));

@@ -6,6 +6,7 @@ mod relocation;
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
 pub(crate) use relocation::MoveCommand;
 
+use crate::cli_life::LifeCommand;
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Address, DomainName, MailboxClass, Role};
@@ -174,7 +175,9 @@ pub(crate) enum MailboxCommand {
     Show { address: Address },
     /// Delete a mailbox with its mail
     Delete { address: Address },
-    /// Set a password; without --password-stdin one is made and shown once
+    #[command(flatten)]
+    Life(LifeCommand),
+    /// Set a password; without --password-stdin a one-time password is made and shown once
     Passwd {
         address: Address,
         #[command(flatten)]

@@ -6,6 +6,7 @@
 
 mod check;
 mod cli;
+mod cli_life;
 mod commands;
 mod config;
 mod demo;

@@ -167,6 +167,7 @@ async fn connect(config: &Config, endpoint: &Endpoint) -> Result<(Engine, Store)
         hostname: config.hostname(),
         spool_dir: spool_dir(&config.data_dir)?,
         message_bytes_max: config.limits.message_bytes_max,
+        password_page: config.password_page(),
         exempt_networks: config.limits.exempt_networks.clone(),
     };
     let engine = Engine::new(store.clone(), settings, Arc::new(SystemClock), rng);

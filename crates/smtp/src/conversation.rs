@@ -6,7 +6,7 @@
 
 use crate::limits::{DRAIN_WRITE_MAX, LINGER_MAX, Limits, READ_BYTES};
 use crate::patience::Patience;
-use proto::smtp::{Answer, Request, Session, Step};
+use proto::smtp::{Answer, Closing, Request, Session, Step};
 use std::future::Future;
 use std::io;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(crate) trait Desk: Send {
     fn content(&mut self, bytes: &[u8]) -> impl Future<Output = ()> + Send;
     /// The transaction is over.
     fn reset(&mut self);
+    /// Returns once the rights of whoever logged in have ended. Dropping the future loses nothing.
+    fn ended(&mut self) -> impl Future<Output = ()> + Send;
     /// This peer's refused recipients are to be slowed down, however few there were on this connection.
     fn tries_out_addresses(&self) -> bool;
 }
@@ -152,6 +154,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, D: Desk> Conversation<'_, S, D> {
         }
         tokio::select! {
             biased;
+            () = self.desk.ended() => {
+                self.session.end(Closing::Revoked);
+                Ok(0)
+            }
             read = timeout_at(end, self.stream.read(buffer)) => match read {
                 Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(read) => read,

@@ -14,6 +14,7 @@ pub(super) struct Yes {
     pub(super) delivered: Arc<Mutex<Vec<Vec<u8>>>>,
     pub(super) work: Duration,
     pub(super) tries_out: bool,
+    pub(super) revoked: Option<CancellationToken>,
 }
 
 impl Desk for Yes {
@@ -39,8 +40,38 @@ impl Desk for Yes {
         self.content.clear();
     }
 
+    async fn ended(&mut self) {
+        match &self.revoked {
+            Some(revoked) => revoked.cancelled().await,
+            None => std::future::pending().await,
+        }
+    }
+
     fn tries_out_addresses(&self) -> bool {
         self.tries_out
+    }
+}
+
+/// Whatever the client is doing: between commands, or in the middle of its message.
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_rights_end_is_closed_at_once() {
+    for said in ["", "EHLO a.vn\r\nMAIL FROM:<a@b.vn>\r\nRCPT TO:<yes@b.vn>\r\nDATA\r\nSubject: x\r\n"] {
+        let revoked = CancellationToken::new();
+        let desk = Yes { revoked: Some(revoked.clone()), ..Yes::default() };
+        let delivered = desk.delivered.clone();
+        let client = |mut stream: DuplexStream, _| async move {
+            stream.write_all(said.as_bytes()).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            revoked.cancel();
+            let began = Instant::now();
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.unwrap();
+            assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+            let last = heard.lines().last().unwrap_or_default();
+            assert!(last.starts_with("421 4.7.0 "), "{heard}");
+        };
+        talk(desk, Limits::default(), false, client).await.unwrap();
+        assert!(delivered.lock().unwrap().is_empty());
     }
 }
 

@@ -5,7 +5,8 @@ use crate::figures;
 use crate::gate::{Gate, Reservation};
 use crate::replies;
 use engine::{
-    Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, Sender, SenderError, Spool,
+    Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, RightsWatch, Sender,
+    SenderError, Spool,
 };
 use model::{Address, AddressError};
 use proto::smtp::{Answer, Domain, Mail, Mailbox, Manner, Recipient, Reply, Request};
@@ -21,6 +22,7 @@ pub(crate) struct EngineDesk {
     /// Version and cipher suite, once TLS is on.
     pub(crate) tls: Option<String>,
     principal: Option<Principal>,
+    rights: Option<RightsWatch>,
     /// The peer was refused many recipients lately, here or on other connections.
     tries_out: bool,
     /// Recipients refused, and why; told once, at the end.
@@ -53,6 +55,7 @@ impl EngineDesk {
             origin,
             tls: None,
             principal: None,
+            rights: None,
             tries_out: false,
             refused: Vec::new(),
             envelope: Envelope::default(),
@@ -78,12 +81,13 @@ impl EngineDesk {
         match self.engine.log_in(user, password, &self.origin).await {
             Ok(principal) => {
                 tracing::info!(account = %principal.account(), "logged in");
+                self.rights = Some(self.engine.watch_rights(&principal));
                 self.principal = Some(principal);
                 Answer::Accept
             }
             Err(error) => {
                 tracing::info!(%error, "login refused");
-                Answer::Refuse(replies::login(error))
+                Answer::Refuse(replies::login(error, self.engine.password_page()))
             }
         }
     }
@@ -226,6 +230,13 @@ impl Desk for EngineDesk {
 
     fn reset(&mut self) {
         self.envelope = Envelope::default();
+    }
+
+    async fn ended(&mut self) {
+        match &mut self.rights {
+            Some(rights) => rights.ended().await,
+            None => std::future::pending().await,
+        }
     }
 
     fn tries_out_addresses(&self) -> bool {

@@ -11,12 +11,15 @@ pub(crate) fn accepted(queue_id: &str) -> Reply {
 }
 
 /// RFC 4954 6. Says the same for a mailbox that does not exist and for a wrong password.
-pub(crate) fn login(error: LoginError) -> Reply {
+pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
     match error {
         LoginError::Denied => Reply::new(535, (7, 8), "Wrong address or password"),
         LoginError::Locked => Reply::new(525, (7, 13), "The mailbox is locked; ask your administrator"),
         LoginError::PasswordChangeRequired => {
-            Reply::new(535, (7, 8), "The password must be changed first; sign in to webmail to do so")
+            Reply::new(535, (7, 8), format!("The password must be changed first: {password_page}"))
+        }
+        LoginError::OneTimePasswordOver => {
+            Reply::new(535, (7, 8), "The one-time password is over; ask for a new one")
         }
         LoginError::TooManyAttempts => Reply::new(421, (7, 0), "Too many failed logins; try again later"),
         LoginError::Unavailable => Reply::new(454, (7, 0), "Cannot check the login now; try again later"),

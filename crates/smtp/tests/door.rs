@@ -58,6 +58,7 @@ impl Province {
             hostname: HOST.into(),
             spool_dir: spool.path().to_owned(),
             message_bytes_max: 1 << 20,
+            password_page: "https://mail.demo.gov.vn/mat-khau".into(),
             exempt_networks: Vec::new(),
         };
         let clock = FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap());

@@ -9,10 +9,14 @@ use model::{AccountId, AccountState, Address, DomainId, DomainName, MailboxClass
 #[derive(Clone, Debug)]
 pub struct LoginRow {
     pub account: AccountId,
+    pub domain: DomainId,
     pub primary: Address,
     pub state: AccountState,
     pub password_hash: Option<String>,
     pub password_change: bool,
+    pub password_set_at: Timestamp,
+    /// The end of a one-time password.
+    pub one_time_until: Option<Timestamp>,
     pub security_epoch: i64,
 }
 
@@ -52,9 +56,20 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn login(&self, address: &Address) -> Result<Option<LoginRow>, Error> {
-        type Row = (i64, String, String, Option<String>, bool, i64);
+        type Row = (
+            i64,
+            i64,
+            String,
+            String,
+            Option<String>,
+            bool,
+            i64,
+            jiff_sqlx::Timestamp,
+            Option<jiff_sqlx::Timestamp>,
+        );
         let row: Option<Row> = sqlx::query_as(
-            "select a.account_id, p.address, a.state, a.password_hash, a.password_change, a.security_epoch
+            "select a.account_id, a.domain_id, p.address, a.state, a.password_hash, a.password_change, a.security_epoch,
+                    coalesce(a.password_set_at, a.created_at), a.one_time_until
                from addresses g
                join accounts a using (account_id)
                join addresses p on p.account_id = a.account_id and p.kind = 'primary'
@@ -63,15 +78,29 @@ impl Store {
         .bind(address.to_string())
         .fetch_optional(&self.pools.main)
         .await?;
-        let Some((account, primary, state, password_hash, password_change, security_epoch)) = row else {
+        let Some((
+            account,
+            domain,
+            primary,
+            state,
+            password_hash,
+            password_change,
+            security_epoch,
+            set_at,
+            until,
+        )) = row
+        else {
             return Ok(None);
         };
         Ok(Some(LoginRow {
             account: AccountId(account),
+            domain: DomainId(domain),
             primary: primary.parse().map_err(|_| DAMAGED)?,
             state: state.parse().map_err(|_| DAMAGED)?,
             password_hash,
             password_change,
+            password_set_at: set_at.to_jiff(),
+            one_time_until: until.map(|at| at.to_jiff()),
             security_epoch,
         }))
     }
@@ -184,29 +213,18 @@ impl Store {
         }))
     }
 
-    /// The modseq of each of these mailboxes, to notice changes made elsewhere.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn modseqs(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, i64)>, Error> {
-        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
-        let rows: Vec<(i64, i64)> =
-            sqlx::query_as("select account_id, modseq from counters where account_id = any ($1)")
-                .bind(ids)
-                .fetch_all(&self.pools.main)
-                .await?;
-        Ok(rows.into_iter().map(|(account, modseq)| (AccountId(account), modseq)).collect())
-    }
-
     /// A first log-in makes a new mailbox active.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn activate(&self, account: AccountId) -> Result<(), Error> {
-        sqlx::query("update accounts set state = 'active' where account_id = $1 and state = 'new'")
-            .bind(account.0)
-            .execute(&self.pools.main)
-            .await?;
+    pub async fn activate(&self, account: AccountId, now: Timestamp) -> Result<(), Error> {
+        sqlx::query(
+            "update accounts set state = 'active', life_since = $2 where account_id = $1 and state = 'new'",
+        )
+        .bind(account.0)
+        .bind(now.to_sqlx())
+        .execute(&self.pools.main)
+        .await?;
         Ok(())
     }
 }
@@ -269,23 +287,6 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets the password and ends the sessions that used the old one.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn set_password(&mut self, account: AccountId, hash: &str, change: bool) -> Result<(), Error> {
-        sqlx::query(
-            "update accounts set password_hash = $2, password_change = $3, security_epoch = security_epoch + 1
-              where account_id = $1",
-        )
-        .bind(account.0)
-        .bind(hash)
-        .bind(change)
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(())
-    }
-
     /// Takes an alias away, for good. False when it is none.
     ///
     /// # Errors
@@ -301,8 +302,8 @@ impl Tx {
         Ok(retired.rows_affected() > 0)
     }
 
-    /// Ends the mailbox: its mail, folders and counters go, its addresses are retired, its number stays used. False
-    /// when it had ended already.
+    /// Takes everything from a mailbox: its mail, folders, counters and passwords go, its addresses are retired, its number
+    /// stays used. Its stage is the caller's to set. False when it had ended already.
     ///
     /// # Errors
     /// When the database fails.
@@ -329,8 +330,10 @@ impl Tx {
             "delete from keywords where account_id = $1",
             "delete from folders where account_id = $1",
             "delete from counters where account_id = $1",
-            "update accounts set state = 'deleted', password_hash = null, security_epoch = security_epoch + 1
-              where account_id = $1",
+            "delete from password_history where account_id = $1",
+            "delete from activity where account_id = $1",
+            "delete from quota_warnings where account_id = $1",
+            "update accounts set password_hash = null where account_id = $1",
         ] {
             sqlx::query(statement).bind(account.0).execute(&mut *self.inner).await?;
         }

@@ -91,6 +91,17 @@ impl TestDatabase {
         asked.expect("the database must answer")
     }
 
+    /// The first column of each row, which is text, as a superuser sees it.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        let mut connection = connect(&self.superuser_url).await;
+        let texts = sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_all(&mut connection).await;
+        let _ = connection.close().await;
+        texts.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
     /// Begins a transaction as a superuser with a statement whose locks are kept until [`Held::release`].
     ///
     /// # Panics

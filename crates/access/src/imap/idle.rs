@@ -4,7 +4,7 @@ use super::limits::PATIENCE;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected, State};
 use super::tracker::Expunges;
-use super::wire::{Ended, SHUTTING_DOWN, SILENT};
+use super::wire::{Ended, REVOKED, SHUTTING_DOWN, SILENT};
 use crate::figures::Idle;
 use engine::{Principal, Watch};
 use model::FolderName;
@@ -49,9 +49,10 @@ pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
 }
 
 async fn wait(door: &mut Door, watch: &mut Watch, deadline: Instant) -> Result<Woken, Ended> {
-    let shutdown = door.wire.shutdown();
+    let (shutdown, revoked) = (door.wire.shutdown(), door.wire.revoked());
     tokio::select! {
         biased;
+        () = revoked => Err(REVOKED),
         read = door.wire.read() => read.map(|()| Woken::Input),
         () = shutdown.cancelled() => Err(SHUTTING_DOWN),
         () = watch.changed() => Ok(Woken::News),

@@ -36,6 +36,7 @@ pub(crate) async fn check(
     match door.engine.log_in(user, credentials.password(), &door.origin).await {
         Ok(who) => {
             tracing::info!(user = %who.address(), "logged in");
+            door.wire.revoke_with(door.engine.watch_rights(&who));
             let append_bytes = door.engine.message_bytes_max();
             door.wire.decoder().set_limits(Limits { append_bytes, ..Limits::AFTER_LOGIN });
             Ok(Known { who })
@@ -48,8 +49,11 @@ pub(crate) async fn check(
                 LoginError::Denied => denied(),
                 LoginError::Locked => Reply::no("This mailbox is locked").code(Code::ContactAdmin),
                 LoginError::PasswordChangeRequired => {
-                    Reply::no("Your password must be changed first; ask your administrator")
-                        .code(Code::Expired)
+                    let text = format!("Change your password first: {}", door.engine.password_page());
+                    Reply { text: text.into(), ..Reply::no("") }.code(Code::Expired)
+                }
+                LoginError::OneTimePasswordOver => {
+                    Reply::no("Your one-time password is over; ask for a new one").code(Code::Expired)
                 }
                 LoginError::TooManyAttempts => Reply::no("Too many attempts, wait a while").code(Code::Limit),
                 LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),

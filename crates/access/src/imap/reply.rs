@@ -1,6 +1,6 @@
 //! The tagged end of a command as a value, and the other ways a command can end.
 
-use super::wire::Ended;
+use super::wire::{Ended, REVOKED};
 use proto::imap::{Code, NoSuchMessage, Status, StatusLine, Tag, Writer};
 use std::borrow::Cow;
 
@@ -73,9 +73,7 @@ impl From<engine::Error> for Failure {
             engine::Error::Unavailable => {
                 Self::Reply(Reply::no("Temporary failure, please try again").code(Code::Unavailable))
             }
-            engine::Error::Revoked => {
-                Self::End(Ended::Bye("Your access to this mailbox has changed, log in again"))
-            }
+            engine::Error::Revoked => Self::End(REVOKED),
             engine::Error::NotFound => Self::Reply(Reply::no("No such mailbox").code(Code::NonExistent)),
         }
     }

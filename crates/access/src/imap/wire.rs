@@ -6,6 +6,7 @@
 
 use super::deflate::Deflated;
 use super::limits::{self, INPUT_BYTES, OUTPUT_BYTES, PIECE_BYTES};
+use engine::RightsWatch;
 use proto::imap::{Decoder, Event, Limits, StatusLine, Writer};
 use std::future::poll_fn;
 use std::io;
@@ -40,6 +41,7 @@ impl From<io::Error> for Ended {
 }
 
 pub(crate) const SHUTTING_DOWN: Ended = Ended::Bye("Server is restarting, please come back");
+pub(crate) const REVOKED: Ended = Ended::Bye("Your access to this mailbox has changed, log in again");
 pub(crate) const SILENT: Ended = Ended::Bye("Autologout: you were silent too long");
 
 pub(crate) struct Wire {
@@ -51,6 +53,8 @@ pub(crate) struct Wire {
     /// Replies not yet written.
     pub(crate) out: Writer,
     shutdown: CancellationToken,
+    /// Of whoever has logged in.
+    rights: Option<RightsWatch>,
     /// When writing ends, known since a write saw the server stop.
     stops: Option<Instant>,
 }
@@ -70,12 +74,29 @@ impl Wire {
             decoder: Decoder::new(Limits::BEFORE_LOGIN),
             out: Writer::new(),
             shutdown,
+            rights: None,
             stops: None,
         }
     }
 
     pub(crate) fn decoder(&mut self) -> &mut Decoder {
         &mut self.decoder
+    }
+
+    /// From here on the connection ends when these rights do, whatever it is doing.
+    pub(crate) fn revoke_with(&mut self, rights: RightsWatch) {
+        self.rights = Some(rights);
+    }
+
+    /// Returns once the user's rights have ended.
+    pub(crate) fn revoked(&self) -> impl Future<Output = ()> + Send + use<> {
+        let rights = self.rights.clone();
+        async move {
+            match rights {
+                Some(mut rights) => rights.ended().await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     pub(crate) fn is_compressed(&self) -> bool {
@@ -118,9 +139,10 @@ impl Wire {
 
     /// Waits for input and feeds it to the decoder.
     async fn read_until(&mut self, deadline: Instant) -> Result<(), Ended> {
-        let shutdown = self.shutdown.clone();
+        let (shutdown, revoked) = (self.shutdown.clone(), self.revoked());
         tokio::select! {
             biased;
+            () = revoked => Err(REVOKED),
             read = self.read() => read,
             () = shutdown.cancelled() => Err(SHUTTING_DOWN),
             () = tokio::time::sleep_until(deadline) => Err(SILENT),
@@ -183,6 +205,7 @@ impl Wire {
         let patience =
             limits::WRITE_PATIENCE + Duration::from_secs(bytes.len() as u64 / limits::WRITE_RATE_MIN);
         self.unflushed = !flush;
+        let revoked = self.revoked();
         let Self { io, shutdown, stops, .. } = self;
         let stopped = async {
             shutdown.cancelled().await;
@@ -196,6 +219,7 @@ impl Wire {
         };
         tokio::select! {
             biased;
+            () = revoked => return Err(REVOKED),
             written = written => written?,
             () = stopped => return Err(timed_out().into()),
             () = tokio::time::sleep(patience) => return Err(timed_out().into()),

@@ -63,6 +63,7 @@ impl Province {
             hostname: "mail.demo.gov.vn".into(),
             spool_dir: spool.path().to_owned(),
             message_bytes_max: 1 << 20,
+            password_page: "https://mail.demo.gov.vn/mat-khau".into(),
             exempt_networks: Vec::new(),
         };
         let clock = Arc::new(FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap()));

@@ -230,7 +230,7 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     for there in [&hidden, &none] {
         assert!(engine.mailbox(&officer, there).await.unwrap().is_none());
         assert_eq!(engine.set_password(&officer, there, "Mật khẩu 2", false).await, Ok(false));
-        assert_eq!(engine.reset_password(&officer, there).await, Ok(None));
+        assert_eq!(engine.reset_password(&officer, there, "quên").await, Ok(None));
         assert_eq!(engine.delete_mailbox(&officer, there).await, Ok(false));
         assert_eq!(engine.delete_alias(&officer, there).await, Ok(false));
         let alias = engine.add_alias(&officer, &address("moi"), there).await;
@@ -360,6 +360,6 @@ async fn only_an_administrator_makes_administrators() {
     }
     // Whoever could get into the mailbox of a higher role would have that role.
     give(&console(), Role::SystemAdministrator, AdminTarget::System).await.unwrap();
-    let refused = engine.reset_password(&operator, &holder).await;
+    let refused = engine.reset_password(&operator, &holder, "quên").await;
     assert_eq!(refused, Err(AdminError::Denied(Reason::HigherRole)));
 }

@@ -5,9 +5,11 @@ mod deliver;
 mod failover;
 mod folders;
 mod identity;
+mod life;
 mod lost_commit;
 mod mailbox;
 mod moves;
+mod passwords;
 mod regulation;
 mod resync;
 mod search;
@@ -87,6 +89,16 @@ impl World {
         self.engine.deliver(&arrival(), &recipients, spool).await.unwrap()
     }
 
+    pub(crate) async fn number(&self, query: &str) -> i64 {
+        self.database.number(query).await
+    }
+
+    /// Targets of the acts with this name, in their order.
+    pub(crate) async fn audited(&self, action: &str) -> Vec<String> {
+        let query = format!("select target from audit where action = '{action}' order by audit_id");
+        self.database.texts(&query).await
+    }
+
     /// The octets of every message in the folder, by uid.
     pub(crate) async fn read(&self, who: &Principal, folder: &str) -> Vec<(u32, Vec<u8>)> {
         let folder = self.engine.folder(who, &FolderName::new(folder).unwrap()).await.unwrap().unwrap();
@@ -108,6 +120,7 @@ fn settings(spool: &tempfile::TempDir) -> Settings {
         hostname: "mail.demo.gov.vn".into(),
         spool_dir: spool.path().to_owned(),
         message_bytes_max: 70 << 20,
+        password_page: "https://mail.demo.gov.vn/mat-khau".into(),
         exempt_networks: Vec::new(),
     }
 }

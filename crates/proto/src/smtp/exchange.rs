@@ -96,4 +96,6 @@ pub enum Closing {
     Idle,
     TooLong,
     ShuttingDown,
+    /// The user's rights have ended.
+    Revoked,
 }

@@ -175,6 +175,7 @@ impl Session {
             Closing::Idle => ((4, 2), "Nothing came for too long; closing"),
             Closing::TooLong => ((4, 2), "The session took too long; closing"),
             Closing::ShuttingDown => ((3, 2), "The server is shutting down; try again soon"),
+            Closing::Revoked => ((7, 0), "The login is no longer valid; log in again"),
         };
         if !matches!(self.state, State::Closed | State::TlsHandshake) {
             self.reply(&Reply::new(421, text.0, text.1));

@@ -1,6 +1,6 @@
 //! `congthu mailbox …`
 
-use super::{Prepared, Session, add_many, read_password};
+use super::{Prepared, Session, add_many, life, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, MailboxCommand, PasswordOptions};
 use crate::passwords;
@@ -22,6 +22,7 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
         MailboxCommand::List { domain } => list(session, domain.as_ref()).await,
         MailboxCommand::Show { address } => show(session, address).await,
         MailboxCommand::Delete { address } => delete(session, address).await,
+        MailboxCommand::Life(command) => life::run(session, command).await,
         MailboxCommand::Passwd { address, password } => {
             set_password(session, address, *password, prepared.password).await
         }

@@ -7,6 +7,7 @@ mod add_many;
 mod alias;
 mod domain;
 mod job;
+mod life;
 mod mailbox;
 mod policy;
 mod relocation;

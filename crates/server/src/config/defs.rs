@@ -79,7 +79,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "listener",
         doc: "One per port. None at all: smtp on *:25 (starttls), submission on *:587 (starttls) and *:465 (implicit), \
-              imap on *:143 (starttls) and *:993 (implicit), http on 127.0.0.1:8080.",
+              imap on *:143 (starttls) and *:993 (implicit), http on *:443 (implicit) and on 127.0.0.1:8080.",
         begin: Some(|config| config.listeners.push(Listener::default())),
     },
     Table {
@@ -204,7 +204,9 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         table: "listener",
         key: "tls",
         kind: "none | starttls | implicit",
-        fallback: Fallback::Absent("starttls for smtp, submission and imap; none for lmtp and http"),
+        fallback: Fallback::Absent(
+            "starttls for smtp, submission and imap; none for lmtp and http; the password page of an http listener needs implicit",
+        ),
         example: r#""starttls""#,
         doc: "Passwords are taken under TLS only.",
         set: |config, value| put(&mut config.listener()?.tls, read(value).map(Some)),
@@ -215,7 +217,7 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         kind: "true | false",
         fallback: Fallback::Value("false"),
         example: "true",
-        doc: "An lmtp or http listener asks nobody for a password, so `bind` must be a loopback address; `true` allows others, where a firewall decides who comes.",
+        doc: "An lmtp listener, or an http listener without tls, asks nobody for a password, so `bind` must be a loopback address; `true` allows others, where a firewall decides who comes.",
         set: |config, value| put(&mut config.listener()?.allow_remote, read_flag(value)),
     },
     Definition {

@@ -137,6 +137,17 @@ impl Config {
         })
     }
 
+    /// Where people change their passwords: on the first http listener under TLS.
+    pub(crate) fn password_page(&self) -> String {
+        let specs = self.listener_specs();
+        let is_page = |spec: &&ListenerSpec| (spec.protocol, spec.tls) == (Protocol::Http, TlsMode::Implicit);
+        let port = match specs.iter().find(is_page).map(|spec| spec.bind.port()) {
+            None | Some(443) => String::new(),
+            Some(port) => format!(":{port}"),
+        };
+        format!("https://{}{port}/mat-khau", self.hostname())
+    }
+
     pub(crate) fn has_hostname(&self) -> bool {
         self.hostname.is_some()
     }
@@ -204,6 +215,8 @@ impl Config {
             if let (Some(protocol @ (Protocol::Lmtp | Protocol::Http)), Some(bind)) =
                 (listener.protocol, listener.bind)
                 && !bind.is_local()
+                // What is under TLS asks for a password.
+                && listener.tls != Some(TlsMode::Implicit)
             {
                 return Err(format!(
                     "the {} listener on {bind} asks nobody for a password: bind it to 127.0.0.1, \
@@ -215,11 +228,8 @@ impl Config {
         self.check_binds()?;
         for spec in self.listener_specs() {
             match (spec.protocol, spec.tls) {
-                (Protocol::Http, TlsMode::StartTls | TlsMode::Implicit) => {
-                    return Err(
-                        "an http listener has tls = \"none\": put the proxy that speaks https in front"
-                            .into(),
-                    );
+                (Protocol::Http, TlsMode::StartTls) => {
+                    return Err("an http listener has tls = \"none\" or \"implicit\"".into());
                 }
                 (Protocol::Lmtp, TlsMode::Implicit) => {
                     return Err("an lmtp listener has tls = \"none\" or \"starttls\"".into());
@@ -286,7 +296,7 @@ fn named_file(named: Option<&Path>) -> Option<PathBuf> {
     named.map(Path::to_owned).or_else(variable)
 }
 
-/// The ports mail clients and servers look for (RFC 5321, RFC 6409, RFC 8314, RFC 9051); http for the local proxy.
+/// The ports mail clients and servers look for (RFC 5321, RFC 6409, RFC 8314, RFC 9051); https for the password page; http for this machine.
 fn usual_listeners() -> Vec<ListenerSpec> {
     use Protocol::{Http, Imap, Smtp, Submission};
     use TlsMode::{Implicit, None, StartTls};
@@ -297,10 +307,13 @@ fn usual_listeners() -> Vec<ListenerSpec> {
         (Imap, 143, StartTls),
         (Imap, 993, Implicit),
     ];
-    let http = ListenerSpec { protocol: Http, bind: Bind::One(([127, 0, 0, 1], 8080).into()), tls: None };
+    let http = [
+        ListenerSpec { protocol: Http, bind: Bind::One(([127, 0, 0, 1], 8080).into()), tls: None },
+        ListenerSpec { protocol: Http, bind: Bind::All(443), tls: Implicit },
+    ];
     let mail =
         mail.into_iter().map(|(protocol, port, tls)| ListenerSpec { protocol, bind: Bind::All(port), tls });
-    mail.chain([http]).collect()
+    mail.chain(http).collect()
 }
 
 fn host_name(name: &str) -> Result<String, String> {

@@ -46,13 +46,14 @@ const USERS: [(&str, &str, MailboxClass, &str); 9] = [
 /// Alias and mailbox; every domain must answer to these names (RFC 2142).
 const ALIASES: [(&str, &str); 2] = [("abuse", "postmaster"), ("hotro", "postmaster")];
 /// Above 1023, so that no right is needed; the last digits are the usual ports'.
-const PORTS: [(Protocol, u16, TlsMode); 6] = [
+const PORTS: [(Protocol, u16, TlsMode); 7] = [
     (Protocol::Smtp, 2525, TlsMode::StartTls),
     (Protocol::Submission, 2587, TlsMode::StartTls),
     (Protocol::Submission, 2465, TlsMode::Implicit),
     (Protocol::Imap, 2143, TlsMode::StartTls),
     (Protocol::Imap, 2993, TlsMode::Implicit),
     (Protocol::Http, 2080, TlsMode::None),
+    (Protocol::Http, 2443, TlsMode::Implicit),
 ];
 /// Under the data directory: the passwords, and a configuration for the other commands.
 const USERS_FILE: &str = "demo-users.json";
@@ -97,7 +98,7 @@ fn listeners(address: IpAddr) -> Vec<ListenerSpec> {
     // What asks for no password stays on this machine.
     let local = if address.is_loopback() { address } else { Ipv4Addr::LOCALHOST.into() };
     let spec = |(protocol, port, tls)| {
-        let address = if protocol == Protocol::Http { local } else { address };
+        let address = if (protocol, tls) == (Protocol::Http, TlsMode::None) { local } else { address };
         ListenerSpec { protocol, bind: Bind::One((address, port).into()), tls }
     };
     PORTS.into_iter().map(spec).collect()

@@ -1,0 +1,303 @@
+//! A mailbox's life: tạm khóa, khôi phục, danh sách xóa, xóa; each act checked by `model::lifecycle` and audited.
+//!
+//! Invariants: a stage is changed by `lifecycle::apply` alone, under the mailbox's lock; what ends rights ends the sessions
+//! of every node behind the commit; deleted means that the content goes, the audit trail stays.
+
+mod rules;
+
+pub(crate) use rules::rules;
+
+use crate::admin::check_reason;
+use crate::authority::unless_missing;
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use model::lifecycle::{self, Applied, DeletionCause, Effect, Event, Life, LockReason, Rules};
+use model::password_rules::ChangeReason;
+use model::{AccountState, Action, Address, DomainName, Role};
+use serde_json::{Value, json};
+use store::LifeRow;
+
+/// A mailbox with its stage, as lists show it.
+#[derive(Clone, Debug)]
+pub struct LifeDetail {
+    pub address: Address,
+    pub display_name: String,
+    pub life: Life,
+    /// What keeps it from being deleted.
+    pub holds: lifecycle::Holds,
+    /// The last day of a restoration that was asked for.
+    pub restore_due: Option<Date>,
+}
+
+/// What the administrator hands to the owner of a mailbox that was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlocked {
+    pub address: Address,
+    pub one_time_password: String,
+    /// It is no longer valid from then on.
+    pub until: Timestamp,
+}
+
+/// One act as the audit trail names it.
+struct Act<'a> {
+    name: &'static str,
+    events: &'a [Event],
+    detail: Value,
+}
+
+impl Engine {
+    /// Tạm khóa (An Giang 63/2016 Điều 8.1): nobody logs in, and whoever has is out at once. `evidence` says what was seen.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `BadReason`, or `Life` when it is not in use.
+    pub async fn lock(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        reason: LockReason,
+        evidence: &str,
+    ) -> Result<(), AdminError> {
+        check_reason(evidence)?;
+        self.authorize(actor, Action::MailboxLock, &AdminTarget::Address(address)).await?;
+        let detail = json!({ "reason": reason, "evidence": evidence });
+        let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
+        self.change_life(actor, address, act).await.map(drop)
+    }
+
+    /// The organisation asks for restoration (đề nghị khôi phục, Điều 8.2a); the day by whose end it is to be done.
+    ///
+    /// # Errors
+    /// As [`Engine::lock`].
+    pub async fn ask_restore(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        request: &str,
+    ) -> Result<Option<Date>, AdminError> {
+        check_reason(request)?;
+        self.authorize(actor, Action::RequestCreate, &AdminTarget::Address(address)).await?;
+        let detail = json!({ "request": request });
+        let act = Act { name: "mailbox.restore", events: &[Event::AskRestore], detail };
+        let (row, rules) = self.change_life(actor, address, act).await?;
+        Ok(lifecycle::restore_due_on(&row.life, &rules, &self.calendar().await?))
+    }
+
+    /// # Errors
+    /// As [`Engine::lock`].
+    pub async fn refuse_restore(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        reason: &str,
+    ) -> Result<(), AdminError> {
+        check_reason(reason)?;
+        self.authorize(actor, Action::MailboxUnlock, &AdminTarget::Address(address)).await?;
+        let detail = json!({ "reason": reason });
+        let act = Act { name: "mailbox.restore-refuse", events: &[Event::RefuseRestore], detail };
+        self.change_life(actor, address, act).await.map(drop)
+    }
+
+    /// Khôi phục (Điều 8.2b): with a one-time password that is to be changed at the first log-in. `request`: what the
+    /// organisation wrote, where it was not entered before.
+    ///
+    /// # Errors
+    /// As [`Engine::lock`]; `Life(NotAsked)` when the organisation has not asked.
+    pub async fn unlock(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        request: Option<&str>,
+    ) -> Result<Unlocked, AdminError> {
+        request.map_or(Ok(()), check_reason)?;
+        self.authorize(actor, Action::MailboxUnlock, &AdminTarget::Address(address)).await?;
+        let row = self.existing(address).await?;
+        let policy = self.policy_of(row.domain).await?;
+        // Before the mailbox is held: it takes a while.
+        let one_time = self.one_time(&policy).await?;
+        let mut tx = self.0.store.begin().await?;
+        tx.lock_mailbox(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        let row = tx.life(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        let events: &[Event] =
+            if request.is_some() { &[Event::AskRestore, Event::Restore] } else { &[Event::Restore] };
+        let applied = apply(actor, &row, events, self.now(), &rules(&policy))?;
+        tx.set_life(row.account, &applied.life, false).await?;
+        tx.set_password(row.account, &one_time.as_new(ChangeReason::Unlocked, self.now(), &policy)).await?;
+        let detail =
+            json!({ "request": request, "was": row.life, "one_time_until": one_time.until.to_string() });
+        self.audit(&mut tx, actor, "mailbox.unlock", &row.address.to_string(), &detail).await?;
+        tx.commit().await?;
+        self.rights_changed(&[row.account]).await;
+        Ok(Unlocked { address: row.address, one_time_password: one_time.password, until: one_time.until })
+    }
+
+    /// Đưa vào danh sách xóa, for a violation or because the organisation gave it up.
+    ///
+    /// # Errors
+    /// As [`Engine::lock`].
+    pub async fn list_for_deletion(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        cause: DeletionCause,
+        reason: &str,
+    ) -> Result<(), AdminError> {
+        check_reason(reason)?;
+        self.authorize(actor, Action::MailboxRevoke, &AdminTarget::Address(address)).await?;
+        let detail = json!({ "cause": cause, "reason": reason });
+        let act = Act { name: "mailbox.revoke", events: &[Event::List(cause)], detail };
+        self.change_life(actor, address, act).await.map(drop)
+    }
+
+    /// The administrator's word that a listed mailbox may go (Điều 8.3); the nightly job deletes it.
+    ///
+    /// # Errors
+    /// As [`Engine::lock`].
+    pub async fn confirm_deletion(&self, actor: &Actor, address: &Address) -> Result<(), AdminError> {
+        self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await?;
+        let act =
+            Act { name: "mailbox.confirm-deletion", events: &[Event::ConfirmDeletion], detail: json!({}) };
+        self.change_life(actor, address, act).await.map(drop)
+    }
+
+    /// Thu hồi và xóa at once: the mail is gone, its sessions end, its addresses are never given to anybody else. False when
+    /// there is no such mailbox.
+    ///
+    /// # Errors
+    /// `Life` when it is held, or the organisation has asked for it; nothing is done then.
+    pub async fn delete_mailbox(&self, actor: &Actor, address: &Address) -> Result<bool, AdminError> {
+        let allowed = self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
+        let Some(row) = self.0.store.life(address).await? else { return Ok(false) };
+        let listed = row.life.state() == AccountState::ToBeDeleted;
+        let all = [Event::List(DeletionCause::Revoked), Event::ConfirmDeletion, Event::Delete];
+        let events = if listed { all.get(1..).unwrap_or_default() } else { &all };
+        let act = Act { name: "mailbox.delete", events, detail: json!({}) };
+        match self.change_life(actor, address, act).await {
+            Err(AdminError::NoSuchMailbox(_)) => Ok(false),
+            done => done.map(|_| true),
+        }
+    }
+
+    /// The mailbox's stage; `None` when there is no such mailbox.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn life(&self, actor: &Actor, address: &Address) -> Result<Option<LifeDetail>, AdminError> {
+        let allowed = self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(address)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(None) };
+        match self.0.store.life(address).await? {
+            Some(row) => Ok(Some(self.life_detail(row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Mailboxes in this state, by address from behind `after` on: the locked ones, or the deletion list (danh sách xóa).
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, or when the database fails.
+    pub async fn lives(
+        &self,
+        actor: &Actor,
+        domain: Option<&DomainName>,
+        state: AccountState,
+        after: Option<&Address>,
+        limit: u32,
+    ) -> Result<Vec<LifeDetail>, AdminError> {
+        let target = domain.map_or(AdminTarget::System, AdminTarget::Domain);
+        self.authorize(actor, Action::MailboxList, &target).await?;
+        let domain = match domain {
+            Some(name) => Some(self.domain_id(name).await?),
+            None => None,
+        };
+        let mut all = Vec::new();
+        for row in self.0.store.ending_lives(domain, state, after, limit).await? {
+            all.push(self.life_detail(row).await?);
+        }
+        Ok(all)
+    }
+
+    async fn life_detail(&self, row: LifeRow) -> Result<LifeDetail, Error> {
+        let restore_due = match row.life.request() {
+            lifecycle::RestoreRequest::Asked { .. } => {
+                let rules = rules(&*self.policy_of(row.domain).await?);
+                lifecycle::restore_due_on(&row.life, &rules, &self.calendar().await?)
+            }
+            _ => None,
+        };
+        let LifeRow { address, display_name, life, holds, .. } = row;
+        Ok(LifeDetail { address, display_name, life, holds, restore_due })
+    }
+
+    async fn existing(&self, address: &Address) -> Result<LifeRow, AdminError> {
+        self.0.store.life(address).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))
+    }
+
+    /// One act by an administrator: all its events or none. The mailbox as it is then.
+    async fn change_life(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        mut act: Act<'_>,
+    ) -> Result<(LifeRow, Rules), AdminError> {
+        let row = self.existing(address).await?;
+        let rules = rules(&*self.policy_of(row.domain).await?);
+        let mut tx = self.0.store.begin().await?;
+        tx.lock_mailbox(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        let mut row =
+            tx.life(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        let before = row.life;
+        let applied = apply(actor, &row, act.events, self.now(), &rules)?;
+        if applied.has(Effect::EraseContent) {
+            tx.delete_account(row.account, self.now()).await?;
+        }
+        let ends = applied.has(Effect::EndSessions);
+        tx.set_life(row.account, &applied.life, ends).await?;
+        if let Some(detail) = act.detail.as_object_mut() {
+            detail.insert("was".to_owned(), json!(before));
+        }
+        self.audit(&mut tx, actor, act.name, &row.address.to_string(), &act.detail).await?;
+        tx.commit().await?;
+        if ends {
+            self.rights_changed(&[row.account]).await;
+        }
+        row.life = applied.life;
+        Ok((row, rules))
+    }
+}
+
+/// What several events in a row lead to.
+struct Outcome {
+    life: Life,
+    effects: Vec<Effect>,
+}
+
+impl Outcome {
+    fn has(&self, effect: Effect) -> bool {
+        self.effects.contains(&effect)
+    }
+}
+
+/// The events in their order, as somebody of this role causes them.
+fn apply(
+    actor: &Actor,
+    row: &LifeRow,
+    events: &[Event],
+    at: Timestamp,
+    rules: &Rules,
+) -> Result<Outcome, AdminError> {
+    let by = match actor.highest_role() {
+        Some(Role::SystemAdministrator) => lifecycle::Actor::Administrator,
+        Some(Role::CentreOperator) => lifecycle::Actor::Operator,
+        Some(Role::OrganisationOfficer) => lifecycle::Actor::Officer,
+        _ => lifecycle::Actor::Owner,
+    };
+    let mut outcome = Outcome { life: row.life, effects: Vec::new() };
+    for event in events {
+        let Applied { life, transition } =
+            lifecycle::apply(&outcome.life, *event, by, at, &row.holds, rules)?;
+        outcome.life = life;
+        outcome.effects.extend_from_slice(transition.effects);
+    }
+    Ok(outcome)
+}

@@ -1,0 +1,267 @@
+//! Setting passwords: by an administrator, by the mailbox's owner, as one-time passwords (mật khẩu cấp một lần).
+//!
+//! Invariants: every password that somebody chose is checked by `model::password_rules` under the policy of its domain;
+//! whoever sets one ends the sessions of the one before; a one-time password has an end and lets nobody in but to change
+//! it.
+
+use crate::authority::unless_missing;
+use crate::{Actor, AdminError, AdminTarget, Engine, Error, LoginError, Origin, password};
+use jiff::{SignedDuration, Timestamp};
+use model::calendar::local_date;
+use model::password_rules::{self, ChangeReason, Flaw, PASSWORD_BYTES_MAX, Person, Rules};
+use model::{AccountId, Action, Address, DomainId, Policy};
+use serde_json::json;
+use store::{Event, LoginRow, NewPassword, PasswordSubject};
+
+/// Why a user's own change of the password was not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The present password is wrong, or the log-in refused.
+    #[error(transparent)]
+    LogIn(LoginError),
+    /// Everything that is wrong with the new one.
+    #[error("{}", english(.0))]
+    Flaws(Vec<Flaw>),
+}
+
+pub(crate) fn english(flaws: &[Flaw]) -> String {
+    flaws.iter().map(|flaw| flaw.english()).collect::<Vec<_>>().join(" ")
+}
+
+/// What the policy says of passwords, in the words of the rules.
+pub(crate) fn rules(policy: &Policy) -> Rules {
+    let from = &policy.password;
+    let short = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    Rules {
+        length_min: short(from.min_length),
+        upper: from.upper,
+        lower: from.lower,
+        digit: from.digit,
+        special: from.special,
+        forbid_personal: from.no_personal,
+        forbid_common: from.no_common,
+        remembered: short(from.history),
+        change_months: from.expire_after.map(short),
+        notice_days: from.expiry_notices.iter().copied().map(short).collect(),
+    }
+}
+
+/// As it stands in the database.
+pub(crate) fn name(reason: ChangeReason) -> &'static str {
+    match reason {
+        ChangeReason::FirstLogIn => "first_log_in",
+        ChangeReason::Reset => "reset",
+        ChangeReason::Unlocked => "unlocked",
+        ChangeReason::MailboxChanged => "mailbox_changed",
+        ChangeReason::Expired => "expired",
+    }
+}
+
+/// The flaws of a password for whoever `subject` is; those that only the keeper of hashes can find are the caller's.
+pub(crate) fn flaws(password: &str, subject: &PasswordSubject, reused: bool, rules: &Rules) -> Vec<Flaw> {
+    let addresses: Vec<&str> = subject.addresses.iter().map(String::as_str).collect();
+    let units: Vec<&str> = subject.units.iter().map(String::as_str).collect();
+    let names = subject.names.join(" ");
+    let person =
+        Person { name: &names, addresses: &addresses, units: &units, birth_year: subject.birth_year };
+    password_rules::check(password, &person, reused, rules)
+}
+
+/// A one-time password, its hash, and its end.
+pub(crate) struct OneTime {
+    pub(crate) password: String,
+    pub(crate) hash: String,
+    pub(crate) until: Timestamp,
+}
+
+impl Engine {
+    /// Sets a password and ends the mailbox's sessions. False when there is no such mailbox.
+    ///
+    /// # Errors
+    /// `BadPassword`, with everything that is wrong with it.
+    pub async fn set_password(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        password: &str,
+        must_change: bool,
+    ) -> Result<bool, AdminError> {
+        let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
+        let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
+        let policy = self.policy_of(login.domain).await?;
+        let flaws = self.flaws_for(login.account, password, &rules(&policy)).await?;
+        if !flaws.is_empty() {
+            return Err(AdminError::BadPassword(flaws));
+        }
+        let hash = self.hash_password(password).await?;
+        let new = NewPassword {
+            hash: &hash,
+            at: self.now(),
+            change: must_change.then_some(name(ChangeReason::Reset)),
+            one_time_until: None,
+            remembered: rules(&policy).remembered,
+        };
+        let detail = json!({ "must_change": must_change });
+        self.keep_password(actor, &login, &new, &detail, None).await
+    }
+
+    /// Sets a new one-time password, which must be changed at the first log-in, and records the reset
+    /// (An Giang 63/2016 Điều 11.2a); `None` when there is no such mailbox.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reset_password(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        reason: &str,
+    ) -> Result<Option<String>, AdminError> {
+        crate::admin::check_reason(reason)?;
+        let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
+        let Some(()) = unless_missing(allowed)? else { return Ok(None) };
+        let Some(login) = self.0.store.login(address).await? else { return Ok(None) };
+        let policy = self.policy_of(login.domain).await?;
+        let one_time = self.one_time(&policy).await?;
+        let new = one_time.as_new(ChangeReason::Reset, self.now(), &policy);
+        let detail = json!({ "reason": reason, "one_time_until": one_time.until.to_string() });
+        let kept = self.keep_password(actor, &login, &new, &detail, Some((&policy, reason))).await?;
+        Ok(kept.then_some(one_time.password))
+    }
+
+    async fn keep_password(
+        &self,
+        actor: &Actor,
+        login: &LoginRow,
+        new: &NewPassword<'_>,
+        detail: &serde_json::Value,
+        reset: Option<(&Policy, &str)>,
+    ) -> Result<bool, AdminError> {
+        let due = match reset {
+            Some((policy, _)) if policy.request.written_confirmation => {
+                let days = i32::try_from(policy.request.confirmation_days).unwrap_or(i32::MAX);
+                Some(self.calendar().await?.add_working_days(local_date(self.now()), days))
+            }
+            _ => None,
+        };
+        let mut tx = self.0.store.begin().await?;
+        // The lock moves the modseq on: by it, nodes that heard nothing notice that sessions have ended.
+        if tx.lock_mailbox(login.account).await?.is_none() {
+            return Ok(false);
+        }
+        tx.set_password(login.account, new).await?;
+        if let Some((_, reason)) = reset {
+            tx.add_password_reset(login.account, self.now(), actor.name(), reason, due).await?;
+        }
+        self.audit(&mut tx, actor, "mailbox.password", &login.primary.to_string(), detail).await?;
+        tx.commit().await?;
+        self.rights_changed(&[login.account]).await;
+        Ok(true)
+    }
+
+    /// The owner's own change, which also ends "must be changed". Throttled like a log-in, as it is one.
+    ///
+    /// # Errors
+    /// See [`ChangeError`]; nothing is changed then.
+    pub async fn change_password(
+        &self,
+        login: &str,
+        present: &str,
+        new: &str,
+        origin: &Origin,
+    ) -> Result<(), ChangeError> {
+        let row = self.log_in_to_change(login, present, origin).await.map_err(ChangeError::LogIn)?;
+        self.change_to(&row, new, origin).await.map_err(|error| match error {
+            AdminError::BadPassword(flaws) => ChangeError::Flaws(flaws),
+            _ => ChangeError::LogIn(LoginError::Unavailable),
+        })
+    }
+
+    async fn change_to(&self, row: &LoginRow, password: &str, origin: &Origin) -> Result<(), AdminError> {
+        let policy = self.policy_of(row.domain).await?;
+        let rules = rules(&policy);
+        let flaws = self.flaws_for(row.account, password, &rules).await?;
+        if !flaws.is_empty() {
+            return Err(AdminError::BadPassword(flaws));
+        }
+        let hash = self.hash_password(password).await?;
+        let mut tx = self.0.store.begin().await?;
+        let there = tx.lock_mailbox(row.account).await?.is_some();
+        // Reset by somebody else while this one was thought of: theirs holds.
+        if !there || tx.password_hash(row.account).await? != row.password_hash {
+            return Err(AdminError::Engine(Error::Revoked));
+        }
+        let new = NewPassword {
+            hash: &hash,
+            at: self.now(),
+            change: None,
+            one_time_until: None,
+            remembered: rules.remembered,
+        };
+        tx.set_password(row.account, &new).await?;
+        tx.note(&Event {
+            at: self.now(),
+            kind: "password_changed",
+            trace: &origin.trace_text(),
+            account: Some(row.account),
+            remote: Some(&origin.remote.to_canonical().to_string()),
+            sender: None,
+            size: None,
+            status: None,
+        })
+        .await?;
+        tx.commit().await?;
+        self.rights_changed(&[row.account]).await;
+        Ok(())
+    }
+
+    async fn flaws_for(
+        &self,
+        account: AccountId,
+        password: &str,
+        rules: &Rules,
+    ) -> Result<Vec<Flaw>, AdminError> {
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(vec![Flaw::TooLong]);
+        }
+        let subject = self.0.store.password_subject(account, rules.remembered).await?.unwrap_or_default();
+        let last: Vec<String> = subject.hashes.iter().take(usize::from(rules.remembered)).cloned().collect();
+        let mut found = flaws(password, &subject, false, rules);
+        // The hashes are only asked about a password that would do otherwise: each takes 30 ms.
+        if found.is_empty() && !last.is_empty() && self.0.passwords.is_one_of(last, password).await {
+            found = flaws(password, &subject, true, rules);
+        }
+        Ok(found)
+    }
+
+    /// What a password must be in this domain, for people to read, Vietnamese and English.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn password_rules(&self, domain: DomainId) -> Result<Rules, Error> {
+        Ok(rules(&*self.policy_of(domain).await?))
+    }
+
+    pub(crate) async fn one_time(&self, policy: &Policy) -> Result<OneTime, Error> {
+        let password = password::one_time(&*self.0.rng);
+        let hash = self.hash_password(&password).await?;
+        let until = self.now() + SignedDuration::from_hours(24 * i64::from(policy.password.one_time_days));
+        Ok(OneTime { password, hash, until })
+    }
+
+    pub(crate) async fn hash_password(&self, password: &str) -> Result<String, Error> {
+        self.0.passwords.hash(password, self.0.rng.clone()).await.ok_or(Error::Unavailable)
+    }
+}
+
+impl OneTime {
+    pub(crate) fn as_new(&self, reason: ChangeReason, at: Timestamp, policy: &Policy) -> NewPassword<'_> {
+        NewPassword {
+            hash: &self.hash,
+            at,
+            change: Some(name(reason)),
+            one_time_until: Some(self.until),
+            remembered: rules(policy).remembered,
+        }
+    }
+}

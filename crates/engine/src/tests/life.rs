@@ -1,0 +1,197 @@
+//! Locks, restorations, deletions: what they allow, what they end, what they leave behind.
+
+use super::{PASSWORD, World, actor, address, mailbox, origin};
+use crate::{AdminError, Error, LoginError};
+use jiff::SignedDuration;
+use model::lifecycle::{DeletionCause, Life, LockReason, Refusal, StateName};
+use model::{AccountState, FolderName};
+use std::time::Duration;
+use store::Heard;
+
+async fn state(world: &World, name: &str) -> AccountState {
+    world.engine.life(&actor(), &address(name)).await.unwrap().unwrap().life.state()
+}
+
+/// As text or, where it is bytes, as their hexadecimal form.
+fn holds(row: &str, word: &str) -> String {
+    let hex: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("{row} like '%{word}%' or {row} like '%{hex}%'")
+}
+
+/// Tables with a row that has the word in it, however it is stored.
+async fn tables_with(world: &World, word: &str) -> Vec<String> {
+    let tables = world.database.texts("select relname::text from pg_class c where relkind = 'r' and relnamespace = 'public'::regnamespace order by relname").await;
+    let mut found = Vec::new();
+    for table in tables {
+        let holds = holds("t::text", word);
+        if world.number(&format!("select count(*) from {table} t where {holds}")).await > 0 {
+            found.push(table);
+        }
+    }
+    found
+}
+
+/// Relations, indexes and TOAST included, in whose files the word is, once Postgres has cleaned them up.
+async fn files_with(world: &World, word: &str) -> Vec<String> {
+    world.database.run("vacuum full").await;
+    let holds = holds("encode(pg_read_binary_file(pg_relation_filepath(c.oid)), 'hex')", word);
+    let query = format!(
+        "select relname::text from pg_class c where relkind in ('r', 'i', 't') and relpersistence = 'p'
+            and oid >= 16384 and pg_relation_size(c.oid) > 0 and ({holds}) order by relname"
+    );
+    world.database.texts(&query).await
+}
+
+async fn sweep_all(world: &World) {
+    for _ in 0..6 {
+        world.clock.advance(SignedDuration::from_hours(2));
+        world.store.sweep(world.engine.now()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_locked_mailbox_lets_nobody_in_and_goes_on_receiving() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let rights = world.engine.watch_rights(&an);
+    let evidence = "Phát tán 4.000 thư trong một giờ";
+    world.engine.lock(&actor(), &address("an"), LockReason::Spam, evidence).await.unwrap();
+    assert!(rights.has_ended());
+    assert_eq!(world.engine.folders(&an).await.unwrap_err(), Error::Revoked);
+    let refused = world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap_err();
+    assert_eq!(refused, LoginError::Locked);
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    let again = world.engine.lock(&actor(), &address("an"), LockReason::Spam, evidence).await.unwrap_err();
+    assert!(matches!(again, AdminError::Life(Refusal::NotFromHere(_))), "{again}");
+    assert_eq!(world.audited("mailbox.lock").await, ["an@demo.gov.vn"]);
+}
+
+#[tokio::test]
+async fn a_restoration_is_asked_for_and_gives_a_password_for_one_log_in() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.engine.lock(&actor(), &address("an"), LockReason::TakenOver, "đăng nhập lạ").await.unwrap();
+    let unasked = world.engine.unlock(&actor(), &address("an"), None).await.unwrap_err();
+    assert_eq!(unasked, AdminError::Life(Refusal::NotAsked));
+    // A Sunday: the one working day is Monday.
+    let due = world.engine.ask_restore(&actor(), &address("an"), "Công văn 12/SNV").await.unwrap();
+    assert_eq!(due.unwrap().to_string(), "2026-11-23");
+    let unlocked = world.engine.unlock(&actor(), &address("an"), None).await.unwrap();
+    assert_eq!(state(&world, "an").await, AccountState::Active);
+    let old = world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap_err();
+    assert_eq!(old, LoginError::Denied);
+    let once = &unlocked.one_time_password;
+    let first = world.engine.log_in("an@demo.gov.vn", once, &origin()).await.unwrap_err();
+    assert_eq!(first, LoginError::PasswordChangeRequired);
+    world.engine.change_password("an@demo.gov.vn", once, "Rừng tràm 27!", &origin()).await.unwrap();
+    world.engine.log_in("an@demo.gov.vn", "Rừng tràm 27!", &origin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_goes_that_is_held_asked_for_or_unconfirmed() {
+    let world = World::new().await;
+    world.user("an").await;
+    let an = address("an");
+    let list = async || {
+        world.engine.list_for_deletion(&actor(), &an, DeletionCause::Revoked, "Nghỉ hưu, công văn 3").await
+    };
+    list().await.unwrap();
+    assert_eq!(
+        list().await.unwrap_err(),
+        AdminError::Life(Refusal::NotFromHere(StateName(AccountState::ToBeDeleted)))
+    );
+    world.engine.ask_restore(&actor(), &an, "Công văn 4").await.unwrap();
+    let asked = world.engine.delete_mailbox(&actor(), &an).await.unwrap_err();
+    assert_eq!(asked, AdminError::Life(Refusal::RestoreAsked));
+    world.engine.refuse_restore(&actor(), &an, "Đã nghỉ hưu").await.unwrap();
+    world.database.run("update accounts set legal_hold = true").await;
+    let held = world.engine.delete_mailbox(&actor(), &an).await.unwrap_err();
+    assert_eq!(held, AdminError::Life(Refusal::Held));
+    assert!(world.engine.recipient(&an).await.is_err(), "what is listed takes nothing more");
+    world.database.run("update accounts set legal_hold = false").await;
+    assert!(world.engine.delete_mailbox(&actor(), &an).await.unwrap());
+    assert!(world.engine.life(&actor(), &an).await.unwrap().is_none());
+}
+
+/// Deleted means gone: nothing of the message is left in any row of any table, and nothing in the files behind them once
+/// Postgres has cleaned up; the audit trail stays.
+#[tokio::test]
+async fn of_a_deleted_mailbox_nothing_is_left_but_the_audit_trail() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.user("binh").await;
+    let secret = "khoaivietsanh8271";
+    let message =
+        |word: &str| format!("Subject: {word}\r\nFrom: <a@x.vn>\r\n\r\n{word} {word}\r\n").into_bytes();
+    world.deliver(&["an"], &message(secret)).await;
+    world.deliver(&["binh"], &message("dongsauriengbinh")).await;
+    let never = tokio_util::sync::CancellationToken::new();
+    world.engine.finish_search_index(&never, |_| {}).await.unwrap();
+    let before = tables_with(&world, secret).await;
+    assert!(
+        before.contains(&"search_texts".to_owned()) && before.contains(&"contents".to_owned()),
+        "{before:?}"
+    );
+    assert!(world.engine.delete_mailbox(&actor(), &address("an")).await.unwrap());
+    sweep_all(&world).await;
+    assert_eq!(tables_with(&world, secret).await, Vec::<String>::new());
+    assert!(tables_with(&world, "dongsauriengbinh").await.contains(&"contents".to_owned()));
+    assert_eq!(files_with(&world, secret).await, Vec::<String>::new());
+    assert!(files_with(&world, "dongsauriengbinh").await.contains(&"search_texts".to_owned()));
+    assert_eq!(world.audited("mailbox.delete").await, ["an@demo.gov.vn"]);
+    let again = world.engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap_err();
+    assert_eq!(again, AdminError::AddressTaken);
+}
+
+#[tokio::test]
+async fn another_node_hears_at_once() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let elsewhere = world.another_node();
+    let mut rights = elsewhere.watch_rights(&an);
+    let mut watch = elsewhere.watch(&an);
+    let mut listener = world.store.listen_for_rights().await.unwrap();
+    world
+        .engine
+        .lock(&actor(), &address("an"), LockReason::Malware, "mã độc trong thư gửi đi")
+        .await
+        .unwrap();
+    assert!(!rights.has_ended(), "nobody has told it yet");
+    let heard = tokio::time::timeout(Duration::from_secs(10), listener.next()).await.unwrap().unwrap();
+    assert_eq!(heard, Heard::Accounts(vec![an.account()]));
+    elsewhere.heard_of_rights(heard).await.unwrap();
+    assert!(rights.has_ended());
+    rights.ended().await;
+    watch.changed().await;
+}
+
+#[tokio::test]
+async fn what_was_not_heard_is_found_by_looking() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let elsewhere = world.another_node();
+    let rights = elsewhere.watch_rights(&an);
+    world.engine.lock(&actor(), &address("an"), LockReason::Requested, "Công văn 9").await.unwrap();
+    elsewhere.poll().await;
+    assert!(rights.has_ended());
+    // Whoever logs in after the restoration is not mistaken for one from before.
+    let once = world.engine.unlock(&actor(), &address("an"), Some("Công văn 10")).await.unwrap();
+    let once = once.one_time_password;
+    elsewhere.change_password("an@demo.gov.vn", &once, "Rừng tràm 27!", &origin()).await.unwrap();
+    let again = elsewhere.log_in("an@demo.gov.vn", "Rừng tràm 27!", &origin()).await.unwrap();
+    let rights = elsewhere.watch_rights(&again);
+    elsewhere.poll().await;
+    assert!(!rights.has_ended());
+    elsewhere.folder(&again, &FolderName::inbox()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_first_log_in_begins_the_use() {
+    let world = World::new().await;
+    world.engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap();
+    assert_eq!(state(&world, "an").await, AccountState::New);
+    world.clock.advance(SignedDuration::from_hours(5));
+    world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap();
+    let life = world.engine.life(&actor(), &address("an")).await.unwrap().unwrap().life;
+    assert_eq!(life, Life::Active { since: world.engine.now() });
+}

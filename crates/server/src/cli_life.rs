@@ -1,0 +1,86 @@
+//! `congthu mailbox …`, what is done to a mailbox in the course of its life: what may be written.
+
+use clap::Subcommand;
+use jiff::civil::Date;
+use model::lifecycle::{DeletionCause, LockReason};
+use model::{Address, DomainName};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LifeCommand {
+    /// Lock a mailbox (tạm khóa): nobody logs in, whoever has is out at once
+    Lock {
+        address: Address,
+        /// violation, taken-over, spam, malware or requested
+        #[arg(long, value_parser = lock_reason)]
+        reason: LockReason,
+        /// What was seen, or the number of the document; it is kept in the audit trail
+        #[arg(long, value_name = "TEXT")]
+        evidence: String,
+    },
+    /// Note that the organisation asks for a mailbox again (đề nghị khôi phục), or that this is refused
+    Restore {
+        address: Address,
+        /// What was asked for and how: the number and date of the document
+        #[arg(long, value_name = "TEXT", required_unless_present = "refuse")]
+        request: Option<String>,
+        /// Refuse what was asked for, for this reason
+        #[arg(long, value_name = "REASON", conflicts_with = "request")]
+        refuse: Option<String>,
+    },
+    /// Restore a locked or listed mailbox (khôi phục) with a one-time password, shown once
+    Unlock {
+        address: Address,
+        /// The organisation's request, where it was not noted before
+        #[arg(long, value_name = "TEXT")]
+        request: Option<String>,
+    },
+    /// Put a mailbox on the deletion list (thu hồi)
+    Revoke {
+        address: Address,
+        /// revoked or violation
+        #[arg(long, value_parser = cause, default_value = "revoked")]
+        cause: DeletionCause,
+        /// The number of the document, or a sentence
+        #[arg(long)]
+        reason: String,
+    },
+    /// Confirm that a mailbox on the deletion list may go; it does in the following night
+    ConfirmDeletion { address: Address },
+    /// List the mailboxes that are to be deleted (danh sách xóa)
+    DeletionList {
+        /// Of this domain only
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+    },
+    /// Note a leave (thông báo lý do): the mailbox may be unused for as long; without dates, list its leaves
+    Leave {
+        address: Address,
+        /// First day, as 2026-03-01
+        #[arg(long, requires_all = ["to", "reason"])]
+        from: Option<Date>,
+        /// Last day
+        #[arg(long, requires = "from")]
+        to: Option<Date>,
+        #[arg(long, requires = "from")]
+        reason: Option<String>,
+    },
+}
+
+fn lock_reason(name: &str) -> Result<LockReason, String> {
+    match name {
+        "violation" => Ok(LockReason::Violation),
+        "taken-over" => Ok(LockReason::TakenOver),
+        "spam" => Ok(LockReason::Spam),
+        "malware" => Ok(LockReason::Malware),
+        "requested" => Ok(LockReason::Requested),
+        _ => Err("one of violation, taken-over, spam, malware, requested".to_owned()),
+    }
+}
+
+fn cause(name: &str) -> Result<DeletionCause, String> {
+    match name {
+        "revoked" => Ok(DeletionCause::Revoked),
+        "violation" => Ok(DeletionCause::Violation),
+        _ => Err("one of revoked, violation".to_owned()),
+    }
+}

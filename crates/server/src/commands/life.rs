@@ -1,0 +1,123 @@
+//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `confirm-deletion`, `deletion-list`, `leave`.
+
+use super::Session;
+use crate::cli_life::LifeCommand;
+use anyhow::{Context as _, Result, anyhow};
+use engine::LifeDetail;
+use model::lifecycle::Life;
+use model::{AccountState, Address, DomainName};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Mailboxes read at once while listing.
+const PAGE: u32 = 1_000;
+
+pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    match command {
+        LifeCommand::Lock { address, reason, evidence } => {
+            engine.lock(actor, address, *reason, evidence).await.context(address.clone())?;
+            done(session, address, "is locked").await
+        }
+        LifeCommand::Restore { address, refuse: Some(reason), .. } => {
+            engine.refuse_restore(actor, address, reason).await.context(address.clone())?;
+            done(session, address, "stays as it is; the refusal is noted").await
+        }
+        LifeCommand::Restore { address, request, .. } => {
+            let request = request.as_deref().unwrap_or_default();
+            let due = engine.ask_restore(actor, address, request).await.context(address.clone())?;
+            let due = due.map(|day| day.to_string());
+            let text =
+                format!("{address} is to be restored by the end of {}", due.as_deref().unwrap_or("today"));
+            session.answer(&json!({ "address": address.to_string(), "due": due }), &text)
+        }
+        LifeCommand::Unlock { address, request } => {
+            let unlocked =
+                engine.unlock(actor, address, request.as_deref()).await.context(address.clone())?;
+            let (shown, until) = (unlocked.address.to_string(), unlocked.until.to_string());
+            let text = format!(
+                "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {until}",
+                unlocked.one_time_password,
+                engine.password_page()
+            );
+            let json =
+                json!({ "address": shown, "one_time_password": unlocked.one_time_password, "until": until });
+            session.answer(&json, &text)
+        }
+        LifeCommand::Revoke { address, cause, reason } => {
+            engine.list_for_deletion(actor, address, *cause, reason).await.context(address.clone())?;
+            done(session, address, "is on the deletion list").await
+        }
+        LifeCommand::ConfirmDeletion { address } => {
+            engine.confirm_deletion(actor, address).await.context(address.clone())?;
+            done(session, address, "will be deleted in the following night").await
+        }
+        LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
+        LifeCommand::Leave { address, from: Some(from), to: Some(to), reason } => {
+            let reason = reason.as_deref().unwrap_or_default();
+            engine.note_leave(actor, address, *from, *to, reason).await.context(address.clone())?;
+            session.answer(
+                &json!({ "address": address.to_string(), "from": from, "to": to }),
+                &format!("{address} may be unused from {from} to {to}"),
+            )
+        }
+        LifeCommand::Leave { address, .. } => leaves(session, address).await,
+    }
+}
+
+async fn done(session: &Session, address: &Address, what: &str) -> Result<()> {
+    // Under the address it is known by, whichever was given.
+    let json = match session.node.engine.life(&session.actor, address).await? {
+        Some(detail) => as_json(&detail),
+        None => json!({ "address": address.to_string() }),
+    };
+    session.answer(&json, &format!("{address} {what}"))
+}
+
+async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
+    let mut all: Vec<LifeDetail> = Vec::new();
+    loop {
+        let after = all.last().map(|mailbox| mailbox.address.clone());
+        let state = AccountState::ToBeDeleted;
+        let page = session.node.engine.lives(&session.actor, domain, state, after.as_ref(), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let mut text = String::new();
+    for mailbox in &all {
+        let Life::ToBeDeleted { since, cause, confirmed, .. } = mailbox.life else { continue };
+        let standing = match (mailbox.holds.any(), mailbox.restore_due, confirmed) {
+            (true, _, _) => "held".to_owned(),
+            (_, Some(day), _) => format!("asked for, due {day}"),
+            (_, _, Some(at)) => format!("confirmed {at}"),
+            _ => "to be confirmed".to_owned(),
+        };
+        let _ = writeln!(text, "{}\t{since}\t{}\t{standing}", mailbox.address, cause.vietnamese());
+    }
+    session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+async fn leaves(session: &Session, address: &Address) -> Result<()> {
+    let leaves = session.node.engine.leaves(&session.actor, address).await?;
+    let leaves = leaves.ok_or_else(|| anyhow!("there is no mailbox {address}; see congthu mailbox list"))?;
+    let text: String =
+        leaves.iter().map(|(leave, reason)| format!("{}\t{}\t{reason}\n", leave.from, leave.to)).collect();
+    let json = leaves
+        .iter()
+        .map(|(leave, reason)| json!({ "from": leave.from, "to": leave.to, "reason": reason }))
+        .collect();
+    session.answer(&json, &text)
+}
+
+fn as_json(mailbox: &LifeDetail) -> Value {
+    json!({
+        "address": mailbox.address.to_string(),
+        "name": mailbox.display_name,
+        "life": mailbox.life,
+        "holds": mailbox.holds,
+        "restore_due": mailbox.restore_due,
+    })
+}
