@@ -4,11 +4,12 @@
 //! policy says. Invariants: nothing moves while an address is undecided; each batch is one transaction, so a run that was
 //! killed goes on where it was, by the next `run` or by itself; what was undone can be told from what never moved.
 
+use crate::authority::unless_missing;
 use crate::notices::Notice;
-use crate::{Actor, AdminError, Engine, Error};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::{local_date, plus_months, start_of_day};
-use model::{AccountId, Address, DomainName};
+use model::{AccountId, Action, Address, DomainName};
 use serde_json::json;
 use store::{Direction, MoveRow, MoveState, MoveStep, NewMove};
 
@@ -28,6 +29,8 @@ impl Engine {
         (from, to): (&DomainName, &DomainName),
         reason: &str,
     ) -> Result<MoveRow, AdminError> {
+        self.authorize(actor, Action::DomainMove, &AdminTarget::Domain(from)).await?;
+        self.authorize(actor, Action::DomainMove, &AdminTarget::Domain(to)).await?;
         if from == to {
             return Err(AdminError::SameDomain);
         }
@@ -65,7 +68,7 @@ impl Engine {
         id: i64,
         (old, new): (&Address, &Address),
     ) -> Result<(), AdminError> {
-        let plan = self.move_row(id).await?;
+        let plan = self.move_for(actor, id).await?;
         if !matches!(plan.state, MoveState::Planned | MoveState::Running) {
             return Err(AdminError::MoveState(plan.state.as_str()));
         }
@@ -92,7 +95,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchMove`, `MoveState`, `Undecided`.
     pub async fn run_move(&self, actor: &Actor, id: i64) -> Result<MoveRow, AdminError> {
-        let plan = self.move_row(id).await?;
+        let plan = self.move_for(actor, id).await?;
         match plan.state {
             MoveState::Planned => self.start_move(actor, &plan).await?,
             MoveState::Running | MoveState::Done => {}
@@ -115,7 +118,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchMove`, `MoveState`, `UndoOver`.
     pub async fn undo_move(&self, actor: &Actor, id: i64) -> Result<MoveRow, AdminError> {
-        let plan = self.move_row(id).await?;
+        let plan = self.move_for(actor, id).await?;
         if matches!(plan.state, MoveState::Running | MoveState::Done) {
             if let Some(until) = plan.undo_until.filter(|until| *until < self.now()) {
                 return Err(AdminError::UndoOver(until));
@@ -142,7 +145,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchMove`, `MoveState`.
     pub async fn cancel_move(&self, actor: &Actor, id: i64) -> Result<(), AdminError> {
-        let plan = self.move_row(id).await?;
+        let plan = self.move_for(actor, id).await?;
         let mut tx = self.0.store.begin().await?;
         if !tx.set_move_state(id, &[MoveState::Planned], MoveState::Cancelled, self.now()).await? {
             return Err(AdminError::MoveState(plan.state.as_str()));
@@ -155,22 +158,38 @@ impl Engine {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn moves(&self) -> Result<Vec<MoveRow>, AdminError> {
+    pub async fn moves(&self, actor: &Actor) -> Result<Vec<MoveRow>, AdminError> {
+        // Who may move one domain may move all: it is a system administrator's.
+        if !actor.reach(Action::DomainMove).everything {
+            return Ok(Vec::new());
+        }
         Ok(self.0.store.moves(None).await?)
     }
 
     /// The steps of a move in pages, from behind `after` on.
     ///
     /// # Errors
-    /// When the database fails.
+    /// `NoSuchMove`.
     pub async fn move_steps(
         &self,
+        actor: &Actor,
         id: i64,
         undecided: bool,
         after: AccountId,
         limit: u32,
     ) -> Result<Vec<MoveStep>, AdminError> {
+        self.move_for(actor, id).await?;
         Ok(self.0.store.move_steps(id, undecided, after, limit).await?)
+    }
+
+    /// The move, if the actor may carry it out.
+    async fn move_for(&self, actor: &Actor, id: i64) -> Result<MoveRow, AdminError> {
+        let row = self.move_row(id).await?;
+        for domain in [&row.from, &row.to] {
+            let allowed = self.authorize(actor, Action::DomainMove, &AdminTarget::Domain(domain)).await;
+            unless_missing(allowed)?.ok_or(AdminError::NoSuchMove(id))?;
+        }
+        Ok(row)
     }
 
     async fn move_row(&self, id: i64) -> Result<MoveRow, AdminError> {

@@ -1,9 +1,9 @@
 //! A domain's mailboxes move to another domain: both addresses receive, nothing of the mail changes, and it can be undone.
 
 use super::{PASSWORD, World, actor, address, mailbox, origin};
-use crate::{AdminError, Engine, MoveRow, MoveState, RecipientError};
+use crate::{Actor, AdminError, Engine, MoveRow, MoveState, RecipientError};
 use jiff::SignedDuration;
-use model::{AccountId, DomainName};
+use model::{AccountId, DomainName, Grant, Reason, Role, Scope};
 use store::Direction;
 
 fn name(text: &str) -> DomainName {
@@ -70,7 +70,7 @@ async fn what_is_taken_is_decided_before_anything_moves() {
     assert_eq!((planned.pending, planned.conflicts), (2, 1));
     assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap_err(), AdminError::Undecided(1));
     assert_eq!(primary(&world, "binh").await, "binh@demo.gov.vn");
-    let undecided = engine.move_steps(planned.id, true, AccountId(0), 10).await.unwrap();
+    let undecided = engine.move_steps(&actor(), planned.id, true, AccountId(0), 10).await.unwrap();
     assert_eq!(undecided.iter().map(|step| step.old.to_string()).collect::<Vec<_>>(), ["an@demo.gov.vn"]);
     let decide = async |old: &str, new: &str| {
         engine.decide_move(&actor(), planned.id, (&address(old), &address(new))).await
@@ -121,7 +121,7 @@ async fn a_run_that_was_killed_goes_on_and_everybody_has_one_address() {
     engine.delete_mailbox(&actor(), &address("cb5")).await.unwrap();
 
     assert_eq!(engine.run_job("finish-moves").await.unwrap().unwrap(), "1 moves finished");
-    let done = engine.moves().await.unwrap().remove(0);
+    let done = engine.moves(&actor()).await.unwrap().remove(0);
     assert_eq!((done.state, done.done, done.skipped, done.pending), (MoveState::Done, 6, 1, 0));
     for nth in [0, 1, 2, 3, 4, 6] {
         assert_eq!(primary(&world, &format!("cb{nth}")).await, format!("cb{nth}@moi.gov.vn"));
@@ -196,4 +196,29 @@ async fn units_go_with_their_domain_and_come_back() {
     engine.undo_move(&actor(), planned.id).await.unwrap();
     assert_eq!(ids("moi.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, false, false]);
     assert_eq!(ids("demo.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, false, true]);
+}
+
+#[tokio::test]
+async fn only_who_runs_the_installation_moves_domains() {
+    let world = world().await;
+    let engine = &world.engine;
+    world.user("an").await;
+    let planned = plan(engine).await;
+    let demo = world.store.domain(&name("demo.gov.vn")).await.unwrap().unwrap();
+    let grant = Grant::new(Role::CentreOperator, Scope::Domain(demo)).unwrap();
+    let operator = Actor::of("operator", None, vec![grant]);
+    let denied = AdminError::Denied(Reason::Role);
+    let domains = (&name("demo.gov.vn"), &name("moi.gov.vn"));
+    assert_eq!(engine.plan_move(&operator, domains, "x").await.unwrap_err(), denied);
+    assert_eq!(engine.run_move(&operator, planned.id).await.unwrap_err(), denied);
+    assert_eq!(engine.undo_move(&operator, planned.id).await.unwrap_err(), denied);
+    assert_eq!(engine.cancel_move(&operator, planned.id).await.unwrap_err(), denied);
+    assert_eq!(engine.move_steps(&operator, planned.id, false, AccountId(0), 9).await.unwrap_err(), denied);
+    assert!(engine.moves(&operator).await.unwrap().is_empty());
+    let elsewhere = Actor::of("other", None, Vec::new());
+    assert_eq!(
+        engine.run_move(&elsewhere, planned.id).await.unwrap_err(),
+        AdminError::NoSuchMove(planned.id)
+    );
+    assert_eq!(engine.run_move(&elsewhere, 99).await.unwrap_err(), AdminError::NoSuchMove(99));
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(session: &Session, command: &MoveCommand) -> Result<()> 
             show(session, &engine.plan_move(actor, (from, to), reason).await?)
         }
         MoveCommand::List => {
-            let moves = engine.moves().await?;
+            let moves = engine.moves(actor).await?;
             let text: String = moves.iter().map(line).collect();
             session.answer(&moves.iter().map(item).collect(), &text)
         }
@@ -68,7 +68,7 @@ async fn steps(session: &Session, id: i64, undecided: bool) -> Result<()> {
     let (mut list, mut text) = (Vec::new(), String::new());
     let mut after = AccountId(0);
     loop {
-        let page = session.node.engine.move_steps(id, undecided, after, PAGE).await?;
+        let page = session.node.engine.move_steps(&session.actor, id, undecided, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.account;
         for MoveStep { old, new, display_name, state, .. } in &page {
