@@ -1,15 +1,17 @@
 //! The command line: what may be written, and nothing of what it does.
 
+mod evidence;
 mod policy;
 mod relocation;
 
+pub(crate) use evidence::{AuditCommand, AuditList, RoleCommand, RoleName};
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
 pub(crate) use relocation::MoveCommand;
 
 use crate::cli_life::LifeCommand;
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use model::{Address, DomainName, MailboxClass, Role};
+use model::{Address, DomainName, MailboxClass};
 use std::path::PathBuf;
 
 /// Sets of rules a domain can follow.
@@ -74,6 +76,11 @@ pub(crate) enum Command {
     Job {
         #[command(subcommand)]
         command: JobCommand,
+    },
+    /// The administrators' log (nhật ký quản trị)
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
     /// Administrators, officers, inspectors: who has which role over what
     Role {
@@ -258,58 +265,6 @@ pub(crate) enum AliasCommand {
     },
     /// Refuse mail for ALIAS from now on; the address is never given out again
     Delete { alias: Address },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum RoleCommand {
-    /// Give somebody a role
-    Grant {
-        #[command(flatten)]
-        role: RoleName,
-        /// When it ends by itself, such as 2027-06-30T17:00 (Vietnamese time)
-        #[arg(long, value_name = "TIME")]
-        until: Option<jiff::civil::DateTime>,
-        /// The decision it rests on
-        #[arg(long)]
-        reason: String,
-    },
-    /// Take a role away
-    Revoke {
-        #[command(flatten)]
-        role: RoleName,
-    },
-    /// List the roles
-    List {
-        /// Also those that have ended
-        #[arg(long)]
-        all: bool,
-    },
-}
-
-/// Somebody's role over something.
-#[derive(Debug, Args)]
-pub(crate) struct RoleName {
-    pub(crate) address: Address,
-    /// system-administrator, centre-operator, organisation-officer, inspector or helpdesk
-    #[arg(value_parser = role)]
-    pub(crate) role: Role,
-    /// Over this domain
-    #[arg(long, value_parser = DomainName::new)]
-    pub(crate) domain: Option<DomainName>,
-    /// Over this organisation of the domain and those below it
-    #[arg(long, value_name = "CODE", requires = "domain")]
-    pub(crate) unit: Option<String>,
-    /// Over this mailbox
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "domain")]
-    pub(crate) mailbox: Option<Address>,
-}
-
-fn role(name: &str) -> Result<Role, String> {
-    let mut roles = Role::ALL.into_iter().filter(|role| role.is_administrative());
-    roles.find(|role| role.as_str() == name).ok_or_else(|| {
-        "a role is system-administrator, centre-operator, organisation-officer, inspector or helpdesk"
-            .to_owned()
-    })
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

@@ -56,7 +56,7 @@ pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Target};
 pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount};
 pub use activity::{LifeFacts, LifeFilter};
 pub use appended::{AppendPlace, Evidence};
-pub use audit::AuditEntry;
+pub use audit::{AuditEntry, AuditFilter, AuditRow, CHAIN_START};
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};
 pub use domains::{DomainRow, NewUnit};

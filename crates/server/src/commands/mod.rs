@@ -5,6 +5,7 @@
 
 mod add_many;
 mod alias;
+mod audit;
 mod domain;
 mod job;
 mod life;
@@ -22,6 +23,7 @@ use crate::node::Node;
 use anyhow::{Context as _, Result};
 use engine::Actor;
 use std::io::{BufRead as _, Read as _, Write as _};
+use std::path::PathBuf;
 
 /// Longest line taken as a password; longer ones are a file given by mistake.
 const PASSWORD_BYTES_MAX: u64 = 1024;
@@ -32,6 +34,7 @@ struct Session {
     node: Node,
     actor: Actor,
     json: bool,
+    data_dir: PathBuf,
 }
 
 /// Runs one command that works on the data.
@@ -39,7 +42,7 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     // Read before anything slow, and while nothing is open yet.
     let prepared = prepare(&arguments.command)?;
     let node = Node::command(config).await?;
-    let session = Session { node, actor: actor(), json: arguments.json };
+    let session = Session { node, actor: actor(), json: arguments.json, data_dir: config.data_dir.clone() };
     let done = act(&session, &arguments.command, prepared).await;
     session.node.close().await;
     done
@@ -73,6 +76,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,
+        Command::Audit { command } => audit::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve

@@ -15,9 +15,7 @@ pub(super) async fn run(session: &Session, command: &RoleCommand) -> Result<()> 
     let (engine, actor) = (&session.node.engine, &session.actor);
     match command {
         RoleCommand::Grant { role, until, reason } => {
-            let until = until.map(|until| until.to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(7))));
-            let until = until.transpose().context("--until")?.map(|until| until.timestamp());
-            engine.grant_role(actor, &over(role)?, until, reason).await.context(role.address.clone())?;
+            engine.grant_role(actor, &over(role)?, *until, reason).await.context(role.address.clone())?;
             answer(session, role, true)
         }
         RoleCommand::Revoke { role } => {

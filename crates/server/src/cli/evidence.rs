@@ -1,0 +1,129 @@
+//! `congthu role …` and `congthu audit …` as they are written.
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use model::{Address, DomainName, Role};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RoleCommand {
+    /// Give somebody a role
+    Grant {
+        #[command(flatten)]
+        role: RoleName,
+        /// When it ends by itself, such as 2027-06-30T17:00 (Vietnamese time)
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        until: Option<Timestamp>,
+        /// The decision it rests on
+        #[arg(long)]
+        reason: String,
+    },
+    /// Take a role away
+    Revoke {
+        #[command(flatten)]
+        role: RoleName,
+    },
+    /// List the roles
+    List {
+        /// Also those that have ended
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// Somebody's role over something.
+#[derive(Debug, Args)]
+pub(crate) struct RoleName {
+    pub(crate) address: Address,
+    /// system-administrator, centre-operator, organisation-officer, inspector or helpdesk
+    #[arg(value_parser = role)]
+    pub(crate) role: Role,
+    /// Over this domain
+    #[arg(long, value_parser = DomainName::new)]
+    pub(crate) domain: Option<DomainName>,
+    /// Over this organisation of the domain and those below it
+    #[arg(long, value_name = "CODE", requires = "domain")]
+    pub(crate) unit: Option<String>,
+    /// Over this mailbox
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "domain")]
+    pub(crate) mailbox: Option<Address>,
+}
+
+fn role(name: &str) -> Result<Role, String> {
+    let mut roles = Role::ALL.into_iter().filter(|role| role.is_administrative());
+    roles.find(|role| role.as_str() == name).ok_or_else(|| {
+        "a role is system-administrator, centre-operator, organisation-officer, inspector or helpdesk"
+            .to_owned()
+    })
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// List acts, the newest first
+    List(AuditList),
+    /// Show an act with everything it changed
+    Show { number: i64 },
+    /// Walk along the whole log: is any of it changed, left out or cut off?
+    Verify {
+        /// A head written down before, by `congthu audit head`; may be given several times
+        #[arg(long = "head", value_name = "FILE")]
+        heads: Vec<PathBuf>,
+        /// The public key that signed the heads [default: this installation's]
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+    /// Verify the log and write down, signed, how it stands; to be kept elsewhere
+    Head {
+        /// The file, which must not exist
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditList {
+    /// Of this person, such as an@demo.gov.vn or console:root
+    #[arg(long)]
+    pub(crate) actor: Option<String>,
+    /// Such as mailbox.add, or mailbox for all that begin so
+    #[arg(long)]
+    pub(crate) action: Option<String>,
+    /// Done to this, or in this domain
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// From this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Timestamp>,
+    /// Numbers below this one: the next page
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) before: Option<i64>,
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+}
+
+/// A day or a minute in Việt Nam, or a moment with its zone.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse() {
+        return Ok(moment);
+    }
+    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
+    let civil = text
+        .parse::<jiff::civil::DateTime>()
+        .map_err(|_| "write a time like 2026-11-01 or 2026-11-01T08:00")?;
+    zone.to_timestamp(civil).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn moments_are_vietnamese_unless_they_say_otherwise() {
+        let moment = |text: &str| super::moment(text).map(|at| at.to_string());
+        assert_eq!(moment("2026-11-01").unwrap(), "2026-10-31T17:00:00Z");
+        assert_eq!(moment("2026-11-01T08:00").unwrap(), "2026-11-01T01:00:00Z");
+        assert_eq!(moment("2026-11-01T08:00:00Z").unwrap(), "2026-11-01T08:00:00Z");
+        assert!(moment("yesterday").is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! `congthu audit …`
+
+use super::Session;
+use crate::audit_head::{self, SigningKey};
+use crate::cli::{AuditCommand, AuditList};
+use anyhow::{Context as _, Result, bail};
+use engine::{AuditFilter, AuditHead, AuditReport, AuditRow};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+pub(super) async fn run(session: &Session, command: &AuditCommand) -> Result<()> {
+    match command {
+        AuditCommand::List(options) => list(session, options).await,
+        AuditCommand::Show { number } => show(session, *number).await,
+        AuditCommand::Verify { heads, key } => verify(session, heads, key.as_deref()).await,
+        AuditCommand::Head { out } => head(session, out).await,
+    }
+}
+
+async fn list(session: &Session, options: &AuditList) -> Result<()> {
+    let filter = AuditFilter {
+        actor: options.actor.as_deref(),
+        action: options.action.as_deref(),
+        target: options.target.as_deref(),
+        since: options.since,
+        until: options.until,
+        before: options.before,
+        domains: None,
+        limit: options.limit,
+    };
+    let rows = session.node.engine.audit_rows(&session.actor, &filter).await?;
+    let mut text = String::new();
+    for row in &rows {
+        let _ = writeln!(text, "{}\t{}\t{}\t{}\t{}", row.id, row.at, row.actor, row.action, row.target);
+    }
+    session.answer(&rows.iter().map(as_json).collect(), &text)
+}
+
+async fn show(session: &Session, number: i64) -> Result<()> {
+    let filter = AuditFilter { before: number.checked_add(1), limit: 1, ..AuditFilter::default() };
+    let rows = session.node.engine.audit_rows(&session.actor, &filter).await?;
+    let Some(row) = rows.first().filter(|row| row.id == number) else {
+        bail!("there is no act {number}; see congthu audit list");
+    };
+    let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
+    let detail = serde_json::to_string_pretty(&detail).unwrap_or_default();
+    let text = format!(
+        "number   {}\nat       {}\nactor    {}\naction   {}\ntarget   {}\ndigest   {}\ndetail   {detail}",
+        row.id,
+        row.at,
+        row.actor,
+        row.action,
+        row.target,
+        audit_head::hex(&row.digest),
+    );
+    session.answer(&as_json(row), &text)
+}
+
+async fn verify(session: &Session, files: &[PathBuf], key: Option<&str>) -> Result<()> {
+    let key = match key {
+        Some(key) => key.to_owned(),
+        None => SigningKey::open(&session.data_dir)?.public(),
+    };
+    let mut heads: Vec<AuditHead> = Vec::new();
+    for file in files {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        heads.push(audit_head::read(&text, &key).with_context(|| file.display().to_string())?);
+    }
+    let report = session.node.engine.verify_audit(&session.actor, &heads).await?;
+    let fault = report.fault.as_ref().map(ToString::to_string);
+    let shown = json!({
+        "whole": fault.is_none(), "fault": fault, "rows": report.head.rows, "last": report.head.id,
+        "digest": audit_head::hex(&report.head.digest), "numbers_unused": report.numbers_unused,
+        "heads": heads.len(),
+    });
+    if let Some(fault) = &fault {
+        if session.json {
+            session.answer(&shown, "")?;
+        }
+        bail!("{fault}; {} rows before it are whole", report.head.rows);
+    }
+    session.answer(&shown, &whole(&report, heads.len()))
+}
+
+fn whole(report: &AuditReport, heads: usize) -> String {
+    let AuditReport { head, numbers_unused, .. } = report;
+    let mut text = format!(
+        "the log is whole: {} rows up to {}, digest {}\n{numbers_unused} numbers without a row are acts that were rolled back, or jumps\n",
+        head.rows,
+        head.id,
+        audit_head::hex(&head.digest)
+    );
+    text += match heads {
+        0 => {
+            "whether its end was cut off only a head shows that is kept elsewhere: congthu audit head --out FILE\n"
+        }
+        _ => "it goes on from every head that was given\n",
+    };
+    text
+}
+
+async fn head(session: &Session, out: &Path) -> Result<()> {
+    let report = session.node.engine.verify_audit(&session.actor, &[]).await?;
+    if let Some(fault) = report.fault {
+        bail!("{fault}: such a log is not signed");
+    }
+    let key = SigningKey::open(&session.data_dir)?;
+    audit_head::write(out, &key.sign(&report.head))?;
+    let text = format!(
+        "{} shows {} rows up to {}; keep it where nobody who runs this server can change it\npublic key {}",
+        out.display(),
+        report.head.rows,
+        report.head.id,
+        key.public()
+    );
+    session.answer(
+        &json!({ "file": out, "rows": report.head.rows, "last": report.head.id, "public_key": key.public() }),
+        &text,
+    )
+}
+
+fn as_json(row: &AuditRow) -> Value {
+    json!({
+        "number": row.id, "at": row.at, "actor": row.actor, "action": row.action, "target": row.target,
+        "detail": serde_json::from_str::<Value>(&row.detail).unwrap_or_default(),
+        "digest": audit_head::hex(&row.digest),
+    })
+}
