@@ -32,17 +32,6 @@ pub struct NewMailbox {
     pub must_change_password: bool,
 }
 
-/// An organisation (đơn vị) that is to be made.
-#[derive(Clone, Debug)]
-pub struct NewUnit {
-    pub domain: DomainName,
-    pub code: String,
-    pub name: String,
-    pub kind: String,
-    /// Code of the unit above it.
-    pub parent: Option<String>,
-}
-
 /// What the administrator hands to the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailboxAdded {
@@ -83,7 +72,10 @@ impl From<AccountRow> for MailboxDetail {
 }
 
 /// Where something new is to be: in a unit, else in the domain.
-fn place<'a>(domain: &'a DomainName, unit: Option<&'a str>) -> Result<AdminTarget<'a>, AdminError> {
+pub(crate) fn place<'a>(
+    domain: &'a DomainName,
+    unit: Option<&'a str>,
+) -> Result<AdminTarget<'a>, AdminError> {
     let Some(code) = unit else { return Ok(AdminTarget::Domain(domain)) };
     check_name(code)?;
     Ok(AdminTarget::UnitCode(domain, code))
@@ -178,23 +170,6 @@ impl Engine {
     /// When the database fails.
     pub async fn domains(&self, actor: &Actor) -> Result<Vec<DomainSummary>, Error> {
         Ok(self.0.store.domains(&actor.reach(Action::DomainShow)).await?)
-    }
-
-    /// # Errors
-    /// `UnitExists`, `NoSuchDomain`, `NoSuchUnit` (the parent), `BadName`.
-    pub async fn add_unit(&self, actor: &Actor, new: &NewUnit) -> Result<(), AdminError> {
-        check_name(&new.name)?;
-        check_name(&new.code)?;
-        check_name(&new.kind)?;
-        self.authorize(actor, Action::UnitAdd, &place(&new.domain, new.parent.as_deref())?).await?;
-        let domain = self.domain_id(&new.domain).await?;
-        let parent = self.unit_id(domain, new.parent.as_deref()).await?;
-        let mut tx = self.0.store.begin().await?;
-        let unit = store::NewUnit { domain, parent, code: &new.code, name: &new.name, kind: &new.kind };
-        tx.insert_unit(&unit, self.now()).await?;
-        let detail = json!({ "name": new.name, "kind": new.kind, "parent": new.parent });
-        self.audit(&mut tx, actor, "unit.add", &format!("{}/{}", new.domain, new.code), &detail).await?;
-        Ok(tx.commit().await?)
     }
 
     /// # Errors

@@ -1,6 +1,6 @@
 //! Why an administrative act did not take place; each says what to do.
 
-use crate::{Error, passwords};
+use crate::{Error, GrantError, OrganisationError, passwords};
 use model::password_rules::Flaw;
 use model::{Address, DomainName, Reason, SetError, VersionError};
 
@@ -74,6 +74,10 @@ pub enum AdminError {
     RoleScope,
     #[error("the end lies in the past")]
     PastUntil,
+    #[error(transparent)]
+    Organisation(#[from] OrganisationError),
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     #[error(transparent)]
     Engine(#[from] Error),
 }

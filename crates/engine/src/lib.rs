@@ -28,9 +28,11 @@ mod listing;
 mod message;
 mod moves;
 mod notices;
+mod organisation;
 mod password;
 mod passwords;
 mod policy;
+mod provisioning;
 mod recipients;
 mod renderings;
 mod resync;
@@ -42,7 +44,7 @@ mod trace;
 mod view;
 mod write;
 
-pub use admin::{MailboxAdded, MailboxDetail, NewMailbox, NewUnit};
+pub use admin::{MailboxAdded, MailboxDetail, NewMailbox};
 pub use admin_error::AdminError;
 pub use append::{AppendError, Appended, NewMessage};
 pub use audit::{AuditFault, AuditHead, AuditReport};
@@ -59,8 +61,13 @@ pub use jobs::JobRow;
 pub use life::{LifeDetail, Unlocked};
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
+pub use organisation::{
+    NewAppointment, NewUnit, OrganisationError, PersonDetail, PersonMove, PersonMoved, UnitAct, UnitAdded,
+    UnitChange, UnitDetail, UnitEvent,
+};
 pub use passwords::ChangeError;
 pub use policy::PolicyEdit;
+pub use provisioning::{GrantError, Granted, NamedMailbox};
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
 pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};

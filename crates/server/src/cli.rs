@@ -1,10 +1,14 @@
 //! The command line: what may be written, and nothing of what it does.
 
 mod evidence;
+mod organisation;
 mod policy;
 mod relocation;
 
 pub(crate) use evidence::{AuditCommand, AuditList, RoleCommand, RoleName};
+pub(crate) use organisation::{
+    AddUnit, Appoint, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
+};
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
 pub(crate) use relocation::MoveCommand;
 
@@ -51,6 +55,16 @@ pub(crate) enum Command {
     Unit {
         #[command(subcommand)]
         command: UnitCommand,
+    },
+    /// People, where they belong and what they hold
+    Person {
+        #[command(subcommand)]
+        command: PersonCommand,
+    },
+    /// Positions (chức vụ) of a domain
+    Position {
+        #[command(subcommand)]
+        command: PositionCommand,
     },
     /// Mailboxes
     Mailbox {
@@ -146,27 +160,6 @@ pub(crate) enum DomainCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum UnitCommand {
-    /// Make an organisation
-    Add {
-        #[arg(value_parser = DomainName::new)]
-        domain: DomainName,
-        /// Such as "Sở Nội vụ"
-        #[arg(long)]
-        name: String,
-        /// Such as ubnd, so, phong, xa
-        #[arg(long)]
-        kind: String,
-        /// Code of the organisation above it
-        #[arg(long, value_name = "CODE")]
-        parent: Option<String>,
-        /// Short name for commands [default: from the name]
-        #[arg(long, value_name = "CODE")]
-        code: Option<String>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum MailboxCommand {
     /// Make a mailbox; without --password-stdin a password is made and shown once
     Add(AddMailbox),
@@ -196,12 +189,27 @@ pub(crate) enum MailboxCommand {
 pub(crate) struct AddMailbox {
     #[arg(required_unless_present = "auto", conflicts_with = "auto")]
     pub(crate) address: Option<Address>,
-    /// Derive the address from the name by the domain's naming rules; not in this version
-    #[arg(long, hide = true, requires = "domain")]
+    /// Make the address from the name by the domain's rules
+    #[arg(long, requires = "domain")]
     pub(crate) auto: bool,
     /// With --auto: the domain
-    #[arg(long, hide = true, requires = "auto", conflicts_with = "address", value_parser = DomainName::new)]
+    #[arg(long, requires = "auto", conflicts_with = "address", value_parser = DomainName::new)]
     pub(crate) domain: Option<DomainName>,
+    /// With --auto: the part before the @ that the owner chose among what the rules offer
+    #[arg(long, requires = "auto", value_name = "LOCAL")]
+    pub(crate) choose: Option<String>,
+    /// With --auto: the position (chức vụ); a leader's makes the mailbox a leader's
+    #[arg(long, requires = "auto")]
+    pub(crate) position: Option<String>,
+    /// With --auto: tells people of one name apart
+    #[arg(long, requires = "auto", value_name = "YEAR")]
+    pub(crate) birth_year: Option<i16>,
+    /// With --auto: the number of somebody who is known already
+    #[arg(long, requires = "auto", value_name = "NUMBER")]
+    pub(crate) person: Option<i64>,
+    /// With --auto: say what would be granted, and grant nothing
+    #[arg(long, requires = "auto")]
+    pub(crate) dry_run: bool,
     /// Whom or what it belongs to, such as "Nguyễn Văn A"
     #[arg(long)]
     pub(crate) name: String,

@@ -260,6 +260,8 @@ impl Tx {
             quota_bytes: new.quota_bytes,
             password_hash: new.password_hash,
             password_change: new.password_change,
+            change_reason: None,
+            one_time_until: None,
             address,
             rule: None,
             is_reused: false,

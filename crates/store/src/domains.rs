@@ -13,16 +13,6 @@ pub struct DomainRow {
     pub mailboxes: u64,
 }
 
-/// An organisation that is to be made.
-#[derive(Clone, Copy, Debug)]
-pub struct NewUnit<'a> {
-    pub domain: DomainId,
-    pub parent: Option<UnitId>,
-    pub code: &'a str,
-    pub name: &'a str,
-    pub kind: &'a str,
-}
-
 impl Store {
     /// # Errors
     /// When the database fails.
@@ -110,22 +100,5 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         Ok(deleted.rows_affected() > 0)
-    }
-
-    /// # Errors
-    /// `units_code_key` when the code is taken.
-    pub async fn insert_unit(&mut self, unit: &NewUnit<'_>, now: Timestamp) -> Result<(), Error> {
-        sqlx::query(
-            "insert into units (domain_id, parent_id, code, name, kind, created_at) values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(unit.domain.0)
-        .bind(unit.parent.map(|parent| parent.0))
-        .bind(unit.code)
-        .bind(unit.name)
-        .bind(unit.kind)
-        .bind(now.to_sqlx())
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(())
     }
 }

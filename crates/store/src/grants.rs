@@ -19,6 +19,9 @@ pub struct NewGrant<'a> {
     pub quota_bytes: u64,
     pub password_hash: Option<&'a str>,
     pub password_change: bool,
+    /// Why the password has to be changed, and the end of a one-time password.
+    pub change_reason: Option<&'a str>,
+    pub one_time_until: Option<Timestamp>,
     pub address: &'a Address,
     /// The rule of the naming scheme that made the address.
     pub rule: Option<&'a str>,
@@ -32,18 +35,21 @@ pub struct TakenRow {
     pub address: String,
     /// Whose, if it is or was a person's.
     pub person: Option<PersonId>,
+    /// A further address, not the mailbox's own.
+    pub is_alias: bool,
     /// It was given up, and when, if that is known.
     pub retired: Option<Option<Timestamp>>,
 }
 
-type TakenColumns = (String, Option<i64>, bool, Option<SqlTimestamp>);
+type TakenColumns = (String, Option<i64>, String, Option<SqlTimestamp>);
 
 fn taken(row: TakenColumns) -> TakenRow {
-    let (address, person, is_retired, at) = row;
+    let (address, person, kind, at) = row;
     TakenRow {
         address,
         person: person.map(PersonId),
-        retired: is_retired.then(|| at.map(SqlTimestamp::to_jiff)),
+        is_alias: kind == "alias",
+        retired: (kind == "retired").then(|| at.map(SqlTimestamp::to_jiff)),
     }
 }
 
@@ -54,7 +60,7 @@ impl Tx {
     /// When the database fails.
     pub async fn taken(&mut self, addresses: &[String]) -> Result<Vec<TakenRow>, Error> {
         let rows: Vec<TakenColumns> = sqlx::query_as(
-            "select g.address, a.person_id, g.kind = 'retired', g.retired_at
+            "select g.address, a.person_id, g.kind, g.retired_at
                from addresses g join accounts a using (account_id) where g.address = any ($1)",
         )
         .bind(addresses)
@@ -69,7 +75,7 @@ impl Tx {
     /// When the database fails.
     pub async fn taken_in(&mut self, domain: &DomainName) -> Result<Vec<TakenRow>, Error> {
         let rows: Vec<TakenColumns> = sqlx::query_as(
-            "select g.address, a.person_id, g.kind = 'retired', g.retired_at
+            "select g.address, a.person_id, g.kind, g.retired_at
                from addresses g join accounts a using (account_id)
               where right(g.address, length($1) + 1) = '@' || $1",
         )
@@ -115,14 +121,14 @@ impl Tx {
         sqlx::query(
             "with made as (
                  insert into accounts (account_id, domain_id, unit_id, person_id, class, state, display_name, quota_bytes,
-                                       password_hash, password_change, created_at)
+                                       password_hash, password_change, change_reason, one_time_until, created_at)
                  overriding system value
                  select account_id, $1, unit_id, person_id, class, 'new', display_name, quota_bytes, password_hash,
-                        password_change, $10
+                        password_change, change_reason, one_time_until, $12
                    from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
-                               $8::text[], $9::boolean[])
+                               $8::text[], $9::boolean[], $10::text[], $11::timestamptz[])
                      as a (account_id, unit_id, person_id, class, display_name, quota_bytes, password_hash,
-                           password_change)
+                           password_change, change_reason, one_time_until)
                  returning account_id
              )
              insert into counters (account_id) select account_id from made",
@@ -136,6 +142,8 @@ impl Tx {
         .bind(grants.iter().map(|grant| i64::try_from(grant.quota_bytes).unwrap_or(i64::MAX)).collect::<Vec<_>>())
         .bind(grants.iter().map(|grant| grant.password_hash).collect::<Vec<_>>())
         .bind(grants.iter().map(|grant| grant.password_change).collect::<Vec<_>>())
+        .bind(grants.iter().map(|grant| grant.change_reason).collect::<Vec<_>>())
+        .bind(grants.iter().map(|grant| grant.one_time_until.map(|at| at.to_sqlx())).collect::<Vec<_>>())
         .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
@@ -259,4 +267,102 @@ impl Tx {
                 .await?;
         Ok(done.rows_affected())
     }
+
+    /// Of a person's mailboxes of one class: gives them the other, and the quota of it where they have that of the first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_class(
+        &mut self,
+        person: PersonId,
+        (from, to): (MailboxClass, MailboxClass),
+        (from_quota, to_quota): (u64, u64),
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "update accounts set class = $3, quota_bytes = case when quota_bytes = $4 then $5 else quota_bytes end
+              where person_id = $1 and class = $2 and state <> 'deleted'",
+        )
+        .bind(person.0)
+        .bind(from.as_str())
+        .bind(to.as_str())
+        .bind(from_quota.cast_signed())
+        .bind(to_quota.cast_signed())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The primary addresses of these people's mailboxes, with the name each is made from.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn addresses_of(&mut self, people: &[PersonId]) -> Result<Vec<PersonAddress>, Error> {
+        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
+            "select a.account_id, a.person_id, p.full_name, g.address
+               from accounts a
+               join people p using (person_id)
+               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+              where a.person_id = any ($1) and a.state <> 'deleted' order by a.account_id",
+        )
+        .bind(people.iter().map(|person| person.0).collect::<Vec<_>>())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let row = |(account, person, full_name, address)| PersonAddress {
+            account: AccountId(account),
+            person: PersonId(person),
+            full_name,
+            address,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// Gives mailboxes new primary addresses, which may be older ones of the same person; the ones before receive until then.
+    ///
+    /// # Errors
+    /// `addresses_pkey` when one is somebody else's.
+    pub async fn replace_primaries(
+        &mut self,
+        new: &[(AccountId, Address, String)],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), Error> {
+        let accounts: Vec<i64> = new.iter().map(|(account, ..)| account.0).collect();
+        sqlx::query(
+            "update addresses set kind = 'alias', until = $2 where account_id = any ($1) and kind = 'primary'",
+        )
+        .bind(&accounts)
+        .bind(until.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        let done = sqlx::query(
+            "insert into addresses as g (address, account_id, kind, rule, created_at)
+             select address, account_id, 'primary', rule, $4
+               from unnest($1::text[], $2::bigint[], $3::text[]) as n (address, account_id, rule)
+             on conflict on constraint addresses_pkey do update
+                set kind = 'primary', account_id = excluded.account_id, rule = excluded.rule, until = null, retired_at = null
+              where g.kind <> 'primary'
+                and (select a.person_id from accounts a where a.account_id = g.account_id)
+                  = (select a.person_id from accounts a where a.account_id = excluded.account_id)",
+        )
+        .bind(new.iter().map(|(_, address, _)| address.to_string()).collect::<Vec<_>>())
+        .bind(&accounts)
+        .bind(new.iter().map(|(.., rule)| rule.as_str()).collect::<Vec<_>>())
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        if done.rows_affected() == new.len() as u64 {
+            Ok(())
+        } else {
+            Err(Error::Constraint("addresses_pkey".to_owned()))
+        }
+    }
+}
+
+/// A personal mailbox and its address.
+#[derive(Clone, Debug)]
+pub struct PersonAddress {
+    pub account: AccountId,
+    pub person: PersonId,
+    pub full_name: String,
+    pub address: String,
 }

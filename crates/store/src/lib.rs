@@ -59,7 +59,7 @@ pub use appended::{AppendPlace, Evidence};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, CHAIN_START};
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};
-pub use domains::{DomainRow, NewUnit};
+pub use domains::DomainRow;
 pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,
     STATEMENT_TIMEOUT, connect, connections,
@@ -70,7 +70,7 @@ pub use events::Event;
 pub use figures::PoolUsage;
 pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};
-pub use grants::{NewGrant, TakenRow};
+pub use grants::{NewGrant, PersonAddress, TakenRow};
 pub use inspect::{Inspection, inspect};
 pub use jobs::{JobEnd, JobRow, TakenJob};
 pub use keywords::KeywordRow;
@@ -81,7 +81,7 @@ pub use moves::{Direction, MoveRow, MoveState, MoveStep, NewMove};
 pub use notices::NoticePlace;
 pub use objects::Objects;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
-pub use people::{Loaded, NewPerson, Part, PersonRow};
+pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow};
 pub use recipients::RecipientRow;
 pub use resync::Gone;
 pub use rights::{Heard, Pulse, RightsListener};
@@ -95,6 +95,7 @@ pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use timeline::Incarnation;
 pub use tx::{TransactionId, Tx};
+pub use units::UnitFigures;
 
 /// An open database, and the content directory beside it where there is one. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -240,3 +240,46 @@ async fn load_kinds(connection: &mut PgConnection, domain: DomainId) -> Result<K
     }
     Ok(kinds)
 }
+
+/// What belongs to a unit.
+#[derive(Clone, Debug)]
+pub struct UnitFigures {
+    pub unit: UnitId,
+    pub people: u64,
+    pub mailboxes: u64,
+    /// The primary address of its oldest organisation mailbox.
+    pub address: Option<String>,
+}
+
+impl Store {
+    /// Figures of all units of a domain.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unit_figures(&self, domain: DomainId) -> Result<Vec<UnitFigures>, Error> {
+        let rows: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(
+            "select u.unit_id, coalesce(m.people, 0), coalesce(b.mailboxes, 0), b.address
+               from units u
+               left join (select unit_id, count(*) as people from memberships where until_day is null group by unit_id) m
+                      using (unit_id)
+               left join (select a.unit_id, count(*) as mailboxes,
+                                 (array_agg(g.address order by a.account_id)
+                                    filter (where a.class = 'organisation'))[1] as address
+                            from accounts a join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+                           where a.domain_id = $1 and a.unit_id is not null and a.state <> 'deleted'
+                           group by a.unit_id) b
+                      using (unit_id)
+              where u.domain_id = $1",
+        )
+        .bind(domain.0)
+        .fetch_all(&self.pools.main)
+        .await?;
+        let figures = |(unit, people, mailboxes, address): (i64, i64, i64, Option<String>)| UnitFigures {
+            unit: UnitId(unit),
+            people: people.unsigned_abs(),
+            mailboxes: mailboxes.unsigned_abs(),
+            address,
+        };
+        Ok(rows.into_iter().map(figures).collect())
+    }
+}

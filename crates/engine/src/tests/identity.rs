@@ -69,19 +69,22 @@ async fn names_with_controls_are_refused_with_a_reason() {
     let world = World::new().await;
     let unit = |kind: &str, parent: Option<&str>| crate::NewUnit {
         domain: model::DomainName::new("demo.gov.vn").unwrap(),
-        code: "H01".into(),
+        code: Some("H01".into()),
         name: "Sở".into(),
         kind: kind.into(),
+        identifier: None,
         parent: parent.map(ToOwned::to_owned),
+        on: None,
     };
+    let add = async |who: &crate::Actor, unit| world.engine.add_unit(who, &unit).await.map(drop);
     let bad = Err(crate::AdminError::BadName);
-    assert_eq!(world.engine.add_unit(&actor(), &unit("s\0", None)).await, bad);
-    assert_eq!(world.engine.add_unit(&actor(), &unit("so", Some("\0"))).await, bad);
+    assert_eq!(add(&actor(), unit("s\0", None)).await, bad);
+    assert_eq!(add(&actor(), unit("so", Some("\0"))).await, bad);
     let stranger = crate::Actor::console("\0");
-    assert_eq!(world.engine.add_unit(&stranger, &unit("so", None)).await, bad);
+    assert_eq!(add(&stranger, unit("so", None)).await, bad);
     let domain = model::DomainName::new("khac.gov.vn").unwrap();
     assert_eq!(world.engine.add_domain(&actor(), &domain, "\0").await, bad);
-    assert_eq!(world.engine.add_unit(&actor(), &unit("so", None)).await, Ok(()));
+    assert_eq!(add(&actor(), unit("so", None)).await, Ok(()));
 }
 
 #[tokio::test]

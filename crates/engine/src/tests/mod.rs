@@ -10,6 +10,8 @@ mod life;
 mod lost_commit;
 mod mailbox;
 mod moves;
+mod named;
+mod organisation;
 mod passwords;
 mod regulation;
 mod resync;

@@ -173,10 +173,12 @@ async fn units_go_with_their_domain_and_come_back() {
     let engine = &world.engine;
     let unit = |domain: &str, code: &str| crate::NewUnit {
         domain: name(domain),
-        code: code.into(),
+        code: Some(code.into()),
         name: "Sở Nội vụ".into(),
         kind: "so".into(),
+        identifier: None,
         parent: None,
+        on: None,
     };
     for (domain, code) in [("demo.gov.vn", "snv"), ("demo.gov.vn", "stc"), ("moi.gov.vn", "snv")] {
         engine.add_unit(&actor(), &unit(domain, code)).await.unwrap();

@@ -1,6 +1,6 @@
 //! `congthu mailbox …`
 
-use super::{Prepared, Session, add_many, life, read_password};
+use super::{Prepared, Session, add_many, life, named, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, MailboxCommand, PasswordOptions};
 use crate::passwords;
@@ -29,14 +29,8 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
     }
 }
 
-/// The password on standard input, if it comes from there; also refuses what is not possible yet, before
-/// anything is opened.
+/// The password on standard input, if it comes from there.
 pub(super) fn read_new_password(add: &AddMailbox) -> Result<Option<String>> {
-    if add.auto {
-        bail!(
-            "--auto needs the naming rules of the regulation engine, which this version does not have: give the address"
-        );
-    }
     add.password.password_stdin.then(read_password).transpose()
 }
 
@@ -46,6 +40,9 @@ pub(super) fn read_changed_password(options: PasswordOptions) -> Result<Option<S
 }
 
 async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> Result<()> {
+    if let Some(domain) = &add.domain {
+        return named::make(session, add, domain, password).await;
+    }
     let Some(address) = &add.address else {
         return Err(Misuse("give the address of the new mailbox".to_owned()).into());
     };

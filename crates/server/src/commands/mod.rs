@@ -10,6 +10,8 @@ mod domain;
 mod job;
 mod life;
 mod mailbox;
+mod named;
+mod person;
 mod policy;
 mod relocation;
 mod role;
@@ -71,6 +73,8 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
     match command {
         Command::Domain { command } => domain::run(session, command).await,
         Command::Unit { command } => unit::run(session, command).await,
+        Command::Person { command } => person::run(session, command).await,
+        Command::Position { command } => person::positions(session, command).await,
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,

@@ -1,48 +1,180 @@
 //! `congthu unit …`
 
 use super::Session;
-use crate::cli::UnitCommand;
-use anyhow::{Context as _, Result};
-use engine::{AdminError, NewUnit};
-use serde_json::json;
-
-/// Organisations of one name that are told apart by number before the administrator has to name a code.
-const SAME_NAME_MAX: u32 = 99;
+use crate::cli::{AddUnit, Kinds, SplitUnit, UnitCommand};
+use anyhow::{Context as _, Result, bail};
+use engine::{NewUnit, UnitAct, UnitChange, UnitDetail, UnitEvent};
+use model::{DomainName, KindId, UnitKind};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 pub(super) async fn run(session: &Session, command: &UnitCommand) -> Result<()> {
-    let UnitCommand::Add { domain, name, kind, parent, code } = command;
-    let mut new = NewUnit {
-        domain: domain.clone(),
-        code: code.clone().unwrap_or_else(|| code_from(name)),
-        name: name.clone(),
-        kind: kind.clone(),
-        parent: parent.clone(),
-    };
-    let mut number = 1;
-    loop {
-        match session.node.engine.add_unit(&session.actor, &new).await {
-            Err(AdminError::UnitExists) if code.is_none() && number < SAME_NAME_MAX => {
-                number += 1;
-                new.code = format!("{}-{number}", code_from(name));
-            }
-            done => break done.with_context(|| new.code.clone())?,
+    let (of, act, how) = match command {
+        UnitCommand::Add(new) => return add(session, new).await,
+        UnitCommand::List { domain, all } => return list(session, domain, *all).await,
+        UnitCommand::Show { domain, code } => return show(session, domain, code).await,
+        UnitCommand::Kinds(kinds) => return self::kinds(session, kinds).await,
+        UnitCommand::Split(split) => return self::split(session, split).await,
+        UnitCommand::Merge { domain, codes, into, how } => {
+            (domain, UnitAct::Merge { sources: codes.clone(), into: into.clone() }, how)
         }
-    }
-    session.answer(&json!({ "code": new.code, "name": name }), &new.code)
+        UnitCommand::Rename { of, name, how } => {
+            (&of.domain, UnitAct::Rename { unit: of.code.clone(), name: name.clone() }, how)
+        }
+        UnitCommand::Recode { of, new_code, how } => {
+            (&of.domain, UnitAct::Recode { unit: of.code.clone(), code: new_code.clone() }, how)
+        }
+        UnitCommand::Convert { of, kind, how } => {
+            (&of.domain, UnitAct::Convert { unit: of.code.clone(), kind: kind.clone() }, how)
+        }
+        UnitCommand::Move { of, to, how } => {
+            (&of.domain, UnitAct::Move { unit: of.code.clone(), to: to.clone() }, how)
+        }
+        UnitCommand::Dissolve { of, how } => (&of.domain, UnitAct::Dissolve { unit: of.code.clone() }, how),
+    };
+    change(session, of, &act, (how.on, how.dry_run)).await
 }
 
-/// "Sở Nội vụ" is `so-noi-vu`.
-fn code_from(name: &str) -> String {
-    let plain = model::fold_marks(name).to_lowercase();
-    let words = plain.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-")
+async fn add(session: &Session, new: &AddUnit) -> Result<()> {
+    let unit = NewUnit {
+        domain: new.domain.clone(),
+        code: new.code.clone(),
+        name: new.name.clone(),
+        kind: new.kind.clone(),
+        identifier: new.identifier.clone(),
+        parent: new.parent.clone(),
+        on: new.on,
+    };
+    let added = session.node.engine.add_unit(&session.actor, &unit).await.context(new.name.clone())?;
+    let code = added.code.to_string();
+    session.answer(&json!({ "code": code, "name": new.name, "rule": added.rule }), &code)
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn codes_are_plain() {
-        assert_eq!(super::code_from("Sở Nội vụ"), "so-noi-vu");
-        assert_eq!(super::code_from("UBND xã Đông Phước (A)"), "ubnd-xa-dong-phuoc-a");
+async fn change(
+    session: &Session,
+    domain: &DomainName,
+    act: &UnitAct,
+    (on, dry_run): (Option<jiff::civil::Date>, bool),
+) -> Result<()> {
+    let change = session.node.engine.change_unit(&session.actor, domain, act, on, dry_run).await?;
+    session.answer(&change_as_json(&change), &change_as_text(&change))
+}
+
+fn change_as_json(change: &UnitChange) -> Value {
+    json!({
+        "done": change.done, "on": change.on, "people": change.people, "mailboxes": change.mailboxes,
+        "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
+    })
+}
+
+fn change_as_text(change: &UnitChange) -> String {
+    let mut text = if change.done { String::new() } else { "would change, from ".to_owned() };
+    let _ = writeln!(text, "{}:", change.on);
+    for event in &change.events {
+        let _ = writeln!(text, "  {}\t{}", event.unit, event.what);
     }
+    if change.people > 0 || change.mailboxes > 0 {
+        let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);
+    }
+    text
+}
+
+async fn split(session: &Session, split: &SplitUnit) -> Result<()> {
+    let domain = &split.of.domain;
+    let Some((source, _)) = session.node.engine.unit(&session.actor, domain, &split.of.code).await? else {
+        return Err(unknown(&split.of.code, domain));
+    };
+    if split.codes.len() > split.parts.len() {
+        bail!("there are more --part-code than --part");
+    }
+    let mut codes = split.codes.iter().cloned();
+    let part = |name: &String| NewUnit {
+        domain: domain.clone(),
+        code: codes.next(),
+        name: name.clone(),
+        kind: split.kind.clone().unwrap_or_else(|| source.kind.clone()),
+        identifier: None,
+        parent: source.parent.clone(),
+        on: None,
+    };
+    let parts = split.parts.iter().map(part).collect();
+    let (source, below) = (split.of.code.clone(), split.below.clone());
+    let act = UnitAct::Split { source, parts, below, keep: split.keep };
+    change(session, domain, &act, (split.how.on, split.how.dry_run)).await
+}
+
+async fn list(session: &Session, domain: &DomainName, all: bool) -> Result<()> {
+    let mut units = session.node.engine.units(&session.actor, domain).await?;
+    units.retain(|unit| all || unit.dissolved.is_none());
+    let mut text = String::new();
+    for unit in &units {
+        let ended = unit.dissolved.map_or_else(String::new, |day| format!("\tdissolved {day}"));
+        let _ = writeln!(
+            text,
+            "{}{}\t{}\t{}\t{} people\t{} mailboxes{ended}",
+            "  ".repeat(unit.depth),
+            unit.code,
+            unit.kind_label,
+            unit.name,
+            unit.people,
+            unit.mailboxes,
+        );
+    }
+    session.answer(&units.iter().map(as_json).collect(), &text)
+}
+
+async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> {
+    let Some((unit, events)) = session.node.engine.unit(&session.actor, domain, code).await? else {
+        return Err(unknown(code, domain));
+    };
+    let mut text = format!(
+        "code        {}\nname        {}\nkind        {}\nunder       {}\nidentifier  {}\naddress     {}\npeople      {}\n\
+         mailboxes   {}\n",
+        unit.code,
+        unit.name,
+        unit.kind_label,
+        unit.parent.as_deref().unwrap_or("-"),
+        unit.identifier.as_deref().unwrap_or("-"),
+        unit.address.as_deref().unwrap_or("-"),
+        unit.people,
+        unit.mailboxes,
+    );
+    if let Some(day) = unit.dissolved {
+        let _ = writeln!(text, "dissolved   {day}, followed by {}", unit.successors.join(", "));
+    }
+    for event in &events {
+        let _ = writeln!(text, "{}  {}", event.on, event.what);
+    }
+    let mut shown = as_json(&unit);
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("history".to_owned(), events.iter().map(UnitEvent::as_json).collect());
+    }
+    session.answer(&shown, &text)
+}
+
+fn as_json(unit: &UnitDetail) -> Value {
+    json!({
+        "code": unit.code, "name": unit.name, "kind": unit.kind, "kind_label": unit.kind_label,
+        "identifier": unit.identifier, "parent": unit.parent, "depth": unit.depth, "dissolved": unit.dissolved,
+        "successors": unit.successors, "address": unit.address, "people": unit.people, "mailboxes": unit.mailboxes,
+    })
+}
+
+async fn kinds(session: &Session, options: &Kinds) -> Result<()> {
+    let engine = &session.node.engine;
+    if let (Some(id), Some(label), Some(tier)) = (&options.id, &options.label, options.tier) {
+        let kind = UnitKind { id: KindId::new(id), label: label.clone(), tier, ended: options.ended };
+        engine.put_kind(&session.actor, &options.domain, &kind).await?;
+    }
+    let kinds = engine.kinds(&session.actor, &options.domain).await?;
+    let mut text = String::new();
+    for kind in &kinds {
+        let ended = kind.ended.map_or_else(String::new, |day| format!("\tuntil {day}"));
+        let _ = writeln!(text, "{}\t{}\t{}{ended}", kind.id.as_str(), kind.label, kind.tier.as_str());
+    }
+    session.answer(&json!(kinds), &text)
+}
+
+fn unknown(code: &str, domain: &DomainName) -> anyhow::Error {
+    anyhow::anyhow!("there is no unit {code}; see congthu unit list {domain}")
 }

@@ -26,7 +26,7 @@ const PROFILE: &str = "an-giang";
 const HOSTNAME: &str = "mail.demo.gov.vn";
 /// Code, name, kind, code of the unit above.
 const UNITS: [(&str, &str, &str, Option<&str>); 4] = [
-    ("ubnd", "Ủy ban nhân dân tỉnh", "ubnd", None),
+    ("ubnd", "Ủy ban nhân dân tỉnh", "ubnd-tinh", None),
     ("vpubnd", "Văn phòng Ủy ban nhân dân tỉnh", "van-phong", Some("ubnd")),
     ("snv", "Sở Nội vụ", "so", Some("ubnd")),
     ("skhcn", "Sở Khoa học và Công nghệ", "so", Some("ubnd")),
@@ -168,10 +168,12 @@ impl Province {
         for (code, name, kind, parent) in UNITS {
             let unit = NewUnit {
                 domain: domain.clone(),
-                code: code.to_owned(),
+                code: Some(code.to_owned()),
                 name: name.to_owned(),
                 kind: kind.to_owned(),
+                identifier: None,
                 parent: parent.map(str::to_owned),
+                on: None,
             };
             unless_there(engine.add_unit(&actor, &unit).await)?;
         }

@@ -1,0 +1,277 @@
+//! What happens to units after their founding: one act, previewed or done.
+
+use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
+use crate::admin::check_name;
+use crate::{Actor, AdminError, AdminTarget, Engine};
+use jiff::civil::Date;
+use model::{Action, DomainName, Happening, PersonId, UnitCode, UnitId};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use store::Part;
+
+/// An act on units, by their codes.
+#[derive(Clone, Debug)]
+pub enum UnitAct {
+    /// Đổi tên.
+    Rename { unit: String, name: String },
+    /// Another code; the old one stays taken.
+    Recode { unit: String, code: String },
+    /// Another kind, as when a thị trấn becomes a phường.
+    Convert { unit: String, kind: String },
+    /// Under another unit, or none.
+    Move { unit: String, to: Option<String> },
+    /// Sáp nhập: people, mailboxes and units below go to `into`.
+    Merge { sources: Vec<String>, into: String },
+    /// Chia tách: `parts` are founded; `below` says which unit below goes to which part. Unless `keep`, the source is
+    /// dissolved, and people and mailboxes that are left go to the first part.
+    Split { source: String, parts: Vec<NewUnit>, below: Vec<(String, String)>, keep: bool },
+    /// Giải thể; nobody may be left.
+    Dissolve { unit: String },
+}
+
+/// What an act did, or would do.
+#[derive(Clone, Debug)]
+pub struct UnitChange {
+    pub on: Date,
+    pub events: Vec<UnitEvent>,
+    /// People who came to another unit.
+    pub people: usize,
+    /// Mailboxes that belong to another unit now, people's and units' own.
+    pub mailboxes: u64,
+    /// False: a preview.
+    pub done: bool,
+}
+
+impl UnitAct {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Convert { .. } => "unit.convert",
+            _ => self.action().as_str(),
+        }
+    }
+
+    const fn action(&self) -> Action {
+        match self {
+            Self::Rename { .. } | Self::Convert { .. } => Action::UnitRename,
+            Self::Recode { .. } => Action::UnitRecode,
+            Self::Move { .. } => Action::UnitMove,
+            Self::Merge { .. } => Action::UnitMerge,
+            Self::Split { .. } => Action::UnitSplit,
+            Self::Dissolve { .. } => Action::UnitDissolve,
+        }
+    }
+
+    /// Codes of all units that the act reaches.
+    fn units(&self) -> Vec<&str> {
+        let further: Vec<&String> = match self {
+            Self::Move { to, .. } => to.iter().collect(),
+            Self::Merge { sources, .. } => sources.iter().collect(),
+            Self::Split { below, parts, .. } => below
+                .iter()
+                .map(|(unit, _)| unit)
+                .chain(parts.iter().filter_map(|p| p.parent.as_ref()))
+                .collect(),
+            _ => Vec::new(),
+        };
+        std::iter::once(self.target()).chain(further.into_iter().map(String::as_str)).collect()
+    }
+
+    /// Does it found or put a unit at the top, where whoever has a part of the tree has nothing to say?
+    fn is_at_top(&self) -> bool {
+        match self {
+            Self::Move { to, .. } => to.is_none(),
+            Self::Split { parts, .. } => parts.iter().any(|part| part.parent.is_none()),
+            _ => false,
+        }
+    }
+
+    fn target(&self) -> &str {
+        match self {
+            Self::Rename { unit, .. }
+            | Self::Recode { unit, .. }
+            | Self::Convert { unit, .. }
+            | Self::Move { unit, .. }
+            | Self::Dissolve { unit } => unit,
+            Self::Merge { into, .. } => into,
+            Self::Split { source, .. } => source,
+        }
+    }
+}
+
+impl Engine {
+    /// Does the act, or says what it would do. The day is that from which it holds; `None`: today.
+    ///
+    /// # Errors
+    /// See [`OrganisationError`]; `NoSuchDomain`, `NoSuchUnit`. Nothing is changed then.
+    pub async fn change_unit(
+        &self,
+        actor: &Actor,
+        domain: &DomainName,
+        act: &UnitAct,
+        on: Option<Date>,
+        dry_run: bool,
+    ) -> Result<UnitChange, AdminError> {
+        let action = if dry_run { Action::ChangePreview } else { act.action() };
+        for code in act.units() {
+            check_name(code)?;
+            self.authorize(actor, action, &AdminTarget::UnitCode(domain, code)).await?;
+        }
+        if act.is_at_top() {
+            self.authorize(actor, Action::UnitAdd, &AdminTarget::Domain(domain)).await?;
+        }
+        let mut held = self.hold_organisation(domain).await?;
+        let on = on.unwrap_or(self.today());
+        let before = held.tree.events().len();
+        let moves = self.apply(&mut held, act, on).await?;
+        self.save_tree(&mut held, before).await?;
+        let (people, mailboxes) = move_all(&mut held, &moves, on).await?;
+        if let UnitAct::Dissolve { unit } = act {
+            nobody_left(&mut held, unit).await?;
+        }
+        let events = held.tree.events().get(before..).unwrap_or_default();
+        let events: Vec<UnitEvent> = events.iter().map(|event| UnitEvent::of(&held.tree, event)).collect();
+        let change = UnitChange { on, events, people: people.len(), mailboxes, done: !dry_run };
+        if dry_run {
+            return Ok(change);
+        }
+        let told: Vec<Value> = change.events.iter().map(UnitEvent::as_json).collect();
+        let detail = json!({ "on": on, "events": told, "people": people.len(), "mailboxes": mailboxes });
+        let target = format!("{domain}/{}", act.target());
+        self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
+        held.tx.commit().await?;
+        Ok(change)
+    }
+
+    /// Changes the tree; says whose people and mailboxes go where.
+    async fn apply(
+        &self,
+        held: &mut Held,
+        act: &UnitAct,
+        on: Date,
+    ) -> Result<Vec<(UnitId, UnitId)>, AdminError> {
+        let mut moves = Vec::new();
+        let done = match act {
+            UnitAct::Rename { unit, name } => {
+                let unit = held.unit(unit)?;
+                held.tree.rename(unit, name, on)
+            }
+            UnitAct::Recode { unit, code } => {
+                let to = UnitCode::new(code).map_err(|_| OrganisationError::BadCode(code.clone()))?;
+                let unit = held.unit(unit)?;
+                held.tree.recode(unit, to, on)
+            }
+            UnitAct::Convert { unit, kind } => {
+                let (unit, kind) = (held.unit(unit)?, kind_of(held.tree.kinds(), kind, on)?);
+                held.tree.convert(unit, kind, on)
+            }
+            UnitAct::Move { unit, to } => {
+                let to = to.as_deref().map(|code| held.unit(code)).transpose()?;
+                let unit = held.unit(unit)?;
+                held.tree.relocate(unit, to, on)
+            }
+            UnitAct::Merge { sources, into } => {
+                let into = held.unit(into)?;
+                let sources: BTreeSet<UnitId> =
+                    sources.iter().map(|code| held.unit(code)).collect::<Result<_, _>>()?;
+                let sources: Vec<UnitId> = sources.into_iter().collect();
+                moves.extend(sources.iter().map(|source| (*source, into)));
+                held.tree.merge(&sources, into, on)
+            }
+            UnitAct::Split { source, parts, below, keep } => {
+                return self.split(held, (source, parts, below, *keep), on).await;
+            }
+            UnitAct::Dissolve { unit } => {
+                let unit = held.unit(unit)?;
+                held.tree.dissolve(unit, on)
+            }
+        };
+        done.map_err(|error| held.tree_error(&error))?;
+        Ok(moves)
+    }
+
+    async fn split(
+        &self,
+        held: &mut Held,
+        (source, parts, below, keep): (&str, &[NewUnit], &[(String, String)], bool),
+        on: Date,
+    ) -> Result<Vec<(UnitId, UnitId)>, AdminError> {
+        let source = held.unit(source)?;
+        let mut new = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (unit, added) = self.found(held, part, on).await?;
+            // The next part's code is another.
+            held.units_by_code.insert(added.code.to_string(), unit.id);
+            new.push(unit);
+        }
+        let ids: Vec<UnitId> = new.iter().map(|unit| unit.id).collect();
+        let mut moved = Vec::with_capacity(below.len());
+        for (unit, part) in below {
+            moved.push((held.unit(unit)?, held.unit(part)?));
+        }
+        let done = held.tree.split(source, new, &moved, keep, on);
+        done.map_err(|error| held.tree_error(&error))?;
+        Ok(match ids.first() {
+            Some(first) if !keep => vec![(source, *first)],
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// People (with the end of their positions there) and mailboxes of units that end.
+async fn move_all(
+    held: &mut Held,
+    moves: &[(UnitId, UnitId)],
+    on: Date,
+) -> Result<(Vec<PersonId>, u64), AdminError> {
+    if moves.is_empty() {
+        return Ok((Vec::new(), 0));
+    }
+    let sources: Vec<UnitId> = moves.iter().map(|(from, _)| *from).collect();
+    let mut part = held.tx.register(held.domain, Part::Units(&sources)).await?;
+    let (mut people, mut mailboxes) = (Vec::new(), 0);
+    for (from, to) in moves {
+        let moved = part.register.transfer_all(*from, *to, on).map_err(OrganisationError::from)?;
+        people.extend(moved);
+        let left = part.register.appointments().iter().filter(|a| a.unit == *from && a.until.is_none());
+        let left: Vec<_> = left.map(|a| (a.person, a.position)).collect();
+        for (person, position) in left {
+            part.register.relieve(person, *from, position, on).map_err(OrganisationError::from)?;
+        }
+        mailboxes += held.tx.move_mailboxes(*from, *to).await?;
+    }
+    held.tx.save_register(&part).await?;
+    Ok((people, mailboxes))
+}
+
+async fn nobody_left(held: &mut Held, code: &str) -> Result<(), AdminError> {
+    let unit = held.unit(code)?;
+    let part = held.tx.register(held.domain, Part::Units(&[unit])).await?;
+    let here = part.register.memberships().iter().filter(|m| m.unit == unit && m.until.is_none());
+    let people = here.count();
+    let mailboxes = held.tx.mailboxes_of_units(&[unit]).await?.first().map_or(0, |(_, count)| *count);
+    if people == 0 && mailboxes == 0 {
+        return Ok(());
+    }
+    Err(OrganisationError::InUse { unit: code.to_owned(), people, mailboxes }.into())
+}
+
+/// For the audit trail and for whoever reads the preview.
+pub(super) fn told(held: &model::Tree, happening: &Happening) -> String {
+    let code = |id: &UnitId| held.unit(*id).map_or_else(|| id.to_string(), |unit| unit.code.to_string());
+    let above = |id: &Option<UnitId>| id.as_ref().map_or_else(|| "the top".to_owned(), code);
+    let codes = |ids: &[UnitId]| ids.iter().map(code).collect::<Vec<_>>().join(", ");
+    match happening {
+        Happening::Founded { name, parent, .. } => format!("founded as {name} under {}", above(parent)),
+        Happening::Renamed { from, to } => format!("renamed from {from} to {to}"),
+        Happening::Recoded { from, to } => format!("code changed from {from} to {to}"),
+        Happening::Converted { from, to } => {
+            format!("kind changed from {} to {}", from.as_str(), to.as_str())
+        }
+        Happening::Moved { from, to } => format!("moved from {} to {}", above(from), above(to)),
+        Happening::MergedInto(unit) => format!("merged into {}", code(unit)),
+        Happening::Absorbed(unit) => format!("absorbed {}", code(unit)),
+        Happening::SplitInto(units) => format!("split into {}", codes(units)),
+        Happening::SplitFrom(unit) => format!("split from {}", code(unit)),
+        Happening::Dissolved => "dissolved".to_owned(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Which local parts of a domain are to be had, by whom, today.
+
+use crate::AdminError;
+use crate::organisation::Held;
+use jiff::civil::Date;
+use model::naming::{Choice, NoChoice, Proposal, Proposals, Reserved, Retention, choose, offers};
+use model::{DomainName, PersonId, Policy};
+use std::collections::HashMap;
+use store::TakenRow;
+
+/// Proposals that are looked up before every address of the domain is: more than any name has holders.
+const LOOKED_UP: usize = 200;
+/// Offers that are told to a holder who chooses.
+pub(super) const OFFERS_MAX: usize = 10;
+
+/// Local parts that are or were given out.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    rows: HashMap<String, Holder>,
+    reserved: Reserved,
+    retention: Retention,
+}
+
+/// Whose a local part is or was.
+#[derive(Clone, Copy, Debug)]
+enum Holder {
+    /// Of a mailbox, a group or a role.
+    Somebody,
+    /// A further address of a person's.
+    Alias(PersonId),
+    /// Given up.
+    Former { person: Option<PersonId>, since: Option<Date> },
+}
+
+/// For whom an address is chosen, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Applicant {
+    pub(super) person: Option<PersonId>,
+    pub(super) today: Date,
+    /// The person's mailbox gets another address, which may be one it has already.
+    pub(super) has_mailbox: bool,
+}
+
+impl Taken {
+    pub(super) fn new(policy: &Policy, rows: Vec<TakenRow>) -> Self {
+        let retention = match policy.naming.retired_months {
+            None => Retention::Forever,
+            Some(months) => Retention::Months(u16::try_from(months).unwrap_or(u16::MAX)),
+        };
+        let mut taken = Self { retention, ..Self::default() };
+        for row in rows {
+            let Some((local, _)) = row.address.rsplit_once('@') else { continue };
+            let holder = match (row.retired, row.person) {
+                (Some(at), person) => Holder::Former { person, since: at.map(model::calendar::local_date) },
+                (None, Some(person)) if row.is_alias => Holder::Alias(person),
+                (None, _) => Holder::Somebody,
+            };
+            taken.rows.insert(local.to_owned(), holder);
+        }
+        taken
+    }
+
+    /// Somebody has it from now on.
+    pub(super) fn take(&mut self, local: &str) {
+        self.rows.insert(local.to_owned(), Holder::Somebody);
+    }
+
+    pub(super) fn is_taken(&self, local: &str, applicant: Applicant) -> bool {
+        match self.rows.get(local) {
+            None => false,
+            Some(Holder::Somebody) => true,
+            Some(Holder::Alias(person)) => !applicant.has_mailbox || applicant.person != Some(*person),
+            Some(Holder::Former { person, .. }) if person.is_some() && *person == applicant.person => false,
+            // Nobody knows since when: for ever.
+            Some(Holder::Former { since: None, .. }) => true,
+            Some(Holder::Former { since: Some(since), .. }) => match self.retention {
+                Retention::Forever => true,
+                Retention::Months(months) => applicant.today < model::calendar::plus_months(*since, months),
+            },
+        }
+    }
+
+    /// Was it given up, so that its row is to be taken over?
+    pub(super) fn is_reused(&self, local: &str) -> bool {
+        matches!(self.rows.get(local), Some(Holder::Former { .. }))
+    }
+
+    pub(super) fn choose<'s>(
+        &self,
+        proposals: Proposals<'s>,
+        applicant: Applicant,
+    ) -> Result<Choice<'s>, NoChoice> {
+        choose(proposals, &self.reserved, |local| self.is_taken(local, applicant))
+    }
+
+    pub(super) fn offers<'s>(&self, proposals: Proposals<'s>, applicant: Applicant) -> Vec<Proposal<'s>> {
+        offers(proposals, &self.reserved, |local| self.is_taken(local, applicant), OFFERS_MAX)
+    }
+
+    pub(super) fn reserved(&self) -> &Reserved {
+        &self.reserved
+    }
+}
+
+/// What is known of the first proposals, and of all addresses of the domain when none of those is free.
+pub(super) async fn look_up<'s>(
+    held: &mut Held,
+    proposals: impl Fn() -> Proposals<'s>,
+    applicant: Applicant,
+) -> Result<Taken, AdminError> {
+    let first: Vec<String> =
+        proposals().take(LOOKED_UP).map(|proposal| address(proposal.local.as_str(), &held.name)).collect();
+    let rows = held.tx.taken(&first).await?;
+    let taken = Taken::new(&held.policy, rows);
+    let is_free = |p: Proposal<'_>| {
+        !taken.reserved.holds(p.local.as_str()) && !taken.is_taken(p.local.as_str(), applicant)
+    };
+    if first.len() < LOOKED_UP || proposals().take(LOOKED_UP).any(is_free) {
+        return Ok(taken);
+    }
+    let rows = held.tx.taken_in(&held.name).await?;
+    Ok(Taken::new(&held.policy, rows))
+}
+
+pub(super) fn address(local: &str, domain: &DomainName) -> String {
+    format!("{local}@{domain}")
+}

@@ -1,0 +1,202 @@
+//! Units through a reform: previews, merges with people and mailboxes, splits, history.
+
+use super::{World, actor};
+use crate::{
+    AdminError, Engine, NamedMailbox, NewAppointment, NewUnit, OrganisationError, UnitAct, UnitChange,
+};
+use jiff::civil::{Date, date};
+use model::{DomainName, KindId, MailboxClass, PersonId, Tier, UnitKind};
+
+const FOUNDED: Date = date(2020, 1, 1);
+const REFORM: Date = date(2026, 11, 22);
+
+fn domain() -> DomainName {
+    DomainName::new("demo.gov.vn").unwrap()
+}
+
+async fn found(engine: &Engine, code: &str, name: &str, kind: &str, parent: Option<&str>) {
+    let new = NewUnit {
+        domain: domain(),
+        code: Some(code.to_owned()),
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        identifier: None,
+        parent: parent.map(str::to_owned),
+        on: Some(FOUNDED),
+    };
+    engine.add_unit(&actor(), &new).await.unwrap();
+}
+
+async fn person(engine: &Engine, name: &str, unit: &str, position: Option<&str>) -> PersonId {
+    let new = NamedMailbox {
+        domain: domain(),
+        name: name.to_owned(),
+        class: MailboxClass::Person,
+        unit: Some(unit.to_owned()),
+        position: position.map(str::to_owned),
+        birth_year: None,
+        person: None,
+        choose: None,
+        quota_bytes: None,
+        password: None,
+        must_change_password: false,
+        dry_run: false,
+    };
+    engine.add_named_mailbox(&actor(), &new).await.unwrap().person.unwrap()
+}
+
+async fn act(engine: &Engine, act: UnitAct, dry_run: bool) -> Result<UnitChange, AdminError> {
+    engine.change_unit(&actor(), &domain(), &act, Some(REFORM), dry_run).await
+}
+
+async fn province(engine: &Engine) {
+    found(engine, "ubnd", "Ủy ban nhân dân tỉnh", "ubnd-tinh", None).await;
+    found(engine, "sotttt", "Sở Thông tin và Truyền thông", "so", Some("ubnd")).await;
+    found(engine, "sokhcn", "Sở Khoa học và Công nghệ", "Sở", Some("ubnd")).await;
+    found(engine, "cds.sotttt", "Phòng Chuyển đổi số", "phong", Some("sotttt")).await;
+}
+
+#[tokio::test]
+async fn a_merger_takes_people_mailboxes_and_rooms_along() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let head = person(engine, "Trần An", "sotttt", Some("Giám đốc")).await;
+    person(engine, "Lê Tú", "cds.sotttt", None).await;
+    let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let preview = act(engine, merge.clone(), true).await.unwrap();
+    assert!(!preview.done && preview.people == 1 && preview.mailboxes == 1);
+    let told: Vec<_> =
+        preview.events.iter().map(|event| (event.unit.as_str(), event.what.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("cds.sotttt", "moved from sotttt to sokhcn"),
+            ("sotttt", "merged into sokhcn"),
+            ("sokhcn", "absorbed sotttt")
+        ]
+    );
+    let (before, _) = engine.unit(&actor(), &domain(), "sotttt").await.unwrap().unwrap();
+    assert_eq!(
+        (before.dissolved, before.people, before.mailboxes),
+        (None, 1, 1),
+        "a preview changes nothing"
+    );
+    assert!(act(engine, merge.clone(), false).await.unwrap().done);
+    let (gone, history) = engine.unit(&actor(), &domain(), "sotttt").await.unwrap().unwrap();
+    assert_eq!((gone.dissolved, gone.successors), (Some(REFORM), vec!["sokhcn".to_owned()]));
+    assert_eq!(history.len(), 2);
+    let (into, _) = engine.unit(&actor(), &domain(), "sokhcn").await.unwrap().unwrap();
+    assert_eq!((into.people, into.mailboxes), (1, 1));
+    let people = engine.people(&actor(), &domain(), Some("sokhcn"), None, 10).await.unwrap();
+    assert_eq!((people[0].person, people[0].positions.len()), (head, 0), "the position ended with the unit");
+    assert!(act(engine, merge, false).await.unwrap_err().to_string().contains("unit sotttt is dissolved"));
+    let list = engine.units(&actor(), &domain()).await.unwrap();
+    let tree: Vec<_> = list.iter().map(|unit| (unit.depth, unit.code.as_str())).collect();
+    assert_eq!(tree, [(0, "ubnd"), (1, "sokhcn"), (2, "cds.sotttt"), (1, "sotttt")]);
+}
+
+#[tokio::test]
+async fn nobody_is_left_in_a_unit_that_ends() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    person(engine, "Lê Tú", "cds.sotttt", None).await;
+    let dissolve = UnitAct::Dissolve { unit: "cds.sotttt".into() };
+    let in_use = act(engine, dissolve, false).await;
+    assert!(matches!(
+        in_use,
+        Err(AdminError::Organisation(OrganisationError::InUse { people: 1, mailboxes: 1, .. }))
+    ));
+    let part = |name: &str| NewUnit {
+        domain: domain(),
+        code: None,
+        name: name.to_owned(),
+        kind: "phong".to_owned(),
+        identifier: None,
+        parent: Some("sotttt".to_owned()),
+        on: None,
+    };
+    let parts = vec![part("Phòng Hạ tầng số"), part("Phòng Dữ liệu")];
+    let split = UnitAct::Split { source: "cds.sotttt".into(), parts, below: Vec::new(), keep: false };
+    assert_eq!(act(engine, split, false).await.unwrap().people, 1);
+    let (first, _) = engine.unit(&actor(), &domain(), "hts.sotttt").await.unwrap().unwrap();
+    assert_eq!((first.people, first.mailboxes), (1, 1));
+    act(engine, UnitAct::Dissolve { unit: "dulieu.sotttt".into() }, false).await.unwrap();
+}
+
+#[tokio::test]
+async fn names_codes_kinds_and_places_change_with_history() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let unit = || "cds.sotttt".to_owned();
+    act(engine, UnitAct::Rename { unit: unit(), name: "Phòng Kinh tế số".into() }, false).await.unwrap();
+    act(engine, UnitAct::Move { unit: unit(), to: Some("sokhcn".into()) }, false).await.unwrap();
+    act(engine, UnitAct::Convert { unit: unit(), kind: "trung-tam".into() }, false).await.unwrap();
+    act(engine, UnitAct::Recode { unit: unit(), code: "kts.sokhcn".into() }, false).await.unwrap();
+    let taken = act(engine, UnitAct::Recode { unit: "sotttt".into(), code: unit() }, false).await;
+    assert_eq!(taken.unwrap_err().to_string(), "the code belongs to unit kts.sokhcn, or once did");
+    let cycle = act(engine, UnitAct::Move { unit: "ubnd".into(), to: Some("sotttt".into()) }, false).await;
+    assert_eq!(cycle.unwrap_err().to_string(), "unit ubnd would be above itself");
+    let (unit, history) = engine.unit(&actor(), &domain(), "kts.sokhcn").await.unwrap().unwrap();
+    assert_eq!((unit.name.as_str(), unit.parent.as_deref()), ("Phòng Kinh tế số", Some("sokhcn")));
+    assert_eq!((unit.kind.as_str(), history.len()), ("trung-tam", 5));
+    let trail = world.engine.units(&actor(), &domain()).await.unwrap();
+    assert_eq!(trail.len(), 4);
+    // Of another unit's day before what is recorded, nothing.
+    let early = UnitAct::Rename { unit: "kts.sokhcn".into(), name: "X".into() };
+    let early = engine.change_unit(&actor(), &domain(), &early, Some(FOUNDED), false).await;
+    assert!(early.unwrap_err().to_string().contains("before what is recorded of unit kts.sokhcn"));
+}
+
+#[tokio::test]
+async fn kinds_of_a_reform_can_be_added() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    found(engine, "chauphu", "Huyện Châu Phú", "huyen", None).await;
+    let late = NewUnit {
+        domain: domain(),
+        code: None,
+        name: "Huyện Mới".into(),
+        kind: "huyện".into(),
+        identifier: None,
+        parent: None,
+        on: None,
+    };
+    let refused = engine.add_unit(&actor(), &late).await.unwrap_err();
+    assert_eq!(refused.to_string(), "this kind of unit is history");
+    let unknown = NewUnit { kind: "khu".into(), ..late };
+    assert!(engine.add_unit(&actor(), &unknown).await.unwrap_err().to_string().contains("dac-khu"));
+    let kind = UnitKind { id: KindId::new("khu"), label: "khu".into(), tier: Tier::Commune, ended: None };
+    engine.put_kind(&actor(), &domain(), &kind).await.unwrap();
+    assert_eq!(engine.add_unit(&actor(), &unknown).await.unwrap().code.as_str(), "moi");
+}
+
+#[tokio::test]
+async fn a_position_makes_a_leader_and_its_end_unmakes_one() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    let class = async || {
+        let mailbox = engine.mailbox(&actor(), &"ltu@demo.gov.vn".parse().unwrap()).await.unwrap().unwrap();
+        (mailbox.class, mailbox.quota_bytes >> 20)
+    };
+    assert_eq!(class().await, (MailboxClass::Person, 300));
+    let post = NewAppointment { person: who, title: "Phó Giám đốc".into(), unit: None, on: None };
+    engine.appoint(&actor(), &domain(), &post).await.unwrap();
+    assert_eq!(class().await, (MailboxClass::Leader, 1024));
+    assert!(engine.appoint(&actor(), &domain(), &post).await.is_err(), "held already");
+    engine.relieve(&actor(), &domain(), &post).await.unwrap();
+    assert_eq!(class().await, (MailboxClass::Person, 300));
+    engine.put_position(&actor(), &domain(), "Trợ lý", false, 9).await.unwrap();
+    assert!(
+        engine
+            .positions(&actor(), &domain())
+            .await
+            .unwrap()
+            .iter()
+            .any(|p| p.title == "Trợ lý" && p.rank == 9)
+    );
+}

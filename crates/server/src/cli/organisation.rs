@@ -1,0 +1,244 @@
+//! What may be written about units, people and positions.
+
+use clap::{Args, Subcommand};
+use jiff::civil::Date;
+use model::{DomainName, Tier};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UnitCommand {
+    /// Found an organisation
+    Add(AddUnit),
+    /// List the organisations as a tree
+    List {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// Dissolved ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Show an organisation with its history
+    Show {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        code: String,
+    },
+    /// Change the name
+    Rename {
+        #[command(flatten)]
+        of: OfUnit,
+        name: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change the code; the old one is never another's
+    Recode {
+        #[command(flatten)]
+        of: OfUnit,
+        new_code: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Change the kind, as when a thị trấn becomes a phường
+    Convert {
+        #[command(flatten)]
+        of: OfUnit,
+        kind: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Put under another organisation, with everything below
+    Move {
+        #[command(flatten)]
+        of: OfUnit,
+        /// Code of the organisation above [default: none, the top]
+        #[arg(long, value_name = "CODE")]
+        to: Option<String>,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Dissolve organisations into another, with their people, mailboxes and what is below them
+    Merge {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// Codes of those that end
+        #[arg(required = true, value_name = "CODE")]
+        codes: Vec<String>,
+        #[arg(long, value_name = "CODE")]
+        into: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Found parts out of an organisation
+    Split(SplitUnit),
+    /// End an organisation in which nobody is left
+    Dissolve {
+        #[command(flatten)]
+        of: OfUnit,
+        #[command(flatten)]
+        how: How,
+    },
+    /// List the kinds of organisations, or add one with --id
+    Kinds(Kinds),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddUnit {
+    #[arg(value_parser = DomainName::new)]
+    pub(crate) domain: DomainName,
+    /// Such as "Sở Nội vụ"
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Such as so, phong, xa; see congthu unit kinds
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// Code of the organisation above it
+    #[arg(long, value_name = "CODE")]
+    pub(crate) parent: Option<String>,
+    /// Short code [default: by the domain's rules for units]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) code: Option<String>,
+    /// Mã định danh
+    #[arg(long, value_name = "ID")]
+    pub(crate) identifier: Option<String>,
+    /// The day of its founding [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) on: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfUnit {
+    #[arg(value_parser = DomainName::new)]
+    pub(crate) domain: DomainName,
+    pub(crate) code: String,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct How {
+    /// The day from which it holds [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) on: Option<Date>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SplitUnit {
+    #[command(flatten)]
+    pub(crate) of: OfUnit,
+    /// Name of a new organisation; once for each
+    #[arg(long = "part", required = true, value_name = "NAME")]
+    pub(crate) parts: Vec<String>,
+    /// Their codes in the same order [default: by the domain's rules]
+    #[arg(long = "part-code", value_name = "CODE")]
+    pub(crate) codes: Vec<String>,
+    /// Their kind [default: that of the organisation they come from]
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// An organisation below and the part it goes to
+    #[arg(long, value_name = "CODE=PART-CODE", value_parser = pair)]
+    pub(crate) below: Vec<(String, String)>,
+    /// The organisation goes on beside its parts
+    #[arg(long)]
+    pub(crate) keep: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Kinds {
+    #[arg(value_parser = DomainName::new)]
+    pub(crate) domain: DomainName,
+    /// Add this kind, or change it
+    #[arg(long, requires_all = ["label", "tier"])]
+    pub(crate) id: Option<String>,
+    /// Its word in Vietnamese
+    #[arg(long, requires = "id")]
+    pub(crate) label: Option<String>,
+    /// province, department, district, commune or inner: a unit never stands above one of a higher tier
+    #[arg(long, requires = "id")]
+    pub(crate) tier: Option<Tier>,
+    /// No unit of the kind is founded from this day on
+    #[arg(long, requires = "id", value_name = "YYYY-MM-DD")]
+    pub(crate) ended: Option<Date>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PersonCommand {
+    /// List people with their units, positions and addresses
+    List {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// Of this organisation only
+        #[arg(long, value_name = "CODE")]
+        unit: Option<String>,
+    },
+    /// Let a person go to another organisation (chuyển công tác); positions in the old one end
+    Transfer {
+        #[command(flatten)]
+        of: OfPerson,
+        #[arg(long, value_name = "CODE")]
+        to: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// End a person's membership and positions (nghỉ hưu, nghỉ việc)
+    Leave {
+        #[command(flatten)]
+        of: OfPerson,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Give a position (bổ nhiệm)
+    Appoint(Appoint),
+    /// Take a position (thôi giữ chức vụ)
+    Relieve(Appoint),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OfPerson {
+    #[arg(value_parser = DomainName::new)]
+    pub(crate) domain: DomainName,
+    /// The person's number, see congthu person list
+    pub(crate) person: i64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Appoint {
+    #[command(flatten)]
+    pub(crate) of: OfPerson,
+    /// Such as "Phó Giám đốc"; see congthu position list
+    pub(crate) title: String,
+    /// Code of the organisation [default: the person's own]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) unit: Option<String>,
+    /// The day from which it holds [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) on: Option<Date>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PositionCommand {
+    /// List the positions (chức vụ), the highest first
+    List {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+    },
+    /// Add a position, or change its rank
+    Put {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        title: String,
+        /// 1 is the highest
+        #[arg(long)]
+        rank: u8,
+        /// Who holds it has a leader's mailbox
+        #[arg(long)]
+        leader: bool,
+    },
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (unit, part) = text.split_once('=').ok_or("write CODE=PART-CODE")?;
+    Ok((unit.to_owned(), part.to_owned()))
+}

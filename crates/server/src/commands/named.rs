@@ -1,0 +1,61 @@
+//! `congthu mailbox add --auto`: the address is made from the name by the domain's rules.
+
+use super::Session;
+use crate::cli::AddMailbox;
+use anyhow::{Context as _, Result};
+use engine::{Granted, NamedMailbox};
+use model::{DomainName, PersonId};
+use serde_json::json;
+use std::fmt::Write as _;
+
+pub(super) async fn make(
+    session: &Session,
+    add: &AddMailbox,
+    domain: &DomainName,
+    password: Option<String>,
+) -> Result<()> {
+    let new = NamedMailbox {
+        domain: domain.clone(),
+        name: add.name.clone(),
+        class: add.class,
+        unit: add.unit.clone(),
+        position: add.position.clone(),
+        birth_year: add.birth_year,
+        person: add.person.map(PersonId),
+        choose: add.choose.clone(),
+        quota_bytes: add.quota,
+        password,
+        must_change_password: add.password.change.must_change,
+        dry_run: add.dry_run,
+    };
+    let made = session.node.engine.add_named_mailbox(&session.actor, &new).await;
+    let granted = made.context(add.name.clone())?;
+    session.answer(&as_json(&granted, add.dry_run), &as_text(&granted, add.dry_run))
+}
+
+fn as_json(granted: &Granted, dry_run: bool) -> serde_json::Value {
+    let mut shown = json!({
+        "address": granted.address.to_string(), "class": granted.class, "quota_bytes": granted.quota_bytes,
+        "rule": granted.rule, "reason": granted.reason, "offers": granted.offers, "dropped": granted.dropped,
+        "person": granted.person, "done": !dry_run,
+    });
+    if let (Some(fields), Some(password)) = (shown.as_object_mut(), &granted.one_time_password) {
+        fields.insert("one_time_password".to_owned(), json!(password));
+    }
+    shown
+}
+
+fn as_text(granted: &Granted, dry_run: bool) -> String {
+    let would = if dry_run { "would be " } else { "" };
+    let mut text = format!("{would}{}\n{}\n", granted.address, granted.reason);
+    if !granted.dropped.is_empty() {
+        let _ = writeln!(text, "no part of the name: {}", granted.dropped.join(", "));
+    }
+    if !granted.offers.is_empty() {
+        let _ = writeln!(text, "the owner may choose (--choose): {}", granted.offers.join(", "));
+    }
+    if let Some(password) = &granted.one_time_password {
+        let _ = writeln!(text, "password, shown only now: {password}");
+    }
+    text
+}
