@@ -143,7 +143,7 @@ impl Tx {
         .bind(grants.iter().map(|grant| grant.password_hash).collect::<Vec<_>>())
         .bind(grants.iter().map(|grant| grant.password_change).collect::<Vec<_>>())
         .bind(grants.iter().map(|grant| grant.change_reason).collect::<Vec<_>>())
-        .bind(grants.iter().map(|grant| grant.one_time_until.map(|at| at.to_sqlx())).collect::<Vec<_>>())
+        .bind(grants.iter().map(|grant| grant.one_time_until.map(Timestamp::to_sqlx)).collect::<Vec<_>>())
         .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;

@@ -46,7 +46,9 @@ const OF_PHONG: &[&str] = &["phong@demo.gov.vn"];
 fn unit(domain: &str, code: &str, parent: Option<&str>) -> NewUnit {
     NewUnit {
         domain: DomainName::new(domain).unwrap(),
-        code: code.into(),
+        code: Some(code.into()),
+        identifier: None,
+        on: None,
         name: code.into(),
         kind: "so".into(),
         parent: parent.map(str::to_owned),
