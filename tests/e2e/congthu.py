@@ -36,6 +36,7 @@ LISTENERS = {
     "imap": ("imap", "starttls"),
     "imaps": ("imap", "implicit"),
     "http": ("http", "none"),
+    "https": ("http", "implicit"),
 }
 
 

@@ -65,7 +65,7 @@ pub use organisation::{
     NewAppointment, NewUnit, OrganisationError, PersonDetail, PersonMove, PersonMoved, UnitAct, UnitAdded,
     UnitChange, UnitDetail, UnitEvent,
 };
-pub use passwords::ChangeError;
+pub use passwords::{ChangeError, ResetRow};
 pub use policy::PolicyEdit;
 pub use provisioning::{GrantError, Granted, NamedMailbox};
 pub use recipients::{Recipient, RecipientError, SenderError};

@@ -9,9 +9,14 @@ use crate::{Actor, AdminError, AdminTarget, Engine, Error, LoginError, Origin, p
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::local_date;
 use model::password_rules::{self, ChangeReason, Flaw, PASSWORD_BYTES_MAX, Person, Rules};
-use model::{AccountId, Action, Address, DomainId, Policy};
+use model::{AccountId, Action, Address, Policy};
 use serde_json::json;
 use store::{Event, LoginRow, NewPassword, PasswordSubject};
+
+pub use store::ResetRow;
+
+/// Resets in one list: a busy helpdesk makes some thousand a year.
+const RESETS_MAX: u32 = 10_000;
 
 /// Why a user's own change of the password was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -159,6 +164,37 @@ impl Engine {
         Ok(true)
     }
 
+    /// Resets, the newest first, `RESETS_MAX` at most; `open`: those whose written confirmation is owed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn password_resets(&self, actor: &Actor, open: bool) -> Result<Vec<ResetRow>, AdminError> {
+        self.authorize(actor, Action::PasswordReset, &AdminTarget::System).await?;
+        Ok(self.0.store.password_resets(open, RESETS_MAX).await?)
+    }
+
+    /// The organisation has confirmed a reset in writing (An Giang 63/2016 Điều 11.2a). The mailbox's address; `None` when
+    /// nothing is owed under this number.
+    ///
+    /// # Errors
+    /// `BadReason`.
+    pub async fn confirm_password_reset(
+        &self,
+        actor: &Actor,
+        number: i64,
+        document: &str,
+    ) -> Result<Option<String>, AdminError> {
+        crate::admin::check_reason(document)?;
+        self.authorize(actor, Action::PasswordReset, &AdminTarget::System).await?;
+        let mut tx = self.0.store.begin().await?;
+        let confirmed = tx.confirm_password_reset(number, self.now(), actor.name(), document).await?;
+        let Some(address) = confirmed else { return Ok(None) };
+        let detail = json!({ "number": number, "document": document });
+        self.audit(&mut tx, actor, "mailbox.confirm-reset", &address, &detail).await?;
+        tx.commit().await?;
+        Ok(Some(address))
+    }
+
     /// The owner's own change, which also ends "must be changed". Throttled like a log-in, as it is one.
     ///
     /// # Errors
@@ -234,12 +270,20 @@ impl Engine {
         Ok(found)
     }
 
-    /// What a password must be in this domain, for people to read, Vietnamese and English.
+    /// What a password must be in every domain: for people of whom nobody knows yet which is theirs.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn password_rules(&self, domain: DomainId) -> Result<Rules, Error> {
-        Ok(rules(&*self.policy_of(domain).await?))
+    pub async fn strictest_password_rules(&self) -> Result<Rules, Error> {
+        let mut all: Option<Rules> = None;
+        for (domain, _) in self.0.store.policy_versions().await? {
+            let of_domain = rules(&*self.policy_of(domain).await?);
+            all = Some(match all {
+                Some(all) => all.and(&of_domain),
+                None => of_domain,
+            });
+        }
+        Ok(all.unwrap_or_default())
     }
 
     pub(crate) async fn one_time(&self, policy: &Policy) -> Result<OneTime, Error> {

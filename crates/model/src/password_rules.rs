@@ -234,6 +234,41 @@ pub fn check(password: &str, person: &Person<'_>, reused: bool, rules: &Rules) -
 }
 
 impl Rules {
+    /// For people to read, before they choose one.
+    #[must_use]
+    pub fn vietnamese(&self) -> Vec<String> {
+        let rules = [
+            (true, format!("có ít nhất {} ký tự", self.length_min)),
+            (self.upper, "có chữ in hoa".to_owned()),
+            (self.lower, "có chữ thường".to_owned()),
+            (self.digit, "có chữ số".to_owned()),
+            (self.special, "có ký tự đặc biệt, ví dụ: ! @ # $ % & *".to_owned()),
+            (
+                self.forbid_personal,
+                "không chứa họ tên, địa chỉ thư, tên hoặc mã đơn vị, năm sinh của bạn".to_owned(),
+            ),
+            (self.forbid_common, "không phải mật khẩu phổ biến".to_owned()),
+            (self.remembered > 0, format!("khác {} mật khẩu gần nhất", self.remembered)),
+        ];
+        rules.into_iter().filter_map(|(holds, text)| holds.then_some(text)).collect()
+    }
+
+    /// What fulfils these and `other` alike, as far as people are told.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            length_min: self.length_min.max(other.length_min),
+            upper: self.upper || other.upper,
+            lower: self.lower || other.lower,
+            digit: self.digit || other.digit,
+            special: self.special || other.special,
+            forbid_personal: self.forbid_personal || other.forbid_personal,
+            forbid_common: self.forbid_common || other.forbid_common,
+            remembered: self.remembered.max(other.remembered),
+            ..self
+        }
+    }
+
     /// The last day on which a password set on `changed` may be used; `None`: it does not expire.
     #[must_use]
     pub fn last_day(&self, changed: Date) -> Option<Date> {

@@ -182,6 +182,9 @@ pub(crate) enum MailboxCommand {
         address: Address,
         #[command(flatten)]
         password: PasswordOptions,
+        /// Why a one-time password is issued (cấp lại mật khẩu); kept with its record
+        #[arg(long, default_value = "cấp lại mật khẩu")]
+        reason: String,
     },
 }
 
@@ -235,15 +238,15 @@ pub(crate) struct PasswordOptions {
     pub(crate) change: ChangeOptions,
 }
 
-/// Log-in is refused until a password that must be changed has been, and this version has no page for that: so it is
-/// asked for and not the rule.
+/// A password that somebody chose may be kept, one that we made has to be changed as the domain's policy says; both unless
+/// said otherwise.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ChangeOptions {
-    /// Refuse log-in until the password has been changed; this version has no page where its owner could do that
+    /// Refuse log-in until the password has been changed, on the page /mat-khau
     #[arg(long)]
     pub(crate) must_change: bool,
-    /// The password may be kept; this is so without the option too
-    #[arg(long, hide = true, conflicts_with = "must_change")]
+    /// The password may be kept, also one that was made
+    #[arg(long, conflicts_with = "must_change")]
     pub(crate) no_password_change: bool,
 }
 

@@ -52,6 +52,20 @@ pub(crate) enum LifeCommand {
         #[arg(long, value_parser = DomainName::new)]
         domain: Option<DomainName>,
     },
+    /// List passwords that were reset, and the written confirmations that are owed
+    Resets {
+        /// Only those whose confirmation is owed
+        #[arg(long)]
+        open: bool,
+    },
+    /// Note that the written confirmation of a password's reset has come
+    ConfirmReset {
+        /// As the list numbers it
+        number: i64,
+        /// The number of the letter, or where it is kept
+        #[arg(long)]
+        document: String,
+    },
     /// Note a leave (thông báo lý do): the mailbox may be unused for as long; without dates, list its leaves
     Leave {
         address: Address,

@@ -77,7 +77,7 @@ impl Doors {
                 Protocol::Submission => self.open_smtp(socket, Role::Submission, bound.spec.tls),
                 Protocol::Lmtp => self.open_smtp(socket, Role::Lmtp, bound.spec.tls),
                 Protocol::Imap => self.open_imap(socket, bound.spec.tls),
-                Protocol::Http => self.open_http(socket),
+                Protocol::Http => self.open_http(socket, bound.spec.tls),
             }
         }
     }
@@ -113,11 +113,15 @@ impl Doors {
         self.spawn(access::listen(socket, places, imap::REFUSED, tasks, self.shutdown.clone(), serve));
     }
 
-    fn open_http(&self, socket: TcpListener) {
+    fn open_http(&self, socket: TcpListener, mode: TlsMode) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
-        let metrics = self.metrics.clone();
+        let (metrics, tls) = (self.metrics.clone(), Arc::clone(&self.tls));
         self.spawn(async move {
-            if let Err(error) = web::serve(socket, engine, metrics, shutdown).await {
+            let served = match mode {
+                TlsMode::Implicit => web::serve_people(socket, tls, engine, shutdown).await,
+                TlsMode::None | TlsMode::StartTls => web::serve(socket, engine, metrics, shutdown).await,
+            };
+            if let Err(error) = served {
                 tracing::error!(%error, "http has stopped");
             }
         });

@@ -1,4 +1,5 @@
-//! The HTTP front door. So far two pages: `/healthz`, for supervisors and load balancers, and `/metrics`, for monitoring.
+//! The HTTP front door. In the clear, on this machine: `/healthz`, for supervisors and load balancers, and `/metrics`, for
+//! monitoring. Under TLS: `/mat-khau`, where people change their passwords.
 //!
 //! Invariants: nothing about the installation is told to just anybody; a peer holds a connection for seconds only, and
 //! there are few of them; however often it is asked, the database is asked once a second; the listener ends soon after
@@ -6,6 +7,7 @@
 
 mod connections;
 mod metrics;
+mod password_page;
 mod readiness;
 
 pub use metrics::Metrics;
@@ -37,18 +39,32 @@ pub async fn serve(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_pages(listener, router(engine, metrics), shutdown).await
+    serve_pages(Connections::new(listener), router(engine, metrics), shutdown).await
+}
+
+/// Serves people's pages under TLS on `listener`; else as [`serve`].
+///
+/// # Errors
+/// When the listening socket fails for good.
+pub async fn serve_people(
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    engine: Engine,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let connections = Connections::under_tls(listener, tls);
+    serve_pages(connections, password_page::router(engine), shutdown).await
 }
 
 async fn serve_pages(
-    listener: TcpListener,
+    connections: Connections,
     pages: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let stop = shutdown.clone();
     let pages = pages.into_make_service_with_connect_info::<Peer>();
-    let served = axum::serve(Connections::new(listener), pages)
-        .with_graceful_shutdown(async move { stop.cancelled().await });
+    let served =
+        axum::serve(connections, pages).with_graceful_shutdown(async move { stop.cancelled().await });
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_MAX).await;

@@ -15,7 +15,7 @@ async fn start() -> (SocketAddr, CancellationToken, JoinHandle<std::io::Result<(
     let shutdown = CancellationToken::new();
     let pages = Router::new().route("/healthz", get(|| async { "ok\n" }));
     #[expect(clippy::disallowed_methods, reason = "the test itself waits for it")]
-    let served = tokio::spawn(serve_pages(listener, pages, shutdown.clone()));
+    let served = tokio::spawn(serve_pages(Connections::new(listener), pages, shutdown.clone()));
     (address, shutdown, served)
 }
 

@@ -229,6 +229,8 @@ impl Wire {
 
     /// Says goodbye if anybody listens, and closes.
     pub(crate) async fn close(mut self, bye: Option<&'static str>) {
+        // The goodbye itself is not to be broken off.
+        self.rights = None;
         if let Some(text) = bye {
             self.out.untagged(&StatusLine::bye(text));
         }

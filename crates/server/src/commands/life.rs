@@ -53,6 +53,13 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             done(session, address, "will be deleted in the following night").await
         }
         LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
+        LifeCommand::Resets { open } => resets(session, *open).await,
+        LifeCommand::ConfirmReset { number, document } => {
+            let address = engine.confirm_password_reset(actor, *number, document).await?;
+            let address =
+                address.ok_or_else(|| anyhow!("no confirmation is owed under the number {number}"))?;
+            session.answer(&json!({ "address": address }), &format!("{address}: the confirmation is noted"))
+        }
         LifeCommand::Leave { address, from: Some(from), to: Some(to), reason } => {
             let reason = reason.as_deref().unwrap_or_default();
             engine.note_leave(actor, address, *from, *to, reason).await.context(address.clone())?;
@@ -98,6 +105,41 @@ async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result
         let _ = writeln!(text, "{}\t{since}\t{}\t{standing}", mailbox.address, cause.vietnamese());
     }
     session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+async fn resets(session: &Session, open: bool) -> Result<()> {
+    let all = session.node.engine.password_resets(&session.actor, open).await?;
+    let mut text = String::new();
+    for reset in &all {
+        let standing = match (&reset.document, reset.confirmation_due) {
+            (Some(document), _) => format!("confirmed by {document}"),
+            (None, Some(day)) => format!("confirmation due {day}"),
+            (None, None) => "no confirmation asked".to_owned(),
+        };
+        let (number, address) = (reset.reset, &reset.address);
+        let _ = writeln!(
+            text,
+            "{number}\t{address}\t{}\t{}\t{}\t{standing}",
+            reset.at, reset.made_by, reset.reason
+        );
+    }
+    let json = all
+        .iter()
+        .map(|reset| {
+            json!({
+                "number": reset.reset,
+                "address": reset.address.to_string(),
+                "at": reset.at,
+                "by": reset.made_by,
+                "reason": reset.reason,
+                "confirmation_due": reset.confirmation_due,
+                "confirmed_at": reset.confirmed_at,
+                "confirmed_by": reset.confirmed_by,
+                "document": reset.document,
+            })
+        })
+        .collect();
+    session.answer(&json, &text)
 }
 
 async fn leaves(session: &Session, address: &Address) -> Result<()> {

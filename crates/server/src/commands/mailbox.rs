@@ -2,7 +2,7 @@
 
 use super::{Prepared, Session, add_many, life, named, read_password};
 use crate::Misuse;
-use crate::cli::{AddMailbox, MailboxCommand, PasswordOptions};
+use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
 use crate::system::OsRng;
 use anyhow::{Context as _, Result, bail};
@@ -23,8 +23,8 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
         MailboxCommand::Show { address } => show(session, address).await,
         MailboxCommand::Delete { address } => delete(session, address).await,
         MailboxCommand::Life(command) => life::run(session, command).await,
-        MailboxCommand::Passwd { address, password } => {
-            set_password(session, address, *password, prepared.password).await
+        MailboxCommand::Passwd { address, password, reason } => {
+            set_password(session, address, *password, prepared.password, reason).await
         }
     }
 }
@@ -46,6 +46,10 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
     let Some(address) = &add.address else {
         return Err(Misuse("give the address of the new mailbox".to_owned()).into());
     };
+    let must_change_password = match password {
+        Some(_) => add.password.change.must_change,
+        None => must_change_one_time(session, address.domain(), add.password.change).await?,
+    };
     let new = NewMailbox {
         address: address.clone(),
         display_name: add.name.clone(),
@@ -53,7 +57,7 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
         unit: add.unit.clone(),
         quota_bytes: add.quota,
         password,
-        must_change_password: add.password.change.must_change,
+        must_change_password,
     };
     let added = session.node.engine.add_mailbox(&session.actor, &new).await.context(address.clone())?;
     let shown = added.address.to_string();
@@ -61,6 +65,16 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
         Some(password) => show_password(session, &shown, &password),
         None => session.answer(&json!({ "address": shown }), &shown),
     }
+}
+
+/// Whether a password that we make has to be changed at the first log-in: as the domain's policy has it, unless said
+/// otherwise.
+async fn must_change_one_time(session: &Session, domain: &DomainName, change: ChangeOptions) -> Result<bool> {
+    if change.must_change || change.no_password_change {
+        return Ok(change.must_change);
+    }
+    let version = session.node.engine.policy(&session.actor, domain).await?;
+    Ok(version.policy.password.change_at_first_login)
 }
 
 /// A password that we made; it is kept nowhere.
@@ -153,9 +167,14 @@ async fn set_password(
     address: &Address,
     options: PasswordOptions,
     given: Option<String>,
+    reason: &str,
 ) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     let shown = address.to_string();
+    if given.is_none() && must_change_one_time(session, address.domain(), options.change).await? {
+        let password = engine.reset_password(actor, address, reason).await.context(address.clone())?;
+        return show_password(session, &shown, &password.ok_or_else(|| unknown(address))?);
+    }
     let password = given.clone().unwrap_or_else(|| passwords::make(&OsRng));
     let set = engine.set_password(actor, address, &password, options.change.must_change).await;
     if !set.context(address.clone())? {
