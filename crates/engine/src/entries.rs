@@ -108,6 +108,12 @@ impl Entries {
         self.blocks.iter().map(|block| block.contents).reduce(wider)
     }
 
+    /// Those whose content is higher than `content`.
+    pub(crate) fn with_contents_above(&self, content: i64) -> impl Iterator<Item = &ViewEntry> {
+        let blocks = self.blocks.iter().filter(move |block| block.contents.1 > content);
+        blocks.flat_map(|block| block.entries.iter()).filter(move |entry| entry.content.0 > content)
+    }
+
     /// Positions within `range`, in ascending spans of at most a block's, among which are all entries whose content is
     /// one that `may` says may lie between the given two (both included).
     pub fn spans_with(&self, range: &Range<usize>, may: impl Fn(i64, i64) -> bool) -> Vec<Range<usize>> {
@@ -334,6 +340,8 @@ mod tests {
         assert!(entries.deleted().eq(deleted));
         let contents = || entries.iter().map(|entry| entry.content.0);
         assert_eq!(entries.contents(), contents().min().zip(contents().max()));
+        let above = entries.iter().filter(|entry| entry.content.0 > 90);
+        assert!(entries.with_contents_above(90).eq(above));
     }
 
     fn check_spans(entries: &Entries, range: &Range<usize>, wanted: &Range<i64>) {

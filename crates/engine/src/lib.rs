@@ -70,7 +70,9 @@ pub use policy::PolicyEdit;
 pub use provisioning::{GrantError, Granted, NamedMailbox};
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
-pub use search::{SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace};
+pub use search::{
+    Candidates, SEARCH_DIRECT, SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace,
+};
 pub use sender::Sender;
 pub use spool::Spool;
 pub use store::{AuditFilter, AuditRow};

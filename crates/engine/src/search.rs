@@ -5,11 +5,13 @@
 //! is told as unknown, never as not found; nobody is told of messages outside the view they were given.
 
 mod analysis;
+mod candidates;
 mod facts;
 mod fill;
 mod lines;
 mod vocabulary;
 
+pub use candidates::Candidates;
 pub(crate) use facts::FactsCache;
 pub use store::SearchLag;
 pub(crate) use vocabulary::Vocabulary;
@@ -28,8 +30,9 @@ pub const SEARCH_HEADER_BYTES_MAX: u64 = 256 << 10;
 /// Characters of a needle the index answers for: pieces of a long text overlap by as much.
 pub(crate) const NEEDLE_CHARS_MAX: usize = 1_000;
 
-/// Fewer messages are compared with their texts at once: that is quicker than to look for words.
-const DIRECT: usize = 300;
+/// Up to so many messages are compared with their texts at once: that is quicker than to look for words.
+pub const SEARCH_DIRECT: usize = 300;
+const DIRECT: usize = SEARCH_DIRECT;
 /// Words of the vocabulary that are looked for in the index; a needle that more words contain does not narrow.
 const WORDS_WANTED_MAX: usize = 20_000;
 /// Runs of a needle that are looked for; the longest are the rarest.
@@ -38,6 +41,9 @@ const RUNS_MAX: usize = 3;
 const TEXTS_BATCH: usize = 400;
 /// Messages whose facts are asked for at once; they come one by one.
 const FACTS_BATCH: usize = 4_000;
+/// In a folder of more messages, the facts of a few ([`SEARCH_DIRECT`]) are asked for: to look through those of all takes
+/// longer.
+const FACTS_FEW: usize = 20_000;
 /// Hits in the whole installation, as a multiple of the messages that are searched, beyond which these are read instead.
 const STRANGERS: usize = 8;
 const STRANGERS_MIN: usize = 100_000;
@@ -90,73 +96,36 @@ impl Engine {
         Ok(Search { engine: self.clone(), folder, messages, known: contents, unknown })
     }
 
-    /// Messages of a folder among which are all that have the needle, ascending; `None` where the index does not narrow.
-    /// So that a search for what is rare looks at nothing else.
-    ///
-    /// # Errors
-    /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
-    pub async fn search_candidates(
-        &self,
-        who: &Principal,
-        view: &FolderView,
-        (place, needle): (&SearchPlace, &Needle),
-    ) -> Result<Option<Vec<Uid>>, Error> {
-        if view.owner() != who.account() {
-            return Err(Error::NotFound);
-        }
-        if view.entries().len() <= DIRECT || !Search::answers(needle) {
-            return Ok(None);
-        }
-        let Some(scope) = scope_of_text(place) else { return Ok(None) };
-        let ids = || view.entries().iter().map(|entry| entry.content.0);
-        let all = (ids().min().unwrap_or(0), ids().max().unwrap_or(0));
-        // Only of these: how many there are in the whole installation, strangers decide.
-        let (up_to, incomplete) = self.0.store.search_bounds(all, ANALYSER).await?;
-        let newer: Vec<i64> = ids().filter(|id| *id > up_to).collect();
-        let unknown = self.0.store.search_unknown(&newer, ANALYSER).await?;
-        self.learn_words().await?;
-        let Some(mut contents) = self.having_all(scope, needle, limit(view.entries().len())).await? else {
-            return Ok(None);
-        };
-        contents.extend(incomplete);
-        contents.extend(unknown.iter().map(|content| content.0));
-        let mut found = Vec::new();
-        let entries = view.entries();
-        for span in entries.spans_with(&(0..entries.len()), |_, _| true) {
-            let may = span.filter_map(|at| entries.get(at));
-            found.extend(may.filter(|entry| contents.contains(&entry.content.0)).map(|entry| entry.uid));
-            tokio::task::yield_now().await;
-        }
-        Ok(Some(found))
-    }
-
-    /// Contents of the whole installation with a text that has all runs of the needle, codes as far as their groups tell;
-    /// `None` if there are too many, or none of the runs narrows.
+    /// Contents of the whole installation with a text that has all runs of the needle, codes as far as their groups tell,
+    /// ascending; `None` if there are too many, or none of the runs narrows.
     async fn having_all(
         &self,
         scope: SearchScope,
         needle: &Needle,
         limit: usize,
-    ) -> Result<Option<HashSet<i64>>, Error> {
+    ) -> Result<Option<Vec<i64>>, Error> {
         let store = &self.0.store;
         let mut runs: Vec<Run<'_>> = needle.runs().collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.text.len()));
-        let mut pieces: Option<HashSet<(i64, i32)>> = None;
+        let mut pieces: Option<Vec<(i64, i32)>> = None;
         for run in runs.iter().take(RUNS_MAX) {
             let words = self.0.words.read().await.matching(run, needle.is_plain(), WORDS_WANTED_MAX);
             let Some(words) = words else { continue };
-            let mut having = store.search_pieces(&with_words(scope, words), limit).await?;
-            let of_codes = store.search_pieces(&with_codes(scope, run), limit).await?;
-            if having.len() >= limit || of_codes.len() >= limit {
-                continue;
+            let asked = [with_words(scope, words), with_codes(scope, run)];
+            let Some(mut having) = store.search_pieces(&asked, limit).await? else { continue };
+            having.sort_unstable();
+            having.dedup();
+            if let Some(before) = pieces {
+                having.retain(|piece| before.binary_search(piece).is_ok());
             }
-            having.extend(of_codes);
-            pieces = Some(match pieces {
-                Some(before) => having.into_iter().filter(|piece| before.contains(piece)).collect(),
-                None => having.into_iter().collect(),
-            });
+            pieces = Some(having);
         }
-        Ok(pieces.map(|pieces| pieces.into_iter().map(|(content, _)| content).collect()))
+        let mut contents: Option<Vec<i64>> =
+            pieces.map(|pieces| pieces.into_iter().map(|(content, _)| content).collect());
+        if let Some(contents) = &mut contents {
+            contents.dedup();
+        }
+        Ok(contents)
     }
 
     /// How far the search index is behind.
@@ -250,7 +219,7 @@ impl Search {
             return self.narrow_word(scope, needle, among, limit).await;
         }
         let Some(contents) = self.engine.having_all(scope, needle, limit).await? else { return Ok(None) };
-        let open = among.iter().copied().filter(|id| contents.contains(id)).collect();
+        let open = among.iter().copied().filter(|id| contents.binary_search(id).is_ok()).collect();
         Ok(Some(Narrowed { certain: HashSet::new(), open }))
     }
 
@@ -265,15 +234,14 @@ impl Search {
         let run = Run { text: needle.text(), begins_word: false, ends_word: false };
         let Some(words) = self.words(&run, needle).await else { return Ok(None) };
         let store = &self.engine.0.store;
-        let of_words = store.search_pieces(&with_words(scope, words), limit).await?;
-        if of_words.len() >= limit {
-            return Ok(None);
-        }
+        let of_words = store.search_pieces(&[with_words(scope, words)], limit).await?;
+        let Some(of_words) = of_words else { return Ok(None) };
         let certain: HashSet<i64> = of_words.into_iter().map(|(content, _)| content).collect();
         let certain: HashSet<i64> = among.iter().copied().filter(|id| certain.contains(id)).collect();
-        let of_codes = store.search_pieces(&with_codes(scope, &run), limit).await?;
-        let all = of_codes.len() >= limit;
-        let of_codes: HashSet<i64> = of_codes.into_iter().map(|(content, _)| content).collect();
+        let of_codes = store.search_pieces(&[with_codes(scope, &run)], limit).await?;
+        let all = of_codes.is_none();
+        let of_codes: HashSet<i64> =
+            of_codes.unwrap_or_default().into_iter().map(|(content, _)| content).collect();
         let may = |id: &i64| !certain.contains(id) && (all || of_codes.contains(id));
         let open = among.iter().copied().filter(may).collect();
         Ok(Some(Narrowed { certain, open }))
@@ -294,13 +262,18 @@ impl Search {
             // A folder of which nothing is to be known is not to be remembered either.
             return Ok(HashSet::new());
         }
-        let cache = &self.engine.0.facts;
-        let folder = cache.of(self.folder);
         let has = |facts: &str| match line {
             Some(line) => Haystack::new(facts).line_has(line, needle),
             None => Haystack::new(facts).has(needle),
         };
         let mut found = HashSet::new();
+        if among.len() <= DIRECT && self.messages > FACTS_FEW {
+            let each = |content, text: &str| _ = has(text).then(|| found.insert(ContentId(content)));
+            self.engine.0.store.search_facts(among, each).await?;
+            return Ok(found);
+        }
+        let cache = &self.engine.0.facts;
+        let folder = cache.of(self.folder);
         let mut missing: Vec<i64> = {
             let facts = folder.read().await;
             among.iter().copied().filter(|id| !facts.knows(*id)).collect()

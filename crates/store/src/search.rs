@@ -138,34 +138,47 @@ impl Store {
         .await?)
     }
 
-    /// Contents and pieces that have the keys, of the whole installation, at most `limit`.
+    /// Contents and pieces that have one of the keys, of the whole installation, in no order, some twice; `None` if so
+    /// many as `limit` have one.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn search_pieces(&self, keys: &SearchKeys, limit: usize) -> Result<Vec<(i64, i32)>, Error> {
-        let statement = match keys.scope {
-            SearchScope::Header => pieces!("header_keys && $1 or ($2 <> '{}' and header_keys @> $2)"),
-            SearchScope::Body => pieces!("body_keys && $1 or ($2 <> '{}' and body_keys @> $2)"),
-            SearchScope::Both => pieces!(
-                "header_keys && $1 or body_keys && $1
-                 or ($2 <> '{}' and (header_keys @> $2 or body_keys @> $2))"
-            ),
-        };
+    pub async fn search_pieces(
+        &self,
+        asked: &[SearchKeys],
+        limit: usize,
+    ) -> Result<Option<Vec<(i64, i32)>>, Error> {
         let mut tx = self.begin().await?;
         // A planner that takes a word for common would read every text; a map of pages that has no room for rows would
         // make it look into each.
         sqlx::query("select set_config('enable_seqscan', 'off', true), set_config('work_mem', '32MB', true)")
             .execute(&mut *tx.inner)
             .await?;
-        let (contents, pieces): (Vec<i64>, Vec<i32>) = sqlx::query_as(statement)
-            .persistent(false)
-            .bind(&keys.any)
-            .bind(&keys.all)
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_one(&mut *tx.inner)
-            .await?;
+        let mut found = Vec::new();
+        for keys in asked {
+            let statement = match keys.scope {
+                SearchScope::Header => pieces!("header_keys && $1 or ($2 <> '{}' and header_keys @> $2)"),
+                SearchScope::Body => pieces!("body_keys && $1 or ($2 <> '{}' and body_keys @> $2)"),
+                SearchScope::Both => pieces!(
+                    "header_keys && $1 or body_keys && $1
+                     or ($2 <> '{}' and (header_keys @> $2 or body_keys @> $2))"
+                ),
+            };
+            let (contents, pieces): (Vec<i64>, Vec<i32>) = sqlx::query_as(statement)
+                .persistent(false)
+                .bind(&keys.any)
+                .bind(&keys.all)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_one(&mut *tx.inner)
+                .await?;
+            if contents.len() >= limit {
+                tx.commit().await?;
+                return Ok(None);
+            }
+            found.extend(contents.into_iter().zip(pieces));
+        }
         tx.commit().await?;
-        Ok(contents.into_iter().zip(pieces).collect())
+        Ok(Some(found))
     }
 
     /// Gives the texts of contents to `each`, in no order; several pieces of one come one by one. They are not in memory

@@ -116,6 +116,13 @@ pub(crate) const APPEND_MESSAGES_MAX: usize = 100;
 /// All of an APPEND message, so that a trickle does not hold a place and a spool: 100 MB at 28 KB per second.
 pub(crate) const APPEND_WITHIN: Duration = Duration::from_secs(60 * 60);
 
+/// Messages whose texts a SEARCH for part of the result looks at first, at least: a page of what is common is among them.
+pub(crate) const SEARCH_STEP: usize = 100;
+/// Up to so many messages are looked at from the end that is asked for, before the index says what may be found at all.
+pub(crate) const SEARCH_NEAR: usize = 3_000;
+/// Steps of such a SEARCH before everything that is left is looked at.
+pub(crate) const SEARCH_STEPS: usize = 5;
+
 /// Messages that SEARCH compares by the view alone before other tasks have their turn, by up to 1,000 keys.
 pub(crate) const SEARCH_SCAN: usize = 1_000;
 

@@ -10,10 +10,11 @@ mod key;
 mod results;
 mod source;
 mod text;
+mod walk;
 
 use super::enable;
 use super::heads::weight;
-use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES, SEARCH_BATCH, SEARCH_GROUP, SEARCH_SCAN};
+use super::limits::{PREFETCH_BYTES, PREFETCH_EACH_BYTES};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected};
 use engine::{Body, Message};
@@ -24,6 +25,7 @@ use proto::imap::{Code, ReturnOptions, SearchKey};
 use results::{Form, Found};
 use std::ops::Range;
 use text::Pace;
+use walk::{Part, find};
 
 pub(crate) use arrange::{sort, thread};
 
@@ -48,7 +50,7 @@ pub(crate) async fn search(
         selected.saved.clear();
     }
     let compiled = compiled?;
-    let places = find(door, selected, &compiled).await?;
+    let places = find(door, selected, &compiled, options.and_then(Part::of)).await?;
     let found = Found { form: Form::Search, uid, places: &places, by_modseq: compiled.by_modseq() };
     found.tell(door, selected, options).await?;
     if let Some(options) = options.filter(|options| options.save) {
@@ -72,57 +74,6 @@ fn compile(door: &mut Door, selected: &Selected, key: &SearchKey) -> Result<Comp
 /// The sequence number at a position.
 fn number(position: usize) -> u32 {
     u32::try_from(position + 1).unwrap_or(u32::MAX)
-}
-
-/// The messages that are searched for, ascending.
-async fn find(door: &mut Door, selected: &Selected, compiled: &Compiled) -> Result<Vec<Place>, Failure> {
-    let mut hits: Vec<Place> = Vec::new();
-    let mut open: Vec<Place> = Vec::new();
-    for some in candidates(door, selected, compiled).await? {
-        for start in some.clone().step_by(SEARCH_SCAN) {
-            for position in start..(start + SEARCH_SCAN).min(some.end) {
-                // RFC 2180 4.3: what is expunged is not found.
-                let Some(listed) = selected.tracker.at(position).filter(|listed| !listed.gone) else {
-                    continue;
-                };
-                match compiled.by_view(&selected.tracker, position, &listed) {
-                    Some(true) => hits.push((position, listed.entry.uid)),
-                    Some(false) => {}
-                    None => open.push((position, listed.entry.uid)),
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-    let mut read_of = 0;
-    for group in open.chunks(SEARCH_GROUP) {
-        let left = index::by_index(door, selected, compiled, group, &mut hits).await?;
-        for batch in left.chunks(SEARCH_BATCH) {
-            read(door, selected, compiled, batch, &mut hits).await?;
-            // RFC 9585 4: of the messages that have to be read.
-            read_of += batch.len() as u64;
-            door.progress(read_of, None).await?;
-        }
-    }
-    hits.sort_unstable();
-    Ok(hits)
-}
-
-/// Spans of positions among which are all that may be found: everything, unless a text is needed that the index knows.
-async fn candidates(
-    door: &Door,
-    selected: &Selected,
-    compiled: &Compiled,
-) -> Result<Vec<Range<usize>>, Failure> {
-    let tracker = &selected.tracker;
-    let everything = Vec::from([Range { start: 0, end: tracker.exists() as usize }]);
-    let Some(text) = compiled.needed_text() else { return Ok(everything) };
-    // A view that the session is behind of does not show what it still counts.
-    if tracker.is_haunted() {
-        return Ok(everything);
-    }
-    let uids = door.engine.search_candidates(&selected.who, tracker.view(), text).await?;
-    Ok(uids.map_or(everything, |uids| uids.iter().map(|uid| tracker.span_of_uids(uid.0, uid.0)).collect()))
 }
 
 /// Decides a batch of messages by their text.

@@ -406,18 +406,14 @@ fn blocks_that_are_shared_change_nothing() {
         assert_eq!(numbering(&trackers[0]), numbering(&trackers[1]));
         // A message that comes in between, where the rest is shared behind it.
         let [one, other] = &mut trackers;
-        let missing =
-            (1..next).find(|uid| entries.find(Uid(*uid)).is_none() && numbered(one, *uid).is_none());
+        let counted = numbering(one);
+        let missing = (1..next).find(|uid| entries.find(Uid(*uid)).is_none() && !counted.contains(uid));
         let Some(uid) = missing.filter(|uid| *uid < 2_000) else { continue };
         let wrong = entries.merged(vec![entry(uid, Flags::NONE, &[])], Vec::new());
         for (tracker, view) in [(one, fresh(&wrong, 99)), (other, shared(&wrong, 99))] {
             assert_eq!(tracker.advance(&view, Expunges::Tell, &Owed::default()), Err(Renumbered));
         }
     }
-}
-
-fn numbered(tracker: &Tracker<Table>, uid: u32) -> Option<u32> {
-    numbering(tracker).into_iter().find(|one| *one == uid)
 }
 
 #[test]

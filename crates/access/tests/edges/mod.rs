@@ -2,6 +2,7 @@
 //! that is swept.
 
 mod crowd;
+mod pages;
 
 use crate::world::{PASSWORD, Province};
 use jiff::SignedDuration;

@@ -4,7 +4,8 @@
 //! other tasks run in between.
 
 use super::results::{Form, Found, spans};
-use super::{Place, compile, find, number};
+use super::walk::find;
+use super::{Place, compile, number};
 use crate::imap::limits::{
     ARRANGE_BATCH, ARRANGE_BYTES_MAX, ARRANGE_BYTES_SMALL, ARRANGE_LARGE_AT_ONCE, SORT_TEXT_CHARS_MAX,
     THREAD_MESSAGES_MAX,
@@ -40,7 +41,7 @@ pub(crate) async fn sort(
         selected.saved.clear();
     }
     let compiled = compiled?;
-    let hits = find(door, selected, &compiled).await?;
+    let hits = find(door, selected, &compiled, None).await?;
     let criteria = deciding(criteria);
     let mut rows: Vec<(Vec<Value>, Place)> = Vec::new();
     let with_envelope = criteria.iter().any(|criterion| needs_envelope(criterion.key));
@@ -75,7 +76,7 @@ pub(crate) async fn thread(
     key: &SearchKey,
 ) -> Outcome {
     let compiled = compile(door, selected, key)?;
-    let hits = find(door, selected, &compiled).await?;
+    let hits = find(door, selected, &compiled, None).await?;
     if hits.len() > THREAD_MESSAGES_MAX {
         return Err(Reply::no("Too many messages for threads").code(Code::Limit).into());
     }
