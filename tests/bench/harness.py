@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPO = HERE.parents[1]
@@ -16,6 +17,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import congthu
 
 FILES_MAX = 65536  # open files: thousands of sessions on both sides
+INDEX_TIMEOUT = 600  # seconds
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
@@ -85,6 +87,15 @@ class Bench(congthu.Congthu):
         path.chmod(0o644)
         if addresses:
             self.must("mailbox", "add-many", str(path), "--no-password-change")
+
+    def indexed(self):
+        """Waits for the search index, which is filled behind the OK; says how many seconds that took."""
+        began = time.monotonic()
+        while json.loads(self.must("search", "status", "--json"))["waiting"]:
+            if time.monotonic() - began > INDEX_TIMEOUT:
+                raise congthu.Failed("the search index does not catch up")
+            time.sleep(1)
+        return time.monotonic() - began
 
     def side(self):
         doors = {"smtp": (self.ports["smtp"], "none"), "submission": (self.ports["submission"], "starttls"), "imap": (self.ports["imaps"], "implicit")}
