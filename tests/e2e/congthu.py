@@ -294,12 +294,12 @@ class Congthu:
         return json.loads(self.must(*arguments, stdin=password + "\n"))["address"]
 
     def add_mailboxes(self, addresses, password=PASSWORD):
-        """Many at once by `mailbox add-many`."""
+        """Many at once by `mailbox add-many`; no name has a number that the password has, which is refused."""
         path = self.directory / "many.csv"
         with open(path, "w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["address", "name", "class", "password"])
-            rows.writerows([a, f"Người Thử {i}", "person", password] for i, a in enumerate(addresses))
+            rows.writerows([a, f"Người Thử {i:05}", "person", password] for i, a in enumerate(addresses))
         path.chmod(0o644)
         return self.must("mailbox", "add-many", str(path), "--no-password-change")
 
