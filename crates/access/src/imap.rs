@@ -3,6 +3,7 @@
 //! Invariants: `proto::imap` knows the octets, `engine` knows what may be done, this module knows the order of things;
 //! [`wire`] alone touches a socket and [`tracker`] alone knows sequence numbers; no password is taken without TLS.
 
+mod acl;
 mod append;
 mod attributes;
 mod authenticate;

@@ -52,4 +52,5 @@ transcripts!(
     preview,
     binary,
     partial,
+    shared,
 );

@@ -1,10 +1,11 @@
 //! Putting a message into a folder by its owner (APPEND): the octets stay exactly as given.
 
+use crate::acts::Act;
 use crate::intake::Prepared;
 use crate::recipients::{MESSAGES_MAX, hard_limit_bytes, has_room};
 use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
-use model::{Flags, FolderName, Keyword, Uid, UidValidity};
+use model::{Flags, FolderName, Keyword, Right, Uid, UidValidity};
 use std::sync::atomic::Ordering;
 use store::{AppendPlace, Event, Evidence, NewEntry, SMALL_BYTES_MAX, SmallMessage, Target};
 
@@ -105,6 +106,7 @@ impl Engine {
                 Ok(Err(refused)) => return Err(refused),
                 Ok(Ok(appended)) => {
                     self.0.hub.tell(who.account());
+                    self.acted(who, Act::Append, to, &appended.uids).await;
                     return Ok(appended);
                 }
             }
@@ -122,11 +124,13 @@ impl Engine {
     }
 
     async fn append_place(&self, who: &Principal, to: &FolderName) -> Result<AppendPlace, AppendError> {
+        who.require(Right::Write)?;
         match self.0.store.append_place(who.account(), to).await? {
-            Some((standing, place)) if standing.security_epoch == who.security_epoch() => {
+            Some((standing, place)) => {
+                self.check_rights(who, standing).await?;
                 place.ok_or(AppendError::NoSuchFolder)
             }
-            _ => Err(Error::Revoked.into()),
+            None => Err(Error::Revoked.into()),
         }
     }
 

@@ -8,6 +8,7 @@ mod grants;
 
 pub use grants::RoleOver;
 
+use crate::delegation::MAILBOXES_MAX;
 use crate::{AdminError, Engine, Error, Principal};
 use model::{AccountId, Action, Address, DomainId, DomainName, Grant, Reason, Role, Scope, Standing, UnitId};
 use store::{Event, Reach};
@@ -146,12 +147,16 @@ impl Engine {
     /// # Errors
     /// `Revoked` when the session's rights have ended.
     pub async fn actor_of(&self, who: &Principal) -> Result<Actor, Error> {
-        let found = self.0.store.grants_of(who.account(), self.now()).await?;
+        let (who, store) = (who.own(), &self.0.store);
+        let found = store.grants_of(who.account(), self.now()).await?;
         let Some((standing, epoch, mut grants)) = found else { return Err(Error::Revoked) };
         if epoch != who.security_epoch() {
             return Err(Error::Revoked);
         }
         grants.extend(Grant::new(Role::MailboxOwner, Scope::Mailbox(who.account())));
+        for held in store.held_delegations(who.account(), self.now(), MAILBOXES_MAX).await? {
+            grants.extend(Grant::delegate(held.mailbox, held.rights));
+        }
         Ok(Actor {
             name: who.address().to_string(),
             account: Some(who.account()),

@@ -1,10 +1,10 @@
 //! Accepting a message for local mailboxes: after `Ok` it is durable, before it nothing is half done.
 
 use crate::intake::Prepared;
-use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, SenderError, Spool, trace};
-use model::{Address, Flags};
+use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, Spool, trace};
+use model::Flags;
 use proto::mime::{AuthorsError, Facts};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
 
@@ -49,6 +49,9 @@ pub enum DeliverError {
     Loop,
     #[error("the From address {0} is not the sender's")]
     FromNotYours(String),
+    /// The sender may write on behalf of this From address, but the message does not say that he did (B10).
+    #[error("on behalf of {0} a message names its sender in a Sender field")]
+    SenderMissing(String),
     /// Who wrote a submitted message cannot be told.
     #[error(transparent)]
     Authors(#[from] AuthorsError),
@@ -65,7 +68,7 @@ impl From<Error> for DeliverError {
     fn from(error: Error) -> Self {
         match error {
             Error::Revoked => Self::Revoked,
-            Error::Unavailable | Error::NotFound => Self::Unavailable,
+            Error::Unavailable | Error::NotFound | Error::NotPermitted | Error::Frozen => Self::Unavailable,
         }
     }
 }
@@ -106,22 +109,6 @@ impl Engine {
         let mut bytes = [0; 8];
         self.0.rng.fill(&mut bytes);
         format!("{:016X}", u64::from_be_bytes(bytes))
-    }
-
-    /// Whatever a mail program may show as the author of a submitted message is to be its sender's: "on behalf of" and
-    /// "resent by" as well.
-    async fn check_authors(&self, who: &Principal, header: &[u8]) -> Result<(), DeliverError> {
-        let addresses: BTreeSet<String> = proto::mime::authors(header)?.into_iter().collect();
-        for text in addresses {
-            let Ok(address) = text.parse::<Address>() else { return Err(DeliverError::FromNotYours(text)) };
-            match self.check_sender(who, &address).await {
-                Ok(()) => {}
-                Err(SenderError::NotYours) => return Err(DeliverError::FromNotYours(text)),
-                Err(SenderError::Revoked) => return Err(DeliverError::Revoked),
-                Err(SenderError::Unavailable) => return Err(DeliverError::Unavailable),
-            }
-        }
-        Ok(())
     }
 
     async fn accept(

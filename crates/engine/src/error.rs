@@ -13,6 +13,12 @@ pub enum Error {
     /// The folder does not exist (any more).
     #[error("no such folder")]
     NotFound,
+    /// The delegation does not include this.
+    #[error("the right to do this was not given")]
+    NotPermitted,
+    /// Nothing may be deleted while the mailbox is handed over (bàn giao nguyên trạng).
+    #[error("the mailbox is being handed over")]
+    Frozen,
 }
 
 impl From<store::Error> for Error {

@@ -1,9 +1,10 @@
 //! Changing flags (STORE; conditionally, RFC 7162 3.1.3), under the mailbox's lock. Done twice it comes to the same, so a commit whose answer was lost is done
 //! again.
 
+use crate::acts::Act;
 use crate::write::{TRANSFER_MAX, again};
 use crate::{Engine, Error, Principal};
-use model::{Flags, FolderId, Keyword, ModSeq, Uid};
+use model::{Flags, FolderId, Keyword, ModSeq, Right, Uid};
 use store::{FlagColumns, Place};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,8 @@ impl Engine {
         edit: &FlagEdit,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Stored, StoreError> {
-        self.standing_folder(who, folder).await?;
+        who.require(Right::Write)?;
+        let place = self.standing_folder(who, folder).await?;
         let mut stored = Stored { modseq: ModSeq(0), changed: Vec::new(), modified: Vec::new() };
         for some in uids.chunks(TRANSFER_MAX) {
             let part = again!(self.store_flags_once(who, folder, some, edit, unchanged_since))?;
@@ -89,6 +91,7 @@ impl Engine {
             stored.changed.extend(part.changed);
             stored.modified.extend(part.modified);
         }
+        self.acted(who, Act::Flag, &place.name, &stored.changed).await;
         Ok(stored)
     }
 

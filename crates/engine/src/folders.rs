@@ -1,7 +1,9 @@
 //! Folders of a mailbox: list, make, rename, remove, subscribe.
 
+use crate::acts::Act;
+use crate::others::is_others;
 use crate::{Engine, Error, FolderView, Principal};
-use model::{Flags, FolderId, FolderName, ModSeq, SpecialUse, Uid, UidValidity};
+use model::{Flags, FolderId, FolderName, ModSeq, Right, SpecialUse, Uid, UidValidity};
 use std::sync::Arc;
 use store::{FolderRow, Place, Tx};
 
@@ -48,6 +50,9 @@ pub enum CreateError {
     TooMany,
     #[error("another folder has this special use")]
     UseTaken,
+    /// Under this name are others' mailboxes.
+    #[error("the name is kept for others' mailboxes")]
+    Reserved,
     #[error(transparent)]
     Engine(#[from] Error),
 }
@@ -107,12 +112,11 @@ impl Engine {
     /// # Errors
     /// `Revoked` when the principal's rights ended.
     pub async fn folder(&self, who: &Principal, name: &FolderName) -> Result<Option<Folder>, Error> {
-        match self.0.store.folder_named(who.account(), name).await? {
-            Some((standing, row)) if standing.security_epoch == who.security_epoch() => {
-                Ok(row.map(|row| Folder::from_row(row, true)))
-            }
-            _ => Err(Error::Revoked),
-        }
+        let Some((standing, row)) = self.0.store.folder_named(who.account(), name).await? else {
+            return Err(Error::Revoked);
+        };
+        self.check_rights(who, standing).await?;
+        Ok(row.map(|row| Folder::from_row(row, true)))
     }
 
     /// The folder of that name as it is now, and the lowest uid that is `\Recent` for a session that opens it; with
@@ -127,10 +131,10 @@ impl Engine {
         name: &FolderName,
         claim: bool,
     ) -> Result<Option<(Arc<FolderView>, Uid)>, Error> {
-        let row = match self.0.store.folder_named(who.account(), name).await? {
-            Some((standing, row)) if standing.security_epoch == who.security_epoch() => row,
-            _ => return Err(Error::Revoked),
+        let Some((standing, row)) = self.0.store.folder_named(who.account(), name).await? else {
+            return Err(Error::Revoked);
         };
+        self.check_rights(who, standing).await?;
         let Some(row) = row else { return Ok(None) };
         if !claim {
             let view = self.view_since(who, row).await?;
@@ -167,6 +171,10 @@ impl Engine {
         name: &FolderName,
         special_use: Option<SpecialUse>,
     ) -> Result<Folder, CreateError> {
+        who.require(Right::Manage)?;
+        if is_others(name) {
+            return Err(CreateError::Reserved);
+        }
         self.check_standing(who).await?;
         let mut tx = self.0.store.begin().await?;
         tx.lock_mailbox(who.account()).await?.ok_or(Error::Revoked)?;
@@ -185,6 +193,7 @@ impl Engine {
         let subscribed = tx.subscribe(who.account(), name, SUBSCRIPTIONS_MAX).await?;
         tx.commit().await?;
         self.0.hub.tell(who.account());
+        self.acted(who, Act::CreateFolder, name, &[]).await;
         Ok(Folder::from_row(row, subscribed))
     }
 
@@ -222,10 +231,15 @@ impl Engine {
         if name.is_inbox() {
             return Err(DeleteError::Inbox);
         }
+        who.require(Right::Manage)?;
         self.check_standing(who).await?;
         let mut tx = self.0.store.begin().await.map_err(Error::from)?;
         let deleted = self.delete_in(&mut tx, who, name).await.map_err(Error::from)?;
         let Some(folder) = deleted else { return Err(DeleteError::NotFound) };
+        if tx.is_frozen(who.account()).await.map_err(Error::from)? {
+            return Err(Error::Frozen.into());
+        }
+        self.note_act(&mut tx, who, Act::DeleteFolder, name, &[]).await.map_err(Error::from)?;
         tx.commit().await.map_err(Error::from)?;
         self.0.views.forget(folder);
         self.0.hub.tell(who.account());
@@ -257,8 +271,12 @@ impl Engine {
         from: &FolderName,
         to: &FolderName,
     ) -> Result<(), RenameError> {
+        who.require(Right::Manage)?;
         if to.is_below(from) && !from.is_inbox() {
             return Err(RenameError::IntoItself);
+        }
+        if is_others(to) {
+            return Err(RenameError::BadName);
         }
         self.check_standing(who).await?;
         let mut tx = self.0.store.begin().await?;
@@ -286,6 +304,7 @@ impl Engine {
         }
         tx.commit().await?;
         self.0.hub.tell(who.account());
+        self.acted(who, Act::RenameFolder, from, &[]).await;
         Ok(())
     }
 
@@ -315,11 +334,13 @@ impl Engine {
         name: &FolderName,
         subscribed: bool,
     ) -> Result<(), SubscribeError> {
+        let who = who.own();
         if !subscribed {
             self.check_standing(who).await?;
             return Ok(self.0.store.unsubscribe(who.account(), name).await?);
         }
-        if self.folder(who, name).await?.is_none() {
+        let place = self.reach(who, name).await?.ok_or(Error::NotFound)?;
+        if self.folder(&place.who, &place.name).await?.is_none() {
             return Err(Error::NotFound.into());
         }
         let done = self.0.store.subscribe(who.account(), name, SUBSCRIPTIONS_MAX).await?;

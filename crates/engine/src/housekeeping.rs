@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often other processes' changes are looked for; sessions of this node hear at once.
 const POLL_EVERY: Duration = Duration::from_secs(3);
+/// What was done in shared mailboxes is written this late at most.
+const ACTS_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// Mail that was accepted by a process that died before expanding it is found this late at most.
 const EXPAND_EVERY: Duration = Duration::from_secs(10);
@@ -23,11 +25,13 @@ impl Engine {
         tokio::join!(
             every(POLL_EVERY, &stop, || self.poll()),
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
+            every(ACTS_EVERY, &stop, || self.write_acts()),
             self.expand_when_told(&stop),
             self.keep_search_index(&stop),
             every(JOBS_EVERY, &stop, || self.run_due_jobs(&stop)),
             self.hear_of_rights(&stop),
         );
+        self.write_acts().await;
     }
 
     pub(crate) async fn poll(&self) {

@@ -47,12 +47,26 @@ impl RightsWatch {
 
 /// Wakes its holder after each change.
 #[derive(Debug)]
-pub struct Watch(watch::Receiver<()>);
+pub struct Watch {
+    mailbox: watch::Receiver<()>,
+    /// Of the one who acts, where the mailbox is another's: his rights may end as well.
+    own: Option<watch::Receiver<()>>,
+}
 
 impl Watch {
     /// Returns at once if something happened since the last time; otherwise when it does. May wake for nothing.
     pub async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
+        let own = async {
+            match &mut self.own {
+                Some(own) => own.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let changed = tokio::select! {
+            changed = self.mailbox.changed() => changed,
+            changed = own => changed,
+        };
+        if changed.is_err() {
             // The hub keeps the other end for as long as it lives; without it nothing will ever change.
             std::future::pending::<()>().await;
         }
@@ -62,7 +76,7 @@ impl Watch {
 #[cfg(test)]
 impl Watch {
     pub(crate) fn has_changed(&self) -> bool {
-        self.0.has_changed().unwrap_or(false)
+        self.mailbox.has_changed().unwrap_or(false)
     }
 }
 
@@ -70,7 +84,8 @@ impl Engine {
     /// Wakes when anything in the principal's mailbox may have changed; call [`Engine::view`] then.
     #[must_use]
     pub fn watch(&self, who: &Principal) -> Watch {
-        self.0.hub.watch(who.account())
+        let own = who.delegated().map(|_| self.0.hub.watch(who.own().account()));
+        Watch { mailbox: self.0.hub.watch(who.account()), own }
     }
 
     /// For a door to end a session by itself, whatever it is doing. Nothing is missed from the log-in on, but that of other
@@ -97,7 +112,12 @@ impl Engine {
     /// What another node said.
     pub(crate) async fn heard_of_rights(&self, heard: Heard) -> Result<(), Error> {
         match heard {
-            Heard::Accounts(accounts) => self.look_at_rights(&accounts).await,
+            Heard::Accounts(accounts) => {
+                self.look_at_rights(&accounts).await?;
+                // Of a delegation no epoch tells.
+                accounts.iter().for_each(|account| self.0.hub.tell(*account));
+                Ok(())
+            }
             Heard::Gap => self.look_at_rights(&self.0.hub.accounts()).await,
         }
     }
@@ -113,9 +133,9 @@ impl Engine {
 }
 
 impl Hub {
-    fn watch(&self, account: AccountId) -> Watch {
+    fn watch(&self, account: AccountId) -> watch::Receiver<()> {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Watch(watched.entry(account).or_default().sender.subscribe())
+        watched.entry(account).or_default().sender.subscribe()
     }
 
     fn watch_rights(&self, who: &Principal) -> RightsWatch {

@@ -1,10 +1,12 @@
 //! Who somebody is: log-in, and the principal every later call acts for.
 
+use crate::others::Delegated;
 use crate::throttle::Attempt;
 use crate::{Engine, Error, figures, passwords};
 use model::calendar::local_date;
 use model::{AccountId, AccountState, Address, TraceId};
 use std::net::IpAddr;
+use std::sync::Arc;
 use store::{Event, LoginRow};
 
 /// By which door somebody came.
@@ -48,12 +50,15 @@ impl Origin {
     }
 }
 
-/// Somebody who logged in. Only [`Engine::log_in`] makes one.
+/// Somebody who logged in, or somebody who did in another's mailbox that he has rights to. Only [`Engine::log_in`] makes the
+/// one, only [`Engine::reach`] and [`Engine::listing`] the other.
 #[derive(Clone, Debug)]
 pub struct Principal {
     account: AccountId,
     address: Address,
     security_epoch: i64,
+    /// `None`: it is his own.
+    delegated: Option<Arc<Delegated>>,
 }
 
 impl Principal {
@@ -69,6 +74,22 @@ impl Principal {
 
     pub(crate) fn security_epoch(&self) -> i64 {
         self.security_epoch
+    }
+
+    pub(crate) fn delegated(&self) -> Option<&Delegated> {
+        self.delegated.as_deref()
+    }
+
+    /// Whoever acts, in the mailbox of `held`.
+    pub(crate) fn in_mailbox(&self, held: store::HeldRow) -> Self {
+        let by = self.own().clone();
+        let delegated = Delegated { delegation: held.delegation, rights: held.rights, by };
+        Self {
+            account: held.mailbox,
+            address: held.address,
+            security_epoch: held.mailbox_epoch,
+            delegated: Some(Arc::new(delegated)),
+        }
     }
 }
 
@@ -179,7 +200,12 @@ impl Engine {
         {
             tracing::warn!(%error, "a new mailbox could not be marked active");
         }
-        Ok(Principal { account: row.account, address: row.primary, security_epoch: row.security_epoch })
+        Ok(Principal {
+            account: row.account,
+            address: row.primary,
+            security_epoch: row.security_epoch,
+            delegated: None,
+        })
     }
 
     /// Evidence, not a condition: a log-in does not fail because it could not be noted.
@@ -207,24 +233,40 @@ impl Engine {
         folder: model::FolderId,
     ) -> Result<store::FolderRow, Error> {
         match self.0.store.folder_standing(who.account, folder).await? {
-            Some((_, standing)) if standing.security_epoch != who.security_epoch() => Err(Error::Revoked),
-            Some((row, _)) => Ok(row),
+            Some((row, standing)) => {
+                self.check_rights(who, standing).await?;
+                Ok(row)
+            }
             None => Err(self.why_gone(who).await?),
         }
     }
 
     /// A folder that is not there: was it the folder that went, or the right to look?
     async fn why_gone(&self, who: &Principal) -> Result<Error, Error> {
-        let standing = self.0.store.standing(who.account).await?;
-        let holds = standing.is_some_and(|standing| standing.security_epoch == who.security_epoch());
-        Ok(if holds { Error::NotFound } else { Error::Revoked })
+        let Some(standing) = self.0.store.standing(who.account).await? else { return Ok(Error::Revoked) };
+        Ok(self.check_rights(who, standing).await.err().unwrap_or(Error::NotFound))
+    }
+
+    /// Are the rights, and the delegation where it is another's mailbox, those of the log-in, seen that the mailbox's
+    /// standing is this now?
+    pub(crate) async fn check_rights(&self, who: &Principal, now: store::Standing) -> Result<(), Error> {
+        if now.security_epoch != who.security_epoch() {
+            return Err(Error::Revoked);
+        }
+        match who.delegated() {
+            None => Ok(()),
+            Some(delegated) => self.check_delegation(delegated).await,
+        }
     }
 
     /// Do this principal's rights still hold?
-    pub(crate) async fn check_standing(&self, who: &Principal) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// `Revoked` when not.
+    pub async fn check_standing(&self, who: &Principal) -> Result<(), Error> {
         match self.why_gone(who).await? {
-            Error::Revoked => Err(Error::Revoked),
-            _ => Ok(()),
+            Error::NotFound => Ok(()),
+            error => Err(error),
         }
     }
 }

@@ -4,13 +4,17 @@
 //! Invariants: this crate alone opens write transactions; every method that touches a mailbox takes the
 //! [`Principal`] it acts for and checks it here; nothing is told to other sessions before its commit.
 
+mod acl;
+mod across;
 mod activity;
+mod acts;
 mod admin;
 mod admin_error;
 mod append;
 mod audit;
 mod authority;
 mod chunk_cache;
+mod delegation;
 mod deliver;
 mod entries;
 mod error;
@@ -29,6 +33,7 @@ mod message;
 mod moves;
 mod notices;
 mod organisation;
+mod others;
 mod password;
 mod passwords;
 mod policy;
@@ -38,17 +43,20 @@ mod renderings;
 mod resync;
 mod search;
 mod sender;
+mod sender_identity;
 mod spool;
 mod throttle;
 mod trace;
 mod view;
 mod write;
 
+pub use acl::AclEdit;
 pub use admin::{MailboxAdded, MailboxDetail, NewMailbox};
 pub use admin_error::AdminError;
 pub use append::{AppendError, Appended, NewMessage};
 pub use audit::{AuditFault, AuditHead, AuditReport};
 pub use authority::{Actor, AdminTarget, RoleOver};
+pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use entries::{Apart, Entries, Sums};
 pub use error::Error;
@@ -65,6 +73,7 @@ pub use organisation::{
     NewAppointment, NewUnit, OrganisationError, PersonDetail, PersonMove, PersonMoved, UnitAct, UnitAdded,
     UnitChange, UnitDetail, UnitEvent,
 };
+pub use others::{OTHER_USERS, Place, Shared};
 pub use passwords::{ChangeError, ResetRow};
 pub use policy::PolicyEdit;
 pub use provisioning::{GrantError, Granted, NamedMailbox};
@@ -75,6 +84,7 @@ pub use search::{
 };
 pub use sender::Sender;
 pub use spool::Spool;
+pub use store::SharedAct;
 pub use store::{AuditFilter, AuditRow};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use view::{FolderView, ViewEntry};
@@ -122,6 +132,7 @@ struct Inner {
     policies: policy::Policies,
     hub: hub::Hub,
     noted: activity::Noted,
+    acts: acts::Acts,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
@@ -150,6 +161,7 @@ impl Engine {
             policies: policy::Policies::default(),
             hub: hub::Hub::default(),
             noted: activity::Noted::default(),
+            acts: acts::Acts::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),

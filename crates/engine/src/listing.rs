@@ -3,7 +3,7 @@
 //! Invariants: the list is one statement; so are all the counts that are not known already; a count is known as long
 //! as the folder's modseq (and what of it is `\Recent`) has not moved since.
 
-use crate::{Engine, Error, Folder, FolderView, Principal};
+use crate::{Engine, Error, Folder, FolderView, Principal, Shared};
 use model::{FolderId, FolderName, ModSeq, Uid, UidValidity};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,10 +13,12 @@ use store::{ListedRow, StatusRow};
 const KNOWN_MAX: usize = 100_000;
 
 /// The folders of a mailbox, and the names it is subscribed to that are none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Listing {
     /// INBOX first, then by name.
     pub folders: Vec<Folder>,
+    /// Others' mailboxes that may be read, by their addresses.
+    pub shared: Vec<Shared>,
     /// In name order (RFC 3501 6.3.9: a name may outlive its folder).
     pub lost_subscriptions: Vec<FolderName>,
 }
@@ -107,9 +109,7 @@ impl Engine {
         let Some((standing, rows)) = self.0.store.listing(who.account()).await? else {
             return Err(Error::Revoked);
         };
-        if standing.security_epoch != who.security_epoch() {
-            return Err(Error::Revoked);
-        }
+        self.check_rights(who, standing).await?;
         let mut listing = Listing::default();
         for ListedRow { name, subscribed, folder } in rows {
             match folder {
@@ -118,6 +118,7 @@ impl Engine {
             }
         }
         listing.folders.sort_by_key(|folder| !folder.name.is_inbox());
+        listing.shared = self.shared(who).await?;
         Ok(listing)
     }
 

@@ -1,5 +1,6 @@
 //! Reading messages: their facts in batches, their octets piece by piece.
 
+use crate::acts::Act;
 use crate::chunk_cache::ChunkCache;
 use crate::{Engine, Error, FolderView, Principal};
 use model::{ContentId, Uid};
@@ -91,6 +92,9 @@ impl Engine {
             return Ok(Vec::new());
         }
         let found = self.0.store.contents(&contents, columns, FACTS_OCTETS_MAX).await?;
+        if wanted.body {
+            self.acted(who, Act::Read, &view.folder().name, uids.get(..found.len()).unwrap_or(uids)).await;
+        }
         Ok(found.into_iter().map(|row| Some(self.message(&row?))).collect())
     }
 

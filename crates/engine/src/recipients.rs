@@ -1,6 +1,6 @@
 //! Who may receive, and who may send as whom.
 
-use crate::{Engine, Error, Principal};
+use crate::{Engine, Error};
 use model::{AccountId, Address, DomainName, FolderId};
 
 /// A mailbox over its quota by this share still receives, the message that crosses it included: a hard limit above the
@@ -122,36 +122,9 @@ impl Engine {
         Ok(self.0.store.domain(domain).await?.is_some())
     }
 
-    /// May this user send as `address`, in the envelope or in From (An Giang 63/2016 Điều 5.5)?
-    ///
-    /// # Errors
-    /// `NotYours` when not, `Revoked` when the user's rights ended.
-    pub async fn check_sender(&self, who: &Principal, address: &Address) -> Result<(), SenderError> {
-        let owned = match self.check_standing(who).await {
-            Ok(()) => self.owns(who, address).await,
-            Err(error) => Err(error),
-        };
-        match owned {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(SenderError::NotYours),
-            Err(Error::Revoked) => Err(SenderError::Revoked),
-            Err(Error::Unavailable | Error::NotFound) => Err(SenderError::Unavailable),
-        }
-    }
-
-    async fn owns(&self, who: &Principal, address: &Address) -> Result<bool, Error> {
-        if self.0.store.owns_address(who.account(), address).await? {
-            return Ok(true);
-        }
-        match self.untagged(address).await? {
-            Some(plain) => Ok(self.0.store.owns_address(who.account(), &plain).await?),
-            None => Ok(false),
-        }
-    }
-
     /// The address without its tag. `None` also when the whole is or was somebody's: then the `+` is no tag, and the
     /// mail not that of whoever has what stands before it.
-    async fn untagged(&self, address: &Address) -> Result<Option<Address>, Error> {
+    pub(crate) async fn untagged(&self, address: &Address) -> Result<Option<Address>, Error> {
         let Some(plain) = address.without_tag() else { return Ok(None) };
         let given_out = self.0.store.was_given_out(address).await?;
         Ok((!given_out).then_some(plain))

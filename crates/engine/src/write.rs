@@ -3,9 +3,10 @@
 //! Invariant: a commit whose answer was lost is found out, never guessed. Flags and expunge come to the same when they are
 //! done twice, so they are done again; a copy or move looks for the entries it made.
 
+use crate::acts::Act;
 use crate::recipients::has_room;
 use crate::{Engine, Error, Principal};
-use model::{AccountId, Flags, FolderId, FolderName, Uid, UidValidity};
+use model::{AccountId, Flags, FolderId, FolderName, Right, Uid, UidValidity};
 use store::{Evidence, Place, Tx};
 
 /// Times a change is tried anew after losing against another transaction, or after its commit's answer was lost.
@@ -93,22 +94,20 @@ impl Engine {
         folder: FolderId,
         uids: Option<&[Uid]>,
     ) -> Result<Vec<Uid>, Error> {
+        who.require(Right::Write)?;
         let marked: Vec<Uid>;
-        let uids = match uids {
-            Some(uids) => {
-                self.standing_folder(who, folder).await?;
-                uids
-            }
+        let (name, uids) = match uids {
+            Some(uids) => (self.standing_folder(who, folder).await?.name, uids),
             None => {
                 let view = self.view(who, folder).await?;
                 marked = view.entries().deleted().map(|entry| entry.uid).collect();
-                &marked
+                (view.folder().name.clone(), &*marked)
             }
         };
         let mut gone = Vec::new();
         for some in uids.chunks(TRANSFER_MAX) {
             let mut lost = Vec::new();
-            let part = again!(self.expunge_once(who, folder, some, &mut lost))?;
+            let part = again!(self.expunge_once(who, (folder, &name), some, &mut lost))??;
             if !part.is_empty() {
                 self.0.hub.tell(who.account());
             }
@@ -120,10 +119,10 @@ impl Engine {
     async fn expunge_once(
         &self,
         who: &Principal,
-        folder: FolderId,
+        (folder, name): (FolderId, &FolderName),
         uids: &[Uid],
         lost: &mut Vec<Uid>,
-    ) -> Result<Vec<Uid>, store::Error> {
+    ) -> Result<Result<Vec<Uid>, Error>, store::Error> {
         let mut tx = self.0.store.begin().await?;
         let modseq = tx.lock_mailbox(who.account()).await?.ok_or(store::Error::MailboxGone)?;
         let place = (who.account(), folder);
@@ -135,10 +134,14 @@ impl Engine {
             gone.dedup();
         }
         if !gone.is_empty() {
+            if tx.is_frozen(who.account()).await? {
+                return Ok(Err(Error::Frozen));
+            }
+            self.note_act(&mut tx, who, Act::Expunge, name, &gone).await?;
             lost.clone_from(&gone);
             self.commit_repeatable(tx, who.account()).await?;
         }
-        Ok(gone)
+        Ok(Ok(gone))
     }
 
     /// # Errors
@@ -176,11 +179,13 @@ impl Engine {
         if uids.len() > TRANSFER_MAX {
             return Err(CopyError::TooMany);
         }
-        self.standing_folder(who, from).await?;
+        who.require(Right::Write)?;
+        let name = self.standing_folder(who, from).await?.name;
         let copied = again!(self.transfer_once(who, from, uids, to, transfer))??;
         if !copied.pairs.is_empty() {
             self.0.hub.tell(who.account());
         }
+        self.acted(who, transfer.act(), &name, uids).await;
         Ok(copied)
     }
 
@@ -230,7 +235,16 @@ impl Engine {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transfer {
+pub(crate) enum Transfer {
     Copy,
     Move,
+}
+
+impl Transfer {
+    pub(crate) const fn act(self) -> Act {
+        match self {
+            Self::Copy => Act::Copy,
+            Self::Move => Act::Move,
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod evidence;
 mod organisation;
 mod policy;
 mod relocation;
+mod sharing;
 
 pub(crate) use evidence::{AuditCommand, AuditList, RoleCommand, RoleName};
 pub(crate) use organisation::{
@@ -11,6 +12,7 @@ pub(crate) use organisation::{
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
 pub(crate) use relocation::MoveCommand;
+pub(crate) use sharing::{DelegateCommand, GrantDelegate};
 
 use crate::cli_life::LifeCommand;
 use crate::config::{LogFormat, size};
@@ -75,6 +77,11 @@ pub(crate) enum Command {
     Alias {
         #[command(subcommand)]
         command: AliasCommand,
+    },
+    /// Rights to others' mailboxes (ủy quyền)
+    Delegate {
+        #[command(subcommand)]
+        command: DelegateCommand,
     },
     /// What a domain's administrator has decided (chính sách)
     Policy {

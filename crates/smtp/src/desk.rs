@@ -190,7 +190,9 @@ impl EngineDesk {
             Err(error) => {
                 // The text of an error may hold an address, which no log is to have.
                 let why = match &error {
-                    DeliverError::FromNotYours(_) => "From is not the sender's".to_owned(),
+                    DeliverError::FromNotYours(_) | DeliverError::SenderMissing(_) => {
+                        "From is not the sender's".to_owned()
+                    }
                     error => error.to_string(),
                 };
                 tracing::info!(bytes, recipients = recipients.len(), why, "message refused");

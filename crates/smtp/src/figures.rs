@@ -78,7 +78,7 @@ pub(crate) fn decided(door: Protocol, bytes: u64, took: Duration, error: Option<
 fn reason(error: &DeliverError) -> &'static str {
     match error {
         DeliverError::Loop => "loop",
-        DeliverError::FromNotYours(_) | DeliverError::Authors(_) => "from",
+        DeliverError::FromNotYours(_) | DeliverError::SenderMissing(_) | DeliverError::Authors(_) => "from",
         DeliverError::HeaderTooLarge => "header",
         DeliverError::Revoked => "revoked",
         DeliverError::Unavailable => "unavailable",

@@ -56,6 +56,11 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
         DeliverError::FromNotYours(address) => {
             Reply::new(550, (7, 1), format!("The From address {address} is not yours"))
         }
+        DeliverError::SenderMissing(address) => Reply::new(
+            550,
+            (7, 1),
+            format!("You may write on behalf of {address}: name yourself in a Sender field"),
+        ),
         DeliverError::Authors(error) => authors(*error),
         DeliverError::HeaderTooLarge => Reply::new(552, (3, 4), "The header of the message is too large"),
         DeliverError::Revoked => revoked(),

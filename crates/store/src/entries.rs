@@ -290,7 +290,7 @@ pub(crate) fn uid_column(uids: &[Uid]) -> Vec<i64> {
     uids.iter().map(|uid| i64::from(uid.0)).collect()
 }
 
-fn transferred(rows: Vec<(i64, i64, i64)>) -> Vec<Transferred> {
+pub(crate) fn transferred(rows: Vec<(i64, i64, i64)>) -> Vec<Transferred> {
     rows.into_iter()
         .map(|(from, to, content)| Transferred {
             from: Uid(to_u32(from)),

@@ -39,6 +39,28 @@ type Listed = (
 );
 
 impl Store {
+    /// Folders of several mailboxes, by mailbox and name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn folders_of(&self, accounts: &[AccountId]) -> Result<Vec<(AccountId, FolderRow)>, Error> {
+        type Row = (i64, i64, String, Option<String>, i64, i64, i64, i64, i64);
+        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
+        let rows: Vec<Row> = sqlx::query_as(
+            "select account_id, folder_id, name, special_use, uid_validity, uid_next, recent_uid, modseq, flags_modseq
+               from folders where account_id = any ($1) order by account_id, name",
+        )
+        .bind(ids)
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter()
+            .map(|(account, id, name, special, validity, next, recent, modseq, flags)| {
+                let row = folder_row((id, name, special, validity, next, recent, modseq, flags))?;
+                Ok((AccountId(account), row))
+            })
+            .collect()
+    }
+
     /// Every folder and every subscription, in name order, with the standing of the account; `None` when it may not log
     /// in.
     ///

@@ -14,7 +14,7 @@ use super::names;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, State};
 use super::wire::SILENT;
-use engine::{AppendError, FlagEdit, FlagMode, NewMessage, Principal, Spool};
+use engine::{AppendError, FlagEdit, FlagMode, NewMessage, Place, Principal, Spool};
 use model::FolderName;
 use proto::imap::{AppendMessage, AppendStart, Code, Event, Reject};
 use tokio::time::Instant;
@@ -80,7 +80,7 @@ struct Ready {
 /// Everything that can fail without the messages fails before they are sent.
 async fn prepare(door: &mut Door, state: &State, start: &AppendStart) -> Result<Ready, Failure> {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
-    let name = names::folder_name(&start.mailbox)?;
+    let Place { who, name } = names::reach_new(door, &who, &start.mailbox).await?;
     let room = door.engine.append_room(&who, &name).await.map_err(refused)?;
     let first = Some(door.engine.new_spool());
     Ok(Ready { who, name, room, bytes: 0, first, messages: Vec::new() })

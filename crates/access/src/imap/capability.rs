@@ -42,6 +42,10 @@ const KNOWN: &[&str] = &[
     "SAVEDATE",
     "PREVIEW",
     "PARTIAL",
+    "ACL",
+    // RFC 4314 5.1.1
+    "RIGHTS=texk",
+    "LIST-MYRIGHTS",
 ];
 
 pub(crate) fn capability(door: &mut Door, state: &State) -> Reply {

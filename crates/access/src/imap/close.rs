@@ -8,7 +8,11 @@ pub(crate) async fn close(door: &mut Door, state: &mut State) -> Outcome {
     if let State::Selected(selected) = state
         && !selected.read_only
     {
-        door.engine.expunge(&selected.who, selected.folder, None).await?;
+        match door.engine.expunge(&selected.who, selected.folder, None).await {
+            // RFC 4314 4: where nothing may be expunged, nothing is, and the mailbox is closed.
+            Ok(_) | Err(engine::Error::NotPermitted | engine::Error::Frozen) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     leave(state);
     Ok(Reply::ok("CLOSE completed"))
@@ -22,6 +26,6 @@ pub(crate) fn unselect(state: &mut State) -> Reply {
 
 fn leave(state: &mut State) {
     if let State::Selected(selected) = state {
-        *state = State::Known(Known { who: selected.who.clone() });
+        *state = State::Known(Known { who: selected.who.own().clone() });
     }
 }

@@ -16,9 +16,9 @@ pub(crate) async fn copy(
     to: &Mailbox,
 ) -> Outcome {
     let uids = chosen(selected, uid, set)?;
-    let to = names::folder_name(to)?;
+    let to = names::reach_new(door, &selected.who, to).await?;
     let engine = door.engine.clone();
-    let copying = engine.copy(&selected.who, selected.folder, &uids, &to);
+    let copying = engine.copy_to(&selected.who, selected.folder, &uids, &to);
     let copied = door.at_work(copying).await?.map_err(refusal)?;
     let done = Reply::ok("COPY completed");
     Ok(match copy_uid(&copied) {
@@ -38,9 +38,9 @@ pub(crate) async fn move_(
         return Err(read_only().into());
     }
     let uids = chosen(selected, uid, set)?;
-    let to = names::folder_name(to)?;
+    let to = names::reach_new(door, &selected.who, to).await?;
     let engine = door.engine.clone();
-    let moving = engine.move_messages(&selected.who, selected.folder, &uids, &to);
+    let moving = engine.move_to(&selected.who, selected.folder, &uids, &to);
     let moved = door.at_work(moving).await?.map_err(refusal)?;
     if let Some(code) = copy_uid(&moved) {
         // RFC 6851 4.3: before the EXPUNGEs, which the sync behind the command sends.

@@ -13,9 +13,9 @@ pub(crate) async fn create(
     mailbox: &Mailbox,
     special_use: &[String],
 ) -> Outcome {
-    let name = names::folder_name(mailbox)?;
+    let place = names::reach_new(door, who, mailbox).await?;
     let special_use = wanted_use(special_use)?;
-    match door.engine.create_folder(who, &name, special_use).await {
+    match door.engine.create_folder(&place.who, &place.name, special_use).await {
         // RFC 8474 4.1
         Ok(folder) => {
             let id = folder.id.0.cast_unsigned();
@@ -26,6 +26,9 @@ pub(crate) async fn create(
         Err(CreateError::TooMany) => Err(Reply::no("Too many mailboxes").code(Code::Limit).into()),
         Err(CreateError::UseTaken) => {
             Err(Reply::no("Another mailbox has this special use").code(Code::UseAttr).into())
+        }
+        Err(CreateError::Reserved) => {
+            Err(Reply::no("This name is kept for others' mailboxes").code(Code::Cannot).into())
         }
         Err(CreateError::Engine(error)) => Err(error.into()),
     }

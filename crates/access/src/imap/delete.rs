@@ -8,12 +8,15 @@ use proto::imap::{Code, Mailbox};
 
 pub(crate) async fn delete(door: &mut Door, state: &mut State, mailbox: &Mailbox) -> Outcome {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
-    let name = names::existing_name(mailbox)?;
+    let place = names::reach(door, &who, mailbox).await?;
     let own = match state {
-        State::Selected(selected) => selected.tracker.view().folder().name == name,
+        State::Selected(selected) => {
+            selected.who.account() == place.who.account()
+                && selected.tracker.view().folder().name == place.name
+        }
         State::Fresh(_) | State::Known(_) => false,
     };
-    match door.engine.delete_folder(&who, &name).await {
+    match door.engine.delete_folder(&place.who, &place.name).await {
         Ok(()) => {}
         // RFC 5530 3
         Err(DeleteError::Inbox) => return Err(Reply::no("INBOX stays").code(Code::Cannot).into()),

@@ -18,7 +18,11 @@ enum Woken {
 }
 
 pub(crate) async fn idle(door: &mut Door, state: &mut State) -> Outcome {
-    let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
+    let who = match state {
+        State::Selected(selected) => Some(selected.who.clone()),
+        State::Fresh(_) | State::Known(_) => state.who().cloned(),
+    };
+    let Some(who) = who else { return Err(Reply::bad("Log in first").into()) };
     // Futures that ask the engine are boxed: between two news, thousands of idle sessions do without their size.
     // The watch begins before the first look, so that nothing falls between the two.
     let mut watch = door.engine.watch(&who);
@@ -75,7 +79,7 @@ fn done(door: &mut Door) -> Result<Option<Reply>, Failure> {
 async fn still_welcome(door: &Door, who: &Principal) -> Result<(), Failure> {
     match door.engine.folder(who, &FolderName::inbox()).await {
         Err(engine::Error::Revoked) => Err(engine::Error::Revoked.into()),
-        Ok(_) | Err(engine::Error::Unavailable | engine::Error::NotFound) => Ok(()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

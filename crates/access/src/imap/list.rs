@@ -1,15 +1,16 @@
 //! LIST (RFC 3501 6.3.8) with LIST-EXTENDED (RFC 5258), CHILDREN (RFC 3348), SPECIAL-USE (RFC 6154) and LIST-STATUS
 //! (RFC 5819); LSUB and XLIST are looks at the same names.
 //!
-//! Invariants: one question to the database for the names, at most one more for all the counts, and both are asked
-//! before anything is said.
+//! Invariants: one question to the database for the names, one for whose mailboxes one may read and one for the names in
+//! those, at most one more per mailbox for all the counts, and all are asked before anything is said.
 
+use super::acl;
 use super::names;
 use super::reply::{Outcome, Reply};
 use super::session::Door;
 use super::status;
 use engine::{Folder, FolderStatus, Listing, Principal};
-use model::{DELIMITER, SpecialUse};
+use model::{AccountId, DELIMITER, FolderId, SpecialUse};
 use proto::imap::{List, ListKind, ListPattern, ListSelect, Mailbox};
 use std::collections::{BTreeMap, HashMap};
 use tokio::task::yield_now;
@@ -22,6 +23,8 @@ const NAMES_PER_TURN: usize = 4;
 #[derive(Clone, Copy, Debug, Default)]
 struct Node<'a> {
     folder: Option<&'a Folder>,
+    /// As whom it is reached, where it is another's.
+    other: Option<&'a Principal>,
     /// There is a folder below it.
     has_children: bool,
     subscribed: bool,
@@ -52,12 +55,8 @@ pub(crate) async fn list(door: &mut Door, who: &Principal, list: &List) -> Outco
     let listing = door.engine.listing(who).await?;
     let matched = matching(tree(&listing, list.select.subscribed), &patterns).await;
     let lines = chosen(&matched, list);
-    let statuses = if list.give.status.is_empty() {
-        HashMap::new()
-    } else {
-        let meant = lines.iter().filter(|line| line.meant).filter_map(|line| line.node.folder);
-        door.engine.statuses(who, &meant.collect::<Vec<_>>()).await?
-    };
+    let statuses =
+        if list.give.status.is_empty() { HashMap::new() } else { statuses(door, who, &lines).await? };
     let limit = door.engine.message_bytes_max();
     for line in &lines {
         let status: Option<&FolderStatus> = line.node.folder.and_then(|folder| statuses.get(&folder.id));
@@ -69,9 +68,33 @@ pub(crate) async fn list(door: &mut Door, who: &Principal, list: &List) -> Outco
         if let (true, Some(status)) = (asked, status) {
             door.wire.out.status(line.name, &status::values(&list.give.status, status, limit));
         }
+        if list.give.my_rights && line.meant && line.node.folder.is_some() {
+            // RFC 8440 3
+            let rights = acl::rights_of(line.node.other.and_then(Principal::rights));
+            door.wire.out.my_rights(line.name, rights);
+        }
         door.wire.relieve().await?;
     }
     Ok(done)
+}
+
+/// What lies in the folders that are meant: one question to the database for each mailbox.
+async fn statuses(
+    door: &Door,
+    who: &Principal,
+    lines: &[Line<'_>],
+) -> Result<HashMap<FolderId, FolderStatus>, engine::Error> {
+    let mut by_mailbox: BTreeMap<AccountId, (&Principal, Vec<&Folder>)> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.meant) {
+        let Some(folder) = line.node.folder else { continue };
+        let of = line.node.other.unwrap_or(who);
+        by_mailbox.entry(of.account()).or_insert_with(|| (of, Vec::new())).1.push(folder);
+    }
+    let mut all = HashMap::new();
+    for (of, folders) in by_mailbox.into_values() {
+        all.extend(door.engine.statuses(of, &folders).await?);
+    }
+    Ok(all)
 }
 
 /// XLIST, as Gmail and Exchange had it before RFC 6154. Not announced: a client that knows both words would take this one.
@@ -105,9 +128,15 @@ pub(crate) async fn xlist(
 /// All names, those of lost parents too, INBOX first; with `lost_subscriptions`, also those that are only subscribed to.
 fn tree(listing: &Listing, lost_subscriptions: bool) -> Vec<(&str, Node<'_>)> {
     let mut nodes: BTreeMap<&str, Node<'_>> = BTreeMap::new();
-    for folder in &listing.folders {
+    let own = listing.folders.iter().map(|folder| (folder, None));
+    let shared = listing.shared.iter().flat_map(|shared| {
+        let who = Some(&shared.who);
+        shared.folders.iter().map(move |folder| (folder, who))
+    });
+    for (folder, other) in own.chain(shared) {
         let node = nodes.entry(folder.name.as_str()).or_default();
         node.folder = Some(folder);
+        node.other = other;
         node.subscribed = folder.subscribed;
         for parent in parents(folder.name.as_str()) {
             nodes.entry(parent).or_default().has_children = true;

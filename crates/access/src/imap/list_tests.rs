@@ -22,6 +22,7 @@ fn listing(folders: &[&str], subscribed: &[&str]) -> Listing {
     let names = subscribed.iter().filter(|name| !folders.contains(*name));
     Listing {
         folders: folders.iter().map(|name| folder(name, None, subscribed.contains(name))).collect(),
+        shared: Vec::new(),
         lost_subscriptions: names.map(|name| FolderName::new(name).unwrap()).collect(),
     }
 }
@@ -177,6 +178,7 @@ async fn special_uses() {
             folder("Old/Sent", Some(SpecialUse::Sent), false),
             folder("Trash", Some(SpecialUse::Trash), true),
         ],
+        shared: Vec::new(),
         lost_subscriptions: Vec::new(),
     };
     // RFC 6154 5.2

@@ -17,7 +17,9 @@ pub(crate) async fn lsub(
 ) -> Outcome {
     let pattern = names::pattern(reference, pattern);
     let listing = door.engine.listing(who).await?;
-    let existing: BTreeSet<&str> = listing.folders.iter().map(|folder| folder.name.as_str()).collect();
+    let shared = listing.shared.iter().flat_map(|shared| &shared.folders);
+    let existing: BTreeSet<&str> =
+        listing.folders.iter().chain(shared).map(|folder| folder.name.as_str()).collect();
     let subscribed = listing.folders.iter().filter(|folder| folder.subscribed).map(|folder| &folder.name);
     let names = subscribed.chain(&listing.lost_subscriptions).map(FolderName::as_str);
     for (name, subscribed) in matching(names, &pattern).await {

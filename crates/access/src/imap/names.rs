@@ -1,6 +1,8 @@
 //! Mailbox names between the client and us: checked on the way in, encoded on the way out.
 
-use super::reply::Reply;
+use super::reply::{Failure, Reply};
+use super::session::Door;
+use engine::{Place, Principal};
 use model::{DELIMITER, FolderName, FolderNameError};
 use proto::imap::{Code, ListPattern, Mailbox};
 use unicode_normalization::UnicodeNormalization as _;
@@ -24,6 +26,19 @@ pub(crate) fn folder_name(mailbox: &Mailbox) -> Result<FolderName, Reply> {
 /// The folder a client means to exist: a name that cannot exist does not.
 pub(crate) fn existing_name(mailbox: &Mailbox) -> Result<FolderName, Reply> {
     folder_name(mailbox).map_err(|_| nonexistent())
+}
+
+/// Where a name leads that is meant to exist, in one's own mailbox or in another's.
+pub(crate) async fn reach(door: &Door, who: &Principal, mailbox: &Mailbox) -> Result<Place, Failure> {
+    let name = existing_name(mailbox)?;
+    // RFC 4314 6: what may not be seen is answered as what is not there.
+    door.engine.reach(who, &name).await?.ok_or_else(|| nonexistent().into())
+}
+
+/// Where a name leads that is to be made, or put something in.
+pub(crate) async fn reach_new(door: &Door, who: &Principal, mailbox: &Mailbox) -> Result<Place, Failure> {
+    let name = folder_name(mailbox)?;
+    door.engine.reach(who, &name).await?.ok_or_else(|| nonexistent().into())
 }
 
 /// A pattern behind its reference (RFC 3501 6.3.8), in NFC as our names are.

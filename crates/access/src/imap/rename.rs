@@ -7,10 +7,13 @@ use engine::{Principal, RenameError};
 use proto::imap::{Code, Mailbox};
 
 pub(crate) async fn rename(door: &mut Door, who: &Principal, from: &Mailbox, to: &Mailbox) -> Outcome {
-    let from = names::existing_name(from)?;
-    let to = names::folder_name(to)?;
+    let from = names::reach(door, who, from).await?;
+    let to = names::reach_new(door, who, to).await?;
+    if from.who.account() != to.who.account() {
+        return Err(Reply::no("A mailbox stays with its owner: copy its messages").code(Code::Cannot).into());
+    }
     // RFC 5530 3
-    let refused = match door.engine.rename_folder(who, &from, &to).await {
+    let refused = match door.engine.rename_folder(&from.who, &from.name, &to.name).await {
         Ok(()) => return Ok(Reply::ok("RENAME completed")),
         Err(RenameError::Exists) => Reply::no("The new name is taken").code(Code::AlreadyExists),
         Err(RenameError::NotFound) => names::nonexistent(),

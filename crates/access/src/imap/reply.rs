@@ -74,6 +74,16 @@ impl From<engine::Error> for Failure {
                 Self::Reply(Reply::no("Temporary failure, please try again").code(Code::Unavailable))
             }
             engine::Error::Revoked => Self::End(REVOKED),
+            // RFC 5530 3
+            engine::Error::NotPermitted => {
+                Self::Reply(Reply::no("You were not given the right to do this").code(Code::NoPerm))
+            }
+            engine::Error::Frozen => Self::Reply(
+                Reply::no(
+                    "This mailbox is being handed over: nothing in it can be deleted until that is done",
+                )
+                .code(Code::InUse),
+            ),
             engine::Error::NotFound => Self::Reply(Reply::no("No such mailbox").code(Code::NonExistent)),
         }
     }

@@ -5,7 +5,7 @@ use super::session::{Door, Known, Selected, State};
 use super::tracker::{Owed, Tracker};
 use super::{flags, names, resync};
 use engine::{FolderView, Principal};
-use model::{Flags, Uid};
+use model::{Flags, Right, Uid};
 use proto::imap::{Code, Mailbox, SelectParams, StatusLine};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(crate) async fn select(
     door: &mut Door,
     state: &mut State,
     mailbox: &Mailbox,
-    read_only: bool,
+    examine: bool,
     params: &SelectParams,
 ) -> Outcome {
     let Some(who) = state.who().cloned() else { return Err(Reply::bad("Log in first").into()) };
@@ -27,12 +27,15 @@ pub(crate) async fn select(
         door.wire.out.untagged(&StatusLine::ok("The mailbox is closed").with(Code::Closed));
         *state = State::Known(Known { who: who.clone() });
     }
-    let name = names::existing_name(mailbox)?;
+    let place = names::reach(door, &who, mailbox).await?;
+    // RFC 4314 5.2: without a right to change anything it is read only.
+    let read_only = examine || !place.who.may(Right::Write);
     // RFC 3501 6.3.2: EXAMINE takes \Recent from nobody.
-    let Some((view, recent_from)) = door.engine.open_folder(&who, &name, !read_only).await? else {
+    let Some((view, recent_from)) = door.engine.open_folder(&place.who, &place.name, !read_only).await?
+    else {
         return Err(names::nonexistent().into());
     };
-    let selected = open(who, view, recent_from, read_only);
+    let selected = open(place.who, view, recent_from, read_only);
     // RFC 7162 3.1.8: what is told from here on is told with MODSEQ.
     door.enabled.condstore |= params.condstore;
     greet(door, &selected);
@@ -41,11 +44,8 @@ pub(crate) async fn select(
     }
     *state = State::Selected(Box::new(selected));
     // RFC 3501 6.3.1, 6.3.2: the code says which it is.
-    Ok(if read_only {
-        Reply::ok("EXAMINE completed").code(Code::ReadOnly)
-    } else {
-        Reply::ok("SELECT completed").code(Code::ReadWrite)
-    })
+    let done = if examine { "EXAMINE completed" } else { "SELECT completed" };
+    Ok(if read_only { Reply::ok(done).code(Code::ReadOnly) } else { Reply::ok(done).code(Code::ReadWrite) })
 }
 
 fn open(who: Principal, view: Arc<FolderView>, recent_from: Uid, read_only: bool) -> Selected {

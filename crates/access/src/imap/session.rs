@@ -72,6 +72,7 @@ pub(crate) struct Known {
 /// Somebody in a mailbox.
 #[derive(Debug)]
 pub(crate) struct Selected {
+    /// In whose mailbox the folder is, and as whom.
     pub(crate) who: Principal,
     pub(crate) folder: FolderId,
     /// What `$` means: ascending spans of uids, both ends included (RFC 5182 2.1).
@@ -88,12 +89,12 @@ pub(crate) struct Selected {
 }
 
 impl State {
-    /// Whoever is logged in.
+    /// Whoever is logged in, as himself.
     pub(crate) fn who(&self) -> Option<&Principal> {
         match self {
             Self::Fresh(_) => None,
             Self::Known(known) => Some(&known.who),
-            Self::Selected(selected) => Some(&selected.who),
+            Self::Selected(selected) => Some(selected.who.own()),
         }
     }
 

@@ -13,7 +13,10 @@ pub(crate) async fn status(
     items: &[StatusItem],
 ) -> Outcome {
     let name = names::existing_name(mailbox)?;
-    let Some(status) = door.engine.status(who, &name).await? else { return Err(names::nonexistent().into()) };
+    let place = names::reach(door, who, mailbox).await?;
+    let Some(status) = door.engine.status(&place.who, &place.name).await? else {
+        return Err(names::nonexistent().into());
+    };
     let limit = door.engine.message_bytes_max();
     door.wire.out.status(name.as_str(), &values(items, &status, limit));
     Ok(Reply::ok("STATUS completed"))

@@ -9,7 +9,8 @@ use proto::imap::{Code, Mailbox};
 pub(crate) async fn subscribe(door: &mut Door, who: &Principal, mailbox: &Mailbox) -> Outcome {
     let name = names::existing_name(mailbox)?;
     // RFC 3501 6.3.6: the name may be checked, and a typing error is better told.
-    if door.engine.folder(who, &name).await?.is_none() {
+    let place = names::reach(door, who, mailbox).await?;
+    if door.engine.folder(&place.who, &place.name).await?.is_none() {
         return Err(names::nonexistent().into());
     }
     door.engine.subscribe_folder(who, &name, true).await.map_err(refused)?;

@@ -7,8 +7,8 @@ use super::session::{Door, State};
 use super::tracker::Expunges;
 use super::wire::Ended;
 use super::{
-    authenticate, capability, close, copy, create, deflate, delete, enable, expunge, fetch, id, idle, list,
-    login, lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
+    acl, authenticate, capability, close, copy, create, deflate, delete, enable, expunge, fetch, id, idle,
+    list, login, lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
 };
 use proto::imap::{Command, StatusItem};
 use std::pin::Pin;
@@ -37,7 +37,7 @@ const TELL: After = After::Sync(Expunges::Tell);
 const HOLD: After = After::Sync(Expunges::Hold);
 
 /// (name as in [`Command::name`], where, after)
-const TABLE: [(&str, Where, After); 45] = [
+const TABLE: [(&str, Where, After); 50] = [
     ("CAPABILITY", Where::Any, TELL),
     ("NOOP", Where::Any, TELL),
     ("LOGOUT", Where::Any, After::Nothing),
@@ -66,6 +66,11 @@ const TABLE: [(&str, Where, After); 45] = [
     ("GETQUOTA", Where::Known, TELL),
     ("GETQUOTAROOT", Where::Known, TELL),
     ("SETQUOTA", Where::Known, TELL),
+    ("GETACL", Where::Known, TELL),
+    ("SETACL", Where::Known, TELL),
+    ("DELETEACL", Where::Known, TELL),
+    ("LISTRIGHTS", Where::Known, TELL),
+    ("MYRIGHTS", Where::Known, TELL),
     ("CHECK", Where::Selected, TELL),
     ("CLOSE", Where::Selected, After::Nothing),
     ("UNSELECT", Where::Selected, After::Nothing),
@@ -177,7 +182,7 @@ async fn known(door: &mut Door, state: &mut State, command: Command) -> Outcome 
         Command::Lsub { reference, pattern } => lsub::lsub(door, who, &reference, &pattern).await,
         Command::Xlist { reference, pattern } => list::xlist(door, who, &reference, &pattern).await,
         Command::Compress(mechanism) => deflate::compress(door, &mechanism),
-        Command::Namespace => Ok(namespace::namespace(door)),
+        Command::Namespace => namespace::namespace(door, who).await,
         Command::Status { mailbox, items } => {
             if items.contains(&StatusItem::HighestModSeq) {
                 // RFC 7162 3.1
@@ -188,6 +193,15 @@ async fn known(door: &mut Door, state: &mut State, command: Command) -> Outcome 
         Command::GetQuota(root) => quota::quota(door, who, &root).await,
         Command::GetQuotaRoot(mailbox) => quota::quota_root(door, who, &mailbox).await,
         Command::SetQuota { .. } => Err(quota::set_quota().into()),
+        Command::GetAcl(mailbox) => acl::get_acl(door, who, &mailbox).await,
+        Command::SetAcl { mailbox, identifier, mode, rights } => {
+            acl::set_acl(door, who, &mailbox, (&identifier, mode, rights)).await
+        }
+        Command::DeleteAcl { mailbox, identifier } => acl::delete_acl(door, who, &mailbox, &identifier).await,
+        Command::ListRights { mailbox, identifier } => {
+            acl::list_rights(door, who, &mailbox, &identifier).await
+        }
+        Command::MyRights(mailbox) => acl::my_rights(door, who, &mailbox).await,
         command => in_mailbox(door, state, command).await,
     }
 }
@@ -197,6 +211,10 @@ async fn in_mailbox(door: &mut Door, state: &mut State, command: Command) -> Out
     let State::Selected(selected) = state else {
         return Err(Failure::Reply(Reply::bad("Select a mailbox first")));
     };
+    if selected.who.rights().is_some() {
+        // What was given by somebody else may have been taken back: not one command more.
+        door.engine.check_standing(&selected.who).await?;
+    }
     match command {
         Command::Close => close::close(door, state).await,
         Command::Unselect => Ok(close::unselect(state)),

@@ -6,7 +6,7 @@
 mod deflate;
 
 use access::imap::{Security, Service, serve};
-use engine::{Actor, Arrival, Engine, NewMailbox, Origin, Protocol, Settings};
+use engine::{Actor, Arrival, Engine, NewDelegation, NewMailbox, Origin, Protocol, Settings};
 use jiff::SignedDuration;
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -167,6 +167,29 @@ impl World for Province {
             ["deliver", to, subject] => self.deliver(to, subject).await,
             ["password", of, password] => {
                 self.engine.set_password(&actor(), &address(of), password, false).await.unwrap();
+            }
+            // A mailbox of an organisation, and who has which rights to it.
+            ["office", name] => {
+                let office = NewMailbox { class: MailboxClass::Organisation, ..mailbox(name, 64 << 10) };
+                self.engine.add_mailbox(&actor(), &office).await.unwrap();
+            }
+            ["delegate", office, to, rights] => {
+                let new = NewDelegation {
+                    mailbox: address(office),
+                    delegate: address(to),
+                    rights: rights.split(',').map(|right| right.parse().unwrap()).collect(),
+                    document: "01/QĐ-STTTT".into(),
+                    consent: None,
+                    since: None,
+                    until: None,
+                };
+                self.engine.grant_delegation(&actor(), &new).await.unwrap();
+            }
+            ["revoke", office, from] => {
+                self.engine
+                    .revoke_delegation(&actor(), &address(office), Some(&address(from)))
+                    .await
+                    .unwrap();
             }
             ["index"] => {
                 let stop = CancellationToken::new();

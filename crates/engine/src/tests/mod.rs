@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod delegation;
 mod deliver;
 mod failover;
 mod folders;

@@ -79,6 +79,39 @@ impl Rights {
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+
+    #[must_use]
+    pub const fn without(self, right: Right) -> Self {
+        Self(self.0 & !right.bit())
+    }
+
+    /// Those in it, in the order of [`Right::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Right> {
+        Right::ALL.into_iter().filter(move |right| self.contains(*right))
+    }
+
+    /// One bit for each, as they are stored.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What [`Rights::bits`] gave; bits of rights that there are not are passed over.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Self {
+        Right::ALL.into_iter().filter(|right| bits & right.bit() != 0).collect()
+    }
+}
+
+impl std::str::FromStr for Right {
+    type Err = crate::UnknownName;
+    fn from_str(name: &str) -> Result<Self, crate::UnknownName> {
+        Self::ALL.into_iter().find(|right| right.as_str() == name).ok_or_else(|| crate::UnknownName {
+            what: "right",
+            name: name.to_owned(),
+            expected: "read, write, send-as, send-on-behalf or manage",
+        })
+    }
 }
 
 impl FromIterator<Right> for Rights {

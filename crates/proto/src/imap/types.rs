@@ -4,6 +4,8 @@
 //! their charset, SASL initial responses out of base64. A value that the grammar forbids is not constructed by
 //! the parser. `Debug` never shows a password.
 
+use super::acl::{AclMode, AclRights};
+use super::list::{List, ListPattern};
 use super::query::{FetchItem, SearchKey};
 use super::results::{ReturnOptions, SortCriterion, ThreadAlgorithm};
 use super::sequence::SequenceSet;
@@ -100,6 +102,23 @@ pub enum Command {
         root: String,
         limits: Vec<(String, u64)>,
     },
+    GetAcl(Mailbox),
+    /// The identifier is not prepared (RFC 4314 3).
+    SetAcl {
+        mailbox: Mailbox,
+        identifier: String,
+        mode: AclMode,
+        rights: AclRights,
+    },
+    DeleteAcl {
+        mailbox: Mailbox,
+        identifier: String,
+    },
+    ListRights {
+        mailbox: Mailbox,
+        identifier: String,
+    },
+    MyRights(Mailbox),
     // Selected
     Check,
     Close,
@@ -184,6 +203,11 @@ impl Command {
             Self::GetQuota(_) => "GETQUOTA",
             Self::GetQuotaRoot(_) => "GETQUOTAROOT",
             Self::SetQuota { .. } => "SETQUOTA",
+            Self::GetAcl(_) => "GETACL",
+            Self::SetAcl { .. } => "SETACL",
+            Self::DeleteAcl { .. } => "DELETEACL",
+            Self::ListRights { .. } => "LISTRIGHTS",
+            Self::MyRights(_) => "MYRIGHTS",
             Self::Check => "CHECK",
             Self::Close => "CLOSE",
             Self::Unselect => "UNSELECT",
@@ -260,48 +284,6 @@ impl Mailbox {
     pub fn is_inbox(&self) -> bool {
         self.0.eq_ignore_ascii_case("INBOX")
     }
-}
-
-/// A LIST or LSUB pattern, decoded; `*` matches anything, `%` anything within one level (RFC 3501 6.3.8).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListPattern(pub String);
-
-/// `LIST [selection] reference patterns [RETURN (options)]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
-    /// The extended form (RFC 5258 3): selection options, patterns in parentheses or return options, also empty ones.
-    pub extended: bool,
-    pub select: ListSelect,
-    pub reference: Mailbox,
-    /// At least one; more than one only in the extended form.
-    pub patterns: Vec<ListPattern>,
-    pub give: ListReturn,
-}
-
-/// Selection options: which names are meant, of those that match.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ListSelect {
-    /// Subscribed names, whether there is such a mailbox or not (RFC 5258 3.1).
-    pub subscribed: bool,
-    /// Remote mailboxes too (RFC 5258 3.1).
-    pub remote: bool,
-    /// Names, too, below which there is what the other options mean (RFC 5258 3.1); never alone.
-    pub recursive_match: bool,
-    /// Only mailboxes that have a special use (RFC 6154 5.2).
-    pub special_use: bool,
-}
-
-/// Return options: what is to be told of each name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListReturn {
-    /// RFC 5258 3.2.
-    pub subscribed: bool,
-    /// RFC 5258 4.
-    pub children: bool,
-    /// We may return the attributes without it (RFC 6154 5.1).
-    pub special_use: bool,
-    /// RFC 5819; empty when it was not asked for.
-    pub status: Vec<StatusItem>,
 }
 
 /// `status-att` (RFC 3501 9), with those of RFC 9208 4.1.4 and the extensions named.

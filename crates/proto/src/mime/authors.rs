@@ -31,12 +31,29 @@ pub enum AuthorsError {
 const FIELDS: [(&str, bool); 4] =
     [("From", false), ("Sender", false), ("Resent-From", true), ("Resent-Sender", true)];
 
-/// Every address in From, Sender, Resent-From and Resent-Sender of a header, as `local@domain` without quotation marks.
+/// Who is named as an author, as `local@domain` without quotation marks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Authors {
+    /// At least one.
+    pub from: Vec<String>,
+    pub sender: Vec<String>,
+    /// In Resent-From and Resent-Sender.
+    pub resent: Vec<String>,
+}
+
+impl Authors {
+    /// Each as often as it is named.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.from.iter().chain(&self.sender).chain(&self.resent)
+    }
+}
+
+/// Every address in From, Sender, Resent-From and Resent-Sender of a header.
 ///
 /// # Errors
 /// See [`AuthorsError`].
-pub fn authors(header: &[u8]) -> Result<Vec<String>, AuthorsError> {
-    let mut found = Vec::new();
+pub fn authors(header: &[u8]) -> Result<Authors, AuthorsError> {
+    let mut found = Authors::default();
     let mut seen = [false; FIELDS.len()];
     for field in header_fields(header) {
         if !has_plain_name(&field) {
@@ -49,7 +66,13 @@ pub fn authors(header: &[u8]) -> Result<Vec<String>, AuthorsError> {
             if std::mem::replace(seen, true) && !repeats {
                 return Err(AuthorsError::Repeated(name));
             }
-            read_list(&field, name, &mut found)?;
+            let count = found.all().count();
+            let list = match *name {
+                "From" => &mut found.from,
+                "Sender" => &mut found.sender,
+                _ => &mut found.resent,
+            };
+            read_list(&field, name, (list, count))?;
         }
     }
     match seen {
@@ -68,7 +91,7 @@ fn has_plain_name(field: &HeaderField<'_>) -> bool {
 fn read_list(
     field: &HeaderField<'_>,
     name: &'static str,
-    found: &mut Vec<String>,
+    (found, mut count): (&mut Vec<String>, usize),
 ) -> Result<(), AuthorsError> {
     let unclear = AuthorsError::Unclear(name);
     let value = str::from_utf8(field.value).map_err(|_| unclear)?;
@@ -83,10 +106,11 @@ fn read_list(
         return Err(AuthorsError::Missing);
     }
     loop {
-        if found.len() >= AUTHORS_MAX {
+        if count >= AUTHORS_MAX {
             return Err(AuthorsError::TooMany);
         }
         found.push(rest.mailbox().ok_or(unclear)?);
+        count += 1;
         rest.space().ok_or(unclear)?;
         if rest.rest.is_empty() {
             return Ok(());
@@ -196,7 +220,8 @@ mod tests {
     use super::*;
 
     fn read(header: &str) -> Result<Vec<String>, AuthorsError> {
-        authors(format!("{header}\r\n\r\nFrom: in@the.body\r\n").as_bytes())
+        let read = authors(format!("{header}\r\n\r\nFrom: in@the.body\r\n").as_bytes());
+        read.map(|authors| authors.all().cloned().collect())
     }
 
     fn good(from: &str, expected: &[&str]) {

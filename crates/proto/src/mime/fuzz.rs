@@ -19,7 +19,7 @@ pub fn fuzz_mime(data: &[u8]) -> Facts {
         assert!(header_subset_not(header, &[]).len() <= fields + 2);
     }
     assert!(!decode_header(data).chars().any(char::is_control));
-    assert!(authors(data).unwrap_or_default().iter().all(|address| address.contains('@')));
+    assert!(authors(data).unwrap_or_default().all().all(|address| address.contains('@')));
     Envelope::from_bytes(data);
     Structure::from_bytes(data);
     facts

@@ -31,7 +31,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use attachment::Attachment;
-pub use authors::{AuthorsError, authors};
+pub use authors::{Authors, AuthorsError, authors};
 pub use body::decode_body;
 pub use envelope::{Envelope, MailAddress};
 pub use fuzz::fuzz_mime;

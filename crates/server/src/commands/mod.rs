@@ -6,6 +6,7 @@
 mod add_many;
 mod alias;
 mod audit;
+mod delegate;
 mod domain;
 mod job;
 mod life;
@@ -77,6 +78,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Position { command } => person::positions(session, command).await,
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
+        Command::Delegate { command } => delegate::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,

@@ -66,6 +66,8 @@ fn list_return_opts(c: &mut Cursor<'_>) -> Result<ListReturn> {
             "SUBSCRIBED" => give.subscribed = true,
             "CHILDREN" => give.children = true,
             "SPECIAL-USE" => give.special_use = true,
+            // RFC 8440 5
+            "MYRIGHTS" => give.my_rights = true,
             "STATUS" => {
                 c.sp()?;
                 give.status = status_items(c)?;

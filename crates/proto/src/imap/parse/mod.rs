@@ -2,6 +2,7 @@
 //!
 //! Every function moves a [`Cursor`] forward over the text once, so parsing is linear; nothing recurses.
 
+mod acl;
 mod cursor;
 mod fetch;
 mod list;
@@ -150,6 +151,17 @@ fn command(c: &mut Cursor<'_>) -> Result<Command> {
         "GETQUOTA" => mailbox::get_quota(c)?,
         "GETQUOTAROOT" => Command::GetQuotaRoot(mailbox::argument(c)?),
         "SETQUOTA" => mailbox::set_quota(c)?,
+        "GETACL" => Command::GetAcl(mailbox::argument(c)?),
+        "SETACL" => acl::set_acl(c)?,
+        "DELETEACL" => {
+            let (mailbox, identifier) = acl::mailbox_and_identifier(c)?;
+            Command::DeleteAcl { mailbox, identifier }
+        }
+        "LISTRIGHTS" => {
+            let (mailbox, identifier) = acl::mailbox_and_identifier(c)?;
+            Command::ListRights { mailbox, identifier }
+        }
+        "MYRIGHTS" => Command::MyRights(mailbox::argument(c)?),
         "CHECK" => Command::Check,
         "CLOSE" => Command::Close,
         "UNSELECT" => Command::Unselect,

@@ -201,6 +201,7 @@ fn listing() {
         extended(&["%"], everything, nothing())
     );
     let give = ListReturn {
+        my_rights: false,
         subscribed: true,
         children: true,
         special_use: true,

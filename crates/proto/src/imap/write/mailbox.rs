@@ -14,7 +14,7 @@ pub enum ListKind {
 
 impl Writer {
     /// `mailbox = "INBOX" / astring`
-    fn mailbox(&mut self, name: &str) {
+    pub(super) fn mailbox(&mut self, name: &str) {
         if self.utf8 { self.astring(name.as_bytes()) } else { self.astring(utf7::encode(name).as_bytes()) }
     }
 

@@ -3,6 +3,7 @@
 //! Invariants: what is written is always well-formed, whatever text it is given: line ends, NUL and octets above
 //! 127 never get into a quoted string or a status text. A mailbox name is given decoded.
 
+mod acl;
 mod fetch;
 mod mailbox;
 mod results;

@@ -1,0 +1,104 @@
+//! `congthu delegate …`
+
+use super::Session;
+use crate::cli::{DelegateCommand, GrantDelegate};
+use anyhow::Result;
+use engine::{DelegationDetail, DelegationQuery, NewDelegation};
+use model::calendar::{plus_days, start_of_day};
+use model::{Address, DomainName, Right};
+use serde_json::{Value, json};
+
+/// Delegations read at once while listing.
+const PAGE: u32 = 1_000;
+
+pub(super) async fn run(session: &Session, command: &DelegateCommand) -> Result<()> {
+    match command {
+        DelegateCommand::Grant(grant) => give(session, grant).await,
+        DelegateCommand::Revoke { mailbox, delegate, all: _ } => {
+            revoke(session, mailbox, delegate.as_ref()).await
+        }
+        DelegateCommand::List { mailbox, delegate, domain, ended } => {
+            list(session, (mailbox.as_ref(), delegate.as_ref()), domain.as_ref(), *ended).await
+        }
+    }
+}
+
+async fn give(session: &Session, grant: &GrantDelegate) -> Result<()> {
+    let new = NewDelegation {
+        mailbox: grant.mailbox.clone(),
+        delegate: grant.delegate.clone(),
+        rights: grant.rights.iter().copied().collect(),
+        document: grant.document.clone(),
+        consent: grant.consent.clone(),
+        since: grant.since.map(start_of_day),
+        // The day itself belongs to it.
+        until: grant.until.map(|day| start_of_day(plus_days(day, 1))),
+    };
+    let given = session.node.engine.grant_delegation(&session.actor, &new).await?;
+    session.answer(&as_json(&given), &line(&given))
+}
+
+async fn revoke(session: &Session, mailbox: &Address, delegate: Option<&Address>) -> Result<()> {
+    let ended = session.node.engine.revoke_delegation(&session.actor, mailbox, delegate).await?;
+    let shown = json!({ "mailbox": mailbox.to_string(), "revoked": ended });
+    session.answer(&shown, &format!("{mailbox}: {ended} revoked"))
+}
+
+async fn list(
+    session: &Session,
+    (mailbox, delegate): (Option<&Address>, Option<&Address>),
+    domain: Option<&DomainName>,
+    ended: bool,
+) -> Result<()> {
+    let mut all: Vec<DelegationDetail> = Vec::new();
+    loop {
+        let after = all.last().map(|last| (last.mailbox.clone(), last.delegate.clone()));
+        let after = after.as_ref().map(|(mailbox, delegate)| (mailbox, delegate));
+        let query = DelegationQuery { mailbox, delegate, domain, ended, after, limit: PAGE };
+        let page = session.node.engine.delegations(&session.actor, query).await?;
+        let is_last = page.len() < PAGE as usize;
+        all.extend(page);
+        if is_last {
+            break;
+        }
+    }
+    let text: String = all.iter().map(|one| line(one) + "\n").collect();
+    session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+fn rights(delegation: &DelegationDetail) -> Vec<&'static str> {
+    delegation.rights.iter().map(Right::as_str).collect()
+}
+
+fn line(delegation: &DelegationDetail) -> String {
+    let term = match (&delegation.revoked, delegation.until) {
+        (Some((at, _)), _) => format!("revoked {at}"),
+        (None, Some(until)) => format!("until {until}"),
+        (None, None) => "until revoked".to_owned(),
+    };
+    format!(
+        "{}\t{}\t{}\tsince {}\t{term}\t{}",
+        delegation.mailbox,
+        delegation.delegate,
+        rights(delegation).join(","),
+        delegation.since,
+        delegation.document
+    )
+}
+
+fn as_json(delegation: &DelegationDetail) -> Value {
+    json!({
+        "mailbox": delegation.mailbox.to_string(),
+        "delegate": delegation.delegate.to_string(),
+        "name": delegation.delegate_name,
+        "rights": rights(delegation),
+        "document": delegation.document,
+        "consent": delegation.consent,
+        "given_by": delegation.given_by,
+        "given_at": delegation.given_at,
+        "since": delegation.since,
+        "until": delegation.until,
+        "revoked_at": delegation.revoked.as_ref().map(|(at, _)| at),
+        "revoked_by": delegation.revoked.as_ref().map(|(_, by)| by),
+    })
+}
