@@ -7,8 +7,7 @@
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::Timestamp;
 use model::{
-    AccountId, Action, Address, DELIMITER, DomainId, DomainName, FolderName, MailboxClass,
-    PersonalDelegation, Reason, Right, Rights,
+    AccountId, Action, Address, DomainId, DomainName, MailboxClass, PersonalDelegation, Reason, Right, Rights,
 };
 use serde_json::json;
 use store::{DelegationFilter, DelegationRow, PartyRow, Tx};
