@@ -230,12 +230,14 @@ create table events (
     recipients text[],
     size       bigint,
     status     text,
+    -- Of a message: queue id, Message-ID, subject, and its words without marks, a line each (docs/adr/0017).
+    about      text,
     constraint events_pkey primary key (at, event_id)
 ) partition by range (at);
 -- For moments no month was made for, by a clock that is wrong: an event, and the mail it tells of, is never refused.
 create table events_default partition of events default;
 create index events_default_trace on events_default (trace);
-comment on table events is 'What happened, by month: received, delivered, log-ins, errors. Never content.';
+comment on table events is 'What happened, in parts of some five days: received, delivered, log-ins, errors. Never content.';
 
 create table audit (
     audit_id  bigint generated always as identity constraint audit_pkey primary key,
@@ -268,16 +270,18 @@ create table installation (
 );
 comment on table installation is 'One row: what this database was when last looked at, to notice a failover or restore, and how far the sweeper has come.';
 
--- Months of events are made and dropped by their owner only, through these functions. They go by the database's clock,
--- as the server may say what it likes.
+-- Parts of events are made and dropped by their owner only, through these functions. They go by the database's clock, as the
+-- server may say what it likes. A month has six parts, which begin on its 1st, 6th, 11th, 16th, 21st and 26th: what is
+-- looked for is read through in the open one and found by indexes in the others, so the open one is to stay small.
 
-create function make_event_month(p_month date) returns void
+create function make_event_part(p_first date) returns void
     language plpgsql set search_path = public, pg_temp
 as $$
 declare
-    part  text := 'events_' || to_char(p_month, 'YYYY_MM');
-    since timestamptz := p_month::timestamp at time zone 'UTC';
-    until timestamptz := (p_month + interval '1 month')::timestamp at time zone 'UTC';
+    part  text := 'events_' || to_char(p_first, 'YYYY_MM_DD');
+    since timestamptz := p_first::timestamp at time zone 'UTC';
+    until timestamptz := (case when extract(day from p_first) = 26 then date_trunc('month', p_first) + interval '1 month'
+                               else p_first + interval '5 days' end)::timestamp at time zone 'UTC';
 begin
     perform pg_advisory_xact_lock(hashtext('congthu.events'));
     if to_regclass(part) is not null then
@@ -292,7 +296,17 @@ begin
          insert into %I select * from early', since, until, part);
     execute format('alter table events attach partition %I for values from (%L) to (%L)', part, since, until);
 end $$;
-comment on function make_event_month is 'Makes the partition of the month that begins at this date, with what waits for it.';
+comment on function make_event_part is 'Makes the partition that begins at this date, with what waits for it.';
+
+create function make_event_month(p_month date) returns void
+    language plpgsql set search_path = public, pg_temp
+as $$
+begin
+    for nth in 0..5 loop
+        perform make_event_part(p_month + 5 * nth);
+    end loop;
+end $$;
+comment on function make_event_month is 'Makes the partitions of the month that begins at this date.';
 
 create function keep_event_months() returns void
     language plpgsql security definer set search_path = public, pg_temp
@@ -302,7 +316,8 @@ declare
 begin
     for ahead in -1..2 loop
         month := (date_trunc('month', clock_timestamp() at time zone 'UTC') + make_interval(months => ahead))::date;
-        if to_regclass('events_' || to_char(month, 'YYYY_MM')) is null then
+        -- The last one is made last.
+        if to_regclass('events_' || to_char(month + 25, 'YYYY_MM_DD')) is null then
             perform make_event_month(month);
         end if;
     end loop;
@@ -500,7 +515,7 @@ comment on table abandoned is 'Messages given up while the answer of their accep
 -- Chunks come before mailboxes, those in the order of their hashes and these in that of their numbers: nobody deadlocks.
 create function accept_messages(
     p_at timestamptz[], p_kinds text[], p_traces text[], p_actors bigint[], p_remotes text[], p_senders text[],
-    p_statuses text[], p_act_messages integer[],
+    p_statuses text[], p_abouts text[], p_act_messages integer[],
     p_sizes bigint[], p_envelopes bytea[], p_structures bytea[], p_previews text[], p_thread_ids bigint[],
     p_flags integer[], p_internal_dates timestamptz[], p_message_pieces integer[], p_message_targets integer[],
     p_pieces integer[], p_hashes bytea[], p_chunk_sizes integer[], p_data bytea[],
@@ -623,9 +638,10 @@ begin
             end if;
             target := after;
         end loop;
-        insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status)
+        insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status, about)
             values (p_at[act], p_kinds[act], p_traces[act], p_actors[act], p_remotes[act], p_senders[act],
-                    nullif(array_remove(p_recipients[act_target : target - 1], null), '{}'), act_bytes, p_statuses[act]);
+                    nullif(array_remove(p_recipients[act_target : target - 1], null), '{}'), act_bytes, p_statuses[act],
+                    p_abouts[act]);
     end loop;
     return uids;
 end $$;
@@ -653,6 +669,7 @@ grant select, insert, update, delete on
 revoke all on events, events_default, audit from congthu_server;
 grant select, insert on events, audit to congthu_server;
 grant usage on all sequences in schema public to congthu_server;
-revoke all on function keep_event_months(), drop_event_months(timestamptz, integer), make_event_month(date) from public;
-revoke all on function make_event_month(date) from congthu_server;
+revoke all on function keep_event_months(), drop_event_months(timestamptz, integer), make_event_month(date), make_event_part(date)
+    from public;
+revoke all on function make_event_month(date), make_event_part(date) from congthu_server;
 grant execute on function keep_event_months(), drop_event_months(timestamptz, integer) to congthu_server;

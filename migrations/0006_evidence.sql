@@ -58,7 +58,8 @@ comment on function units_below is 'These units, each in its domain, and all bel
 
 create table holds (
     hold_id    bigint generated always as identity constraint holds_pkey primary key,
-    account_id bigint not null constraint holds_account_fkey references accounts,
+    -- Null: everybody's events.
+    account_id bigint constraint holds_account_fkey references accounts,
     -- mailbox: it may not be deleted. events: those of the account within the period outlive their months.
     kind       text not null constraint holds_kind_check check (kind in ('mailbox', 'events')),
     period_from timestamptz,
@@ -71,12 +72,124 @@ create table holds (
     release_asked_at timestamptz,
     released_by text,
     released_at timestamptz,
-    constraint holds_period_check check ((kind = 'events') = (period_from is not null and period_to > period_from))
+    constraint holds_period_check check (case kind when 'events' then period_from is not null and period_to > period_from
+                                                   else account_id is not null and period_from is null end)
 );
 create index holds_in_force on holds (account_id, kind) where released_at is null;
 comment on table holds is 'Legal holds (lưu giữ theo yêu cầu pháp luật): what must not go, and who let it go in the end.';
 
+create table events_held (
+    event_id   bigint not null,
+    at         timestamptz not null,
+    kind       text not null,
+    trace      text not null,
+    account_id bigint,
+    remote     text,
+    sender     text,
+    recipients text[],
+    size       bigint,
+    status     text,
+    about      text,
+    constraint events_held_pkey primary key (at, event_id)
+);
+comment on table events_held is 'Events under legal hold whose month was dropped; put in by drop_event_months alone.';
+
+create function is_event_held(p_at timestamptz, p_account_id bigint, p_sender text, p_recipients text[]) returns boolean
+    language sql stable
+as $$
+    select exists (
+        select from holds h
+         where h.kind = 'events' and h.released_at is null and p_at >= h.period_from and p_at < h.period_to
+           and (h.account_id is null or h.account_id = p_account_id
+                or exists (select from addresses a
+                            where a.account_id = h.account_id and (a.address = lower(p_sender) or a.address = any (p_recipients)))))
+$$;
+comment on function is_event_held is 'Is the event one that a hold in force keeps?';
+
+create or replace function drop_event_months(p_now timestamptz, p_months integer) returns integer
+    language plpgsql security definer set search_path = public, pg_temp
+as $$
+declare
+    part    text;
+    dropped integer := 0;
+    -- Logs are kept at least six months (An Giang 63/2016 Điều 9.2): no caller can lower this, nor make it later.
+    oldest  timestamp := date_trunc('month', least(p_now, clock_timestamp()) at time zone 'UTC')
+                         - make_interval(months => greatest(p_months, 6));
+begin
+    -- Nobody places a hold between the copy and the drop.
+    lock table holds in share mode;
+    for part in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                where i.inhparent = 'events'::regclass and c.relname < 'events_' || to_char(oldest, 'YYYY_MM')
+                order by c.relname
+    loop
+        if exists (select from holds where kind = 'events' and released_at is null) then
+            execute format(
+                'insert into events_held (event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about)
+                 select event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about from %I
+                  where is_event_held(at, account_id, sender, recipients) on conflict do nothing', part);
+        end if;
+        execute format('drop table %I', part);
+        dropped := dropped + 1;
+    end loop;
+    insert into events_held (event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about)
+        select event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about from events_default
+         where at < oldest at time zone 'UTC' and is_event_held(at, account_id, sender, recipients)
+        on conflict do nothing;
+    delete from events_default where at < oldest at time zone 'UTC';
+    return dropped;
+end $$;
+comment on function drop_event_months is 'Drops months older than p_months, never younger than six, and keeps what is held.';
+
+create function drop_released_events(p_now timestamptz, p_months integer) returns bigint
+    language plpgsql security definer set search_path = public, pg_temp
+as $$
+declare
+    forgotten bigint;
+    oldest timestamp := date_trunc('month', least(p_now, clock_timestamp()) at time zone 'UTC')
+                        - make_interval(months => greatest(p_months, 6));
+begin
+    lock table holds in share mode;
+    delete from events_held
+     where at < oldest at time zone 'UTC' and not is_event_held(at, account_id, sender, recipients);
+    get diagnostics forgotten = row_count;
+    return forgotten;
+end $$;
+comment on function drop_released_events is 'Forgets held events that no hold keeps any more and that are older than the months kept.';
+
+-- Finding a message: what is looked for is known only later, so nothing is indexed while mail comes. A part is indexed once
+-- nobody writes to it; a day is left for clocks that are behind.
+create function index_event_part(p_now timestamptz) returns text
+    language plpgsql security definer set search_path = public, pg_temp
+as $$
+declare
+    part text;
+begin
+    perform pg_advisory_xact_lock(hashtext('congthu.events'));
+    select c.relname into part
+      from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'events'::regclass and c.relname ~ '^events_\d{4}_\d\d_\d\d$'
+       and c.relname <= 'events_' || to_char((least(p_now, clock_timestamp()) at time zone 'UTC') - interval '7 days', 'YYYY_MM_DD')
+       and to_regclass(c.relname || '_words') is null
+     order by c.relname limit 1;
+    if part is null then
+        return null;
+    end if;
+    execute format('create index %I on %I (lower(sender)) where about is not null', part || '_sender', part);
+    execute format('create index %I on %I using gin (recipients) with (fastupdate = off) where about is not null',
+                   part || '_recipients', part);
+    execute format('create index %I on %I (split_part(about, E''\n'', 1)) where about is not null', part || '_queue', part);
+    execute format('create index %I on %I (split_part(about, E''\n'', 2)) where about is not null', part || '_message', part);
+    execute format('create index %I on %I using gin (string_to_array(split_part(about, E''\n'', 4), '' ''))
+                     with (fastupdate = off) where about is not null', part || '_words', part);
+    execute format('analyze %I', part);
+    return part;
+end $$;
+comment on function index_event_part is 'Indexes the oldest part of the events that is written no more and has no index yet; says which.';
+
 -- Rights ---------------------------------------------------------------------------------------------------------
 
 grant select, insert, update on grants, holds to congthu_server;
+grant select on events_held to congthu_server;
+revoke all on function drop_released_events(timestamptz, integer), index_event_part(timestamptz) from public;
+grant execute on function drop_released_events(timestamptz, integer), index_event_part(timestamptz) to congthu_server;
 grant usage on all sequences in schema public to congthu_server;

@@ -72,6 +72,12 @@ pub enum AdminError {
          domain, organisation-officer over a unit, inspector over a domain, unit or mailbox"
     )]
     RoleScope,
+    #[error("a period ends after it begins")]
+    BadPeriod,
+    #[error("there is no hold {0} in force; see congthu hold list")]
+    NoSuchHold(i64),
+    #[error("it takes a second person: somebody else has to agree, by the same command")]
+    SecondPerson,
     #[error("the end lies in the past")]
     PastUntil,
     #[error(transparent)]

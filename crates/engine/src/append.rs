@@ -3,6 +3,7 @@
 use crate::acts::Act;
 use crate::intake::Prepared;
 use crate::recipients::{MESSAGES_MAX, hard_limit_bytes, has_room};
+use crate::trace_query;
 use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::{Flags, FolderName, Keyword, Right, Uid, UidValidity};
@@ -155,7 +156,8 @@ impl Engine {
             });
         }
         let trace = self.queue_id();
-        let event = self.appended(who, &trace, None);
+        let about = about(&trace, entries);
+        let event = self.appended(who, &trace, about.as_deref(), None);
         match self.0.store.accept_small(messages, &event).await {
             Ok(uids) => {
                 let uids = uids.into_iter().flatten().collect();
@@ -168,7 +170,13 @@ impl Engine {
     }
 
     /// Who put something into a mailbox, as the log keeps it.
-    fn appended<'a>(&self, who: &Principal, trace: &'a str, size: Option<u64>) -> Event<'a> {
+    fn appended<'a>(
+        &self,
+        who: &Principal,
+        trace: &'a str,
+        about: Option<&'a str>,
+        size: Option<u64>,
+    ) -> Event<'a> {
         Event {
             at: self.now(),
             kind: "appended",
@@ -178,6 +186,7 @@ impl Engine {
             sender: None,
             size,
             status: None,
+            about,
         }
     }
 
@@ -221,10 +230,18 @@ impl Engine {
             let target = Target { account, folder: folder.folder_id, recipient: None };
             placed.extend(tx.add_entries(content, &[target], new).await?.iter().map(|at| (at.uid, content)));
         }
-        tx.note(&self.appended(who, &self.queue_id(), Some(arriving))).await?;
+        let trace = self.queue_id();
+        let about = about(&trace, entries);
+        tx.note(&self.appended(who, &trace, about.as_deref(), Some(arriving))).await?;
         let uids = placed.iter().map(|(uid, _)| *uid).collect();
         let evidence = Evidence { account, folder: folder.folder_id, saved: now, entries: placed, modseq };
         self.0.store.commit_entries(tx, &evidence).await?;
         Ok(Ok(Appended { uid_validity: folder.uid_validity, uids }))
     }
+}
+
+/// Of one message what it says of itself; several that come together are one event.
+fn about(trace: &str, entries: &[Entry]) -> Option<String> {
+    let [only] = entries else { return None };
+    Some(trace_query::about(trace, &only.prepared.facts))
 }

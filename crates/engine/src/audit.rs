@@ -3,7 +3,7 @@
 //! Invariants: a row that was changed, put in, taken out or moved breaks the chain and is named; a chain that was cut off at its
 //! end, or made anew as a whole, is shown by comparing it with a head that was written down before and kept elsewhere.
 
-use crate::{Actor, AdminError, AdminTarget, Engine};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::Timestamp;
 use model::Action;
 use store::{AuditFilter, AuditRow, CHAIN_START};
@@ -115,6 +115,24 @@ impl Engine {
         let digest = walk.digest.try_into().unwrap_or(CHAIN_START);
         let head = AuditHead { at: self.now(), rows: walk.rows, id: walk.id, digest };
         Ok(AuditReport { head, numbers_unused: walk.numbers_unused, fault })
+    }
+
+    /// The daily walk; how the log stands goes into the system's log, where it is out of reach of whoever runs this server if
+    /// that is kept elsewhere.
+    pub(crate) async fn watch_audit(&self) -> Result<String, Error> {
+        let report = match self.verify_audit(&Actor::system("verify-audit"), &[]).await {
+            Ok(report) => report,
+            Err(AdminError::Engine(error)) => return Err(error),
+            Err(_) => return Err(Error::Unavailable),
+        };
+        let digest: String = report.head.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (rows, last) = (report.head.rows, report.head.id);
+        if let Some(fault) = &report.fault {
+            tracing::error!(%fault, rows, "the administrators' log was tampered with");
+            return Ok(format!("TAMPERED: {fault}"));
+        }
+        tracing::info!(rows, last, digest, "the administrators' log is whole");
+        Ok(format!("{rows} rows up to {last} are whole, digest {digest}"))
     }
 
     /// Acts that he may see, the newest first, a thousand at most.

@@ -216,6 +216,7 @@ impl Engine {
             sender: Some(&actor.name),
             size: None,
             status: Some(&status),
+            about: None,
         };
         if let Err(error) = self.0.store.note(&event).await {
             tracing::warn!(%error, "a refused act could not be noted");

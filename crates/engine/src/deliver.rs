@@ -1,6 +1,7 @@
 //! Accepting a message for local mailboxes: after `Ok` it is durable, before it nothing is half done.
 
 use crate::intake::Prepared;
+use crate::trace_query;
 use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, Spool, trace};
 use model::Flags;
 use proto::mime::{AuthorsError, Facts};
@@ -97,7 +98,8 @@ impl Engine {
             self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let targets = targets(recipients);
-        self.accept(arrival, &targets, &prepared).await?;
+        let about = trace_query::about(&queue_id, &prepared.facts);
+        self.accept(arrival, &targets, &prepared, &about).await?;
         if let Some(who) = &arrival.principal {
             self.note_sent(who).await;
         }
@@ -116,10 +118,11 @@ impl Engine {
         arrival: &Arrival,
         targets: &[Target],
         message: &Prepared,
+        about: &str,
     ) -> Result<(), DeliverError> {
         let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= SMALL_TARGETS_MAX;
         for _ in 0..ATTEMPTS {
-            match self.accept_once(arrival, targets, message, is_small).await {
+            match self.accept_once(arrival, targets, message, about, is_small).await {
                 Ok(()) => return Ok(()),
                 Err(store::Error::ChunkGone) => is_small = false,
                 Err(store::Error::Conflict) => {}
@@ -135,6 +138,7 @@ impl Engine {
         arrival: &Arrival,
         targets: &[Target],
         message: &Prepared,
+        about: &str,
         is_small: bool,
     ) -> Result<(), store::Error> {
         let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
@@ -147,6 +151,7 @@ impl Engine {
             sender: Some(arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default()),
             size: Some(message.len() as u64),
             status: Some("delivered"),
+            about: Some(about),
         };
         if is_small {
             let small = SmallMessage {

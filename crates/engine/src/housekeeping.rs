@@ -16,8 +16,6 @@ const SWEEP_EVERY: Duration = Duration::from_mins(5);
 const EXPAND_EVERY: Duration = Duration::from_secs(10);
 /// How often jobs that are due are looked for.
 const JOBS_EVERY: Duration = Duration::from_secs(20);
-/// Months of events kept: six are the floor (An Giang 63/2016 Điều 9.2), one more is the month under way.
-const EVENT_MONTHS: i32 = 7;
 
 impl Engine {
     /// Runs until `stop`; each task carries on after a failure, which is logged.
@@ -97,9 +95,9 @@ impl Engine {
 
     async fn sweep(&self, stop: &CancellationToken) {
         let now = self.now();
-        if let Err(error) = self.0.store.keep_event_months(now, EVENT_MONTHS).await {
+        if let Err(error) = self.0.store.make_event_months().await {
             figures::housekeeping_failed("events");
-            tracing::warn!(%error, "the months of events could not be kept");
+            tracing::warn!(%error, "the months of events could not be made");
         }
         while !stop.is_cancelled() {
             match self.0.store.sweep(now).await {
@@ -150,7 +148,7 @@ impl Engine {
     /// When the database does not answer.
     pub async fn open(&self) -> Result<(), crate::Error> {
         self.notice_another_database().await?;
-        self.0.store.keep_event_months(self.now(), EVENT_MONTHS).await?;
+        self.0.store.make_event_months().await?;
         self.add_jobs().await
     }
 }

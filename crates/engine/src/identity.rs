@@ -220,6 +220,7 @@ impl Engine {
             sender: None,
             size: None,
             status: refusal.as_deref(),
+            about: None,
         };
         if let Err(error) = self.0.store.note(&event).await {
             tracing::warn!(%error, "a log-in could not be noted");

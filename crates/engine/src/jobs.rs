@@ -46,6 +46,21 @@ pub(crate) struct Job {
 
 pub(crate) const JOBS: &[Job] = &[
     Job {
+        name: "keep-events",
+        every: Schedule::Daily { hour: 2 },
+        run: |engine| Box::pin(engine.keep_events()),
+    },
+    Job {
+        name: "index-events",
+        every: Schedule::Daily { hour: 4 },
+        run: |engine| Box::pin(engine.index_events()),
+    },
+    Job {
+        name: "verify-audit",
+        every: Schedule::Daily { hour: 5 },
+        run: |engine| Box::pin(engine.watch_audit()),
+    },
+    Job {
         name: "finish-moves",
         every: Schedule::Every(Duration::from_mins(5)),
         run: |engine| Box::pin(engine.finish_moves()),

@@ -21,6 +21,7 @@ mod error;
 mod figures;
 mod flags;
 mod folders;
+mod holds;
 mod holidays;
 mod housekeeping;
 mod hub;
@@ -47,6 +48,7 @@ mod sender_identity;
 mod spool;
 mod throttle;
 mod trace;
+mod trace_query;
 mod view;
 mod write;
 
@@ -63,6 +65,7 @@ pub use error::Error;
 pub use figures::Figures;
 pub use flags::{FlagEdit, FlagMode, StoreError, Stored};
 pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
+pub use holds::{Held, Release};
 pub use hub::{RightsWatch, Watch};
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
@@ -85,8 +88,9 @@ pub use search::{
 pub use sender::Sender;
 pub use spool::Spool;
 pub use store::SharedAct;
-pub use store::{AuditFilter, AuditRow};
+pub use store::{AuditFilter, AuditRow, EventRow, HoldRow};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
+pub use trace_query::{Course, TraceQuery};
 pub use view::{FolderView, ViewEntry};
 pub use write::{Copied, CopyError, Quota};
 

@@ -5,7 +5,7 @@
 //! into full mailboxes too, as those are told so by it.
 
 use crate::sender::written;
-use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace};
+use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
@@ -75,6 +75,7 @@ impl Engine {
         let content = self.write_content(&prepared).await?;
         let target =
             Target { account: notice.to, folder: place.inbox, recipient: Some(place.address.to_string()) };
+        let about = trace_query::about(&queue_id, &prepared.facts);
         let event = Event {
             at: self.now(),
             kind: "received",
@@ -84,6 +85,7 @@ impl Engine {
             sender: Some(""),
             size: Some(prepared.len() as u64),
             status: Some("delivered"),
+            about: Some(&about),
         };
         let mut tx = self.0.store.begin().await?;
         if !tx.use_notice_key(notice.key, notice.to, self.now()).await? {

@@ -244,6 +244,7 @@ impl Engine {
             sender: None,
             size: None,
             status: None,
+            about: None,
         })
         .await?;
         tx.commit().await?;

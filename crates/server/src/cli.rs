@@ -6,7 +6,7 @@ mod policy;
 mod relocation;
 mod sharing;
 
-pub(crate) use evidence::{AuditCommand, AuditList, RoleCommand, RoleName};
+pub(crate) use evidence::{AuditCommand, AuditList, HoldCommand, RoleCommand, RoleName, TraceOptions};
 pub(crate) use organisation::{
     AddUnit, Appoint, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
 };
@@ -102,6 +102,13 @@ pub(crate) enum Command {
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
+    },
+    /// Find a message and what became of it (tra cứu thư)
+    Trace(TraceOptions),
+    /// Legal holds: what must not go
+    Hold {
+        #[command(subcommand)]
+        command: HoldCommand,
     },
     /// Administrators, officers, inspectors: who has which role over what
     Role {

@@ -53,8 +53,8 @@ impl Tx {
                  select a.account_id, a.folder_id, a.uid
                    from accepted c, lateral add_entries($1, c.content_id, $10, $11, $12, $1, 0, '{}') a
              ), noted as (
-                 insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status)
-                 values ($1, $13, $14, $15, $16, $17, $12, $2, $18)
+                 insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status, about)
+                 values ($1, $13, $14, $15, $16, $17, $12, $2, $18, $19)
              )
              select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
         )
@@ -76,6 +76,7 @@ impl Tx {
         .bind(event.remote)
         .bind(event.sender)
         .bind(event.status)
+        .bind(event.about)
         .fetch_all(&mut *self.inner)
         .await?;
         let id =

@@ -1,6 +1,7 @@
 //! Events: what happened to which message and who logged in, by month, kept at least six (An Giang 63/2016 Điều 9.2).
 //!
-//! Never bodies, subjects or passwords. Mail events are written in the transaction they tell of.
+//! Never bodies or passwords; of a message its Message-ID and the beginning of its subject, by which it is looked for
+//! (docs/adr/0017). Mail events are written in the transaction they tell of.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
@@ -19,11 +20,13 @@ pub struct Event<'a> {
     pub sender: Option<&'a str>,
     pub size: Option<u64>,
     pub status: Option<&'a str>,
+    /// Of a message: queue id, Message-ID, subject, and its words without marks, a line each.
+    pub about: Option<&'a str>,
 }
 
 const INSERT: &str =
-    "insert into events (at, kind, trace, account_id, remote, sender, size, status, recipients)
-                      values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    "insert into events (at, kind, trace, account_id, remote, sender, size, status, recipients, about)
+                      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 fn insert<'q>(
     event: &'q Event<'q>,
@@ -39,6 +42,7 @@ fn insert<'q>(
         .bind(event.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX)))
         .bind(event.status)
         .bind(recipients)
+        .bind(event.about)
 }
 
 impl Tx {
@@ -72,13 +76,22 @@ impl Store {
         Ok(())
     }
 
-    /// Makes the partitions of the months around the database's present and drops those that are, by its clock and by
-    /// `now`, older than `months` (at least six); says how many went.
+    /// Makes the parts of the months around the database's present.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn make_event_months(&self) -> Result<(), Error> {
+        sqlx::query("select keep_event_months()").execute(&self.pools.main).await?;
+        Ok(())
+    }
+
+    /// As [`Store::make_event_months`], and drops the parts of those that are, by the database's clock and by `now`, older
+    /// than `months` (at least six), but for what is held; says how many went.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn keep_event_months(&self, now: Timestamp, months: i32) -> Result<i32, Error> {
-        sqlx::query("select keep_event_months()").execute(&self.pools.main).await?;
+        self.make_event_months().await?;
         let dropped = sqlx::query_scalar("select drop_event_months($1, $2)")
             .bind(now.to_sqlx())
             .bind(months)

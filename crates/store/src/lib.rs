@@ -22,6 +22,8 @@ mod endpoint;
 mod entries;
 mod error;
 mod events;
+mod events_holds;
+mod events_trace;
 mod figures;
 mod flags;
 mod folders;
@@ -74,6 +76,8 @@ pub use endpoint::{
 pub use entries::{Place, Transferred};
 pub use error::Error;
 pub use events::Event;
+pub use events_holds::{HoldRow, NewHold};
+pub use events_trace::{EventRow, TraceFilter};
 pub use figures::PoolUsage;
 pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};

@@ -104,6 +104,7 @@ pub(crate) struct Act {
     remote: Option<String>,
     sender: Option<String>,
     status: Option<String>,
+    about: Option<String>,
     messages: Vec<Message>,
     /// Compressed.
     chunks: BTreeMap<[u8; 32], (i32, Vec<u8>)>,
@@ -150,6 +151,7 @@ impl Act {
             remote: event.remote.map(str::to_owned),
             sender: event.sender.map(str::to_owned),
             status: event.status.map(str::to_owned),
+            about: event.about.map(str::to_owned),
             messages: messages.into_iter().map(|message| Message::new(message, event.at)).collect(),
             chunks: sized.collect(),
         })
@@ -194,7 +196,7 @@ pub(crate) fn statement<'q>(acts: &[&'q Act], waits: bool) -> Statement<'q> {
     };
     sqlx::query_scalar(
         "select accept_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                                $21, $22, $23, $24, $25, $26, $27)",
+                                $21, $22, $23, $24, $25, $26, $27, $28)",
     )
     .bind(acts.iter().map(|act| act.at.to_sqlx()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.kind.as_str()).collect::<Vec<_>>())
@@ -203,6 +205,7 @@ pub(crate) fn statement<'q>(acts: &[&'q Act], waits: bool) -> Statement<'q> {
     .bind(acts.iter().map(|act| act.remote.as_deref()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.sender.as_deref()).collect::<Vec<_>>())
     .bind(acts.iter().map(|act| act.status.as_deref()).collect::<Vec<_>>())
+    .bind(acts.iter().map(|act| act.about.as_deref()).collect::<Vec<_>>())
     .bind(of_acts(|act| to_i32(act.messages.len())))
     .bind(contents().map(NewContent::size_i64).collect::<Vec<_>>())
     .bind(contents().map(|content| content.envelope.as_slice()).collect::<Vec<_>>())

@@ -102,6 +102,17 @@ impl TestDatabase {
         texts.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
+    /// The text that a query as a superuser answers with.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn text(&self, query: &str) -> String {
+        let mut connection = connect(&self.superuser_url).await;
+        let asked = sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_one(&mut connection).await;
+        let _ = connection.close().await;
+        asked.expect("the database must answer")
+    }
+
     /// Begins a transaction as a superuser with a statement whose locks are kept until [`Held::release`].
     ///
     /// # Panics

@@ -240,6 +240,7 @@ async fn waiting_mail_is_handed_out_until_a_stop() {
         sender: Some(""),
         size: None,
         status: None,
+        about: None,
     };
     let mut tx = world.store.begin().await.unwrap();
     let id = tx.accept_pending(&content, &[target], &event).await.unwrap();

@@ -17,6 +17,7 @@ mod passwords;
 mod regulation;
 mod resync;
 mod search;
+mod trace;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};
 use jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! `congthu role …` and `congthu audit …` as they are written.
+//! `congthu role …`, `audit …`, `trace …` and `hold …` as they are written.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
@@ -102,6 +102,66 @@ pub(crate) struct AuditList {
     pub(crate) before: Option<i64>,
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) limit: u32,
+}
+
+/// What is known of a message.
+#[derive(Debug, Args)]
+pub(crate) struct TraceOptions {
+    /// Envelope sender
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<Address>,
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: Option<Address>,
+    /// Words of the subject, with or without their marks
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) subject: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) message_id: Option<String>,
+    #[arg(long, value_name = "ID")]
+    pub(crate) queue_id: Option<String>,
+    /// delivered, or a kind of event: received, appended
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+    /// From this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Timestamp>,
+    /// Messages at most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) limit: u32,
+    /// Every event of the time, log-ins too, as JSON lines for central logs
+    #[arg(long, conflicts_with_all = ["from", "to", "subject", "message_id", "queue_id", "status", "limit"])]
+    pub(crate) export: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HoldCommand {
+    /// Keep a mailbox from being deleted, or events from being dropped with their month
+    Add {
+        mailbox: Option<Address>,
+        /// Events of all mailboxes
+        #[arg(long, conflicts_with = "mailbox")]
+        everybody: bool,
+        /// Events from this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time)
+        #[arg(long, value_name = "TIME", value_parser = moment, requires = "until")]
+        since: Option<Timestamp>,
+        /// Events before this time
+        #[arg(long, value_name = "TIME", value_parser = moment, requires = "since")]
+        until: Option<Timestamp>,
+        /// The decision it rests on
+        #[arg(long)]
+        reason: String,
+    },
+    /// Ask for the end of a hold; the second person who does so ends it
+    Release { hold: i64 },
+    /// List the holds
+    List {
+        /// Also those that have ended
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 /// A day or a minute in Việt Nam, or a moment with its zone.

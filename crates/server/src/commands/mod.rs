@@ -8,6 +8,7 @@ mod alias;
 mod audit;
 mod delegate;
 mod domain;
+mod hold;
 mod job;
 mod life;
 mod mailbox;
@@ -17,6 +18,7 @@ mod policy;
 mod relocation;
 mod role;
 mod search;
+mod trace;
 mod unit;
 
 use crate::Misuse;
@@ -83,6 +85,8 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,
         Command::Audit { command } => audit::run(session, command).await,
+        Command::Trace(options) => trace::run(session, options).await,
+        Command::Hold { command } => hold::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve

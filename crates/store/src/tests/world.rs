@@ -69,6 +69,7 @@ impl World {
             sender: Some(""),
             size: None,
             status: None,
+            about: None,
         }
     }
 

@@ -1,0 +1,198 @@
+//! Messages are found by what is known of them, by whom it may be known; logs go in time, and what is held does not.
+
+use super::{World, actor, address, arrival};
+use crate::{Actor, AdminError, Course, Held, NewMessage, Release, Sender, TraceQuery};
+use jiff::{SignedDuration, Timestamp};
+use model::{DomainName, FolderName, Grant, Reason, Role, Scope};
+
+const MESSAGE: &str =
+    "Message-ID: <m1@example.org>\r\nSubject: =?utf-8?B?R2nhuqV5IG3hu51pIGjhu41w?=\r\n\r\nx\r\n";
+
+async fn found(world: &World, who: &Actor, query: TraceQuery) -> Vec<Course> {
+    world.engine.trace(who, &TraceQuery { limit: 10, ..query }).await.unwrap()
+}
+
+/// A message for two mailboxes, another for one, and a copy that its owner put away.
+async fn delivered() -> World {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    world.deliver(&["an", "binh"], MESSAGE.as_bytes()).await;
+    world.clock.advance(SignedDuration::from_secs(60));
+    world.deliver(&["binh"], b"Subject: Bao cao\r\n\r\ny\r\n").await;
+    world.clock.advance(SignedDuration::from_secs(60));
+    let mut spool = world.engine.new_spool();
+    spool.write(MESSAGE.as_bytes()).await.unwrap();
+    let flags = model::Flags::NONE;
+    let copy = NewMessage { message: spool, flags, keywords: Vec::new(), internal_date: None };
+    world.engine.append(&an, &FolderName::new("Sent").unwrap(), vec![copy]).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_message_is_found_by_each_thing_known_of_it() {
+    let world = delivered().await;
+    let by = async |query: TraceQuery| found(&world, &actor(), query).await;
+    let all = by(TraceQuery::default()).await;
+    assert_eq!(all.len(), 2);
+    let invitation = &all[0];
+    assert_eq!(invitation.subject.as_deref(), Some("Giấy mời họp"));
+    let kinds: Vec<&str> = invitation.events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["received", "appended"]);
+    let received = &invitation.events[0];
+    assert_eq!(received.recipients, ["an@demo.gov.vn", "binh@demo.gov.vn"]);
+    assert_eq!(received.status.as_deref(), Some("delivered"));
+    assert_eq!(received.remote.as_deref(), Some("192.0.2.1"));
+    let queue_id = received.queue_id.clone().unwrap();
+    let text = |text: &str| Some(text.to_owned());
+    for query in [
+        TraceQuery { subject: text("giay MOI"), ..TraceQuery::default() },
+        TraceQuery { subject: text("họp, giấy"), ..TraceQuery::default() },
+        TraceQuery { message_id: text("<m1@example.org>"), ..TraceQuery::default() },
+        TraceQuery { message_id: text("m1@example.org"), ..TraceQuery::default() },
+        TraceQuery { queue_id: text(&queue_id.to_lowercase()), ..TraceQuery::default() },
+        TraceQuery { to: Some(address("an")), ..TraceQuery::default() },
+        TraceQuery { status: text("appended"), ..TraceQuery::default() },
+        TraceQuery { until: Some(received.at + SignedDuration::from_secs(1)), ..TraceQuery::default() },
+    ] {
+        assert_eq!(by(query.clone()).await, [invitation.clone()], "{query:?}");
+    }
+    let from = TraceQuery { from: Some(address("sender@example.org")), ..TraceQuery::default() };
+    assert_eq!(by(from).await.len(), 2);
+    for query in [
+        TraceQuery { subject: text("giay moi hoc"), ..TraceQuery::default() },
+        TraceQuery { to: Some(address("ai")), ..TraceQuery::default() },
+        TraceQuery { to: Some(address("an")), subject: text("bao cao"), ..TraceQuery::default() },
+        TraceQuery {
+            since: Some(world.engine.now() + SignedDuration::from_secs(1)),
+            ..TraceQuery::default()
+        },
+    ] {
+        assert_eq!(by(query.clone()).await, [], "{query:?}");
+    }
+    let last = invitation.events.last().unwrap();
+    let next = TraceQuery { before: Some((last.at, last.id)), ..TraceQuery::default() };
+    assert_eq!(by(next).await[0].subject.as_deref(), Some("Bao cao"));
+    // Without an index of the months, and with one.
+    assert!(world.engine.index_events().await.unwrap().contains("events_"));
+    assert_eq!(world.engine.index_events().await.unwrap(), "nothing to index");
+    assert_eq!(by(TraceQuery { message_id: text("m1@example.org"), ..TraceQuery::default() }).await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_learns_of_mail_that_is_not_his() {
+    let world = delivered().await;
+    let domain = |name: &str| DomainName::new(name).unwrap();
+    world.engine.add_domain(&actor(), &domain("b.vn"), "an-giang").await.unwrap();
+    let id = async |name: &str| world.store.domain(&domain(name)).await.unwrap().unwrap();
+    let of = |role, scope| Actor::of("ai", None, vec![Grant::new(role, scope).unwrap()]);
+    let account = async |name: &str| world.store.login(&address(name)).await.unwrap().unwrap().account;
+    let all = TraceQuery::default;
+    let officer = of(
+        Role::OrganisationOfficer,
+        Scope::Subtree { domain: id("demo.gov.vn").await, unit: model::UnitId(1) },
+    );
+    assert_eq!(found(&world, &officer, all()).await, []);
+    let operator = of(Role::CentreOperator, Scope::Domain(id("demo.gov.vn").await));
+    assert_eq!(found(&world, &operator, all()).await.len(), 2);
+    assert_eq!(found(&world, &of(Role::CentreOperator, Scope::Domain(id("b.vn").await)), all()).await, []);
+    // A recipient is not told of the others, by whichever way he looks.
+    let an = of(Role::MailboxOwner, Scope::Mailbox(account("an").await));
+    let by_other = TraceQuery { to: Some(address("binh")), ..all() };
+    for query in [all(), by_other] {
+        for course in found(&world, &an, query).await {
+            for event in course.events {
+                assert!(event.recipients.iter().all(|to| to == "an@demo.gov.vn"), "{event:?}");
+            }
+        }
+    }
+    assert_eq!(found(&world, &an, all()).await.len(), 1);
+    // Who sent it sees to whom.
+    let binh = world.engine.log_in("binh@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    let mut spool = world.engine.new_spool();
+    spool.write(b"From: binh@demo.gov.vn\r\nMessage-ID: <s@x>\r\n\r\nz").await.unwrap();
+    let to = [world.engine.recipient(&address("an")).await.unwrap()];
+    let sender = Some(Sender::from(&address("binh")));
+    let sent = crate::Arrival { sender, principal: Some(binh), ..arrival() };
+    world.engine.deliver(&sent, &to, spool).await.unwrap();
+    let binh = of(Role::MailboxOwner, Scope::Mailbox(account("binh").await));
+    let sent = TraceQuery { message_id: Some("s@x".into()), ..all() };
+    assert_eq!(found(&world, &binh, sent).await[0].events[0].recipients, ["an@demo.gov.vn"]);
+    let later = world.engine.now() + SignedDuration::from_hours(1);
+    let page = world.engine.export_events(&actor(), (Timestamp::UNIX_EPOCH, 0), later).await.unwrap();
+    assert!(page.iter().any(|event| event.kind == "login"));
+    let refused = world.engine.export_events(&operator, (Timestamp::UNIX_EPOCH, 0), later).await;
+    assert_eq!(refused, Err(AdminError::Denied(Reason::Role)));
+}
+
+/// Seven whole months and the one under way, by the database's clock, with one message a month for an, one for binh.
+async fn months(world: &World) {
+    world
+        .database
+        .run(
+            "set role congthu_owner;
+             select make_event_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => ago))::date)
+               from generate_series(2, 8) ago",
+        )
+        .await;
+    world
+        .database
+        .run(
+            "insert into events (at, kind, trace, recipients, about)
+             select date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' - make_interval(months => ago) + interval '7 days',
+                    'received', ago::text, array[who || '@demo.gov.vn'], E'Q\\n' || who || ago || E'\\nx\\nx'
+               from generate_series(1, 8) ago, unnest(array['an', 'binh']) who",
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn the_seventh_month_goes_by_the_job_six_stay_and_what_is_held_too() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.user("binh").await;
+    months(&world).await;
+    let engine = &world.engine;
+    let present: Timestamp = world.database.text("select now()::text").await.parse().unwrap();
+    world.clock.advance(present.duration_since(engine.now()));
+    let an = address("an");
+    let ago = |days: i64| present - SignedDuration::from_hours(24 * days);
+    let wrong = engine.place_hold(&actor(), Held::Events(Some(&an), ago(10), ago(20)), "CV 1").await;
+    assert_eq!(wrong, Err(AdminError::BadPeriod));
+    let hold = engine.place_hold(&actor(), Held::Events(Some(&an), ago(400), ago(1)), "CV 1").await.unwrap();
+    let seen = async |who: &str| {
+        let mut seen = Vec::new();
+        for month in 1..=8 {
+            let message_id = Some(format!("{who}{month}"));
+            let query = TraceQuery { message_id, ..TraceQuery::default() };
+            seen.extend((!found(&world, &actor(), query).await.is_empty()).then_some(month));
+        }
+        seen
+    };
+    assert_eq!(seen("binh").await, [1, 2, 3, 4, 5, 6, 7, 8]);
+    engine.run_job("index-events").await.unwrap().unwrap();
+    assert_eq!(seen("binh").await, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let did = engine.run_job("keep-events").await.unwrap().unwrap();
+    assert!(did.starts_with("6 months are kept; 6 parts dropped"), "{did}");
+    assert_eq!(seen("binh").await, [1, 2, 3, 4, 5, 6, 7], "six whole months before this one, and one more");
+    assert_eq!(seen("an").await, [1, 2, 3, 4, 5, 6, 7, 8]);
+    // A domain that keeps more keeps it for all; and the floor holds for the database itself.
+    let twelve = [("log.retention".to_owned(), "12".to_owned())];
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    let edit = crate::PolicyEdit { settings: &twelve, based_on: None, reason: "QĐ", dry_run: false };
+    engine.change_policy(&actor(), &domain, &edit).await.unwrap();
+    assert!(engine.run_job("keep-events").await.unwrap().unwrap().starts_with("12 months are kept; 0 parts"));
+    assert_eq!(world.store.keep_event_months(present, 0).await.unwrap(), 6);
+    assert_eq!(seen("binh").await, [1, 2, 3, 4, 5, 6]);
+    // Letting go takes two; then it is forgotten at the next run.
+    assert_eq!(engine.release_hold(&actor(), hold).await, Ok(Release::Asked));
+    assert_eq!(engine.release_hold(&actor(), hold).await, Err(AdminError::SecondPerson));
+    assert_eq!(seen("an").await, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(engine.release_hold(&Actor::console("other"), hold).await, Ok(Release::Released));
+    assert_eq!(engine.release_hold(&actor(), hold).await, Err(AdminError::NoSuchHold(hold)));
+    assert_eq!(world.store.drop_released_events(present, 0).await.unwrap(), 2);
+    assert_eq!(seen("an").await, [1, 2, 3, 4, 5, 6]);
+    let listed = engine.holds(&actor(), true, 0, 9).await.unwrap();
+    assert!(listed[0].released.is_some());
+    assert!(engine.holds(&actor(), false, 0, 9).await.unwrap().is_empty());
+}

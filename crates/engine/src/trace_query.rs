@@ -1,0 +1,192 @@
+//! Finding a message by what is known of it, and what became of it (tra cứu thư; AG Đ9.2).
+//!
+//! Invariants: nothing of a body is ever in here; who asks sees only messages that his scope sent or received, and of their
+//! recipients only those within it. What is kept of a subject is found with and without its marks.
+
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use jiff::Timestamp;
+use model::{Action, Address};
+use proto::mime::{Facts, decode_header};
+use store::{EventRow, TraceFilter};
+
+/// Characters of a subject that are kept.
+const SUBJECT_CHARS_MAX: usize = 120;
+/// Octets of a Message-ID that are kept; longer ones are found by their beginning.
+const MESSAGE_ID_BYTES_MAX: usize = 200;
+/// Octets of a subject as written that are looked at: those characters in whichever encoding.
+const SUBJECT_BYTES_MAX: usize = 1_000;
+/// Messages whose course is shown at once.
+const MESSAGES_MAX: u32 = 100;
+/// Events of those messages.
+const EVENTS_MAX: u32 = 2_000;
+/// Events handed out at once.
+const EXPORT_PAGE: u32 = 5_000;
+
+/// What is known of a message; what is `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct TraceQuery {
+    pub from: Option<Address>,
+    pub to: Option<Address>,
+    /// Words, with or without their marks, that are all in it.
+    pub subject: Option<String>,
+    pub message_id: Option<String>,
+    pub queue_id: Option<String>,
+    /// `delivered` and the like, or a kind of event.
+    pub status: Option<String>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Events older than this one: the next page.
+    pub before: Option<(Timestamp, i64)>,
+    /// Messages at most, up to 100.
+    pub limit: u32,
+}
+
+/// A message and what became of it, the oldest event first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Course {
+    pub message_id: Option<String>,
+    pub subject: Option<String>,
+    pub events: Vec<EventRow>,
+}
+
+/// What the accepting event says of the message: queue id, Message-ID, subject, and its words folded, a line each.
+pub(crate) fn about(queue_id: &str, facts: &Facts) -> String {
+    let message_id = facts.envelope.message_id.as_deref().unwrap_or_default();
+    let message_id = message_id.get(..MESSAGE_ID_BYTES_MAX).unwrap_or(message_id);
+    let message_id = String::from_utf8_lossy(message_id);
+    let message_id = bare(&message_id);
+    let subject = facts.envelope.subject.as_deref().unwrap_or_default();
+    let subject = decode_header(subject.get(..SUBJECT_BYTES_MAX).unwrap_or(subject));
+    let subject: String =
+        subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SUBJECT_CHARS_MAX).collect();
+    let subject = subject.trim();
+    format!("{queue_id}\n{message_id}\n{subject}\n{}", words(subject).join(" "))
+}
+
+/// Without brackets, and without what would end the line.
+fn bare(message_id: &str) -> String {
+    let trimmed = message_id.trim().trim_start_matches('<').trim_end_matches('>');
+    trimmed.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// As words are compared: no marks, lower case, letters and digits.
+fn words(text: &str) -> Vec<String> {
+    let plain = model::fold_marks(text).to_lowercase();
+    let words = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_owned).collect()
+}
+
+impl Engine {
+    /// The messages that are found, the newest first, each with all that became of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn trace(&self, actor: &Actor, query: &TraceQuery) -> Result<Vec<Course>, AdminError> {
+        let reach = actor.reach(Action::TraceShow);
+        if reach.is_empty() {
+            return Ok(Vec::new());
+        }
+        let listed = |text: &Option<String>| text.iter().map(|text| bare(text)).collect::<Vec<_>>();
+        let filter = TraceFilter {
+            sender: query.from.as_ref().map(ToString::to_string),
+            recipient: query.to.as_ref().map(ToString::to_string),
+            words: query.subject.as_deref().map(words).unwrap_or_default(),
+            message_ids: listed(&query.message_id),
+            queue_ids: listed(&query.queue_id).iter().map(|id| id.to_uppercase()).collect(),
+            status: query.status.clone(),
+            since: query.since,
+            until: query.until,
+            before: query.before,
+            limit: query.limit.clamp(1, MESSAGES_MAX),
+        };
+        let found = self.0.store.trace(&filter, &reach).await?;
+        let message_ids: Vec<String> = found.iter().filter_map(|event| event.message_id.clone()).collect();
+        let mut all = found.clone();
+        if !message_ids.is_empty() {
+            // What else became of them: copies that were put away, later steps.
+            let more = TraceFilter { message_ids, limit: EVENTS_MAX, ..TraceFilter::default() };
+            let known =
+                |event: &EventRow| found.iter().any(|other| (other.at, other.id) == (event.at, event.id));
+            all.extend(self.0.store.trace(&more, &reach).await?.into_iter().filter(|event| !known(event)));
+        }
+        Ok(courses(&found, all))
+    }
+
+    /// Every event between two moments, by pages, for central logs. `after`: the last one of the page before.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub async fn export_events(
+        &self,
+        actor: &Actor,
+        after: (Timestamp, i64),
+        until: Timestamp,
+    ) -> Result<Vec<EventRow>, AdminError> {
+        self.authorize(actor, Action::EventExport, &AdminTarget::System).await?;
+        Ok(self.0.store.events_after(after, until, EXPORT_PAGE).await?)
+    }
+
+    /// Drops the months that no domain's policy keeps any more (AG Đ9.2), but for what is held.
+    pub(crate) async fn keep_events(&self) -> Result<String, Error> {
+        let mut months = model::LOG_RETENTION_MONTHS_MIN;
+        for (domain, _) in self.0.store.policy_versions().await? {
+            months = months.max(self.policy_of(domain).await?.log_retention_months());
+        }
+        // And the month under way.
+        let kept = i32::try_from(months).unwrap_or(i32::MAX).saturating_add(1);
+        let dropped = self.0.store.keep_event_months(self.now(), kept).await?;
+        let forgotten = self.0.store.drop_released_events(self.now(), kept).await?;
+        Ok(format!(
+            "{months} months are kept; {dropped} parts dropped, {forgotten} released events forgotten"
+        ))
+    }
+
+    /// Indexes the parts of the events that are written no more.
+    pub(crate) async fn index_events(&self) -> Result<String, Error> {
+        let mut parts = Vec::new();
+        while let Some(part) = self.0.store.index_events(self.now()).await? {
+            parts.push(part);
+        }
+        Ok(if parts.is_empty() { "nothing to index".to_owned() } else { parts.join(" ") })
+    }
+}
+
+/// Events by message, in the order in which the messages were found.
+fn courses(found: &[EventRow], mut all: Vec<EventRow>) -> Vec<Course> {
+    all.sort_by_key(|event| (event.at, event.id));
+    let mut courses: Vec<Course> = Vec::new();
+    for first in found {
+        let same = |event: &EventRow| match &first.message_id {
+            Some(id) => event.message_id.as_ref() == Some(id),
+            None => (event.at, event.id) == (first.at, first.id),
+        };
+        let events: Vec<EventRow> = all.iter().filter(|event| same(event)).cloned().collect();
+        all.retain(|event| !same(event));
+        if !events.is_empty() {
+            courses.push(Course {
+                message_id: first.message_id.clone(),
+                subject: first.subject.clone(),
+                events,
+            });
+        }
+    }
+    courses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_message_is_four_lines_whatever_it_says() {
+        let of = |header: &str| about("0A", &proto::mime::facts(format!("{header}\r\n\r\nx").as_bytes()));
+        let full = of("Message-ID: <1@x>\r\nSubject: =?utf-8?B?R2nhuqV5IG3hu51pIGjhu41w?= 12/QĐ");
+        assert_eq!(full, "0A\n1@x\nGiấy mời họp 12/QĐ\ngiay moi hop 12 qd");
+        assert_eq!(of("X: y"), "0A\n\n\n");
+        let long = of(&format!("Message-ID: <{}@x>\r\nSubject: {}", "a".repeat(999), "á ".repeat(999)));
+        assert_eq!(long.split('\n').count(), 4);
+        assert!(long.len() < 900, "{}", long.len());
+        let broken = of("Message-ID: <\u{1}\u{0}a>\r\nSubject: =?utf-8?Q?a=0A=00b?=");
+        assert_eq!(broken, "0A\na\nab\nab");
+    }
+}

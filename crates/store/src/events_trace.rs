@@ -1,0 +1,190 @@
+//! Looking for messages among the events (tra cứu thư), and handing all events out for central logs.
+//!
+//! Invariant: closed parts of `events` have indexes of their own for every key of [`TraceFilter`], made behind the mail by
+//! [`Store::index_events`]; the open one is read through. So nothing is asked of a message that comes for being found later.
+
+use crate::{Error, Reach, Store};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+
+/// Which events of mail to find; what is `None` or empty does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct TraceFilter {
+    /// Envelope sender, in lower case.
+    pub sender: Option<String>,
+    pub recipient: Option<String>,
+    /// Words of the subject, folded as [`MailFacts`](crate::MailFacts) has them; all of them are in it.
+    pub words: Vec<String>,
+    /// Without angle brackets; any of them.
+    pub message_ids: Vec<String>,
+    /// Any of them.
+    pub queue_ids: Vec<String>,
+    /// A status, or a kind of event.
+    pub status: Option<String>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Older than this event: the next page.
+    pub before: Option<(Timestamp, i64)>,
+    pub limit: u32,
+}
+
+/// An event as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    pub at: Timestamp,
+    pub id: i64,
+    pub kind: String,
+    pub trace: String,
+    /// Primary address of whose act it was.
+    pub account: Option<String>,
+    pub remote: Option<String>,
+    pub sender: Option<String>,
+    /// Those that may be shown.
+    pub recipients: Vec<String>,
+    pub size: Option<u64>,
+    pub status: Option<String>,
+    pub queue_id: Option<String>,
+    pub message_id: Option<String>,
+    pub subject: Option<String>,
+}
+
+type Row = (
+    jiff_sqlx::Timestamp,
+    i64,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<Vec<String>>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+);
+
+fn event(row: Row) -> EventRow {
+    let (at, id, kind, trace, account, remote, sender, recipients, size, status, about) = row;
+    let about = about.unwrap_or_default();
+    let mut lines = about.split('\n').map(|line| Some(line.to_owned()).filter(|line| !line.is_empty()));
+    EventRow {
+        at: at.to_jiff(),
+        id,
+        kind,
+        trace,
+        account,
+        remote,
+        sender,
+        recipients: recipients.unwrap_or_default(),
+        size: size.map(i64::unsigned_abs),
+        status,
+        queue_id: lines.next().flatten(),
+        message_id: lines.next().flatten(),
+        subject: lines.next().flatten(),
+    }
+}
+
+impl Store {
+    /// Events of mail within `reach`, the newest first. Of a message that came to others, too, only the recipients within
+    /// `reach` are shown, as nobody is told who else was written to in secret; who sent it sees all.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn trace(&self, filter: &TraceFilter, reach: &Reach) -> Result<Vec<EventRow>, Error> {
+        let mut tx = self.pools.main.begin().await?;
+        // A plan for the keys that are given: one for all would use the index of none.
+        sqlx::query("set local plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
+        let rows: Vec<Row> = sqlx::query_as(
+            "with mine as (
+                 select coalesce(array_agg(a.account_id), '{}') as senders
+                   from accounts a where a.account_id = any ($10) or (not $11 and a.domain_id = any ($12))
+             ), receive as (
+                 select array(select name from domains where domain_id = any ($12)) as names,
+                        array(select address from addresses where account_id = any ($10)) as addresses
+             ), all_events as (
+                 select at, event_id, kind, trace, account_id, remote, sender, recipients, size, status, about from events
+                 union all
+                 select at, event_id, kind, trace, account_id, remote, sender, recipients, size, status, about from events_held
+             )
+             select e.at, e.event_id, e.kind, e.trace, p.address, e.remote, e.sender,
+                    case when $11 or e.account_id = any (mine.senders) then e.recipients
+                         else array(select r from unnest(e.recipients) r
+                                     where split_part(r, '@', 2) = any (receive.names) or r = any (receive.addresses)) end,
+                    e.size, e.status, e.about
+               from all_events e
+              cross join mine cross join receive
+               left join addresses p on p.account_id = e.account_id and p.kind = 'primary'
+              where e.about is not null
+                and ($1::text is null or lower(e.sender) = $1)
+                and ($2::text is null or e.recipients @> array[$2])
+                and (cardinality($3::text[]) = 0 or string_to_array(split_part(e.about, E'\\n', 4), ' ') @> $3)
+                and (cardinality($4::text[]) = 0 or split_part(e.about, E'\\n', 2) = any ($4))
+                and (cardinality($5::text[]) = 0 or split_part(e.about, E'\\n', 1) = any ($5))
+                and ($6::text is null or e.status = $6 or e.kind = $6)
+                and ($7::timestamptz is null or e.at >= $7)
+                and ($8::timestamptz is null or e.at < $8)
+                and ($9::timestamptz is null or (e.at, e.event_id) < ($9, $13))
+                and ($11 or e.account_id = any (mine.senders)
+                     or exists (select from unnest(e.recipients) r
+                                 where split_part(r, '@', 2) = any (receive.names) or r = any (receive.addresses)))
+              order by e.at desc, e.event_id desc limit $14",
+        )
+        .bind(&filter.sender)
+        .bind(&filter.recipient)
+        .bind(&filter.words)
+        .bind(&filter.message_ids)
+        .bind(&filter.queue_ids)
+        .bind(&filter.status)
+        .bind(filter.since.map(|at| at.to_sqlx()))
+        .bind(filter.until.map(|at| at.to_sqlx()))
+        .bind(filter.before.map(|(at, _)| at.to_sqlx()))
+        .bind(&reach.mailboxes)
+        .bind(reach.everything)
+        .bind(&reach.domains)
+        .bind(filter.before.map(|(_, id)| id))
+        .bind(i64::from(filter.limit))
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.rollback().await?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    /// Every event, log-ins too, the oldest first, from behind `after` on: for central logs.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn events_after(
+        &self,
+        after: (Timestamp, i64),
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "select e.at, e.event_id, e.kind, e.trace, p.address, e.remote, e.sender, e.recipients, e.size, e.status, e.about
+               from events e left join addresses p on p.account_id = e.account_id and p.kind = 'primary'
+              where (e.at, e.event_id) > ($1, $2) and e.at < $3
+              order by e.at, e.event_id limit $4",
+        )
+        .bind(after.0.to_sqlx())
+        .bind(after.1)
+        .bind(until.to_sqlx())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        Ok(rows.into_iter().map(event).collect())
+    }
+
+    /// Indexes one part of the events that is written no more. `None`: all are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn index_events(&self, now: Timestamp) -> Result<Option<String>, Error> {
+        let mut tx = self.begin().await?;
+        tx.take_time().await?;
+        let part = sqlx::query_scalar("select index_event_part($1)")
+            .bind(now.to_sqlx())
+            .fetch_one(&mut *tx.inner)
+            .await?;
+        tx.commit().await?;
+        Ok(part)
+    }
+}
