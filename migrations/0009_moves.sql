@@ -23,6 +23,8 @@ create table moves (
     undo_until  timestamptz,
     -- What went to the other domain when it started, so that undoing knows.
     unit_ids    bigint[] not null default '{}',
+    -- As they were called, one for each unit.
+    unit_codes  text[] not null default '{}',
     person_ids  bigint[] not null default '{}'
 );
 create unique index moves_one on moves (from_domain) where state in ('planned', 'running', 'undoing');
@@ -42,10 +44,13 @@ create table move_steps (
 );
 create unique index move_steps_new on move_steps (move_id, new);
 create index move_steps_state on move_steps (move_id, state, account_id);
+create index move_steps_untold on move_steps (move_id) where state = 'done' and not told;
 comment on table move_steps is 'What each mailbox of a move was called, will be, and whether that is so.';
 
-grant select, insert, update on moves to congthu_server;
-grant select, insert, update on move_steps to congthu_server;
+-- Who planned what, and what was called how, stays as it was written.
+grant select, insert on moves, move_steps to congthu_server;
+grant update (state, started_at, ended_at, alias_until, undo_until, unit_ids, unit_codes, person_ids) on moves to congthu_server;
+grant update (new, state, told) on move_steps to congthu_server;
 -- The history of units goes with them; what it says stays as it was.
 grant update (domain_id) on unit_events to congthu_server;
 grant usage on all sequences in schema public to congthu_server;

@@ -26,7 +26,7 @@ impl Engine {
             every(ACTS_EVERY, &stop, || self.write_acts()),
             self.expand_when_told(&stop),
             self.keep_search_index(&stop),
-            every(JOBS_EVERY, &stop, || self.run_due_jobs(&stop)),
+            every(JOBS_EVERY, &stop, || self.run_due_jobs_on_time(&stop)),
             self.hear_of_rights(&stop),
         );
         self.write_acts().await;

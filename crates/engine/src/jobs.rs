@@ -11,6 +11,7 @@ use serde_json::json;
 use std::pin::Pin;
 use std::time::Duration;
 use store::{JobEnd, TakenJob};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use store::JobRow;
@@ -20,6 +21,8 @@ const LEASE: SignedDuration = SignedDuration::from_mins(5);
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// What failed is tried again after this, or at its next time if that is sooner.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(5);
+/// Addresses are retired and mailboxes locked by the clock: one that is further from the database's than this is wrong.
+const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// Runs are moved by chance within this, so that the jobs of many installations do not come in one second.
 const JITTER_SECONDS_MAX: i64 = 300;
 /// Keys of notices are kept longer than anything may say again what they stand for.
@@ -121,6 +124,19 @@ impl Engine {
         next.saturating_add(SignedDuration::from_secs(late)).unwrap_or(next)
     }
 
+    /// As [`Engine::run_due_jobs`], if this node's clock can be trusted with what is done for good.
+    pub(crate) async fn run_due_jobs_on_time(&self, stop: &CancellationToken) {
+        match self.0.store.clock().await {
+            Ok(clock) if clock.duration_since(self.now()).abs() <= CLOCKS_APART_MAX => {
+                self.run_due_jobs(stop).await
+            }
+            Ok(clock) => {
+                tracing::error!(%clock, "no job runs: this node's clock and the database's are far apart")
+            }
+            Err(error) => tracing::warn!(%error, "the database's clock could not be read"),
+        }
+    }
+
     /// Runs what is due, one after the other, until nothing is or `stop`.
     pub(crate) async fn run_due_jobs(&self, stop: &CancellationToken) {
         let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
@@ -145,13 +161,13 @@ impl Engine {
     /// `Denied`; when the database fails, or the job does.
     pub async fn run_job_now(&self, actor: &Actor, name: &str) -> Result<Option<String>, AdminError> {
         self.authorize(actor, Action::JobRun, &AdminTarget::System).await?;
-        let ran = self.run_job(name).await?;
-        if let Some(did) = &ran {
-            let mut tx = self.0.store.begin().await?;
-            self.audit(&mut tx, actor, Action::JobRun.as_str(), name, &json!({ "result": did })).await?;
-            tx.commit().await?;
+        if !JOBS.iter().any(|job| job.name == name) {
+            return Ok(None);
         }
-        Ok(ran)
+        let mut tx = self.0.store.begin().await?;
+        self.audit(&mut tx, actor, Action::JobRun.as_str(), name, &json!({})).await?;
+        tx.commit().await?;
+        Ok(self.run_job(name).await?)
     }
 
     /// Runs a job now, due or not. `None`: there is no such job, or a node is running it.
@@ -183,7 +199,7 @@ impl Engine {
     async fn run_taken(&self, taken: &TakenJob, stop: &CancellationToken) -> Option<String> {
         let job = JOBS.iter().find(|job| job.name == taken.name)?;
         let done = tokio::select! {
-            done = (job.run)(self) => done.map_err(|error| error.to_string()),
+            done = apart(self.clone(), job) => done,
             () = self.lost(taken) => {
                 tracing::warn!(job = job.name, "another node has taken over the job");
                 return None;
@@ -221,6 +237,16 @@ impl Engine {
         let before = self.now().saturating_sub(NOTICES_KEPT).unwrap_or(Timestamp::MIN);
         let forgotten = self.0.store.forget_notices(before).await?;
         Ok(format!("{forgotten} notices forgotten"))
+    }
+}
+
+/// As a task of its own, which ends with this future: one that panics fails, and nothing else does.
+async fn apart(engine: Engine, job: &'static Job) -> Result<String, String> {
+    let mut task = JoinSet::new();
+    task.spawn(async move { (job.run)(&engine).await });
+    match task.join_next().await {
+        Some(Ok(done)) => done.map_err(|error| error.to_string()),
+        Some(Err(_)) | None => Err("panicked; the log says where".to_owned()),
     }
 }
 

@@ -4,19 +4,20 @@
 //! policy says. Invariants: nothing moves while an address is undecided; each batch is one transaction, so a run that was
 //! killed goes on where it was, by the next `run` or by itself; what was undone can be told from what never moved.
 
+use crate::admin::check_reason;
 use crate::authority::unless_missing;
 use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
-use model::calendar::{local_date, plus_months, start_of_day};
+use model::calendar::{local_date, plus_days, plus_months, start_of_day};
 use model::{AccountId, Action, Address, DomainName};
 use serde_json::json;
 use store::{Direction, MoveRow, MoveState, MoveStep, NewMove};
 
 /// Mailboxes of one transaction: short enough that their users do not notice.
 const BATCH: u32 = 200;
-/// Characters of the reason.
-const REASON_CHARS_MAX: usize = 1000;
+/// Times a batch is tried anew when others got in between.
+const ATTEMPTS: u32 = 5;
 
 impl Engine {
     /// Plans the move of every mailbox of `from`, with its units and people. Nothing is changed but the plan.
@@ -34,9 +35,7 @@ impl Engine {
         if from == to {
             return Err(AdminError::SameDomain);
         }
-        if reason.trim().is_empty() || reason.chars().count() > REASON_CHARS_MAX {
-            return Err(AdminError::BadName);
-        }
+        check_reason(reason)?;
         let new = NewMove {
             from: self.domain_id(from).await?,
             to: self.domain_id(to).await?,
@@ -103,10 +102,8 @@ impl Engine {
                 return Err(AdminError::MoveState(plan.state.as_str()));
             }
         }
-        self.do_all_steps(id, Direction::Forth).await?;
-        match self.move_row(id).await?.conflicts {
-            0 => {}
-            undecided => return Err(AdminError::Undecided(undecided)),
+        if plan.state != MoveState::Done {
+            self.move_everybody(id).await?;
         }
         self.end_move(actor, &plan, MoveState::Running, MoveState::Done).await?;
         self.tell_owners(id).await?;
@@ -200,12 +197,17 @@ impl Engine {
         let life = self.policy_of(plan.from_id).await?;
         let now = self.now();
         let months = u16::try_from(life.naming.alias_months).unwrap_or(u16::MAX);
-        let alias_until = start_of_day(plus_months(local_date(now), months));
+        // To the end of that day.
+        let alias_until = start_of_day(plus_days(plus_months(local_date(now), months), 1));
         let days = SignedDuration::from_hours(24 * i64::from(life.life.undo_days));
         let undo_until = now.saturating_add(days).unwrap_or(Timestamp::MAX).min(alias_until);
         let mut tx = self.0.store.begin().await?;
         if !tx.set_move_state(plan.id, &[MoveState::Planned], MoveState::Running, now).await? {
-            return Ok(());
+            drop(tx);
+            return match self.move_row(plan.id).await?.state {
+                MoveState::Running => Ok(()),
+                other => Err(AdminError::MoveState(other.as_str())),
+            };
         }
         let undecided = tx.renew_plan(plan.id).await?;
         if undecided > 0 {
@@ -217,14 +219,34 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
+    /// Those who came while it ran, too.
+    async fn move_everybody(&self, id: i64) -> Result<(), AdminError> {
+        loop {
+            self.do_all_steps(id, Direction::Forth).await?;
+            self.renew_plan(id).await?;
+            let row = self.move_row(id).await?;
+            if row.pending == 0 {
+                return Ok(());
+            }
+            if row.pending == row.conflicts {
+                return Err(AdminError::Undecided(row.conflicts));
+            }
+        }
+    }
+
     async fn do_all_steps(&self, id: i64, direction: Direction) -> Result<(), AdminError> {
+        let mut attempts = 0;
         loop {
             let mut tx = self.0.store.begin().await?;
             let done = match tx.do_steps(id, direction, BATCH, self.now()).await {
-                Ok(done) => done,
-                Err(store::Error::Conflict) => {
+                Ok(Some(done)) => done,
+                Ok(None) => return Err(AdminError::MoveState(self.move_row(id).await?.state.as_str())),
+                // An address was given to somebody else since the start, or others held what this wanted.
+                Err(store::Error::Conflict) if attempts < ATTEMPTS => {
                     drop(tx);
-                    return Err(self.reopen(id).await?);
+                    attempts += 1;
+                    self.renew_plan(id).await?;
+                    continue;
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -236,12 +258,11 @@ impl Engine {
         }
     }
 
-    /// An address was given to somebody else since the start: whoever was to have it waits for a decision.
-    async fn reopen(&self, id: i64) -> Result<AdminError, AdminError> {
+    /// Whoever was to have an address that is somebody else's now waits for a decision.
+    async fn renew_plan(&self, id: i64) -> Result<(), AdminError> {
         let mut tx = self.0.store.begin().await?;
-        let undecided = tx.renew_plan(id).await?;
-        tx.commit().await?;
-        Ok(AdminError::Undecided(undecided))
+        tx.renew_plan(id).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn end_move(
@@ -251,11 +272,11 @@ impl Engine {
         from: MoveState,
         to: MoveState,
     ) -> Result<(), AdminError> {
+        let row = self.move_row(plan.id).await?;
         let mut tx = self.0.store.begin().await?;
         if !tx.set_move_state(plan.id, &[from], to, self.now()).await? {
             return Ok(());
         }
-        let row = self.move_row(plan.id).await?;
         let detail = json!({
             "act": to.as_str(), "move": plan.id, "moved": row.done, "undone": row.undone, "skipped": row.skipped,
         });
@@ -274,7 +295,7 @@ impl Engine {
     }
 
     async fn tell_owners(&self, id: i64) -> Result<(), AdminError> {
-        let until = self.move_row(id).await?.alias_until.map(local_date);
+        let until = self.move_row(id).await?.alias_until.map(|until| plus_days(local_date(until), -1));
         loop {
             let untold = self.0.store.untold_steps(id, BATCH).await?;
             if untold.is_empty() {
@@ -299,15 +320,14 @@ impl Engine {
     pub(crate) async fn finish_moves(&self) -> Result<String, Error> {
         let system = Actor::system("moves");
         let mut finished = 0;
-        for plan in self.0.store.moves(None).await? {
-            let ended = match plan.state {
-                MoveState::Running => self.run_move(&system, plan.id).await,
-                MoveState::Undoing => self.undo_move(&system, plan.id).await,
-                _ => continue,
+        for (id, undoing) in self.0.store.unfinished_moves().await? {
+            let ended = match undoing {
+                true => self.undo_move(&system, id).await,
+                false => self.run_move(&system, id).await,
             };
             match ended {
                 Ok(_) => finished += 1,
-                Err(error) => tracing::warn!(%error, id = plan.id, "a move could not be finished"),
+                Err(error) => tracing::warn!(%error, id, "a move could not be finished"),
             }
         }
         Ok(format!("{finished} moves finished"))

@@ -76,8 +76,10 @@ impl Engine {
         let target =
             Target { account: notice.to, folder: place.inbox, recipient: Some(place.address.to_string()) };
         let about = trace_query::about(&queue_id, &prepared.facts);
+        // One moment for both: by it, the system's mail is told from what people sent.
+        let now = self.now();
         let event = Event {
-            at: self.now(),
+            at: now,
             kind: "received",
             trace: &origin.trace_text(),
             account: None,
@@ -88,7 +90,7 @@ impl Engine {
             about: Some(&about),
         };
         let mut tx = self.0.store.begin().await?;
-        if !tx.use_notice_key(notice.key, notice.to, self.now()).await? {
+        if !tx.use_notice_key(notice.key, notice.to, now).await? {
             return Ok(false);
         }
         let (id, _) = tx.accept(&content, &[target], &event).await?;

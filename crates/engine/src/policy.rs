@@ -3,6 +3,7 @@
 //! Invariants: an older version never replaces a newer one that is kept; what cannot be read (it is of a newer congthu while
 //! nodes are renewed) leaves what is kept in force.
 
+use crate::admin::check_reason;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::{Action, Change, DomainId, DomainName, Policy, PolicyVersion, SetError};
 use serde_json::json;
@@ -124,6 +125,7 @@ impl Engine {
         edit: &PolicyEdit<'_>,
     ) -> Result<(u32, Vec<Change>), AdminError> {
         self.authorize(actor, Action::PolicyChange, &AdminTarget::Domain(domain)).await?;
+        check_reason(edit.reason)?;
         let id = self.domain_id(domain).await?;
         let before = self.policy(actor, domain).await?;
         let mut policy = before.policy.clone();
@@ -131,8 +133,10 @@ impl Engine {
             let refused = |error: SetError| AdminError::PolicySetting { field: key.clone(), error };
             policy.set(key, value).map_err(refused)?;
         }
+        // A version made while a clock was ahead must not keep others from being made.
+        let at = self.now().max(before.since);
         let based_on = edit.based_on.unwrap_or(before.number);
-        let (after, changes) = before.succeed(policy, based_on, actor.name(), edit.reason, self.now())?;
+        let (after, changes) = before.succeed(policy, based_on, actor.name(), edit.reason, at)?;
         let number = after.number;
         if edit.dry_run {
             return Ok((number, changes));

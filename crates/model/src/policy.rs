@@ -39,7 +39,7 @@ const REASON_CHARS_MAX: usize = 1000;
 
 /// The rules of one domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Policy {
     /// The regulation that the domain is under; says which article each rule comes from.
     pub profile: Profile,

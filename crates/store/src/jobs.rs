@@ -1,7 +1,8 @@
 //! Jobs as rows: what runs at its times, on one node at a time.
 //!
 //! Invariant: a job is taken by one update that nobody else's sees; who was given up (its lease ran out) can neither
-//! prolong nor end the run of whoever took it after.
+//! prolong nor end the run of whoever took it after. Every job runs daily at least, and no lease is longer than minutes: a time
+//! beyond that was written by a clock that was wrong, and does not count.
 
 use crate::{Error, Store};
 use jiff::Timestamp;
@@ -47,6 +48,16 @@ type Row = (
 );
 
 impl Store {
+    /// What the database takes the time for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clock(&self) -> Result<Timestamp, Error> {
+        let clock: jiff_sqlx::Timestamp =
+            sqlx::query_scalar("select clock_timestamp()").fetch_one(&self.pools.main).await?;
+        Ok(clock.to_jiff())
+    }
+
     /// Makes the rows of jobs that have none yet.
     ///
     /// # Errors
@@ -78,7 +89,8 @@ impl Store {
         let row: Option<(String, i64)> = sqlx::query_as(
             "update jobs set taken_until = $3, run = run + 1, started_at = $2
               where name = (select name from jobs
-                             where name = any ($1) and next_run <= $2 and (taken_until is null or taken_until < $2)
+                             where name = any ($1) and (next_run <= $2 or next_run > $2 + interval '2 days')
+                               and (taken_until is null or taken_until < $2 or taken_until > $2 + interval '1 day')
                              order by next_run limit 1 for update skip locked)
              returning name, run",
         )
@@ -102,7 +114,8 @@ impl Store {
     ) -> Result<Option<TakenJob>, Error> {
         let row: Option<(String, i64)> = sqlx::query_as(
             "update jobs set taken_until = $3, run = run + 1, started_at = $2
-              where name = $1 and (taken_until is null or taken_until < $2) returning name, run",
+              where name = $1 and (taken_until is null or taken_until < $2 or taken_until > $2 + interval '1 day')
+             returning name, run",
         )
         .bind(name)
         .bind(now.to_sqlx())

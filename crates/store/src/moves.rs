@@ -1,7 +1,8 @@
 //! Mailboxes that move to another domain: the plan, and batches of its steps.
 //!
-//! Invariant: a batch of steps is done, and marked as done, in one transaction that holds the mailboxes' locks; so whatever
-//! is killed, a mailbox has one primary address, and the steps say which.
+//! Invariants: a batch of steps is done, and marked as done, in one transaction that holds the mailboxes' locks; so whatever
+//! is killed, a mailbox has one primary address, and the steps say which. A batch holds the move's state, too: who undoes or
+//! cancels a move waits for the batch under way, and none comes after.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
@@ -136,6 +137,23 @@ fn step((account, old, new, display_name, state): StepColumns) -> Result<MoveSte
 }
 
 impl Store {
+    /// Moves that somebody began and nobody ended, and those with owners who were not told.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_moves(&self) -> Result<Vec<(i64, bool)>, Error> {
+        Ok(sqlx::query_as(
+            "select m.move_id, m.state = 'undoing' from moves m
+              where m.state in ('running', 'undoing')
+                 or m.state = 'done' and exists (select from move_steps s join accounts a using (account_id)
+                                                  where s.move_id = m.move_id and s.state = 'done' and not s.told
+                                                    and a.state <> 'deleted')
+              order by m.move_id",
+        )
+        .fetch_all(&self.pools.main)
+        .await?)
+    }
+
     /// Every move, the newest first, or this one.
     ///
     /// # Errors
@@ -282,7 +300,9 @@ impl Tx {
         sqlx::query(
             "insert into move_steps (move_id, account_id, old, new, state)
              select m.move_id, a.account_id, g.address,
-                    case when taken.account_id is null or taken.account_id = a.account_id then wanted.address end,
+                    case when (taken.account_id is null or taken.account_id = a.account_id)
+                               and not exists (select from move_steps x where x.move_id = m.move_id and x.new = wanted.address)
+                         then wanted.address end,
                     'pending'
                from moves m
                join domains t on t.domain_id = m.to_domain
@@ -355,25 +375,29 @@ impl Tx {
         Ok(())
     }
 
-    /// Gives the organisation (units, people, positions) of the one domain to the other, and notes what went. A code that
-    /// is taken there gets the old domain's first label behind it; positions of one title become one.
+    /// Gives the organisation (units, people, positions, officers) of the one domain to the other, and notes what went. A code
+    /// that is taken there is shortened and gets the unit's number behind it; positions of one title become one. Both domains'
+    /// organisations are held from here to the end of the transaction.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn move_organisation(&mut self, id: i64) -> Result<(), Error> {
+        self.lock_both(id).await?;
         for statement in [
             "update moves m
-                set unit_ids = array(select unit_id from units where domain_id = m.from_domain),
+                set unit_ids = array(select unit_id from units where domain_id = m.from_domain order by unit_id),
+                    unit_codes = array(select code from units where domain_id = m.from_domain order by unit_id),
                     person_ids = array(select person_id from people where domain_id = m.from_domain)
               where move_id = $1",
             "update units u
                 set domain_id = m.to_domain,
                     code = case when exists (select from units o where o.domain_id = m.to_domain and o.code = u.code)
-                           then u.code || '-' || split_part(f.name, '.', 1) else u.code end
-               from moves m join domains f on f.domain_id = m.from_domain
-              where m.move_id = $1 and u.unit_id = any (m.unit_ids)",
+                           then rtrim(left(u.code, 20), '.-') || '-' || u.unit_id else u.code end
+               from moves m where m.move_id = $1 and u.unit_id = any (m.unit_ids)",
             "update unit_events e set domain_id = m.to_domain
-               from moves m where m.move_id = $1 and e.unit_id = any (m.unit_ids)",
+               from moves m where m.move_id = $1 and e.domain_id = m.from_domain and e.unit_id = any (m.unit_ids)",
+            "update grants g set domain_id = m.to_domain
+               from moves m where m.move_id = $1 and g.domain_id = m.from_domain and g.unit_id = any (m.unit_ids)",
             "insert into unit_kinds (domain_id, kind, label, tier, ended_on)
              select m.to_domain, k.kind, k.label, k.tier, k.ended_on
                from moves m join unit_kinds k on k.domain_id = m.from_domain
@@ -383,47 +407,60 @@ impl Tx {
                from moves m join positions p on p.domain_id = m.from_domain
               where m.move_id = $1 on conflict do nothing",
             "update people p set domain_id = m.to_domain
-               from moves m where m.move_id = $1 and p.person_id = any (m.person_ids)",
+               from moves m, unnest(m.person_ids) gone (person_id) where m.move_id = $1 and p.person_id = gone.person_id",
             "update appointments a set position_id = n.position_id
-               from moves m
-               join positions o on o.domain_id = m.from_domain
-               join positions n on n.domain_id = m.to_domain and lower(n.title) = lower(o.title)
-              where m.move_id = $1 and a.position_id = o.position_id and a.person_id = any (m.person_ids)",
+               from moves m, unnest(m.person_ids) gone (person_id), positions o, positions n
+              where m.move_id = $1 and a.person_id = gone.person_id and a.position_id = o.position_id
+                and o.domain_id = m.from_domain and n.domain_id = m.to_domain and lower(n.title) = lower(o.title)",
         ] {
             sqlx::query(statement).bind(id).execute(&mut *self.inner).await?;
         }
         Ok(())
     }
 
-    /// Takes it back.
+    /// Takes it back, under the codes of before where nobody has taken them.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn return_organisation(&mut self, id: i64) -> Result<(), Error> {
+        self.lock_both(id).await?;
         for statement in [
             "update units u
                 set domain_id = m.from_domain,
-                    code = case when right(u.code, length(split_part(f.name, '.', 1)) + 1) = '-' || split_part(f.name, '.', 1)
-                           then left(u.code, -length(split_part(f.name, '.', 1)) - 1) else u.code end
-               from moves m join domains f on f.domain_id = m.from_domain
-              where m.move_id = $1 and u.unit_id = any (m.unit_ids)",
+                    code = case when exists (select from units o where o.domain_id = m.from_domain and o.code = was.code)
+                           then rtrim(left(was.code, 20), '.-') || '-' || u.unit_id else was.code end
+               from moves m, unnest(m.unit_ids, m.unit_codes) was (unit_id, code)
+              where m.move_id = $1 and u.unit_id = was.unit_id",
             "update unit_events e set domain_id = m.from_domain
-               from moves m where m.move_id = $1 and e.unit_id = any (m.unit_ids)",
+               from moves m where m.move_id = $1 and e.domain_id = m.to_domain and e.unit_id = any (m.unit_ids)",
+            "update grants g set domain_id = m.from_domain
+               from moves m where m.move_id = $1 and g.domain_id = m.to_domain and g.unit_id = any (m.unit_ids)",
             "update people p set domain_id = m.from_domain
-               from moves m where m.move_id = $1 and p.person_id = any (m.person_ids)",
+               from moves m, unnest(m.person_ids) gone (person_id) where m.move_id = $1 and p.person_id = gone.person_id",
             "update appointments a set position_id = n.position_id
-               from moves m
-               join positions o on o.domain_id = m.to_domain
-               join positions n on n.domain_id = m.from_domain and lower(n.title) = lower(o.title)
-              where m.move_id = $1 and a.position_id = o.position_id and a.person_id = any (m.person_ids)",
+               from moves m, unnest(m.person_ids) gone (person_id), positions o, positions n
+              where m.move_id = $1 and a.person_id = gone.person_id and a.position_id = o.position_id
+                and o.domain_id = m.to_domain and n.domain_id = m.from_domain and lower(n.title) = lower(o.title)",
         ] {
             sqlx::query(statement).bind(id).execute(&mut *self.inner).await?;
         }
         Ok(())
     }
 
+    /// As whoever changes an organisation holds its domain.
+    async fn lock_both(&mut self, id: i64) -> Result<(), Error> {
+        sqlx::query(
+            "select 1 from domains d join moves m on d.domain_id in (m.from_domain, m.to_domain)
+              where m.move_id = $1 order by d.domain_id for no key update of d",
+        )
+        .bind(id)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
     /// Does up to `limit` steps, or takes them back; says whose. Nothing left to do: none. A mailbox that is gone is
-    /// skipped.
+    /// skipped. `None`: the move is not, or no longer, on that way.
     ///
     /// # Errors
     /// `Conflict` when an address was given to somebody else since the plan; nothing is done then.
@@ -433,11 +470,19 @@ impl Tx {
         direction: Direction,
         limit: u32,
         now: Timestamp,
-    ) -> Result<Vec<AccountId>, Error> {
-        let (waiting, ended) = match direction {
-            Direction::Forth => ("pending", "done"),
-            Direction::Back => ("done", "undone"),
+    ) -> Result<Option<Vec<AccountId>>, Error> {
+        let (on_way, waiting, ended) = match direction {
+            Direction::Forth => (MoveState::Running, "pending", "done"),
+            Direction::Back => (MoveState::Undoing, "done", "undone"),
         };
+        let state: Option<String> =
+            sqlx::query_scalar("select state from moves where move_id = $1 for share")
+                .bind(id)
+                .fetch_optional(&mut *self.inner)
+                .await?;
+        if state.as_deref() != Some(on_way.as_str()) {
+            return Ok(None);
+        }
         let taken: Vec<i64> = sqlx::query_scalar(
             "select account_id from move_steps where move_id = $1 and state = $2 and new is not null
               order by account_id limit $3 for update",
@@ -465,7 +510,7 @@ impl Tx {
         .bind(ended)
         .execute(&mut *self.inner)
         .await?;
-        Ok(taken.into_iter().map(AccountId).collect())
+        Ok(Some(taken.into_iter().map(AccountId).collect()))
     }
 
     async fn swap_addresses(
@@ -501,12 +546,14 @@ impl Tx {
             return Err(Error::Conflict);
         }
         sqlx::query(
-            "update accounts a set domain_id = case when $3 then m.from_domain else m.to_domain end
+            // The term of a password is that of the domain: where it is shorter, it begins with the move.
+            "update accounts a set domain_id = case when $3 then m.from_domain else m.to_domain end, password_set_at = $4
                from moves m where m.move_id = $1 and a.account_id = any ($2)",
         )
         .bind(id)
         .bind(accounts)
         .bind(back)
+        .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
         Ok(())

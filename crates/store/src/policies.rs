@@ -1,4 +1,7 @@
 //! Policies of domains (chính sách): every version, never edited; the highest one holds.
+//!
+//! Fields that this congthu does not know are those of a newer one, while nodes are renewed one by one: they are read over, and
+//! carried into the next version.
 
 use crate::{Error, Store, Tx};
 use jiff_sqlx::{Timestamp, ToSqlx as _};
@@ -65,7 +68,12 @@ impl Tx {
         let policy = serde_json::to_value(&version.policy).map_err(|_| DAMAGED)?;
         sqlx::query(
             "insert into policies (domain_id, version, since, made_by, reason, policy)
-             values ($1, $2, $3, $4, $5, $6)",
+             select $1, $2, $3, $4, $5, coalesce(
+                 (select jsonb_object_agg(coalesce(o.key, n.key), case
+                             when jsonb_typeof(o.value) = 'object' and jsonb_typeof(n.value) = 'object' then o.value || n.value
+                             else coalesce(n.value, o.value) end)
+                    from jsonb_each((select policy from policies where domain_id = $1 and version = $2 - 1)) o
+                    full join jsonb_each($6) n on n.key = o.key), $6)",
         )
         .bind(domain.0)
         .bind(i32::try_from(version.number).map_err(|_| DAMAGED)?)

@@ -6,6 +6,7 @@ use super::person_scheme;
 use super::taken::{Applicant, Taken};
 use crate::organisation::Held;
 use crate::{AdminError, Engine};
+use model::calendar::{plus_days, plus_months, start_of_day};
 use model::naming::PersonName;
 use model::{AccountId, Address, PersonId, UnitId};
 
@@ -41,7 +42,9 @@ impl Engine {
         }
         if !new.is_empty() {
             let months = u16::try_from(held.policy.naming.alias_months).unwrap_or(u16::MAX);
-            let until = model::calendar::start_of_day(model::calendar::plus_months(self.today(), months));
+            // To the end of that day.
+            let last = plus_months(self.today(), months);
+            let until = start_of_day(plus_days(last, 1));
             held.tx.replace_primaries(&new, self.now(), until).await?;
         }
         Ok(told)

@@ -1,9 +1,9 @@
 //! A domain's mailboxes move to another domain: both addresses receive, nothing of the mail changes, and it can be undone.
 
 use super::{PASSWORD, World, actor, address, mailbox, origin};
-use crate::{Actor, AdminError, Engine, MoveRow, MoveState, RecipientError};
+use crate::{Actor, AdminError, AdminTarget, Engine, MoveRow, MoveState, RecipientError};
 use jiff::SignedDuration;
-use model::{AccountId, DomainName, Grant, Reason, Role, Scope};
+use model::{AccountId, Action, DomainName, Grant, Reason, Role, Scope};
 use store::Direction;
 
 fn name(text: &str) -> DomainName {
@@ -110,7 +110,7 @@ async fn a_run_that_was_killed_goes_on_and_everybody_has_one_address() {
     tx.move_organisation(planned.id).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = world.store.begin().await.unwrap();
-    assert_eq!(tx.do_steps(planned.id, Direction::Forth, 3, engine.now()).await.unwrap().len(), 3);
+    assert_eq!(tx.do_steps(planned.id, Direction::Forth, 3, engine.now()).await.unwrap().unwrap().len(), 3);
     tx.commit().await.unwrap();
     // And one in the middle of a batch.
     let mut tx = world.store.begin().await.unwrap();
@@ -159,9 +159,12 @@ async fn an_old_address_is_retired_when_its_time_is_over_and_given_to_nobody() {
     world.user("an").await;
     let planned = plan(engine).await;
     engine.run_move(&actor(), planned.id).await.unwrap();
-    world.clock.advance(SignedDuration::from_hours(24 * 360));
+    // To the very end of the last day.
+    let until = engine.moves(&actor()).await.unwrap()[0].alias_until.unwrap();
+    assert_eq!(until.to_string(), "2027-11-22T17:00:00Z");
+    world.clock.advance(until.duration_since(engine.now()) - SignedDuration::from_secs(1));
     assert_eq!(engine.run_job("retire-old-addresses").await.unwrap().unwrap(), "0 addresses retired");
-    world.clock.advance(SignedDuration::from_hours(24 * 10));
+    world.clock.advance(SignedDuration::from_secs(1));
     assert_eq!(engine.run_job("retire-old-addresses").await.unwrap().unwrap(), "1 addresses retired");
     assert_eq!(engine.recipient(&address("an@demo.gov.vn")).await.unwrap_err(), RecipientError::Unknown);
     assert_eq!(engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap_err(), AdminError::AddressTaken);
@@ -183,6 +186,8 @@ async fn units_go_with_their_domain_and_come_back() {
     for (domain, code) in [("demo.gov.vn", "snv"), ("demo.gov.vn", "stc"), ("moi.gov.vn", "snv")] {
         engine.add_unit(&actor(), &unit(domain, code)).await.unwrap();
     }
+    let domain = world.store.domain(&name("demo.gov.vn")).await.unwrap().unwrap();
+    let demo = world.store.unit(domain, "snv").await.unwrap().unwrap();
     let planned = plan(engine).await;
     engine.run_move(&actor(), planned.id).await.unwrap();
     let ids = async |domain: &str, codes: [&str; 3]| {
@@ -193,11 +198,13 @@ async fn units_go_with_their_domain_and_come_back() {
         }
         there
     };
-    assert_eq!(ids("moi.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, true, true]);
-    assert_eq!(ids("demo.gov.vn", ["snv", "snv-demo", "stc"]).await, [false, false, false]);
+    let renamed = format!("snv-{}", demo.0);
+    let codes = ["snv", &renamed, "stc"];
+    assert_eq!(ids("moi.gov.vn", codes).await, [true, true, true]);
+    assert_eq!(ids("demo.gov.vn", codes).await, [false, false, false]);
     engine.undo_move(&actor(), planned.id).await.unwrap();
-    assert_eq!(ids("moi.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, false, false]);
-    assert_eq!(ids("demo.gov.vn", ["snv", "snv-demo", "stc"]).await, [true, false, true]);
+    assert_eq!(ids("moi.gov.vn", codes).await, [true, false, false]);
+    assert_eq!(ids("demo.gov.vn", codes).await, [true, false, true]);
 }
 
 #[tokio::test]
@@ -223,4 +230,92 @@ async fn only_who_runs_the_installation_moves_domains() {
         AdminError::NoSuchMove(planned.id)
     );
     assert_eq!(engine.run_move(&elsewhere, 99).await.unwrap_err(), AdminError::NoSuchMove(99));
+}
+
+#[tokio::test]
+async fn a_move_that_is_undone_meanwhile_stops() {
+    let world = world().await;
+    let engine = &world.engine;
+    for nth in 0..4 {
+        engine.add_mailbox(&actor(), &mailbox(&format!("cb{nth}"))).await.unwrap();
+    }
+    let planned = plan(engine).await;
+    engine.cancel_move(&actor(), planned.id).await.unwrap();
+    let mut tx = world.store.begin().await.unwrap();
+    assert_eq!(tx.do_steps(planned.id, Direction::Forth, 2, engine.now()).await.unwrap(), None, "cancelled");
+    drop(tx);
+
+    let again = plan(engine).await;
+    let mut tx = world.store.begin().await.unwrap();
+    tx.set_move_state(again.id, &[MoveState::Planned], MoveState::Running, engine.now()).await.unwrap();
+    tx.set_move_terms(again.id, engine.now() + SignedDuration::from_hours(99), engine.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    // A batch of the run is under way: who undoes the move waits for it, and takes it back.
+    let mut tx = world.store.begin().await.unwrap();
+    assert_eq!(tx.do_steps(again.id, Direction::Forth, 2, engine.now()).await.unwrap().unwrap().len(), 2);
+    let undoing = engine.clone();
+    let undo = tokio::spawn(async move { undoing.undo_move(&actor(), again.id).await });
+    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    while world.database.number(waiting).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(undo.await.unwrap().unwrap().undone, 2);
+    let mut tx = world.store.begin().await.unwrap();
+    assert_eq!(tx.do_steps(again.id, Direction::Forth, 2, engine.now()).await.unwrap(), None, "undone");
+    drop(tx);
+    for nth in 0..4 {
+        assert_eq!(primary(&world, &format!("cb{nth}")).await, format!("cb{nth}@demo.gov.vn"));
+    }
+}
+
+#[tokio::test]
+async fn owners_are_told_though_the_run_ended_before() {
+    let world = world().await;
+    let engine = &world.engine;
+    let an = world.user("an").await;
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    // As if it had been killed before it told anybody.
+    world.database.run("update move_steps set told = false").await;
+    world.database.run("delete from notices").await;
+    assert_eq!(world.engine.run_job("finish-moves").await.unwrap().unwrap(), "1 moves finished");
+    assert_eq!(world.read(&an, "INBOX").await.len(), 2);
+    assert_eq!(world.engine.run_job("finish-moves").await.unwrap().unwrap(), "0 moves finished");
+}
+
+#[tokio::test]
+async fn officers_keep_their_units_through_a_move() {
+    let world = world().await;
+    let engine = &world.engine;
+    let unit = crate::NewUnit {
+        domain: name("demo.gov.vn"),
+        code: Some("snv".into()),
+        name: "Sở Nội vụ".into(),
+        kind: "so".into(),
+        parent: None,
+        identifier: None,
+        on: None,
+    };
+    engine.add_unit(&actor(), &unit).await.unwrap();
+    let an = world.user("an").await;
+    let role = crate::RoleOver {
+        holder: &address("an"),
+        role: Role::OrganisationOfficer,
+        over: AdminTarget::UnitCode(&name("demo.gov.vn"), "snv"),
+    };
+    engine.grant_role(&actor(), &role, None, "Quyết định").await.unwrap();
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    let officer = engine.actor_of(&an).await.unwrap();
+    engine
+        .authorize(&officer, Action::UnitShow, &AdminTarget::UnitCode(&name("moi.gov.vn"), "snv"))
+        .await
+        .unwrap();
+    engine.undo_move(&actor(), planned.id).await.unwrap();
+    let officer = engine.actor_of(&an).await.unwrap();
+    engine
+        .authorize(&officer, Action::UnitShow, &AdminTarget::UnitCode(&name("demo.gov.vn"), "snv"))
+        .await
+        .unwrap();
 }

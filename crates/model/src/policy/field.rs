@@ -58,7 +58,7 @@ macro_rules! section {
     ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, default)]
+        #[serde(default)]
         pub struct $name { $( $(#[$field_doc])* pub $field: $type, )* }
 
         impl Default for $name {
