@@ -35,6 +35,8 @@ pub const SEARCH_DIRECT: usize = 300;
 const DIRECT: usize = SEARCH_DIRECT;
 /// Words of the vocabulary that are looked for in the index; a needle that more words contain does not narrow.
 const WORDS_WANTED_MAX: usize = 20_000;
+/// Characters of a code that few messages have.
+const CODE_CHARS_MIN: usize = 5;
 /// Runs of a needle that are looked for; the longest are the rarest.
 const RUNS_MAX: usize = 3;
 /// Messages whose texts are asked for at once; they come, and are compared, one by one.

@@ -37,10 +37,11 @@ impl Dice {
     fn message(&mut self) -> String {
         let day = 1 + self.roll(28);
         format!(
-            "From: {}@x.vn\r\nSubject: {}\r\nDate: {day} Nov 2026 08:00:00 +0700\r\n\r\n{}{}\r\n",
+            "From: {}@x.vn\r\nSubject: {}\r\nDate: {day} Nov 2026 08:00:00 +0700\r\n\r\n{} {}{}\r\n",
             self.of(&["an", "binh"]),
             self.words(),
             self.words(),
+            ["20260101", "", &format!("c0d3-{}", self.roll(200))][self.roll(3)],
             " x".repeat(self.roll(100)),
         )
     }
@@ -72,6 +73,8 @@ impl Dice {
     fn key(&mut self, depth: usize) -> String {
         match self.roll(if depth == 0 { 14 } else { 18 }) {
             0..=2 => format!("BODY {}", self.of(&WORDS)),
+            // Codes: of one message, of many, and of none.
+            3 if self.roll(2) == 0 => format!("BODY {}", self.of(&["c0d3-17", "20260101", "90909"])),
             3 => format!("TEXT {}", self.of(&WORDS)),
             4 => format!("SUBJECT {}", self.of(&WORDS)),
             5 => format!("FROM {}", self.of(&["an", "binh", "chi"])),

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every message of the folder that has the needle, or of which the index does not know, is among them.
 
-use super::{DIRECT, Search, SearchPlace, limit, scope_of_text};
+use super::{CODE_CHARS_MIN, DIRECT, Search, SearchPlace, limit, scope_of_text};
 use crate::{Engine, Entries, Error, FolderView, Principal};
 use model::ContentId;
 use proto::search::{ANALYSER, Needle};
@@ -33,6 +33,14 @@ impl Candidates {
 }
 
 impl Engine {
+    /// Is the needle likely to be in few messages? So it is where a part of it, longer than a year or the number of a
+    /// room, is in no word that is known: it can be in a code alone. Asks nobody.
+    pub async fn is_search_rare(&self, needle: &Needle) -> bool {
+        let words = self.0.words.read().await;
+        let mut long = needle.runs().filter(|run| run.text.chars().count() >= CODE_CHARS_MIN);
+        Search::answers(needle) && long.any(|run| words.matching(&run, needle.is_plain(), 0).is_some())
+    }
+
     /// Contents among which are all messages of the folder that have the needle; `None` where the index does not narrow.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 //!
 //! A client that shows a page of what is found asks for a part of the result, mostly its end (RFC 9394). That part is the
 //! same whatever is found beyond it, so messages are looked at from that end, some at a time, until the part is full.
-//! What the first of them have tells how many more are needed, or that it is rare and the index is to be asked.
+//! What the first of them have tells how many more are needed, or that it is rare and the index is to be asked; so it
+//! is at once where no word is known that the text could be part of.
 //!
 //! Invariants: each position is looked at once at most; of those looked at all hits are known; what was not looked at is
 //! beyond the part.
@@ -42,7 +43,11 @@ pub(super) async fn find(
     part: Option<Part>,
 ) -> Result<Vec<Place>, Failure> {
     let mut walk = Walk::new(selected.tracker.exists() as usize, part.is_some_and(|part| part.from_end));
-    let mut plan = Plan::new(part);
+    let rare = match compiled.needed_text() {
+        Some((_, needle)) => door.engine.is_search_rare(needle).await,
+        None => false,
+    };
+    let mut plan = Plan::new(part, rare);
     let (mut hits, mut read_of) = (Vec::new(), 0);
     loop {
         if plan.asks_index() {
@@ -175,10 +180,12 @@ struct Plan {
     looked_at: usize,
     hits_before: usize,
     asked_index: bool,
+    rare: bool,
 }
 
 impl Plan {
-    fn new(part: Option<Part>) -> Self {
+    /// `rare`: it is likely that the index leaves few.
+    fn new(part: Option<Part>, rare: bool) -> Self {
         let whole = Self {
             hits: usize::MAX,
             open: usize::MAX,
@@ -186,6 +193,7 @@ impl Plan {
             looked_at: 0,
             hits_before: 0,
             asked_index: false,
+            rare,
         };
         match part {
             None => whole,
@@ -201,9 +209,9 @@ impl Plan {
         if self.open <= SEARCH_NEAR { SEARCH_DIRECT } else { SEARCH_GROUP }
     }
 
-    /// Is it time to ask what may be found? It is, once, before many messages are looked at.
+    /// Is it time to ask what may be found? It is, once, before many messages are looked at, or at once for what is rare.
     fn asks_index(&mut self) -> bool {
-        self.open > SEARCH_NEAR && !std::mem::replace(&mut self.asked_index, true)
+        (self.rare || self.open > SEARCH_NEAR) && !std::mem::replace(&mut self.asked_index, true)
     }
 
     /// From here on most of what is left open will be found.
@@ -258,20 +266,22 @@ mod tests {
     #[test]
     fn steps_follow_what_was_found() {
         let part = |hits| Some(Part { hits, from_end: true });
-        let mut all = Plan::new(None);
+        let mut all = Plan::new(None, false);
         assert!(all.asks_index() && !all.asks_index() && all.open == usize::MAX);
-        let mut common = Plan::new(part(50));
+        let mut common = Plan::new(part(50), false);
         assert_eq!((common.open, common.group(), common.asks_index()), (100, SEARCH_DIRECT, false));
         common.looked_at(100, 25);
         assert_eq!((common.open, common.group(), common.asks_index()), (200, SEARCH_DIRECT, false));
-        let mut rare = Plan::new(part(50));
+        let mut rare = Plan::new(part(50), false);
         rare.looked_at(100, 0);
         assert!(rare.asks_index() && !rare.asks_index() && rare.open == usize::MAX);
         rare.narrowed(0);
         assert_eq!((rare.open, rare.group()), (300, SEARCH_DIRECT));
         rare.looked_at(300, 30);
         assert_eq!(rare.open, 600);
-        let mut large = Plan::new(part(100_000));
+        let mut code = Plan::new(part(50), true);
+        assert!(code.asks_index() && !code.asks_index() && code.open == 100, "should it be common after all");
+        let mut large = Plan::new(part(100_000), false);
         large.looked_at(300, 300);
         assert_eq!((large.open, large.group()), (149_550, SEARCH_GROUP));
         (0..SEARCH_STEPS).for_each(|_| large.looked_at(1, 1_000));
