@@ -86,7 +86,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), AdminError> {
     if fits && !name.chars().any(char::is_control) { Ok(()) } else { Err(AdminError::BadName) }
 }
 
-fn check_address(address: &Address) -> Result<(), AdminError> {
+pub(crate) fn check_address(address: &Address) -> Result<(), AdminError> {
     if address.is_plain() { Ok(()) } else { Err(AdminError::OddAddress(address.clone())) }
 }
 

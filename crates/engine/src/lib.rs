@@ -79,7 +79,10 @@ pub use organisation::{
 pub use others::{OTHER_USERS, Place, Shared};
 pub use passwords::{ChangeError, ResetRow};
 pub use policy::PolicyEdit;
-pub use provisioning::{GrantError, Granted, NamedMailbox};
+pub use provisioning::{
+    Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox, RowFault,
+    RowPlan, Sheet, import_digest,
+};
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
 pub use search::{

@@ -4,10 +4,16 @@
 //! trying again: two grants at once never get one address and neither fails for the other's sake. An address is never anybody's
 //! that is or was somebody else's, unless the policy's time for that is over. Whatever is granted says which rule made it.
 
+mod facts;
+mod import;
 mod one;
+mod plan;
 mod readdress;
 mod taken;
 
+pub use import::{
+    Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet, import_digest,
+};
 pub use one::{Granted, NamedMailbox};
 
 use crate::AdminError;
@@ -37,6 +43,17 @@ pub enum GrantError {
     NotAPerson,
     #[error("a year of birth lies between 1900 and this year")]
     BirthYear,
+    #[error("several units are called {0:?}: give the code")]
+    SeveralUnits(String),
+    #[error("the list has more than {} rows: part it", import::IMPORT_ROWS_MAX)]
+    TooManyRows,
+    /// Each with its row and cell.
+    #[error("{} cells are wrong, and nothing was made", .0.len())]
+    BadRows(Vec<RowFault>),
+    #[error("the passwords cannot be written down, so no further mailbox was made: {0}")]
+    Sheet(String),
+    #[error("this list was never begun")]
+    NoSuchImport,
     #[error("the address was taken by others again and again; try once more")]
     Contended,
 }

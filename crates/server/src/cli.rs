@@ -177,7 +177,7 @@ pub(crate) enum DomainCommand {
 pub(crate) enum MailboxCommand {
     /// Make a mailbox; without --password-stdin a password is made and shown once
     Add(AddMailbox),
-    /// Make many mailboxes from a CSV file with the columns address, name, class, unit, quota, password
+    /// Make many mailboxes from a CSV or XLSX list with the columns name, unit, position, class, quota, address, birth year
     AddMany(AddMany),
     /// List mailboxes
     List {
@@ -266,11 +266,23 @@ pub(crate) struct ChangeOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct AddMany {
-    /// The CSV file; - is standard input
+    /// The CSV or XLSX file; - is standard input
     pub(crate) file: PathBuf,
-    /// Check every row and change nothing
+    /// The domain [default: that of the addresses in the list]
+    #[arg(long, value_parser = DomainName::new)]
+    pub(crate) domain: Option<DomainName>,
+    /// Check every row, say which address each would get, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Make the good rows although others are wrong
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
+    /// Write the one-time passwords to this CSV file, for its owner alone, and not to the screen
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) passwords: Option<PathBuf>,
+    /// Rows that an earlier run of the list made and nobody has used yet get new one-time passwords
+    #[arg(long)]
+    pub(crate) reissue: bool,
     #[command(flatten)]
     pub(crate) change: ChangeOptions,
     /// What to call standard input in errors

@@ -7,6 +7,7 @@ mod deliver;
 mod failover;
 mod folders;
 mod identity;
+mod import;
 mod life;
 mod lost_commit;
 mod mailbox;

@@ -1,293 +1,254 @@
-//! `congthu mailbox add-many FILE.csv`: a whole province's mailboxes in one go.
+//! `congthu mailbox add-many FILE`: a whole province's mailboxes from one list, CSV or XLSX.
 //!
-//! Invariants: every row is checked before the first mailbox is made; an error names the line of the file;
-//! passwords that we make are shown once and kept nowhere.
+//! Invariants: nothing is made while a row is wrong, unless that is asked for; an error names row and cell; a list that was cut off goes
+//! on when it is given again; passwords that we make are shown once and kept nowhere.
+
+mod columns;
+mod sheet;
 
 use super::Session;
 use crate::Misuse;
 use crate::cli::AddMany;
-use crate::config::size;
 use anyhow::{Context as _, Result, bail};
-use engine::{Actor, Engine, MailboxAdded, NewMailbox};
-use model::DomainName;
-use serde_json::json;
-use std::collections::{HashMap, HashSet};
+use columns::Columns;
+use engine::{
+    AdminError, Column, GrantError, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan,
+    import_digest,
+};
+use model::{Address, DomainName};
+use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use tokio::task::JoinSet;
 
-/// The columns, in any order; the first two must be there.
-const COLUMNS: [&str; 6] = ["address", "name", "class", "unit", "quota", "password"];
-/// Largest file read: 30,000 rows have 3 MB, so more than this is another file given by mistake.
-const FILE_BYTES_MAX: u64 = 256 << 20;
 /// Mistakes shown before the rest is only counted.
-const SHOWN_MAX: usize = 20;
-/// Rows in work at once per processor: hashing keeps the processors busy, the rest wait for a commit.
-const ROWS_PER_PROCESSOR: usize = 4;
+const SHOWN_MAX: usize = 50;
 
-/// Rows between two remarks to whoever waits at a terminal.
-const REMARK_EVERY: usize = 1_000;
-
-/// A row that could be read.
+/// A list that could be read.
 #[derive(Debug)]
-pub(super) struct Row {
-    line: u64,
-    new: NewMailbox,
+pub(super) struct List {
+    file_name: String,
+    columns: Columns,
+    rows: Vec<ImportRow>,
+    digest: [u8; 32],
 }
 
-/// A mistake, or a mailbox that could not be made.
-#[derive(Debug)]
-struct Fault {
-    line: u64,
-    what: String,
+/// Reads the file; nothing else is open yet.
+pub(super) fn read(options: &AddMany) -> Result<List> {
+    let file_name = options.file_name.clone().unwrap_or_else(|| options.file.display().to_string());
+    let bytes = sheet::read(&options.file).with_context(|| format!("cannot read {file_name}"))?;
+    let misuse = |what: String| Misuse(format!("{file_name} {what}"));
+    let (rows, is_workbook) = sheet::rows(&bytes).map_err(misuse)?;
+    let (columns, rows) = Columns::find(rows, is_workbook).map_err(misuse)?;
+    let rows = rows.iter().map(|row| columns.read(row)).collect();
+    Ok(List { file_name, columns, rows, digest: import_digest(&bytes) })
 }
 
-/// Reads and checks the file; nothing else is open yet.
-pub(super) fn read(options: &AddMany) -> Result<Vec<Row>> {
-    let name = options.file_name.clone().unwrap_or_else(|| options.file.display().to_string());
-    let text = read_text(&options.file)
-        .with_context(|| format!("cannot read {name}; it must be a CSV file in UTF-8"))?;
-    let (rows, faults) =
-        parse(&text, options.change.must_change).map_err(|what| Misuse(format!("{name} {what}")))?;
-    if !faults.is_empty() {
-        show(&faults);
-        bail!("{name} has {} wrong rows and nothing was changed: mend them and run it again", faults.len());
-    }
-    Ok(rows)
-}
-
-pub(super) async fn run(session: &Session, options: &AddMany, rows: Vec<Row>) -> Result<()> {
-    let (engine, count) = (&session.node.engine, rows.len());
-    let (good, mut faults) = check(engine, &session.actor, rows).await?;
+pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    let List { file_name, columns, rows, digest } = list;
+    let import = Import {
+        domain: domain_of(options, &rows)?,
+        file_name,
+        digest,
+        rows,
+        must_change_password: options.change.must_change,
+        skip_bad: options.skip_bad,
+    };
     if options.dry_run {
-        show(&faults);
-        if !faults.is_empty() {
-            bail!("{} of {count} mailboxes could not be made; nothing was changed", faults.len());
-        }
-        return session
-            .answer(&json!({ "would_add": count }), &format!("all {count} mailboxes could be made"));
+        let plan = engine.preview_import(actor, &import).await?;
+        return preview(session, &columns, &plan);
     }
-    let (added, failed) = make_all(engine, &session.actor, good).await;
-    faults.extend(failed);
-    faults.sort_by_key(|fault| fault.line);
-    answer(session, &added, &faults)?;
-    if added.len() < count {
-        show(&faults);
-        bail!("{} of {count} mailboxes were made; run it again with the rest", added.len());
+    let mut issued = Vec::new();
+    let mut file = options.passwords.as_deref().map(sheet_file).transpose()?;
+    let count = import.rows.len();
+    let mut sheet = |batch: &[Issued]| {
+        if let Some(file) = &mut file {
+            write_sheet(file, batch)?;
+        }
+        issued.extend_from_slice(batch);
+        remark(issued.len(), count);
+        Ok(())
+    };
+    let imported = match engine.import_mailboxes(actor, &import, &mut sheet).await {
+        Ok(imported) => imported,
+        Err(AdminError::Grant(GrantError::BadRows(faults))) => {
+            show(&columns, &faults);
+            bail!(
+                "{} cells are wrong and nothing was made: mend them and run it again, or add --skip-bad",
+                faults.len()
+            );
+        }
+        Err(error) if issued.is_empty() => return Err(error.into()),
+        Err(error) => {
+            // What was made keeps the passwords that are told here.
+            answer(session, options, &columns, (&Imported::default(), &issued))?;
+            return Err(anyhow::Error::from(error)
+                .context(format!("{} mailboxes were made; run it again to go on", issued.len())));
+        }
+    };
+    if options.reissue && imported.before > 0 {
+        let before: Vec<u32> = import.rows.iter().map(|row| row.number).collect();
+        let mut again = Vec::new();
+        let mut sheet = |batch: &[Issued]| {
+            if let Some(file) = &mut file {
+                write_sheet(file, batch)?;
+            }
+            again.extend_from_slice(batch);
+            Ok(())
+        };
+        let made: std::collections::HashSet<u32> = issued.iter().map(|issued| issued.row).collect();
+        let before: Vec<u32> = before.into_iter().filter(|row| !made.contains(row)).collect();
+        engine.reissue_import(actor, &import, &before, &mut sheet).await?;
+        issued.extend(again);
+    }
+    answer(session, options, &columns, (&imported, &issued))
+}
+
+/// The one that is named, else the one that all addresses are of.
+fn domain_of(options: &AddMany, rows: &[ImportRow]) -> Result<DomainName> {
+    if let Some(domain) = &options.domain {
+        return Ok(domain.clone());
+    }
+    let of = |row: &ImportRow| Some(row.address.as_ref()?.parse::<Address>().ok()?.domain().clone());
+    match rows.iter().find_map(of) {
+        Some(domain) => Ok(domain),
+        None => Err(Misuse("give --domain: no row has a whole address that would tell".to_owned()).into()),
+    }
+}
+
+fn preview(session: &Session, columns: &Columns, plan: &ImportPlan) -> Result<()> {
+    let mut text = String::new();
+    for row in &plan.rows {
+        let dropped = match row.dropped.is_empty() {
+            true => String::new(),
+            false => format!("\tnot of the name: {}", row.dropped.join(", ")),
+        };
+        let _ = writeln!(
+            text,
+            "{}\t{}\t{}\t{}\t{} MB\t{}{dropped}",
+            row.row,
+            row.address,
+            row.name,
+            row.class.as_str(),
+            row.quota_bytes >> 20,
+            row.reason.as_deref().unwrap_or("-"),
+        );
+    }
+    let shown = json!({
+        "would_add": plan.rows.len(), "done_before": plan.done,
+        "rows": plan.rows.iter().map(row_as_json).collect::<Vec<_>>(),
+        "failed": faults_as_json(columns, &plan.faults),
+    });
+    let _ = writeln!(text, "{} mailboxes would be made, {} were before", plan.rows.len(), plan.done);
+    session.answer(&shown, &text)?;
+    if plan.faults.is_empty() {
+        return Ok(());
+    }
+    show(columns, &plan.faults);
+    bail!("{} cells are wrong; nothing was changed", plan.faults.len());
+}
+
+fn row_as_json(row: &RowPlan) -> Value {
+    json!({
+        "row": row.row, "name": row.name, "address": row.address, "class": row.class,
+        "quota_bytes": row.quota_bytes, "rule": row.rule, "reason": row.reason, "dropped": row.dropped,
+    })
+}
+
+fn faults_as_json(columns: &Columns, faults: &[RowFault]) -> Vec<Value> {
+    let fault = |fault: &RowFault| {
+        let cell = columns.cell(fault.column, fault.row);
+        json!({ "row": fault.row, "cell": cell, "column": title(fault.column), "error": fault.what })
+    };
+    faults.iter().map(fault).collect()
+}
+
+fn answer(
+    session: &Session,
+    options: &AddMany,
+    columns: &Columns,
+    (imported, issued): (&Imported, &[Issued]),
+) -> Result<()> {
+    // On paper or on the screen, not on both.
+    let password = |issued: &Issued| match options.passwords {
+        Some(_) => None,
+        None => issued.one_time_password.clone(),
+    };
+    let mut text = String::new();
+    for issued in issued {
+        let _ = writeln!(text, "{}\t{}", issued.address, password(issued).as_deref().unwrap_or("-"));
+    }
+    let added: Vec<Value> = issued
+        .iter()
+        .map(|issued| {
+            json!({ "row": issued.row, "address": issued.address, "one_time_password": password(issued) })
+        })
+        .collect();
+    let shown = json!({
+        "import": imported.import, "added": added, "made": imported.made, "made_before": imported.before,
+        "failed": faults_as_json(columns, &imported.faults),
+    });
+    session.answer(&shown, &text)?;
+    if imported.before > 0 {
+        eprintln!("congthu: {} mailboxes were made by an earlier run", imported.before);
+    }
+    if !imported.faults.is_empty() {
+        show(columns, &imported.faults);
+        eprintln!("congthu: {} cells are wrong and their rows were passed over", imported.faults.len());
     }
     Ok(())
 }
 
-fn answer(session: &Session, added: &[MailboxAdded], faults: &[Fault]) -> Result<()> {
-    let mut text = String::new();
-    for mailbox in added {
-        let _ =
-            writeln!(text, "{}\t{}", mailbox.address, mailbox.one_time_password.as_deref().unwrap_or("-"));
-    }
-    let mailboxes: Vec<_> = added
-        .iter()
-        .map(|m| json!({ "address": m.address.to_string(), "one_time_password": m.one_time_password }))
-        .collect();
-    let failed: Vec<_> =
-        faults.iter().map(|fault| json!({ "line": fault.line, "error": fault.what })).collect();
-    session.answer(&json!({ "added": mailboxes, "failed": failed }), &text)
-}
-
-fn read_text(file: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().lock().take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    } else {
-        std::fs::File::open(file)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
-    }
-    Ok(text)
-}
-
-/// Rows and mistakes; an error when the header is wrong, so that no row can be understood.
-fn parse(text: &str, must_change_password: bool) -> Result<(Vec<Row>, Vec<Fault>), String> {
-    // Excel writes a byte order mark, and semicolons where the comma is the decimal point, as in Vietnam.
-    // It also ends lines with CRLF, of which csv counts the LF to the next line.
-    let text = &text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let first = text.lines().next().unwrap_or_default();
-    let delimiter = if first.contains(';') && !first.contains(',') { b';' } else { b',' };
-    let mut reader =
-        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| format!("line 1: {error}"))?.clone();
-    let columns = columns(&header)?;
-    let (mut rows, mut faults, mut lines) = (Vec::new(), Vec::new(), HashMap::new());
-    for record in reader.records() {
-        let record = record.map_err(|error| format!("cannot be read: {error}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let row = row(&record, &columns, must_change_password).and_then(|new| {
-            match lines.insert(new.address.clone(), line) {
-                Some(earlier) => Err(format!("{} is on line {earlier} too", new.address)),
-                None => Ok(new),
-            }
-        });
-        match row {
-            Ok(new) => rows.push(Row { line, new }),
-            Err(what) => faults.push(Fault { line, what }),
-        }
-    }
-    if rows.is_empty() && faults.is_empty() {
-        return Err("has no row below the one that names the columns: one line for each mailbox".to_owned());
-    }
-    Ok((rows, faults))
-}
-
-/// Where each column is.
-fn columns(header: &csv::StringRecord) -> Result<HashMap<&'static str, usize>, String> {
-    let expected = format!("the first line names the columns: {}", COLUMNS.join(","));
-    let mut columns = HashMap::new();
-    for (index, title) in header.iter().enumerate() {
-        let wanted = title.trim().to_lowercase();
-        let Some(column) = COLUMNS.into_iter().find(|column| *column == wanted) else {
-            return Err(format!("line 1: unknown column {title:?}; {expected}"));
-        };
-        if columns.insert(column, index).is_some() {
-            return Err(format!("line 1: column {column} comes twice"));
-        }
-    }
-    match COLUMNS.iter().take(2).find(|column| !columns.contains_key(*column)) {
-        Some(missing) => Err(format!("line 1: no column {missing}; {expected}")),
-        None => Ok(columns),
-    }
-}
-
-fn row(
-    record: &csv::StringRecord,
-    columns: &HashMap<&'static str, usize>,
-    must_change_password: bool,
-) -> Result<NewMailbox, String> {
-    if record.len() > columns.len() {
-        return Err(format!("{} values for {} columns", record.len(), columns.len()));
-    }
-    let value = |column| {
-        let text = columns.get(column).and_then(|index| record.get(*index));
-        text.map(str::trim).filter(|text| !text.is_empty())
-    };
-    let address = value("address").ok_or("no address")?;
-    let class = value("class").unwrap_or("person");
-    Ok(NewMailbox {
-        address: address.parse().map_err(|error| format!("{address:?}: {error}"))?,
-        display_name: value("name").ok_or("no name")?.to_owned(),
-        class: class.parse().map_err(|error: model::UnknownName| error.to_string())?,
-        unit: value("unit").map(str::to_owned),
-        quota_bytes: value("quota").map(size).transpose()?,
-        password: value("password").map(str::to_owned),
-        must_change_password,
-    })
-}
-
-/// Parts what the database would refuse, as far as that can be told without trying, before any costly hashing.
-async fn check(engine: &Engine, actor: &Actor, rows: Vec<Row>) -> Result<(Vec<Row>, Vec<Fault>)> {
-    let domains: HashSet<DomainName> =
-        engine.domains(actor).await?.into_iter().map(|domain| domain.name).collect();
-    let (mut good, mut faults) = (Vec::new(), Vec::new());
-    for row in rows {
-        let address = &row.new.address;
-        if !domains.contains(address.domain()) {
-            faults.push(Fault { line: row.line, what: format!("there is no domain {}", address.domain()) });
-        } else if engine.mailbox(actor, address).await?.is_some() {
-            faults.push(Fault { line: row.line, what: format!("{address} is taken") });
-        } else {
-            good.push(row);
-        }
-    }
-    Ok((good, faults))
-}
-
-/// Makes the mailboxes, on all processors; what was made, in the file's order, and what was not. Ctrl-C ends it
-/// after the rows in work, so that the passwords of what was made are still shown.
-async fn make_all(engine: &Engine, actor: &Actor, rows: Vec<Row>) -> (Vec<MailboxAdded>, Vec<Fault>) {
-    let at_once = std::thread::available_parallelism().map_or(1, usize::from) * ROWS_PER_PROCESSOR;
-    let count = rows.len();
-    let (mut added, mut faults, mut work) = (Vec::new(), Vec::new(), JoinSet::new());
-    let mut rows = rows.into_iter();
-    let mut stopped = false;
-    loop {
-        while !stopped
-            && work.len() < at_once
-            && let Some(row) = rows.next()
-        {
-            let (engine, actor) = (engine.clone(), actor.clone());
-            work.spawn(async move { (row.line, engine.add_mailbox(&actor, &row.new).await) });
-        }
-        let done = tokio::select! {
-            done = work.join_next() => done,
-            _ = tokio::signal::ctrl_c(), if !stopped => {
-                stopped = true;
-                continue;
-            }
-        };
-        match done {
-            None => break,
-            Some(Ok((line, Ok(mailbox)))) => added.push((line, mailbox)),
-            Some(Ok((line, Err(error)))) => faults.push(Fault { line, what: error.to_string() }),
-            Some(Err(error)) => faults.push(Fault { line: 0, what: error.to_string() }),
-        }
-        remark(added.len() + faults.len(), count);
-    }
-    added.sort_by_key(|(line, _)| *line);
-    (added.into_iter().map(|(_, mailbox)| mailbox).collect(), faults)
-}
-
-/// For a person who waits: 30,000 passwords take minutes to hash.
-fn remark(done: usize, count: usize) {
-    if done.is_multiple_of(REMARK_EVERY) && std::io::stderr().is_terminal() {
-        eprintln!("{done} of {count}");
-    }
-}
-
-fn show(faults: &[Fault]) {
+fn show(columns: &Columns, faults: &[RowFault]) {
     for fault in faults.iter().take(SHOWN_MAX) {
-        eprintln!("congthu: line {}: {}", fault.line, fault.what);
+        let cell = columns.cell(fault.column, fault.row);
+        eprintln!("congthu: row {}, cell {cell} ({}): {}", fault.row, title(fault.column), fault.what);
     }
     if faults.len() > SHOWN_MAX {
         eprintln!("congthu: and {} more", faults.len() - SHOWN_MAX);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use model::MailboxClass;
-
-    #[test]
-    fn reads_what_excel_writes() {
-        let text = "\u{feff}Name;Address;Quota;Class\r\n\"Nguyễn Văn A\";nva@demo.gov.vn;2GB;leader\r\nVăn thư;vt@demo.gov.vn;;\r\n";
-        let (rows, faults) = parse(text, true).unwrap();
-        assert!(faults.is_empty(), "{faults:?}");
-        assert_eq!(rows.len(), 2);
-        assert_eq!(rows[0].new.address.to_string(), "nva@demo.gov.vn");
-        assert_eq!((rows[0].new.class, rows[0].new.quota_bytes), (MailboxClass::Leader, Some(2 << 30)));
-        assert_eq!(
-            (rows[1].line, rows[1].new.class, rows[1].new.quota_bytes),
-            (3, MailboxClass::Person, None)
-        );
-        assert!(rows[1].new.must_change_password && rows[1].new.password.is_none());
+const fn title(column: Column) -> &'static str {
+    match column {
+        Column::Name => "name",
+        Column::Unit => "unit",
+        Column::Position => "position",
+        Column::Class => "class",
+        Column::Quota => "quota",
+        Column::Address => "address",
+        Column::BirthYear => "birth year",
+        Column::Password => "password",
     }
+}
 
-    #[test]
-    fn each_mistake_has_its_line() {
-        let text = "address,name,class\na@b.vn,A,\nnobody,B,\nc@b.vn,,\nd@b.vn,D,boss\na@b.vn,E,\nf@b.vn,F,person,7\n";
-        let (rows, faults) = parse(text, true).unwrap();
-        assert_eq!(rows.len(), 1);
-        let found: Vec<_> = faults.iter().map(|fault| (fault.line, fault.what.as_str())).collect();
-        assert_eq!(found[0], (3, "\"nobody\": an address is written local@domain"));
-        assert_eq!(found[1], (4, "no name"));
-        assert_eq!(found[2].0, 5);
-        assert_eq!(found[3], (6, "a@b.vn is on line 2 too"));
-        assert_eq!(found[4], (7, "4 values for 3 columns"));
+/// For its owner alone; a run that goes on adds to it.
+fn sheet_file(path: &Path) -> Result<std::fs::File> {
+    let opened = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    let mut file = opened.with_context(|| format!("cannot write passwords to {}", path.display()))?;
+    if file.metadata()?.len() == 0 {
+        // Excel takes it for UTF-8 by the mark.
+        file.write_all("\u{feff}Dòng,Họ và tên,Địa chỉ,Mật khẩu dùng một lần\n".as_bytes())?;
     }
+    Ok(file)
+}
 
-    #[test]
-    fn a_wrong_header_is_refused_as_a_whole() {
-        assert!(parse("address,colour\n", true).unwrap_err().contains("unknown column \"colour\""));
-        assert!(parse("address\n", true).unwrap_err().contains("no column name"));
-        assert!(parse("address,name,name\n", true).unwrap_err().contains("twice"));
-        assert!(parse("", true).unwrap_err().contains("no column address"));
-        assert!(parse("address,name\n", true).unwrap_err().contains("has no row"));
+/// On the disk before the mailboxes are.
+fn write_sheet(file: &mut std::fs::File, batch: &[Issued]) -> std::io::Result<()> {
+    let mut rows = csv::Writer::from_writer(Vec::new());
+    for issued in batch {
+        let password = issued.one_time_password.as_deref().unwrap_or_default();
+        rows.write_record([&issued.row.to_string(), &issued.name, &issued.address, password])?;
+    }
+    file.write_all(&rows.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?)?;
+    file.sync_all()
+}
+
+/// For a person who waits.
+fn remark(done: usize, count: usize) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("{done} of {count}");
     }
 }

@@ -18,7 +18,10 @@ const PAGE: u32 = 1_000;
 pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: Prepared) -> Result<()> {
     match command {
         MailboxCommand::Add(add) => make(session, add, prepared.password).await,
-        MailboxCommand::AddMany(options) => add_many::run(session, options, prepared.rows).await,
+        MailboxCommand::AddMany(options) => match prepared.list {
+            Some(list) => add_many::run(session, options, list).await,
+            None => Ok(()),
+        },
         MailboxCommand::List { domain } => list(session, domain.as_ref()).await,
         MailboxCommand::Show { address } => show(session, address).await,
         MailboxCommand::Delete { address } => delete(session, address).await,

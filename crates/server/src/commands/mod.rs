@@ -57,19 +57,19 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config) -> Result<()> {
 #[derive(Debug, Default)]
 struct Prepared {
     password: Option<String>,
-    rows: Vec<add_many::Row>,
+    list: Option<add_many::List>,
 }
 
 fn prepare(command: &Command) -> Result<Prepared> {
     use crate::cli::MailboxCommand::{Add, AddMany, Passwd};
     let Command::Mailbox { command } = command else { return Ok(Prepared::default()) };
-    let (password, rows) = match command {
-        Add(add) => (mailbox::read_new_password(add)?, Vec::new()),
-        Passwd { password, .. } => (mailbox::read_changed_password(*password)?, Vec::new()),
-        AddMany(add_many) => (None, add_many::read(add_many)?),
-        _ => (None, Vec::new()),
+    let (password, list) = match command {
+        Add(add) => (mailbox::read_new_password(add)?, None),
+        Passwd { password, .. } => (mailbox::read_changed_password(*password)?, None),
+        AddMany(add_many) => (None, Some(add_many::read(add_many)?)),
+        _ => (None, None),
     };
-    Ok(Prepared { password, rows })
+    Ok(Prepared { password, list })
 }
 
 async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result<()> {

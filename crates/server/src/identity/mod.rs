@@ -12,7 +12,8 @@ use crate::config::{Config, FILE_VARIABLE};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -57,6 +58,7 @@ pub(crate) fn leave_root(arguments: &Arguments, config: &Config) -> Result<()> {
     }
     let program = copy::reachable_program(ids)?;
     let (words, input) = child_words(arguments, config)?;
+    let (words, _sheet) = with_sheet(arguments, words, ids)?;
     let mut child = setpriv(ids, can_keep_ports(ids));
     child.arg(program).args(words).current_dir("/");
     child.env_clear().envs(std::env::vars_os().filter(|(name, _)| is_kept(name)));
@@ -163,6 +165,34 @@ fn child_words(arguments: &Arguments, config: &Config) -> Result<(Vec<OsString>,
         .collect();
     words.extend([OsString::from("--file-name"), add_many.file.clone().into_os_string()]);
     Ok((words, Some(file)))
+}
+
+/// The sheet of passwords is opened here, where the user may not be able to, and handed on as an open file.
+fn with_sheet(
+    arguments: &Arguments,
+    words: Vec<OsString>,
+    ids: Ids,
+) -> Result<(Vec<OsString>, Option<File>)> {
+    let Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } = &arguments.command else {
+        return Ok((words, None));
+    };
+    let Some(path) = &add_many.passwords else { return Ok((words, None)) };
+    let cannot = || format!("cannot write passwords to {}", path.display());
+    let file = File::options().append(true).create(true).mode(0o600).open(path).with_context(cannot)?;
+    std::os::unix::fs::fchown(&file, Some(ids.user), Some(ids.group)).with_context(cannot)?;
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).with_context(cannot)?;
+    let handed = OsString::from(format!("/dev/fd/{}", file.as_raw_fd()));
+    let joined = |path: &Path| OsString::from(format!("--passwords={}", path.display()));
+    let words = words.into_iter().map(|word| {
+        if word == *path {
+            handed.clone()
+        } else if word == joined(path) {
+            joined(Path::new(&handed))
+        } else {
+            word
+        }
+    });
+    Ok((words.collect(), Some(file)))
 }
 
 fn absolute_paths(words: impl Iterator<Item = OsString>) -> Result<Vec<OsString>> {

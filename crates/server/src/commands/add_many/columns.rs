@@ -1,0 +1,251 @@
+//! The columns of a list, by their Vietnamese or English titles, and what stands in them.
+
+use super::sheet::Row;
+use crate::config::size;
+use engine::{Column, ImportRow};
+use model::{MailboxClass, fold_marks};
+use std::collections::HashMap;
+
+/// Titles, folded: without marks, case, spaces and punctuation.
+const TITLES: &[(Column, &[&str])] = &[
+    (Column::Name, &["name", "fullname", "hovaten", "hoten", "hovatencanbo", "tenhopthu", "hotencanbo"]),
+    (
+        Column::Unit,
+        &[
+            "unit",
+            "unitcode",
+            "donvi",
+            "coquan",
+            "coquandonvi",
+            "tendonvi",
+            "madonvi",
+            "phongban",
+            "donvicongtac",
+        ],
+    ),
+    (Column::Position, &["position", "chucvu", "chucdanh", "chucvuchucdanh"]),
+    (Column::Class, &["class", "loai", "loaihopthu"]),
+    (Column::Quota, &["quota", "dungluong", "dungluonghopthu", "quotamb", "dungluongmb"]),
+    (
+        Column::Address,
+        &["address", "email", "diachi", "diachithu", "diachihopthu", "diachithudientu", "thudientu"],
+    ),
+    (Column::BirthYear, &["birthyear", "yearofbirth", "namsinh", "ngaysinh", "ngaythangnamsinh"]),
+    (Column::Password, &["password", "matkhau"]),
+];
+/// Columns that lists have and nobody needs.
+const PASSED_OVER: &[&str] = &["stt", "tt", "no", "sothutu", "ghichu", "note", "notes"];
+/// Classes as lists write them, folded.
+const CLASSES: &[(&str, MailboxClass)] = &[
+    ("person", MailboxClass::Person),
+    ("canhan", MailboxClass::Person),
+    ("leader", MailboxClass::Leader),
+    ("lanhdao", MailboxClass::Leader),
+    ("canbolanhdao", MailboxClass::Leader),
+    ("organisation", MailboxClass::Organisation),
+    ("organization", MailboxClass::Organisation),
+    ("donvi", MailboxClass::Organisation),
+    ("tochuc", MailboxClass::Organisation),
+    ("coquan", MailboxClass::Organisation),
+    ("service", MailboxClass::Service),
+    ("dichvu", MailboxClass::Service),
+];
+/// Rows above the header that a workbook may have: the name of the organisation and of the list.
+const ABOVE_HEADER_MAX: usize = 20;
+
+/// Where each column is.
+#[derive(Debug)]
+pub(super) struct Columns {
+    places: HashMap<Column, usize>,
+    /// Plain numbers of the quota are megabytes.
+    is_megabytes: bool,
+}
+
+fn folded(text: &str) -> String {
+    let plain = fold_marks(text).to_lowercase();
+    plain.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+impl Columns {
+    /// The header and the rows below it.
+    pub(super) fn find(rows: Vec<Row>, is_workbook: bool) -> Result<(Self, Vec<Row>), String> {
+        let within = if is_workbook { ABOVE_HEADER_MAX } else { 1 };
+        let mut error = "has no row that names the columns".to_owned();
+        let mut rows = rows.into_iter();
+        for header in rows.by_ref().take(within) {
+            match Self::of(&header) {
+                Ok(columns) => {
+                    let rows: Vec<Row> = rows.collect();
+                    if rows.is_empty() {
+                        return Err("has no row below the one that names the columns".to_owned());
+                    }
+                    return Ok((columns, rows));
+                }
+                Err(what) => error = what,
+            }
+        }
+        Err(error)
+    }
+
+    fn of(header: &Row) -> Result<Self, String> {
+        let titles = "name (Họ và tên), unit (Đơn vị), position (Chức vụ), class (Loại), quota (Dung lượng), \
+                      address (Địa chỉ), birth year (Năm sinh), password (Mật khẩu)";
+        let at = |what: String| format!("row {}: {what}; columns are {titles}", header.number);
+        let mut columns = Self { places: HashMap::new(), is_megabytes: false };
+        for (place, title) in (header.first..).zip(&header.cells) {
+            let plain = folded(title);
+            if plain.is_empty() || PASSED_OVER.contains(&plain.as_str()) {
+                continue;
+            }
+            let found = TITLES.iter().find(|(_, titles)| titles.contains(&plain.as_str()));
+            let Some((column, _)) = found else { return Err(at(format!("unknown column {title:?}"))) };
+            if columns.places.insert(*column, place).is_some() {
+                return Err(at(format!("the column {title:?} comes twice")));
+            }
+            columns.is_megabytes |= *column == Column::Quota && plain.ends_with("mb");
+        }
+        match columns.places.contains_key(&Column::Name) {
+            true => Ok(columns),
+            false => Err(at("there is no column for the name".to_owned())),
+        }
+    }
+
+    /// A cell as a spreadsheet names it, such as `C7`.
+    pub(super) fn cell(&self, column: Column, row: u32) -> String {
+        let mut left = self.places.get(&column).map_or(0, |place| place + 1);
+        let mut letters = Vec::new();
+        while left > 0 {
+            letters.push(char::from(b'A' + u8::try_from((left - 1) % 26).unwrap_or(0)));
+            left = (left - 1) / 26;
+        }
+        letters.iter().rev().collect::<String>() + &row.to_string()
+    }
+
+    pub(super) fn read(&self, row: &Row) -> ImportRow {
+        let value = |column| {
+            let place = self.places.get(&column)?.checked_sub(row.first)?;
+            row.cells.get(place).filter(|text| !text.is_empty())
+        };
+        let mut read = ImportRow {
+            number: row.number,
+            name: value(Column::Name).cloned().unwrap_or_default(),
+            unit: value(Column::Unit).cloned(),
+            position: value(Column::Position).cloned(),
+            address: value(Column::Address).cloned(),
+            password: value(Column::Password).cloned(),
+            ..ImportRow::default()
+        };
+        let mut faults = Vec::new();
+        let mut note = |column, what: String| faults.push((column, what));
+        if let Some(text) = value(Column::Class) {
+            match class(text) {
+                Some(class) => read.class = Some(class),
+                None => note(
+                    Column::Class,
+                    format!(
+                        "{text:?} is no class: person (cá nhân), leader (lãnh đạo), organisation (đơn vị), service (dịch vụ)"
+                    ),
+                ),
+            }
+        }
+        if let Some(text) = value(Column::Quota) {
+            match self.quota(text) {
+                Ok(bytes) => read.quota_bytes = Some(bytes),
+                Err(what) => note(Column::Quota, what),
+            }
+        }
+        if let Some(text) = value(Column::BirthYear) {
+            match year(text) {
+                Some(year) => read.birth_year = Some(year),
+                None => note(Column::BirthYear, format!("{text:?} is no year, nor a date with one")),
+            }
+        }
+        read.faults = faults;
+        read
+    }
+
+    fn quota(&self, text: &str) -> Result<u64, String> {
+        match text.bytes().all(|byte| byte.is_ascii_digit()) {
+            true if self.is_megabytes => size(&format!("{text}MB")),
+            // Bytes are not what anybody means.
+            true => Err(format!("{text:?} has no unit: write {text}MB, or GB")),
+            false => size(text),
+        }
+    }
+}
+
+fn class(text: &str) -> Option<MailboxClass> {
+    let plain = folded(text);
+    let plain = plain.strip_prefix("hopthu").unwrap_or(&plain);
+    CLASSES.iter().find(|(name, _)| *name == plain).map(|(_, class)| *class)
+}
+
+/// A year, or the one of a date written 1980-12-31 or 31/12/1980.
+fn year(text: &str) -> Option<i16> {
+    let mut parts = text.split(['-', '/', '.']).map(str::trim);
+    let year = parts.find(|part| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_digit()))?;
+    year.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sheet;
+    use super::*;
+
+    fn read(text: &str) -> Result<(Columns, Vec<ImportRow>), String> {
+        let (rows, is_workbook) = sheet::rows(text.as_bytes())?;
+        let (columns, rows) = Columns::find(rows, is_workbook)?;
+        let rows = rows.iter().map(|row| columns.read(row)).collect();
+        Ok((columns, rows))
+    }
+
+    #[test]
+    fn what_excel_writes_in_vietnam() {
+        let text = "\u{feff}STT;Họ và tên;Đơn vị;Chức vụ;Năm sinh;Dung lượng (MB);Loại\r\n\
+                    1;\"Nguyễn Văn A\";Sở Nội vụ;Giám đốc;31/12/1970;2048;Hộp thư cá nhân\r\n\r\n2;Văn thư;sonoivu;;;;Đơn vị\r\n";
+        let (columns, rows) = read(text).unwrap();
+        assert_eq!(rows.len(), 2);
+        let first = &rows[0];
+        assert_eq!((first.number, first.name.as_str(), first.birth_year), (2, "Nguyễn Văn A", Some(1970)));
+        assert_eq!((first.quota_bytes, first.class), (Some(2 << 30), Some(MailboxClass::Person)));
+        assert_eq!(first.position.as_deref(), Some("Giám đốc"));
+        assert_eq!((rows[1].number, rows[1].class), (4, Some(MailboxClass::Organisation)));
+        assert_eq!(columns.cell(Column::Unit, 7), "C7");
+    }
+
+    #[test]
+    fn each_mistake_has_its_cell() {
+        let (_, rows) = read("name,class,quota,born\n").map(drop).map_or_else(
+            |error| {
+                assert!(error.contains("unknown column \"born\""), "{error}");
+                read("name,class,quota,birth year\nA,boss,500,soon\n").unwrap()
+            },
+            |()| panic!("a title that nobody knows"),
+        );
+        let columns: Vec<Column> = rows[0].faults.iter().map(|(column, _)| *column).collect();
+        assert_eq!(columns, [Column::Class, Column::Quota, Column::BirthYear]);
+        assert!(rows[0].faults[1].1.contains("500MB"));
+    }
+
+    #[test]
+    fn a_wrong_header_is_refused_as_a_whole() {
+        for (text, expected) in [
+            ("address\na@b.vn\n", "no column for the name"),
+            ("name,Họ tên\nA,B\n", "comes twice"),
+            ("", "no row that names the columns"),
+            ("name\n", "no row below"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn cells_are_named_as_spreadsheets_do() {
+        for (place, expected) in [(0, "A9"), (25, "Z9"), (26, "AA9"), (51, "AZ9"), (52, "BA9"), (701, "ZZ9")]
+        {
+            let columns = Columns { places: HashMap::from([(Column::Name, place)]), is_megabytes: false };
+            assert_eq!(columns.cell(Column::Name, 9), expected);
+        }
+    }
+}
