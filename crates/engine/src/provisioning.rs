@@ -6,14 +6,15 @@
 
 mod facts;
 mod import;
+mod list;
 mod one;
 mod plan;
 mod readdress;
+mod secret;
 mod taken;
 
-pub use import::{
-    Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet, import_digest,
-};
+pub use import::import_digest;
+pub use list::{Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet};
 pub use one::{Granted, NamedMailbox};
 
 use crate::AdminError;
@@ -45,7 +46,7 @@ pub enum GrantError {
     BirthYear,
     #[error("several units are called {0:?}: give the code")]
     SeveralUnits(String),
-    #[error("the list has more than {} rows: part it", import::IMPORT_ROWS_MAX)]
+    #[error("the list has more than {} rows: part it", list::IMPORT_ROWS_MAX)]
     TooManyRows,
     /// Each with its row and cell.
     #[error("{} cells are wrong, and nothing was made", .0.len())]

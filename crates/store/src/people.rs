@@ -3,7 +3,11 @@
 //! Invariants: as in `units`, by set; a period that has ended is never changed; [`Loaded`] remembers which row each entry of the
 //! register came from, so only what an act changed is written.
 
-use crate::{Error, Reach, Store, Tx};
+mod listing;
+
+pub use listing::{PersonFilter, PersonListed};
+
+use crate::{Error, Tx};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff_sqlx::{Date as SqlDate, ToSqlx as _};
@@ -331,88 +335,5 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         Ok(())
-    }
-}
-
-/// Which people to list.
-#[derive(Clone, Copy, Debug)]
-pub struct PersonFilter<'a> {
-    /// Who is outside is not there.
-    pub reach: &'a Reach,
-    pub person: Option<PersonId>,
-    pub unit: Option<UnitId>,
-    pub after: Option<PersonId>,
-    /// Rows at most.
-    pub limit: u32,
-}
-
-/// A person as lists show it.
-#[derive(Clone, Debug)]
-pub struct PersonListed {
-    pub person: PersonId,
-    pub full_name: String,
-    pub birth_year: Option<i16>,
-    pub unit: Option<String>,
-    pub positions: Vec<String>,
-    pub is_leader: bool,
-    pub addresses: Vec<String>,
-}
-
-type ListedColumns = (i64, String, Option<i16>, Option<String>, Vec<String>, bool, Vec<String>);
-
-impl Store {
-    /// # Errors
-    /// When the database fails.
-    pub async fn people(
-        &self,
-        domain: DomainId,
-        filter: PersonFilter<'_>,
-    ) -> Result<Vec<PersonListed>, Error> {
-        let rows: Vec<ListedColumns> = sqlx::query_as(
-            "select p.person_id, p.full_name, p.birth_year, u.code,
-                    array(select o.title from appointments a join positions o using (position_id)
-                           where a.person_id = p.person_id and a.until_day is null order by o.rank, o.title),
-                    exists (select from appointments a join positions o using (position_id)
-                             where a.person_id = p.person_id and a.until_day is null and o.leader),
-                    array(select g.address from accounts a join addresses g using (account_id)
-                           where a.person_id = p.person_id and g.kind = 'primary' and a.state <> 'deleted'
-                           order by a.account_id)
-               from people p
-               left join memberships m on m.person_id = p.person_id and m.until_day is null
-               left join units u on u.unit_id = m.unit_id
-              where p.domain_id = $1 and ($2::bigint is null or m.unit_id = $2) and p.person_id > $3
-                and ($5::bigint is null or p.person_id = $5)
-                and ($6 or p.domain_id = any ($7) or exists (
-                     with recursive above as (
-                         select m.unit_id
-                         union all
-                         select b.parent_id from units b join above using (unit_id) where b.parent_id is not null
-                     )
-                     select from above where unit_id = any ($8)))
-              order by p.person_id limit $4",
-        )
-        .bind(domain.0)
-        .bind(filter.unit.map(|unit| unit.0))
-        .bind(filter.after.map_or(0, |after| after.0))
-        .bind(i64::from(filter.limit))
-        .bind(filter.person.map(|person| person.0))
-        .bind(filter.reach.everything)
-        .bind(&filter.reach.domains)
-        .bind(&filter.reach.subtree_units)
-        .fetch_all(&self.pools.main)
-        .await?;
-        let listed =
-            |(person, full_name, birth_year, unit, positions, is_leader, addresses): ListedColumns| {
-                PersonListed {
-                    person: PersonId(person),
-                    full_name,
-                    birth_year,
-                    unit,
-                    positions,
-                    is_leader,
-                    addresses,
-                }
-            };
-        Ok(rows.into_iter().map(listed).collect())
     }
 }

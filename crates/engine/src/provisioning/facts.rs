@@ -2,7 +2,8 @@
 //!
 //! Invariant: loaded by a handful of statements however long the list is; never written.
 
-use super::import::{ImportRow, all_taken};
+use super::import::all_taken;
+use super::list::ImportRow;
 use super::person_scheme;
 use super::taken::Taken;
 use crate::AdminError;

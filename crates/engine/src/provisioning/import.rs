@@ -4,6 +4,7 @@
 //! given again goes on behind. Nothing is made while any row is wrong, unless that is asked for. The addresses of a list are those
 //! that its rows would get one by one in the order the regulation asks for (ST Đ3.4b).
 
+use super::list::{Import, ImportPlan, Imported, Issued, Sheet};
 use super::plan::{Planned, plan};
 use super::taken::Taken;
 use crate::organisation::Held;
@@ -20,113 +21,6 @@ use store::{NewGrant, NewImport, NewPerson};
 const BATCH_ROWS: usize = 500;
 /// Times that the rest of a list is planned anew because somebody took an address of it.
 const REPLANS_MAX: u32 = 20;
-/// Rows of one list: three times the largest province's mailboxes.
-pub(super) const IMPORT_ROWS_MAX: usize = 100_000;
-
-/// What a column says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Column {
-    Name,
-    Unit,
-    Position,
-    Class,
-    Quota,
-    Address,
-    BirthYear,
-    Password,
-}
-
-/// One row as it stands in the list.
-#[derive(Clone, Debug, Default)]
-pub struct ImportRow {
-    /// As whoever made the list sees it, the header being 1.
-    pub number: u32,
-    pub name: String,
-    /// Code or full name.
-    pub unit: Option<String>,
-    pub position: Option<String>,
-    pub class: Option<MailboxClass>,
-    pub quota_bytes: Option<u64>,
-    /// A whole address or what stands before the @; `None`: it is made from the name.
-    pub address: Option<String>,
-    pub birth_year: Option<i16>,
-    pub password: Option<String>,
-    /// What of the row could not be read.
-    pub faults: Vec<(Column, String)>,
-}
-
-/// A list of mailboxes.
-#[derive(Clone, Debug)]
-pub struct Import {
-    pub domain: DomainName,
-    pub file_name: String,
-    /// BLAKE3 of the file: the same one goes on where it was cut off.
-    pub digest: [u8; 32],
-    pub rows: Vec<ImportRow>,
-    pub must_change_password: bool,
-    /// Make the good rows although others are wrong.
-    pub skip_bad: bool,
-}
-
-/// Something wrong with a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowFault {
-    pub row: u32,
-    pub column: Column,
-    pub what: String,
-}
-
-/// What a row would become, or has become before.
-#[derive(Clone, Debug)]
-pub struct RowPlan {
-    pub row: u32,
-    pub name: String,
-    pub address: String,
-    pub class: MailboxClass,
-    pub quota_bytes: u64,
-    /// Id of the rule that made the address; `None`: the list says it.
-    pub rule: Option<String>,
-    /// What the rule does, with the article.
-    pub reason: Option<String>,
-    /// What of the name is no part of it.
-    pub dropped: Vec<String>,
-}
-
-/// What a list would do, row by row.
-#[derive(Clone, Debug, Default)]
-pub struct ImportPlan {
-    pub rows: Vec<RowPlan>,
-    pub faults: Vec<RowFault>,
-    /// Rows that have become mailboxes in an earlier run.
-    pub done: usize,
-}
-
-/// A password for a row's owner, told once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issued {
-    pub row: u32,
-    pub name: String,
-    pub address: String,
-    /// `None`: the list gave one.
-    pub one_time_password: Option<String>,
-}
-
-/// Takes the passwords of a batch before the batch is kept: what is not written down is not made.
-pub type Sheet<'a> = &'a mut (dyn FnMut(&[Issued]) -> std::io::Result<()> + Send);
-
-/// What was made.
-#[derive(Clone, Debug, Default)]
-pub struct Imported {
-    /// Number of the import, in the audit trail.
-    pub import: i64,
-    /// In this run.
-    pub made: usize,
-    /// In earlier runs of the same list.
-    pub before: usize,
-    /// Rows that were passed over.
-    pub faults: Vec<RowFault>,
-}
-
 /// What tells one file from another.
 #[must_use]
 pub fn import_digest(bytes: &[u8]) -> [u8; 32] {

@@ -1,5 +1,6 @@
 //! One mailbox whose address is made from its name.
 
+use super::secret::Secret;
 use super::taken::{Applicant, Taken, address, look_up};
 use super::{GrantError, check_birth_year, class_with, person_scheme};
 use crate::admin::{check_name, place};
@@ -80,39 +81,6 @@ struct Plan {
     known: Option<PersonRow>,
 }
 
-/// What the owner will log in with.
-enum Secret {
-    /// Of a preview.
-    None,
-    /// The hash of one that was given.
-    Given(String),
-    OneTime(OneTime),
-}
-
-impl Secret {
-    fn hash(&self) -> Option<&str> {
-        match self {
-            Self::None => None,
-            Self::Given(hash) => Some(hash),
-            Self::OneTime(one_time) => Some(&one_time.hash),
-        }
-    }
-
-    fn until(&self) -> Option<Timestamp> {
-        match self {
-            Self::OneTime(one_time) => Some(one_time.until),
-            _ => None,
-        }
-    }
-
-    fn into_one_time(self) -> Option<String> {
-        match self {
-            Self::OneTime(one_time) => Some(one_time.password),
-            _ => None,
-        }
-    }
-}
-
 impl Engine {
     /// Proposes by the domain's scheme and grants the first free address, or the one that was chosen.
     ///
@@ -137,23 +105,6 @@ impl Engine {
             }
         }
         Err(GrantError::Contended.into())
-    }
-
-    /// The password that was given, if it will do, or a new one.
-    async fn secret(&self, new: &NamedMailbox) -> Result<Secret, AdminError> {
-        let policy = self.policy_of(self.domain_id(&new.domain).await?).await?;
-        let Some(password) = &new.password else { return Ok(Secret::OneTime(self.one_time(&policy).await?)) };
-        let subject = PasswordSubject {
-            names: vec![new.name.clone()],
-            units: new.unit.iter().cloned().collect(),
-            birth_year: new.birth_year,
-            ..PasswordSubject::default()
-        };
-        let flaws = passwords::flaws(password, &subject, false, &passwords::rules(&policy));
-        if !flaws.is_empty() {
-            return Err(AdminError::BadPassword(flaws));
-        }
-        Ok(Secret::Given(self.hash_password(password).await?))
     }
 
     async fn grant_once(

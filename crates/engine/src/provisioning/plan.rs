@@ -4,7 +4,8 @@
 //! serves them; a row with a fault takes nothing from the others.
 
 use super::facts::Facts;
-use super::import::{Column, IMPORT_ROWS_MAX, Import, ImportRow, Issued, RowFault, RowPlan, Secret};
+use super::import::Secret;
+use super::list::{Column, IMPORT_ROWS_MAX, Import, ImportRow, Issued, RowFault, RowPlan};
 use super::one::parsed;
 use super::taken::Applicant;
 use super::{GrantError, check_birth_year, class_with};
