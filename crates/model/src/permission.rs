@@ -79,6 +79,17 @@ impl Role {
         !matches!(self, Self::MailboxOwner | Self::Delegate)
     }
 
+    /// May it do what gets it into, or keeps the owner out of, the mailbox of somebody whose highest role is `holder`? Only
+    /// where it has all that the other one has: an inspector reads what an operator does not, and one of the same role may
+    /// have it over something else. Officers are appointed within a domain, by its operators.
+    const fn may_take_over(self, holder: Self) -> bool {
+        match self {
+            Self::SystemAdministrator => true,
+            Self::CentreOperator => matches!(holder, Self::OrganisationOfficer),
+            _ => false,
+        }
+    }
+
     /// May it be given over this scope?
     const fn fits(self, scope: Scope) -> bool {
         match self {

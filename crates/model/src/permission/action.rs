@@ -146,14 +146,19 @@ impl Action {
         matches!(self.effect(), Effect::ReadsMail | Effect::ChangesMail)
     }
 
-    /// Could whoever does it get into the mailbox by it? Not done to those of a higher role.
+    /// Could whoever does it get into the mailbox by it, or keep its owner out? Not done to those whose role an actor does
+    /// not have himself ([`Role::may_take_over`]).
     #[must_use]
     pub const fn takes_over(self) -> bool {
         matches!(
             self,
             Self::PasswordReset
                 | Self::SecondFactorReset
+                | Self::MailboxLock
                 | Self::MailboxUnlock
+                | Self::MailboxRevoke
+                | Self::MailboxDelete
+                | Self::SessionEnd
                 | Self::DelegateGrant
                 | Self::HandoverStart
                 | Self::HandoverComplete

@@ -196,7 +196,9 @@ impl Grant {
         self.has(action)?;
         match target {
             Target::Mailbox { holder: Some(holder), .. }
-                if action.takes_over() && self.role.is_administrative() && *holder < self.role =>
+                if action.takes_over()
+                    && self.role.is_administrative()
+                    && !self.role.may_take_over(*holder) =>
             {
                 Err(Reason::HigherRole)
             }
