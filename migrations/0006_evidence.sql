@@ -186,9 +186,42 @@ begin
 end $$;
 comment on function index_event_part is 'Indexes the oldest part of the events that is written no more and has no index yet; says which.';
 
+-- Announcements --------------------------------------------------------------------------------------------------
+
+create table announcements (
+    announcement_id bigint generated always as identity constraint announcements_pkey primary key,
+    -- Null: every domain.
+    domain_id    bigint constraint announcements_domain_fkey references domains,
+    kind         text not null
+                 constraint announcements_kind_check check (kind in ('planned-stop', 'emergency-stop', 'incident')),
+    begins       timestamptz not null,
+    -- Of an incident: when it is expected to be over; null: nobody knows.
+    ends         timestamptz,
+    text         text not null,
+    -- Of an emergency: why it could not be announced in time.
+    emergency    text,
+    made_by      text not null,
+    made_at      timestamptz not null,
+    cancelled_by text,
+    cancelled_at timestamptz,
+    constraint announcements_end_check check (ends > begins)
+);
+comment on table announcements is 'Planned stops (tạm dừng dịch vụ) and incidents (sự cố), as they were announced.';
+
+-- Checking -------------------------------------------------------------------------------------------------------
+
+create table checks (
+    account_id bigint not null constraint checks_account_fkey references accounts on delete cascade,
+    day        date not null,
+    -- Bit n: somebody was there in the nth half hour of the day in Việt Nam.
+    half_hours bigint not null,
+    constraint checks_pkey primary key (day, account_id)
+);
+comment on table checks is 'In which half hours of a day each mailbox was looked at (tần suất kiểm tra thư).';
+
 -- Rights ---------------------------------------------------------------------------------------------------------
 
-grant select, insert, update on grants, holds to congthu_server;
+grant select, insert, update on grants, holds, announcements, checks to congthu_server;
 grant select on events_held to congthu_server;
 revoke all on function drop_released_events(timestamptz, integer), index_event_part(timestamptz) from public;
 grant execute on function drop_released_events(timestamptz, integer), index_event_part(timestamptz) to congthu_server;

@@ -1,6 +1,7 @@
 //! Why an administrative act did not take place; each says what to do.
 
 use crate::{Error, GrantError, OrganisationError, passwords};
+use jiff::Timestamp;
 use model::password_rules::Flaw;
 use model::{Address, DomainName, Reason, SetError, VersionError};
 
@@ -72,6 +73,18 @@ pub enum AdminError {
          domain, organisation-officer over a unit, inspector over a domain, unit or mailbox"
     )]
     RoleScope,
+    #[error(
+        "a planned stop is announced {days} working days ahead: it may begin from {first} on; an emergency needs its reason"
+    )]
+    TooSoon { days: u16, first: Timestamp },
+    #[error("the policy allows no emergency stops: announcement.emergencies")]
+    NoEmergencies,
+    #[error("say when the incident is expected to be over: announcement.recovery_time")]
+    NoRecovery,
+    #[error("a text has 1 to 2,000 characters")]
+    BadText,
+    #[error("there is no announcement {0} that could be taken back; see congthu announce list")]
+    NoSuchAnnouncement(i64),
     #[error("a period ends after it begins")]
     BadPeriod,
     #[error("there is no hold {0} in force; see congthu hold list")]

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 const POLL_EVERY: Duration = Duration::from_secs(3);
 /// What was done in shared mailboxes is written this late at most.
 const ACTS_EVERY: Duration = Duration::from_secs(5);
+/// Who has a mailbox open is noted by half hours.
+const PRESENT_EVERY: Duration = Duration::from_mins(15);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// Mail that was accepted by a process that died before expanding it is found this late at most.
 const EXPAND_EVERY: Duration = Duration::from_secs(10);
@@ -23,6 +25,7 @@ impl Engine {
         tokio::join!(
             every(POLL_EVERY, &stop, || self.poll()),
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
+            every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
             self.expand_when_told(&stop),
             self.keep_search_index(&stop),

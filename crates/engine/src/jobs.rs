@@ -59,6 +59,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.index_events()),
     },
     Job {
+        name: "note-checks",
+        every: Schedule::Every(Duration::from_mins(60)),
+        run: |engine| Box::pin(engine.note_checks()),
+    },
+    Job {
         name: "verify-audit",
         every: Schedule::Daily { hour: 5 },
         run: |engine| Box::pin(engine.watch_audit()),

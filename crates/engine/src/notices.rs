@@ -4,13 +4,14 @@
 //! delivers it; it says that a machine wrote it (RFC 3834) and has a null reverse-path, so nothing answers it; it comes
 //! into full mailboxes too, as those are told so by it.
 
+use crate::intake::Prepared;
 use crate::sender::written;
 use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
-use model::AccountId;
+use model::{AccountId, DomainId, DomainName};
 use std::net::Ipv4Addr;
 use store::{Event, NoticePlace, Target};
 
@@ -18,6 +19,8 @@ use store::{Event, NoticePlace, Target};
 const ATTEMPTS: u32 = 5;
 /// Columns of a line of text, as people read mail.
 const COLUMNS: usize = 76;
+/// To whom it writes when it writes to all.
+const EVERYBODY: &str = "Người sử dụng hệ thống thư điện tử công vụ";
 /// As whom the system writes.
 const FROM_NAME: &str = "Hệ thống thư điện tử công vụ";
 
@@ -29,6 +32,17 @@ pub(crate) struct Notice<'a> {
     pub(crate) to: AccountId,
     pub(crate) subject: &'a str,
     /// Plain text; paragraphs may be longer than a line.
+    pub(crate) text: &'a str,
+}
+
+/// What the system writes, before it is known how it is delivered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Letter<'a> {
+    pub(crate) domain: DomainId,
+    pub(crate) name: &'a DomainName,
+    /// `None`: everybody in the domain.
+    pub(crate) to: Option<(&'a str, &'a Recipient)>,
+    pub(crate) subject: &'a str,
     pub(crate) text: &'a str,
 }
 
@@ -54,24 +68,15 @@ impl Engine {
 
     async fn post_once(&self, notice: &Notice<'_>, place: &NoticePlace) -> Result<bool, store::Error> {
         let unavailable = |_| store::Error::Damaged("a notice could not be prepared");
-        let policy = self.policy_of(place.domain).await.map_err(unavailable)?;
-        let from = format!("{}@{}", policy.contact.support, place.address.domain());
-        let origin = self.own_origin();
-        let mut spool = self.new_spool();
-        let message = self.compose(notice, place, &from);
-        spool.write(&message).await.map_err(|_| store::Error::Damaged("no room for a notice"))?;
-        let queue_id = self.queue_id();
         let recipient = Recipient::known(place.address.clone(), notice.to, place.inbox);
-        let arrival = Arrival {
-            origin,
-            helo: self.hostname().to_owned(),
-            with: "LMTP",
-            tls: None,
-            sender: None,
-            principal: None,
+        let letter = Letter {
+            domain: place.domain,
+            name: place.address.domain(),
+            to: Some((&place.display_name, &recipient)),
+            subject: notice.subject,
+            text: notice.text,
         };
-        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &[recipient], self.now());
-        let prepared = self.prepare(spool, prefix).await.map_err(unavailable)?;
+        let (prepared, queue_id, origin) = self.prepare_letter(&letter).await.map_err(unavailable)?;
         let content = self.write_content(&prepared).await?;
         let target =
             Target { account: notice.to, folder: place.inbox, recipient: Some(place.address.to_string()) };
@@ -99,22 +104,49 @@ impl Engine {
         Ok(true)
     }
 
-    /// We ourselves.
-    fn own_origin(&self) -> Origin {
-        Origin { trace: self.new_trace(), remote: Ipv4Addr::LOCALHOST.into(), protocol: Protocol::Console }
+    /// Composes it and puts our trace in front; says its queue id and who brings it, too.
+    pub(crate) async fn prepare_letter(
+        &self,
+        letter: &Letter<'_>,
+    ) -> Result<(Prepared, String, Origin), Error> {
+        let policy = self.policy_of(letter.domain).await?;
+        let from = format!("{}@{}", policy.contact.support, letter.name);
+        let queue_id = self.queue_id();
+        let origin = Origin {
+            trace: self.new_trace(),
+            remote: Ipv4Addr::LOCALHOST.into(),
+            protocol: Protocol::Console,
+        };
+        let arrival = Arrival {
+            origin,
+            helo: self.hostname().to_owned(),
+            with: "LMTP",
+            tls: None,
+            sender: None,
+            principal: None,
+        };
+        let only: Vec<Recipient> = letter.to.iter().map(|(_, recipient)| (*recipient).clone()).collect();
+        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &only, self.now());
+        let mut spool = self.new_spool();
+        spool.write(&self.compose(letter, &from)).await.map_err(|_| Error::Unavailable)?;
+        Ok((self.prepare(spool, prefix).await?, queue_id, origin))
     }
 
-    fn compose(&self, notice: &Notice<'_>, place: &NoticePlace, from: &str) -> Vec<u8> {
+    fn compose(&self, letter: &Letter<'_>, from: &str) -> Vec<u8> {
+        let to = match letter.to {
+            Some((name, recipient)) => (name, written(recipient.address())),
+            None => (EVERYBODY, from.to_owned()),
+        };
         let message = MessageBuilder::new()
             .from(Mailbox::new_address(Some(FROM_NAME), from))
-            .to(Mailbox::new_address(Some(place.display_name.as_str()), written(&place.address)))
-            .subject(Text::new(notice.subject))
+            .to(Mailbox::new_address(Some(to.0), to.1))
+            .subject(Text::new(letter.subject))
             .header("Date", Raw::new(trace::date(self.now())))
             .message_id(format!("{}@{}", self.queue_id(), self.hostname()))
             // RFC 3834 5
             .header("Auto-Submitted", Raw::new("auto-generated"))
             .header("Content-Language", Raw::new("vi"))
-            .text_body(wrapped(notice.text));
+            .text_body(wrapped(letter.text));
         message.write_to_vec().unwrap_or_default()
     }
 }

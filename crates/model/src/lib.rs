@@ -5,6 +5,7 @@
 
 mod address;
 pub mod calendar;
+mod checking;
 mod class;
 mod clock;
 mod flags;
@@ -22,6 +23,7 @@ mod policy;
 pub mod quota;
 
 pub use address::{Address, AddressError, DomainName};
+pub use checking::{DayChecks, HALF_HOURS};
 pub use class::{AccountState, MailboxClass, UnknownName};
 pub use clock::{Clock, FixedClock, Rng};
 pub use flags::{Flags, KEYWORDS_PER_ACCOUNT_MAX, Keyword, KeywordError};

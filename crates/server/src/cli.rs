@@ -6,7 +6,10 @@ mod policy;
 mod relocation;
 mod sharing;
 
-pub(crate) use evidence::{AuditCommand, AuditList, HoldCommand, RoleCommand, RoleName, TraceOptions};
+pub(crate) use evidence::{
+    AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
+    TraceOptions,
+};
 pub(crate) use organisation::{
     AddUnit, Appoint, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
 };
@@ -109,6 +112,16 @@ pub(crate) enum Command {
     Hold {
         #[command(subcommand)]
         command: HoldCommand,
+    },
+    /// Planned stops and incidents
+    Announce {
+        #[command(subcommand)]
+        command: AnnounceCommand,
+    },
+    /// How often mailboxes are looked at (tần suất kiểm tra thư)
+    Checking {
+        #[command(subcommand)]
+        command: CheckingCommand,
     },
     /// Administrators, officers, inspectors: who has which role over what
     Role {

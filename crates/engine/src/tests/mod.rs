@@ -1,7 +1,9 @@
 //! Use cases against a real Postgres, a clock that stands still and dice that count.
 
+mod announcements;
 mod audit;
 mod authority;
+mod checking;
 mod delegation;
 mod deliver;
 mod failover;

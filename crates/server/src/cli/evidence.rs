@@ -1,7 +1,8 @@
-//! `congthu role …`, `audit …`, `trace …` and `hold …` as they are written.
+//! `congthu role …`, `audit …`, `trace …`, `hold …`, `announce …` and `checking …` as they are written.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use model::{Address, DomainName, Role};
 use std::path::PathBuf;
 
@@ -161,6 +162,75 @@ pub(crate) enum HoldCommand {
         /// Also those that have ended
         #[arg(long)]
         all: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AnnounceCommand {
+    /// Announce a planned stop (tạm dừng dịch vụ), by mail to everybody
+    Stop {
+        /// In this domain only
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+        /// When it begins: 2026-11-30T20:00 (Vietnamese time)
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        begins: Timestamp,
+        /// When it ends
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        ends: Timestamp,
+        /// What is done, in Vietnamese
+        #[arg(long)]
+        text: String,
+        /// Why it cannot wait as long as the policy asks
+        #[arg(long, value_name = "REASON")]
+        emergency: Option<String>,
+    },
+    /// Announce an incident (sự cố), by mail to everybody
+    Incident {
+        /// In this domain only
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+        /// Since when
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        since: Timestamp,
+        /// When it is expected to be over
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        recovery: Option<Timestamp>,
+        /// What has happened, in Vietnamese
+        #[arg(long)]
+        text: String,
+    },
+    /// List the announcements that are not over
+    List {
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take an announcement back, by mail to everybody
+    Cancel { announcement: i64 },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CheckingCommand {
+    /// Report on how many working days mailboxes were looked at as often as the policy asks, by organisation
+    Report {
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+        /// Of this organisation and those below it
+        #[arg(long, value_name = "CODE", requires = "domain")]
+        unit: Option<String>,
+        /// First day, such as 2026-11-01
+        #[arg(long, value_name = "DAY")]
+        since: Date,
+        /// Last day; at most today counts
+        #[arg(long, value_name = "DAY")]
+        until: Date,
+        /// Each mailbox, not each organisation
+        #[arg(long)]
+        mailboxes: bool,
+        /// Only those below this share of their days
+        #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
+        below: Option<u32>,
     },
 }
 

@@ -5,7 +5,9 @@
 
 mod add_many;
 mod alias;
+mod announce;
 mod audit;
+mod checking;
 mod delegate;
 mod domain;
 mod hold;
@@ -87,6 +89,8 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Audit { command } => audit::run(session, command).await,
         Command::Trace(options) => trace::run(session, options).await,
         Command::Hold { command } => hold::run(session, command).await,
+        Command::Announce { command } => announce::run(session, command).await,
+        Command::Checking { command } => checking::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve

@@ -1,0 +1,37 @@
+//! `congthu checking …`
+
+use super::Session;
+use crate::cli::CheckingCommand;
+use anyhow::Result;
+use engine::Checking;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+pub(super) async fn run(session: &Session, command: &CheckingCommand) -> Result<()> {
+    let CheckingCommand::Report { domain, unit, since, until, mailboxes, below } = command;
+    let unit = domain.as_ref().zip(unit.as_deref());
+    let report = session.node.engine.checking(&session.actor, unit, (*since, *until)).await?;
+    let all = if *mailboxes { &report.mailboxes } else { &report.units };
+    let is_wanted = |one: &&Checking| {
+        let in_domain = domain.as_ref().is_none_or(|name| is_in(&one.of, name.as_str()));
+        in_domain && below.is_none_or(|percent| one.percent() < percent)
+    };
+    let shown: Vec<&Checking> = all.iter().filter(is_wanted).collect();
+    let mut text = format!("{} working days\n", report.working_days.len());
+    for one in &shown {
+        let Checking { of, name, mailboxes, expected, met } = one;
+        let _ = writeln!(text, "{of}\t{mailboxes}\t{met}/{expected}\t{} %\t{name}", one.percent());
+    }
+    let list: Vec<Value> = shown.iter().map(|one| as_json(one)).collect();
+    session.answer(&json!({ "working_days": report.working_days, "checking": list }), &text)
+}
+
+/// An address, or a unit of the domain.
+fn is_in(of: &str, domain: &str) -> bool {
+    of.split('/').next() == Some(domain) || of.rsplit('@').next() == Some(domain)
+}
+
+fn as_json(one: &Checking) -> Value {
+    json!({ "of": one.of, "name": one.name, "mailboxes": one.mailboxes, "expected": one.expected, "met": one.met,
+            "percent": one.percent() })
+}
