@@ -441,12 +441,13 @@ end $$;
 -- Who receives mail for each of the addresses; those that nobody has are not there. Planned once for all: for each call anew,
 -- which the planner likes better with a list, planning takes ten times as long as looking.
 create function find_recipients(p_addresses text[]) returns table (
-    address text, account_id bigint, folder_id bigint, state text, quota_bytes bigint, used_bytes bigint, messages bigint
+    address text, account_id bigint, folder_id bigint, state text, quota_bytes bigint, used_bytes bigint, messages bigint,
+    domain_id bigint, full_since timestamptz
 ) language plpgsql stable set plan_cache_mode = force_generic_plan
 as $$
 begin
     return query
-    select g.address, a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes, c.messages
+    select g.address, a.account_id, f.folder_id, a.state, a.quota_bytes, c.used_bytes, c.messages, a.domain_id, a.full_since
       from addresses g
       join accounts a on a.account_id = g.account_id
       join counters c on c.account_id = g.account_id

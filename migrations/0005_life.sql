@@ -15,9 +15,7 @@ alter table accounts
         constraint accounts_request_check check (restore_request in ('asked', 'refused')),
     add column restore_request_at    timestamptz,
     add column deletion_confirmed_at timestamptz,
-    -- What keeps the mailbox from being deleted, whoever asks.
-    add column legal_hold            boolean not null default false,
-    add column handover              boolean not null default false,
+    -- Keeps the mailbox from being deleted, whoever asks, as legal holds and hand-overs do.
     add column export_pending        boolean not null default false,
     -- When the password was set; null: when the mailbox was made.
     add column password_set_at       timestamptz,

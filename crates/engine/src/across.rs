@@ -62,7 +62,9 @@ impl Engine {
         to.who.require(Right::Write)?;
         let source = self.standing_folder(who, from).await?.name;
         self.check_standing(&to.who).await?;
-        let copied = again!(self.across_once(who, (from, &source), uids, to, transfer))??;
+        let hard_limit = self.hard_limit_percent(&to.who).await?;
+        let how = (transfer, hard_limit);
+        let copied = again!(self.across_once(who, (from, &source), uids, to, how))??;
         if copied.pairs.is_empty() {
             return Ok(copied);
         }
@@ -83,7 +85,7 @@ impl Engine {
         (from, source): (FolderId, &FolderName),
         uids: &[Uid],
         to: &Place,
-        transfer: Transfer,
+        (transfer, hard_limit): (Transfer, u64),
     ) -> Result<Result<Copied, CopyError>, store::Error> {
         let (account, target) = (who.account(), to.who.account());
         let mut tx = self.0.store.begin().await?;
@@ -94,7 +96,7 @@ impl Engine {
             return Ok(Err(CopyError::NoSuchFolder));
         };
         let arriving = tx.entries_bytes(account, from, uids).await?.unsigned_abs();
-        if !has_room(tx.usage(target).await?, arriving, uids.len() as u64) {
+        if !has_room(tx.usage(target).await?, (arriving, uids.len() as u64), hard_limit) {
             return Ok(Err(CopyError::OverQuota));
         }
         let place = store::Place { account, folder: from, uids, modseq };

@@ -25,6 +25,9 @@ const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Mailboxes remembered; beyond, all are forgotten, which costs a note each.
 const REMEMBERED_MAX: usize = 50_000;
 
+/// Of the messages of one command, the newest that are asked about: one of them was delivered, or the mail is not new.
+const NEWEST_MAX: usize = 100;
+
 /// What this node has noted lately.
 #[derive(Debug, Default)]
 pub(crate) struct Noted(Mutex<HashMap<AccountId, Last>>);
@@ -71,8 +74,13 @@ impl Engine {
     /// The principal's client has taken the bodies of these messages, or marked them as seen. Doors call it once for each
     /// command; it asks the database only about messages newer than any it was asked about before.
     pub async fn note_retrieved(&self, who: &Principal, view: &FolderView, uids: &[Uid]) {
-        let newest = uids.iter().filter_map(|uid| view.find(*uid)).map(|entry| entry.email.0).max();
-        let Some(newest) = newest.filter(|_| view.owner() == who.account()) else { return };
+        let mut emails: Vec<(i64, Uid)> =
+            uids.iter().filter_map(|uid| Some((view.find(*uid)?.email.0, *uid))).collect();
+        emails.sort_unstable_by_key(|(email, _)| std::cmp::Reverse(*email));
+        emails.truncate(NEWEST_MAX);
+        let Some((newest, _)) = emails.first().copied().filter(|_| view.owner() == who.account()) else {
+            return;
+        };
         let now = self.now();
         let newer = |last: &mut Last| {
             let is_newer = newest > last.email;
@@ -82,7 +90,8 @@ impl Engine {
         if !self.0.noted.takes(who.account(), newer) {
             return;
         }
-        match self.0.store.note_retrieved(who.account(), view.folder().id, uids, now).await {
+        let newest_uids: Vec<Uid> = emails.iter().map(|(_, uid)| *uid).collect();
+        match self.0.store.note_retrieved(who.account(), view.folder().id, &newest_uids, now).await {
             Ok(true) => {
                 self.0.noted.takes(who.account(), |last| {
                     last.retrieved = Some(now);

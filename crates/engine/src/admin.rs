@@ -2,6 +2,7 @@
 
 use crate::authority::unless_missing;
 use crate::folders::SUBSCRIPTIONS_MAX;
+use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, passwords};
 use jiff::Timestamp;
 use model::password_rules::{ChangeReason, Rules};
@@ -210,6 +211,9 @@ impl Engine {
         let change = new.must_change_password.then_some(passwords::name(ChangeReason::FirstLogIn));
         let until = one_time.as_ref().filter(|_| change.is_some()).map(|one_time| one_time.until);
         tx.set_first_password(id, change, until).await?;
+        if let Some(bytes) = new.quota_bytes {
+            tx.set_quota(id, bytes, Some((actor.name(), QUOTA_FROM_START))).await?;
+        }
         let detail = json!({ "class": new.class.as_str(), "unit": new.unit, "quota_bytes": quota_bytes });
         self.audit(&mut tx, actor, "mailbox.add", &new.address.to_string(), &detail).await?;
         tx.commit().await?;

@@ -30,6 +30,8 @@ pub enum AdminError {
     BadPassword(Vec<Flaw>),
     #[error("say why, in 1 to 1000 characters without control characters")]
     BadReason,
+    #[error("a quota has 1 PB at most")]
+    BadQuota,
     #[error("a leave ends on the day it begins, or later")]
     BadLeave,
     #[error("{0}")]

@@ -78,7 +78,8 @@ impl Engine {
         let permit = self.0.intake.permit(arriving).await?;
         let place = self.append_place(who, to).await?;
         // Before any work is done for them; it is looked at again under the lock.
-        if !has_room(place.usage, arriving, messages.len() as u64) {
+        let hard_limit = self.hard_limit_percent(who).await?;
+        if !has_room(place.usage, (arriving, messages.len() as u64), hard_limit) {
             return Err(AppendError::OverQuota);
         }
         self.0.arrivals.fetch_add(messages.len(), Ordering::Relaxed);
@@ -96,9 +97,9 @@ impl Engine {
             && entries.iter().all(|new| new.keywords.is_empty() && new.prepared.len() <= SMALL_BYTES_MAX);
         for _ in 0..ATTEMPTS {
             let appended = if is_small {
-                self.append_small(who, &place, &entries).await
+                self.append_small(who, &place, &entries, hard_limit).await
             } else {
-                self.append_once(who, to, &entries).await
+                self.append_once(who, to, &entries, hard_limit).await
             };
             match appended {
                 Err(store::Error::ChunkGone) => is_small = false,
@@ -141,9 +142,10 @@ impl Engine {
         who: &Principal,
         place: &AppendPlace,
         entries: &[Entry],
+        hard_limit: u64,
     ) -> Result<Result<Appended, AppendError>, store::Error> {
         let target = [Target { account: who.account(), folder: place.folder, recipient: None }];
-        let room = (hard_limit_bytes(place.usage.1), MESSAGES_MAX);
+        let room = (hard_limit_bytes(place.usage.1, hard_limit), MESSAGES_MAX);
         let mut messages = Vec::with_capacity(entries.len());
         for entry in entries {
             messages.push(SmallMessage {
@@ -195,6 +197,7 @@ impl Engine {
         who: &Principal,
         to: &FolderName,
         entries: &[Entry],
+        hard_limit: u64,
     ) -> Result<Result<Appended, AppendError>, store::Error> {
         let account = who.account();
         let mut contents = Vec::with_capacity(entries.len());
@@ -212,7 +215,7 @@ impl Engine {
         let Some(modseq) = tx.lock_mailbox(account).await? else {
             return Ok(Err(AppendError::NoSuchFolder));
         };
-        if !has_room(tx.usage(account).await?, arriving, entries.len() as u64) {
+        if !has_room(tx.usage(account).await?, (arriving, entries.len() as u64), hard_limit) {
             return Ok(Err(AppendError::OverQuota));
         }
         let Some(folder) = tx.folder_named(account, to).await? else {

@@ -1,8 +1,11 @@
 //! Accepting a message for local mailboxes: after `Ok` it is durable, before it nothing is half done.
 
 use crate::intake::Prepared;
+use crate::quota::Sending;
 use crate::trace_query;
-use crate::{Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, Spool, trace};
+use crate::{
+    AttachmentError, Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, Spool, trace,
+};
 use model::Flags;
 use proto::mime::{AuthorsError, Facts};
 use std::collections::HashSet;
@@ -58,6 +61,14 @@ pub enum DeliverError {
     Authors(#[from] AuthorsError),
     #[error("the header is too large")]
     HeaderTooLarge,
+    /// More than a recipient's domain takes from outside, in octets.
+    #[error("the message is too large")]
+    TooLarge { limit: u64 },
+    #[error(transparent)]
+    Attachments(#[from] AttachmentError),
+    /// The submitter's mailbox is full (An Giang 63/2016 Điều 9.3c).
+    #[error("the mailbox is over its quota and cannot send")]
+    OverQuota,
     /// The submitter's rights ended (password changed, mailbox locked or deleted): close the session.
     #[error("the rights of this session have ended")]
     Revoked,
@@ -85,8 +96,10 @@ impl Engine {
         recipients: &[Recipient],
         message: Spool,
     ) -> Result<Delivery, DeliverError> {
-        if let Some(who) = &arrival.principal {
-            self.check_standing(who).await?;
+        if let Some(who) = &arrival.principal
+            && let Sending::OverQuota = self.may_send(who).await?
+        {
+            return Err(DeliverError::OverQuota);
         }
         let queue_id = self.queue_id();
         let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
@@ -94,7 +107,12 @@ impl Engine {
         let prepared = self.prepare(message, prefix).await?;
         self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         check_header(&prepared.facts)?;
+        let bytes_max = recipients.iter().map(Recipient::message_bytes_max).min().unwrap_or(u64::MAX);
+        if arrival.principal.is_none() && prepared.len() as u64 > bytes_max {
+            return Err(DeliverError::TooLarge { limit: bytes_max });
+        }
         if let Some(who) = &arrival.principal {
+            self.check_attachments(who, &prepared.facts).await?;
             self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let targets = targets(recipients);

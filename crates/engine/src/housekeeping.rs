@@ -151,6 +151,7 @@ impl Engine {
     /// When the database does not answer.
     pub async fn open(&self) -> Result<(), crate::Error> {
         self.notice_another_database().await?;
+        self.renew_policies().await;
         self.0.store.make_event_months().await?;
         self.add_jobs().await
     }

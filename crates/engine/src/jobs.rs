@@ -79,6 +79,26 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_notices()),
     },
     Job {
+        name: "keep-lives",
+        every: Schedule::Daily { hour: 1 },
+        run: |engine| Box::pin(engine.keep_lives_job()),
+    },
+    Job {
+        name: "password-notices",
+        every: Schedule::Daily { hour: 6 },
+        run: |engine| Box::pin(engine.password_notices_job()),
+    },
+    Job {
+        name: "quota-warnings",
+        every: Schedule::Every(Duration::from_mins(5)),
+        run: |engine| Box::pin(engine.quota_warnings_job()),
+    },
+    Job {
+        name: "recount-usage",
+        every: Schedule::Daily { hour: 2 },
+        run: |engine| Box::pin(engine.recount_job()),
+    },
+    Job {
         name: "retire-old-addresses",
         every: Schedule::Daily { hour: 2 },
         run: |engine| Box::pin(engine.retire_old_addresses()),

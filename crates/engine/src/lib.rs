@@ -12,6 +12,7 @@ mod admin;
 mod admin_error;
 mod announcements;
 mod append;
+mod attachments;
 mod audit;
 mod authority;
 mod checking;
@@ -41,6 +42,7 @@ mod password;
 mod passwords;
 mod policy;
 mod provisioning;
+mod quota;
 mod recipients;
 mod renderings;
 mod resync;
@@ -59,6 +61,7 @@ pub use admin::{MailboxAdded, MailboxDetail, NewMailbox};
 pub use admin_error::AdminError;
 pub use announcements::{Announcement, AnnouncementKind};
 pub use append::{AppendError, Appended, NewMessage};
+pub use attachments::AttachmentError;
 pub use audit::{AuditFault, AuditHead, AuditReport};
 pub use authority::{Actor, AdminTarget, RoleOver};
 pub use checking::{Checking, CheckingReport};
@@ -87,6 +90,7 @@ pub use provisioning::{
     Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox, RowFault,
     RowPlan, Sheet, import_digest,
 };
+pub use quota::QuotaRow;
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
 pub use search::{
@@ -144,6 +148,7 @@ struct Inner {
     hub: hub::Hub,
     noted: activity::Noted,
     acts: acts::Acts,
+    sizes: attachments::Sizes,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
@@ -173,6 +178,7 @@ impl Engine {
             hub: hub::Hub::default(),
             noted: activity::Noted::default(),
             acts: acts::Acts::default(),
+            sizes: attachments::Sizes::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),

@@ -3,8 +3,12 @@
 //! Invariants: a stage is changed by `lifecycle::apply` alone, under the mailbox's lock; what ends rights ends the sessions
 //! of every node behind the commit; deleted means that the content goes, the audit trail stays.
 
+mod nightly;
+mod notices;
 mod rules;
 
+#[cfg(test)]
+pub(crate) use nightly::Kept;
 pub(crate) use rules::rules;
 
 use crate::admin::check_reason;
@@ -62,7 +66,7 @@ impl Engine {
         self.authorize(actor, Action::MailboxLock, &AdminTarget::Address(address)).await?;
         let detail = json!({ "reason": reason, "evidence": evidence });
         let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
-        self.change_life(actor, address, act).await.map(drop)
+        self.change_life(actor, role_of(actor), address, act).await.map(drop)
     }
 
     /// The organisation asks for restoration (đề nghị khôi phục, Điều 8.2a); the day by whose end it is to be done.
@@ -79,7 +83,7 @@ impl Engine {
         self.authorize(actor, Action::RequestCreate, &AdminTarget::Address(address)).await?;
         let detail = json!({ "request": request });
         let act = Act { name: "mailbox.restore", events: &[Event::AskRestore], detail };
-        let (row, rules) = self.change_life(actor, address, act).await?;
+        let (row, rules) = self.change_life(actor, role_of(actor), address, act).await?;
         Ok(lifecycle::restore_due_on(&row.life, &rules, &self.calendar().await?))
     }
 
@@ -95,7 +99,7 @@ impl Engine {
         self.authorize(actor, Action::MailboxUnlock, &AdminTarget::Address(address)).await?;
         let detail = json!({ "reason": reason });
         let act = Act { name: "mailbox.restore-refuse", events: &[Event::RefuseRestore], detail };
-        self.change_life(actor, address, act).await.map(drop)
+        self.change_life(actor, role_of(actor), address, act).await.map(drop)
     }
 
     /// Khôi phục (Điều 8.2b): with a one-time password that is to be changed at the first log-in. `request`: what the
@@ -120,7 +124,7 @@ impl Engine {
         let row = tx.life(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
         let events: &[Event] =
             if request.is_some() { &[Event::AskRestore, Event::Restore] } else { &[Event::Restore] };
-        let applied = apply(actor, &row, events, self.now(), &rules(&policy))?;
+        let applied = apply(role_of(actor), &row, events, self.now(), &rules(&policy))?;
         tx.set_life(row.account, &applied.life, false).await?;
         tx.set_password(row.account, &one_time.as_new(ChangeReason::Unlocked, self.now(), &policy)).await?;
         let detail =
@@ -128,6 +132,7 @@ impl Engine {
         self.audit(&mut tx, actor, "mailbox.unlock", &row.address.to_string(), &detail).await?;
         tx.commit().await?;
         self.rights_changed(&[row.account]).await;
+        self.tell_about(&LifeRow { life: applied.life, ..row.clone() }, &rules(&policy)).await;
         Ok(Unlocked { address: row.address, one_time_password: one_time.password, until: one_time.until })
     }
 
@@ -146,7 +151,7 @@ impl Engine {
         self.authorize(actor, Action::MailboxRevoke, &AdminTarget::Address(address)).await?;
         let detail = json!({ "cause": cause, "reason": reason });
         let act = Act { name: "mailbox.revoke", events: &[Event::List(cause)], detail };
-        self.change_life(actor, address, act).await.map(drop)
+        self.change_life(actor, role_of(actor), address, act).await.map(drop)
     }
 
     /// The administrator's word that a listed mailbox may go (Điều 8.3); the nightly job deletes it.
@@ -157,7 +162,7 @@ impl Engine {
         self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await?;
         let act =
             Act { name: "mailbox.confirm-deletion", events: &[Event::ConfirmDeletion], detail: json!({}) };
-        self.change_life(actor, address, act).await.map(drop)
+        self.change_life(actor, role_of(actor), address, act).await.map(drop)
     }
 
     /// Thu hồi và xóa at once: the mail is gone, its sessions end, its addresses are never given to anybody else. False when
@@ -173,7 +178,7 @@ impl Engine {
         let all = [Event::List(DeletionCause::Revoked), Event::ConfirmDeletion, Event::Delete];
         let events = if listed { all.get(1..).unwrap_or_default() } else { &all };
         let act = Act { name: "mailbox.delete", events, detail: json!({}) };
-        match self.change_life(actor, address, act).await {
+        match self.change_life(actor, role_of(actor), address, act).await {
             Err(AdminError::NoSuchMailbox(_)) => Ok(false),
             done => done.map(|_| true),
         }
@@ -229,6 +234,21 @@ impl Engine {
         Ok(LifeDetail { address, display_name, life, holds, restore_due })
     }
 
+    /// The owner and the officers hear of it. The act stands also when they cannot be told.
+    async fn tell_about(&self, row: &LifeRow, rules: &Rules) {
+        let told = async {
+            let telling = self.telling(std::iter::once(row)).await?;
+            match row.life {
+                Life::Deleted { at } => self.tell_deleted(row, &telling, at).await,
+                Life::Active { since } => self.tell_restored(row, since).await,
+                _ => self.tell_change(row, &row.life, rules, &telling).await,
+            }
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "what happened to a mailbox could not be told");
+        }
+    }
+
     async fn existing(&self, address: &Address) -> Result<LifeRow, AdminError> {
         self.0.store.life(address).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))
     }
@@ -237,6 +257,7 @@ impl Engine {
     async fn change_life(
         &self,
         actor: &Actor,
+        by: lifecycle::Actor,
         address: &Address,
         mut act: Act<'_>,
     ) -> Result<(LifeRow, Rules), AdminError> {
@@ -247,7 +268,7 @@ impl Engine {
         let mut row =
             tx.life(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
         let before = row.life;
-        let applied = apply(actor, &row, act.events, self.now(), &rules)?;
+        let applied = apply(by, &row, act.events, self.now(), &rules)?;
         if applied.has(Effect::EraseContent) {
             tx.delete_account(row.account, self.now()).await?;
         }
@@ -262,6 +283,9 @@ impl Engine {
             self.rights_changed(&[row.account]).await;
         }
         row.life = applied.life;
+        if applied.has(Effect::Notify) && by != lifecycle::Actor::System {
+            self.tell_about(&row, &rules).await;
+        }
         Ok((row, rules))
     }
 }
@@ -278,20 +302,24 @@ impl Outcome {
     }
 }
 
-/// The events in their order, as somebody of this role causes them.
+/// As whom the life cycle knows an administrator.
+fn role_of(actor: &Actor) -> lifecycle::Actor {
+    match actor.highest_role() {
+        Some(Role::SystemAdministrator) => lifecycle::Actor::Administrator,
+        Some(Role::CentreOperator) => lifecycle::Actor::Operator,
+        Some(Role::OrganisationOfficer) => lifecycle::Actor::Officer,
+        _ => lifecycle::Actor::Owner,
+    }
+}
+
+/// The events in their order.
 fn apply(
-    actor: &Actor,
+    by: lifecycle::Actor,
     row: &LifeRow,
     events: &[Event],
     at: Timestamp,
     rules: &Rules,
 ) -> Result<Outcome, AdminError> {
-    let by = match actor.highest_role() {
-        Some(Role::SystemAdministrator) => lifecycle::Actor::Administrator,
-        Some(Role::CentreOperator) => lifecycle::Actor::Operator,
-        Some(Role::OrganisationOfficer) => lifecycle::Actor::Officer,
-        _ => lifecycle::Actor::Owner,
-    };
     let mut outcome = Outcome { life: row.life, effects: Vec::new() };
     for event in events {
         let Applied { life, transition } =

@@ -5,11 +5,12 @@
 //! it.
 
 use crate::authority::unless_missing;
+use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, LoginError, Origin, password};
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::local_date;
 use model::password_rules::{self, ChangeReason, Flaw, PASSWORD_BYTES_MAX, Person, Rules};
-use model::{AccountId, Action, Address, Policy};
+use model::{AccountId, Action, Address, DomainId, Policy};
 use serde_json::json;
 use store::{Event, LoginRow, NewPassword, PasswordSubject};
 
@@ -17,6 +18,9 @@ pub use store::ResetRow;
 
 /// Resets in one list: a busy helpdesk makes some thousand a year.
 const RESETS_MAX: u32 = 10_000;
+
+/// Mailboxes read at once.
+const PAGE: u32 = 2_000;
 
 /// Why a user's own change of the password was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -285,6 +289,60 @@ impl Engine {
             });
         }
         Ok(all.unwrap_or_default())
+    }
+
+    /// Tells those whose password ends soon (Sóc Trăng 59/2024 Điều 8.2c), in the domains where it does.
+    pub(crate) async fn password_notices_job(&self) -> Result<String, Error> {
+        let mut told = 0;
+        for (domain, _) in self.0.store.domain_ids().await? {
+            let rules = rules(&*self.policy_of(domain).await?);
+            let (Some(months), Some(first)) = (rules.change_months, rules.notice_days.iter().max()) else {
+                continue;
+            };
+            // No month is shorter than 28 days.
+            let days = i64::from(months) * 28 - i64::from(*first) - 1;
+            let before = self.now() - SignedDuration::from_hours(24 * days.max(0));
+            told += self.tell_expiries(domain, &rules, before).await?;
+        }
+        Ok(format!("{told} told"))
+    }
+
+    async fn tell_expiries(
+        &self,
+        domain: DomainId,
+        rules: &Rules,
+        before: Timestamp,
+    ) -> Result<usize, Error> {
+        let today = local_date(self.now());
+        let (mut after, mut told) = (AccountId(0), 0);
+        loop {
+            let page = self.0.store.old_passwords(domain, before, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(told) };
+            after = last.account;
+            for age in &page {
+                let set_on = local_date(age.set_at);
+                let Some(days) = rules.notice(set_on, None, today) else { continue };
+                let Some(end) = rules.last_day(set_on) else { continue };
+                let key = format!("password/{}/{set_on}/{days}", age.account);
+                let end = end.strftime("%d/%m/%Y");
+                let text = format!(
+                    "Mật khẩu hộp thư của Ông/Bà hết hạn sau ngày {end}. Hãy đổi mật khẩu tại {page} trước ngày đó; quá hạn, chương \
+                     trình thư sẽ không đăng nhập được cho đến khi đổi mật khẩu.\n\n--\nYour password ends on {end}: change it \
+                     at {page}",
+                    page = self.password_page()
+                );
+                let notice = Notice {
+                    key: &key,
+                    to: age.account,
+                    subject: "Mật khẩu hộp thư sắp hết hạn",
+                    text: &text,
+                };
+                told += usize::from(self.post(&notice).await?);
+            }
+            if page.len() < PAGE as usize {
+                return Ok(told);
+            }
+        }
     }
 
     pub(crate) async fn one_time(&self, policy: &Policy) -> Result<OneTime, Error> {

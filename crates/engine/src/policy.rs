@@ -75,18 +75,23 @@ impl Engine {
 
     /// Looks for what other nodes changed.
     pub(crate) async fn renew_policies(&self) {
-        let stale = match self.0.store.policy_versions().await {
-            Ok(now) => self.0.policies.stale(&now),
+        let now = match self.0.store.policy_versions().await {
+            Ok(now) => now,
             Err(error) => {
                 tracing::warn!(%error, "changed policies could not be looked for");
                 return;
             }
         };
-        for domain in stale {
+        for domain in self.0.policies.stale(&now) {
             if let Err(error) = self.read_policy(domain).await {
                 tracing::warn!(%error, domain = domain.0, "a changed policy could not be read; the one before holds here");
             }
         }
+        let mut all = Vec::with_capacity(now.len());
+        for (domain, _) in now {
+            all.extend(self.policy_of(domain).await);
+        }
+        self.0.sizes.renew(all.iter().map(|policy| &**policy));
     }
 
     /// The version that holds.

@@ -1,11 +1,12 @@
 //! Who may receive, and who may send as whom.
 
 use crate::{Engine, Error};
-use model::{AccountId, Address, DomainName, FolderId};
+use jiff::SignedDuration;
+use model::{AccountId, AccountState, Address, DomainName, FolderId};
 
-/// A mailbox over its quota by this share still receives, the message that crosses it included: a hard limit above the
-/// soft one (An Giang 63/2016 Điều 9.3c stops sending at the quota, not receiving).
-const HARD_LIMIT_PERCENT: u64 = 110;
+/// Days at the hard limit after which mail is refused for good instead of put off (A16).
+const FULL_DAYS_MAX: i64 = 7;
+
 /// Messages of one mailbox, all folders together. The quota counts octets only, and an entry costs the database some 480
 /// bytes however small its message: without an end, a mailbox of empty messages would fill the disk. Ten times what a
 /// busy office's shared mailbox gathers in a decade, and at most 1 GB.
@@ -17,6 +18,8 @@ pub struct Recipient {
     address: Address,
     account: AccountId,
     inbox: FolderId,
+    /// Octets of the largest message that its domain takes from outside.
+    message_bytes_max: u64,
 }
 
 impl Recipient {
@@ -28,7 +31,7 @@ impl Recipient {
 
     /// A mailbox that the system itself writes to, whatever its state.
     pub(crate) fn known(address: Address, account: AccountId, inbox: FolderId) -> Self {
-        Self { address, account, inbox }
+        Self { address, account, inbox, message_bytes_max: u64::MAX }
     }
 
     pub(crate) fn account(&self) -> AccountId {
@@ -37,6 +40,10 @@ impl Recipient {
 
     pub(crate) fn inbox(&self) -> FolderId {
         self.inbox
+    }
+
+    pub(crate) fn message_bytes_max(&self) -> u64 {
+        self.message_bytes_max
     }
 }
 
@@ -50,6 +57,9 @@ pub enum RecipientError {
     Inactive,
     #[error("the mailbox is full")]
     OverQuota,
+    /// For so long that it is not worth another try.
+    #[error("the mailbox has been full for long")]
+    FullForLong,
     #[error("the mail store is unavailable")]
     Unavailable,
 }
@@ -58,6 +68,9 @@ pub enum RecipientError {
 pub enum SenderError {
     #[error("not an address of the sender")]
     NotYours,
+    /// An Giang 63/2016 Điều 9.3c.
+    #[error("the mailbox is over its quota and cannot send")]
+    OverQuota,
     /// Password changed, mailbox locked or deleted: close the session.
     #[error("the rights of this session have ended")]
     Revoked,
@@ -65,18 +78,24 @@ pub enum SenderError {
     Unavailable,
 }
 
-/// Do so many octets in so many messages fit into a mailbox with this usage: octets, quota in octets, messages?
-pub(crate) fn has_room((used, quota, present): (u64, u64, u64), bytes: u64, messages: u64) -> bool {
-    used.saturating_add(bytes) <= hard_limit_bytes(quota) && present.saturating_add(messages) <= MESSAGES_MAX
+/// Do so many octets in so many messages fit into a mailbox with this usage: octets, quota in octets, messages? The hard
+/// limit is a percentage of the quota.
+pub(crate) fn has_room(
+    (used, quota, present): (u64, u64, u64),
+    (bytes, messages): (u64, u64),
+    hard_limit_percent: u64,
+) -> bool {
+    used.saturating_add(bytes) <= hard_limit_bytes(quota, hard_limit_percent)
+        && present.saturating_add(messages) <= MESSAGES_MAX
 }
 
 /// A message of unknown size still comes into a mailbox that is not.
-fn is_full((used, quota, present): (u64, u64, u64)) -> bool {
-    used >= hard_limit_bytes(quota) || present >= MESSAGES_MAX
+fn is_full((used, quota, present): (u64, u64, u64), hard_limit_percent: u64) -> bool {
+    used >= hard_limit_bytes(quota, hard_limit_percent) || present >= MESSAGES_MAX
 }
 
-pub(crate) fn hard_limit_bytes(quota_bytes: u64) -> u64 {
-    (quota_bytes / 100).saturating_mul(HARD_LIMIT_PERCENT)
+pub(crate) fn hard_limit_bytes(quota_bytes: u64, percent: u64) -> u64 {
+    (quota_bytes / 100).saturating_mul(percent)
 }
 
 impl Engine {
@@ -98,13 +117,22 @@ impl Engine {
                 Err(_) => Err(RecipientError::Unavailable),
             };
         };
-        if !row.state.receives() {
+        let policy = self.policy_of(row.domain).await.map_err(|_| RecipientError::Unavailable)?;
+        let is_refused = row.state == AccountState::Locked && !policy.life.locked_receives;
+        if !row.state.receives() || is_refused {
             return Err(RecipientError::Inactive);
         }
-        if is_full((row.used_bytes, row.quota_bytes, row.messages)) {
-            return Err(RecipientError::OverQuota);
+        if is_full((row.used_bytes, row.quota_bytes, row.messages), policy.quota.hard_limit.into()) {
+            let patience = SignedDuration::from_hours(24 * FULL_DAYS_MAX);
+            let is_over = row.full_since.is_some_and(|since| self.now().duration_since(since) >= patience);
+            return Err(if is_over { RecipientError::FullForLong } else { RecipientError::OverQuota });
         }
-        Ok(Recipient { address: address.clone(), account: row.account, inbox: row.inbox })
+        Ok(Recipient {
+            address: address.clone(),
+            account: row.account,
+            inbox: row.inbox,
+            message_bytes_max: policy.inbound_bytes_max(),
+        })
     }
 
     async fn find_recipient(&self, address: &Address) -> Result<Option<store::RecipientRow>, RecipientError> {
@@ -137,12 +165,13 @@ mod tests {
 
     #[test]
     fn a_mailbox_ends_in_octets_and_in_messages() {
-        assert!(has_room((1_000, 1_000, 5), 100, 1));
-        assert!(!has_room((1_000, 1_000, 5), 101, 1));
-        assert!(!is_full((1_099, 1_000, 5)) && is_full((1_100, 1_000, 5)));
+        assert!(has_room((1_000, 1_000, 5), (100, 1), 110));
+        assert!(!has_room((1_000, 1_000, 5), (101, 1), 110));
+        assert!(!is_full((1_099, 1_000, 5), 110) && is_full((1_100, 1_000, 5), 110));
+        assert!(!is_full((1_199, 1_000, 5), 120) && is_full((1_000, 1_000, 5), 100));
         // Empty messages cost no quota, but each costs a row.
-        assert!(has_room((0, 1_000, MESSAGES_MAX - 1), 0, 1));
-        assert!(!has_room((0, 1_000, MESSAGES_MAX - 1), 0, 2));
-        assert!(!is_full((0, 1_000, MESSAGES_MAX - 1)) && is_full((0, 1_000, MESSAGES_MAX)));
+        assert!(has_room((0, 1_000, MESSAGES_MAX - 1), (0, 1), 110));
+        assert!(!has_room((0, 1_000, MESSAGES_MAX - 1), (0, 2), 110));
+        assert!(!is_full((0, 1_000, MESSAGES_MAX - 1), 110) && is_full((0, 1_000, MESSAGES_MAX), 110));
     }
 }

@@ -4,6 +4,7 @@
 //! as, and, with one's own address in Sender, those that one may send on behalf of (B10).
 //! Invariant: whatever a mail program may show as the author has been looked at.
 
+use crate::quota::Sending;
 use crate::{DeliverError, Engine, Error, Principal, SenderError};
 use model::{Address, Right, Rights};
 use std::collections::BTreeMap;
@@ -44,8 +45,9 @@ impl Engine {
     /// `NotYours` when not, `Revoked` when the user's rights ended.
     pub async fn check_sender(&self, who: &Principal, address: &Address) -> Result<(), SenderError> {
         let who = who.own();
-        let identity = match self.check_standing(who).await {
-            Ok(()) => self.identity_of(who, address).await,
+        let identity = match self.may_send(who).await {
+            Ok(Sending::OverQuota) => return Err(SenderError::OverQuota),
+            Ok(Sending::Allowed) => self.identity_of(who, address).await,
             Err(error) => Err(error),
         };
         match identity {

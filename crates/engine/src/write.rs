@@ -181,7 +181,8 @@ impl Engine {
         }
         who.require(Right::Write)?;
         let name = self.standing_folder(who, from).await?.name;
-        let copied = again!(self.transfer_once(who, from, uids, to, transfer))??;
+        let hard_limit = self.hard_limit_percent(who).await?;
+        let copied = again!(self.transfer_once(who, from, uids, to, (transfer, hard_limit)))??;
         if !copied.pairs.is_empty() {
             self.0.hub.tell(who.account());
         }
@@ -195,7 +196,7 @@ impl Engine {
         from: FolderId,
         uids: &[Uid],
         to: &FolderName,
-        transfer: Transfer,
+        (transfer, hard_limit): (Transfer, u64),
     ) -> Result<Result<Copied, CopyError>, store::Error> {
         let account = who.account();
         let mut tx = self.0.store.begin().await?;
@@ -209,7 +210,11 @@ impl Engine {
             Transfer::Move => tx.move_entries(place, target.folder_id, now).await?,
             Transfer::Copy => {
                 let arriving = tx.entries_bytes(account, from, uids).await?;
-                if !has_room(tx.usage(account).await?, arriving.unsigned_abs(), uids.len() as u64) {
+                if !has_room(
+                    tx.usage(account).await?,
+                    (arriving.unsigned_abs(), uids.len() as u64),
+                    hard_limit,
+                ) {
                     return Ok(Err(CopyError::OverQuota));
                 }
                 tx.copy_entries(place, target.folder_id, now).await?

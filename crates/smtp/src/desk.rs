@@ -193,6 +193,7 @@ impl EngineDesk {
                     DeliverError::FromNotYours(_) | DeliverError::SenderMissing(_) => {
                         "From is not the sender's".to_owned()
                     }
+                    DeliverError::Attachments(_) => "the attachments are too large".to_owned(),
                     error => error.to_string(),
                 };
                 tracing::info!(bytes, recipients = recipients.len(), why, "message refused");

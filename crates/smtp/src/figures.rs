@@ -53,7 +53,7 @@ pub(crate) fn recipient_refused(door: Protocol, error: RecipientError) {
         RecipientError::Unknown => "unknown",
         RecipientError::NotLocal => "not_local",
         RecipientError::Inactive => "inactive",
-        RecipientError::OverQuota => "over_quota",
+        RecipientError::OverQuota | RecipientError::FullForLong => "over_quota",
         RecipientError::Unavailable => "unavailable",
     };
     counter!("congthu_recipients_refused_total", "door" => door.as_str(), "reason" => reason).increment(1);
@@ -80,6 +80,9 @@ fn reason(error: &DeliverError) -> &'static str {
         DeliverError::Loop => "loop",
         DeliverError::FromNotYours(_) | DeliverError::SenderMissing(_) | DeliverError::Authors(_) => "from",
         DeliverError::HeaderTooLarge => "header",
+        DeliverError::TooLarge { .. } => "size",
+        DeliverError::Attachments(_) => "attachments",
+        DeliverError::OverQuota => "over_quota",
         DeliverError::Revoked => "revoked",
         DeliverError::Unavailable => "unavailable",
     }

@@ -30,6 +30,7 @@ pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
 pub(crate) fn sender(error: SenderError) -> Reply {
     match error {
         SenderError::NotYours => Reply::new(550, (7, 1), "The sender address is not yours"),
+        SenderError::OverQuota => over_quota(),
         SenderError::Revoked => revoked(),
         SenderError::Unavailable => unavailable(),
     }
@@ -45,6 +46,7 @@ pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
         RecipientError::NotLocal => Reply::new(550, (7, 1), "Relaying denied"),
         RecipientError::Inactive => Reply::new(550, (2, 1), "The mailbox does not receive mail"),
         RecipientError::OverQuota => Reply::new(452, (2, 2), "The mailbox is full"),
+        RecipientError::FullForLong => Reply::new(552, (2, 2), "The mailbox has been full for long"),
         RecipientError::Unavailable => unavailable(),
     }
 }
@@ -63,6 +65,11 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
         ),
         DeliverError::Authors(error) => authors(*error),
         DeliverError::HeaderTooLarge => Reply::new(552, (3, 4), "The header of the message is too large"),
+        DeliverError::TooLarge { limit } => {
+            Reply::new(552, (3, 4), format!("The message is too large; {} MB are taken here", limit >> 20))
+        }
+        DeliverError::Attachments(error) => Reply::new(552, (3, 4), error.to_string()),
+        DeliverError::OverQuota => over_quota(),
         DeliverError::Revoked => revoked(),
         DeliverError::Unavailable => unavailable(),
     }
@@ -80,6 +87,11 @@ fn authors(error: AuthorsError) -> Reply {
         AuthorsError::TooMany => "The message has too many From addresses".to_owned(),
     };
     Reply::new(550, (6, 0), text)
+}
+
+/// RFC 3463 3.3: X.2.2; the sender's own mailbox (An Giang 63/2016 Điều 9.3c).
+fn over_quota() -> Reply {
+    Reply::new(552, (2, 2), "Your mailbox is over its quota and cannot send; delete some mail first")
 }
 
 /// Ends the connection: the next log-in says why, and with the new password the message can be sent.

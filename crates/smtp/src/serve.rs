@@ -79,7 +79,7 @@ impl<'a> Connection<'a> {
         let settings = Settings {
             role: door.role,
             hostname: door.engine.hostname().to_owned(),
-            message_bytes_max: door.engine.message_bytes_max(),
+            message_bytes_max: door.engine.arriving_bytes_max(door.role == Role::Submission),
             starttls: matches!(door.tls, Tls::StartTls(_)),
             limits: door.gate.limits().session,
         };

@@ -3,7 +3,7 @@
 //! `@role …`, `@tls implicit` and `@in-flight BYTES` come before the first connection. `@inbox an 2 TEXT` says that the
 //! mailbox has two messages and the last has the text (without spaces) in it; `@password an TEXT` changes a password.
 
-use engine::{Actor, Engine, NewMailbox, Origin, Principal, Protocol, Settings, Wanted};
+use engine::{Actor, Engine, NewMailbox, Origin, PolicyEdit, Principal, Protocol, Settings, Wanted};
 use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Rng, TraceId, Uid};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -64,7 +64,12 @@ impl Province {
         let clock = FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap());
         let engine = Engine::new(store, settings, Arc::new(clock), Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
-        engine.add_domain(&actor(), &DomainName::new("demo.vn").unwrap(), "an-giang").await.unwrap();
+        let domain = DomainName::new("demo.vn").unwrap();
+        engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
+        // The passwords that the programs were recorded with.
+        let settings = ["upper", "digit"].map(|kind| (format!("password.{kind}"), "false".to_owned()));
+        let edit = PolicyEdit { settings: &settings, based_on: None, reason: "transcripts", dry_run: false };
+        engine.change_policy(&actor(), &domain, &edit).await.unwrap();
         for name in ["an", "binh", "postmaster"] {
             engine.add_mailbox(&actor(), &mailbox(name)).await.unwrap();
         }

@@ -81,7 +81,9 @@ impl Store {
         let rows: Vec<FactsRow> = sqlx::query_as(
             "select a.account_id, a.domain_id, a.unit_id, g.address, a.display_name, a.class, a.state, a.created_at,
                     a.life_since, a.lock_reason, a.deletion_cause, a.restore_request, a.restore_request_at,
-                    a.deletion_confirmed_at, a.legal_hold, a.handover, a.export_pending,
+                    a.deletion_confirmed_at, exists (select from holds h where h.account_id = a.account_id and h.kind = 'mailbox'
+                             and h.released_at is null) as legal_hold, exists (select from handovers h where h.mailbox_id = a.account_id
+                             and h.ended_at is null) as handover, a.export_pending,
                     v.sent_at, v.retrieved_at, v.warned_days, v.warned_lock_on, v.warned_on,
                     array(select l.from_day from leaves l where l.account_id = a.account_id order by l.leave_id)
                         as leaves_from,

@@ -3,13 +3,14 @@
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, Address, Rights};
+use model::{AccountId, Address, DomainId, Rights};
 
 /// A delegation that holds: of a mailbox in use, to somebody who may log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldRow {
     pub delegation: i64,
     pub mailbox: AccountId,
+    pub domain: DomainId,
     /// The mailbox's primary address.
     pub address: Address,
     pub mailbox_epoch: i64,
@@ -75,13 +76,13 @@ fn rights(bits: i16) -> Rights {
     Rights::from_bits(u8::try_from(bits).unwrap_or(0))
 }
 
-type Held = (i64, i64, String, i64, i64, i16);
+type Held = (i64, i64, i64, String, i64, i64, i16);
 
 /// Of whom a delegation holds now (`$2`), and whose sessions may use it.
 macro_rules! held {
     ($and:literal) => {
         concat!(
-            "select d.delegation_id, d.mailbox_id, p.address, m.security_epoch, g.security_epoch, d.rights
+            "select d.delegation_id, d.mailbox_id, m.domain_id, p.address, m.security_epoch, g.security_epoch, d.rights
                from delegations d
                join accounts m on m.account_id = d.mailbox_id and m.state in ('new', 'active')
                join accounts g on g.account_id = d.delegate_id and g.state in ('new', 'active')
@@ -93,10 +94,13 @@ macro_rules! held {
     };
 }
 
-fn held((delegation, mailbox, address, mailbox_epoch, delegate_epoch, bits): Held) -> Result<HeldRow, Error> {
+fn held(
+    (delegation, mailbox, domain, address, mailbox_epoch, delegate_epoch, bits): Held,
+) -> Result<HeldRow, Error> {
     Ok(HeldRow {
         delegation,
         mailbox: AccountId(mailbox),
+        domain: DomainId(domain),
         address: address.parse().map_err(|_| DAMAGED)?,
         mailbox_epoch,
         delegate_epoch,

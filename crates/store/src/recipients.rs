@@ -2,7 +2,8 @@
 
 use crate::group::Carrier;
 use crate::{Error, Pools, Store};
-use model::{AccountId, AccountState, Address, FolderId};
+use jiff::Timestamp;
+use model::{AccountId, AccountState, Address, DomainId, FolderId};
 use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use std::collections::HashMap;
@@ -21,9 +22,12 @@ pub struct RecipientRow {
     pub quota_bytes: u64,
     pub used_bytes: u64,
     pub messages: u64,
+    pub domain: DomainId,
+    /// Since when it has been known to be full.
+    pub full_since: Option<Timestamp>,
 }
 
-type Row = (i64, i64, String, i64, i64, i64);
+type Row = (i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>);
 
 impl Store {
     /// As the address stands at the time of the call or later; nothing is remembered.
@@ -34,7 +38,9 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         self.lookups.add(Lookup { address: address.to_string(), answer }, &self.pools).await;
         let row = answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
-        let Some((account, inbox, state, quota, used, messages)) = row else { return Ok(None) };
+        let Some((account, inbox, state, quota, used, messages, domain, full_since)) = row else {
+            return Ok(None);
+        };
         Ok(Some(RecipientRow {
             account: AccountId(account),
             inbox: FolderId(inbox),
@@ -42,6 +48,8 @@ impl Store {
             quota_bytes: quota.unsigned_abs(),
             used_bytes: used.unsigned_abs(),
             messages: messages.unsigned_abs(),
+            domain: DomainId(domain),
+            full_since: full_since.map(jiff_sqlx::Timestamp::to_jiff),
         }))
     }
 }
@@ -98,14 +106,16 @@ impl Finder {
             Some(connection) => connection,
             none => none.insert(self.pools.main.acquire().await?),
         };
-        let rows: Vec<(String, i64, i64, String, i64, i64, i64)> = sqlx::query_as(
-            "select address, account_id, folder_id, state, quota_bytes, used_bytes, messages from find_recipients($1)",
+        type Found = (String, i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>);
+        let rows: Vec<Found> = sqlx::query_as(
+            "select address, account_id, folder_id, state, quota_bytes, used_bytes, messages, domain_id, full_since
+               from find_recipients($1)",
         )
         .bind(jobs.iter().map(|job| job.address.as_str()).collect::<Vec<_>>())
         .fetch_all(&mut **connection)
         .await?;
-        let row = |(address, account, inbox, state, quota, used, messages)| {
-            (address, (account, inbox, state, quota, used, messages))
+        let row = |(address, account, inbox, state, quota, used, messages, domain, full): Found| {
+            (address, (account, inbox, state, quota, used, messages, domain, full))
         };
         Ok(rows.into_iter().map(row).collect())
     }

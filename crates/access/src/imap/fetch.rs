@@ -36,6 +36,7 @@ struct Plan {
     beside: Wanted,
     save_dates: bool,
     marks_seen: bool,
+    reads_text: bool,
 }
 
 /// One message of a batch.
@@ -63,7 +64,12 @@ pub(crate) async fn fetch(door: &mut Door, selected: &mut Selected, asked: &Fetc
         while !unread.is_empty() {
             let targets;
             (targets, unread) = load(door, selected, unread, &plan).await?;
+            let read: Vec<Uid> =
+                if plan.reads_text { targets.iter().map(|target| target.uid).collect() } else { Vec::new() };
             answer_all(door, selected, &plan, targets, &mut lacking).await?;
+            if !read.is_empty() {
+                door.engine.note_retrieved(&selected.who, selected.tracker.view(), &read).await;
+            }
         }
     }
     if lacking.encoding {
@@ -142,7 +148,8 @@ impl Plan {
         };
         let marks_seen = any(section::marks_seen);
         let save_dates = any(|item| matches!(item, FetchItem::SaveDate));
-        Self { items, beside, save_dates, marks_seen }
+        let reads_text = any(section::reads_text);
+        Self { items, beside, save_dates, marks_seen, reads_text }
     }
 }
 

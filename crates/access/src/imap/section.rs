@@ -53,6 +53,15 @@ pub(crate) fn marks_seen(item: &FetchItem) -> bool {
     }
 }
 
+/// Does the item bring what the message says, and not its header alone?
+pub(crate) fn reads_text(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Binary(_) => true,
+        FetchItem::Section(wanted) => matches!(wanted.section.text, None | Some(SectionText::Text)),
+        _ => false,
+    }
+}
+
 fn of_message(structure: Option<&Structure>, range: impl Fn(&Part) -> Range<u64>) -> Place {
     structure.map_or(Place::Nowhere, |structure| Place::Octets(range(structure.root())))
 }

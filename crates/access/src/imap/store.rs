@@ -7,7 +7,7 @@ use super::session::{Door, Selected};
 use super::tracker::Owed;
 use super::{enable, flags};
 use engine::{FlagEdit, FlagMode, StoreError, Stored};
-use model::{ModSeq, Uid};
+use model::{Flags, ModSeq, Uid};
 use proto::imap::{Code, Flag, SequenceSet, StoreMode};
 
 #[derive(Debug)]
@@ -42,6 +42,9 @@ pub(crate) async fn store(door: &mut Door, selected: &mut Selected, wanted: &Sto
         .store_flags_unchanged(&selected.who, selected.folder, &uids, &edit, since)
         .await
         .map_err(refusal)?;
+    if mode != FlagMode::Remove && edit.flags.contains(Flags::SEEN) {
+        door.engine.note_retrieved(&selected.who, selected.tracker.view(), &stored.changed).await;
+    }
     owe(selected, wanted, &edit, uids, &stored);
     let mut failed = stored.modified;
     if some_gone && wanted.silent && !wanted.uid && since.is_some() {

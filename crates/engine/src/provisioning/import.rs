@@ -9,6 +9,7 @@ use super::plan::{Planned, plan};
 use super::taken::Taken;
 use crate::organisation::Held;
 use crate::passwords;
+use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::Timestamp;
 use model::password_rules::ChangeReason;
@@ -206,6 +207,11 @@ impl Engine {
             });
         }
         let made = held.tx.insert_accounts(held.domain, &grants, self.now()).await?;
+        for (planned, account) in batch.iter().zip(&made) {
+            if let Some(bytes) = planned.row.quota_bytes {
+                held.tx.set_quota(*account, bytes, Some(("import", QUOTA_FROM_START))).await?;
+            }
+        }
         held.tx.insert_folders(&made, &super::one::default_folders()?, self.now()).await?;
         Ok(batch.iter().map(|planned| planned.row.number).zip(made).collect())
     }

@@ -6,6 +6,7 @@ use super::{GrantError, check_birth_year, class_with, person_scheme};
 use crate::admin::{check_name, place};
 use crate::organisation::{Held, OrganisationError, position, unit_scheme};
 use crate::passwords::{self, OneTime};
+use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, Engine, Error};
 use jiff::Timestamp;
 use model::naming::{PersonName, Proposal, Proposals, chosen, role_address};
@@ -253,6 +254,9 @@ impl Engine {
             is_reused: plan.is_reused,
         };
         let made = held.tx.insert_accounts(held.domain, &[grant], self.now()).await?;
+        if let (Some(bytes), Some(account)) = (new.quota_bytes, made.first()) {
+            held.tx.set_quota(*account, bytes, Some((actor.name(), QUOTA_FROM_START))).await?;
+        }
         held.tx.insert_folders(&made, &default_folders()?, self.now()).await?;
         let mut clerk = None;
         if plan.class == MailboxClass::Organisation && held.policy.naming.clerk_addresses {

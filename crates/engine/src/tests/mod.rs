@@ -17,10 +17,12 @@ mod moves;
 mod named;
 mod organisation;
 mod passwords;
+mod quota;
 mod regulation;
 mod resync;
 mod search;
 mod trace;
+mod years;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};
 use jiff::Timestamp;

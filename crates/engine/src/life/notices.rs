@@ -1,0 +1,178 @@
+//! What owners and officers are told of a mailbox's life, in a civil servant's words.
+
+use crate::notices::Notice;
+use crate::{Engine, Error};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use model::calendar::{days_from, local_date, plus_months};
+use model::lifecycle::{DeletionCause, Life, LockReason, Rules, Warning};
+use model::{AccountId, UnitId};
+use std::collections::{BTreeSet, HashMap};
+use store::LifeRow;
+
+/// Who is told beside the owner, by unit.
+#[derive(Debug, Default)]
+pub(super) struct Telling(HashMap<UnitId, Vec<AccountId>>);
+
+impl Telling {
+    /// The officers' mailboxes, without the one it is about.
+    fn officers(&self, row: &LifeRow) -> impl Iterator<Item = AccountId> {
+        let officers = row.unit.and_then(|unit| self.0.get(&unit));
+        officers.into_iter().flatten().copied().filter(|officer| *officer != row.account)
+    }
+}
+
+impl Engine {
+    /// Who is told about these mailboxes, in one question.
+    pub(super) async fn telling(&self, rows: impl Iterator<Item = &LifeRow>) -> Result<Telling, Error> {
+        let units: BTreeSet<UnitId> = rows.filter_map(|row| row.unit).collect();
+        let mut telling = Telling::default();
+        if units.is_empty() {
+            return Ok(telling);
+        }
+        let units: Vec<UnitId> = units.into_iter().collect();
+        for (unit, account) in self.0.store.officers(&units).await? {
+            telling.0.entry(unit).or_default().push(account);
+        }
+        Ok(telling)
+    }
+
+    pub(super) async fn tell_warning(
+        &self,
+        row: &LifeRow,
+        warning: &Warning,
+        telling: &Telling,
+    ) -> Result<(), Error> {
+        let day = warning.locks_on();
+        let left = days_from(warning.given_on, day);
+        let key = format!("lock-warning/{}/{}/{}", row.account, warning.lock_on, warning.days_before);
+        let subject = format!("Hộp thư {} sẽ bị tạm khóa sau {left} ngày", row.address);
+        let text = format!(
+            "Hộp thư {} đã lâu không phát sinh giao dịch gửi, nhận thư. Nếu không được sử dụng, hộp thư sẽ bị tạm khóa từ \
+             ngày {}.\n\nĐể tiếp tục sử dụng: đăng nhập, đọc thư mới hoặc gửi một thư. Trường hợp nghỉ dài ngày, đơn vị gửi thông \
+             báo lý do cho bộ phận quản trị.\n\n--\nThe mailbox will be locked on {day} unless it is used: read new mail, or \
+             send a message.",
+            row.address,
+            written(day)
+        );
+        self.tell_all(&key, row, true, telling, &subject, &text).await
+    }
+
+    /// What has just happened to it.
+    pub(super) async fn tell_change(
+        &self,
+        row: &LifeRow,
+        life: &Life,
+        rules: &Rules,
+        telling: &Telling,
+    ) -> Result<(), Error> {
+        match *life {
+            Life::Locked { since, reason, .. } => self.tell_locked(row, since, reason, rules, telling).await,
+            Life::ToBeDeleted { since, cause, .. } => self.tell_listed(row, since, cause, telling).await,
+            Life::New | Life::Active { .. } | Life::Deleted { .. } => Ok(()),
+        }
+    }
+
+    async fn tell_locked(
+        &self,
+        row: &LifeRow,
+        since: Timestamp,
+        reason: LockReason,
+        rules: &Rules,
+        telling: &Telling,
+    ) -> Result<(), Error> {
+        let key = format!("locked/{}/{since}", row.account);
+        let subject = format!("Hộp thư {} đã bị tạm khóa", row.address);
+        let term = rules.deletion_months.map(|months| {
+            let day = written(plus_months(local_date(since), months));
+            format!(" Sau ngày {day}, nếu không có đề nghị khôi phục, hộp thư được đưa vào danh sách xóa.")
+        });
+        let text = format!(
+            "Hộp thư {} ({}) bị tạm khóa từ ngày {}. Lý do: {}.\n\nĐể khôi phục, đơn vị gửi đề nghị khôi phục cho bộ phận quản \
+             trị.{}\n\n--\nThe mailbox is locked; the organisation can ask for its restoration.",
+            row.address,
+            row.display_name,
+            written(local_date(since)),
+            reason.vietnamese(),
+            term.unwrap_or_default(),
+        );
+        self.tell_all(&key, row, true, telling, &subject, &text).await
+    }
+
+    async fn tell_listed(
+        &self,
+        row: &LifeRow,
+        since: Timestamp,
+        cause: DeletionCause,
+        telling: &Telling,
+    ) -> Result<(), Error> {
+        let key = format!("listed/{}/{since}", row.account);
+        let subject = format!("Hộp thư {} được đưa vào danh sách xóa", row.address);
+        let text = format!(
+            "Hộp thư {} ({}) được đưa vào danh sách xóa từ ngày {}. Lý do: {}.\n\nSau khi xóa, dữ liệu không thể khôi phục. Nếu \
+             còn cần hộp thư, đơn vị gửi ngay đề nghị khôi phục cho bộ phận quản trị.\n\n--\nThe mailbox is to be deleted; \
+             the organisation can still ask for its restoration.",
+            row.address,
+            row.display_name,
+            written(local_date(since)),
+            cause.vietnamese()
+        );
+        self.tell_all(&key, row, false, telling, &subject, &text).await
+    }
+
+    pub(super) async fn tell_deleted(
+        &self,
+        row: &LifeRow,
+        telling: &Telling,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let key = format!("deleted/{}", row.account);
+        let subject = format!("Hộp thư {} đã được xóa", row.address);
+        let text = format!(
+            "Hộp thư {} ({}) đã được xóa ngày {} cùng toàn bộ thư. Địa chỉ không được cấp lại cho người khác.\n\n--\nThe mailbox \
+             was deleted with its mail.",
+            row.address,
+            row.display_name,
+            written(local_date(at))
+        );
+        self.tell_all(&key, row, false, telling, &subject, &text).await
+    }
+
+    /// Khôi phục: to the owner, who finds it once he is in, and the officers.
+    pub(super) async fn tell_restored(&self, row: &LifeRow, at: Timestamp) -> Result<(), Error> {
+        let telling = self.telling(std::iter::once(row)).await?;
+        let key = format!("restored/{}/{at}", row.account);
+        let subject = format!("Hộp thư {} đã được khôi phục", row.address);
+        let text = format!(
+            "Hộp thư {} ({}) đã được khôi phục ngày {}. Mật khẩu cấp một lần được giao riêng và phải đổi trong lần đăng nhập \
+             đầu tiên tại {}\n\n--\nThe mailbox was restored.",
+            row.address,
+            row.display_name,
+            written(local_date(at)),
+            self.password_page()
+        );
+        self.tell_all(&key, row, true, &telling, &subject, &text).await
+    }
+
+    async fn tell_all(
+        &self,
+        key: &str,
+        row: &LifeRow,
+        owner: bool,
+        telling: &Telling,
+        subject: &str,
+        text: &str,
+    ) -> Result<(), Error> {
+        let owner = owner.then_some(row.account);
+        for to in owner.into_iter().chain(telling.officers(row)) {
+            let key = format!("{key}/{to}");
+            self.post(&Notice { key: &key, to, subject, text }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// As letters write days.
+fn written(day: Date) -> String {
+    day.strftime("%d/%m/%Y").to_string()
+}

@@ -1,0 +1,198 @@
+//! Quotas at the edge, warnings that come once, and usage that is the truth.
+
+use super::{World, actor, address, arrival, mailbox};
+use crate::{
+    Arrival, DeliverError, Engine, FlagEdit, FlagMode, NewMailbox, Principal, RecipientError, SenderError,
+};
+use jiff::SignedDuration;
+use model::{Flags, FolderName, Uid};
+use std::sync::Arc;
+
+const QUOTA: u64 = 100_000;
+
+async fn small(world: &World, name: &str) -> Principal {
+    let new = NewMailbox { quota_bytes: Some(QUOTA), ..mailbox(name) };
+    world.engine.add_mailbox(&actor(), &new).await.unwrap();
+    world.engine.log_in(&format!("{name}@demo.gov.vn"), super::PASSWORD, &super::origin()).await.unwrap()
+}
+
+/// About `octets` with its trace headers.
+fn message(octets: usize) -> Vec<u8> {
+    let mut text = b"From: <a@x.vn>\r\nSubject: x\r\n\r\n".to_vec();
+    text.extend(
+        std::iter::repeat_n(*b"0123456789abcde\n", octets / 16)
+            .flatten()
+            .map(|b| if b == b'\n' { b'z' } else { b }),
+    );
+    text.extend(b"\r\n");
+    text
+}
+
+async fn used(world: &World, name: &str) -> u64 {
+    world.engine.mailbox_quota(&actor(), &address(name)).await.unwrap().unwrap().used_bytes
+}
+
+async fn send(world: &World, who: &Principal, to: &str) -> Result<(), DeliverError> {
+    let recipient = world.engine.recipient(&address(to)).await.unwrap();
+    let mut spool = world.engine.new_spool();
+    let text = format!("From: <{}>\r\nSubject: x\r\n\r\ny\r\n", who.address());
+    spool.write(text.as_bytes()).await.unwrap();
+    let from = Arrival { principal: Some(who.clone()), ..arrival() };
+    world.engine.deliver(&from, &[recipient], spool).await.map(drop)
+}
+
+#[tokio::test]
+async fn over_quota_nothing_is_sent_and_mail_is_taken_up_to_the_hard_limit() {
+    let world = World::new().await;
+    let an = small(&world, "an").await;
+    world.user("binh").await;
+    send(&world, &an, "binh").await.unwrap();
+    world.deliver(&["an"], &message(99_000)).await;
+    send(&world, &an, "binh").await.unwrap();
+    world.deliver(&["an"], &message(4_000)).await;
+    assert!(used(&world, "an").await > QUOTA);
+    assert_eq!(send(&world, &an, "binh").await, Err(DeliverError::OverQuota));
+    assert_eq!(world.engine.check_sender(&an, &address("an")).await, Err(SenderError::OverQuota));
+    world.deliver(&["an"], &message(7_000)).await;
+    let full = async || world.engine.recipient(&address("an")).await.unwrap_err();
+    assert_eq!(full().await, RecipientError::OverQuota);
+    world.engine.quota_warnings_job().await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(24 * 7));
+    assert_eq!(full().await, RecipientError::FullForLong);
+    world.engine.set_quota(&actor(), &address("an"), Some(2 * QUOTA), "Công văn 7").await.unwrap();
+    world.engine.recipient(&address("an")).await.unwrap();
+    world.engine.quota_warnings_job().await.unwrap();
+    send(&world, &an, "binh").await.unwrap();
+    assert_eq!(world.number("select count(*) from accounts where full_since is not null").await, 0);
+    assert_eq!(world.audited("mailbox.quota").await, ["an@demo.gov.vn"]);
+}
+
+/// As SMTP does it: each asks at RCPT, and delivers later, all at once. The mailbox is overshot by what was under way.
+#[tokio::test]
+async fn thirty_two_deliveries_at_the_edge() {
+    let world = Arc::new(World::new().await);
+    small(&world, "an").await;
+    world.deliver(&["an"], &message(99_000)).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let world = world.clone();
+        tasks.spawn(async move {
+            let mut taken = 0;
+            // One after the other, as one sender's; the 32 senders at once.
+            for _ in 0..4 {
+                let Ok(recipient) = world.engine.recipient(&address("an")).await else { continue };
+                let mut spool = world.engine.new_spool();
+                spool.write(&message(1_000)).await.unwrap();
+                world.engine.deliver(&arrival(), &[recipient], spool).await.unwrap();
+                taken += 1;
+            }
+            taken
+        });
+    }
+    let mut taken: u64 = 0;
+    while let Some(done) = tasks.join_next().await {
+        taken += done.unwrap();
+    }
+    let used = used(&world, "an").await;
+    // Up to the hard limit, and the one message of each that had been told it may come.
+    assert!(used >= QUOTA / 100 * 110, "{used}");
+    assert!(used < QUOTA / 100 * 110 + 32 * 2_000, "{used} by {taken}");
+    assert_eq!(world.engine.recipient(&address("an")).await.unwrap_err(), RecipientError::OverQuota);
+    assert_eq!(world.store.drifts().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn each_warning_comes_once() {
+    let world = World::new().await;
+    let an = small(&world, "an").await;
+    let subjects = async || {
+        let texts = world.read(&an, "INBOX").await;
+        texts.iter().filter(|(_, text)| text.windows(16).any(|part| part == b"Auto-Submitted: ")).count()
+    };
+    let job = async || {
+        world.engine.quota_warnings_job().await.unwrap();
+        subjects().await
+    };
+    assert_eq!(job().await, 0);
+    world.deliver(&["an"], &message(80_000)).await;
+    assert_eq!((job().await, job().await), (1, 1), "80 %");
+    world.deliver(&["an"], &message(12_000)).await;
+    assert_eq!((job().await, job().await), (2, 2), "90 %");
+    world.deliver(&["an"], &message(10_000)).await;
+    assert_eq!((job().await, job().await), (3, 3), "of several at once the highest");
+    // All of it goes and comes again, on another day.
+    let inbox = world.engine.folder(&an, &FolderName::inbox()).await.unwrap().unwrap();
+    let view = world.engine.view(&an, inbox.id).await.unwrap();
+    let large: Vec<Uid> = view.entries().iter().filter(|e| e.size > 10_000).map(|e| e.uid).collect();
+    let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::DELETED, keywords: Vec::new() };
+    world.engine.store_flags(&an, inbox.id, &large, &edit).await.unwrap();
+    world.engine.expunge(&an, inbox.id, None).await.unwrap();
+    assert_eq!(job().await, 3);
+    world.clock.advance(SignedDuration::from_hours(24));
+    world.deliver(&["an"], &message(80_000)).await;
+    assert_eq!((job().await, job().await), (4, 4));
+}
+
+#[tokio::test]
+async fn usage_that_is_not_the_truth_is_found_and_mended() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    world.deliver(&["an", "binh"], &message(5_000)).await;
+    let truth = used(&world, "an").await;
+    assert_eq!(
+        world.engine.recount_job().await.unwrap(),
+        "0 have the quota of their class anew, 0 usages mended"
+    );
+    world
+        .database
+        .run(&format!(
+            "update counters set used_bytes = 1, messages = 9 where account_id = {}",
+            an.account().0
+        ))
+        .await;
+    assert_eq!(world.store.drifts().await.unwrap(), [an.account()]);
+    world.engine.recount_job().await.unwrap();
+    assert_eq!(used(&world, "an").await, truth);
+    assert_eq!(world.audited("mailbox.recount").await, ["an@demo.gov.vn"]);
+}
+
+#[tokio::test]
+async fn a_changed_policy_reaches_those_without_a_quota_of_their_own() {
+    let world = World::new().await;
+    world.user("an").await;
+    small(&world, "binh").await;
+    let settings = [("quota.person".to_owned(), "500".to_owned())];
+    let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+    let domain = model::DomainName::new("demo.gov.vn").unwrap();
+    world.engine.change_policy(&actor(), &domain, &edit).await.unwrap();
+    world.engine.recount_job().await.unwrap();
+    let quota = async |engine: &Engine, name: &str| {
+        engine.mailbox_quota(&actor(), &address(name)).await.unwrap().unwrap().quota_bytes
+    };
+    assert_eq!(quota(&world.engine, "an").await, 500 << 20);
+    assert_eq!(quota(&world.engine, "binh").await, QUOTA);
+    assert_eq!(world.engine.set_quota(&actor(), &address("binh"), None, "thôi").await, Ok(500 << 20));
+}
+
+#[tokio::test]
+async fn a_submitted_message_is_held_to_the_attachments_of_the_policy() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let file = "QUJD".repeat((11 << 20) / 3);
+    let text = format!(
+        "From: <an@demo.gov.vn>\r\nMIME-Version: 1.0\r\nContent-Type: application/pdf; name=a.pdf\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{file}\r\n"
+    );
+    let deliver = async |principal: Option<Principal>| {
+        let recipient = world.engine.recipient(&address("an")).await.unwrap();
+        let mut spool = world.engine.new_spool();
+        spool.write(text.as_bytes()).await.unwrap();
+        world.engine.deliver(&Arrival { principal, ..arrival() }, &[recipient], spool).await.map(drop)
+    };
+    let refused = deliver(Some(an)).await.unwrap_err();
+    assert_eq!(refused.to_string(), "the attachment \"a.pdf\" has 11 MB, 10 MB are allowed for each");
+    deliver(None).await.unwrap();
+    world.engine.renew_policies().await;
+    assert!(world.engine.arriving_bytes_max(true) < world.engine.arriving_bytes_max(false));
+}
