@@ -294,7 +294,11 @@ impl Engine {
         self.0.store.domain(name).await?.ok_or_else(|| AdminError::NoSuchDomain(name.clone()))
     }
 
-    async fn unit_id(&self, domain: DomainId, code: Option<&str>) -> Result<Option<UnitId>, AdminError> {
+    pub(crate) async fn unit_id(
+        &self,
+        domain: DomainId,
+        code: Option<&str>,
+    ) -> Result<Option<UnitId>, AdminError> {
         let Some(code) = code else { return Ok(None) };
         check_name(code)?;
         let unit = self.0.store.unit(domain, code).await?;

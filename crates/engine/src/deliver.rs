@@ -8,7 +8,6 @@ use crate::{
 };
 use model::Flags;
 use proto::mime::{AuthorsError, Facts};
-use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
 
@@ -19,7 +18,7 @@ const HEADER_FIELDS_MAX: u32 = 2000;
 /// Octets of a header: mailing lists and signatures stay under 100 KB.
 const HEADER_BYTES_MAX: u64 = 256 * 1024;
 /// Times a message is tried anew after the sweeper or another transaction got in between.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// How and from whom a message came.
 #[derive(Clone, Debug)]
@@ -115,9 +114,17 @@ impl Engine {
             self.check_attachments(who, &prepared.facts).await?;
             self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
-        let targets = targets(recipients);
         let about = trace_query::about(&queue_id, &prepared.facts);
-        self.accept(arrival, &targets, &prepared, &about).await?;
+        let meant = self.meant(recipients).await?;
+        if meant.targets.is_empty() && meant.held.is_empty() {
+            // Everybody has left the group since it was asked for.
+            return Err(DeliverError::Unavailable);
+        }
+        if meant.held.is_empty() {
+            self.accept(arrival, &meant.targets, &prepared, &about).await?;
+        } else {
+            self.accept_held(arrival, &meant, (&prepared, &about)).await?;
+        }
         if let Some(who) = &arrival.principal {
             self.note_sent(who).await;
         }
@@ -160,17 +167,7 @@ impl Engine {
         is_small: bool,
     ) -> Result<(), store::Error> {
         let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
-        let event = Event {
-            at: self.now(),
-            kind: "received",
-            trace: &trace,
-            account: arrival.principal.as_ref().map(Principal::account),
-            remote: Some(&remote),
-            sender: Some(arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default()),
-            size: Some(message.len() as u64),
-            status: Some("delivered"),
-            about: Some(about),
-        };
+        let event = self.received(arrival, (&trace, &remote), (message, about));
         if is_small {
             let small = SmallMessage {
                 content: self.content(message),
@@ -200,6 +197,25 @@ impl Engine {
 }
 
 impl Engine {
+    pub(crate) fn received<'a>(
+        &self,
+        arrival: &'a Arrival,
+        (trace, remote): (&'a str, &'a str),
+        (message, about): (&Prepared, &'a str),
+    ) -> Event<'a> {
+        Event {
+            at: self.now(),
+            kind: "received",
+            trace,
+            account: arrival.principal.as_ref().map(|who| who.own().account()),
+            remote: Some(remote),
+            sender: Some(arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default()),
+            size: Some(message.len() as u64),
+            status: Some("delivered"),
+            about: Some(about),
+        }
+    }
+
     fn tell(&self, targets: &[Target]) {
         for target in targets {
             self.0.hub.tell(target.account);
@@ -215,18 +231,4 @@ fn check_header(facts: &Facts) -> Result<(), DeliverError> {
         return Err(DeliverError::HeaderTooLarge);
     }
     Ok(())
-}
-
-/// A mailbox named twice, say by an alias too, gets one copy, under the address that came first.
-fn targets(recipients: &[Recipient]) -> Vec<Target> {
-    let mut seen = HashSet::with_capacity(recipients.len());
-    recipients
-        .iter()
-        .filter(|recipient| seen.insert(recipient.account()))
-        .map(|recipient| Target {
-            account: recipient.account(),
-            folder: recipient.inbox(),
-            recipient: Some(recipient.address().to_string()),
-        })
-        .collect()
 }

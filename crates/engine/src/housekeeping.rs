@@ -41,6 +41,9 @@ impl Engine {
             return;
         }
         self.renew_policies().await;
+        if let Err(error) = self.renew_forwards().await {
+            tracing::warn!(%error, "changes of automatic forwarding could not be looked for");
+        }
         let watched = self.0.hub.accounts();
         if watched.is_empty() {
             return;
@@ -152,6 +155,7 @@ impl Engine {
     pub async fn open(&self) -> Result<(), crate::Error> {
         self.notice_another_database().await?;
         self.renew_policies().await;
+        self.renew_forwards().await?;
         self.0.store.make_event_months().await?;
         self.add_jobs().await
     }

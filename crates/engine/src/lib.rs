@@ -19,11 +19,16 @@ mod checking;
 mod chunk_cache;
 mod delegation;
 mod deliver;
+mod directory;
 mod entries;
 mod error;
+mod expansion;
 mod figures;
 mod flags;
 mod folders;
+mod forwarding;
+mod groups;
+mod handover;
 mod holds;
 mod holidays;
 mod housekeeping;
@@ -45,6 +50,7 @@ mod provisioning;
 mod quota;
 mod recipients;
 mod renderings;
+mod requests;
 mod resync;
 mod search;
 mod sender;
@@ -67,11 +73,15 @@ pub use authority::{Actor, AdminTarget, RoleOver};
 pub use checking::{Checking, CheckingReport};
 pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation};
 pub use deliver::{Arrival, DeliverError, Delivery};
+pub use directory::DirectoryEntry;
 pub use entries::{Apart, Entries, Sums};
 pub use error::Error;
 pub use figures::Figures;
 pub use flags::{FlagEdit, FlagMode, StoreError, Stored};
 pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
+pub use forwarding::{ForwardDetail, ForwardError};
+pub use groups::{GroupDetail, GroupError, GroupMember, HeldMessage, NewGroup};
+pub use handover::{HandedOver, Handover, HandoverError, NewHandover};
 pub use holds::{Held, Release};
 pub use hub::{RightsWatch, Watch};
 pub use identity::{LoginError, Origin, Principal, Protocol};
@@ -93,6 +103,9 @@ pub use provisioning::{
 pub use quota::QuotaRow;
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
+pub use requests::{
+    DOCUMENT_BYTES_MAX, NewRequest, RequestDetail, RequestError, RequestHistory, RequestQuery,
+};
 pub use search::{
     Candidates, SEARCH_DIRECT, SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace,
 };
@@ -149,6 +162,7 @@ struct Inner {
     noted: activity::Noted,
     acts: acts::Acts,
     sizes: attachments::Sizes,
+    forwards: forwarding::Forwards,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
@@ -179,6 +193,7 @@ impl Engine {
             noted: activity::Noted::default(),
             acts: acts::Acts::default(),
             sizes: attachments::Sizes::default(),
+            forwards: forwarding::Forwards::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),

@@ -1,8 +1,9 @@
 //! Who may receive, and who may send as whom.
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, Principal};
 use jiff::SignedDuration;
 use model::{AccountId, AccountState, Address, DomainName, FolderId};
+use store::GroupRow;
 
 /// Days at the hard limit after which mail is refused for good instead of put off (A16).
 const FULL_DAYS_MAX: i64 = 7;
@@ -16,10 +17,19 @@ pub(crate) const MESSAGES_MAX: u64 = 2_000_000;
 #[derive(Clone, Debug)]
 pub struct Recipient {
     address: Address,
-    account: AccountId,
-    inbox: FolderId,
+    kind: Kind,
     /// Octets of the largest message that its domain takes from outside.
     message_bytes_max: u64,
+}
+
+/// Who gets what comes for an address.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Mailbox(AccountId, FolderId),
+    /// All of these.
+    Several(Vec<(AccountId, FolderId)>),
+    /// Whoever is in it when the message has come.
+    Group(Box<GroupRow>),
 }
 
 impl Recipient {
@@ -31,15 +41,11 @@ impl Recipient {
 
     /// A mailbox that the system itself writes to, whatever its state.
     pub(crate) fn known(address: Address, account: AccountId, inbox: FolderId) -> Self {
-        Self { address, account, inbox, message_bytes_max: u64::MAX }
+        Self { address, kind: Kind::Mailbox(account, inbox), message_bytes_max: u64::MAX }
     }
 
-    pub(crate) fn account(&self) -> AccountId {
-        self.account
-    }
-
-    pub(crate) fn inbox(&self) -> FolderId {
-        self.inbox
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     pub(crate) fn message_bytes_max(&self) -> u64 {
@@ -60,6 +66,9 @@ pub enum RecipientError {
     /// For so long that it is not worth another try.
     #[error("the mailbox has been full for long")]
     FullForLong,
+    /// A group to which this sender may not write (C2).
+    #[error("not everybody may write to this group")]
+    Restricted,
     #[error("the mail store is unavailable")]
     Unavailable,
 }
@@ -104,6 +113,18 @@ impl Engine {
     /// # Errors
     /// See [`RecipientError`]. A mailbox may be overshot by one message: its size is not known yet.
     pub async fn recipient(&self, address: &Address) -> Result<Recipient, RecipientError> {
+        self.recipient_of(address, None).await
+    }
+
+    /// As [`Engine::recipient`], for mail of somebody who logged in: groups may be kept for such.
+    ///
+    /// # Errors
+    /// See [`RecipientError`].
+    pub async fn recipient_of(
+        &self,
+        address: &Address,
+        who: Option<&Principal>,
+    ) -> Result<Recipient, RecipientError> {
         let mut found = self.find_recipient(address).await?;
         if found.is_none()
             && let Some(plain) = self.untagged(address).await.map_err(|_| RecipientError::Unavailable)?
@@ -111,6 +132,9 @@ impl Engine {
             found = self.find_recipient(&plain).await?;
         }
         let Some(row) = found else {
+            if let Some(several) = self.several(address, who).await? {
+                return Ok(several);
+            }
             return match self.is_local_domain(address.domain()).await {
                 Ok(true) => Err(RecipientError::Unknown),
                 Ok(false) => Err(RecipientError::NotLocal),
@@ -129,10 +153,32 @@ impl Engine {
         }
         Ok(Recipient {
             address: address.clone(),
-            account: row.account,
-            inbox: row.inbox,
+            kind: Kind::Mailbox(row.account, row.inbox),
             message_bytes_max: policy.inbound_bytes_max(),
         })
+    }
+
+    /// What is no mailbox may be a group, or the address of a unit's clerk.
+    async fn several(
+        &self,
+        address: &Address,
+        who: Option<&Principal>,
+    ) -> Result<Option<Recipient>, RecipientError> {
+        let kind = match self.group_recipient(address, who).await? {
+            Some(group) => Kind::Group(Box::new(group)),
+            None => {
+                let clerks = self.clerks(address).await.map_err(|_| RecipientError::Unavailable)?;
+                if clerks.is_empty() {
+                    return Ok(None);
+                }
+                Kind::Several(clerks.into_iter().map(|clerk| (clerk.account, clerk.inbox)).collect())
+            }
+        };
+        let unavailable = |_| RecipientError::Unavailable;
+        let domain = self.0.store.domain(address.domain()).await.map_err(|_| RecipientError::Unavailable)?;
+        let Some(domain) = domain else { return Ok(None) };
+        let message_bytes_max = self.policy_of(domain).await.map_err(unavailable)?.inbound_bytes_max();
+        Ok(Some(Recipient { address: address.clone(), kind, message_bytes_max }))
     }
 
     async fn find_recipient(&self, address: &Address) -> Result<Option<store::RecipientRow>, RecipientError> {

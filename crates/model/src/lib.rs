@@ -10,6 +10,7 @@ mod class;
 mod clock;
 mod flags;
 mod folder;
+mod group;
 mod id;
 pub mod lifecycle;
 pub mod lunar;
@@ -21,6 +22,7 @@ pub mod password_rules;
 mod permission;
 mod policy;
 pub mod quota;
+mod request;
 
 pub use address::{Address, AddressError, DomainName};
 pub use checking::{DayChecks, HALF_HOURS};
@@ -28,10 +30,11 @@ pub use class::{AccountState, MailboxClass, UnknownName};
 pub use clock::{Clock, FixedClock, Rng};
 pub use flags::{Flags, KEYWORDS_PER_ACCOUNT_MAX, Keyword, KeywordError};
 pub use folder::{DEFAULT_FOLDERS, DELIMITER, FolderName, FolderNameError, INBOX, SpecialUse};
+pub use group::{GroupRule, GroupSenders};
 pub use id::{
     AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ThreadId, TraceId, Uid, UidValidity, UnitId,
 };
-pub use name::fold_marks;
+pub use name::{fold_marks, search_words};
 pub use network::{Network, NetworkError};
 pub use organisation::{
     Appointment, Event as UnitEvent, Happening, KindId, Kinds, Membership, NewUnit, PeopleError, PersonId,
@@ -49,3 +52,4 @@ pub use policy::{
     Profile, PublicDirectory, Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError,
     Setting, VersionError, Violation,
 };
+pub use request::{RequestKind, RequestState};

@@ -4,6 +4,7 @@ mod evidence;
 mod organisation;
 mod policy;
 mod relocation;
+mod requests;
 mod sharing;
 
 pub(crate) use evidence::{
@@ -15,7 +16,11 @@ pub(crate) use organisation::{
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
 pub(crate) use relocation::MoveCommand;
-pub(crate) use sharing::{DelegateCommand, GrantDelegate};
+pub(crate) use requests::{AddRequest, RequestCommand};
+pub(crate) use sharing::{
+    AddGroup, DelegateCommand, DirectoryCommand, ForwardCommand, GrantDelegate, GroupCommand,
+    HandoverCommand, StartHandover,
+};
 
 use crate::cli_life::LifeCommand;
 use crate::config::{LogFormat, size};
@@ -85,6 +90,31 @@ pub(crate) enum Command {
     Delegate {
         #[command(subcommand)]
         command: DelegateCommand,
+    },
+    /// Handing over an organisation's mailbox (bàn giao)
+    Handover {
+        #[command(subcommand)]
+        command: HandoverCommand,
+    },
+    /// Groups of the address book (nhóm)
+    Group {
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
+    /// The address book (danh bạ)
+    Directory {
+        #[command(subcommand)]
+        command: DirectoryCommand,
+    },
+    /// Automatic forwarding (chuyển thư tự động)
+    Forward {
+        #[command(subcommand)]
+        command: ForwardCommand,
+    },
+    /// Requests of organisations (đề nghị)
+    Request {
+        #[command(subcommand)]
+        command: RequestCommand,
     },
     /// What a domain's administrator has decided (chính sách)
     Policy {

@@ -114,7 +114,7 @@ impl EngineDesk {
         let found = match &recipient {
             // An address literal names a host, not one of our domains.
             Recipient::Mailbox(mailbox) => match address(mailbox) {
-                Ok(address) => self.engine.recipient(&address).await,
+                Ok(address) => self.engine.recipient_of(&address, self.principal.as_ref()).await,
                 Err(_) => Err(RecipientError::NotLocal),
             },
             Recipient::Postmaster => self.postmaster().await,

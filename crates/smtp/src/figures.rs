@@ -53,6 +53,7 @@ pub(crate) fn recipient_refused(door: Protocol, error: RecipientError) {
         RecipientError::Unknown => "unknown",
         RecipientError::NotLocal => "not_local",
         RecipientError::Inactive => "inactive",
+        RecipientError::Restricted => "restricted",
         RecipientError::OverQuota | RecipientError::FullForLong => "over_quota",
         RecipientError::Unavailable => "unavailable",
     };

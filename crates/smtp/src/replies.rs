@@ -45,6 +45,9 @@ pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
         }
         RecipientError::NotLocal => Reply::new(550, (7, 1), "Relaying denied"),
         RecipientError::Inactive => Reply::new(550, (2, 1), "The mailbox does not receive mail"),
+        RecipientError::Restricted => {
+            Reply::new(550, (7, 2), "You may not write to this group; ask your administrator")
+        }
         RecipientError::OverQuota => Reply::new(452, (2, 2), "The mailbox is full"),
         RecipientError::FullForLong => Reply::new(552, (2, 2), "The mailbox has been full for long"),
         RecipientError::Unavailable => unavailable(),

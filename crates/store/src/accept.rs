@@ -5,7 +5,7 @@
 
 use crate::contents::NewContent;
 use crate::tx::TransactionId;
-use crate::{Error, Event, Store, Tx};
+use crate::{Error, Event, NewHeld, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ContentId, FolderId, Uid};
@@ -108,23 +108,57 @@ impl Tx {
         .bind(content.thread_id)
         .fetch_one(&mut *self.inner)
         .await?;
-        for batch in targets.chunks(RECIPIENTS_PER_TX) {
-            let (accounts, folders, recipients) = columns(batch);
-            sqlx::query(
-                "insert into pending_deliveries (content_id, account_ids, folder_ids, recipients, internal_date)
-                 values ($1, $2, $3, $4, $5)",
-            )
-            .bind(content_id)
-            .bind(accounts)
-            .bind(folders)
-            .bind(recipients)
-            .bind(event.at.to_sqlx())
-            .execute(&mut *self.inner)
-            .await?;
+        self.wait_for_hand_out(ContentId(content_id), targets, (None, event.at)).await?;
+        let (_, _, recipients) = columns(targets);
+        self.note_for(event, recipients).await?;
+        Ok(TransactionId::new(id, event))
+    }
+
+    /// As [`Tx::accept_pending`], and what is `held` waits until somebody has approved it.
+    ///
+    /// # Errors
+    /// `ChunkGone` when chunks must be written again.
+    pub async fn accept_held(
+        &mut self,
+        content: &NewContent,
+        (targets, held): (&[Target], &[NewHeld<'_>]),
+        event: &Event<'_>,
+    ) -> Result<TransactionId, Error> {
+        let id: String =
+            sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *self.inner).await?;
+        let content = self.add_content(content, event.at).await?;
+        self.wait_for_hand_out(content, targets, (None, event.at)).await?;
+        for message in held {
+            self.hold_message(content, message, event.at).await?;
         }
         let (_, _, recipients) = columns(targets);
         self.note_for(event, recipients).await?;
         Ok(TransactionId::new(id, event))
+    }
+
+    /// Keeps the list of those who are to get a content, in batches; with `held` until it is let go.
+    pub(crate) async fn wait_for_hand_out(
+        &mut self,
+        content: ContentId,
+        targets: &[Target],
+        (held, at): (Option<i64>, Timestamp),
+    ) -> Result<(), Error> {
+        for batch in targets.chunks(RECIPIENTS_PER_TX) {
+            let (accounts, folders, recipients) = columns(batch);
+            sqlx::query(
+                "insert into pending_deliveries (content_id, account_ids, folder_ids, recipients, internal_date, held_id)
+                 values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(content.0)
+            .bind(accounts)
+            .bind(folders)
+            .bind(recipients)
+            .bind(at.to_sqlx())
+            .bind(held)
+            .execute(&mut *self.inner)
+            .await?;
+        }
+        Ok(())
     }
 
     /// Adds entries of a content that exists already or was added in this transaction (APPEND).
@@ -256,7 +290,7 @@ impl Tx {
     async fn claim_pending(&mut self, failed: &[i64]) -> Result<Option<Pending>, Error> {
         let row: Option<PendingRow> = sqlx::query_as(
             "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts
-               from pending_deliveries where pending_id <> all ($1)
+               from pending_deliveries where pending_id <> all ($1) and held_id is null
               order by attempts, pending_id limit 1 for update skip locked",
         )
         .bind(failed)

@@ -28,6 +28,17 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
+    pub async fn domain_name(&self, domain: DomainId) -> Result<Option<DomainName>, Error> {
+        let name: Option<String> = sqlx::query_scalar("select name from domains where domain_id = $1")
+            .bind(domain.0)
+            .fetch_optional(&self.pools.main)
+            .await?;
+        let damaged = |_| Error::Damaged("a domain has an impossible name");
+        name.map(|name| DomainName::new(&name).map_err(damaged)).transpose()
+    }
+
+    /// # Errors
+    /// When the database fails.
     pub async fn domains(&self, reach: &Reach) -> Result<Vec<DomainRow>, Error> {
         let rows: Vec<(String, String, i64)> = sqlx::query_as(
             "select d.name, d.profile, count(a.account_id)

@@ -225,7 +225,7 @@ async fn the_return_path_is_the_sender_as_spelled() {
 async fn waiting_mail_is_handed_out_until_a_stop() {
     let world = World::new().await;
     let an = world.user("an").await;
-    let inbox = world.engine.recipient(&address("an")).await.unwrap().inbox();
+    let inbox = world.engine.folder(&an, &model::FolderName::inbox()).await.unwrap().unwrap().id;
     let mut spool = world.engine.new_spool();
     spool.write(&message("x", "y")).await.unwrap();
     let prepared = world.engine.prepare(spool, Vec::new()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use model::{Address, DomainName, Right};
+use model::{Address, DomainName, GroupRule, GroupSenders, Right};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DelegateCommand {
@@ -53,4 +53,133 @@ pub(crate) struct GrantDelegate {
     /// Of a personal mailbox, where policy allows it: how its owner consented
     #[arg(long)]
     pub(crate) consent: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HandoverCommand {
+    /// Begin to hand over a mailbox (bàn giao nguyên trạng): nothing in it can be deleted until it is done
+    Start(StartHandover),
+    /// Give the mailbox to the new holder: a one-time password, no rights of others, every session ended
+    Finish { mailbox: Address },
+    /// Leave all with whoever had it
+    Cancel { mailbox: Address },
+    /// Show the record (biên bản bàn giao), the latest first
+    Show { mailbox: Address },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartHandover {
+    pub(crate) mailbox: Address,
+    /// Whoever hands over: name and office
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: String,
+    /// Whoever takes over: name and office
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: String,
+    /// Number and date of the paper
+    #[arg(long)]
+    pub(crate) document: String,
+    /// Whose own mailbox gets rights to it when it is done
+    #[arg(long, value_name = "ADDRESS", requires = "rights")]
+    pub(crate) delegate: Option<Address>,
+    /// Which, with commas between
+    #[arg(long, value_delimiter = ',', requires = "delegate")]
+    pub(crate) rights: Vec<Right>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// Make a group
+    Add(AddGroup),
+    /// Take a group away; its address may be given out again
+    Remove { group: Address },
+    /// List the groups of a domain
+    List {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+    },
+    /// Show a group and whoever is in it now
+    Show { group: Address },
+    /// Put mailboxes and groups into a group that is kept by hand
+    AddMember {
+        group: Address,
+        #[arg(required = true)]
+        members: Vec<Address>,
+    },
+    /// Take mailboxes and groups out of a group that is kept by hand
+    RemoveMember {
+        group: Address,
+        #[arg(required = true)]
+        members: Vec<Address>,
+    },
+    /// Say who may write to it: everybody, local, members, or listed and then who
+    Senders { group: Address, senders: GroupSenders, listed: Vec<Address> },
+    /// List mail to large groups that waits for approval (duyệt)
+    Held {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// What was decided lately, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Let a held message go out
+    Approve { number: i64 },
+    /// Refuse a held message; its sender is told
+    Reject {
+        number: i64,
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddGroup {
+    pub(crate) group: Address,
+    /// Such as "Văn thư các đơn vị"
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Who is in it: manual, everybody, people, leaders, organisations, clerks, offices
+    #[arg(long, default_value = "manual")]
+    pub(crate) rule: GroupRule,
+    /// Code of the unit whose people they are [default: the whole domain]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) unit: Option<String>,
+    /// Of the units below it, too
+    #[arg(long, requires = "unit")]
+    pub(crate) deep: bool,
+    /// Who may write to it: everybody, local, members, listed
+    #[arg(long, default_value = "local")]
+    pub(crate) senders: GroupSenders,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DirectoryCommand {
+    /// Find people and offices by name, address, unit and position, with or without diacritics
+    Search {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        words: Vec<String>,
+        /// From behind this address on
+        #[arg(long, value_name = "ADDRESS")]
+        after: Option<Address>,
+        /// So many at most
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        limit: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ForwardCommand {
+    /// Let mail for MAILBOX go to TARGET by itself (chuyển thư tự động)
+    Set {
+        mailbox: Address,
+        target: Address,
+        /// Keep none in MAILBOX
+        #[arg(long)]
+        no_copy: bool,
+    },
+    /// End it
+    Clear { mailbox: Address },
+    /// Say where mail goes
+    Show { mailbox: Address },
 }

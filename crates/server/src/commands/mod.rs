@@ -9,7 +9,11 @@ mod announce;
 mod audit;
 mod checking;
 mod delegate;
+mod directory;
 mod domain;
+mod forward;
+mod group;
+mod handover;
 mod hold;
 mod job;
 mod life;
@@ -18,6 +22,7 @@ mod named;
 mod person;
 mod policy;
 mod relocation;
+mod request;
 mod role;
 mod search;
 mod trace;
@@ -83,6 +88,11 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Mailbox { command } => mailbox::run(session, command, prepared).await,
         Command::Alias { command } => alias::run(session, command).await,
         Command::Delegate { command } => delegate::run(session, command).await,
+        Command::Handover { command } => handover::run(session, command).await,
+        Command::Group { command } => group::run(session, command).await,
+        Command::Directory { command } => directory::run(session, command).await,
+        Command::Forward { command } => forward::run(session, command).await,
+        Command::Request { command } => request::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,

@@ -1,0 +1,136 @@
+//! Whom a message is for in the end: mailboxes, whoever is in groups, and those that mail is forwarded to.
+//!
+//! Invariants: without groups nothing is asked of the database; each mailbox gets one copy, under the address that came first;
+//! a group of more members than policy lets through waits as a whole (C2).
+
+use crate::deliver::{ATTEMPTS, Arrival, DeliverError};
+use crate::groups::MEMBERS_MAX;
+use crate::intake::Prepared;
+use crate::recipients::Kind;
+use crate::{Engine, Error, Recipient, Sender};
+use model::calendar::local_date;
+use model::{AccountId, DomainId, FolderId};
+use std::collections::HashSet;
+use store::{NewHeld, Target};
+
+/// Characters of a subject that whoever approves is shown.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+/// Whom a message is for.
+#[derive(Debug, Default)]
+pub(crate) struct Meant {
+    pub(crate) targets: Vec<Target>,
+    /// Members of large groups, without those who get it anyway.
+    pub(crate) held: Vec<Held>,
+}
+
+/// A large group.
+#[derive(Debug)]
+pub(crate) struct Held {
+    domain: DomainId,
+    name: String,
+    targets: Vec<Target>,
+}
+
+impl Engine {
+    pub(crate) async fn meant(&self, recipients: &[Recipient]) -> Result<Meant, Error> {
+        let mut seen = HashSet::with_capacity(recipients.len());
+        let mut meant = Meant::default();
+        let mut large = Vec::new();
+        for recipient in recipients {
+            let address = recipient.address().to_string();
+            let mut add = |places: &[(AccountId, FolderId)]| {
+                for place in places {
+                    self.add_target(&mut meant.targets, &mut seen, *place, &address);
+                }
+            };
+            match recipient.kind() {
+                Kind::Mailbox(account, inbox) => add(&[(*account, *inbox)]),
+                Kind::Several(places) => add(places),
+                Kind::Group(group) => {
+                    let today = local_date(self.now());
+                    let found = self.0.store.group_members(group.group, today, (None, MEMBERS_MAX)).await?;
+                    let receiving = found.into_iter().filter(|member| member.state.receives());
+                    let places: Vec<_> = receiving.map(|member| (member.account, member.inbox)).collect();
+                    let over = self.policy_of(group.domain).await?.sending.group_approval_over;
+                    if places.len() > over as usize {
+                        large.push((group.domain, group.name.clone(), address, places));
+                    } else {
+                        add(&places);
+                    }
+                }
+            }
+        }
+        // Behind all the others: who gets it anyway does not wait for it.
+        for (domain, name, address, places) in large {
+            let mut targets = Vec::with_capacity(places.len());
+            for place in places {
+                self.add_target(&mut targets, &mut seen, place, &address);
+            }
+            meant.held.push(Held { domain, name: format!("{name} <{address}>"), targets });
+        }
+        Ok(meant)
+    }
+
+    fn add_target(
+        &self,
+        targets: &mut Vec<Target>,
+        seen: &mut HashSet<AccountId>,
+        place: (AccountId, FolderId),
+        address: &str,
+    ) {
+        for (account, folder) in self.forwarded(place) {
+            if seen.insert(account) {
+                targets.push(Target { account, folder, recipient: Some(address.to_owned()) });
+            }
+        }
+    }
+
+    /// Accepts a message of which a part waits for approval, in one transaction.
+    pub(crate) async fn accept_held(
+        &self,
+        arrival: &Arrival,
+        meant: &Meant,
+        (message, about): (&Prepared, &str),
+    ) -> Result<(), DeliverError> {
+        let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
+        let subject: String = subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect();
+        let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
+        let held: Vec<NewHeld<'_>> = meant
+            .held
+            .iter()
+            .map(|held| NewHeld {
+                domain: held.domain,
+                group: &held.name,
+                sender,
+                sender_account: arrival.principal.as_ref().map(|who| who.own().account()),
+                subject: &subject,
+                targets: &held.targets,
+            })
+            .collect();
+        for _ in 0..ATTEMPTS {
+            match self.hold_once(arrival, (&meant.targets, &held), (message, about)).await {
+                Ok(()) => return Ok(()),
+                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+                Err(error) => return Err(Error::from(error).into()),
+            }
+        }
+        Err(DeliverError::Unavailable)
+    }
+
+    async fn hold_once(
+        &self,
+        arrival: &Arrival,
+        parts: (&[Target], &[NewHeld<'_>]),
+        (message, about): (&Prepared, &str),
+    ) -> Result<(), store::Error> {
+        let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
+        let event = self.received(arrival, (&trace, &remote), (message, about));
+        let content = self.write_content(message).await?;
+        let mut tx = self.0.store.begin().await?;
+        let id = tx.accept_held(&content, parts, &event).await?;
+        tx.commit_known(&id).await?;
+        self.0.pending.notify_one();
+        Ok(())
+    }
+}

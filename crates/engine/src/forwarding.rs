@@ -1,0 +1,223 @@
+//! Automatic forwarding (D4), decided in one place.
+//!
+//! ST Đ9.3: never to the outside, but to the domains that policy names. Invariants: what is asked for is looked at when it is
+//! set, whoever sets it; the few that there are lie in memory, so that accepting a message asks nothing; mail goes round no
+//! circle and is lost in none; each mailbox gets it once.
+
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use model::{AccountId, Action, Address, DomainName, FolderId, Policy};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use store::ForwardRow;
+
+/// Mailboxes that mail goes on through, one after the other.
+const HOPS_MAX: usize = 5;
+
+/// A mailbox's forwarding.
+pub type ForwardDetail = store::ForwardDetail;
+
+/// Those that hold, as this node last read them.
+#[derive(Debug, Default)]
+pub(crate) struct Forwards(RwLock<(i64, Arc<HashMap<AccountId, ForwardRow>>)>);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForwardError {
+    #[error(
+        "mail does not go to {0} by itself: the domain is outside, see sending.forward_domains in the policy"
+    )]
+    Outside(DomainName),
+    #[error("policy would let mail go to {0}, but sending to the outside is not in this version")]
+    NotYet(DomainName),
+    #[error("a mailbox does not forward to itself")]
+    Own,
+    #[error("mail would go round in a circle")]
+    Circle,
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+impl From<store::Error> for ForwardError {
+    fn from(error: store::Error) -> Self {
+        Self::Admin(error.into())
+    }
+}
+
+impl From<Error> for ForwardError {
+    fn from(error: Error) -> Self {
+        Self::Admin(error.into())
+    }
+}
+
+/// May mail of a mailbox in `from` go to an address in `to` by itself (ST Đ9.3)?
+fn is_allowed(policy: &Policy, from: &DomainName, to: &DomainName) -> bool {
+    from == to || policy.sending.forward_outside || policy.sending.forward_domains.contains(to)
+}
+
+impl Forwards {
+    fn map(&self) -> Arc<HashMap<AccountId, ForwardRow>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    fn version(&self) -> i64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// The mailboxes that get what comes for the first one.
+fn follow(
+    map: &HashMap<AccountId, ForwardRow>,
+    (account, inbox): (AccountId, FolderId),
+) -> Vec<(AccountId, FolderId)> {
+    let (mut found, mut visited) = (Vec::new(), vec![account]);
+    let (mut at, mut folder) = (account, inbox);
+    loop {
+        let next = map.get(&at).filter(|next| !visited.contains(&next.target) && visited.len() <= HOPS_MAX);
+        let Some(next) = next else {
+            // The end, or where a circle would close.
+            found.push((at, folder));
+            return found;
+        };
+        if next.keep_copy {
+            found.push((at, folder));
+        }
+        (at, folder) = (next.target, next.inbox);
+        visited.push(at);
+    }
+}
+
+impl Engine {
+    /// Where mail for this mailbox goes: to itself, as a rule.
+    pub(crate) fn forwarded(&self, place: (AccountId, FolderId)) -> Vec<(AccountId, FolderId)> {
+        let map = self.0.forwards.map();
+        if map.contains_key(&place.0) { follow(&map, place) } else { vec![place] }
+    }
+
+    /// Reads them again if they have changed.
+    pub(crate) async fn renew_forwards(&self) -> Result<(), Error> {
+        let version = self.0.store.forwards_version().await?;
+        if version == self.0.forwards.version() {
+            return Ok(());
+        }
+        let rows = self.0.store.forwards().await?;
+        let map = rows.into_iter().map(|row| (row.account, row)).collect();
+        *self.0.forwards.0.write().unwrap_or_else(PoisonError::into_inner) = (version, Arc::new(map));
+        Ok(())
+    }
+
+    /// # Errors
+    /// See [`ForwardError`].
+    pub async fn set_forward(
+        &self,
+        actor: &Actor,
+        mailbox: &Address,
+        (target, keep_copy): (&Address, bool),
+    ) -> Result<(), ForwardError> {
+        self.authorize_forward(actor, mailbox).await?;
+        let party = self.party(mailbox).await?;
+        let policy = self.policy_of(party.domain).await?;
+        let domain = target.domain().clone();
+        if !is_allowed(&policy, party.address.domain(), &domain) {
+            return Err(ForwardError::Outside(domain));
+        }
+        if !self.is_local_domain(&domain).await? {
+            return Err(ForwardError::NotYet(domain));
+        }
+        let target = self.party(target).await?;
+        if target.account == party.account {
+            return Err(ForwardError::Own);
+        }
+        self.renew_forwards().await?;
+        let further = follow(&self.0.forwards.map(), (target.account, FolderId(0)));
+        if further.iter().any(|(account, _)| *account == party.account) {
+            return Err(ForwardError::Circle);
+        }
+        let mut tx = self.0.store.begin().await?;
+        tx.set_forward(party.account, (Some(target.account), keep_copy), (actor.name(), self.now())).await?;
+        let detail = json!({ "target": target.address.to_string(), "keep_copy": keep_copy });
+        self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &detail).await?;
+        tx.commit().await?;
+        Ok(self.renew_forwards().await?)
+    }
+
+    /// False when there was none.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`.
+    pub async fn clear_forward(&self, actor: &Actor, mailbox: &Address) -> Result<bool, ForwardError> {
+        self.authorize_forward(actor, mailbox).await?;
+        let party = self.party(mailbox).await?;
+        if self.0.store.forward(party.account).await?.is_none() {
+            return Ok(false);
+        }
+        let mut tx = self.0.store.begin().await?;
+        tx.set_forward(party.account, (None, true), (actor.name(), self.now())).await?;
+        self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &json!({ "target": null }))
+            .await?;
+        tx.commit().await?;
+        self.renew_forwards().await?;
+        Ok(true)
+    }
+
+    /// # Errors
+    /// `NoSuchMailbox`.
+    pub async fn forward(
+        &self,
+        actor: &Actor,
+        mailbox: &Address,
+    ) -> Result<Option<ForwardDetail>, ForwardError> {
+        self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(mailbox)).await?;
+        let party = self.party(mailbox).await?;
+        Ok(self.0.store.forward(party.account).await?)
+    }
+
+    /// The owner's and whoever's manages it for him; at the console, whoever may move mailboxes about.
+    async fn authorize_forward(&self, actor: &Actor, mailbox: &Address) -> Result<(), AdminError> {
+        let action = if actor.account().is_some() { Action::ForwardingSet } else { Action::MailboxTransfer };
+        self.authorize(actor, action, &AdminTarget::Address(mailbox)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(rows: &[(i64, i64, bool)]) -> HashMap<AccountId, ForwardRow> {
+        let row = |&(from, to, keep_copy): &(i64, i64, bool)| {
+            let row = ForwardRow {
+                account: AccountId(from),
+                target: AccountId(to),
+                inbox: FolderId(to),
+                keep_copy,
+            };
+            (AccountId(from), row)
+        };
+        rows.iter().map(row).collect()
+    }
+
+    #[test]
+    fn nothing_goes_round_and_nothing_is_lost() {
+        let ends = |rows: &[(i64, i64, bool)]| -> Vec<i64> {
+            follow(&map(rows), (AccountId(1), FolderId(1))).iter().map(|(account, _)| account.0).collect()
+        };
+        assert_eq!(ends(&[]), [1]);
+        assert_eq!(ends(&[(1, 2, false)]), [2]);
+        assert_eq!(ends(&[(1, 2, true), (2, 3, false)]), [1, 3]);
+        assert_eq!(ends(&[(1, 2, false), (2, 1, false)]), [2]);
+        assert_eq!(ends(&[(1, 2, true), (2, 1, false)]), [1, 2]);
+        let long: Vec<(i64, i64, bool)> = (1..20).map(|n| (n, n + 1, false)).collect();
+        assert_eq!(ends(&long), [6]);
+    }
+
+    #[test]
+    fn what_is_outside_is_named() {
+        let domain = |name: &str| DomainName::new(name).unwrap();
+        let mut policy = Policy::default();
+        let allowed = |policy: &Policy, to: &str| is_allowed(policy, &domain("a.gov.vn"), &domain(to));
+        assert!(allowed(&policy, "a.gov.vn") && !allowed(&policy, "b.gov.vn"));
+        policy.sending.forward_domains = vec![domain("b.gov.vn")];
+        assert!(allowed(&policy, "b.gov.vn") && !allowed(&policy, "gmail.com"));
+        policy.sending.forward_outside = true;
+        assert!(allowed(&policy, "gmail.com"));
+    }
+}

@@ -1,0 +1,277 @@
+//! Groups, the addresses of clerks, mail that waits for approval, forwarding and the address book.
+
+use super::{World, actor, address, arrival, mailbox};
+use crate::{
+    AdminError, Arrival, DeliverError, ForwardError, GroupError, NewGroup, NewMailbox, PolicyEdit, Principal,
+    RecipientError,
+};
+use model::{DomainName, GroupRule, GroupSenders, MailboxClass};
+use tokio_util::sync::CancellationToken;
+
+fn domain() -> DomainName {
+    DomainName::new("demo.gov.vn").unwrap()
+}
+
+/// Two units, one below the other: each with its mailbox and two people, of whom one is its văn thư or its head.
+async fn province(world: &World) {
+    let made = "insert into units (domain_id, parent_id, code, name, kind, created_at)
+                select domain_id, ";
+    world
+        .database
+        .run(&format!("{made} null, 'sotttt', 'Sở Thông tin và Truyền thông', 'so', now() from domains"))
+        .await;
+    world
+        .database
+        .run(&format!(
+            "{made} unit_id, 'vp', 'Văn phòng Sở', 'phong', now() from domains join units using (domain_id)"
+        ))
+        .await;
+    for (name, unit, class) in [
+        ("sotttt", "sotttt", MailboxClass::Organisation),
+        ("vp.sotttt", "vp", MailboxClass::Organisation),
+        ("head", "sotttt", MailboxClass::Leader),
+        ("clerk", "sotttt", MailboxClass::Person),
+        ("binh", "vp", MailboxClass::Person),
+        ("chi", "vp", MailboxClass::Person),
+    ] {
+        let new = NewMailbox { class, unit: Some(unit.into()), ..mailbox(name) };
+        world.engine.add_mailbox(&actor(), &new).await.unwrap();
+    }
+    for statement in [
+        "insert into people (domain_id, full_name, created_at) select domain_id, 'Trần Thị Bưởi', now() from domains",
+        "update accounts set person_id = (select person_id from people where full_name = 'Trần Thị Bưởi'),
+                display_name = 'Trần Thị Bưởi'
+          where account_id = (select account_id from addresses where address = 'clerk@demo.gov.vn')",
+        "insert into positions (domain_id, title, leader, rank) select domain_id, 'Văn thư', false, 50 from domains
+         on conflict do nothing",
+        "insert into appointments (person_id, unit_id, position_id, from_day)
+         select person_id, (select unit_id from units where code = 'sotttt'),
+                (select position_id from positions where title = 'Văn thư'), '2026-01-01'
+           from people where full_name = 'Trần Thị Bưởi'",
+    ] {
+        world.database.run(statement).await;
+    }
+}
+
+fn group(name: &str, rule: GroupRule, unit: Option<&str>, deep: bool) -> NewGroup {
+    NewGroup {
+        address: address(name),
+        name: format!("Nhóm {name}"),
+        rule,
+        unit: unit.map(str::to_owned),
+        deep,
+        senders: GroupSenders::Local,
+    }
+}
+
+async fn names(world: &World, of: &str) -> Vec<String> {
+    let (_, members) = world.engine.group(&actor(), &address(of)).await.unwrap();
+    let mut names: Vec<String> = members.iter().map(|member| member.address.local().to_owned()).collect();
+    names.sort();
+    names
+}
+
+async fn send(world: &World, from: &Principal, to: &[&str]) -> Result<(), DeliverError> {
+    let mut recipients = Vec::new();
+    for name in to {
+        recipients.push(world.engine.recipient_of(&address(name), Some(from)).await.unwrap());
+    }
+    let mut spool = world.engine.new_spool();
+    let text = format!("From: {}\r\nSubject: =?utf-8?q?H=E1=BB=8Dp?=\r\n\r\ny\r\n", from.address());
+    spool.write(text.as_bytes()).await.unwrap();
+    let arrival = Arrival { principal: Some(from.clone()), sender: Some(from.address().into()), ..arrival() };
+    world.engine.deliver(&arrival, &recipients, spool).await.map(|_| ())
+}
+
+async fn inboxes(world: &World, names: &[&str]) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for name in names {
+        let count = world
+            .database
+            .number(&format!(
+                "select messages from counters where account_id =
+                 (select account_id from addresses where address = '{name}@demo.gov.vn')"
+            ))
+            .await;
+        counts.push(usize::try_from(count).unwrap());
+    }
+    counts
+}
+
+#[tokio::test]
+async fn who_is_in_a_group_is_as_the_tree_is_now() {
+    let world = World::new().await;
+    province(&world).await;
+    let engine = &world.engine;
+    let made = [
+        group("all", GroupRule::Everybody, None, false),
+        group("leaders", GroupRule::Leaders, None, false),
+        group("clerks", GroupRule::Clerks, None, false),
+        group("offices", GroupRule::Offices, None, false),
+        group("so", GroupRule::People, Some("sotttt"), false),
+        group("so-all", GroupRule::People, Some("sotttt"), true),
+        group("hand", GroupRule::Manual, None, false),
+        group("both", GroupRule::Manual, None, false),
+    ];
+    for new in &made {
+        engine.add_group(&actor(), new).await.unwrap();
+    }
+    assert_eq!(names(&world, "all").await.len(), 6);
+    assert_eq!(names(&world, "leaders").await, ["head"]);
+    assert_eq!(names(&world, "clerks").await, ["clerk"]);
+    assert_eq!(names(&world, "offices").await, ["vp.sotttt"]);
+    assert_eq!(names(&world, "so").await, ["clerk", "head"]);
+    assert_eq!(names(&world, "so-all").await, ["binh", "chi", "clerk", "head"]);
+    engine
+        .change_group(&actor(), &address("hand"), (&[address("chi"), address("leaders")], true))
+        .await
+        .unwrap();
+    engine
+        .change_group(&actor(), &address("both"), (&[address("hand"), address("so"), address("chi")], true))
+        .await
+        .unwrap();
+    assert_eq!(names(&world, "both").await, ["chi", "clerk", "head"]);
+    let into = async |outer: &str, inner: &str| {
+        engine.change_group(&actor(), &address(outer), (&[address(inner)], true)).await
+    };
+    assert_eq!(into("hand", "both").await, Err(GroupError::Loop(address("both"))));
+    assert_eq!(into("hand", "hand").await, Err(GroupError::Loop(address("hand"))));
+    assert_eq!(into("leaders", "chi").await, Err(GroupError::ByRule));
+    assert!(into("hand", "nobody").await.is_err());
+    // Somebody new is in it at once, somebody who goes no longer.
+    let new = NewMailbox { class: MailboxClass::Leader, unit: Some("vp".into()), ..mailbox("dao") };
+    engine.add_mailbox(&actor(), &new).await.unwrap();
+    assert_eq!(names(&world, "leaders").await, ["dao", "head"]);
+    engine.delete_mailbox(&actor(), &address("head")).await.unwrap();
+    assert_eq!(names(&world, "both").await, ["chi", "clerk", "dao"]);
+    // One address is one mailbox's or one group's.
+    let taken = engine.add_group(&actor(), &group("chi", GroupRule::Manual, None, false)).await;
+    assert_eq!(taken, Err(GroupError::Admin(AdminError::AddressTaken)));
+    assert_eq!(engine.add_mailbox(&actor(), &mailbox("clerks")).await, Err(AdminError::AddressTaken));
+    assert_eq!(engine.add_group(&actor(), &made[0]).await, Err(GroupError::Admin(AdminError::AddressTaken)));
+    engine.remove_group(&actor(), &address("hand")).await.unwrap();
+    assert_eq!(names(&world, "both").await, ["chi", "clerk"]);
+}
+
+#[tokio::test]
+async fn mail_to_a_group_comes_once_and_only_from_those_who_may() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
+    let people = ["sotttt", "vp.sotttt", "head", "clerk", "binh", "chi"];
+    assert_eq!(engine.recipient(&address("so")).await.unwrap_err(), RecipientError::Restricted);
+    send(&world, &an, &["so", "chi", "so"]).await.unwrap();
+    assert_eq!(inboxes(&world, &people).await, [1; 6]);
+    let so = address("so");
+    engine.set_group_senders(&actor(), &so, (GroupSenders::Members, &[])).await.unwrap();
+    let may = async |who| engine.recipient_of(&so, Some(who)).await.map(|_| ());
+    assert_eq!(may(&an).await, Err(RecipientError::Restricted));
+    engine.set_group_senders(&actor(), &so, (GroupSenders::Listed, &[address("an")])).await.unwrap();
+    assert_eq!(may(&an).await, Ok(()));
+    engine.set_group_senders(&actor(), &so, (GroupSenders::Everybody, &[])).await.unwrap();
+    assert!(engine.recipient(&so).await.is_ok());
+    // A group of nobody is nobody's address.
+    engine.add_group(&actor(), &group("none", GroupRule::Manual, None, false)).await.unwrap();
+    assert_eq!(engine.recipient_of(&address("none"), Some(&an)).await.unwrap_err(), RecipientError::Unknown);
+    // A unit's clerk, where policy has such addresses.
+    let clerk = address("vanthu.sotttt");
+    assert_eq!(engine.recipient(&clerk).await.unwrap_err(), RecipientError::Unknown);
+    let settings = [("naming.clerk_addresses".to_owned(), "true".to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on: None, reason: "TN", dry_run: false };
+    engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
+    send(&world, &an, &["vanthu.sotttt", "vanthu.vp"]).await.unwrap();
+    // Where there is none, the unit's own mailbox.
+    assert_eq!(inboxes(&world, &people).await, [1, 2, 1, 2, 1, 1]);
+}
+
+#[tokio::test]
+async fn mail_to_a_large_group_waits_for_approval() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    let settings = [("sending.group_approval_over".to_owned(), "4".to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+    engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
+    engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
+    engine.add_group(&actor(), &group("vp", GroupRule::People, Some("vp"), true)).await.unwrap();
+    let people = ["sotttt", "vp.sotttt", "head", "clerk", "binh", "chi"];
+    let hand_out = async || engine.expand_all(&CancellationToken::new()).await;
+    send(&world, &an, &["so", "vp"]).await.unwrap();
+    hand_out().await;
+    assert_eq!(inboxes(&world, &people).await, [0, 0, 0, 0, 1, 1], "the small one does not wait");
+    let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
+    assert_eq!((held.len(), held[0].members, held[0].subject.as_str()), (1, 4, "Họp"));
+    engine.decide_held(&actor(), held[0].held, (true, "")).await.unwrap();
+    hand_out().await;
+    assert_eq!(inboxes(&world, &people).await, [1; 6]);
+    let again = engine.decide_held(&actor(), held[0].held, (false, "muộn")).await;
+    assert_eq!(again, Err(GroupError::NoSuchMessage));
+    send(&world, &an, &["so"]).await.unwrap();
+    let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
+    engine.decide_held(&actor(), held[0].held, (false, "không cần thiết")).await.unwrap();
+    hand_out().await;
+    assert_eq!(inboxes(&world, &people).await, [1; 6]);
+    // The sender was told, twice.
+    let told = world.read(&an, "INBOX").await;
+    assert_eq!(told.len(), 2);
+    assert_eq!(engine.held_messages(&actor(), &domain(), (true, 10)).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn mail_goes_on_within_the_system_and_not_outside() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    world.user("chi").await;
+    let (engine, other) = (&world.engine, world.another_node());
+    other.open().await.unwrap();
+    let set = async |from: &str, to: &str, keep| {
+        engine.set_forward(&actor(), &address(from), (&address(to), keep)).await
+    };
+    let outside = DomainName::new("gmail.com").unwrap();
+    assert_eq!(set("an", "an@gmail.com", true).await, Err(ForwardError::Outside(outside.clone())));
+    assert_eq!(set("an", "an", true).await, Err(ForwardError::Own));
+    set("an", "binh", true).await.unwrap();
+    set("binh", "chi", false).await.unwrap();
+    assert_eq!(set("chi", "an", false).await, Err(ForwardError::Circle));
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    assert_eq!(inboxes(&world, &["an", "binh", "chi"]).await, [1, 0, 1]);
+    world.deliver(&["an", "binh", "chi"], b"Subject: x\r\n\r\ny\r\n").await;
+    assert_eq!(inboxes(&world, &["an", "binh", "chi"]).await, [2, 0, 2]);
+    assert!(engine.clear_forward(&actor(), &address("binh")).await.unwrap());
+    assert!(!engine.clear_forward(&actor(), &address("binh")).await.unwrap());
+    // Another node hears of it by its poll.
+    other.poll().await;
+    let mut spool = other.new_spool();
+    spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+    let to = other.recipient(&address("an")).await.unwrap();
+    other.deliver(&arrival(), &[to], spool).await.unwrap();
+    assert_eq!(inboxes(&world, &["an", "binh", "chi"]).await, [3, 1, 2]);
+    assert_eq!((world.read(&an, "INBOX").await.len(), world.read(&binh, "INBOX").await.len()), (3, 1));
+    let settings = [("sending.forward_domains".to_owned(), "gmail.com".to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+    engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
+    assert_eq!(set("an", "an@gmail.com", true).await, Err(ForwardError::NotYet(outside)));
+    let shown = engine.forward(&actor(), &address("an")).await.unwrap().unwrap();
+    assert_eq!((shown.target, shown.keep_copy), (address("binh"), true));
+}
+
+#[tokio::test]
+async fn the_address_book_is_found_with_and_without_diacritics() {
+    let world = World::new().await;
+    province(&world).await;
+    let find = async |words: &str| {
+        let found = world.engine.directory(&actor(), &domain(), words, (None, 100)).await.unwrap();
+        found.iter().map(|entry| entry.address.local().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(find("buoi").await, ["clerk"]);
+    assert_eq!(find("tran bưởi").await, ["clerk"]);
+    assert_eq!(find("bươi").await, Vec::<String>::new());
+    assert_eq!(find("van thu").await, ["clerk"]);
+    assert_eq!(find("van phong").await, ["binh", "chi", "vp.sotttt"]);
+    assert_eq!(find("").await.len(), 6);
+    let page = world.engine.directory(&actor(), &domain(), "", (Some(&address("chi")), 2)).await.unwrap();
+    let names: Vec<&str> = page.iter().map(|entry| entry.address.local()).collect();
+    assert_eq!(names, ["clerk", "head"]);
+    assert_eq!((page[0].positions.as_slice(), page[0].unit.is_some()), (&["Văn thư".to_owned()][..], true));
+}

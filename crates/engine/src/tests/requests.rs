@@ -1,0 +1,114 @@
+//! Requests of organisations, from their receipt to their decision.
+
+use super::{World, actor, address};
+use crate::{Actor, AdminError, NewRequest, RequestError, RequestQuery};
+use jiff::SignedDuration;
+use model::{DomainName, Grant, RequestKind, RequestState, Role, Scope};
+
+fn domain() -> DomainName {
+    DomainName::new("demo.gov.vn").unwrap()
+}
+
+fn request(kind: RequestKind, document: &str) -> NewRequest {
+    NewRequest {
+        domain: domain(),
+        kind,
+        unit: Some("sotttt".into()),
+        mailbox: None,
+        subject: "Cấp mới 2 hộp thư".into(),
+        detail: "Danh sách kèm theo".into(),
+        document: document.into(),
+        requested_by: None,
+        watchers: vec![address("binh")],
+    }
+}
+
+async fn unit(world: &World, code: &str) -> (i64, i64) {
+    let made = format!(
+        "insert into units (domain_id, code, name, kind, created_at)
+         select domain_id, '{code}', 'Đơn vị {code}', 'so', now() from domains"
+    );
+    world.database.run(&made).await;
+    let unit = world.database.number(&format!("select unit_id from units where code = '{code}'")).await;
+    (world.database.number("select domain_id from domains").await, unit)
+}
+
+#[tokio::test]
+async fn a_request_is_due_decided_and_told_of() {
+    let world = World::new().await;
+    unit(&world, "sotttt").await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let engine = &world.engine;
+    let about = RequestError::About;
+    let nothing = NewRequest { unit: None, ..request(RequestKind::Create, "") };
+    assert_eq!(engine.add_request(&actor(), &nothing).await.unwrap_err(), about);
+    // Sunday 22 November 2026: three working days end on Wednesday.
+    let made = engine.add_request(&actor(), &request(RequestKind::Create, "")).await.unwrap();
+    assert_eq!((made.state, made.due_on.to_string().as_str()), (RequestState::New, "2026-11-25"));
+    let number = made.request;
+    let decide =
+        async |state, why: &str| engine.decide_request(&actor(), number, (state, why)).await.map(|_| ());
+    assert_eq!(decide(RequestState::Accepted, "").await, Err(RequestError::DocumentMissing));
+    engine
+        .attach_to_request(&actor(), number, ("de-nghi.pdf", "application/pdf", b"%PDF-1.7"))
+        .await
+        .unwrap();
+    let large = vec![0; crate::DOCUMENT_BYTES_MAX + 1];
+    let refused = engine.attach_to_request(&actor(), number, ("x", "x/y", &large)).await;
+    assert_eq!(refused, Err(RequestError::Document));
+    engine.assign_request(&actor(), number, "Trần Thị B").await.unwrap();
+    assert_eq!(decide(RequestState::Accepted, "").await, Ok(()));
+    assert_eq!(decide(RequestState::Refused, " ").await.is_err(), true, "a refusal says why");
+    assert_eq!(decide(RequestState::Done, "Đã cấp 2 hộp thư").await, Ok(()));
+    assert_eq!(decide(RequestState::Withdrawn, "").await, Err(RequestError::State("done", "withdrawn")));
+    let history = engine.request(&actor(), number).await.unwrap();
+    let acts: Vec<&str> = history.events.iter().map(|event| event.act.as_str()).collect();
+    assert_eq!(acts, ["create", "attach", "assign", "accepted", "done"]);
+    assert_eq!((history.documents.len(), history.documents[0].hash.len()), (1, 32));
+    // The watcher heard of its receipt and of both decisions; who asked at the console has no mailbox.
+    assert_eq!(world.read(&binh, "INBOX").await.len(), 3);
+    // Asked for by the owner of a mailbox, about it.
+    let own = engine.actor_of(&an).await.unwrap();
+    let about =
+        NewRequest { unit: None, mailbox: Some(address("an")), ..request(RequestKind::Change, "01/ĐN") };
+    let made = engine.add_request(&own, &about).await.unwrap();
+    assert_eq!(made.requester, Some(an.account()));
+    let not_his = engine.decide_request(&own, made.request, (RequestState::Done, "")).await;
+    assert!(matches!(not_his, Err(RequestError::Admin(AdminError::Denied(_)))), "{not_his:?}");
+    assert!(engine.decide_request(&own, made.request, (RequestState::Withdrawn, "")).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_officer_sees_his_own_units_requests_only() {
+    let world = World::new().await;
+    let (domain_id, mine) = unit(&world, "sotttt").await;
+    unit(&world, "sonoivu").await;
+    world.user("binh").await;
+    let engine = &world.engine;
+    let scope = Scope::Subtree { domain: model::DomainId(domain_id), unit: model::UnitId(mine) };
+    let grant = Grant::new(Role::OrganisationOfficer, scope).unwrap();
+    let officer = Actor::of("officer", None, vec![grant]);
+    let made = engine.add_request(&officer, &request(RequestKind::Revoke, "02/ĐN")).await.unwrap();
+    let other = NewRequest { unit: Some("sonoivu".into()), ..request(RequestKind::Revoke, "03/ĐN") };
+    assert_eq!(
+        engine.add_request(&officer, &other).await.unwrap_err(),
+        RequestError::Admin(AdminError::NoSuchUnit("sonoivu".into()))
+    );
+    let theirs = engine.add_request(&actor(), &other).await.unwrap();
+    let name = domain();
+    let list = async |who: &Actor, overdue| {
+        let query = RequestQuery { domain: &name, settled: false, overdue, after: 0, limit: 10 };
+        engine.requests(who, query).await.unwrap().iter().map(|one| one.request).collect::<Vec<_>>()
+    };
+    assert_eq!(list(&officer, false).await, [made.request]);
+    assert_eq!(list(&actor(), false).await, [made.request, theirs.request]);
+    assert_eq!(
+        engine.request(&officer, theirs.request).await.unwrap_err(),
+        RequestError::NoSuchRequest(theirs.request)
+    );
+    assert!(engine.decide_request(&officer, made.request, (RequestState::Done, "")).await.is_err());
+    // One working day: on Tuesday they are overdue.
+    assert!(list(&actor(), true).await.is_empty());
+    world.clock.advance(SignedDuration::from_hours(48));
+    assert_eq!(list(&actor(), true).await.len(), 2);
+}

@@ -1,0 +1,80 @@
+//! The address book (danh bạ), looked through with or without diacritics.
+
+use crate::{Error, Store};
+use jiff::civil::Date;
+use jiff_sqlx::ToSqlx as _;
+use model::{Address, DomainName, MailboxClass};
+
+/// Somebody in the address book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryRow {
+    pub address: Address,
+    pub display_name: String,
+    pub class: MailboxClass,
+    /// Code and name.
+    pub unit: Option<(String, String)>,
+    /// Chức vụ, highest first.
+    pub positions: Vec<String>,
+}
+
+const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
+
+impl Store {
+    /// Mailboxes of the domain in which every word is found, in the name, the address, the unit or a position; `plain` words
+    /// are compared without diacritics, the others with them. By address, from behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn directory(
+        &self,
+        domain: &DomainName,
+        (plain, marked): (&[String], &[String]),
+        day: Date,
+        (after, limit): (Option<&Address>, u32),
+    ) -> Result<Vec<DirectoryRow>, Error> {
+        type Row = (String, String, String, Option<String>, Option<String>, Vec<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "with held (person_id, titles) as materialized (
+                 select a.person_id, array_agg(p.title order by p.rank, p.title)
+                   from appointments a join positions p using (position_id)
+                  where a.from_day <= $2 and (a.until_day is null or a.until_day > $2)
+                    and p.domain_id = (select domain_id from domains where name = $1)
+                  group by a.person_id
+             )
+             select g.address, a.display_name, a.class, u.code, u.name, coalesce(h.titles, '{}')
+               from accounts a
+               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+               left join units u using (unit_id)
+               left join held h using (person_id),
+                    lateral (select concat_ws(' ', a.display_name, g.address, u.code, u.name,
+                                              array_to_string(h.titles, ' ')) as words) as text
+              where a.domain_id = (select domain_id from domains where name = $1)
+                and a.state in ('new', 'active', 'locked')
+                and ($5::text is null or g.address > $5)
+                and not exists (select from unnest($3::text[]) as w (word)
+                                 where position(word in fold_words(words)) = 0)
+                and not exists (select from unnest($4::text[]) as w (word)
+                                 where position(word in lower(normalize(words))) = 0)
+              order by g.address limit $6",
+        )
+        .bind(domain.as_str())
+        .bind(day.to_sqlx())
+        .bind(plain)
+        .bind(marked)
+        .bind(after.map(ToString::to_string))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter()
+            .map(|(address, display_name, class, code, name, positions)| {
+                Ok(DirectoryRow {
+                    address: address.parse().map_err(|_| DAMAGED)?,
+                    display_name,
+                    class: class.parse().map_err(|_| DAMAGED)?,
+                    unit: code.zip(name),
+                    positions,
+                })
+            })
+            .collect()
+    }
+}

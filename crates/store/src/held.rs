@@ -1,0 +1,173 @@
+//! Mail to large groups that waits for approval (duyệt).
+
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, ContentId, DomainId};
+
+/// Mail to a group that is to wait for approval.
+#[derive(Clone, Copy, Debug)]
+pub struct NewHeld<'a> {
+    pub domain: DomainId,
+    pub group: &'a str,
+    pub sender: &'a str,
+    pub sender_account: Option<AccountId>,
+    pub subject: &'a str,
+    pub targets: &'a [crate::Target],
+}
+
+/// Mail that waits for approval, or did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldMessageRow {
+    pub held: i64,
+    pub domain: DomainId,
+    pub group: String,
+    pub sender: String,
+    pub sender_account: Option<AccountId>,
+    pub subject: String,
+    pub members: u32,
+    pub held_at: Timestamp,
+    /// When, by whom, `approved` or `rejected`, and why.
+    pub decided: Option<(Timestamp, String, String, String)>,
+}
+
+type HeldRow = (
+    i64,
+    i64,
+    String,
+    String,
+    Option<i64>,
+    String,
+    i32,
+    jiff_sqlx::Timestamp,
+    Option<jiff_sqlx::Timestamp>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+fn held_message(row: HeldRow) -> HeldMessageRow {
+    let (id, domain, group, sender, account, subject, members, at, decided, by, outcome, reason) = row;
+    HeldMessageRow {
+        held: id,
+        domain: DomainId(domain),
+        group,
+        sender,
+        sender_account: account.map(AccountId),
+        subject,
+        members: u32::try_from(members).unwrap_or(0),
+        held_at: at.to_jiff(),
+        decided: decided.map(|at| {
+            (at.to_jiff(), by.unwrap_or_default(), outcome.unwrap_or_default(), reason.unwrap_or_default())
+        }),
+    }
+}
+
+impl Store {
+    /// Mail of the domain that waits for approval, the oldest first; with `decided`, what was decided lately, too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_messages(
+        &self,
+        domain: DomainId,
+        decided: bool,
+        limit: u32,
+    ) -> Result<Vec<HeldMessageRow>, Error> {
+        let statement = if decided {
+            "select * from (select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at,
+                                   decided_at, decided_by, outcome, reason
+                              from held_messages where domain_id = $1 order by held_id desc limit $2) as last
+              order by held_id"
+        } else {
+            "select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at, decided_at, decided_by,
+                    outcome, reason
+               from held_messages where domain_id = $1 and outcome is null order by held_id limit $2"
+        };
+        let rows: Vec<HeldRow> = sqlx::query_as(statement)
+            .bind(domain.0)
+            .bind(i64::from(limit))
+            .fetch_all(&self.pools.main)
+            .await?;
+        Ok(rows.into_iter().map(held_message).collect())
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_message(&self, held: i64) -> Result<Option<HeldMessageRow>, Error> {
+        let row: Option<HeldRow> = sqlx::query_as(concat!(
+            "select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at, decided_at, decided_by,
+                    outcome, reason from held_messages where held_id = $1"
+        ))
+        .bind(held)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(row.map(held_message))
+    }
+}
+
+impl Tx {
+    /// Keeps an added content for those who are to get it once somebody has approved.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_message(
+        &mut self,
+        content: ContentId,
+        new: &NewHeld<'_>,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let held: i64 = sqlx::query_scalar(
+            "insert into held_messages (domain_id, group_name, content_id, sender_id, sender, subject, members, held_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8) returning held_id",
+        )
+        .bind(new.domain.0)
+        .bind(new.group)
+        .bind(content.0)
+        .bind(new.sender_account.map(|account| account.0))
+        .bind(new.sender)
+        .bind(new.subject)
+        .bind(i32::try_from(new.targets.len()).unwrap_or(i32::MAX))
+        .bind(now.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        self.wait_for_hand_out(content, new.targets, (Some(held), now)).await?;
+        Ok(held)
+    }
+
+    /// Lets what waits go on its way, or forgets it. False when it was decided before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn decide_held(
+        &mut self,
+        held: i64,
+        approved: bool,
+        (by, reason): (&str, &str),
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let outcome = if approved { "approved" } else { "rejected" };
+        let done = sqlx::query(
+            "update held_messages set outcome = $2, decided_by = $3, reason = $4, decided_at = $5
+              where held_id = $1 and outcome is null",
+        )
+        .bind(held)
+        .bind(outcome)
+        .bind(by)
+        .bind(reason)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let statement = if approved {
+            "update pending_deliveries set held_id = null, internal_date = $2 where held_id = $1"
+        } else {
+            "with gone as (delete from pending_deliveries where held_id = $1 returning content_id)
+             insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone"
+        };
+        sqlx::query(statement).bind(held).bind(now.to_sqlx()).execute(&mut *self.inner).await?;
+        Ok(true)
+    }
+}
