@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use model::lifecycle::{self, Applied, DeletionCause, Effect, Event, Life, LockReason, Rules};
 use model::password_rules::ChangeReason;
-use model::{AccountState, Action, Address, DomainName, Role};
+use model::{AccountState, Action, Address, DomainName, Reason, Role};
 use serde_json::{Value, json};
 use store::LifeRow;
 
@@ -209,8 +209,12 @@ impl Engine {
         after: Option<&Address>,
         limit: u32,
     ) -> Result<Vec<LifeDetail>, AdminError> {
-        let target = domain.map_or(AdminTarget::System, AdminTarget::Domain);
-        self.authorize(actor, Action::MailboxList, &target).await?;
+        match domain {
+            Some(name) => self.authorize(actor, Action::MailboxList, &AdminTarget::Domain(name)).await?,
+            // Of all domains at once.
+            None if actor.reach(Action::MailboxList).everything => {}
+            None => return Err(AdminError::Denied(Reason::Role)),
+        }
         let domain = match domain {
             Some(name) => Some(self.domain_id(name).await?),
             None => None,
@@ -270,6 +274,8 @@ impl Engine {
         let before = row.life;
         let applied = apply(by, &row, act.events, self.now(), &rules)?;
         if applied.has(Effect::EraseContent) {
+            // However much mail there is: one that is cut off could never be deleted.
+            tx.take_time().await?;
             tx.delete_account(row.account, self.now()).await?;
         }
         let ends = applied.has(Effect::EndSessions);

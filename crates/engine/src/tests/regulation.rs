@@ -2,9 +2,10 @@
 
 use super::{World, actor, address};
 use crate::notices::Notice;
-use crate::{AdminError, Engine, PolicyEdit};
+use crate::{Actor, AdminError, Engine, PolicyEdit};
 use jiff::SignedDuration;
-use model::DomainName;
+use model::lifecycle::DeletionCause;
+use model::{AccountState, DomainName, Grant, Reason, Role, Scope};
 use tokio_util::sync::CancellationToken;
 
 fn domain() -> DomainName {
@@ -156,4 +157,34 @@ async fn a_full_mailbox_is_told_so() {
         Notice { key: "quota/1", to: place.account, subject: "Đầy", text: "Hộp thư đã đầy." };
     assert_eq!(world.engine.post(&notice).await, Ok(true));
     assert_eq!(world.engine.post(&notice).await, Ok(false));
+}
+
+#[tokio::test]
+async fn who_runs_the_installation_sees_all_that_is_owed_and_nobody_else() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    world.user("an").await;
+    world.user("binh").await;
+    engine.reset_password(&actor(), &address("an"), "mất mật khẩu").await.unwrap();
+    engine.list_for_deletion(&actor(), &address("binh"), DeletionCause::Revoked, "nghỉ việc").await.unwrap();
+    let resets = engine.password_resets(&actor(), false).await.unwrap();
+    assert_eq!(resets.len(), 1);
+    let ending = engine.lives(&actor(), None, AccountState::ToBeDeleted, None, 10).await.unwrap();
+    assert_eq!(ending.iter().map(|one| one.address.to_string()).collect::<Vec<_>>(), ["binh@demo.gov.vn"]);
+    assert_eq!(
+        engine.lives(&actor(), Some(&domain()), AccountState::ToBeDeleted, None, 10).await.unwrap().len(),
+        1
+    );
+
+    let id = world.store.domain(&domain()).await.unwrap().unwrap();
+    let grant = Grant::new(Role::CentreOperator, Scope::Domain(id)).unwrap();
+    let operator = Actor::of("operator", None, vec![grant]);
+    let denied = AdminError::Denied(Reason::Role);
+    assert_eq!(engine.lives(&operator, None, AccountState::ToBeDeleted, None, 10).await.unwrap_err(), denied);
+    assert_eq!(
+        engine.lives(&operator, Some(&domain()), AccountState::ToBeDeleted, None, 10).await.unwrap().len(),
+        1
+    );
+    assert_eq!(engine.password_resets(&operator, false).await.unwrap_err(), denied);
+    assert_eq!(engine.confirm_password_reset(&operator, 1, "CV 5").await.unwrap_err(), denied);
 }
