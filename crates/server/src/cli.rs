@@ -22,7 +22,7 @@ pub(crate) use sharing::{
     HandoverCommand, StartHandover,
 };
 
-use crate::cli_life::LifeCommand;
+use crate::cli_life::{HolidayCommand, LifeCommand};
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Address, DomainName, MailboxClass};
@@ -157,6 +157,11 @@ pub(crate) enum Command {
     Role {
         #[command(subcommand)]
         command: RoleCommand,
+    },
+    /// Public holidays and swapped days (ngày nghỉ), by which terms are counted
+    Holiday {
+        #[command(subcommand)]
+        command: HolidayCommand,
     },
     /// The search index
     Search {

@@ -1,7 +1,9 @@
 //! `congthu mailbox …`, what is done to a mailbox in the course of its life: what may be written.
 
+use crate::config::size;
 use clap::Subcommand;
 use jiff::civil::Date;
+use model::calendar::Swap;
 use model::lifecycle::{DeletionCause, LockReason};
 use model::{Address, DomainName};
 
@@ -52,6 +54,19 @@ pub(crate) enum LifeCommand {
         #[arg(long, value_parser = DomainName::new)]
         domain: Option<DomainName>,
     },
+    /// Show a mailbox's quota and usage, or give it a quota of its own
+    Quota {
+        address: Address,
+        /// Such as 500MB or 5GB
+        #[arg(long, value_name = "SIZE", value_parser = size, requires = "reason")]
+        set: Option<u64>,
+        /// What its class has by the domain's policy
+        #[arg(long, conflicts_with = "set", requires = "reason")]
+        as_class: bool,
+        /// Why; it is kept with who decided it
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// List passwords that were reset, and the written confirmations that are owed
     Resets {
         /// Only those whose confirmation is owed
@@ -97,4 +112,41 @@ fn cause(name: &str) -> Result<DeletionCause, String> {
         "violation" => Ok(DeletionCause::Violation),
         _ => Err("one of revoked, violation".to_owned()),
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HolidayCommand {
+    /// Show the years that were announced or entered, with the days that differ from the weekly order
+    List,
+    /// Enter a year as it was announced; what is not given follows the law
+    Set(SetHolidays),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetHolidays {
+    pub(crate) year: i16,
+    /// How many of the five days of Tết are before it
+    #[arg(long, value_name = "DAYS", default_value_t = 1)]
+    pub(crate) tet_days_before: u8,
+    /// The day beside the National Day is 3/9, not 1/9
+    #[arg(long)]
+    pub(crate) third_of_september: bool,
+    /// A working day given off, and the Saturday or Sunday worked for it: 2026-01-02=2026-01-10
+    #[arg(long, value_name = "OFF=WORKED", value_parser = swap)]
+    pub(crate) swap: Vec<Swap>,
+    /// A further day off
+    #[arg(long, value_name = "DAY")]
+    pub(crate) off: Vec<Date>,
+    /// A further day worked
+    #[arg(long, value_name = "DAY")]
+    pub(crate) worked: Vec<Date>,
+    /// Who announced it: the document's number and date
+    #[arg(long)]
+    pub(crate) source: String,
+}
+
+fn swap(text: &str) -> Result<Swap, String> {
+    let (off, worked) = text.split_once('=').ok_or("two days with = between them")?;
+    let day = |text: &str| text.parse::<Date>().map_err(|error| error.to_string());
+    Ok(Swap { off: day(off)?, worked: day(worked)? })
 }

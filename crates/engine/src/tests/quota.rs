@@ -196,3 +196,91 @@ async fn a_submitted_message_is_held_to_the_attachments_of_the_policy() {
     world.engine.renew_policies().await;
     assert!(world.engine.arriving_bytes_max(true) < world.engine.arriving_bytes_max(false));
 }
+
+/// Deliveries, appends, copies, moves, flags, expunges and deleted folders by dice, four mailboxes at once.
+async fn random_operations(count: usize) {
+    let world = Arc::new(World::new().await);
+    let mut users = Vec::new();
+    for name in ["an", "binh", "chi", "dung"] {
+        users.push(world.user(name).await);
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for (seed, who) in (1..).zip(users) {
+        let world = world.clone();
+        tasks.spawn(async move {
+            let mut state: u64 = seed;
+            for _ in 0..count / 4 {
+                // A fixed linear generator: the same in every run.
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                random_operation(&world, &who, state >> 16).await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    assert!(world.number("select count(*) from entries").await > 0);
+    assert_eq!(world.store.drifts().await.unwrap(), []);
+}
+
+async fn random_operation(world: &World, who: &Principal, dice: u64) {
+    let engine = &world.engine;
+    let names = ["INBOX", "Sent", "Trash", "Cũ"].map(|name| FolderName::new(name).unwrap());
+    let pick = |bits: u64| &names[usize::try_from(bits % 4).unwrap()];
+    let (from, to) = (pick(dice >> 8), pick(dice >> 10));
+    let octets = usize::try_from((dice >> 12) % 3_000).unwrap();
+    match dice % 8 {
+        0 | 1 => {
+            let others = ["an", "binh", "chi", "dung"];
+            let to = others[usize::try_from((dice >> 3) % 4).unwrap()];
+            let own = who.address().local();
+            world.deliver(&[own, to], &message(octets)).await;
+        }
+        2 => {
+            let mut spool = engine.new_spool();
+            spool.write(&message(octets)).await.unwrap();
+            let new = crate::NewMessage {
+                flags: Flags::NONE,
+                keywords: Vec::new(),
+                internal_date: None,
+                message: spool,
+            };
+            let _ = engine.append(who, to, vec![new]).await;
+        }
+        3 => {
+            let _ = engine.create_folder(who, &names[3], None).await;
+        }
+        4 if dice % 64 == 4 => {
+            let _ = engine.delete_folder(who, &names[3]).await;
+        }
+        kind => {
+            let Ok(Some(folder)) = engine.folder(who, from).await else { return };
+            let Ok(view) = engine.view(who, folder.id).await else { return };
+            let uids: Vec<Uid> = view
+                .entries()
+                .iter()
+                .map(|entry| entry.uid)
+                .filter(|uid| u64::from(uid.0) % 5 == dice % 5)
+                .take(20)
+                .collect();
+            let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::DELETED, keywords: Vec::new() };
+            match kind {
+                4 => drop(engine.copy(who, folder.id, &uids, to).await),
+                5 => drop(engine.move_messages(who, folder.id, &uids, to).await),
+                6 => drop(engine.store_flags(who, folder.id, &uids, &edit).await),
+                _ => drop(engine.expunge(who, folder.id, None).await),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn usage_is_the_truth_after_random_operations() {
+    random_operations(2_000).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes; the short one runs always"]
+async fn usage_is_the_truth_after_a_hundred_thousand_random_operations() {
+    random_operations(100_000).await;
+}

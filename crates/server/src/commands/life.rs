@@ -53,6 +53,13 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             done(session, address, "will be deleted in the following night").await
         }
         LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
+        LifeCommand::Quota { address, set, as_class, reason } => {
+            if set.is_some() || *as_class {
+                let reason = reason.as_deref().unwrap_or_default();
+                engine.set_quota(actor, address, *set, reason).await.context(address.clone())?;
+            }
+            quota(session, address).await
+        }
         LifeCommand::Resets { open } => resets(session, *open).await,
         LifeCommand::ConfirmReset { number, document } => {
             let address = engine.confirm_password_reset(actor, *number, document).await?;
@@ -105,6 +112,28 @@ async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result
         let _ = writeln!(text, "{}\t{since}\t{}\t{standing}", mailbox.address, cause.vietnamese());
     }
     session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+async fn quota(session: &Session, address: &Address) -> Result<()> {
+    let row = session.node.engine.mailbox_quota(&session.actor, address).await?;
+    let row = row.ok_or_else(|| anyhow!("there is no mailbox {address}; see congthu mailbox list"))?;
+    // 1 MB = 2^20 bytes, as quotas are counted.
+    let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+    let (used, quota) = (megabytes(row.used_bytes), megabytes(row.quota_bytes));
+    let whose = match &row.own {
+        Some((by, why)) => format!("its own, by {by}: {why}"),
+        None => format!("that of the class {}", row.class.as_str()),
+    };
+    let text = format!("{}\t{used} of {quota} MB\t{} messages\t{whose}", row.address, row.messages);
+    let own = row.own.as_ref().map(|(by, why)| json!({ "by": by, "reason": why }));
+    let json = json!({
+        "address": row.address.to_string(),
+        "used_bytes": row.used_bytes,
+        "quota_bytes": row.quota_bytes,
+        "messages": row.messages,
+        "own": own,
+    });
+    session.answer(&json, &text)
 }
 
 async fn resets(session: &Session, open: bool) -> Result<()> {

@@ -15,6 +15,7 @@ mod forward;
 mod group;
 mod handover;
 mod hold;
+mod holiday;
 mod job;
 mod life;
 mod mailbox;
@@ -102,6 +103,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Announce { command } => announce::run(session, command).await,
         Command::Checking { command } => checking::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
+        Command::Holiday { command } => holiday::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve
         | Command::Migrate
