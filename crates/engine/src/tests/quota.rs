@@ -276,7 +276,7 @@ async fn random_operation(world: &World, who: &Principal, dice: u64) {
 
 #[tokio::test]
 async fn usage_is_the_truth_after_random_operations() {
-    random_operations(2_000).await;
+    random_operations(600).await;
 }
 
 #[tokio::test]
