@@ -322,6 +322,9 @@ pub(crate) struct AddMany {
     /// Check every row, say which address each would get, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Since when the people have been in their units and positions [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) since: Option<jiff::civil::Date>,
     /// Make the good rows although others are wrong
     #[arg(long)]
     pub(crate) skip_bad: bool,

@@ -12,8 +12,9 @@ use crate::passwords;
 use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use model::password_rules::ChangeReason;
-use model::{AccountId, Action, Appointment, DomainName, MailboxClass, Membership, PersonId};
+use model::{AccountId, Action, Appointment, Membership, PersonId};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use store::{NewGrant, NewImport, NewPerson};
@@ -186,7 +187,8 @@ impl Engine {
         batch: &[Planned<'_>],
         secrets: &[Secret],
     ) -> Result<Vec<(u32, AccountId)>, AdminError> {
-        let people = self.place_people(held, batch).await?;
+        let since = import.since.unwrap_or(self.today());
+        let people = self.place_people(held, batch, since).await?;
         let until = import.must_change_password.then(|| self.one_time_until(held));
         let reason = import.must_change_password.then_some(passwords::name(ChangeReason::FirstLogIn));
         let mut grants = Vec::with_capacity(batch.len());
@@ -221,8 +223,8 @@ impl Engine {
         &self,
         held: &mut Held,
         batch: &[Planned<'_>],
+        since: Date,
     ) -> Result<HashMap<usize, PersonId>, AdminError> {
-        let today = self.today();
         let mut people: HashMap<usize, PersonId> = HashMap::new();
         let mut new = Vec::new();
         let mut memberships = Vec::new();
@@ -243,10 +245,10 @@ impl Engine {
         for (at, planned) in batch.iter().enumerate() {
             let (Some(person), Some(unit)) = (people.get(&at).copied(), planned.unit) else { continue };
             if planned.known.as_ref().is_none_or(|known| known.unit.is_none()) {
-                memberships.push(Membership { person, unit, from: today, until: None });
+                memberships.push(Membership { person, unit, from: since, until: None });
             }
             if let Some(position) = planned.position {
-                appointments.push(Appointment { person, unit, position, from: today, until: None });
+                appointments.push(Appointment { person, unit, position, from: since, until: None });
             }
         }
         held.tx.insert_memberships(&memberships).await?;

@@ -1,5 +1,6 @@
 //! A list of mailboxes as it is handed in, and what is told about it.
 
+use jiff::civil::Date;
 use model::{DomainName, MailboxClass};
 
 /// Rows of one list: three times the largest province's mailboxes.
@@ -45,6 +46,8 @@ pub struct Import {
     /// BLAKE3 of the file: the same one goes on where it was cut off.
     pub digest: [u8; 32],
     pub rows: Vec<ImportRow>,
+    /// Since when people have been in their units and positions; `None`: today.
+    pub since: Option<Date>,
     pub must_change_password: bool,
     /// Make the good rows although others are wrong.
     pub skip_bad: bool,

@@ -5,10 +5,9 @@ use super::taken::{Applicant, Taken, address, look_up};
 use super::{GrantError, check_birth_year, class_with, person_scheme};
 use crate::admin::{check_name, place};
 use crate::organisation::{Held, OrganisationError, position, unit_scheme};
-use crate::passwords::{self, OneTime};
+use crate::passwords;
 use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, Engine, Error};
-use jiff::Timestamp;
 use model::naming::{PersonName, Proposal, Proposals, chosen, role_address};
 use model::password_rules::ChangeReason;
 use model::{
@@ -16,7 +15,7 @@ use model::{
     PersonId, PositionId, SpecialUse, UnitId,
 };
 use serde_json::json;
-use store::{NewGrant, NewPerson, PasswordSubject, PersonRow};
+use store::{NewGrant, NewPerson, PersonRow};
 
 /// Times that an address which somebody took meanwhile is chosen anew.
 const TRIES: u32 = 8;

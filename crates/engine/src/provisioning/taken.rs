@@ -68,11 +68,10 @@ impl Taken {
     pub(super) fn is_taken(&self, local: &str, applicant: Applicant) -> bool {
         match self.rows.get(local) {
             None => false,
-            Some(Holder::Somebody) => true,
             Some(Holder::Alias(person)) => !applicant.has_mailbox || applicant.person != Some(*person),
             Some(Holder::Former { person, .. }) if person.is_some() && *person == applicant.person => false,
-            // Nobody knows since when: for ever.
-            Some(Holder::Former { since: None, .. }) => true,
+            // What was given up nobody knows when is kept for ever.
+            Some(Holder::Somebody | Holder::Former { since: None, .. }) => true,
             Some(Holder::Former { since: Some(since), .. }) => match self.retention {
                 Retention::Forever => true,
                 Retention::Months(months) => applicant.today < model::calendar::plus_months(*since, months),

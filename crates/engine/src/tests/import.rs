@@ -30,6 +30,7 @@ fn list(of: &str, rows: Vec<ImportRow>) -> Import {
         file_name: "danh-sach.xlsx".into(),
         digest,
         rows,
+        since: None,
         must_change_password: false,
         skip_bad: false,
     }

@@ -7,6 +7,9 @@ use jiff::SignedDuration;
 use jiff::civil::date;
 use model::{DomainName, MailboxClass};
 
+/// Name, kind, code of the unit above, listed code, the local part expected.
+type UnitRow<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, &'a str);
+
 /// A domain under a profile, with short words for founding and granting.
 struct Province<'w> {
     engine: &'w Engine,
@@ -68,7 +71,7 @@ impl<'w> Province<'w> {
     }
 
     /// Founds each unit, then grants each its address: those of namesakes depend on who is there.
-    async fn check_units(&self, rows: &[(&str, &str, Option<&str>, Option<&str>, &str)]) {
+    async fn check_units(&self, rows: &[UnitRow<'_>]) {
         let mut codes = Vec::new();
         for (name, kind, parent, code, _) in rows {
             codes.push(self.unit((*name, *kind, *parent, *code)).await);
@@ -230,27 +233,26 @@ async fn two_at_once_get_two_addresses() {
     let province = Province::new(&world, "an-giang").await;
     let other = world.another_node();
     let new = province.person("Nguyễn Thanh Bình", None);
-    let grants = (0..6).map(|nth| {
+    let mut grants = tokio::task::JoinSet::new();
+    for nth in 0..6 {
         let (engine, new) = (if nth % 2 == 0 { province.engine.clone() } else { other.clone() }, new.clone());
-        tokio::spawn(async move { engine.add_named_mailbox(&actor(), &new).await })
-    });
+        grants.spawn(async move { engine.add_named_mailbox(&actor(), &new).await });
+    }
     // Aliases are given without the lock that grants hold.
     let engine = province.engine.clone();
     let target = province.local(&province.person("Sang", None)).await;
     let target = address(&format!("{target}@{}", province.domain));
-    let aliases = (3..6).map(|nth| {
+    let mut aliases = tokio::task::JoinSet::new();
+    for nth in 3..6 {
         let (engine, target) = (engine.clone(), target.clone());
         let alias = address(&format!("ntbinh0{nth}@an-giang.gov.vn"));
-        tokio::spawn(async move { engine.add_alias(&actor(), &alias, &target).await })
-    });
-    let aliases: Vec<_> = aliases.collect();
-    let mut locals = Vec::new();
-    for grant in grants.collect::<Vec<_>>() {
-        locals.push(grant.await.unwrap().unwrap().address.local().to_owned());
+        aliases.spawn(async move { engine.add_alias(&actor(), &alias, &target).await });
     }
-    for alias in aliases {
+    let mut locals: Vec<String> =
+        grants.join_all().await.into_iter().map(|grant| grant.unwrap().address.local().to_owned()).collect();
+    for alias in aliases.join_all().await {
         // It may come too late, and is told so.
-        assert!(matches!(alias.await.unwrap(), Ok(()) | Err(AdminError::AddressTaken)));
+        assert!(matches!(alias, Ok(()) | Err(AdminError::AddressTaken)));
     }
     locals.sort();
     locals.dedup();

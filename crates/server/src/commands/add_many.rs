@@ -53,6 +53,7 @@ pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Res
         file_name,
         digest,
         rows,
+        since: options.since,
         must_change_password: options.change.must_change,
         skip_bad: options.skip_bad,
     };

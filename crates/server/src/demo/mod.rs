@@ -4,6 +4,7 @@
 //! the disk before the first mailbox is, so that a start cut off anywhere is completed by the next with the same
 //! passwords; nothing of this (passwords on disk, shown at every start) exists outside the demo.
 
+mod people;
 mod welcome;
 
 use crate::cli;
@@ -12,7 +13,7 @@ use crate::passwords;
 use crate::system::OsRng;
 use crate::tls::PUBLIC_FILE;
 use anyhow::{Context as _, Result, bail};
-use engine::{Actor, AdminError, Engine, NewMailbox, NewUnit};
+use engine::{Actor, AdminError, Engine, NewMailbox};
 use model::{Address, DomainName, MailboxClass};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -24,24 +25,17 @@ use std::path::{Path, PathBuf};
 const DOMAIN: &str = "demo.gov.vn";
 const PROFILE: &str = "an-giang";
 const HOSTNAME: &str = "mail.demo.gov.vn";
-/// Code, name, kind, code of the unit above.
-const UNITS: [(&str, &str, &str, Option<&str>); 4] = [
-    ("ubnd", "Ủy ban nhân dân tỉnh", "ubnd-tinh", None),
-    ("vpubnd", "Văn phòng Ủy ban nhân dân tỉnh", "van-phong", Some("ubnd")),
-    ("snv", "Sở Nội vụ", "so", Some("ubnd")),
-    ("skhcn", "Sở Khoa học và Công nghệ", "so", Some("ubnd")),
-];
 /// Address, name, class, unit.
 const USERS: [(&str, &str, MailboxClass, &str); 9] = [
     ("nvbinh", "Nguyễn Văn Bình", MailboxClass::Leader, "ubnd"),
-    ("ttadao", "Trần Thị Ánh Đào", MailboxClass::Leader, "snv"),
+    ("ttadao", "Trần Thị Ánh Đào", MailboxClass::Leader, "sonoivu"),
     ("lhphuc", "Lê Hoàng Phúc", MailboxClass::Person, "vpubnd"),
-    ("ptmduyen", "Phạm Thị Mỹ Duyên", MailboxClass::Person, "snv"),
-    ("vmduc", "Võ Minh Đức", MailboxClass::Person, "snv"),
-    ("httung", "Huỳnh Thanh Tùng", MailboxClass::Person, "skhcn"),
-    ("dqkhanh", "Đặng Quốc Khánh", MailboxClass::Person, "skhcn"),
+    ("ptmduyen", "Phạm Thị Mỹ Duyên", MailboxClass::Person, "sonoivu"),
+    ("vmduc", "Võ Minh Đức", MailboxClass::Person, "sonoivu"),
+    ("httung", "Huỳnh Thanh Tùng", MailboxClass::Person, "sokhcn"),
+    ("dqkhanh", "Đặng Quốc Khánh", MailboxClass::Person, "sokhcn"),
     ("vanthu", "Văn thư Ủy ban nhân dân tỉnh", MailboxClass::Organisation, "vpubnd"),
-    ("postmaster", "Quản trị thư điện tử", MailboxClass::Service, "skhcn"),
+    ("postmaster", "Quản trị thư điện tử", MailboxClass::Service, "sokhcn"),
 ];
 /// Alias and mailbox; every domain must answer to these names (RFC 2142).
 const ALIASES: [(&str, &str); 2] = [("abuse", "postmaster"), ("hotro", "postmaster")];
@@ -165,18 +159,7 @@ impl Province {
             }
             engine.add_domain(&actor, &domain, PROFILE).await?;
         }
-        for (code, name, kind, parent) in UNITS {
-            let unit = NewUnit {
-                domain: domain.clone(),
-                code: Some(code.to_owned()),
-                name: name.to_owned(),
-                kind: kind.to_owned(),
-                identifier: None,
-                parent: parent.map(str::to_owned),
-                on: None,
-            };
-            unless_there(engine.add_unit(&actor, &unit).await)?;
-        }
+        people::seed_units(engine, &actor, &domain).await?;
         let postmaster = Address::new("postmaster", DOMAIN)?;
         for user in &self.users {
             if engine.mailbox(&actor, &user.address).await?.is_some() {
@@ -194,7 +177,8 @@ impl Province {
                 unless_there(engine.add_alias(&actor, &alias, &mailbox).await)?;
             }
         }
-        Ok(())
+        // Behind the demo's users, who have the addresses that the README tells.
+        people::seed_people(engine, &actor, &domain).await
     }
 
     /// Where to point a client and who may log in.
@@ -238,7 +222,11 @@ impl Province {
         let own = config.data_dir.join(CONFIG_FILE);
         let file = config.file.as_ref().unwrap_or(&own);
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("congthu"));
-        lines.push(format!("  {} --config {} mailbox list", program.display(), file.display()));
+        for words in
+            ["mailbox list".to_owned(), format!("unit list {DOMAIN}"), format!("person list {DOMAIN}")]
+        {
+            lines.push(format!("  {} --config {} {words}", program.display(), file.display()));
+        }
         lines.join("\n")
     }
 }
@@ -261,7 +249,7 @@ impl User {
 fn unless_there<T>(made: Result<T, AdminError>) -> Result<Option<T>> {
     match made {
         Ok(made) => Ok(Some(made)),
-        Err(AdminError::UnitExists | AdminError::AddressTaken) => Ok(None),
+        Err(AdminError::AddressTaken) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
