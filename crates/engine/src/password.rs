@@ -51,7 +51,7 @@ fn verify(password: &str, hash: &str) -> bool {
 }
 
 /// Of a one-time password: 14 characters that we drew, some 80 bits. No work that a hash takes makes it harder to guess, so
-/// ten thousand of an import are hashed in a moment (docs/adr/0017). Never for what a person chose.
+/// ten thousand of an import are hashed in a moment (docs/adr/0018). Never for what a person chose.
 const ONE_TIME_MEMORY_KIB: u32 = 8;
 const ONE_TIME_PASSES: u32 = 1;
 

@@ -7,6 +7,8 @@
 
 mod conduct;
 mod field;
+#[cfg(test)]
+mod files;
 mod mailboxes;
 mod profile;
 mod rules;

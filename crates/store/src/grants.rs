@@ -54,14 +54,16 @@ fn taken(row: TakenColumns) -> TakenRow {
 }
 
 impl Tx {
-    /// Those of these addresses that are or were given out.
+    /// Those of these addresses that are or were given out, or are a group's.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn taken(&mut self, addresses: &[String]) -> Result<Vec<TakenRow>, Error> {
         let rows: Vec<TakenColumns> = sqlx::query_as(
             "select g.address, a.person_id, g.kind, g.retired_at
-               from addresses g join accounts a using (account_id) where g.address = any ($1)",
+               from addresses g join accounts a using (account_id) where g.address = any ($1)
+             union all
+             select address, null, 'group', null from groups where address = any ($1)",
         )
         .bind(addresses)
         .fetch_all(&mut *self.inner)
@@ -69,7 +71,7 @@ impl Tx {
         Ok(rows.into_iter().map(taken).collect())
     }
 
-    /// Every address of the domain that is or was given out.
+    /// Every address of the domain that is or was given out, or is a group's.
     ///
     /// # Errors
     /// When the database fails.
@@ -77,7 +79,9 @@ impl Tx {
         let rows: Vec<TakenColumns> = sqlx::query_as(
             "select g.address, a.person_id, g.kind, g.retired_at
                from addresses g join accounts a using (account_id)
-              where right(g.address, length($1) + 1) = '@' || $1",
+              where right(g.address, length($1) + 1) = '@' || $1
+             union all
+             select address, null, 'group', null from groups where right(address, length($1) + 1) = '@' || $1",
         )
         .bind(domain.as_str())
         .fetch_all(&mut *self.inner)

@@ -367,3 +367,19 @@ async fn a_transfer_changes_the_address_where_the_unit_is_part_of_it() {
     assert_eq!((detail.address.to_string(), detail.unit.as_deref()), (new.to_owned(), Some("snv")));
     assert_eq!(go("stttt", false).await.addresses, [(new.to_owned(), old.to_owned())], "back again");
 }
+
+#[tokio::test]
+async fn a_proposal_passes_over_a_group() {
+    let world = World::new().await;
+    let province = Province::new(&world, "an-giang").await;
+    let group = crate::NewGroup {
+        address: address("ntbinh@an-giang.gov.vn"),
+        name: "Những người tên Bình".into(),
+        rule: crate::GroupRule::Manual,
+        unit: None,
+        deep: false,
+        senders: crate::GroupSenders::Local,
+    };
+    world.engine.add_group(&actor(), &group).await.unwrap();
+    assert_eq!(province.local(&province.person("Nguyễn Thanh Bình", None)).await, "ntbinh02");
+}
