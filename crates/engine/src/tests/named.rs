@@ -375,10 +375,10 @@ async fn a_proposal_passes_over_a_group() {
     let group = crate::NewGroup {
         address: address("ntbinh@an-giang.gov.vn"),
         name: "Những người tên Bình".into(),
-        rule: crate::GroupRule::Manual,
+        rule: model::GroupRule::Manual,
         unit: None,
         deep: false,
-        senders: crate::GroupSenders::Local,
+        senders: model::GroupSenders::Local,
     };
     world.engine.add_group(&actor(), &group).await.unwrap();
     assert_eq!(province.local(&province.person("Nguyễn Thanh Bình", None)).await, "ntbinh02");
