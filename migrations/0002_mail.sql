@@ -264,7 +264,7 @@ create table installation (
     chunks_checked  bigint not null default 0,
     objects_checked bigint not null default 0,
     folders_checked bigint not null default 0,
-    -- The sweeper's round, and the first transaction number that was not given out when it began.
+    -- The sweeper's round, and the transaction that began it.
     sweep_round bigint not null default 1,
     sweep_xmax  xid8 not null default '0'
 );

@@ -87,7 +87,7 @@ impl Store {
             sqlx::query_scalar(
                 "select wanted.id
                    from unnest($1::bigint[]) as wanted (id)
-                   left join search_contents s on s.content_id = wanted.id and s.analyser = $2
+                   left join search_contents s on s.content_id = wanted.id and s.analyser = $2 and s.complete
                   where s.content_id is null",
             )
             .persistent(false)

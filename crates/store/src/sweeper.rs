@@ -91,12 +91,13 @@ impl Store {
     /// Raises the round when every transaction that was running at the last raise has ended; says whether it did.
     ///
     /// As no step runs meanwhile, the marks of the round so far are committed. Who did not see them has a number below
-    /// the first one not yet given out (xmax), because `hold_chunks` takes its number before it looks.
+    /// that of the raise, because `hold_chunks` takes its number before it looks. (Not below the xmax of a snapshot: that
+    /// follows the last transaction that has ended, and others are under way beyond it.)
     pub(crate) async fn raise_round(&self) -> Result<bool, Error> {
         let Some(mut tx) = self.begin_step().await? else { return Ok(false) };
         let raised = sqlx::query(
             "update installation
-                set sweep_round = sweep_round + 1, sweep_xmax = pg_snapshot_xmax(pg_current_snapshot())
+                set sweep_round = sweep_round + 1, sweep_xmax = pg_current_xact_id()
               where sweep_xmax <= pg_snapshot_xmin(pg_current_snapshot())",
         )
         .execute(&mut *tx.inner)

@@ -94,7 +94,7 @@ impl Store {
         let noted = sqlx::query_as(
             "update installation
                 set timeline_id = $1, system_identifier = $2, database_oid = $3, jumps = jumps + 1,
-                    sweep_xmax = pg_snapshot_xmax(pg_current_snapshot())
+                    sweep_xmax = pg_current_xact_id()
              returning timeline_id, system_identifier, database_oid, jumps",
         )
         .bind(now.0)

@@ -1,8 +1,9 @@
 //! Writes the search index, one node at a time.
 //!
 //! A number of a content is given out before its transaction commits, so "everything up to here is indexed" is only said
-//! of numbers whose transactions have all ended: [`SearchMark`] remembers the highest number given out, and the first
-//! transaction that had not begun then. (`add_content` has a transaction number before it takes a content's.)
+//! of numbers whose transactions have all ended: [`SearchMark`] remembers the highest number given out, and a transaction
+//! of its own that began then. (Whoever adds a content has a transaction number before it takes the content's.) That has
+//! to be a transaction: the xmax of a snapshot follows the last one that has *ended*, and others may be under way beyond.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
@@ -16,11 +17,11 @@ pub(crate) const SEARCH_LOCK: i64 = 0x636f_6e67_7468_7504;
 /// A node that has not been heard of for so long does not index any more.
 const LEASE_SECONDS: i32 = 30;
 
-/// Content numbers up to `last` belong to transactions before `xmax`.
+/// Content numbers up to `last` belong to transactions before this one.
 #[derive(Clone, Debug)]
 pub struct SearchMark {
     last: i64,
-    xmax: String,
+    transaction: String,
 }
 
 /// What is to be indexed next.
@@ -74,11 +75,18 @@ impl Store {
         let up_to = if by < analyser { 0 } else { up_to };
         let here = match mark.take() {
             Some(mark) => mark,
-            None => self.search_mark().await?,
+            None => {
+                let last = self.last_content().await?;
+                if last <= up_to && by == analyser {
+                    // Nothing came. A mark costs a transaction number, which who has nothing to do is not to use up.
+                    return Ok(none);
+                }
+                self.search_mark(last).await?
+            }
         };
         let settled: bool =
             sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8")
-                .bind(&here.xmax)
+                .bind(&here.transaction)
                 .fetch_one(&self.pools.main)
                 .await?;
         let contents: Vec<i64> = sqlx::query_scalar(
@@ -107,16 +115,18 @@ impl Store {
         Ok(SearchFill { contents: contents.into_iter().map(ContentId).collect() })
     }
 
-    async fn search_mark(&self) -> Result<SearchMark, Error> {
-        // Two statements, in this order: the snapshot must not be older than the number.
-        let last: i64 =
-            sqlx::query_scalar("select coalesce(pg_sequence_last_value('contents_content_id_seq'), 0)")
-                .fetch_one(&self.pools.main)
-                .await?;
-        let xmax: String = sqlx::query_scalar("select pg_snapshot_xmax(pg_current_snapshot())::text")
+    /// The highest number of a content that was given out.
+    async fn last_content(&self) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar("select coalesce(pg_sequence_last_value('contents_content_id_seq'), 0)")
             .fetch_one(&self.pools.main)
-            .await?;
-        Ok(SearchMark { last, xmax })
+            .await?)
+    }
+
+    /// `last` was read before: the transaction must not have begun by then.
+    async fn search_mark(&self, last: i64) -> Result<SearchMark, Error> {
+        let transaction: String =
+            sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&self.pools.main).await?;
+        Ok(SearchMark { last, transaction })
     }
 
     /// Says how far the index has come, unless somebody has begun it anew meanwhile.

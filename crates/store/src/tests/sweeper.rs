@@ -131,6 +131,25 @@ async fn the_sweeper_waits_for_an_accepting_transaction_and_then_spares_the_chun
     );
 }
 
+/// Transactions that are the newest of all are the point, and other tests may begin and end one: hence some attempts.
+const NEWEST: usize = 20;
+
+#[tokio::test]
+async fn a_round_lasts_until_whoever_holds_chunks_has_ended() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let content = world.content(&[b"held"]).await;
+    for _ in 0..NEWEST {
+        world.let_others_end().await;
+        let mut tx = world.store.begin().await.unwrap();
+        let (id, _) = tx.accept(&content, &to, &world.event()).await.unwrap();
+        // The round that began before it may end; the next, whose beginning it has seen, may not.
+        world.store.raise_round().await.unwrap();
+        assert!(!world.store.raise_round().await.unwrap());
+        tx.commit_known(&id).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_chunk_swept_between_writing_and_accepting_is_noticed() {
     let world = World::new().await;
@@ -541,4 +560,33 @@ async fn one_node_indexes_at_a_time_and_two_do_no_harm() {
     assert_eq!(one, other);
     assert_eq!(world.number("select count(*) from search_texts").await, 2);
     assert_eq!(world.number("select count(*) from search_words").await, 1);
+}
+
+#[tokio::test]
+async fn the_index_does_not_pass_what_is_being_accepted() {
+    let world = World::new().await;
+    let to = world.mailboxes(1).await;
+    let content = world.content(&[b"late"]).await;
+    let mut mark = None;
+    for _ in 0..NEWEST {
+        let mut tx = world.store.begin().await.unwrap();
+        let (id, _) = tx.accept(&content, &to, &world.event()).await.unwrap();
+        // It has its number, and nobody sees it yet.
+        for mark in [&mut None, &mut mark] {
+            assert_eq!(world.store.search_fill((1, 1), mark, 10).await.unwrap().contents, []);
+        }
+        tx.commit_known(&id).await.unwrap();
+        let number = world.number("select max(content_id) from contents").await;
+        assert_eq!(world.store.search_unknown(&[number], 1).await.unwrap(), [ContentId(number)]);
+        let fill = world.store.search_fill((1, 1), &mut mark, 10).await.unwrap();
+        assert_eq!(fill.contents, [ContentId(number)]);
+        let mut tx = world.store.begin().await.unwrap();
+        tx.put_search(&[indexed(ContentId(number))], (1, world.now)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let indexed_up_to = "select indexed_up_to from search_state";
+    let last = world.number("select max(content_id) from contents").await;
+    while world.number(indexed_up_to).await < last {
+        assert_eq!(world.store.search_fill((1, 1), &mut mark, 10).await.unwrap().contents, []);
+    }
 }
