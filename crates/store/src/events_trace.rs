@@ -28,6 +28,15 @@ pub struct TraceFilter {
     pub limit: u32,
 }
 
+impl TraceFilter {
+    /// Is there an index for it? Then the order of the moments must not be one that an index has, too: Postgres, which knows
+    /// little of what is in `about`, would read everything in that order until it has found enough.
+    fn has_key(&self) -> bool {
+        let lists = [&self.words, &self.message_ids, &self.queue_ids];
+        self.sender.is_some() || self.recipient.is_some() || lists.iter().any(|list| !list.is_empty())
+    }
+}
+
 /// An event as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
@@ -92,7 +101,11 @@ impl Store {
     pub async fn trace(&self, filter: &TraceFilter, reach: &Reach) -> Result<Vec<EventRow>, Error> {
         let mut tx = self.pools.main.begin().await?;
         // A plan for the keys that are given: one for all would use the index of none.
-        sqlx::query("set local plan_cache_mode = force_custom_plan").execute(&mut *tx).await?;
+        sqlx::query(
+            "select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)",
+        )
+        .execute(&mut *tx)
+        .await?;
         let rows: Vec<Row> = sqlx::query_as(
             "with mine as (
                  select coalesce(array_agg(a.account_id), '{}') as senders
@@ -126,7 +139,7 @@ impl Store {
                 and ($11 or e.account_id = any (mine.senders)
                      or exists (select from unnest(e.recipients) r
                                  where split_part(r, '@', 2) = any (receive.names) or r = any (receive.addresses)))
-              order by e.at desc, e.event_id desc limit $14",
+              order by case when $15 then e.at + interval '0' else e.at end desc, e.event_id desc limit $14",
         )
         .bind(&filter.sender)
         .bind(&filter.recipient)
@@ -134,14 +147,15 @@ impl Store {
         .bind(&filter.message_ids)
         .bind(&filter.queue_ids)
         .bind(&filter.status)
-        .bind(filter.since.map(|at| at.to_sqlx()))
-        .bind(filter.until.map(|at| at.to_sqlx()))
+        .bind(filter.since.map(jiff_sqlx::ToSqlx::to_sqlx))
+        .bind(filter.until.map(jiff_sqlx::ToSqlx::to_sqlx))
         .bind(filter.before.map(|(at, _)| at.to_sqlx()))
         .bind(&reach.mailboxes)
         .bind(reach.everything)
         .bind(&reach.domains)
         .bind(filter.before.map(|(_, id)| id))
         .bind(i64::from(filter.limit))
+        .bind(filter.has_key())
         .fetch_all(&mut *tx)
         .await?;
         tx.rollback().await?;

@@ -329,7 +329,7 @@ impl Tx {
         .bind(new.reason)
         .bind(new.given_by)
         .bind(now.to_sqlx())
-        .bind(new.until.map(|until| until.to_sqlx()))
+        .bind(new.until.map(jiff_sqlx::ToSqlx::to_sqlx))
         .fetch_one(&mut *self.inner)
         .await?)
     }

@@ -52,7 +52,7 @@ async fn a_log_is_whole_whatever_json_and_moments_it_holds() {
     world.engine.audit(&mut tx, &actor(), "test.act", "x", &json!({})).await.unwrap();
     drop(tx);
     act(&world, "y", &json!({})).await;
-    let later = verify(&world, &[report.head.clone()]).await;
+    let later = verify(&world, std::slice::from_ref(&report.head)).await;
     assert_eq!((later.fault, later.head.rows, later.numbers_unused), (None, 8, 1));
     assert_eq!(later.head.id, report.head.id + 2);
 }

@@ -25,6 +25,7 @@ mod requests;
 mod resync;
 mod search;
 mod trace;
+mod trace_many;
 mod years;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};

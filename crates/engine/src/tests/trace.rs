@@ -55,7 +55,7 @@ async fn a_message_is_found_by_each_thing_known_of_it() {
         TraceQuery { status: text("appended"), ..TraceQuery::default() },
         TraceQuery { until: Some(received.at + SignedDuration::from_secs(1)), ..TraceQuery::default() },
     ] {
-        assert_eq!(by(query.clone()).await, [invitation.clone()], "{query:?}");
+        assert_eq!(by(query.clone()).await, std::slice::from_ref(invitation), "{query:?}");
     }
     let from = TraceQuery { from: Some(address("sender@example.org")), ..TraceQuery::default() };
     assert_eq!(by(from).await.len(), 2);
