@@ -73,7 +73,7 @@ impl Default for Sizes {
 }
 
 impl Sizes {
-    pub(crate) fn renew<'a>(&self, policies: impl Iterator<Item = &'a Policy> + Clone) {
+    pub(crate) fn renew<'a>(&self, policies: &(impl Iterator<Item = &'a Policy> + Clone)) {
         // Without a domain nothing is taken anyway.
         let largest = |of: fn(&Policy) -> u64| policies.clone().map(of).max().unwrap_or(u64::MAX);
         self.submission.store(largest(Policy::submission_bytes_max), Ordering::Relaxed);

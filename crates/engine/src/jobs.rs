@@ -153,10 +153,10 @@ impl Engine {
     pub(crate) async fn run_due_jobs_on_time(&self, stop: &CancellationToken) {
         match self.0.store.clock().await {
             Ok(clock) if clock.duration_since(self.now()).abs() <= CLOCKS_APART_MAX => {
-                self.run_due_jobs(stop).await
+                self.run_due_jobs(stop).await;
             }
             Ok(clock) => {
-                tracing::error!(%clock, "no job runs: this node's clock and the database's are far apart")
+                tracing::error!(%clock, "no job runs: this node's clock and the database's are far apart");
             }
             Err(error) => tracing::warn!(%error, "the database's clock could not be read"),
         }

@@ -91,7 +91,7 @@ impl Engine {
         for (domain, _) in now {
             all.extend(self.policy_of(domain).await);
         }
-        self.0.sizes.renew(all.iter().map(|policy| &**policy));
+        self.0.sizes.renew(&all.iter().map(|policy| &**policy));
     }
 
     /// The version that holds.

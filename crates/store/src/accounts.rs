@@ -100,7 +100,7 @@ impl Store {
             password_hash,
             password_change,
             password_set_at: set_at.to_jiff(),
-            one_time_until: until.map(|at| at.to_jiff()),
+            one_time_until: until.map(jiff_sqlx::Timestamp::to_jiff),
             security_epoch,
         }))
     }

@@ -95,10 +95,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn held_message(&self, held: i64) -> Result<Option<HeldMessageRow>, Error> {
-        let row: Option<HeldRow> = sqlx::query_as(concat!(
-            "select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at, decided_at, decided_by,
-                    outcome, reason from held_messages where held_id = $1"
-        ))
+        let row: Option<HeldRow> = sqlx::query_as("select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at, decided_at, decided_by,\n                    outcome, reason from held_messages where held_id = $1")
         .bind(held)
         .fetch_optional(&self.pools.main)
         .await?;

@@ -172,9 +172,9 @@ impl Store {
         let job = |(name, next_run, taken_until, started_at, ended_at, result, failed): Row| JobRow {
             name,
             next_run: next_run.to_jiff(),
-            taken_until: taken_until.map(|at| at.to_jiff()),
-            started_at: started_at.map(|at| at.to_jiff()),
-            ended_at: ended_at.map(|at| at.to_jiff()),
+            taken_until: taken_until.map(jiff_sqlx::Timestamp::to_jiff),
+            started_at: started_at.map(jiff_sqlx::Timestamp::to_jiff),
+            ended_at: ended_at.map(jiff_sqlx::Timestamp::to_jiff),
             result,
             failed,
         };

@@ -4,7 +4,6 @@
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx as _;
 use model::lifecycle::{DeletionCause, Holds, Life, LockReason, RestoreRequest};
 use model::{AccountId, AccountState, Address, DomainId, MailboxClass, UnitId};
 use serde::de::DeserializeOwned;
@@ -109,7 +108,7 @@ impl Columns {
             }
             AccountState::ToBeDeleted => {
                 let cause = self.deletion_cause.as_deref().map_or(Some(DeletionCause::Revoked), named);
-                let confirmed = self.deletion_confirmed_at.map(|at| at.to_jiff());
+                let confirmed = self.deletion_confirmed_at.map(jiff_sqlx::Timestamp::to_jiff);
                 Life::ToBeDeleted { since, cause: cause.ok_or(DAMAGED)?, request, confirmed }
             }
             AccountState::Deleted => Life::Deleted { at: since },
@@ -250,7 +249,7 @@ impl Tx {
     /// When the database fails.
     pub async fn set_lives(&mut self, lives: &[(AccountId, Life)], ends_sessions: bool) -> Result<(), Error> {
         let stages: Vec<Stage> = lives.iter().map(|(_, life)| Stage::of(life)).collect();
-        let sqlx_time = |at: Option<Timestamp>| at.map(|at| at.to_sqlx());
+        let sqlx_time = |at: Option<Timestamp>| at.map(jiff_sqlx::ToSqlx::to_sqlx);
         sqlx::query(
             "update accounts a
                 set state = n.state, life_since = coalesce(n.since, a.life_since), lock_reason = n.lock_reason,

@@ -163,8 +163,8 @@ impl Store {
                     at: at.to_jiff(),
                     made_by,
                     reason,
-                    confirmation_due: due.map(|day| day.to_jiff()),
-                    confirmed_at: confirmed_at.map(|at| at.to_jiff()),
+                    confirmation_due: due.map(jiff_sqlx::Date::to_jiff),
+                    confirmed_at: confirmed_at.map(jiff_sqlx::Timestamp::to_jiff),
                     confirmed_by,
                     document,
                 })
@@ -207,7 +207,7 @@ impl Tx {
         .bind(new.hash)
         .bind(new.at.to_sqlx())
         .bind(new.change)
-        .bind(new.one_time_until.map(|at| at.to_sqlx()))
+        .bind(new.one_time_until.map(jiff_sqlx::ToSqlx::to_sqlx))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -229,7 +229,7 @@ impl Tx {
         )
         .bind(account.0)
         .bind(change)
-        .bind(one_time_until.map(|at| at.to_sqlx()))
+        .bind(one_time_until.map(jiff_sqlx::ToSqlx::to_sqlx))
         .execute(&mut *self.inner)
         .await?;
         Ok(())
@@ -268,7 +268,7 @@ impl Tx {
         .bind(at.to_sqlx())
         .bind(by)
         .bind(reason)
-        .bind(confirmation_due.map(|day| day.to_sqlx()))
+        .bind(confirmation_due.map(jiff_sqlx::ToSqlx::to_sqlx))
         .fetch_one(&mut *self.inner)
         .await?)
     }

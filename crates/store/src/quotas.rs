@@ -5,7 +5,6 @@
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
-use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, Address, DomainId, MailboxClass};
 
 /// What decides whether a mailbox may send.
@@ -231,7 +230,7 @@ impl Tx {
               where a.account_id = n.account_id and a.full_since is distinct from n.since",
         )
         .bind(&accounts)
-        .bind(marks.iter().map(|mark| mark.full_since.map(|at| at.to_sqlx())).collect::<Vec<_>>())
+        .bind(marks.iter().map(|mark| mark.full_since.map(jiff_sqlx::ToSqlx::to_sqlx)).collect::<Vec<_>>())
         .execute(&mut *self.inner)
         .await?;
         Ok(())

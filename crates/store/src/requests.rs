@@ -161,7 +161,7 @@ impl Store {
         ))
         .bind(filter.domain.as_str())
         .bind(filter.settled)
-        .bind(filter.due_before.map(|day| day.to_sqlx()))
+        .bind(filter.due_before.map(jiff_sqlx::ToSqlx::to_sqlx))
         .bind(filter.after)
         .bind(i64::from(filter.limit))
         .bind(filter.reach.everything)

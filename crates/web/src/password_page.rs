@@ -203,7 +203,7 @@ fn render(rules: &Rules, address: &str, wrong: &[Message]) -> String {
         }
         content.push_str("</ul>\n</div>\n");
     }
-    let _ = write!(content, "<form method=\"post\" action=\"{PATH}\">\n");
+    let _ = writeln!(content, "<form method=\"post\" action=\"{PATH}\">");
     let address = escaped(address);
     for (name, label, english, kind, rest) in [
         ("dia-chi", "Địa chỉ thư điện tử", "Address", "email", format!("username\" value=\"{address}")),

@@ -143,13 +143,14 @@ async fn change(
         // "anyone", negative rights ("-fred", RFC 4314 2) and names of groups.
         return Err(Reply::no("Rights are given to people, by their addresses").code(Code::Cannot).into());
     };
-    door.engine.change_acl(&place.who, &address, edit).await.map_err(refusal)
+    door.engine.change_acl(&place.who, &address, edit).await.map_err(|error| refusal(&error))
 }
 
-fn refusal(error: DelegationError) -> Failure {
+fn refusal(error: &DelegationError) -> Failure {
     let (text, code) = match error {
-        DelegationError::Rights(error) => return error.into(),
-        DelegationError::Admin(engine::AdminError::Engine(error)) => return error.into(),
+        DelegationError::Rights(error) | DelegationError::Admin(engine::AdminError::Engine(error)) => {
+            return (*error).into();
+        }
         DelegationError::Personal(_) | DelegationError::LeaveOnly => {
             ("Nobody uses another's personal mailbox", Code::NoPerm)
         }

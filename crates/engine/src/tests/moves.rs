@@ -254,13 +254,14 @@ async fn a_move_that_is_undone_meanwhile_stops() {
     let mut tx = world.store.begin().await.unwrap();
     assert_eq!(tx.do_steps(again.id, Direction::Forth, 2, engine.now()).await.unwrap().unwrap().len(), 2);
     let undoing = engine.clone();
-    let undo = tokio::spawn(async move { undoing.undo_move(&actor(), again.id).await });
+    let mut undo = tokio::task::JoinSet::new();
+    undo.spawn(async move { undoing.undo_move(&actor(), again.id).await });
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
     while world.database.number(waiting).await == 0 {
         tokio::task::yield_now().await;
     }
     tx.commit().await.unwrap();
-    assert_eq!(undo.await.unwrap().unwrap().undone, 2);
+    assert_eq!(undo.join_all().await.remove(0).unwrap().undone, 2);
     let mut tx = world.store.begin().await.unwrap();
     assert_eq!(tx.do_steps(again.id, Direction::Forth, 2, engine.now()).await.unwrap(), None, "undone");
     drop(tx);

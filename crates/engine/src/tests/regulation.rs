@@ -6,6 +6,7 @@ use crate::{Actor, AdminError, Engine, PolicyEdit};
 use jiff::SignedDuration;
 use model::lifecycle::DeletionCause;
 use model::{AccountState, DomainName, Grant, Reason, Role, Scope};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 fn domain() -> DomainName {
@@ -62,14 +63,12 @@ async fn what_is_no_policy_changes_nothing() {
 #[tokio::test]
 async fn of_two_changes_at_once_one_is_told_to_look_again() {
     let world = World::new().await;
-    let changes = (0..8).map(|nth| {
+    let mut changes = JoinSet::new();
+    for nth in 0..8 {
         let engine = world.engine.clone();
-        tokio::spawn(async move { set(&engine, "quota.person", &(400 + nth).to_string(), Some(1)).await })
-    });
-    let mut done = 0;
-    for change in changes.collect::<Vec<_>>() {
-        done += usize::from(change.await.unwrap().is_ok());
+        changes.spawn(async move { set(&engine, "quota.person", &(400 + nth).to_string(), Some(1)).await });
     }
+    let done = changes.join_all().await.iter().filter(|change| change.is_ok()).count();
     assert_eq!(done, 1);
     assert_eq!(world.engine.policy(&actor(), &domain()).await.unwrap().number, 2);
 }
@@ -117,9 +116,10 @@ async fn a_notice_comes_once_however_often_it_is_sent() {
     let world = World::new().await;
     let an = world.user("an").await;
     let text = "Hộp thư của Ông/Bà sẽ bị tạm khóa sau 7 ngày nếu không sử dụng.\n\nTrân trọng.";
-    let sending = (0..6).map(|_| {
+    let mut sending = JoinSet::new();
+    for _ in 0..6 {
         let (engine, to) = (world.engine.clone(), an.account());
-        tokio::spawn(async move {
+        sending.spawn(async move {
             let notice = Notice {
                 key: "lock/1",
                 to,
@@ -127,12 +127,9 @@ async fn a_notice_comes_once_however_often_it_is_sent() {
                 text,
             };
             engine.post(&notice).await.unwrap()
-        })
-    });
-    let mut sent = 0;
-    for one in sending.collect::<Vec<_>>() {
-        sent += usize::from(one.await.unwrap());
+        });
     }
+    let sent = sending.join_all().await.into_iter().filter(|sent| *sent).count();
     assert_eq!(sent, 1);
     let read = world.read(&an, "INBOX").await;
     assert_eq!(read.len(), 1);

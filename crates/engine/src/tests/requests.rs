@@ -58,7 +58,7 @@ async fn a_request_is_due_decided_and_told_of() {
     assert_eq!(refused, Err(RequestError::Document));
     engine.assign_request(&actor(), number, "Trần Thị B").await.unwrap();
     assert_eq!(decide(RequestState::Accepted, "").await, Ok(()));
-    assert_eq!(decide(RequestState::Refused, " ").await.is_err(), true, "a refusal says why");
+    assert!(decide(RequestState::Refused, " ").await.is_err(), "a refusal says why");
     assert_eq!(decide(RequestState::Done, "Đã cấp 2 hộp thư").await, Ok(()));
     assert_eq!(decide(RequestState::Withdrawn, "").await, Err(RequestError::State("done", "withdrawn")));
     let history = engine.request(&actor(), number).await.unwrap();
