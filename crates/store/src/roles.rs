@@ -227,22 +227,7 @@ impl Store {
         after: i64,
         limit: u32,
     ) -> Result<Vec<RoleRow>, Error> {
-        type Row = (
-            i64,
-            String,
-            String,
-            Option<i64>,
-            Option<i64>,
-            Option<i64>,
-            String,
-            String,
-            String,
-            jiff_sqlx::Timestamp,
-            Option<jiff_sqlx::Timestamp>,
-            Option<String>,
-            Option<jiff_sqlx::Timestamp>,
-        );
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<RoleColumns> = sqlx::query_as(
             "select g.grant_id, coalesce(h.address, '#' || g.account_id),
                     g.role, g.domain_id, g.unit_id, g.mailbox_id,
                     case when g.mailbox_id is not null then coalesce(m.address, '#' || g.mailbox_id)
@@ -268,39 +253,41 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.pools.main)
         .await?;
-        rows.into_iter()
-            .map(
-                |(
-                    grant,
-                    holder,
-                    name,
-                    domain,
-                    unit,
-                    mailbox,
-                    place,
-                    reason,
-                    given_by,
-                    given_at,
-                    until,
-                    by,
-                    at,
-                )| {
-                    Ok(RoleRow {
-                        grant,
-                        holder,
-                        role: role(&name)?,
-                        scope: scope(domain, unit, mailbox)?,
-                        place,
-                        reason,
-                        given_by,
-                        given_at: given_at.to_jiff(),
-                        until: until.map(jiff_sqlx::Timestamp::to_jiff),
-                        revoked: by.zip(at.map(jiff_sqlx::Timestamp::to_jiff)),
-                    })
-                },
-            )
-            .collect()
+        rows.into_iter().map(role_row).collect()
     }
+}
+
+type RoleColumns = (
+    i64,
+    String,
+    String,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    String,
+    String,
+    String,
+    jiff_sqlx::Timestamp,
+    Option<jiff_sqlx::Timestamp>,
+    Option<String>,
+    Option<jiff_sqlx::Timestamp>,
+);
+
+fn role_row(columns: RoleColumns) -> Result<RoleRow, Error> {
+    let (grant, holder, name, domain, unit, mailbox, place, reason, given_by, given_at, until, by, at) =
+        columns;
+    Ok(RoleRow {
+        grant,
+        holder,
+        role: role(&name)?,
+        scope: scope(domain, unit, mailbox)?,
+        place,
+        reason,
+        given_by,
+        given_at: given_at.to_jiff(),
+        until: until.map(jiff_sqlx::Timestamp::to_jiff),
+        revoked: by.zip(at.map(jiff_sqlx::Timestamp::to_jiff)),
+    })
 }
 
 impl Tx {

@@ -64,11 +64,8 @@ async fn import(world: &World, list: &Import) -> Result<Vec<Issued>, AdminError>
     Ok(issued)
 }
 
-#[tokio::test]
-async fn names_of_all_sorts_are_resolved_by_the_scheme_or_reported_by_cell() {
-    let world = World::new().await;
-    found(&world, "demo.gov.vn", "Sở Nội vụ", "so").await;
-    found(&world, "demo.gov.vn", "Sở Y tế", "so").await;
+/// Rows of all sorts that can be granted, and the same with those that cannot.
+fn of_all_sorts() -> (Vec<ImportRow>, Vec<ImportRow>) {
     let decomposed: String = "Nguyễn Văn Toàn".nfd().collect();
     let good = vec![
         row(2, ("Nguyễn Văn Toàn", "sonoivu", "Giám đốc", 1970)),
@@ -102,6 +99,15 @@ async fn names_of_all_sorts_are_resolved_by_the_scheme_or_reported_by_cell() {
         ImportRow { faults: vec![(Column::Quota, "x".into())], ..row(17, ("Lê Ân", "", "", 0)) },
         ImportRow { password: Some("123".into()), ..row(18, ("Lê Bê", "", "", 0)) },
     ]);
+    (good, bad)
+}
+
+#[tokio::test]
+async fn names_of_all_sorts_are_resolved_by_the_scheme_or_reported_by_cell() {
+    let world = World::new().await;
+    found(&world, "demo.gov.vn", "Sở Nội vụ", "so").await;
+    found(&world, "demo.gov.vn", "Sở Y tế", "so").await;
+    let (good, bad) = of_all_sorts();
     let bad = list("demo.gov.vn", bad);
     let plan = world.engine.preview_import(&actor(), &bad).await.unwrap();
     let cells: Vec<_> = plan.faults.iter().map(|fault| (fault.row, fault.column)).collect();

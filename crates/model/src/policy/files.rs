@@ -15,8 +15,8 @@ fn written(profile: Profile) -> String {
     let policy = profile.policy().unwrap();
     let mut file = format!(
         "# {}\n#\n# What a domain begins with after `congthu domain add DOMAIN --profile {}`. The program has these values itself and does not\n\
-         # read this file; a test holds the two equal (CONGTHU_WRITE_PROFILES=1 cargo test -p model profiles writes it anew). A\n\
-         # domain's own values: `congthu policy show DOMAIN`, changed by `congthu policy set`.\n",
+         # read this file; a test holds the two equal. A domain's own values: `congthu policy show DOMAIN`, changed by\n\
+         # `congthu policy set`.\n",
         profile.title(),
         profile.as_str(),
     );
@@ -38,11 +38,8 @@ fn written(profile: Profile) -> String {
 fn profiles_stand_in_their_files() {
     for profile in Profile::ALL {
         let text = written(profile);
-        if std::env::var_os("CONGTHU_WRITE_PROFILES").is_some() {
-            std::fs::write(path(profile), &text).unwrap();
-        }
         let file = std::fs::read_to_string(path(profile)).unwrap();
-        assert!(file == text, "{} is not what the program has", path(profile).display());
+        assert!(file == text, "{} should be\n{text}", path(profile).display());
         let sections: toml::Table = toml::from_str(&file).unwrap();
         let mut policy = Policy { profile, ..Policy::default() };
         for (section, fields) in &sections {

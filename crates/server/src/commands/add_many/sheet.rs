@@ -69,7 +69,10 @@ fn csv(text: &str) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| format!("cannot be read: {error}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        // csv takes a record to begin where the one before ended: at the empty lines, which it passes over.
+        let (line, begins) = record.position().map_or((0, 0), |at| (at.line(), at.byte()));
+        let rest = usize::try_from(begins).ok().and_then(|at| text.as_bytes().get(at..)).unwrap_or_default();
+        let line = line + rest.iter().take_while(|octet| **octet == b'\n').count() as u64;
         let cells: Vec<String> = record.iter().map(|cell| cell.trim().to_owned()).collect();
         push(&mut rows, Row { number: u32::try_from(line).unwrap_or(u32::MAX), first: 0, cells })?;
     }
