@@ -24,7 +24,9 @@ create table jobs (
     ended_at    timestamptz,
     -- What it did, or why it failed.
     result      text,
-    failed      boolean not null default false
+    failed      boolean not null default false,
+    -- An administrator keeps it from running by itself.
+    paused      boolean not null default false
 );
 comment on table jobs is 'What runs at its times, on one node at a time, with its last run and its next.';
 

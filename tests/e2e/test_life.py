@@ -223,7 +223,7 @@ class CommandLine(case.Case):
         path = self.server.directory / "rows.csv"
         path.write_text("address,name,class,password\n"
                         f"mot@nhieu.test,Nguyễn Văn Một,person,{congthu.PASSWORD}\n"
-                        f"khong-dung,Trần Thị Hai,person,{congthu.PASSWORD}\n", encoding="utf-8")
+                        f"không đúng@nhieu.test,Trần Thị Hai,person,{congthu.PASSWORD}\n", encoding="utf-8")
         path.chmod(0o644)
         error = self.refuse(1, "mailbox", "add-many", str(path))
         self.assertIn("3", error)  # the line of the wrong row

@@ -210,6 +210,21 @@ impl Engine {
             .map_or(Err(Error::Unavailable), |did| Ok(Some(did)))
     }
 
+    /// Keeps a job from running by itself, or lets it again; `run` runs it all the same. False when there is no such job.
+    ///
+    /// # Errors
+    /// `Denied`.
+    pub async fn pause_job(&self, actor: &Actor, name: &str, paused: bool) -> Result<bool, AdminError> {
+        self.authorize(actor, Action::JobPause, &AdminTarget::System).await?;
+        let mut tx = self.0.store.begin().await?;
+        if !JOBS.iter().any(|job| job.name == name) || !tx.pause_job(name, paused).await? {
+            return Ok(false);
+        }
+        self.audit(&mut tx, actor, Action::JobPause.as_str(), name, &json!({ "paused": paused })).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Every job with its last run and its next.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! prolong nor end the run of whoever took it after. Every job runs daily at least, and no lease is longer than minutes: a time
 //! beyond that was written by a clock that was wrong, and does not count.
 
-use crate::{Error, Store};
+use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 
@@ -19,6 +19,8 @@ pub struct JobRow {
     pub ended_at: Option<Timestamp>,
     pub result: Option<String>,
     pub failed: bool,
+    /// It does not run by itself.
+    pub paused: bool,
 }
 
 /// A job that was taken.
@@ -45,7 +47,23 @@ type Row = (
     Option<jiff_sqlx::Timestamp>,
     Option<String>,
     bool,
+    bool,
 );
+
+impl Tx {
+    /// False when there is no such job.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pause_job(&mut self, name: &str, paused: bool) -> Result<bool, Error> {
+        let set = sqlx::query("update jobs set paused = $2 where name = $1")
+            .bind(name)
+            .bind(paused)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(set.rows_affected() > 0)
+    }
+}
 
 impl Store {
     /// What the database takes the time for.
@@ -89,7 +107,7 @@ impl Store {
         let row: Option<(String, i64)> = sqlx::query_as(
             "update jobs set taken_until = $3, run = run + 1, started_at = $2
               where name = (select name from jobs
-                             where name = any ($1) and (next_run <= $2 or next_run > $2 + interval '2 days')
+                             where name = any ($1) and not paused and (next_run <= $2 or next_run > $2 + interval '2 days')
                                and (taken_until is null or taken_until < $2 or taken_until > $2 + interval '1 day')
                              order by next_run limit 1 for update skip locked)
              returning name, run",
@@ -165,11 +183,11 @@ impl Store {
     /// When the database fails.
     pub async fn jobs(&self) -> Result<Vec<JobRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select name, next_run, taken_until, started_at, ended_at, result, failed from jobs order by name",
+            "select name, next_run, taken_until, started_at, ended_at, result, failed, paused from jobs order by name",
         )
         .fetch_all(&self.pools.main)
         .await?;
-        let job = |(name, next_run, taken_until, started_at, ended_at, result, failed): Row| JobRow {
+        let job = |(name, next_run, taken_until, started_at, ended_at, result, failed, paused): Row| JobRow {
             name,
             next_run: next_run.to_jiff(),
             taken_until: taken_until.map(jiff_sqlx::Timestamp::to_jiff),
@@ -177,6 +195,7 @@ impl Store {
             ended_at: ended_at.map(jiff_sqlx::Timestamp::to_jiff),
             result,
             failed,
+            paused,
         };
         Ok(rows.into_iter().map(job).collect())
     }

@@ -96,6 +96,24 @@ async fn a_job_runs_when_it_is_due_and_on_one_node() {
 }
 
 #[tokio::test]
+async fn a_paused_job_does_not_run_by_itself() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    assert!(engine.pause_job(&actor(), "forget-notices", true).await.unwrap());
+    assert!(!engine.pause_job(&actor(), "nothing", true).await.unwrap());
+    world.clock.advance(SignedDuration::from_hours(30));
+    engine.run_due_jobs(&CancellationToken::new()).await;
+    let ran = async || {
+        let jobs = engine.jobs(&actor()).await.unwrap();
+        jobs.into_iter().find(|job| job.name == "forget-notices").unwrap().ended_at.is_some()
+    };
+    assert!(!ran().await);
+    assert!(engine.pause_job(&actor(), "forget-notices", false).await.unwrap());
+    engine.run_due_jobs(&CancellationToken::new()).await;
+    assert!(ran().await);
+}
+
+#[tokio::test]
 async fn a_node_that_died_loses_its_job_and_its_end_is_not_heard() {
     let world = World::new().await;
     let minute = SignedDuration::from_mins(1);

@@ -54,6 +54,10 @@ pub(crate) enum JobCommand {
     List,
     /// Run a job now
     Run { name: String },
+    /// Keep a job from running by itself
+    Pause { name: String },
+    /// Let a job that was paused run by itself again
+    Resume { name: String },
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {

@@ -10,6 +10,8 @@ pub(super) async fn run(session: &Session, command: &JobCommand) -> Result<()> {
     match command {
         JobCommand::List => list(session).await,
         JobCommand::Run { name } => run_one(session, name).await,
+        JobCommand::Pause { name } => pause(session, name, true).await,
+        JobCommand::Resume { name } => pause(session, name, false).await,
     }
 }
 
@@ -19,6 +21,7 @@ async fn list(session: &Session) -> Result<()> {
         json!({
             "name": job.name, "next_run": job.next_run, "running_until": job.taken_until,
             "started_at": job.started_at, "ended_at": job.ended_at, "result": job.result, "failed": job.failed,
+            "paused": job.paused,
         })
     };
     let line = |job: &JobRow| {
@@ -28,10 +31,18 @@ async fn list(session: &Session) -> Result<()> {
             }
             _ => "never ran".to_owned(),
         };
-        format!("{} next {}; {last}\n", job.name, job.next_run)
+        let next = if job.paused { "paused".to_owned() } else { format!("next {}", job.next_run) };
+        format!("{} {next}; {last}\n", job.name)
     };
     let text: String = jobs.iter().map(line).collect();
     session.answer(&jobs.iter().map(item).collect(), &text)
+}
+
+async fn pause(session: &Session, name: &str, paused: bool) -> Result<()> {
+    if !session.node.engine.pause_job(&session.actor, name, paused).await? {
+        bail!("there is no job {name}; `congthu job list` lists them");
+    }
+    session.answer(&json!({ "name": name, "paused": paused }), if paused { "paused" } else { "resumed" })
 }
 
 async fn run_one(session: &Session, name: &str) -> Result<()> {
