@@ -18,6 +18,7 @@ import zipfile
 from xml.sax.saxutils import escape
 
 import congthu
+import wire
 
 DOMAIN = "nhap.test"
 ROWS = int(os.environ.get("CONGTHU_IMPORT_ROWS", "10000"))
@@ -146,7 +147,9 @@ class Import(unittest.TestCase):
         told = {row[2]: row[3] for row in list(csv.reader(sheet.open(encoding="utf-8-sig")))[1:]}
         self.assertEqual(set(told), set(planned.values()))
         for address in list(planned.values())[:: ROWS // 5]:
-            self.server.imap(address, told[address]).close()
+            with self.assertRaises(wire.Refused) as refused:  # the right password, which has to be changed first
+                self.server.imap(address, told[address])
+            self.assertIn("/mat-khau", str(refused.exception))
         print(f"\n{ROWS} rows: dry run {dry:.1f} s; killed after {cut:.1f} s with {len(half)} made; the rest in {rest:.1f} s "
               f"({congthu.binary().parent.name} build)")
 

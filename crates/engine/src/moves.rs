@@ -77,12 +77,14 @@ impl Engine {
         if new.domain() != &plan.to {
             return Err(AdminError::NoSuchDomain(new.domain().clone()));
         }
-        if self.0.store.was_given_out(new).await? {
-            return Err(AdminError::AddressTaken);
-        }
         let mut tx = self.0.store.begin().await?;
         if !tx.decide_step(id, old, new).await? {
-            return Err(AdminError::NoSuchMailbox(old.clone()));
+            drop(tx);
+            // Its own alias, of a move that was undone, it may have.
+            return Err(match self.0.store.was_given_out(new).await? {
+                true => AdminError::AddressTaken,
+                false => AdminError::NoSuchMailbox(old.clone()),
+            });
         }
         let detail = json!({ "act": "decide", "move": id, "old": old.to_string(), "new": new.to_string() });
         self.audit_move(&mut tx, actor, &plan.from, &detail).await?;

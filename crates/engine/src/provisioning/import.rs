@@ -189,10 +189,12 @@ impl Engine {
     ) -> Result<Vec<(u32, AccountId)>, AdminError> {
         let since = import.since.unwrap_or(self.today());
         let people = self.place_people(held, batch, since).await?;
-        let until = import.must_change_password.then(|| self.one_time_until(held));
-        let reason = import.must_change_password.then_some(passwords::name(ChangeReason::FirstLogIn));
+        let until = self.one_time_until(held);
         let mut grants = Vec::with_capacity(batch.len());
         for ((at, planned), secret) in batch.iter().enumerate().zip(secrets) {
+            let is_one_time = secret.one_time.is_some();
+            let must_change =
+                if is_one_time { import.must_change_one_time } else { import.must_change_password };
             grants.push(NewGrant {
                 unit: planned.unit,
                 person: people.get(&at).copied(),
@@ -200,9 +202,9 @@ impl Engine {
                 display_name: &planned.name,
                 quota_bytes: planned.quota_bytes,
                 password_hash: Some(&secret.hash),
-                password_change: import.must_change_password,
-                change_reason: reason,
-                one_time_until: until.filter(|_| secret.one_time.is_some()),
+                password_change: must_change,
+                change_reason: must_change.then_some(passwords::name(ChangeReason::FirstLogIn)),
+                one_time_until: (must_change && is_one_time).then_some(until),
                 address: &planned.address,
                 rule: planned.rule(),
                 is_reused: planned.is_reused,
@@ -289,7 +291,7 @@ impl Engine {
                 hashes.push((account, secret.hash));
                 issued.push(Issued { row, name, address, one_time_password: secret.one_time });
             }
-            let until = import.must_change_password.then(|| self.one_time_until(&held));
+            let until = import.must_change_one_time.then(|| self.one_time_until(&held));
             held.tx.set_one_time_passwords(&hashes, until, self.now()).await?;
             sheet(&issued).map_err(|error| super::GrantError::Sheet(error.to_string()))?;
             let told: Vec<&String> = issued.iter().map(|issued| &issued.address).collect();

@@ -7,6 +7,7 @@ mod columns;
 mod sheet;
 
 use super::Session;
+use super::mailbox::must_change_one_time;
 use crate::Misuse;
 use crate::cli::AddMany;
 use anyhow::{Context as _, Result, bail};
@@ -48,13 +49,16 @@ pub(super) fn read(options: &AddMany) -> Result<List> {
 pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     let List { file_name, columns, rows, digest } = list;
+    let domain = domain_of(options, &rows)?;
+    let must_change_one_time = must_change_one_time(session, &domain, options.change).await?;
     let import = Import {
-        domain: domain_of(options, &rows)?,
+        domain,
         file_name,
         digest,
         rows,
         since: options.since,
         must_change_password: options.change.must_change,
+        must_change_one_time,
         skip_bad: options.skip_bad,
     };
     if options.dry_run {

@@ -72,7 +72,11 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
 
 /// Whether a password that we make has to be changed at the first log-in: as the domain's policy has it, unless said
 /// otherwise.
-async fn must_change_one_time(session: &Session, domain: &DomainName, change: ChangeOptions) -> Result<bool> {
+pub(super) async fn must_change_one_time(
+    session: &Session,
+    domain: &DomainName,
+    change: ChangeOptions,
+) -> Result<bool> {
     if change.must_change || change.no_password_change {
         return Ok(change.must_change);
     }

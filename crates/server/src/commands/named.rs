@@ -1,6 +1,7 @@
 //! `congthu mailbox add --auto`: the address is made from the name by the domain's rules.
 
 use super::Session;
+use super::mailbox::must_change_one_time;
 use crate::cli::AddMailbox;
 use anyhow::{Context as _, Result};
 use engine::{Granted, NamedMailbox};
@@ -14,6 +15,10 @@ pub(super) async fn make(
     domain: &DomainName,
     password: Option<String>,
 ) -> Result<()> {
+    let must_change_password = match password {
+        Some(_) => add.password.change.must_change,
+        None => must_change_one_time(session, domain, add.password.change).await?,
+    };
     let new = NamedMailbox {
         domain: domain.clone(),
         name: add.name.clone(),
@@ -25,7 +30,7 @@ pub(super) async fn make(
         choose: add.choose.clone(),
         quota_bytes: add.quota,
         password,
-        must_change_password: add.password.change.must_change,
+        must_change_password,
         dry_run: add.dry_run,
     };
     let made = session.node.engine.add_named_mailbox(&session.actor, &new).await;

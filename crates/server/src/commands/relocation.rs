@@ -3,7 +3,7 @@
 use super::Session;
 use crate::cli::MoveCommand;
 use anyhow::Result;
-use engine::{MoveRow, MoveStep};
+use engine::{MoveRow, MoveState, MoveStep};
 use model::AccountId;
 use serde_json::{Value, json};
 
@@ -49,7 +49,8 @@ fn item(row: &MoveRow) -> Value {
 }
 
 fn line(row: &MoveRow) -> String {
-    let undo = row.undo_until.map(|until| format!("; can be undone until {until}")).unwrap_or_default();
+    let undo = row.undo_until.filter(|_| matches!(row.state, MoveState::Running | MoveState::Done));
+    let undo = undo.map(|until| format!("; can be undone until {until}")).unwrap_or_default();
     format!(
         "{} {} -> {} {}: {} to do ({} undecided), {} moved, {} moved back, {} gone{undo}\n",
         row.id,

@@ -26,7 +26,7 @@ const KEPT: [&str; 6] = ["PATH", "LANG", "HOME", "USER", "LOGNAME", "SUDO_USER"]
 /// Our own variables, and those of Rust (RUST_BACKTRACE).
 const KEPT_PREFIXES: [&str; 2] = ["CONGTHU_", "RUST_"];
 /// Options with a path, made absolute because the user may not be able to enter root's directory.
-const PATH_OPTIONS: [&str; 2] = ["--config", "--data-dir"];
+const PATH_OPTIONS: [&str; 4] = ["--config", "--data-dir", "--out", "--head"];
 
 /// User and group ids.
 #[derive(Clone, Copy, Debug)]
