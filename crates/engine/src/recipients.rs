@@ -111,7 +111,8 @@ impl Engine {
     /// Aliases, `user+tag` and case are looked through here.
     ///
     /// # Errors
-    /// See [`RecipientError`]. A mailbox may be overshot by one message: its size is not known yet.
+    /// See [`RecipientError`]. A mailbox may be overshot by one message of each delivery under way: the size is not
+    /// known yet, and is not looked at again when the message has come.
     pub async fn recipient(&self, address: &Address) -> Result<Recipient, RecipientError> {
         self.recipient_of(address, None).await
     }
