@@ -18,11 +18,14 @@ fn holds(row: &str, word: &str) -> String {
     format!("{row} like '%{word}%' or {row} like '%{hex}%'")
 }
 
+async fn tables(world: &World) -> Vec<String> {
+    world.database.texts("select relname::text from pg_class c where relkind = 'r' and relnamespace = 'public'::regnamespace order by relname").await
+}
+
 /// Tables with a row that has the word in it, however it is stored.
 async fn tables_with(world: &World, word: &str) -> Vec<String> {
-    let tables = world.database.texts("select relname::text from pg_class c where relkind = 'r' and relnamespace = 'public'::regnamespace order by relname").await;
     let mut found = Vec::new();
-    for table in tables {
+    for table in tables(world).await {
         let holds = holds("t::text", word);
         if world.number(&format!("select count(*) from {table} t where {holds}")).await > 0 {
             found.push(table);
@@ -31,9 +34,10 @@ async fn tables_with(world: &World, word: &str) -> Vec<String> {
     found
 }
 
-/// Relations, indexes and TOAST included, in whose files the word is, once Postgres has cleaned them up.
+/// Relations, indexes and TOAST included, in whose files the word is, once Postgres has cleaned them up. (Not the
+/// catalogs: those that all databases share are being changed by other tests.)
 async fn files_with(world: &World, word: &str) -> Vec<String> {
-    world.database.run("vacuum full").await;
+    world.database.run(&format!("vacuum full {}", tables(world).await.join(", "))).await;
     let holds = holds("encode(pg_read_binary_file(pg_relation_filepath(c.oid)), 'hex')", word);
     let query = format!(
         "select relname::text from pg_class c where relkind in ('r', 'i', 't') and relpersistence = 'p'
@@ -42,8 +46,13 @@ async fn files_with(world: &World, word: &str) -> Vec<String> {
     world.database.texts(&query).await
 }
 
+/// Each round waits for the transactions of other tests, as the sweeper itself does: they share the cluster's numbers.
 async fn sweep_all(world: &World) {
+    let raised = "select (pg_snapshot_xmin(pg_current_snapshot()) >= sweep_xmax)::int::bigint from installation";
     for _ in 0..6 {
+        while world.number(raised).await == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         world.clock.advance(SignedDuration::from_hours(2));
         world.store.sweep(world.engine.now()).await.unwrap();
     }
