@@ -21,6 +21,7 @@ mod organisation;
 pub mod password_rules;
 mod permission;
 mod policy;
+pub mod queue;
 pub mod quota;
 mod request;
 

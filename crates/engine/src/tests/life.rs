@@ -48,7 +48,8 @@ async fn files_with(world: &World, word: &str) -> Vec<String> {
 
 /// Each round waits for the transactions of other tests, as the sweeper itself does: they share the cluster's numbers.
 async fn sweep_all(world: &World) {
-    let raised = "select (pg_snapshot_xmin(pg_current_snapshot()) >= sweep_xmax)::int::bigint from installation";
+    let raised =
+        "select (pg_snapshot_xmin(pg_current_snapshot()) >= sweep_xmax)::int::bigint from installation";
     for _ in 0..6 {
         while world.number(raised).await == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
