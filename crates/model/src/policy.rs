@@ -5,6 +5,7 @@
 //! [`Policy::validate`] is within every range, and no policy keeps logs for less than [`LOG_RETENTION_MONTHS_MIN`].
 //! Naming schemes are named here ([`SchemeId`]), not implemented; terms are plain numbers with their unit.
 
+mod coming;
 mod conduct;
 mod field;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Holds the style of the whole repository (`docs/style.md`): who may depend on whom, sizes, words, the RFC index, and
-//! documents that speak of what exists.
+//! Holds the style of the whole repository (`docs/style.md`): who may depend on whom, sizes, words, the RFC index, rules
+//! that are in force, and documents that speak of what exists.
 //!
 //! Every check is a function from a repository to findings, so that each is itself tested on a small made-up one.
 
@@ -7,6 +7,8 @@
 mod docs;
 #[path = "tidy/edges.rs"]
 mod edges;
+#[path = "tidy/policies.rs"]
+mod policies;
 #[path = "tidy/rfcs.rs"]
 mod rfcs;
 #[path = "tidy/sizes.rs"]
@@ -127,6 +129,11 @@ fn words_are_ours() {
 #[test]
 fn the_rfc_index_is_true() {
     check(&rfcs::findings(&repo()));
+}
+
+#[test]
+fn rules_are_in_force_or_said_to_come() {
+    check(&policies::findings(&repo()));
 }
 
 #[test]

@@ -27,8 +27,6 @@ section! {
         watchers: bool = false, Plain 0..=0, "Đồng gửi thông báo cho đơn vị theo dõi cấp huyện", "B1";
         /// The unit is part of the address, so a transfer changes it: LC Đ4.2, Đ6.2a.
         transfer_renames: bool = false, Plain 0..=0, "Chuyển công tác thì đổi địa chỉ", "B9";
-        /// Grants of one day are settled together, leaders first: ST Đ3.4b.
-        rank_within_day: bool = false, Plain 0..=0, "Đề nghị trong ngày: ưu tiên theo chức vụ", "A6";
         /// After a lost password the organisation confirms in writing: AG Đ11.2a.
         written_confirmation: bool = false, Plain 0..=0, "Xác nhận bằng văn bản sau khi cấp lại mật khẩu", "B11";
         /// Until when, 1 to 30.

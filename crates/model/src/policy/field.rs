@@ -1,6 +1,7 @@
 //! One definition per field of a policy: from it come the struct, its default, the reader and writer of its text, its
 //! range, its label and its place in a diff.
 
+use super::coming::NOT_IN_FORCE;
 use super::{Measure, Policy};
 
 /// A field as a page or the command line sees it.
@@ -35,6 +36,12 @@ impl Field {
     #[must_use]
     pub fn shown(&self, policy: &Policy) -> String {
         (self.shown)(policy)
+    }
+
+    /// Does anything act on it yet?
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        !NOT_IN_FORCE.contains(&self.key)
     }
 
     /// Is the value in the field's range?

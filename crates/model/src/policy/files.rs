@@ -28,7 +28,9 @@ fn written(profile: Profile) -> String {
             section = of;
         }
         let value = toml::Value::from(field.text(&policy));
-        writeln!(file, "# {} ({}). {}", field.label, field.requirement, profile.article(field.key)).unwrap();
+        let coming = if field.is_in_force() { "" } else { " (chưa áp dụng)" };
+        let article = profile.article(field.key);
+        writeln!(file, "# {} ({}). {article}{coming}", field.label, field.requirement).unwrap();
         writeln!(file, "{name} = {value}").unwrap();
     }
     file

@@ -122,7 +122,6 @@ fn soc_trang() {
         ("password.special", "true", "Điều 8.1b"),
         ("password.no_personal", "true", "Điều 8.1c"),
         ("password.expire_after", "6", "Điều 8.2c"),
-        ("request.rank_within_day", "true", "Điều 3.4b"),
         ("sending.forward_outside", "false", "Điều 9.3"),
         ("sending.tag_sign_ups", "true", "Điều 9.2"),
         ("handling.report_to_head", "true", "Điều 12.3"),

@@ -22,7 +22,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     set("password.no_personal", "true", Exactly, "Điều 8.1c"),
     set("password.expire_after", "6", AtMost, "Điều 8.2c"),
     set("request.document", "true", Exactly, "Điều 4.1"),
-    set("request.rank_within_day", "true", Exactly, "Điều 3.4b"),
     set("request.review_months", "6", Free, "Điều 11.2"),
     set("sending.forward_outside", "false", Exactly, "Điều 9.3"),
     set("sending.tag_sign_ups", "true", Free, "Điều 9.2"),

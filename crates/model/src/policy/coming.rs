@@ -1,0 +1,35 @@
+//! Rules that can be set but that nothing enforces yet: whoever reads a policy is told so.
+//!
+//! Invariant: a field is in this list until something acts on it, and not a day longer; the tidy test compares the list with
+//! what the code reads.
+
+/// Keys of [`super::Field`]s, in the order of the policy.
+pub(super) const NOT_IN_FORCE: &[&str] = &[
+    "life.export_first",
+    "life.backup_days",
+    "request.watchers",
+    "request.review_months",
+    "sending.external",
+    "sending.warn_public_mail",
+    "sending.public_mail",
+    "sending.tag_sign_ups",
+    "sending.diacritics_hint",
+    "sending.secret",
+    "sending.recipients_per_hour",
+    "sending.recall",
+    "handling.states",
+    "handling.report_to_head",
+    "handling.answer_days",
+    "directory.public",
+    "report.monthly",
+    "report.half_yearly",
+    "report.half_year_due",
+    "report.yearly",
+    "report.year_due",
+    "report.from_units",
+    "contact.centre",
+    "contact.authority",
+    "contact.spam",
+    "contact.telephone",
+    "administration.second_factor",
+];
