@@ -99,7 +99,9 @@ fn product_code<'a>(path: &str, text: &'a str) -> &'a str {
     if parts.iter().any(of_tests) {
         return "";
     }
-    text.find("\n#[cfg(test)]\n").map_or(text, |at| &text[..=at])
+    const TESTS: &str = "\n#[cfg(test)]\n";
+    let opens = |at: &usize| !text[at + TESTS.len()..].lines().next().is_some_and(|line| line.ends_with(';'));
+    text.match_indices(TESTS).map(|(at, _)| at).find(opens).map_or(text, |at| &text[..=at])
 }
 
 #[track_caller]
@@ -145,6 +147,8 @@ fn documents_speak_of_what_exists() {
 fn product_code_ends_where_tests_begin() {
     let text = "//! x\nfn a() {}\n\n#[cfg(test)]\nmod tests {}\n";
     assert_eq!(product_code("crates/model/src/lib.rs", text), "//! x\nfn a() {}\n\n");
+    let elsewhere = "//! x\n#[cfg(test)]\nmod tests;\nfn a() {}\n";
+    assert_eq!(product_code("crates/model/src/lib.rs", elsewhere), elsewhere);
     assert_eq!(product_code("crates/model/src/tests/a.rs", text), "");
     assert_eq!(product_code("crates/model/src/a.rs", "//! x\n"), "//! x\n");
 }
