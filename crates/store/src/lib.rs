@@ -33,6 +33,7 @@ mod folders;
 mod forwards;
 mod grants;
 mod group;
+mod hand_out;
 mod groups;
 mod handovers;
 mod held;
