@@ -396,16 +396,18 @@ begin
 end $$;
 
 -- Puts one content into one folder of each account. Locking and reading are separate statements on purpose: each sees
--- what the one before waited for. Fails with CT002 when a mailbox or folder is gone.
+-- what the one before waited for. Fails with CT002 when a mailbox or folder is gone, with CT004 when one would hold more than it may
+-- (null: whatever it holds).
 create function add_entries(
     p_now timestamptz, p_content_id bigint, p_account_ids bigint[], p_folder_ids bigint[], p_recipients text[],
-    p_internal_date timestamptz, p_flags integer, p_keywords smallint[]
+    p_internal_date timestamptz, p_flags integer, p_keywords smallint[], p_bytes_max bigint[], p_messages_max bigint[]
 ) returns table (account_id bigint, folder_id bigint, uid bigint, modseq bigint)
     language plpgsql
 as $$
 #variable_conflict use_column
 declare
     added bigint;
+    full_ids text;
 begin
     perform 1 from counters c where c.account_id = any (p_account_ids) order by c.account_id for no key update;
     return query
@@ -416,14 +418,17 @@ begin
            set modseq = c.modseq + 1, used_bytes = c.used_bytes + content.size, messages = c.messages + 1
           from content
          where c.account_id = any (p_account_ids)
-        returning c.account_id, c.modseq
+        returning c.account_id, c.modseq, c.used_bytes, c.messages
     ), wanted as (
-        select * from unnest(p_account_ids, p_folder_ids, p_recipients) as w (account_id, folder_id, recipient)
+        select * from unnest(p_account_ids, p_folder_ids, p_recipients, p_bytes_max, p_messages_max)
+                   as w (account_id, folder_id, recipient, bytes_max, messages_max)
     ), placed as (
         update folders f
            set uid_next = f.uid_next + 1, modseq = b.modseq
           from bumped b join wanted w on w.account_id = b.account_id
          where f.folder_id = w.folder_id and f.account_id = w.account_id
+           and (w.bytes_max is null or b.used_bytes <= w.bytes_max)
+           and (w.messages_max is null or b.messages <= w.messages_max)
         returning f.account_id, f.folder_id, f.uid_next - 1 as uid, f.modseq, w.recipient
     )
     insert into entries as e (account_id, folder_id, uid, content_id, thread_id, flags, keywords, modseq, size,
@@ -434,6 +439,13 @@ begin
     returning e.account_id, e.folder_id, e.uid, e.modseq;
     get diagnostics added = row_count;
     if added <> cardinality(p_account_ids) then
+        select string_agg(c.account_id::text, ' ') into full_ids
+          from unnest(p_account_ids, p_bytes_max, p_messages_max) as w (account_id, bytes_max, messages_max)
+          join counters c on c.account_id = w.account_id
+         where c.used_bytes > w.bytes_max or c.messages > w.messages_max;
+        if full_ids is not null then
+            raise exception 'a mailbox is full' using errcode = 'CT004', detail = full_ids;
+        end if;
         raise exception 'a mailbox or folder is gone' using errcode = 'CT002';
     end if;
 end $$;
@@ -623,7 +635,7 @@ begin
                     raise exception 'a mailbox or folder is gone' using errcode = 'CT002';
                 end if;
                 if bytes > p_bytes_max[target] or present > p_messages_max[target] then
-                    raise exception 'a mailbox is full' using errcode = 'CT004';
+                    raise exception 'a mailbox is full' using errcode = 'CT004', detail = p_account_ids[target];
                 end if;
                 insert into entries (account_id, folder_id, uid, content_id, thread_id, flags, modseq, size,
                                      internal_date, save_date, recipient)
@@ -634,7 +646,8 @@ begin
             else
                 perform 1 from add_entries(p_at[act], new_id, p_account_ids[target : after - 1],
                                            p_folder_ids[target : after - 1], p_recipients[target : after - 1],
-                                           p_internal_dates[message], p_flags[message], '{}');
+                                           p_internal_dates[message], p_flags[message], '{}',
+                                           p_bytes_max[target : after - 1], p_messages_max[target : after - 1]);
                 uids := uids || null::bigint;
             end if;
             target := after;

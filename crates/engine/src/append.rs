@@ -8,7 +8,7 @@ use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::{Flags, FolderName, Keyword, Right, Uid, UidValidity};
 use std::sync::atomic::Ordering;
-use store::{AppendPlace, Event, Evidence, NewEntry, SMALL_BYTES_MAX, SmallMessage, Target};
+use store::{AppendPlace, Event, Evidence, NewEntry, Room, SMALL_BYTES_MAX, SmallMessage, Target};
 
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 const ATTEMPTS: u32 = 5;
@@ -144,8 +144,9 @@ impl Engine {
         entries: &[Entry],
         hard_limit: u64,
     ) -> Result<Result<Appended, AppendError>, store::Error> {
-        let target = [Target { account: who.account(), folder: place.folder, recipient: None }];
-        let room = (hard_limit_bytes(place.usage.1, hard_limit), MESSAGES_MAX);
+        let room = Room { bytes: hard_limit_bytes(place.usage.1, hard_limit), messages: MESSAGES_MAX };
+        let target =
+            [Target { account: who.account(), folder: place.folder, recipient: None, room: Some(room) }];
         let mut messages = Vec::with_capacity(entries.len());
         for entry in entries {
             messages.push(SmallMessage {
@@ -154,7 +155,6 @@ impl Engine {
                 targets: &target,
                 flags: entry.flags,
                 internal_date: entry.internal_date,
-                room: Some(room),
             });
         }
         let trace = self.queue_id();
@@ -165,7 +165,7 @@ impl Engine {
                 let uids = uids.into_iter().flatten().collect();
                 Ok(Ok(Appended { uid_validity: place.uid_validity, uids }))
             }
-            Err(store::Error::MailboxFull) => Ok(Err(AppendError::OverQuota)),
+            Err(store::Error::MailboxFull(_)) => Ok(Err(AppendError::OverQuota)),
             Err(store::Error::MailboxGone) => Ok(Err(AppendError::NoSuchFolder)),
             Err(error) => Err(error),
         }
@@ -230,7 +230,7 @@ impl Engine {
                 flags: entry.flags,
                 keywords: &keywords,
             };
-            let target = Target { account, folder: folder.folder_id, recipient: None };
+            let target = Target { account, folder: folder.folder_id, recipient: None, room: None };
             placed.extend(tx.add_entries(content, &[target], new).await?.iter().map(|at| (at.uid, content)));
         }
         let trace = self.queue_id();

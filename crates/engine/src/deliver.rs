@@ -2,12 +2,15 @@
 
 use crate::intake::Prepared;
 use crate::quota::Sending;
+use crate::recipients::Kind;
 use crate::trace_query;
 use crate::{
-    AttachmentError, Engine, Error, Origin, Principal, Recipient, RecipientError, Sender, Spool, trace,
+    AttachmentError, Engine, Error, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool,
+    trace,
 };
-use model::Flags;
+use model::{AccountId, Flags};
 use proto::mime::{AuthorsError, Facts};
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
 
@@ -68,6 +71,10 @@ pub enum DeliverError {
     /// The submitter's mailbox is full (An Giang 63/2016 Điều 9.3c).
     #[error("the mailbox is over its quota and cannot send")]
     OverQuota,
+    /// A recipient's mailbox filled up while the message came: nobody got it (where each recipient is answered, all of them
+    /// are full).
+    #[error("a recipient's mailbox is full")]
+    RecipientFull,
     /// The submitter's rights ended (password changed, mailbox locked or deleted): close the session.
     #[error("the rights of this session have ended")]
     Revoked,
@@ -85,10 +92,11 @@ impl From<Error> for DeliverError {
 }
 
 impl Engine {
-    /// Accepts `message` for all `recipients`, or for none. Trace headers are put in front of it here.
+    /// Accepts `message` for all `recipients`, or for none; by LMTP, where each is answered, for all whose mailbox has not
+    /// filled up meanwhile. Trace headers are put in front of it here.
     ///
     /// # Errors
-    /// See [`DeliverError`]; only `Unavailable` is worth another try.
+    /// See [`DeliverError`]; only `RecipientFull` and `Unavailable` are worth another try.
     pub async fn deliver(
         &self,
         arrival: &Arrival,
@@ -115,21 +123,50 @@ impl Engine {
             self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let about = trace_query::about(&queue_id, &prepared.facts);
-        let meant = self.meant(recipients).await?;
-        if meant.targets.is_empty() && meant.held.is_empty() {
-            // Everybody has left the group since it was asked for.
-            return Err(DeliverError::Unavailable);
-        }
-        if meant.held.is_empty() {
-            self.accept(arrival, &meant.targets, &prepared, &about).await?;
-        } else {
-            self.accept_held(arrival, &meant, (&prepared, &about)).await?;
-        }
+        let full = self.accept_for(arrival, recipients, (&prepared, &about)).await?;
         if let Some(who) = &arrival.principal {
             self.note_sent(who).await;
         }
         tracing::info!(queue_id, recipients = recipients.len(), "message accepted");
-        Ok(Delivery { results: vec![Ok(()); recipients.len()], queue_id })
+        let result = |recipient: &Recipient| {
+            if is_among(recipient, &full) { Err(RecipientError::OverQuota) } else { Ok(()) }
+        };
+        Ok(Delivery { results: recipients.iter().map(result).collect(), queue_id })
+    }
+
+    /// Accepts it for all recipients, and where each of them is answered (LMTP) for those whose mailbox is not full: the
+    /// others are returned. Who is answered once has to come again, and is then refused the full one by itself.
+    async fn accept_for(
+        &self,
+        arrival: &Arrival,
+        recipients: &[Recipient],
+        (message, about): (&Prepared, &str),
+    ) -> Result<HashSet<AccountId>, DeliverError> {
+        let mut full = HashSet::new();
+        loop {
+            let others: Vec<&Recipient> = recipients.iter().filter(|other| !is_among(other, &full)).collect();
+            if others.is_empty() {
+                return Err(DeliverError::RecipientFull);
+            }
+            let meant = self.meant(&others, message.len() as u64, &full).await?;
+            if meant.targets.is_empty() && meant.held.is_empty() {
+                // Everybody has left the group since it was asked for.
+                return Err(DeliverError::Unavailable);
+            }
+            let refused = if meant.held.is_empty() {
+                self.accept(arrival, &meant.targets, message, about).await?
+            } else {
+                self.accept_held(arrival, &meant, (message, about)).await?
+            };
+            if refused.is_empty() {
+                return Ok(full);
+            }
+            let known = full.len();
+            full.extend(refused);
+            if arrival.origin.protocol != Protocol::Lmtp || full.len() == known {
+                return Err(DeliverError::RecipientFull);
+            }
+        }
     }
 
     pub(crate) fn queue_id(&self) -> String {
@@ -138,17 +175,19 @@ impl Engine {
         format!("{:016X}", u64::from_be_bytes(bytes))
     }
 
+    /// Returns the mailboxes that are full; if there are any, nobody got it.
     async fn accept(
         &self,
         arrival: &Arrival,
         targets: &[Target],
         message: &Prepared,
         about: &str,
-    ) -> Result<(), DeliverError> {
+    ) -> Result<Vec<AccountId>, DeliverError> {
         let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= SMALL_TARGETS_MAX;
         for _ in 0..ATTEMPTS {
             match self.accept_once(arrival, targets, message, about, is_small).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Vec::new()),
+                Err(store::Error::MailboxFull(full)) => return Ok(full),
                 Err(store::Error::ChunkGone) => is_small = false,
                 Err(store::Error::Conflict) => {}
                 Err(error) => return Err(Error::from(error).into()),
@@ -175,7 +214,6 @@ impl Engine {
                 targets,
                 flags: Flags::NONE,
                 internal_date: None,
-                room: None,
             };
             self.0.store.accept_small(vec![small], &event).await?;
             self.tell(targets);
@@ -190,6 +228,7 @@ impl Engine {
         } else {
             let id = tx.accept_pending(content, targets, &event).await?;
             tx.commit_known(&id).await?;
+            self.tell(targets.iter().filter(|target| target.room.is_some()));
             self.0.pending.notify_one();
         }
         Ok(())
@@ -216,11 +255,15 @@ impl Engine {
         }
     }
 
-    fn tell(&self, targets: &[Target]) {
+    pub(crate) fn tell<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) {
         for target in targets {
             self.0.hub.tell(target.account);
         }
     }
+}
+
+fn is_among(recipient: &Recipient, full: &HashSet<AccountId>) -> bool {
+    matches!(recipient.kind(), Kind::Mailbox { account, .. } if full.contains(account))
 }
 
 fn check_header(facts: &Facts) -> Result<(), DeliverError> {

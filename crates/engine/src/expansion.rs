@@ -1,17 +1,18 @@
 //! Whom a message is for in the end: mailboxes, whoever is in groups, and those that mail is forwarded to.
 //!
 //! Invariants: without groups nothing is asked of the database; each mailbox gets one copy, under the address that came first;
-//! a group of more members than policy lets through waits as a whole (C2).
+//! a group of more members than policy lets through waits as a whole (C2). Only a mailbox that was itself written to may
+//! have no room: a full member would keep a message from his whole group, and its sender could not be told of him alone.
 
 use crate::deliver::{ATTEMPTS, Arrival, DeliverError};
 use crate::groups::MEMBERS_MAX;
 use crate::intake::Prepared;
-use crate::recipients::Kind;
+use crate::recipients::{Kind, room_for_one};
 use crate::{Engine, Error, Recipient, Sender};
 use model::calendar::local_date;
 use model::{AccountId, DomainId, FolderId};
 use std::collections::HashSet;
-use store::{NewHeld, Target};
+use store::{NewHeld, Room, Target};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -33,19 +34,28 @@ pub(crate) struct Held {
 }
 
 impl Engine {
-    pub(crate) async fn meant(&self, recipients: &[Recipient]) -> Result<Meant, Error> {
-        let mut seen = HashSet::with_capacity(recipients.len());
+    /// Of a message of so many octets; nobody of `without` gets it.
+    pub(crate) async fn meant(
+        &self,
+        recipients: &[&Recipient],
+        bytes: u64,
+        without: &HashSet<AccountId>,
+    ) -> Result<Meant, Error> {
+        let mut seen = without.clone();
         let mut meant = Meant::default();
         let mut large = Vec::new();
         for recipient in recipients {
             let address = recipient.address().to_string();
             let mut add = |places: &[(AccountId, FolderId)]| {
                 for place in places {
-                    self.add_target(&mut meant.targets, &mut seen, *place, &address);
+                    self.add_target(&mut meant.targets, &mut seen, (*place, None), &address);
                 }
             };
             match recipient.kind() {
-                Kind::Mailbox(account, inbox) => add(&[(*account, *inbox)]),
+                Kind::Mailbox { account, inbox, hard_limit } => {
+                    let room = hard_limit.map(|limit| room_for_one(limit, bytes));
+                    self.add_target(&mut meant.targets, &mut seen, ((*account, *inbox), room), &address);
+                }
                 Kind::Several(places) => add(places),
                 Kind::Group(group) => {
                     let today = local_date(self.now());
@@ -65,7 +75,7 @@ impl Engine {
         for (domain, name, address, places) in large {
             let mut targets = Vec::with_capacity(places.len());
             for place in places {
-                self.add_target(&mut targets, &mut seen, place, &address);
+                self.add_target(&mut targets, &mut seen, (place, None), &address);
             }
             meant.held.push(Held { domain, name: format!("{name} <{address}>"), targets });
         }
@@ -76,23 +86,24 @@ impl Engine {
         &self,
         targets: &mut Vec<Target>,
         seen: &mut HashSet<AccountId>,
-        place: (AccountId, FolderId),
+        (place, room): ((AccountId, FolderId), Option<Room>),
         address: &str,
     ) {
         for (account, folder) in self.forwarded(place) {
             if seen.insert(account) {
-                targets.push(Target { account, folder, recipient: Some(address.to_owned()) });
+                let room = room.filter(|_| account == place.0);
+                targets.push(Target { account, folder, recipient: Some(address.to_owned()), room });
             }
         }
     }
 
-    /// Accepts a message of which a part waits for approval, in one transaction.
+    /// As [`Engine::accept`], of a message of which a part waits for approval, in one transaction.
     pub(crate) async fn accept_held(
         &self,
         arrival: &Arrival,
         meant: &Meant,
         (message, about): (&Prepared, &str),
-    ) -> Result<(), DeliverError> {
+    ) -> Result<Vec<AccountId>, DeliverError> {
         let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
         let subject: String = subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect();
         let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
@@ -110,7 +121,8 @@ impl Engine {
             .collect();
         for _ in 0..ATTEMPTS {
             match self.hold_once(arrival, (&meant.targets, &held), (message, about)).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(Vec::new()),
+                Err(store::Error::MailboxFull(full)) => return Ok(full),
                 Err(store::Error::ChunkGone | store::Error::Conflict) => {}
                 Err(error) => return Err(Error::from(error).into()),
             }
@@ -130,6 +142,7 @@ impl Engine {
         let mut tx = self.0.store.begin().await?;
         let id = tx.accept_held(&content, parts, &event).await?;
         tx.commit_known(&id).await?;
+        self.tell(parts.0.iter().filter(|target| target.room.is_some()));
         self.0.pending.notify_one();
         Ok(())
     }

@@ -78,8 +78,12 @@ impl Engine {
         };
         let (prepared, queue_id, origin) = self.prepare_letter(&letter).await.map_err(unavailable)?;
         let content = self.write_content(&prepared).await?;
-        let target =
-            Target { account: notice.to, folder: place.inbox, recipient: Some(place.address.to_string()) };
+        let target = Target {
+            account: notice.to,
+            folder: place.inbox,
+            recipient: Some(place.address.to_string()),
+            room: None,
+        };
         let about = trace_query::about(&queue_id, &prepared.facts);
         // One moment for both: by it, the system's mail is told from what people sent.
         let now = self.now();

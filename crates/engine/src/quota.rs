@@ -1,9 +1,9 @@
 //! Quotas (dung lượng, An Giang 63/2016 Điều 9.3): who may send, what is taken, warnings, quotas of a mailbox's own, and the
 //! count that proves that usage is the truth.
 //!
-//! Invariants: over quota nothing is sent, and mail is taken up to the hard limit, overshot by one message of each delivery
-//! under way; a warning of a threshold comes once until usage has been well below it; deliveries look nothing up for any of
-//! this.
+//! Invariants: over quota nothing is sent, and mail is taken up to the hard limit, overshot by one message at most, as that is
+//! looked at under the mailbox's lock; a warning of a threshold comes once until usage has been well below it; deliveries look
+//! nothing up for any of this.
 
 use crate::admin::check_reason;
 use crate::authority::unless_missing;

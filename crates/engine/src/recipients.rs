@@ -3,7 +3,7 @@
 use crate::{Engine, Error, Principal};
 use jiff::SignedDuration;
 use model::{AccountId, AccountState, Address, DomainName, FolderId};
-use store::GroupRow;
+use store::{GroupRow, Room};
 
 /// Days at the hard limit after which mail is refused for good instead of put off (A16).
 const FULL_DAYS_MAX: i64 = 7;
@@ -25,7 +25,12 @@ pub struct Recipient {
 /// Who gets what comes for an address.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    Mailbox(AccountId, FolderId),
+    Mailbox {
+        account: AccountId,
+        inbox: FolderId,
+        /// Octets from which on nothing more comes in; `None`: the system's own mail does in spite.
+        hard_limit: Option<u64>,
+    },
     /// All of these.
     Several(Vec<(AccountId, FolderId)>),
     /// Whoever is in it when the message has come.
@@ -41,7 +46,8 @@ impl Recipient {
 
     /// A mailbox that the system itself writes to, whatever its state.
     pub(crate) fn known(address: Address, account: AccountId, inbox: FolderId) -> Self {
-        Self { address, kind: Kind::Mailbox(account, inbox), message_bytes_max: u64::MAX }
+        let kind = Kind::Mailbox { account, inbox, hard_limit: None };
+        Self { address, kind, message_bytes_max: u64::MAX }
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -98,9 +104,9 @@ pub(crate) fn has_room(
         && present.saturating_add(messages) <= MESSAGES_MAX
 }
 
-/// A message of unknown size still comes into a mailbox that is not.
-fn is_full((used, quota, present): (u64, u64, u64), hard_limit_percent: u64) -> bool {
-    used >= hard_limit_bytes(quota, hard_limit_percent) || present >= MESSAGES_MAX
+/// What a mailbox below its hard limit may hold with one more message of `bytes`: it is overshot by that one at most.
+pub(crate) fn room_for_one(hard_limit: u64, bytes: u64) -> Room {
+    Room { bytes: hard_limit.saturating_add(bytes).saturating_sub(1), messages: MESSAGES_MAX }
 }
 
 pub(crate) fn hard_limit_bytes(quota_bytes: u64, percent: u64) -> u64 {
@@ -111,8 +117,8 @@ impl Engine {
     /// Aliases, `user+tag` and case are looked through here.
     ///
     /// # Errors
-    /// See [`RecipientError`]. A mailbox may be overshot by one message of each delivery under way: the size is not
-    /// known yet, and is not looked at again when the message has come.
+    /// See [`RecipientError`]. Whether the mailbox is full is looked at again when the message has come: others may have been
+    /// under way.
     pub async fn recipient(&self, address: &Address) -> Result<Recipient, RecipientError> {
         self.recipient_of(address, None).await
     }
@@ -147,14 +153,15 @@ impl Engine {
         if !row.state.receives() || is_refused {
             return Err(RecipientError::Inactive);
         }
-        if is_full((row.used_bytes, row.quota_bytes, row.messages), policy.quota.hard_limit.into()) {
+        let hard_limit = hard_limit_bytes(row.quota_bytes, policy.quota.hard_limit.into());
+        if row.used_bytes >= hard_limit || row.messages >= MESSAGES_MAX {
             let patience = SignedDuration::from_hours(24 * FULL_DAYS_MAX);
             let is_over = row.full_since.is_some_and(|since| self.now().duration_since(since) >= patience);
             return Err(if is_over { RecipientError::FullForLong } else { RecipientError::OverQuota });
         }
         Ok(Recipient {
             address: address.clone(),
-            kind: Kind::Mailbox(row.account, row.inbox),
+            kind: Kind::Mailbox { account: row.account, inbox: row.inbox, hard_limit: Some(hard_limit) },
             message_bytes_max: policy.inbound_bytes_max(),
         })
     }
@@ -211,14 +218,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_message_crosses_the_hard_limit() {
+        // Of 10 octets, at a limit of 100: with 99 before it is taken, with 100 not.
+        assert_eq!(room_for_one(100, 10).bytes, 99 + 10);
+        assert_eq!(room_for_one(0, 0).bytes, 0);
+        assert_eq!(room_for_one(u64::MAX, 10).bytes, u64::MAX - 1);
+        assert_eq!(hard_limit_bytes(1_000, 120), 1_200);
+    }
+
+    #[test]
     fn a_mailbox_ends_in_octets_and_in_messages() {
         assert!(has_room((1_000, 1_000, 5), (100, 1), 110));
         assert!(!has_room((1_000, 1_000, 5), (101, 1), 110));
-        assert!(!is_full((1_099, 1_000, 5), 110) && is_full((1_100, 1_000, 5), 110));
-        assert!(!is_full((1_199, 1_000, 5), 120) && is_full((1_000, 1_000, 5), 100));
         // Empty messages cost no quota, but each costs a row.
         assert!(has_room((0, 1_000, MESSAGES_MAX - 1), (0, 1), 110));
         assert!(!has_room((0, 1_000, MESSAGES_MAX - 1), (0, 2), 110));
-        assert!(!is_full((0, 1_000, MESSAGES_MAX - 1), 110) && is_full((0, 1_000, MESSAGES_MAX), 110));
     }
 }

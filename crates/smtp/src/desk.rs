@@ -185,6 +185,9 @@ impl EngineDesk {
             Ok(delivery) => {
                 let queue_id = &delivery.queue_id;
                 tracing::info!(queue_id, bytes, recipients = recipients.len(), with, "message received");
+                for error in delivery.results.iter().filter_map(|result| result.err()) {
+                    figures::recipient_refused(arrival.origin.protocol, error);
+                }
                 Answer::Delivered(replies(&delivery, arrival.origin.protocol))
             }
             Err(error) => {

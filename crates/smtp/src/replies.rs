@@ -73,6 +73,9 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
         }
         DeliverError::Attachments(error) => Reply::new(552, (3, 4), error.to_string()),
         DeliverError::OverQuota => over_quota(),
+        DeliverError::RecipientFull => {
+            Reply::new(452, (2, 2), "The mailbox of a recipient is full; try again later")
+        }
         DeliverError::Revoked => revoked(),
         DeliverError::Unavailable => unavailable(),
     }

@@ -73,6 +73,8 @@ impl Province {
         for name in ["an", "binh", "postmaster"] {
             engine.add_mailbox(&actor(), &mailbox(name)).await.unwrap();
         }
+        let day = NewMailbox { quota_bytes: Some(1_000), ..mailbox("day") };
+        engine.add_mailbox(&actor(), &day).await.unwrap();
         let alias = "le.an@demo.vn".parse().unwrap();
         engine.add_alias(&actor(), &alias, &"an@demo.vn".parse().unwrap()).await.unwrap();
         let (server, connector) = tls();
@@ -214,6 +216,12 @@ async fn transcript(name: &str) {
 #[tokio::test]
 async fn mail_from_other_servers() {
     transcript("receive.txt").await;
+}
+
+#[tokio::test]
+async fn a_mailbox_fills_up_while_mail_is_under_way() {
+    transcript("full.txt").await;
+    transcript("full-lmtp.txt").await;
 }
 
 #[tokio::test]

@@ -2,6 +2,9 @@
 //!
 //! Up to [`RECIPIENTS_PER_TX`] recipients get their entry in the accepting transaction. For more, that transaction
 //! keeps the content and the list, and [`Store::expand_pending`](crate::Store::expand_pending) hands it out in batches, each exactly once.
+//!
+//! Invariant: a mailbox that has a [`Room`] is looked at under its lock, before anything is accepted; so those targets, up to
+//! [`RECIPIENTS_PER_TX`], never wait on a list. What waits there was acknowledged, and comes however full the mailbox is.
 
 use crate::contents::NewContent;
 use crate::tx::TransactionId;
@@ -20,6 +23,16 @@ pub struct Target {
     pub folder: FolderId,
     /// The address the message came to, for the entry.
     pub recipient: Option<String>,
+    /// `None`: it gets the message however much it holds.
+    pub room: Option<Room>,
+}
+
+/// What a mailbox may hold with the message in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Octets.
+    pub bytes: u64,
+    pub messages: u64,
 }
 
 /// Where the message came to lie.
@@ -36,7 +49,8 @@ impl Tx {
     /// Adds the content and an entry for each target (each account at most once), and notes `event`.
     ///
     /// # Errors
-    /// `ChunkGone` when chunks must be written again, `MailboxGone` when a target vanished.
+    /// `ChunkGone` when chunks must be written again, `MailboxGone` when a target vanished, `MailboxFull` when one has no
+    /// room.
     pub async fn accept(
         &mut self,
         content: &NewContent,
@@ -49,7 +63,7 @@ impl Tx {
                  select add_content($1, $2, $3, $4, $5, $6, $7, $8, $9) as content_id
              ), placed as materialized (
                  select a.account_id, a.folder_id, a.uid
-                   from accepted c, lateral add_entries($1, c.content_id, $10, $11, $12, $1, 0, '{}') a
+                   from accepted c, lateral add_entries($1, c.content_id, $10, $11, $12, $1, 0, '{}', $20, $21) a
              ), noted as (
                  insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status, about)
                  values ($1, $13, $14, $15, $16, $17, $12, $2, $18, $19)
@@ -75,6 +89,8 @@ impl Tx {
         .bind(event.sender)
         .bind(event.status)
         .bind(event.about)
+        .bind(bytes_max(targets))
+        .bind(messages_max(targets))
         .fetch_all(&mut *self.inner)
         .await?;
         let id =
@@ -82,10 +98,10 @@ impl Tx {
         Ok((id, rows.into_iter().map(|(_, account, folder, uid)| placed(account, folder, uid)).collect()))
     }
 
-    /// Keeps the content and the list of targets, for [`Store::expand_pending`](crate::Store::expand_pending).
+    /// Keeps the content and the list of targets, for [`Store::expand_pending`](crate::Store::expand_pending); those with a [`Room`] get it here.
     ///
     /// # Errors
-    /// `ChunkGone` when chunks must be written again.
+    /// As [`Tx::accept`], of those with a room.
     pub async fn accept_pending(
         &mut self,
         content: &NewContent,
@@ -106,7 +122,7 @@ impl Tx {
         .bind(content.thread_id)
         .fetch_one(&mut *self.inner)
         .await?;
-        self.wait_for_hand_out(ContentId(content_id), targets, (None, event.at)).await?;
+        self.place_or_wait(ContentId(content_id), targets, event.at).await?;
         let (_, _, recipients) = columns(targets);
         self.note_for(event, recipients).await?;
         Ok(TransactionId::new(id, event))
@@ -115,7 +131,7 @@ impl Tx {
     /// As [`Tx::accept_pending`], and what is `held` waits until somebody has approved it.
     ///
     /// # Errors
-    /// `ChunkGone` when chunks must be written again.
+    /// As [`Tx::accept_pending`].
     pub async fn accept_held(
         &mut self,
         content: &NewContent,
@@ -125,13 +141,30 @@ impl Tx {
         let id: String =
             sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *self.inner).await?;
         let content = self.add_content(content, event.at).await?;
-        self.wait_for_hand_out(content, targets, (None, event.at)).await?;
+        self.place_or_wait(content, targets, event.at).await?;
         for message in held {
             self.hold_message(content, message, event.at).await?;
         }
         let (_, _, recipients) = columns(targets);
         self.note_for(event, recipients).await?;
         Ok(TransactionId::new(id, event))
+    }
+
+    /// Those that may have no room get it now, while the sender can still be told; the others are handed it out.
+    async fn place_or_wait(
+        &mut self,
+        content: ContentId,
+        targets: &[Target],
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let (mut now, mut later): (Vec<Target>, Vec<Target>) =
+            targets.iter().cloned().partition(|target| target.room.is_some());
+        later.extend(now.split_off(now.len().min(RECIPIENTS_PER_TX)));
+        if !now.is_empty() {
+            let entry = NewEntry { now: at, internal_date: at, flags: model::Flags::NONE, keywords: &[] };
+            self.add_entries(content, &now, entry).await?;
+        }
+        self.wait_for_hand_out(content, &later, (None, at)).await
     }
 
     /// Keeps the list of those who are to get a content, in batches; with `held` until it is let go.
@@ -162,7 +195,7 @@ impl Tx {
     /// Adds entries of a content that exists already or was added in this transaction (APPEND).
     ///
     /// # Errors
-    /// `MailboxGone` when a target vanished.
+    /// `MailboxGone` when a target vanished, `MailboxFull` when one has no room.
     pub async fn add_entries(
         &mut self,
         content: ContentId,
@@ -171,7 +204,7 @@ impl Tx {
     ) -> Result<Vec<Placed>, Error> {
         let (accounts, folders, recipients) = columns(targets);
         let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
-            "select account_id, folder_id, uid from add_entries($1, $2, $3, $4, $5, $6, $7, $8)",
+            "select account_id, folder_id, uid from add_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(entry.now.to_sqlx())
         .bind(content.0)
@@ -181,6 +214,8 @@ impl Tx {
         .bind(entry.internal_date.to_sqlx())
         .bind(entry.flags.0)
         .bind(entry.keywords)
+        .bind(bytes_max(targets))
+        .bind(messages_max(targets))
         .fetch_all(&mut *self.inner)
         .await?;
         Ok(rows.into_iter().map(|(account, folder, uid)| placed(account, folder, uid)).collect())
@@ -221,6 +256,21 @@ pub(crate) fn columns(targets: &[Target]) -> (Vec<i64>, Vec<i64>, Vec<Option<&st
     let folders = targets.iter().map(|target| target.folder.0).collect();
     let recipients = targets.iter().map(|target| target.recipient.as_deref()).collect();
     (accounts, folders, recipients)
+}
+
+/// Octets that each mailbox may hold afterwards.
+pub(crate) fn bytes_max<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Vec<Option<i64>> {
+    rooms(targets, |room| room.bytes)
+}
+
+/// Messages that each mailbox may hold afterwards.
+pub(crate) fn messages_max<'a>(targets: impl IntoIterator<Item = &'a Target>) -> Vec<Option<i64>> {
+    rooms(targets, |room| room.messages)
+}
+
+fn rooms<'a>(targets: impl IntoIterator<Item = &'a Target>, of: fn(Room) -> u64) -> Vec<Option<i64>> {
+    let most = |room| i64::try_from(of(room)).unwrap_or(i64::MAX);
+    targets.into_iter().map(|target| target.room.map(most)).collect()
 }
 
 fn placed(account: i64, folder: i64, uid: i64) -> Placed {

@@ -4,6 +4,7 @@
 //! no other; what must wait does so with those for the same mailbox, in a task and on a connection of its own. A refusal is
 //! certain only if the server refused the statement itself.
 
+use crate::error::numbers;
 use crate::group::{Carrier, portion};
 use crate::small::{Act, statement};
 use crate::{Error, Pools};
@@ -65,8 +66,7 @@ impl Refusal {
             return Self::Lost(error);
         };
         if refusal.code() == BUSY {
-            let numbers = refusal.detail().unwrap_or_default().split(' ');
-            return Self::Busy(numbers.filter_map(|number| number.parse().ok()).collect());
+            return Self::Busy(numbers(refusal).collect());
         }
         // Words of farewell may come after the commit as well: of a panic while its record was flushed, of the server's or
         // the connection's end (57P), of a broken connection (08).

@@ -135,6 +135,7 @@ impl Store {
             account: AccountId(account),
             folder: FolderId(folder),
             recipient: Some(address),
+            room: None,
         };
         Ok(rows.into_iter().map(target).collect())
     }

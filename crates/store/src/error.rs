@@ -1,6 +1,9 @@
 //! What can go wrong below, sorted by what the caller will do about it.
 
 use crate::figures;
+use model::AccountId;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 /// An error of the database or of its rules.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +17,9 @@ pub enum Error {
     /// A mailbox or folder named by the caller is gone.
     #[error("a mailbox or folder is gone")]
     MailboxGone,
-    /// A mailbox would hold more than the caller allows.
+    /// These mailboxes, of those named by the caller, would hold more than he allows.
     #[error("a mailbox is full")]
-    MailboxFull,
+    MailboxFull(Vec<AccountId>),
     /// Lost against another transaction; nothing was changed and the same may be tried again.
     #[error("lost against another transaction")]
     Conflict,
@@ -41,10 +44,16 @@ pub enum Error {
 const CHUNK_GONE: &str = "CT001";
 /// Raised by `add_entries` and `accept_messages` in the schema.
 const MAILBOX_GONE: &str = "CT002";
-/// Raised by `accept_messages` in the schema.
+/// Raised by `add_entries` and `accept_messages` in the schema; DETAIL has the numbers of the mailboxes.
 const MAILBOX_FULL: &str = "CT004";
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK_DETECTED: &str = "40P01";
+
+/// The numbers in the DETAIL of an error that the schema raised.
+pub(crate) fn numbers(refusal: &dyn DatabaseError) -> impl Iterator<Item = i64> {
+    let detail = refusal.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::detail);
+    detail.unwrap_or_default().split(' ').filter_map(|number| number.parse().ok())
+}
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
@@ -55,7 +64,7 @@ impl From<sqlx::Error> for Error {
         match refusal.code().as_deref() {
             Some(CHUNK_GONE) => Self::ChunkGone,
             Some(MAILBOX_GONE) => Self::MailboxGone,
-            Some(MAILBOX_FULL) => Self::MailboxFull,
+            Some(MAILBOX_FULL) => Self::MailboxFull(numbers(refusal).map(AccountId).collect()),
             Some(SERIALIZATION_FAILURE | DEADLOCK_DETECTED) => {
                 figures::conflict();
                 Self::Conflict

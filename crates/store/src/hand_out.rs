@@ -100,6 +100,7 @@ impl Tx {
                     account: AccountId(account),
                     folder: FolderId(folder),
                     recipient,
+                    room: None,
                 })
                 .collect(),
             internal_date: internal_date.to_jiff(),

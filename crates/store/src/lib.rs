@@ -33,8 +33,8 @@ mod folders;
 mod forwards;
 mod grants;
 mod group;
-mod hand_out;
 mod groups;
+mod hand_out;
 mod handovers;
 mod held;
 mod holidays;
@@ -70,7 +70,7 @@ mod timeline;
 mod tx;
 mod units;
 
-pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Target};
+pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Room, Target};
 pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount};
 pub use activity::{LifeFacts, LifeFilter};
 pub use announcements::{AnnouncementRow, NewAnnouncement};

@@ -5,7 +5,7 @@
 //! have begun when its connection died; so whoever asks `was_accepted` either finds the event that the statement notes, or
 //! leaves a row that keeps it from ever succeeding. What stands in the way of one message keeps no other from coming.
 
-use crate::accept::Target;
+use crate::accept::{Target, bytes_max, messages_max};
 use crate::acceptor::{Job, NotAccepted};
 use crate::chunks::{NewChunk, compress_all, to_i32};
 use crate::contents::NewContent;
@@ -38,9 +38,6 @@ pub struct SmallMessage<'a> {
     pub flags: Flags,
     /// `None`: the moment of the event.
     pub internal_date: Option<Timestamp>,
-    /// What the mailbox may hold afterwards, octets and messages; looked at where there is one target. `None`: the caller
-    /// does not mind.
-    pub room: Option<(u64, u64)>,
 }
 
 impl Store {
@@ -48,8 +45,8 @@ impl Store {
     /// has; its size is that of the messages. Durable after `Ok`, which gives the uid of each message that has one target.
     ///
     /// # Errors
-    /// `ChunkGone` when the chunks must be written first, `MailboxGone` when a target vanished, `MailboxFull` when there is
-    /// no room, `Unavailable` when nothing was certainly accepted, `CommitUnknown` when nobody can tell.
+    /// `ChunkGone` when the chunks must be written first, `MailboxGone` when a target vanished, `MailboxFull` when a
+    /// target has no room, `Unavailable` when nothing was certainly accepted, `CommitUnknown` when nobody can tell.
     pub async fn accept_small(
         &self,
         messages: Vec<SmallMessage<'_>>,
@@ -117,7 +114,6 @@ pub(crate) struct Message {
     targets: Vec<Target>,
     flags: Flags,
     internal_date: Timestamp,
-    room: Option<(i64, i64)>,
 }
 
 impl Act {
@@ -160,14 +156,12 @@ impl Act {
 
 impl Message {
     fn new(message: SmallMessage<'_>, at: Timestamp) -> Self {
-        let to_i64 = |number| i64::try_from(number).unwrap_or(i64::MAX);
         Self {
             content: message.content,
             pieces: message.chunks.iter().map(|chunk| chunk.hash).collect(),
             targets: message.targets.to_vec(),
             flags: message.flags,
             internal_date: message.internal_date.unwrap_or(at),
-            room: message.room.map(|(bytes, messages)| (to_i64(bytes), to_i64(messages))),
         }
     }
 }
@@ -187,13 +181,7 @@ pub(crate) fn statement<'q>(acts: &[&'q Act], waits: bool) -> Statement<'q> {
     let hashes: Vec<&[u8; 32]> = chunks.keys().copied().collect();
     // Counted from 1, as Postgres does.
     let place = |hash: &[u8; 32]| to_i32(hashes.partition_point(|before| *before <= hash));
-    let targets: Vec<(&Message, &Target)> = messages
-        .iter()
-        .flat_map(|(_, message)| message.targets.iter().map(move |target| (*message, target)))
-        .collect();
-    let room = |of: fn((i64, i64)) -> i64| {
-        targets.iter().map(|(message, _)| message.room.map(of)).collect::<Vec<_>>()
-    };
+    let targets: Vec<&Target> = messages.iter().flat_map(|(_, message)| &message.targets).collect();
     sqlx::query_scalar(
         "select accept_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                                 $21, $22, $23, $24, $25, $26, $27, $28)",
@@ -220,10 +208,10 @@ pub(crate) fn statement<'q>(acts: &[&'q Act], waits: bool) -> Statement<'q> {
     .bind(hashes.iter().copied().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
     .bind(chunks.values().map(|(size, _)| *size).collect::<Vec<_>>())
     .bind(chunks.values().map(|(_, data)| data.as_slice()).collect::<Vec<_>>())
-    .bind(targets.iter().map(|(_, target)| target.account.0).collect::<Vec<_>>())
-    .bind(targets.iter().map(|(_, target)| target.folder.0).collect::<Vec<_>>())
-    .bind(targets.iter().map(|(_, target)| target.recipient.as_deref()).collect::<Vec<_>>())
-    .bind(room(|(bytes, _)| bytes))
-    .bind(room(|(_, messages)| messages))
+    .bind(targets.iter().map(|target| target.account.0).collect::<Vec<_>>())
+    .bind(targets.iter().map(|target| target.folder.0).collect::<Vec<_>>())
+    .bind(targets.iter().map(|target| target.recipient.as_deref()).collect::<Vec<_>>())
+    .bind(bytes_max(targets.iter().copied()))
+    .bind(messages_max(targets.iter().copied()))
     .bind(waits)
 }

@@ -230,7 +230,7 @@ async fn waiting_mail_is_handed_out_until_a_stop() {
     spool.write(&message("x", "y")).await.unwrap();
     let prepared = world.engine.prepare(spool, Vec::new()).await.unwrap();
     let content = world.engine.write_content(&prepared).await.unwrap();
-    let target = Target { account: an.account(), folder: inbox, recipient: None };
+    let target = Target { account: an.account(), folder: inbox, recipient: None, room: None };
     let event = Event {
         at: world.engine.now(),
         kind: "received",

@@ -2,11 +2,13 @@
 
 use super::{World, actor, address, arrival, mailbox};
 use crate::{
-    Arrival, DeliverError, Engine, FlagEdit, FlagMode, NewMailbox, Principal, RecipientError, SenderError,
+    Arrival, DeliverError, Engine, FlagEdit, FlagMode, NewMailbox, Principal, Protocol, RecipientError,
+    SenderError,
 };
 use jiff::SignedDuration;
 use model::{Flags, FolderName, Uid};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 const QUOTA: u64 = 100_000;
 
@@ -67,37 +69,134 @@ async fn over_quota_nothing_is_sent_and_mail_is_taken_up_to_the_hard_limit() {
     assert_eq!(world.audited("mailbox.quota").await, ["an@demo.gov.vn"]);
 }
 
-/// As SMTP does it: each asks at RCPT, and delivers later, all at once. The mailbox is overshot by what was under way.
+/// 32 deliveries that were all told at RCPT that they may come, and then come all at once; how many of them came.
+async fn all_at_once(world: &Arc<World>, to: &[&str], octets: usize, from: &Arrival) -> Vec<Vec<bool>> {
+    let mut recipients = Vec::new();
+    for name in to {
+        recipients.push(world.engine.recipient(&address(name)).await.unwrap());
+    }
+    let recipients = Arc::new(recipients);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let (world, recipients, from) = (world.clone(), recipients.clone(), from.clone());
+        tasks.spawn(async move {
+            let mut spool = world.engine.new_spool();
+            spool.write(&message(octets)).await.unwrap();
+            match world.engine.deliver(&from, &recipients, spool).await {
+                Ok(delivery) => delivery.results.iter().map(Result::is_ok).collect(),
+                Err(DeliverError::RecipientFull) => vec![false; recipients.len()],
+                Err(error) => panic!("{error}"),
+            }
+        });
+    }
+    tasks.join_all().await
+}
+
+/// Of a mailbox that holds `before`: below the hard limit all came, and just one crossed it.
+async fn exactly_one_message_over(world: &World, name: &str, before: u64, taken: usize) {
+    let (used, taken) = (used(world, name).await, taken as u64);
+    let (limit, each) = (QUOTA / 100 * 110, (used - before) / taken);
+    assert_eq!(used - before, each * taken);
+    assert!(used >= limit && used - each < limit, "{used} by {taken} of {each}");
+    assert_eq!(world.engine.recipient(&address(name)).await.unwrap_err(), RecipientError::OverQuota);
+    assert_eq!(world.store.drifts().await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn thirty_two_deliveries_at_the_edge() {
     let world = Arc::new(World::new().await);
     small(&world, "an").await;
     world.deliver(&["an"], &message(99_000)).await;
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..32 {
-        let world = world.clone();
-        tasks.spawn(async move {
-            let mut taken = 0;
-            // One after the other, as one sender's; the 32 senders at once.
-            for _ in 0..4 {
-                let Ok(recipient) = world.engine.recipient(&address("an")).await else { continue };
-                let mut spool = world.engine.new_spool();
-                spool.write(&message(1_000)).await.unwrap();
-                world.engine.deliver(&arrival(), &[recipient], spool).await.unwrap();
-                taken += 1;
-            }
-            taken
-        });
+    let before = used(&world, "an").await;
+    let came = all_at_once(&world, &["an"], 1_000, &arrival()).await;
+    let taken = came.iter().filter(|came| came[0]).count();
+    assert!((2..32).contains(&taken), "{taken}");
+    exactly_one_message_over(&world, "an", before, taken).await;
+}
+
+/// They go in a transaction of their own, each after its chunks.
+#[tokio::test]
+async fn large_deliveries_at_the_edge() {
+    let world = Arc::new(World::new().await);
+    small(&world, "an").await;
+    let came = all_at_once(&world, &["an"], 200_000, &arrival()).await;
+    assert_eq!(came.iter().filter(|came| came[0]).count(), 1);
+    exactly_one_message_over(&world, "an", 0, 1).await;
+}
+
+/// Who is answered once gets 250 only if all get it; who is answered for each hears which of them is full.
+#[tokio::test]
+async fn a_full_one_among_others_at_the_edge() {
+    for (protocol, octets) in [
+        (Protocol::Smtp, 1_000),
+        (Protocol::Smtp, 200_000),
+        (Protocol::Lmtp, 1_000),
+        (Protocol::Lmtp, 200_000),
+    ] {
+        let world = Arc::new(World::new().await);
+        let binh = world.user("binh").await;
+        small(&world, "an").await;
+        world.deliver(&["an"], &message(99_000)).await;
+        let before = used(&world, "an").await;
+        let mut from = arrival();
+        from.origin.protocol = protocol;
+        let came = all_at_once(&world, &["an", "binh"], octets, &from).await;
+        let taken = came.iter().filter(|came| came[0]).count();
+        exactly_one_message_over(&world, "an", before, taken).await;
+        let of_others = if protocol == Protocol::Lmtp { 32 } else { taken };
+        assert_eq!(came.iter().filter(|came| came[1]).count(), of_others);
+        assert_eq!(world.read(&binh, "INBOX").await.len(), of_others);
+        // What the log says of each message is who got it.
+        let told = "select count(*) from events where 'an@demo.gov.vn' = any (recipients)";
+        assert_eq!(world.number(told).await, taken as i64 + 1);
     }
-    let mut taken: u64 = 0;
-    while let Some(done) = tasks.join_next().await {
-        taken += done.unwrap();
-    }
-    let used = used(&world, "an").await;
-    // Up to the hard limit, and the one message of each that had been told it may come.
-    assert!(used >= QUOTA / 100 * 110, "{used}");
-    assert!(used < QUOTA / 100 * 110 + 32 * 2_000, "{used} by {taken}");
-    assert_eq!(world.engine.recipient(&address("an")).await.unwrap_err(), RecipientError::OverQuota);
+}
+
+/// A group of a thousand gets it from a list, later; whoever was written to himself is looked at before the 250.
+#[tokio::test]
+async fn a_full_one_beside_a_thousand() {
+    let world = Arc::new(World::new().await);
+    small(&world, "an").await;
+    let binh = world.user("binh").await;
+    world
+        .database
+        .run(
+            "with made as (
+                 insert into accounts (domain_id, display_name, class, state, quota_bytes, password_change, created_at)
+                 select domain_id, 'x', 'person', 'active', 1000000, false, now() from domains, generate_series(1, 1000)
+                 returning account_id
+             ), counted as (
+                 insert into counters (account_id) select account_id from made
+             ), reached as (
+                 insert into addresses (address, account_id, kind, created_at)
+                 select 'm' || account_id || '@demo.gov.vn', account_id, 'primary', now() from made
+             )
+             insert into folders (account_id, name, uid_validity, modseq, flags_modseq, created_at)
+             select account_id, 'INBOX', 1, 1, 1, now() from made",
+        )
+        .await;
+    let everybody = crate::NewGroup {
+        address: address("tatca"),
+        name: "Tất cả".into(),
+        rule: model::GroupRule::Everybody,
+        unit: None,
+        deep: true,
+        senders: model::GroupSenders::Everybody,
+    };
+    world.engine.add_group(&actor(), &everybody).await.unwrap();
+    let settings = [("sending.group_approval_over".to_owned(), "5000".to_owned())];
+    let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "x", dry_run: false };
+    let domain = model::DomainName::new("demo.gov.vn").unwrap();
+    world.engine.change_policy(&actor(), &domain, &edit).await.unwrap();
+    world.deliver(&["an"], &message(99_000)).await;
+    let before = used(&world, "an").await;
+    let came = all_at_once(&world, &["an", "tatca"], 5_000, &arrival()).await;
+    let taken = came.iter().filter(|came| came[0]).count();
+    exactly_one_message_over(&world, "an", before, taken).await;
+    world.engine.expand_all(&CancellationToken::new()).await;
+    assert_eq!(world.read(&binh, "INBOX").await.len(), taken);
+    let entries = "select count(*) from entries where recipient = 'tatca@demo.gov.vn'";
+    assert_eq!(world.number(entries).await, taken as i64 * 1001);
     assert_eq!(world.store.drifts().await.unwrap(), []);
 }
 

@@ -1,14 +1,14 @@
 //! Accepting in one statement: the same as in a transaction, and a lost answer is found out.
 
 use super::world::{World, described, open};
-use crate::{Error, Event, NewChunk, SmallMessage, Store, Target};
+use crate::{Error, Event, NewChunk, Room, SmallMessage, Store, Target};
 use model::{Flags, FolderId, Uid};
 
 fn small<'a>(pieces: &'a [&'a [u8]], targets: &'a [Target]) -> SmallMessage<'a> {
     let chunks =
         pieces.iter().map(|bytes| NewChunk { hash: *blake3::hash(bytes).as_bytes(), bytes }).collect();
     let content = described(Vec::new(), pieces);
-    SmallMessage { content, chunks, targets, flags: Flags::NONE, internal_date: None, room: None }
+    SmallMessage { content, chunks, targets, flags: Flags::NONE, internal_date: None }
 }
 
 async fn accept(
@@ -97,18 +97,18 @@ async fn messages_of_one_act_come_together_or_not_at_all() {
     let event = |trace| Event { trace, kind: "appended", ..world.event() };
     let at = Some("2020-02-02T02:02:02Z".parse().unwrap());
     let pieces: [[&[u8]; 1]; 3] = [[b"one"], [b"two"], [b"one"]];
-    let three = |room| -> Vec<SmallMessage<'_>> {
-        pieces
-            .iter()
-            .map(|piece| SmallMessage { flags: Flags::SEEN, internal_date: at, room, ..small(piece, &to) })
-            .collect()
+    let of = |bytes, messages| [Target { room: Some(Room { bytes, messages }), ..to[0].clone() }];
+    let (few, little, enough) = (of(9, 2), of(8, 3), of(9, 3));
+    let three = |to| -> Vec<SmallMessage<'_>> {
+        let one = |piece| SmallMessage { flags: Flags::SEEN, internal_date: at, ..small(piece, to) };
+        pieces.iter().map(|piece| one(piece)).collect()
     };
-    let refused = world.store.accept_small(three(Some((9, 2))), &event("1")).await.unwrap_err();
-    assert!(matches!(refused, Error::MailboxFull), "{refused}");
-    let refused = world.store.accept_small(three(Some((8, 3))), &event("2")).await.unwrap_err();
-    assert!(matches!(refused, Error::MailboxFull), "{refused}");
+    for (to, trace) in [(&few, "1"), (&little, "2")] {
+        let refused = world.store.accept_small(three(to), &event(trace)).await.unwrap_err();
+        assert!(matches!(&refused, Error::MailboxFull(full) if *full == [to[0].account]), "{refused}");
+    }
     assert_eq!(world.number("select count(*) from chunks").await, 0);
-    let uids = world.store.accept_small(three(Some((9, 3))), &event("3")).await.unwrap();
+    let uids = world.store.accept_small(three(&enough), &event("3")).await.unwrap();
     assert_eq!(uids, [Some(Uid(1)), Some(Uid(2)), Some(Uid(3))]);
     assert_eq!(world.number("select count(distinct content_id) from entries where flags = 1").await, 3);
     assert_eq!(

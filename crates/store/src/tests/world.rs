@@ -55,6 +55,7 @@ impl World {
                 account: AccountId(account),
                 folder: FolderId(folder),
                 recipient: Some(format!("a{account}@demo.gov.vn")),
+                room: None,
             })
             .collect()
     }
