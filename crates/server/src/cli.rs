@@ -1,6 +1,7 @@
 //! The command line: what may be written, and nothing of what it does.
 
 mod evidence;
+mod life;
 mod organisation;
 mod policy;
 mod relocation;
@@ -11,6 +12,7 @@ pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
     TraceOptions,
 };
+pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};
 pub(crate) use organisation::{
     AddUnit, Appoint, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
 };
@@ -22,7 +24,6 @@ pub(crate) use sharing::{
     HandoverCommand, StartHandover,
 };
 
-use crate::cli_life::{HolidayCommand, LifeCommand};
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Address, DomainName, MailboxClass};

@@ -7,7 +7,6 @@
 mod audit_head;
 mod check;
 mod cli;
-mod cli_life;
 mod commands;
 mod config;
 mod demo;

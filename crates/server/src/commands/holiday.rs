@@ -1,7 +1,7 @@
 //! `congthu holiday …`: the working days by which terms are counted.
 
 use super::Session;
-use crate::cli_life::{HolidayCommand, SetHolidays};
+use crate::cli::{HolidayCommand, SetHolidays};
 use anyhow::Result;
 use model::calendar::{SecondNationalDay, YearTable};
 use std::fmt::Write as _;

@@ -1,7 +1,7 @@
 //! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `confirm-deletion`, `deletion-list`, `leave`.
 
 use super::Session;
-use crate::cli_life::LifeCommand;
+use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
 use engine::LifeDetail;
 use model::lifecycle::Life;
