@@ -168,21 +168,15 @@ impl Tx {
         domain: DomainId,
         names: &[String],
     ) -> Result<Vec<PersonRow>, Error> {
-        let rows: Vec<PersonColumns> = sqlx::query_as(
-            "select p.person_id, p.full_name, p.birth_year, m.unit_id,
-                    array(select g.address from accounts a join addresses g using (account_id)
-                           where a.person_id = p.person_id and g.kind = 'primary' and a.state <> 'deleted'
-                           order by a.account_id)
-               from people p
-               left join memberships m on m.person_id = p.person_id and m.until_day is null
-              where p.domain_id = $1 and lower(p.full_name) in (select lower(name) from unnest($2::text[]) as name)
-              order by p.person_id",
+        let people: Vec<i64> = sqlx::query_scalar(
+            "select person_id from people
+              where domain_id = $1 and lower(full_name) in (select lower(name) from unnest($2::text[]) as name)",
         )
         .bind(domain.0)
         .bind(names)
         .fetch_all(&mut *self.inner)
         .await?;
-        Ok(rows.into_iter().map(person).collect())
+        self.people_by_id(domain, &people.into_iter().map(PersonId).collect::<Vec<_>>()).await
     }
 
     /// # Errors
