@@ -14,6 +14,7 @@ use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, FolderView, Principal};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use model::calendar::days_from;
 use model::lifecycle::Leave;
 use model::{AccountId, Action, Address, Uid};
 use serde_json::json;
@@ -24,6 +25,10 @@ use std::sync::{Mutex, PoisonError};
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Mailboxes remembered; beyond, all are forgotten, which costs a note each.
 const REMEMBERED_MAX: usize = 50_000;
+
+/// Days of one notice of leave, and days ahead that it reaches: whoever is away for longer gives notice again, so that nobody is
+/// excused for ever by a word of his own.
+const LEAVE_DAYS_MAX: i64 = 366;
 
 /// Of the messages of one command, the newest that are asked about: one of them was delivered, or the mail is not new.
 const NEWEST_MAX: usize = 100;
@@ -106,7 +111,7 @@ impl Engine {
     /// Thông báo lý do: from the first to the last day the mailbox may be unused (Điều 8.1a).
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `BadReason`, `BadLeave`.
+    /// `NoSuchMailbox`, `BadReason`, `BadLeave`, `LongLeave`.
     pub async fn note_leave(
         &self,
         actor: &Actor,
@@ -119,6 +124,9 @@ impl Engine {
         self.authorize(actor, Action::NoticeRecord, &AdminTarget::Address(address)).await?;
         if to < from {
             return Err(AdminError::BadLeave);
+        }
+        if days_from(from, to).max(days_from(self.today(), to)) > LEAVE_DAYS_MAX {
+            return Err(AdminError::LongLeave(LEAVE_DAYS_MAX));
         }
         let row = self.0.store.life(address).await?;
         let row = row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;

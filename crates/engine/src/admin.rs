@@ -190,6 +190,7 @@ impl Engine {
                 None
             }
         };
+        let must_change = passwords::must_change(new.must_change_password, actor, new.class, &policy);
         let hash = match (&new.password, &one_time) {
             (Some(password), _) => self.hash_password(password).await?,
             (None, Some(one_time)) => one_time.hash.clone(),
@@ -203,12 +204,12 @@ impl Engine {
             display_name: &new.display_name,
             quota_bytes,
             password_hash: Some(&hash),
-            password_change: new.must_change_password,
+            password_change: must_change,
         };
         let mut tx = self.0.store.begin().await?;
         let id = tx.insert_account(&account, &new.address, self.now()).await?;
         self.add_default_folders(&mut tx, id).await?;
-        let change = new.must_change_password.then_some(passwords::name(ChangeReason::FirstLogIn));
+        let change = must_change.then_some(passwords::name(ChangeReason::FirstLogIn));
         let until = one_time.as_ref().filter(|_| change.is_some()).map(|one_time| one_time.until);
         tx.set_first_password(id, change, until).await?;
         if let Some(bytes) = new.quota_bytes {

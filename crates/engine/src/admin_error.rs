@@ -34,6 +34,10 @@ pub enum AdminError {
     BadQuota,
     #[error("a leave ends on the day it begins, or later")]
     BadLeave,
+    #[error(
+        "a notice of leave covers {0} days at most, and ends that many days from today at the latest: give notice again then"
+    )]
+    LongLeave(i64),
     #[error("{0}")]
     BadHolidays(String),
     /// What the life cycle does not allow.

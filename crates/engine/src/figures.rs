@@ -3,7 +3,7 @@
 //!
 //! Invariants: a label has few values, all of them ours, never anything of a user; asking costs no query.
 
-use crate::{Engine, LoginError, Principal, Protocol};
+use crate::{Engine, LoginError, Protocol};
 use jiff::Timestamp;
 use metrics::{counter, gauge};
 use store::{PoolUsage, Swept};
@@ -29,15 +29,15 @@ impl Engine {
     }
 }
 
-pub(crate) fn login(result: &Result<Principal, LoginError>, door: Protocol) {
-    let result = match result {
-        Ok(_) => "ok",
-        Err(LoginError::Denied) => "denied",
-        Err(LoginError::Locked) => "locked",
-        Err(LoginError::PasswordChangeRequired) => "change_required",
-        Err(LoginError::OneTimePasswordOver) => "one_time_over",
-        Err(LoginError::TooManyAttempts) => "too_many_attempts",
-        Err(LoginError::Unavailable) => "unavailable",
+pub(crate) fn login(refused: Option<&LoginError>, door: Protocol) {
+    let result = match refused {
+        None => "ok",
+        Some(LoginError::Denied) => "denied",
+        Some(LoginError::Locked) => "locked",
+        Some(LoginError::PasswordChangeRequired) => "change_required",
+        Some(LoginError::OneTimePasswordOver) => "one_time_over",
+        Some(LoginError::TooManyAttempts) => "too_many_attempts",
+        Some(LoginError::Unavailable) => "unavailable",
     };
     counter!("congthu_logins_total", "door" => door.as_str(), "result" => result).increment(1);
 }

@@ -135,11 +135,11 @@ impl Engine {
                 Err(error) => Err(error),
             };
             self.end_log_in(attempt, result.as_ref().err());
-            self.note_login(&result, origin).await;
+            self.note_login(result.as_ref().map(Principal::account), origin).await;
             result
         }
         .await;
-        figures::login(&result, origin.protocol);
+        figures::login(result.as_ref().err(), origin.protocol);
         result
     }
 
@@ -150,15 +150,29 @@ impl Engine {
         password: &str,
         origin: &Origin,
     ) -> Result<LoginRow, LoginError> {
-        let attempt = self.begin_log_in(login, origin)?;
-        let result = self.check_login(login, password).await;
-        self.end_log_in(attempt, result.as_ref().err());
+        let result = async {
+            let attempt = self.begin_log_in(login, origin)?;
+            let result = self.check_login(login, password).await;
+            self.end_log_in(attempt, result.as_ref().err());
+            // Whose password was right is noted with the change.
+            if let Err(error) = &result {
+                self.note_login(Err(error), origin).await;
+            }
+            result
+        }
+        .await;
+        figures::login(result.as_ref().err(), origin.protocol);
         result
     }
 
+    /// Limits per address do not apply to it.
+    #[must_use]
+    pub fn is_exempt(&self, remote: IpAddr) -> bool {
+        self.0.settings.exempt_networks.iter().any(|network| network.contains(remote))
+    }
+
     fn begin_log_in(&self, login: &str, origin: &Origin) -> Result<Option<Attempt>, LoginError> {
-        let exempt = self.0.settings.exempt_networks.iter().any(|network| network.contains(origin.remote));
-        if exempt {
+        if self.is_exempt(origin.remote) {
             return Ok(None);
         }
         // Not noted: a stranger could write such events without end.
@@ -216,13 +230,13 @@ impl Engine {
     }
 
     /// Evidence, not a condition: a log-in does not fail because it could not be noted.
-    async fn note_login(&self, result: &Result<Principal, LoginError>, origin: &Origin) {
-        let refusal = result.as_ref().err().map(ToString::to_string);
+    async fn note_login(&self, result: Result<AccountId, &LoginError>, origin: &Origin) {
+        let refusal = result.err().map(ToString::to_string);
         let event = Event {
             at: self.now(),
             kind: if result.is_ok() { "login" } else { "login_refused" },
             trace: &origin.trace_text(),
-            account: result.as_ref().ok().map(Principal::account),
+            account: result.ok(),
             remote: Some(&origin.remote.to_canonical().to_string()),
             sender: None,
             size: None,

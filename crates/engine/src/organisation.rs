@@ -25,7 +25,7 @@ use model::{
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use store::Tx;
+use store::{Reach, Tx};
 
 /// An organisation (đơn vị) that is to be founded.
 #[derive(Clone, Debug)]
@@ -104,6 +104,14 @@ impl Held {
             Some(UnitState::Active) => Ok(id),
             _ => Err(self.tree_error(&TreeError::Dissolved(id))),
         }
+    }
+
+    /// Is somebody of this unit, or of none, within the reach?
+    pub(crate) fn reaches(&self, reach: &Reach, unit: Option<UnitId>) -> bool {
+        let above = unit.map(|unit| self.tree.path(unit)).unwrap_or_default();
+        reach.everything
+            || reach.domains.contains(&self.domain.0)
+            || above.iter().any(|unit| reach.subtree_units.contains(&unit.0))
     }
 
     pub(crate) fn code(&self, id: UnitId) -> String {

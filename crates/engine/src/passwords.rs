@@ -10,7 +10,7 @@ use crate::{Actor, AdminError, AdminTarget, Engine, Error, LoginError, Origin, p
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::local_date;
 use model::password_rules::{self, ChangeReason, Flaw, PASSWORD_BYTES_MAX, Person, Rules};
-use model::{AccountId, Action, Address, DomainId, Policy, Reason};
+use model::{AccountId, Action, Address, DomainId, MailboxClass, Policy, Reason, Role};
 use serde_json::json;
 use store::{Event, LoginRow, NewPassword, PasswordSubject};
 
@@ -76,6 +76,13 @@ pub(crate) fn flaws(password: &str, subject: &PasswordSubject, reused: bool, rul
     password_rules::check(password, &person, reused, rules)
 }
 
+/// Must a password that an administrator gave be changed at the first log-in? As he says, but only who runs the installation may
+/// spare a person that where the policy asks for it (B2): else one who may only help with passwords would use a mailbox unseen.
+pub(crate) fn must_change(asked: bool, actor: &Actor, class: MailboxClass, policy: &Policy) -> bool {
+    let may_spare = class == MailboxClass::Service || actor.highest_role() == Some(Role::SystemAdministrator);
+    asked || policy.password.change_at_first_login && !may_spare
+}
+
 /// A one-time password, its hash, and its end.
 pub(crate) struct OneTime {
     pub(crate) password: String,
@@ -84,21 +91,26 @@ pub(crate) struct OneTime {
 }
 
 impl Engine {
-    /// Sets a password and ends the mailbox's sessions. False when there is no such mailbox.
+    /// Sets a password, ends the mailbox's sessions, and records the reset as [`Engine::reset_password`] does. One that has to be
+    /// changed ends as a one-time password does, as somebody else knows it. False when there is no such mailbox.
     ///
     /// # Errors
-    /// `BadPassword`, with everything that is wrong with it.
+    /// `BadPassword`, with everything that is wrong with it; `BadReason`.
     pub async fn set_password(
         &self,
         actor: &Actor,
         address: &Address,
         password: &str,
         must_change: bool,
+        reason: &str,
     ) -> Result<bool, AdminError> {
+        crate::admin::check_reason(reason)?;
         let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
         let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
+        let Some(row) = self.0.store.life(address).await? else { return Ok(false) };
         let policy = self.policy_of(login.domain).await?;
+        let must_change = self::must_change(must_change, actor, row.class, &policy);
         let flaws = self.flaws_for(login.account, password, &rules(&policy)).await?;
         if !flaws.is_empty() {
             return Err(AdminError::BadPassword(flaws));
@@ -108,11 +120,11 @@ impl Engine {
             hash: &hash,
             at: self.now(),
             change: must_change.then_some(name(ChangeReason::Reset)),
-            one_time_until: None,
+            one_time_until: must_change.then(|| self.one_time_end(&policy)),
             remembered: rules(&policy).remembered,
         };
-        let detail = json!({ "must_change": must_change });
-        self.keep_password(actor, &login, &new, &detail, None).await
+        let detail = json!({ "reason": reason, "must_change": must_change, "chosen": true });
+        self.keep_password(actor, &login, &new, &detail, (&policy, reason)).await
     }
 
     /// Sets a new one-time password, which must be changed at the first log-in, and records the reset
@@ -134,7 +146,7 @@ impl Engine {
         let one_time = self.one_time(&policy).await?;
         let new = one_time.as_new(ChangeReason::Reset, self.now(), &policy);
         let detail = json!({ "reason": reason, "one_time_until": one_time.until.to_string() });
-        let kept = self.keep_password(actor, &login, &new, &detail, Some((&policy, reason))).await?;
+        let kept = self.keep_password(actor, &login, &new, &detail, (&policy, reason)).await?;
         Ok(kept.then_some(one_time.password))
     }
 
@@ -144,14 +156,14 @@ impl Engine {
         login: &LoginRow,
         new: &NewPassword<'_>,
         detail: &serde_json::Value,
-        reset: Option<(&Policy, &str)>,
+        (policy, reason): (&Policy, &str),
     ) -> Result<bool, AdminError> {
-        let due = match reset {
-            Some((policy, _)) if policy.request.written_confirmation => {
+        let due = match policy.request.written_confirmation {
+            true => {
                 let days = i32::try_from(policy.request.confirmation_days).unwrap_or(i32::MAX);
                 Some(self.calendar().await?.add_working_days(local_date(self.now()), days))
             }
-            _ => None,
+            false => None,
         };
         let mut tx = self.0.store.begin().await?;
         // The lock moves the modseq on: by it, nodes that heard nothing notice that sessions have ended.
@@ -159,9 +171,7 @@ impl Engine {
             return Ok(false);
         }
         tx.set_password(login.account, new).await?;
-        if let Some((_, reason)) = reset {
-            tx.add_password_reset(login.account, self.now(), actor.name(), reason, due).await?;
-        }
+        tx.add_password_reset(login.account, self.now(), actor.name(), reason, due).await?;
         self.audit(&mut tx, actor, "mailbox.password", &login.primary.to_string(), detail).await?;
         tx.commit().await?;
         self.rights_changed(&[login.account]).await;
@@ -282,18 +292,11 @@ impl Engine {
 
     /// What a password must be in every domain: for people of whom nobody knows yet which is theirs.
     ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn strictest_password_rules(&self) -> Result<Rules, Error> {
-        let mut all: Option<Rules> = None;
-        for (domain, _) in self.0.store.policy_versions().await? {
-            let of_domain = rules(&*self.policy_of(domain).await?);
-            all = Some(match all {
-                Some(all) => all.and(&of_domain),
-                None => of_domain,
-            });
-        }
-        Ok(all.unwrap_or_default())
+    /// From the policies that this node keeps: anybody on the Internet may ask, so the database is not.
+    #[must_use]
+    pub fn strictest_password_rules(&self) -> Rules {
+        let all = self.0.policies.all();
+        all.iter().map(|policy| rules(policy)).reduce(|all, rules| all.and(&rules)).unwrap_or_default()
     }
 
     /// Tells those whose password ends soon (Sóc Trăng 59/2024 Điều 8.2c), in the domains where it does.
@@ -353,8 +356,11 @@ impl Engine {
     pub(crate) async fn one_time(&self, policy: &Policy) -> Result<OneTime, Error> {
         let password = password::one_time(&*self.0.rng);
         let hash = self.hash_password(&password).await?;
-        let until = self.now() + SignedDuration::from_hours(24 * i64::from(policy.password.one_time_days));
-        Ok(OneTime { password, hash, until })
+        Ok(OneTime { password, hash, until: self.one_time_end(policy) })
+    }
+
+    fn one_time_end(&self, policy: &Policy) -> Timestamp {
+        self.now() + SignedDuration::from_hours(24 * i64::from(policy.password.one_time_days))
     }
 
     pub(crate) async fn hash_password(&self, password: &str) -> Result<String, Error> {

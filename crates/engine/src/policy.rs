@@ -54,6 +54,12 @@ impl Policies {
         now.iter().filter(changed).map(|(domain, _)| *domain).collect()
     }
 
+    /// All that are kept: those of every domain, once [`Engine::renew_policies`] has run.
+    pub(crate) fn all(&self) -> Vec<Arc<Policy>> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        kept.values().map(|(_, policy)| policy.clone()).collect()
+    }
+
     pub(crate) fn clear(&self) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
     }

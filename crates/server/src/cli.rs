@@ -301,14 +301,13 @@ pub(crate) struct PasswordOptions {
     pub(crate) change: ChangeOptions,
 }
 
-/// A password that somebody chose may be kept, one that we made has to be changed as the domain's policy says; both unless
-/// said otherwise.
+/// A password that somebody else knows has to be changed as the domain's policy says, whoever chose it, unless said otherwise.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ChangeOptions {
     /// Refuse log-in until the password has been changed, on the page /mat-khau
     #[arg(long)]
     pub(crate) must_change: bool,
-    /// The password may be kept, also one that was made
+    /// The password may be kept: a program's, or the owner typed it
     #[arg(long, conflicts_with = "must_change")]
     pub(crate) no_password_change: bool,
 }

@@ -149,7 +149,7 @@ impl World for Province {
             ["in-flight", bytes] => self.limits.bytes_in_flight = bytes.parse().unwrap(),
             ["password", name, password] => {
                 let address = Address::new(name, "demo.vn").unwrap();
-                self.engine.set_password(&actor(), &address, password, false).await.unwrap();
+                self.engine.set_password(&actor(), &address, password, false, "thử").await.unwrap();
             }
             ["inbox", name, count, ref text @ ..] => {
                 let messages = self.inbox(name).await;

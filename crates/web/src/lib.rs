@@ -2,7 +2,8 @@
 //! monitoring. Under TLS: `/mat-khau`, where people change their passwords.
 //!
 //! Invariants: nothing about the installation is told to just anybody; a peer holds a connection for seconds only, and
-//! there are few of them; however often it is asked, the database is asked once a second; the listener ends soon after
+//! there are few of them, of one address fewer still; however often it is asked, the database is asked once a second, and for a
+//! page not at all until somebody gives a password; the listener ends soon after
 //! `shutdown`, whatever its peers do.
 
 mod connections;
@@ -52,7 +53,9 @@ pub async fn serve_people(
     engine: Engine,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let connections = Connections::under_tls(listener, tls);
+    let of_engine = engine.clone();
+    let exempt = Arc::new(move |peer| of_engine.is_exempt(peer));
+    let connections = Connections::under_tls(listener, tls, exempt);
     serve_pages(connections, password_page::router(engine), shutdown).await
 }
 

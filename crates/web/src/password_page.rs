@@ -55,7 +55,7 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 }
 
 async fn form(State(engine): State<Engine>) -> Response {
-    let rules = engine.strictest_password_rules().await.unwrap_or_default();
+    let rules = engine.strictest_password_rules();
     page(StatusCode::OK, HTML, render(&rules, "", &[]))
 }
 
@@ -92,7 +92,7 @@ async fn change(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let rules = engine.strictest_password_rules().await.unwrap_or_default();
+    let rules = engine.strictest_password_rules();
     if !is_our_page(&headers) {
         let wrong =
             message("Yêu cầu đến từ một trang khác và bị từ chối.", "The request came from another page.");

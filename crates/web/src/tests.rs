@@ -64,6 +64,19 @@ async fn silent_peers_do_not_keep_others_out() {
     assert!(rest(&mut peer).await.ends_with("ok\n"));
 }
 
+#[tokio::test]
+async fn one_address_does_not_take_all_places() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let places = Connections::new(listener).with_limits(Arc::new(|peer| peer.to_string() == "10.0.0.1"));
+    let enter = |peer: &str| places.enter(peer.parse().unwrap());
+    let taken: Vec<_> = (0..200).map(|_| enter("2001:db8::1").unwrap()).collect();
+    assert!(enter("2001:db8::2").is_none(), "the /64 counts as one");
+    assert!(enter("2001:db8:0:1::1").is_some() && enter("192.0.2.1").is_some());
+    let webmail: Vec<_> = (0..300).map(|_| enter("::ffff:10.0.0.1").unwrap()).collect();
+    drop((taken, webmail));
+    assert!(enter("2001:db8::2").is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn half_a_request_does_not_hold_up_the_end() {
     let (address, shutdown, served) = start().await;

@@ -166,7 +166,7 @@ impl World for Province {
         match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["deliver", to, subject] => self.deliver(to, subject).await,
             ["password", of, password] => {
-                self.engine.set_password(&actor(), &address(of), password, false).await.unwrap();
+                self.engine.set_password(&actor(), &address(of), password, false, "thử").await.unwrap();
             }
             // A mailbox of an organisation, and who has which rights to it.
             ["office", name] => {

@@ -135,7 +135,7 @@ impl Engine {
         for batch in rows.chunks(BATCH_ROWS) {
             let secrets = self.secrets(batch).await?;
             let mut held = self.hold_organisation(&import.domain).await?;
-            let made = self.make_batch(&mut held, import, batch, &secrets).await?;
+            let made = self.make_batch(actor, &mut held, import, (batch, &secrets)).await?;
             held.tx.note_import_rows(id, &made).await?;
             let issued: Vec<Issued> =
                 batch.iter().zip(&secrets).map(|(row, secret)| row.issued(secret)).collect();
@@ -182,10 +182,10 @@ impl Engine {
     /// People, places, positions and mailboxes of a batch, by set.
     async fn make_batch(
         &self,
+        actor: &Actor,
         held: &mut Held,
         import: &Import,
-        batch: &[Planned<'_>],
-        secrets: &[Secret],
+        (batch, secrets): (&[Planned<'_>], &[Secret]),
     ) -> Result<Vec<(u32, AccountId)>, AdminError> {
         let since = import.since.unwrap_or(self.today());
         let people = self.place_people(held, batch, since).await?;
@@ -194,7 +194,7 @@ impl Engine {
         for ((at, planned), secret) in batch.iter().enumerate().zip(secrets) {
             let is_one_time = secret.one_time.is_some();
             let must_change =
-                if is_one_time { import.must_change_one_time } else { import.must_change_password };
+                passwords::must_change(import.must_change_password, actor, planned.class, &held.policy);
             grants.push(NewGrant {
                 unit: planned.unit,
                 person: people.get(&at).copied(),
@@ -291,7 +291,7 @@ impl Engine {
                 hashes.push((account, secret.hash));
                 issued.push(Issued { row, name, address, one_time_password: secret.one_time });
             }
-            let until = import.must_change_one_time.then(|| self.one_time_until(&held));
+            let until = import.must_change_password.then(|| self.one_time_until(&held));
             held.tx.set_one_time_passwords(&hashes, until, self.now()).await?;
             sheet(&issued).map_err(|error| super::GrantError::Sheet(error.to_string()))?;
             let told: Vec<&String> = issued.iter().map(|issued| &issued.address).collect();

@@ -48,10 +48,8 @@ pub struct Import {
     pub rows: Vec<ImportRow>,
     /// Since when people have been in their units and positions; `None`: today.
     pub since: Option<Date>,
-    /// Of rows that bring a password.
+    /// Of rows that bring a password, and of those for which one is made.
     pub must_change_password: bool,
-    /// Of rows for which one is made.
-    pub must_change_one_time: bool,
     /// Make the good rows although others are wrong.
     pub skip_bad: bool,
 }

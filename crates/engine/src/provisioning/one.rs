@@ -115,7 +115,7 @@ impl Engine {
     ) -> Result<Granted, AdminError> {
         let mut held = self.hold_organisation(&new.domain).await?;
         let plan = match new.class {
-            MailboxClass::Person | MailboxClass::Leader => self.plan_person(&mut held, new).await?,
+            MailboxClass::Person | MailboxClass::Leader => self.plan_person(actor, &mut held, new).await?,
             MailboxClass::Organisation => self.plan_unit(&mut held, new).await?,
             MailboxClass::Service => return Err(GrantError::Service.into()),
         };
@@ -140,13 +140,18 @@ impl Engine {
         })
     }
 
-    async fn plan_person(&self, held: &mut Held, new: &NamedMailbox) -> Result<Plan, AdminError> {
+    async fn plan_person(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        new: &NamedMailbox,
+    ) -> Result<Plan, AdminError> {
         let unit = new.unit.as_deref().map(|code| held.living_unit(code)).transpose()?;
         let position = match &new.position {
             None => None,
             Some(title) => Some(position(&held.tx.positions(held.domain).await?, title)?.clone()),
         };
-        let known = known_person(held, new).await?;
+        let known = known_person(actor, held, new).await?;
         let name = PersonName::parse(&new.name).map_err(|error| GrantError::Name(new.name.clone(), error))?;
         let scheme = person_scheme(&held.policy);
         let code = unit.and_then(|unit| held.tree.code_of_people(unit)).map(ToString::to_string);
@@ -238,6 +243,7 @@ impl Engine {
             true => Some(self.place_person(held, new, plan).await?),
             false => None,
         };
+        let must_change = passwords::must_change(new.must_change_password, actor, plan.class, &held.policy);
         let grant = NewGrant {
             unit: plan.unit,
             person,
@@ -245,9 +251,9 @@ impl Engine {
             display_name: &new.name,
             quota_bytes,
             password_hash: secret.hash(),
-            password_change: new.must_change_password,
-            change_reason: new.must_change_password.then_some(passwords::name(ChangeReason::FirstLogIn)),
-            one_time_until: secret.until().filter(|_| new.must_change_password),
+            password_change: must_change,
+            change_reason: must_change.then_some(passwords::name(ChangeReason::FirstLogIn)),
+            one_time_until: secret.until().filter(|_| must_change),
             address: &plan.address,
             rule: Some(&plan.rule),
             is_reused: plan.is_reused,
@@ -316,16 +322,25 @@ impl Engine {
 }
 
 /// Somebody who is meant by number, or by name and year of birth. People of one name without a year are others.
-async fn known_person(held: &mut Held, new: &NamedMailbox) -> Result<Option<PersonRow>, AdminError> {
+/// Who is out of the actor's reach is not there.
+async fn known_person(
+    actor: &Actor,
+    held: &mut Held,
+    new: &NamedMailbox,
+) -> Result<Option<PersonRow>, AdminError> {
+    let reach = actor.reach(Action::MailboxAddPreview);
     let found = match new.person {
         Some(person) => {
-            let found = held.tx.people_by_id(held.domain, &[person]).await?.pop();
+            let mut found = held.tx.people_by_id(held.domain, &[person]).await?;
+            let found = found.pop().filter(|known| held.reaches(&reach, known.unit));
             Some(found.ok_or(OrganisationError::NoSuchPerson(person.0))?)
         }
         None if new.birth_year.is_some() => {
             let name = model::unit_name(&new.name).map_err(OrganisationError::from)?;
             let found = held.tx.people_named(held.domain, &[name]).await?;
-            found.into_iter().find(|known| known.birth_year == new.birth_year)
+            let is_meant =
+                |known: &PersonRow| known.birth_year == new.birth_year && held.reaches(&reach, known.unit);
+            found.into_iter().find(is_meant)
         }
         None => None,
     };

@@ -1,9 +1,14 @@
 //! Role × action × scope through [`Engine::authorize`] on a real database, and that nobody learns of what he may not see.
 
 use super::{PASSWORD, World, actor as console, address, mailbox, origin};
-use crate::{Actor, AdminError, AdminTarget, Engine, Error, NewMailbox, NewUnit, RoleOver};
+use crate::{
+    Actor, AdminError, AdminTarget, Engine, Error, LoginError, NamedMailbox, NewMailbox, NewUnit,
+    OrganisationError, RoleOver,
+};
 use jiff::SignedDuration;
-use model::{Action, Address, Cell, DomainName, Grant, Level, Reason, Right, Rights, Role};
+use model::{
+    Action, Address, Cell, DomainName, Grant, Level, MailboxClass, PersonId, Reason, Right, Rights, Role,
+};
 use std::collections::BTreeMap;
 
 /// Every target, by name, with its level. `so` is the officer's, `phong` lies below it, `khac` beside it.
@@ -231,7 +236,7 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     assert!(engine.mailbox(&officer, &address("phong@demo.gov.vn")).await.unwrap().is_some());
     for there in [&hidden, &none] {
         assert!(engine.mailbox(&officer, there).await.unwrap().is_none());
-        assert_eq!(engine.set_password(&officer, there, "Mật khẩu 2", false).await, Ok(false));
+        assert_eq!(engine.set_password(&officer, there, "Mật khẩu 2", false, "thử").await, Ok(false));
         assert_eq!(engine.reset_password(&officer, there, "quên").await, Ok(None));
         assert_eq!(engine.delete_mailbox(&officer, there).await, Ok(false));
         assert_eq!(engine.delete_alias(&officer, there).await, Ok(false));
@@ -257,6 +262,69 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     let taken = boxed("khac@demo.gov.vn", Some("so"));
     assert_eq!(engine.add_mailbox(&officer, &taken).await, Err(AdminError::Denied(Reason::Role)));
     assert!(engine.mailbox(&console(), &hidden).await.unwrap().is_some());
+}
+
+fn named(unit: &str, person: Option<PersonId>) -> NamedMailbox {
+    NamedMailbox {
+        domain: DomainName::new("demo.gov.vn").unwrap(),
+        name: "Trần Thị Hoa".into(),
+        class: MailboxClass::Person,
+        unit: Some(unit.into()),
+        position: None,
+        birth_year: person.is_none().then_some(1984),
+        person,
+        choose: None,
+        quota_bytes: None,
+        password: Some(PASSWORD.into()),
+        must_change_password: false,
+        dry_run: false,
+    }
+}
+
+#[tokio::test]
+async fn a_preview_tells_an_officer_of_nobody_outside() {
+    let world = province().await;
+    let engine = &world.engine;
+    let hidden = engine.add_named_mailbox(&console(), &named("khac", None)).await.unwrap();
+    let officer = somebody(&world, "daumoi", Role::OrganisationOfficer, "demo.gov.vn/so").await;
+    let preview = async |person| {
+        let new = NamedMailbox { dry_run: true, ..named("phong", person) };
+        engine.add_named_mailbox(&officer, &new).await
+    };
+    let of_nobody = PersonId(1_000_000);
+    for person in [hidden.person.unwrap(), of_nobody] {
+        let unknown = AdminError::Organisation(OrganisationError::NoSuchPerson(person.0));
+        assert_eq!(preview(Some(person)).await, Err(unknown));
+    }
+    let by_name = preview(None).await.unwrap();
+    assert_eq!(by_name.person, None, "somebody of that name and year is nobody he knows");
+    // In his own subtree he is told.
+    let seen = NamedMailbox { name: "Lê Văn Sáu".into(), ..named("phong", None) };
+    let seen = engine.add_named_mailbox(&console(), &seen).await.unwrap();
+    assert!(matches!(preview(seen.person).await, Err(AdminError::Grant(_))));
+}
+
+#[tokio::test]
+async fn who_helps_with_passwords_does_not_come_to_use_the_mailbox() {
+    let world = province().await;
+    let engine = &world.engine;
+    let helpdesk = somebody(&world, "hotro", Role::Helpdesk, "demo.gov.vn").await;
+    let (mailbox, chosen) = (address("phong@demo.gov.vn"), "Rừng tràm 27!");
+    assert!(engine.set_password(&helpdesk, &mailbox, chosen, false, "quên mật khẩu").await.unwrap());
+    let refused = engine.log_in("phong@demo.gov.vn", chosen, &origin()).await;
+    assert_eq!(refused.unwrap_err(), LoginError::PasswordChangeRequired);
+    let kept =
+        "select count(*) from password_resets where made_by = 'hotro@b.vn' and reason = 'quên mật khẩu'";
+    assert_eq!(world.number(kept).await, 1);
+    let acts = "select count(*) from audit where action = 'mailbox.password' and detail->>'reason' = 'quên mật khẩu'";
+    assert_eq!(world.number(acts).await, 1);
+    // Nor does an operator who makes a mailbox; who runs the installation may say otherwise.
+    let operator = somebody(&world, "vanhanh", Role::CentreOperator, "demo.gov.vn").await;
+    engine.add_mailbox(&operator, &boxed("moi@demo.gov.vn", Some("so"))).await.unwrap();
+    let refused = engine.log_in("moi@demo.gov.vn", PASSWORD, &origin()).await;
+    assert_eq!(refused.unwrap_err(), LoginError::PasswordChangeRequired);
+    engine.set_password(&console(), &mailbox, "Sông Hậu 83?", false, "máy quét").await.unwrap();
+    engine.log_in("phong@demo.gov.vn", "Sông Hậu 83?", &origin()).await.unwrap();
 }
 
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn what_is_taken_back_ends_at_once_on_every_node() {
     // Either one's own rights.
     give(&world, "vanthu", "an", &all).await;
     let place = reach(&world, &an, INBOX).await.unwrap();
-    world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2 của tôi", false).await.unwrap();
+    world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2 của tôi", false, "thử").await.unwrap();
     ended(&place).await;
     let an = world.engine.log_in("an@demo.gov.vn", "Mật khẩu 2 của tôi", &origin()).await.unwrap();
     let place = reach(&world, &an, INBOX).await.unwrap();

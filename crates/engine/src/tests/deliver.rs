@@ -166,7 +166,7 @@ async fn an_ended_right_submits_nothing_more() {
     let an = world.user("an").await;
     let recipients = [world.engine.recipient(&address("an")).await.unwrap()];
     let submitted = crate::Arrival { principal: Some(an.clone()), ..arrival() };
-    assert!(world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2", false).await.unwrap());
+    assert!(world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2", false, "thử").await.unwrap());
     let refused = world.engine.check_sender(&an, &address("an")).await;
     assert_eq!(refused, Err(SenderError::Revoked));
     let mut spool = world.engine.new_spool();

@@ -25,7 +25,7 @@ async fn a_changed_password_ends_what_the_old_one_opened() {
     let an = world.user("an").await;
     let inbox = world.engine.folder(&an, &FolderName::inbox()).await.unwrap().unwrap();
     world.engine.view(&an, inbox.id).await.unwrap();
-    assert!(world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2", false).await.unwrap());
+    assert!(world.engine.set_password(&actor(), &address("an"), "Mật khẩu 2", false, "thử").await.unwrap());
     assert_eq!(world.engine.view(&an, inbox.id).await.unwrap_err(), Error::Revoked);
     assert_eq!(world.engine.folders(&an).await.unwrap_err(), Error::Revoked);
     assert_eq!(
@@ -43,7 +43,7 @@ async fn another_process_ends_a_session_that_only_waits() {
     let mut watch = world.engine.watch(&an);
     world.engine.poll().await;
     watch.changed().await;
-    elsewhere.set_password(&actor(), &address("an"), "Mật khẩu 2", false).await.unwrap();
+    elsewhere.set_password(&actor(), &address("an"), "Mật khẩu 2", false, "thử").await.unwrap();
     world.engine.poll().await;
     assert!(watch.has_changed());
     watch.changed().await;

@@ -32,7 +32,6 @@ fn list(of: &str, rows: Vec<ImportRow>) -> Import {
         rows,
         since: None,
         must_change_password: false,
-        must_change_one_time: false,
         skip_bad: false,
     }
 }

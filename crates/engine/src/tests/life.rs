@@ -46,6 +46,24 @@ async fn files_with(world: &World, word: &str) -> Vec<String> {
     world.database.texts(&query).await
 }
 
+#[tokio::test]
+async fn a_leave_has_an_end() {
+    let world = World::new().await;
+    world.user("an").await;
+    let leave = async |from: &str, to: &str| {
+        let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+        world.engine.note_leave(&actor(), &address("an"), from, to, "đi học").await
+    };
+    // Today is 2026-11-22.
+    leave("2026-11-01", "2027-11-01").await.unwrap();
+    for (from, to) in
+        [("2026-11-22", "9999-12-31"), ("2030-01-01", "2030-01-10"), ("2025-11-01", "2026-12-01")]
+    {
+        assert_eq!(leave(from, to).await, Err(AdminError::LongLeave(366)), "{from}");
+    }
+    assert_eq!(leave("2026-12-02", "2026-12-01").await, Err(AdminError::BadLeave));
+}
+
 /// Each round waits for the transactions of other tests, as the sweeper itself does: they share the cluster's numbers.
 async fn sweep_all(world: &World) {
     let raised =

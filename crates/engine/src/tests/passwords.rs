@@ -18,7 +18,7 @@ async fn every_password_that_is_chosen_is_checked() {
     let world = World::new().await;
     world.user("tramanh").await;
     let set = async |password: &str| {
-        world.engine.set_password(&actor(), &address("tramanh"), password, false).await
+        world.engine.set_password(&actor(), &address("tramanh"), password, false, "thử").await
     };
     for (password, flaw) in [
         ("Ab1!", Flaw::TooShort(8)),
@@ -38,13 +38,25 @@ async fn every_password_that_is_chosen_is_checked() {
 }
 
 #[tokio::test]
+async fn what_strangers_are_shown_costs_no_query() {
+    let world = World::new().await;
+    assert_eq!(world.engine.strictest_password_rules().length_min, 8);
+    set_policy(&world, "password.min_length", "14").await;
+    let other = world.another_node();
+    other.open().await.unwrap();
+    world.store.close().await;
+    assert_eq!(world.engine.strictest_password_rules().length_min, 14);
+    assert_eq!(other.strictest_password_rules().length_min, 14);
+}
+
+#[tokio::test]
 async fn the_last_passwords_do_not_come_again() {
     let world = World::new().await;
     world.user("an").await;
     set_policy(&world, "password.history", "2").await;
     let set = async |password: &str| {
         world.clock.advance(SignedDuration::from_secs(1));
-        world.engine.set_password(&actor(), &address("an"), password, false).await.is_ok()
+        world.engine.set_password(&actor(), &address("an"), password, false, "thử").await.is_ok()
     };
     assert!(set("Rừng tràm 27!").await);
     assert!(!set("Rừng tràm 27!").await && !set(PASSWORD).await);
@@ -64,6 +76,8 @@ async fn the_owner_changes_what_has_to_be_changed_and_is_in() {
         world.engine.change_password("moi@demo.gov.vn", present, new, &origin()).await
     };
     assert_eq!(change("sai", "Rừng tràm 27!").await, Err(ChangeError::LogIn(LoginError::Denied)));
+    let guesses = "select count(*) from events where kind = 'login_refused' and remote = '192.0.2.1'";
+    assert_eq!(world.number(guesses).await, 1, "a guess here is evidence as at any other door");
     assert_eq!(change(&once, &once).await, Err(ChangeError::Flaws(vec![Flaw::Reused(5)])));
     assert!(matches!(change(&once, "ngắn").await, Err(ChangeError::Flaws(flaws)) if flaws.len() == 4));
     change(&once, "Rừng tràm 27!").await.unwrap();

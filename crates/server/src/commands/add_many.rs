@@ -7,7 +7,7 @@ mod columns;
 mod sheet;
 
 use super::Session;
-use super::mailbox::must_change_one_time;
+use super::mailbox::must_change;
 use crate::Misuse;
 use crate::cli::AddMany;
 use anyhow::{Context as _, Result, bail};
@@ -50,15 +50,14 @@ pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Res
     let (engine, actor) = (&session.node.engine, &session.actor);
     let List { file_name, columns, rows, digest } = list;
     let domain = domain_of(options, &rows)?;
-    let must_change_one_time = must_change_one_time(session, &domain, options.change).await?;
+    let must_change = must_change(session, &domain, options.change).await?;
     let import = Import {
         domain,
         file_name,
         digest,
         rows,
         since: options.since,
-        must_change_password: options.change.must_change,
-        must_change_one_time,
+        must_change_password: must_change,
         skip_bad: options.skip_bad,
     };
     if options.dry_run {

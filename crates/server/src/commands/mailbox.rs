@@ -49,10 +49,7 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
     let Some(address) = &add.address else {
         return Err(Misuse("give the address of the new mailbox".to_owned()).into());
     };
-    let must_change_password = match password {
-        Some(_) => add.password.change.must_change,
-        None => must_change_one_time(session, address.domain(), add.password.change).await?,
-    };
+    let must_change_password = must_change(session, address.domain(), add.password.change).await?;
     let new = NewMailbox {
         address: address.clone(),
         display_name: add.name.clone(),
@@ -70,9 +67,9 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
     }
 }
 
-/// Whether a password that we make has to be changed at the first log-in: as the domain's policy has it, unless said
+/// Whether a password that somebody else knows has to be changed at the first log-in: as the domain's policy has it, unless said
 /// otherwise.
-pub(super) async fn must_change_one_time(
+pub(super) async fn must_change(
     session: &Session,
     domain: &DomainName,
     change: ChangeOptions,
@@ -178,12 +175,13 @@ async fn set_password(
 ) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     let shown = address.to_string();
-    if given.is_none() && must_change_one_time(session, address.domain(), options.change).await? {
+    let must_change = must_change(session, address.domain(), options.change).await?;
+    if given.is_none() && must_change {
         let password = engine.reset_password(actor, address, reason).await.context(address.clone())?;
         return show_password(session, &shown, &password.ok_or_else(|| unknown(address))?);
     }
     let password = given.clone().unwrap_or_else(|| passwords::make(&OsRng));
-    let set = engine.set_password(actor, address, &password, options.change.must_change).await;
+    let set = engine.set_password(actor, address, &password, must_change, reason).await;
     if !set.context(address.clone())? {
         return Err(unknown(address));
     }

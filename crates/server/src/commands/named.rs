@@ -1,7 +1,7 @@
 //! `congthu mailbox add --auto`: the address is made from the name by the domain's rules.
 
 use super::Session;
-use super::mailbox::must_change_one_time;
+use super::mailbox::must_change;
 use crate::cli::AddMailbox;
 use anyhow::{Context as _, Result};
 use engine::{Granted, NamedMailbox};
@@ -15,10 +15,7 @@ pub(super) async fn make(
     domain: &DomainName,
     password: Option<String>,
 ) -> Result<()> {
-    let must_change_password = match password {
-        Some(_) => add.password.change.must_change,
-        None => must_change_one_time(session, domain, add.password.change).await?,
-    };
+    let must_change_password = must_change(session, domain, add.password.change).await?;
     let new = NamedMailbox {
         domain: domain.clone(),
         name: add.name.clone(),

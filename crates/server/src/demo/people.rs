@@ -121,7 +121,6 @@ pub(super) async fn seed_people(engine: &Engine, actor: &Actor, domain: &DomainN
         rows,
         since: Some(SINCE),
         must_change_password: false,
-        must_change_one_time: false,
         skip_bad: true,
     };
     engine.import_mailboxes(actor, &list, &mut |_| Ok(())).await?;
