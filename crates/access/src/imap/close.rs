@@ -9,8 +9,9 @@ pub(crate) async fn close(door: &mut Door, state: &mut State) -> Outcome {
         && !selected.read_only
     {
         match door.engine.expunge(&selected.who, selected.folder, None).await {
-            // RFC 4314 4: where nothing may be expunged, nothing is, and the mailbox is closed.
-            Ok(_) | Err(engine::Error::NotPermitted | engine::Error::Frozen) => {}
+            // RFC 4314 4: where nothing may be expunged, nothing is, and the mailbox is closed. In one that somebody else has
+            // deleted meanwhile nothing is left, and CLOSE has no NO to say so (RFC 9051 6.4.1).
+            Ok(_) | Err(engine::Error::NotPermitted | engine::Error::Frozen | engine::Error::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
     }
