@@ -324,27 +324,6 @@ begin
 end $$;
 comment on function keep_event_months is 'Makes the partitions of the month before, this month and the two after it.';
 
-create function drop_event_months(p_now timestamptz, p_months integer) returns integer
-    language plpgsql security definer set search_path = public, pg_temp
-as $$
-declare
-    part    text;
-    dropped integer := 0;
-    -- Logs are kept at least six months (An Giang 63/2016 Điều 9.2): no caller can lower this, nor make it later.
-    oldest  timestamp := date_trunc('month', least(p_now, clock_timestamp()) at time zone 'UTC')
-                         - make_interval(months => greatest(p_months, 6));
-begin
-    for part in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                where i.inhparent = 'events'::regclass and c.relname < 'events_' || to_char(oldest, 'YYYY_MM')
-    loop
-        execute format('drop table %I', part);
-        dropped := dropped + 1;
-    end loop;
-    delete from events_default where at < oldest at time zone 'UTC';
-    return dropped;
-end $$;
-comment on function drop_event_months is 'Drops months older than p_months, never younger than six.';
-
 -- Accepting a message --------------------------------------------------------------------------------------------
 
 -- Keeps the chunks of a message from the sweeper for as long as this transaction may run, or fails with CT001 when one
@@ -683,7 +662,6 @@ grant select, insert, update, delete on
 revoke all on events, events_default, audit from congthu_server;
 grant select, insert on events, audit to congthu_server;
 grant usage on all sequences in schema public to congthu_server;
-revoke all on function keep_event_months(), drop_event_months(timestamptz, integer), make_event_month(date), make_event_part(date)
-    from public;
+revoke all on function keep_event_months(), make_event_month(date), make_event_part(date) from public;
 revoke all on function make_event_month(date), make_event_part(date) from congthu_server;
-grant execute on function keep_event_months(), drop_event_months(timestamptz, integer) to congthu_server;
+grant execute on function keep_event_months() to congthu_server;

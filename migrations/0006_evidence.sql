@@ -92,7 +92,7 @@ create table events_held (
     about      text,
     constraint events_held_pkey primary key (at, event_id)
 );
-comment on table events_held is 'Events under legal hold whose month was dropped; put in by drop_event_months alone.';
+comment on table events_held is 'Events under legal hold whose month was dropped; put in by drop_event_part alone.';
 
 create function is_event_held(p_at timestamptz, p_account_id bigint, p_sender text, p_recipients text[]) returns boolean
     language sql stable
@@ -106,22 +106,23 @@ as $$
 $$;
 comment on function is_event_held is 'Is the event one that a hold in force keeps?';
 
-create or replace function drop_event_months(p_now timestamptz, p_months integer) returns integer
+-- Parts go one by one: a drop keeps everybody from the log, so what is held is copied before it, and no further part is
+-- copied meanwhile.
+create function drop_event_part(p_now timestamptz, p_months integer) returns text
     language plpgsql security definer set search_path = public, pg_temp
 as $$
 declare
-    part    text;
-    dropped integer := 0;
+    part   text;
     -- Logs are kept at least six months (An Giang 63/2016 Điều 9.2): no caller can lower this, nor make it later.
-    oldest  timestamp := date_trunc('month', least(p_now, clock_timestamp()) at time zone 'UTC')
-                         - make_interval(months => greatest(p_months, 6));
+    oldest timestamp := date_trunc('month', least(p_now, clock_timestamp()) at time zone 'UTC')
+                        - make_interval(months => greatest(p_months, 6));
 begin
     -- Nobody places a hold between the copy and the drop.
     lock table holds in share mode;
-    for part in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-                where i.inhparent = 'events'::regclass and c.relname < 'events_' || to_char(oldest, 'YYYY_MM')
-                order by c.relname
-    loop
+    select c.relname into part from pg_inherits i join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'events'::regclass and c.relname < 'events_' || to_char(oldest, 'YYYY_MM')
+     order by c.relname limit 1;
+    if part is not null then
         if exists (select from holds where kind = 'events' and released_at is null) then
             execute format(
                 'insert into events_held (event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about)
@@ -129,16 +130,17 @@ begin
                   where is_event_held(at, account_id, sender, recipients) on conflict do nothing', part);
         end if;
         execute format('drop table %I', part);
-        dropped := dropped + 1;
-    end loop;
+        return part;
+    end if;
     insert into events_held (event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about)
         select event_id, at, kind, trace, account_id, remote, sender, recipients, size, status, about from events_default
          where at < oldest at time zone 'UTC' and is_event_held(at, account_id, sender, recipients)
         on conflict do nothing;
     delete from events_default where at < oldest at time zone 'UTC';
-    return dropped;
+    return null;
 end $$;
-comment on function drop_event_months is 'Drops months older than p_months, never younger than six, and keeps what is held.';
+comment on function drop_event_part is
+    'Drops the oldest part older than p_months, never younger than six, but for what is held; null when there is none.';
 
 create function drop_released_events(p_now timestamptz, p_months integer) returns bigint
     language plpgsql security definer set search_path = public, pg_temp
@@ -177,6 +179,7 @@ begin
     execute format('create index %I on %I (lower(sender)) where about is not null', part || '_sender', part);
     execute format('create index %I on %I using gin (recipients) with (fastupdate = off) where about is not null',
                    part || '_recipients', part);
+    execute format('create index %I on %I (account_id, at) where kind = ''shared''', part || '_shared', part);
     execute format('create index %I on %I (split_part(about, E''\n'', 1)) where about is not null', part || '_queue', part);
     execute format('create index %I on %I (split_part(about, E''\n'', 2)) where about is not null', part || '_message', part);
     execute format('create index %I on %I using gin (string_to_array(split_part(about, E''\n'', 4), '' ''))
@@ -223,6 +226,8 @@ comment on table checks is 'In which half hours of a day each mailbox was looked
 
 grant select, insert, update on grants, holds, announcements, checks to congthu_server;
 grant select on events_held to congthu_server;
-revoke all on function drop_released_events(timestamptz, integer), index_event_part(timestamptz) from public;
-grant execute on function drop_released_events(timestamptz, integer), index_event_part(timestamptz) to congthu_server;
+revoke all on function drop_event_part(timestamptz, integer), drop_released_events(timestamptz, integer),
+                       index_event_part(timestamptz) from public;
+grant execute on function drop_event_part(timestamptz, integer), drop_released_events(timestamptz, integer),
+                          index_event_part(timestamptz) to congthu_server;
 grant usage on all sequences in schema public to congthu_server;

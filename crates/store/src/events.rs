@@ -90,13 +90,23 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_event_months(&self, now: Timestamp, months: i32) -> Result<i32, Error> {
+    pub async fn keep_event_months(&self, now: Timestamp, months: i32) -> Result<u32, Error> {
         self.make_event_months().await?;
-        let dropped = sqlx::query_scalar("select drop_event_months($1, $2)")
-            .bind(now.to_sqlx())
-            .bind(months)
-            .fetch_one(&self.pools.main)
-            .await?;
-        Ok(dropped)
+        let mut dropped = 0;
+        loop {
+            let mut tx = self.begin().await?;
+            // It reads each event of the part where anything is held.
+            tx.take_time().await?;
+            let part: Option<String> = sqlx::query_scalar("select drop_event_part($1, $2)")
+                .bind(now.to_sqlx())
+                .bind(months)
+                .fetch_one(&mut *tx.inner)
+                .await?;
+            tx.commit().await?;
+            if part.is_none() {
+                return Ok(dropped);
+            }
+            dropped += 1;
+        }
     }
 }

@@ -45,7 +45,11 @@ impl Taken {
     pub(super) fn new(policy: &Policy, rows: Vec<TakenRow>) -> Self {
         let retention = match policy.naming.retired_months {
             None => Retention::Forever,
-            Some(months) => Retention::Months(u16::try_from(months).unwrap_or(u16::MAX)),
+            // Never before the log that names the former holder by it is gone: the month under way is kept as well.
+            Some(months) => {
+                let months = months.max(policy.log_retention_months().saturating_add(1));
+                Retention::Months(u16::try_from(months).unwrap_or(u16::MAX))
+            }
         };
         let mut taken = Self { retention, ..Self::default() };
         for row in rows {

@@ -336,6 +336,16 @@ async fn what_was_given_up_is_kept_for_its_time() {
     world.engine.change_policy(&actor(), &province.domain, &edit).await.unwrap();
     assert_eq!(province.local(&namesake).await, "ntbinh03");
     world.clock.advance(SignedDuration::from_hours(24 * 366));
+    world.database.run("insert into holds (account_id, kind, reason, placed_by, since) select account_id, 'mailbox', 'Vụ 1', 'test', now() from addresses where address like 'ntbinh@%'").await;
+    assert_eq!(province.local(&namesake).await, "ntbinh04", "the log names by it who is held");
+    world.database.run("update holds set released_at = now()").await;
+    let settings = [("log.retention".to_owned(), "24".to_owned())];
+    let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "QĐ 2", dry_run: false };
+    world.engine.change_policy(&actor(), &province.domain, &edit).await.unwrap();
+    assert_eq!(province.local(&namesake).await, "ntbinh05", "the log names the former holder by it");
+    let settings = [("log.retention".to_owned(), "6".to_owned())];
+    let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "QĐ 3", dry_run: false };
+    world.engine.change_policy(&actor(), &province.domain, &edit).await.unwrap();
     assert_eq!(province.local(&namesake).await, "ntbinh", "a year has gone");
 }
 
