@@ -2,7 +2,7 @@
 
 use crate::others::Delegated;
 use crate::throttle::Attempt;
-use crate::{Engine, Error, figures, passwords};
+use crate::{Engine, Error, FolderView, figures, passwords};
 use model::calendar::local_date;
 use model::{AccountId, AccountState, Address, DomainId, TraceId};
 use std::net::IpAddr;
@@ -278,6 +278,26 @@ impl Engine {
         match who.delegated() {
             None => Ok(()),
             Some(delegated) => self.check_delegation(delegated).await,
+        }
+    }
+
+    /// May `who` go on with a view that he was given? Where the mailbox is another's it is asked each time: a command may
+    /// run for long, and what was lent may be taken back while it does. The doors hear themselves when one's own rights end.
+    pub(crate) async fn check_view(&self, who: &Principal, view: &FolderView) -> Result<(), Error> {
+        if view.owner() != who.account() {
+            return Err(Error::NotFound);
+        }
+        self.check_lent(who).await
+    }
+
+    /// Do the rights to another's mailbox still hold? Nothing is asked where it is one's own.
+    ///
+    /// # Errors
+    /// `Revoked` when not.
+    pub async fn check_lent(&self, who: &Principal) -> Result<(), Error> {
+        match who.delegated() {
+            Some(_) => self.check_standing(who).await,
+            None => Ok(()),
         }
     }
 

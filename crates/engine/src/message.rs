@@ -36,6 +36,8 @@ pub struct Message {
 pub struct Body {
     store: Store,
     cache: Arc<ChunkCache>,
+    /// Who reads it in another's mailbox: may he still?
+    lent: Option<Arc<(Engine, Principal)>>,
     chunks: Arc<[Slice]>,
     size: u64,
 }
@@ -68,7 +70,8 @@ impl Engine {
     /// but never none, when their facts are large: ask for the rest with another call.
     ///
     /// # Errors
-    /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
+    /// `Revoked` when another's mailbox is no longer lent; when the database fails. `view` must be one that [`Engine::view`]
+    /// gave to `who`.
     pub async fn messages(
         &self,
         who: &Principal,
@@ -76,9 +79,7 @@ impl Engine {
         uids: &[Uid],
         wanted: Wanted,
     ) -> Result<Vec<Option<Message>>, Error> {
-        if view.owner() != who.account() {
-            return Err(Error::NotFound);
-        }
+        self.check_view(who, view).await?;
         // No content has the number 0.
         let contents: Vec<ContentId> =
             uids.iter().map(|uid| view.find(*uid).map_or(ContentId(0), |entry| entry.content)).collect();
@@ -95,15 +96,19 @@ impl Engine {
         if wanted.body {
             self.acted(who, Act::Read, &view.folder().name, uids.get(..found.len()).unwrap_or(uids)).await;
         }
-        Ok(found.into_iter().map(|row| Some(self.message(&row?))).collect())
+        let lent = who.delegated().map(|_| Arc::new((self.clone(), who.clone())));
+        Ok(found.into_iter().map(|row| Some(self.message(&row?, lent.as_ref()))).collect())
     }
 
-    fn message(&self, row: &Content) -> Message {
+    fn message(&self, row: &Content, lent: Option<&Arc<(Self, Principal)>>) -> Message {
         Message {
             envelope: row.envelope.as_deref().and_then(Envelope::from_bytes),
             structure: row.structure.as_deref().and_then(Structure::from_bytes),
             preview: row.preview.clone(),
-            body: row.chunks.as_ref().map(|(ids, sizes)| self.body(ids, sizes)),
+            body: row
+                .chunks
+                .as_ref()
+                .map(|(ids, sizes)| Body { lent: lent.cloned(), ..self.body(ids, sizes) }),
         }
     }
 
@@ -117,7 +122,7 @@ impl Engine {
         });
         let chunks: Arc<[Slice]> = slices.collect();
         let size = chunks.last().map_or(0, |last| last.end);
-        Body { store: self.0.store.clone(), cache: self.0.chunks.clone(), chunks, size }
+        Body { store: self.0.store.clone(), cache: self.0.chunks.clone(), lent: None, chunks, size }
     }
 
     /// Loads what the ranges need in one query, for the pieces that are read next.
@@ -165,11 +170,15 @@ impl Body {
     /// Octets from `offset` on and before `end`, as many as lie in one chunk; none at the end.
     ///
     /// # Errors
-    /// `NotFound` when the message was swept, `Unavailable` when the database fails.
+    /// `NotFound` when the message was swept, `Revoked` when another's mailbox is no longer lent, `Unavailable` when the
+    /// database fails.
     pub async fn piece(&self, offset: u64, end: u64) -> Result<Piece, Error> {
         let end = end.min(self.size);
         if offset >= end {
             return Ok(Piece::default());
+        }
+        if let Some((engine, who)) = self.lent.as_deref() {
+            engine.check_lent(who).await?;
         }
         let Some(slice) = self.slices(&(offset..end)).first().copied() else { return Ok(Piece::default()) };
         let chunk = self.chunk(slice.id).await?;

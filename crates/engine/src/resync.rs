@@ -14,9 +14,7 @@ impl Engine {
     /// # Errors
     /// `NotFound` when the folder is gone or `view` is not one that [`Engine::view`] gave to `who`.
     pub async fn gone(&self, who: &Principal, view: &FolderView, since: ModSeq) -> Result<Gone, Error> {
-        if view.owner() != who.account() {
-            return Err(Error::NotFound);
-        }
+        self.check_view(who, view).await?;
         if since >= view.modseq() {
             return Ok(Gone::Known(Vec::new()));
         }
@@ -34,9 +32,7 @@ impl Engine {
         view: &FolderView,
         uids: &[Uid],
     ) -> Result<HashMap<Uid, Timestamp>, Error> {
-        if view.owner() != who.account() {
-            return Err(Error::NotFound);
-        }
+        self.check_view(who, view).await?;
         let dates = self.0.store.save_dates(who.account(), view.folder().id, uids).await?;
         Ok(dates.into_iter().collect())
     }

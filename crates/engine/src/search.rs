@@ -82,9 +82,7 @@ impl Engine {
     /// # Errors
     /// When the database fails. `view` must be one that [`Engine::view`] gave to `who`.
     pub async fn search(&self, who: &Principal, view: &FolderView, uids: &[Uid]) -> Result<Search, Error> {
-        if view.owner() != who.account() {
-            return Err(Error::NotFound);
-        }
+        self.check_view(who, view).await?;
         let entries = uids.iter().filter_map(|uid| view.find(*uid));
         let mut contents: Vec<i64> = entries.map(|entry| entry.content.0).collect();
         contents.sort_unstable();

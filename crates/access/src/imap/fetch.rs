@@ -60,6 +60,10 @@ pub(crate) async fn fetch(door: &mut Door, selected: &mut Selected, asked: &Fetc
     let mut lacking = Lacking::default();
     for (at, batch) in positions.chunks(FETCH_BATCH).enumerate() {
         door.progress((at * FETCH_BATCH) as u64, Some(positions.len() as u64)).await?;
+        if at > 0 {
+            // Of what is kept nothing else is asked, and a client may take its time.
+            door.engine.check_lent(&selected.who).await?;
+        }
         let mut unread = batch;
         while !unread.is_empty() {
             let targets;

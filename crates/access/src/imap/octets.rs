@@ -97,6 +97,8 @@ async fn fields<'a>(
 
 /// In the middle of a response there is no way to say that it failed: the client must see the connection break.
 pub(crate) fn broken(error: engine::Error) -> Ended {
-    tracing::error!(%error, "a message could not be read to its end");
+    if error != engine::Error::Revoked {
+        tracing::error!(%error, "a message could not be read to its end");
+    }
     Ended::Gone(io::Error::other(error))
 }

@@ -211,10 +211,8 @@ async fn in_mailbox(door: &mut Door, state: &mut State, command: Command) -> Out
     let State::Selected(selected) = state else {
         return Err(Failure::Reply(Reply::bad("Select a mailbox first")));
     };
-    if selected.who.rights().is_some() {
-        // What was given by somebody else may have been taken back: not one command more.
-        door.engine.check_standing(&selected.who).await?;
-    }
+    // What was given by somebody else may have been taken back: not one command more.
+    door.engine.check_lent(&selected.who).await?;
     match command {
         Command::Close => close::close(door, state).await,
         Command::Unselect => Ok(close::unselect(state)),

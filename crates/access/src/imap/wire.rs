@@ -49,6 +49,8 @@ pub(crate) struct Wire {
     compressed: bool,
     /// Something was written that a layer below may still hold.
     unflushed: bool,
+    /// What was written so far ends in the middle of a response.
+    torn: bool,
     decoder: Decoder,
     /// Replies not yet written.
     pub(crate) out: Writer,
@@ -71,6 +73,7 @@ impl Wire {
             io,
             compressed: false,
             unflushed: false,
+            torn: false,
             decoder: Decoder::new(Limits::BEFORE_LOGIN),
             out: Writer::new(),
             shutdown,
@@ -206,6 +209,8 @@ impl Wire {
             limits::WRITE_PATIENCE + Duration::from_secs(bytes.len() as u64 / limits::WRITE_RATE_MIN);
         self.unflushed = !flush;
         let revoked = self.revoked();
+        let whole_after = !self.out.is_within() && bytes.ends_with(b"\r\n");
+        let mut sent = 0;
         let Self { io, shutdown, stops, .. } = self;
         let stopped = async {
             shutdown.cancelled().await;
@@ -214,24 +219,39 @@ impl Wire {
                 .await;
         };
         let written = async {
-            io.write_all(&bytes).await?;
+            while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+                match io.write(rest).await? {
+                    0 => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+                    count => sent += count,
+                }
+            }
             if flush { io.flush().await } else { Ok(()) }
         };
-        tokio::select! {
+        let broken_off = tokio::select! {
             biased;
-            () = revoked => return Err(REVOKED),
-            written = written => written?,
+            () = revoked => true,
+            written = written => { written?; false }
             () = stopped => return Err(timed_out().into()),
             () = tokio::time::sleep(patience) => return Err(timed_out().into()),
+        };
+        if sent > 0 {
+            self.torn = sent < bytes.len() || !whole_after;
         }
-        Ok(())
+        match (broken_off, self.torn) {
+            (false, _) => Ok(()),
+            (true, false) => Err(REVOKED),
+            // A goodbye would be taken for octets of the message.
+            (true, true) => Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
+        }
     }
 
-    /// Says goodbye if anybody listens, and closes.
+    /// Says goodbye if anybody listens and it can be told from the response that was under way, and closes.
     pub(crate) async fn close(mut self, bye: Option<&'static str>) {
         // The goodbye itself is not to be broken off.
         self.rights = None;
-        if let Some(text) = bye {
+        if self.torn || self.out.is_within() {
+            _ = self.out.take();
+        } else if let Some(text) = bye {
             self.out.untagged(&StatusLine::bye(text));
         }
         let last = async {
@@ -295,6 +315,24 @@ mod tests {
         };
         assert!(is_timeout(&written.unwrap_err()));
         assert!(began.elapsed() < 2 * limits::WRITE_PATIENCE, "{:?}", began.elapsed());
+    }
+
+    /// A goodbye behind half of a literal would be taken for octets of it.
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_said_in_the_middle_of_a_response() {
+        for (answer, is_whole) in [("* 1 FETCH (X {2000}\r\n", false), ("* OK all of it\r\n", true)] {
+            let (mut client, served) = tokio::io::duplex(1 << 16);
+            let mut wire = Wire::new(Box::new(served), CancellationToken::new());
+            if !is_whole {
+                wire.out.fetch_start(1);
+            }
+            wire.out.raw(answer.as_bytes());
+            wire.flush().await.unwrap();
+            wire.close(Some("bye")).await;
+            let mut heard = String::new();
+            client.read_to_string(&mut heard).await.unwrap();
+            assert_eq!(heard.contains("* BYE bye"), is_whole, "{heard}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

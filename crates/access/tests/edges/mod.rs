@@ -8,7 +8,7 @@ use crate::world::{PASSWORD, Province};
 use jiff::SignedDuration;
 use std::fmt::Write as _;
 use std::time::Duration;
-use testkit::transcript::Stream;
+use testkit::transcript::{Stream, World as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// A client that keeps what came.
@@ -267,4 +267,54 @@ async fn a_client_that_knew_what_was_lost_is_told_everything() {
     assert!(heard.contains("* 1 FETCH (UID 1 ") && heard.contains("* 2 FETCH (UID 2 "), "{heard}");
     let resync = format!("SELECT INBOX (QRESYNC ({validity} {}))", highest + 100);
     assert!(!client.ask("n", &resync).await.contains(" FETCH "));
+}
+
+/// What was lent is taken back while a client takes its time with it: it gets no more than what was written already, and
+/// no goodbye in the middle of a literal.
+#[tokio::test]
+async fn a_fetch_ends_with_the_right_to_it() {
+    let message = format!("Subject: large\r\n\r\n{}", "0123456789abcdef\r\n".repeat(50_000));
+    let many = "Subject: small\r\n\r\nx\r\n";
+    for (locked, fetch) in [
+        (false, "FETCH 1 BODY.PEEK[]"),
+        (true, "FETCH 1 BODY.PEEK[]"),
+        (false, "FETCH 1:* (ENVELOPE BODYSTRUCTURE FLAGS)"),
+    ] {
+        let mut province = Province::with_quota(8 << 20).await;
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        province.act(&words("office vanthu 8388608")).await.unwrap();
+        province.act(&words("delegate vanthu an read,write")).await.unwrap();
+        let mut client = Client::connect(&province).await;
+        let folder = "\"Other Users/vanthu@demo.gov.vn/INBOX\"";
+        if fetch.contains("PEEK") {
+            let reply =
+                client.ask("a", &format!("APPEND {folder} {{{}+}}\r\n{message}", message.len())).await;
+            assert!(reply.contains(" OK "), "{reply}");
+        } else {
+            for _ in 0..20 {
+                let mut command = format!("APPEND {folder}");
+                (0..100).for_each(|_| write!(command, " {{{}+}}\r\n{many}", many.len()).unwrap());
+                let reply = client.ask("a", &command).await;
+                assert!(reply.contains(" OK "), "{reply}");
+            }
+        }
+        client.ask("b", &format!("SELECT {folder}")).await;
+        // What is kept as it was written is read from nowhere.
+        let whole = client.ask("c", fetch).await;
+        client.send(&format!("d {fetch}\r\n")).await;
+        client.until("* 1 FETCH").await;
+        let taken = client.heard.len();
+        province
+            .act(&words(if locked { "password vanthu Mat-khau-2-cua-toi" } else { "revoke vanthu an" }))
+            .await
+            .unwrap();
+        let heard = client.heard.clone() + &to_end(&mut client.stream).await;
+        assert!(
+            heard.len() < whole.len() * 3 / 4,
+            "{} octets behind {taken} of {}",
+            heard.len(),
+            whole.len()
+        );
+        assert!(!heard.contains("d OK") && (!fetch.contains("PEEK") || !heard.contains("BYE")), "{fetch}");
+    }
 }

@@ -169,8 +169,9 @@ impl World for Province {
                 self.engine.set_password(&actor(), &address(of), password, false, "thử").await.unwrap();
             }
             // A mailbox of an organisation, and who has which rights to it.
-            ["office", name] => {
-                let office = NewMailbox { class: MailboxClass::Organisation, ..mailbox(name, 64 << 10) };
+            ["office", name, quota @ ..] => {
+                let quota = quota.first().map_or(64 << 10, |octets| octets.parse().unwrap());
+                let office = NewMailbox { class: MailboxClass::Organisation, ..mailbox(name, quota) };
                 self.engine.add_mailbox(&actor(), &office).await.unwrap();
             }
             ["delegate", office, to, rights] => {

@@ -51,9 +51,7 @@ impl Engine {
         view: &FolderView,
         (place, needle): (&SearchPlace, &Needle),
     ) -> Result<Option<Candidates>, Error> {
-        if view.owner() != who.account() {
-            return Err(Error::NotFound);
-        }
+        self.check_view(who, view).await?;
         let entries = view.entries();
         if entries.len() <= DIRECT || !Search::answers(needle) {
             return Ok(None);

@@ -13,13 +13,19 @@ impl Writer {
         self.text("* ");
         self.number(number.into());
         self.text(" FETCH (");
-        self.behind_item = false;
+        (self.within, self.behind_item) = (true, false);
     }
 
     /// `")" CRLF`
     pub fn fetch_end(&mut self) {
         self.text(")\r\n");
-        self.behind_item = false;
+        (self.within, self.behind_item) = (false, false);
+    }
+
+    /// Was a FETCH response begun and not ended? Then nothing else can be said: it would be taken for octets of a literal.
+    #[must_use]
+    pub const fn is_within(&self) -> bool {
+        self.within
     }
 
     pub(super) fn item(&mut self, name: &str) {

@@ -26,7 +26,9 @@ pub struct Writer {
     out: Vec<u8>,
     /// The client has enabled UTF-8 in quoted strings (RFC 6855 3).
     utf8: bool,
-    /// Inside a FETCH response, behind its first item.
+    /// Inside a FETCH response.
+    within: bool,
+    /// Behind its first item.
     behind_item: bool,
 }
 
