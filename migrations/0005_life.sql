@@ -6,6 +6,8 @@
 alter table accounts
     -- When the present state began; null: when the mailbox was made.
     add column life_since            timestamptz,
+    -- When it was last given back (khôi phục); null: never.
+    add column restored_at           timestamptz,
     -- While locked: tạm khóa vì lý do gì.
     add column lock_reason           text,
     -- While on the deletion list: vì sao.

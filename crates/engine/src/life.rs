@@ -263,15 +263,30 @@ impl Engine {
         actor: &Actor,
         by: lifecycle::Actor,
         address: &Address,
-        mut act: Act<'_>,
+        act: Act<'_>,
     ) -> Result<(LifeRow, Rules), AdminError> {
         let row = self.existing(address).await?;
+        self.change_life_of(&row, actor, by, act).await
+    }
+
+    /// The same for one that was looked at before; what the system found due is done only while its stage is as it was found.
+    async fn change_life_of(
+        &self,
+        seen: &LifeRow,
+        actor: &Actor,
+        by: lifecycle::Actor,
+        mut act: Act<'_>,
+    ) -> Result<(LifeRow, Rules), AdminError> {
+        let gone = || AdminError::NoSuchMailbox(seen.address.clone());
+        let row = seen;
         let rules = rules(&*self.policy_of(row.domain).await?);
         let mut tx = self.0.store.begin().await?;
-        tx.lock_mailbox(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
-        let mut row =
-            tx.life(row.account).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        tx.lock_mailbox(row.account).await?.ok_or_else(gone)?;
+        let mut row = tx.life(row.account).await?.ok_or_else(gone)?;
         let before = row.life;
+        if by == lifecycle::Actor::System && before != seen.life {
+            return Err(lifecycle::Refusal::NotFromHere(lifecycle::StateName(before.state())).into());
+        }
         let applied = apply(by, &row, act.events, self.now(), &rules)?;
         if applied.has(Effect::EraseContent) {
             // However much mail there is: one that is cut off could never be deleted.

@@ -58,6 +58,7 @@ impl FromRow<'_, PgRow> for FactsRow {
         let facts = Facts {
             class: life.class,
             granted: life.created_at,
+            restored: at("restored_at")?,
             uses: Uses {
                 sent: at("sent_at")?,
                 retrieved_new: at("retrieved_at")?,
@@ -72,24 +73,20 @@ impl FromRow<'_, PgRow> for FactsRow {
     }
 }
 
-impl Store {
-    /// Mailboxes for which something may be due: all that are locked or listed, and those in use that were not for long.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn life_facts(&self, filter: &LifeFilter) -> Result<Vec<LifeFacts>, Error> {
-        let rows: Vec<FactsRow> = sqlx::query_as(
+macro_rules! select_facts {
+    ($rest:literal) => {
+        concat!(
             "select a.account_id, a.domain_id, a.unit_id, g.address, a.display_name, a.class, a.state, a.created_at,
                     a.life_since, a.lock_reason, a.deletion_cause, a.restore_request, a.restore_request_at,
                     a.deletion_confirmed_at, exists (select from holds h where h.account_id = a.account_id and h.kind = 'mailbox'
                              and h.released_at is null) as legal_hold, exists (select from handovers h where h.mailbox_id = a.account_id
                              and h.ended_at is null) as handover, a.export_pending,
-                    v.sent_at, v.retrieved_at, v.warned_days, v.warned_lock_on, v.warned_on,
+                    a.restored_at, v.sent_at, v.retrieved_at, v.warned_days, v.warned_lock_on, v.warned_on,
                     array(select l.from_day from leaves l where l.account_id = a.account_id order by l.leave_id)
                         as leaves_from,
                     array(select l.to_day from leaves l where l.account_id = a.account_id order by l.leave_id)
                         as leaves_to,
-                    case when $5 then (
+                    case when $1 then (
                         select max(e.save_date) from entries e
                          where e.account_id = a.account_id and e.recipient is not null
                            and not exists (select from notices n
@@ -97,20 +94,32 @@ impl Store {
                     ) end as delivered_at
                from accounts a
                join addresses g on g.account_id = a.account_id and g.kind = 'primary'
-               left join activity v on v.account_id = a.account_id
-              where a.domain_id = $1 and a.account_id > $2
+               left join activity v on v.account_id = a.account_id ",
+            $rest
+        )
+    };
+}
+
+impl Store {
+    /// Mailboxes for which something may be due: all that are locked or listed, and those in use that were not for long.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn life_facts(&self, filter: &LifeFilter) -> Result<Vec<LifeFacts>, Error> {
+        let rows: Vec<FactsRow> = sqlx::query_as(select_facts!(
+            "where a.domain_id = $2 and a.account_id > $3
                 and (a.state in ('locked', 'to_be_deleted')
                      or (a.state in ('new', 'active')
-                         and greatest(v.sent_at, v.retrieved_at, a.life_since, a.created_at) < $3)
+                         and greatest(v.sent_at, v.retrieved_at, a.life_since, a.created_at) < $4)
                      or (a.state in ('new', 'active') and a.class = 'organisation'
-                         and v.sent_at is null and v.retrieved_at is null and a.created_at < $4))
-              order by a.account_id limit $6",
-        )
+                         and v.sent_at is null and v.retrieved_at is null and greatest(a.restored_at, a.created_at) < $5))
+              order by a.account_id limit $6"
+        ))
+        .bind(filter.deliveries)
         .bind(filter.domain.0)
         .bind(filter.after.0)
         .bind(filter.used_before.to_sqlx())
         .bind(filter.made_before.to_sqlx())
-        .bind(filter.deliveries)
         .bind(i64::from(filter.limit))
         .fetch_all(&self.pools.main)
         .await?;
@@ -184,6 +193,35 @@ impl Store {
 }
 
 impl Tx {
+    /// Locks these mailboxes, moving their modseqs on, and says all that decides what is due for them now. Those that are gone
+    /// are left out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lock_life_facts(
+        &mut self,
+        accounts: &[AccountId],
+        deliveries: bool,
+    ) -> Result<Vec<LifeFacts>, Error> {
+        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
+        sqlx::query("select from counters where account_id = any ($1) order by account_id for no key update")
+            .bind(&ids)
+            .execute(&mut *self.inner)
+            .await?;
+        sqlx::query("update counters set modseq = modseq + 1 where account_id = any ($1)")
+            .bind(&ids)
+            .execute(&mut *self.inner)
+            .await?;
+        let rows: Vec<FactsRow> = sqlx::query_as(select_facts!(
+            "where a.account_id = any ($2) order by a.account_id for no key update of a"
+        ))
+        .bind(deliveries)
+        .bind(ids)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|row| row.0).collect())
+    }
+
     /// # Errors
     /// When the database fails.
     pub async fn add_leave(

@@ -86,7 +86,6 @@ macro_rules! select_lives {
         )
     };
 }
-pub(crate) use select_lives;
 
 impl Columns {
     pub(crate) fn row(self) -> Result<LifeRow, Error> {
@@ -252,7 +251,9 @@ impl Tx {
         let sqlx_time = |at: Option<Timestamp>| at.map(jiff_sqlx::ToSqlx::to_sqlx);
         sqlx::query(
             "update accounts a
-                set state = n.state, life_since = coalesce(n.since, a.life_since), lock_reason = n.lock_reason,
+                set state = n.state, life_since = coalesce(n.since, a.life_since),
+                    restored_at = case when n.state = 'active' and a.state in ('locked', 'to_be_deleted') then n.since
+                                  else a.restored_at end, lock_reason = n.lock_reason,
                     deletion_cause = n.deletion_cause, restore_request = n.request, restore_request_at = n.request_at,
                     deletion_confirmed_at = n.confirmed, security_epoch = a.security_epoch + $9::integer
                from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],

@@ -2,7 +2,8 @@
 //! (An Giang 63/2016 Điều 8; Sở Công Thương Bình Định 148/2014 Điều 5.2).
 //!
 //! Invariants: what is due is `model::lifecycle::due`'s to say, a function of the facts, the policy, the calendar and now;
-//! done twice it does nothing more; a mailbox that changed since it was looked at is left for the next night.
+//! done twice it does nothing more; what is done to a mailbox is asked for again under its lock, so one that was used, excused or
+//! changed since it was looked at is left alone.
 
 use super::notices::Telling;
 use super::{Act, rules};
@@ -10,7 +11,9 @@ use crate::{Actor, AdminError, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
 use model::AccountId;
 use model::calendar::WorkCalendar;
-use model::lifecycle::{self, Decision, DeletionCause, Effect, Event, Life, LockReason, Rules, Warning};
+use model::lifecycle::{
+    self, Decision, DeletionCause, Effect, Event, Facts, Life, LockReason, Rules, Warning,
+};
 use model::{DomainId, Policy};
 use serde_json::json;
 use std::collections::HashMap;
@@ -108,7 +111,7 @@ impl Engine {
         for row in &due.deletions {
             let act = Act { name: "mailbox.delete", events: &[Event::Delete], detail: json!({}) };
             let actor = Actor::system("keep-lives");
-            match self.change_life(&actor, lifecycle::Actor::System, &row.address, act).await {
+            match self.change_life_of(row, &actor, lifecycle::Actor::System, act).await {
                 Ok(_) => {
                     kept.deleted += 1;
                     self.tell_deleted(row, &telling, court.now).await?;
@@ -143,15 +146,15 @@ impl Engine {
     ) -> Result<usize, AdminError> {
         let accounts: Vec<AccountId> = batch.iter().map(|row| row.account).collect();
         let mut tx = self.0.store.begin().await?;
-        let now_there = tx.lock_lives(&accounts).await?;
+        let now_there = tx.lock_life_facts(&accounts, court.rules.counts_as_use.delivery).await?;
         let mut done = Vec::new();
         let mut ends = false;
-        for row in now_there {
-            let unchanged = batch.iter().any(|seen| (seen.account, seen.life) == (row.account, row.life));
+        for LifeFacts { row, facts } in now_there {
+            let still_due = court.judge(&row, facts) == Some(Decision::Apply(event));
             let by = lifecycle::Actor::System;
             let applied = lifecycle::apply(&row.life, event, by, court.now, &row.holds, &court.rules);
             if let Ok(applied) = applied
-                && unchanged
+                && still_due
             {
                 ends |= applied.transition.effects.contains(&Effect::EndSessions);
                 done.push((row, applied.life));
@@ -221,11 +224,8 @@ impl Court {
 
     fn due(&self, page: Vec<LifeFacts>) -> Due {
         let mut due = Due::default();
-        for LifeFacts { row, mut facts } in page {
-            if !self.notice_exempts {
-                facts.leaves.clear();
-            }
-            match lifecycle::due(&row.life, &facts, &self.rules, &self.calendar, self.now) {
+        for LifeFacts { row, facts } in page {
+            match self.judge(&row, facts) {
                 Some(Decision::Warn(warning)) => due.warnings.push((row, warning)),
                 Some(Decision::Apply(Event::Delete)) => due.deletions.push(row),
                 Some(Decision::Apply(event)) => due.changes.push((row, event)),
@@ -233,5 +233,51 @@ impl Court {
             }
         }
         due
+    }
+    fn judge(&self, row: &LifeRow, mut facts: Facts) -> Option<Decision> {
+        if !self.notice_exempts {
+            facts.leaves.clear();
+        }
+        lifecycle::due(&row.life, &facts, &self.rules, &self.calendar, self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{World, actor, address};
+    use model::AccountState;
+
+    /// The night's page was read, and warnings are being posted: whoever sends meanwhile is in use.
+    #[tokio::test]
+    async fn who_sends_after_he_was_looked_at_is_not_locked() {
+        let world = World::new().await;
+        let an = world.user("an").await;
+        let engine = &world.engine;
+        let (domain, _) = world.store.domain_ids().await.unwrap().remove(0);
+        let policy = engine.policy_of(domain).await.unwrap();
+        let mut kept = Kept::default();
+        for _ in 0..200 {
+            let court = Court {
+                rules: rules(&policy),
+                calendar: engine.calendar().await.unwrap(),
+                notice_exempts: true,
+                now: engine.now(),
+            };
+            let page = world.store.life_facts(&court.filter(domain, &policy)).await.unwrap();
+            let due = court.due(page);
+            let is_last = !due.changes.is_empty();
+            if is_last {
+                engine.note_sent(&an).await;
+            }
+            engine.do_what_is_due(due, &court, &mut kept).await.unwrap();
+            if is_last {
+                break;
+            }
+            world.clock.advance(SignedDuration::from_hours(24));
+        }
+        assert_eq!(kept, Kept { warned: 3, ..Kept::default() });
+        let life = engine.life(&actor(), &address("an")).await.unwrap().unwrap().life;
+        assert_eq!(life.state(), AccountState::Active);
     }
 }

@@ -31,7 +31,7 @@ impl Engine {
             return Ok(telling);
         }
         let units: Vec<UnitId> = units.into_iter().collect();
-        for (unit, account) in self.0.store.officers(&units).await? {
+        for (unit, account) in self.0.store.officers(&units, self.now()).await? {
             telling.0.entry(unit).or_default().push(account);
         }
         Ok(telling)

@@ -139,6 +139,8 @@ impl Warning {
 pub struct Facts {
     pub class: MailboxClass,
     pub granted: Timestamp,
+    /// When it was last given back (khôi phục): terms that ended before begin anew.
+    pub restored: Option<Timestamp>,
     pub uses: Uses,
     /// In any order; may overlap.
     pub leaves: Vec<Leave>,
@@ -180,18 +182,33 @@ pub fn due(
         }
         Life::ToBeDeleted { .. } => {
             let allowed = apply(life, Event::Delete, Actor::System, now, &facts.holds, rules).is_ok();
-            allowed.then_some(Decision::Apply(Event::Delete))
+            let due = allowed && deletion_term_over(life, rules, calendar, today);
+            due.then_some(Decision::Apply(Event::Delete))
         }
         Life::Deleted { .. } => None,
     }
 }
 
-/// Sở Công Thương Bình Định 148/2014 Điều 5.2: "không đưa vào sử dụng sau 6 tháng kể từ ngày được cấp".
+/// Whether a listed mailbox was so for long enough. Where nobody confirms deletions, what was not locked for a term before is
+/// listed for as long: only so can its organisation ask for it (An Giang 63/2016 Điều 8.3).
+fn deletion_term_over(life: &Life, rules: &Rules, calendar: &WorkCalendar, today: Date) -> bool {
+    match *life {
+        Life::ToBeDeleted { confirmed: Some(_), .. }
+        | Life::ToBeDeleted { cause: DeletionCause::LockExpired, .. } => true,
+        Life::ToBeDeleted { since, request, .. } => {
+            lock_term_end(since, request, rules, calendar).is_some_and(|end| today > end)
+        }
+        _ => false,
+    }
+}
+
+/// Sở Công Thương Bình Định 148/2014 Điều 5.2: "không đưa vào sử dụng sau 6 tháng kể từ ngày được cấp"; a mailbox
+/// that was given back has as long from that day.
 fn never_used(facts: &Facts, rules: &Rules, calendar: &WorkCalendar, today: Date) -> bool {
     facts.class == MailboxClass::Organisation
         && facts.uses.last(rules.counts_as_use).is_none()
         && rules.unused_unit_months.is_some_and(|months| {
-            let granted = local_date(facts.granted);
+            let granted = local_date(facts.restored.map_or(facts.granted, |at| at.max(facts.granted)));
             today > calendar.term_end(after_leaves(granted, months, facts, calendar), months)
         })
 }
@@ -245,7 +262,7 @@ fn after_leaves(from: Date, months: u16, facts: &Facts, calendar: &WorkCalendar)
     })
 }
 
-/// The last day on which the organisation may ask for a locked mailbox (An Giang 63/2016 Điều 8.3); after a refusal it may
+/// The last day on which the organisation may ask for a locked (or listed) mailbox (An Giang 63/2016 Điều 8.3); after a refusal it may
 /// ask once more for as long. `None`: it has asked, or nothing is listed by itself.
 fn lock_term_end(
     since: Timestamp,

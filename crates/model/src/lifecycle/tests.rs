@@ -19,6 +19,7 @@ fn facts(granted: Date) -> Facts {
     Facts {
         class: MailboxClass::Person,
         granted: at(granted),
+        restored: None,
         uses: Uses::default(),
         leaves: Vec::new(),
         warned: None,
@@ -301,8 +302,12 @@ struct Simulation {
 impl Simulation {
     /// One night's job, as often as it has something to do.
     fn night(&mut self, day: Date) {
+        self.night_by(day, &Rules::default());
+    }
+
+    fn night_by(&mut self, day: Date, rules: &Rules) {
         for _ in 0..4 {
-            let Some(decision) = due(&self.life, &self.facts, &Rules::default(), &CALENDAR, at(day)) else {
+            let Some(decision) = due(&self.life, &self.facts, rules, &CALENDAR, at(day)) else {
                 return;
             };
             match decision {
@@ -319,6 +324,9 @@ impl Simulation {
     fn happens(&mut self, day: Date, event: Event, by: Actor) {
         let applied = apply(&self.life, event, by, at(day), &self.facts.holds, &Rules::default()).unwrap();
         self.life = applied.life;
+        if event == Event::Restore {
+            self.facts.restored = Some(at(day));
+        }
         self.log.push((day, self.life.state().as_str().to_owned()));
     }
 }
@@ -370,6 +378,58 @@ fn two_years_of_one_mailbox() {
             "2026-10-01 deleted",
         ]
     );
+}
+
+/// What a unit never used is given back, and listed again six months later; not the next night.
+#[test]
+fn two_years_of_a_units_mailbox_that_nobody_uses() {
+    let start = date(2025, 1, 6);
+    let unit = Facts { class: MailboxClass::Organisation, ..facts(start) };
+    let mut mailbox = Simulation { life: Life::New, facts: unit, log: Vec::new() };
+    let rules = Rules { inactivity_months: None, ..Rules::default() };
+    let mut day = start;
+    while day < date(2027, 1, 6) {
+        match day {
+            _ if day == date(2025, 7, 14) => mailbox.happens(day, Event::AskRestore, Actor::Officer),
+            _ if day == date(2025, 7, 15) => mailbox.happens(day, Event::Restore, Actor::Operator),
+            _ => {}
+        }
+        mailbox.night_by(day, &rules);
+        day = plus_days(day, 1);
+    }
+    let log: Vec<String> = mailbox.log.iter().map(|(day, what)| format!("{day} {what}")).collect();
+    assert_eq!(
+        log,
+        [
+            "2025-07-08 to_be_deleted",
+            "2025-07-14 to_be_deleted",
+            "2025-07-15 active",
+            "2026-01-16 to_be_deleted",
+        ]
+    );
+}
+
+/// Where nobody has to confirm: what was locked for its term goes at once, all else has as long as a lock gives.
+#[test]
+fn automatic_deletions_leave_time_to_ask() {
+    let (since, refused) = (at(date(2026, 3, 10)), at(date(2026, 5, 4)));
+    let rules = Rules { automatic_deletion: true, ..Rules::default() };
+    let gone_on = |cause, request, confirmed, rules: &Rules| {
+        let life = Life::ToBeDeleted { since, cause, request, confirmed };
+        let delete = Some(Decision::Apply(Event::Delete));
+        let mut days = (0..400).map(|days| plus_days(date(2026, 3, 10), days));
+        days.find(|day| due(&life, &facts(date(2025, 1, 6)), rules, &CALENDAR, at(*day)) == delete)
+    };
+    let none = RestoreRequest::None;
+    assert_eq!(gone_on(DeletionCause::LockExpired, none, None, &rules), Some(date(2026, 3, 10)));
+    for cause in [DeletionCause::NeverUsed, DeletionCause::Violation, DeletionCause::Revoked] {
+        assert_eq!(gone_on(cause, none, None, &rules), Some(date(2026, 6, 11)));
+        let refused = RestoreRequest::Refused { at: refused };
+        assert_eq!(gone_on(cause, refused, None, &rules), Some(date(2026, 8, 5)));
+        assert_eq!(gone_on(cause, none, Some(since), &rules), Some(date(2026, 3, 10)));
+        let patient = Rules { deletion_months: None, ..rules.clone() };
+        assert_eq!(gone_on(cause, none, None, &patient), None);
+    }
 }
 
 /// However irregularly the job runs: a lock is preceded, on an earlier day, by the last warning; no warning comes twice.
