@@ -54,7 +54,9 @@ pub enum AdminError {
     PolicyVersion(#[from] VersionError),
     #[error("there is no move {0}; `congthu move list` lists them")]
     NoSuchMove(i64),
-    #[error("a move of this domain is planned or under way")]
+    #[error(
+        "a move of one of these domains is planned, under way, or can still be undone: `congthu move list`"
+    )]
     MoveExists,
     #[error("a domain does not move to itself")]
     SameDomain,
@@ -67,6 +69,12 @@ pub enum AdminError {
     Undecided(u64),
     #[error("the time in which the move could be undone was over at {0}")]
     UndoOver(jiff::Timestamp),
+    /// Codes of units, names of people, addresses of mailboxes.
+    #[error(
+        "these belong to units of both domains since the move; move them to a unit of the one they are to stay in first: {}",
+        .0.join(", ")
+    )]
+    GrownTogether(Vec<String>),
     #[error("somebody else has just changed the policy; look at it again")]
     PolicyRace,
     /// Said only of what the actor may see.

@@ -16,6 +16,8 @@ use store::{Direction, MoveRow, MoveState, MoveStep, NewMove};
 
 /// Mailboxes of one transaction: short enough that their users do not notice.
 const BATCH: u32 = 200;
+/// What keeps a move from being undone, of which so many are named at once.
+const OBSTACLES_MAX: u32 = 50;
 /// Times a batch is tried anew when others got in between.
 const ATTEMPTS: u32 = 5;
 
@@ -115,7 +117,8 @@ impl Engine {
     /// Gives every mailbox its old address back; the new ones go on receiving as aliases for as long.
     ///
     /// # Errors
-    /// `NoSuchMove`, `MoveState`, `UndoOver`.
+    /// `NoSuchMove`, `MoveState`, `UndoOver`; `GrownTogether` where units, people or mailboxes of the one domain have come to stand
+    /// in units of the other since.
     pub async fn undo_move(&self, actor: &Actor, id: i64) -> Result<MoveRow, AdminError> {
         let plan = self.move_for(actor, id).await?;
         if matches!(plan.state, MoveState::Running | MoveState::Done) {
@@ -125,6 +128,10 @@ impl Engine {
             let mut tx = self.0.store.begin().await?;
             let from = [MoveState::Running, MoveState::Done];
             if tx.set_move_state(id, &from, MoveState::Undoing, self.now()).await? {
+                let obstacles = tx.undo_obstacles(id, OBSTACLES_MAX).await?;
+                if !obstacles.is_empty() {
+                    return Err(AdminError::GrownTogether(obstacles));
+                }
                 tx.return_organisation(id).await?;
                 self.audit_move(&mut tx, actor, &plan.from, &json!({ "act": "undo", "move": id })).await?;
                 tx.commit().await?;
@@ -213,6 +220,9 @@ impl Engine {
         }
         let undecided = tx.renew_plan(plan.id).await?;
         if undecided > 0 {
+            // What was found undecided is kept, so that it can be looked at and decided.
+            drop(tx);
+            self.renew_plan(plan.id).await?;
             return Err(AdminError::Undecided(undecided));
         }
         tx.set_move_terms(plan.id, alias_until, undo_until).await?;

@@ -122,7 +122,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn was_given_out(&self, address: &Address) -> Result<bool, Error> {
-        Ok(sqlx::query_scalar("select exists (select from addresses where address = $1)")
+        Ok(sqlx::query_scalar("select exists (select from addresses where address = $1 union all select from groups where address = $1)")
             .bind(address.to_string())
             .fetch_one(&self.pools.main)
             .await?)

@@ -258,19 +258,31 @@ impl Tx {
     /// Where that is somebody's, or was, the new address is left open.
     ///
     /// # Errors
-    /// `moves_one` when a move of the domain is under way.
+    /// `moves_one` when another move goes from either domain, or to the one that is to move, and is planned, under way or can still
+    /// be undone. (Several domains may move to one: a merger of provinces.)
     pub async fn plan_move(&mut self, new: &NewMove<'_>) -> Result<i64, Error> {
-        let id: i64 = sqlx::query_scalar(
+        sqlx::query("select 1 from domains where domain_id in ($1, $2) order by domain_id for no key update")
+            .bind(new.from.0)
+            .bind(new.to.0)
+            .execute(&mut *self.inner)
+            .await?;
+        let id: Option<i64> = sqlx::query_scalar(
             "insert into moves (from_domain, to_domain, state, reason, planned_by, planned_at)
-             values ($1, $2, 'planned', $3, $4, $5) returning move_id",
+             select $1, $2, 'planned', $3, $4, $5
+              where not exists (select from moves m
+                                 where (m.from_domain in ($1, $2) or m.to_domain = $1)
+                                   and (m.state in ('planned', 'running', 'undoing')
+                                        or m.state = 'done' and m.undo_until >= $5))
+             returning move_id",
         )
         .bind(new.from.0)
         .bind(new.to.0)
         .bind(new.reason)
         .bind(new.planned_by)
         .bind(new.at.to_sqlx())
-        .fetch_one(&mut *self.inner)
+        .fetch_optional(&mut *self.inner)
         .await?;
+        let id = id.ok_or_else(|| Error::Constraint("moves_one".to_owned()))?;
         self.add_steps(id).await?;
         Ok(id)
     }
@@ -285,7 +297,8 @@ impl Tx {
         sqlx::query(
             "update move_steps s set new = null
               where s.move_id = $1 and s.state = 'pending'
-                and exists (select from addresses a where a.address = s.new and a.account_id <> s.account_id)",
+                and (exists (select from addresses a where a.address = s.new and a.account_id <> s.account_id)
+                     or exists (select from groups b where b.address = s.new))",
         )
         .bind(id)
         .execute(&mut *self.inner)
@@ -304,6 +317,7 @@ impl Tx {
             "insert into move_steps (move_id, account_id, old, new, state)
              select m.move_id, a.account_id, g.address,
                     case when (taken.account_id is null or taken.account_id = a.account_id)
+                               and not exists (select from groups b where b.address = wanted.address)
                                and not exists (select from move_steps x where x.move_id = m.move_id and x.new = wanted.address)
                          then wanted.address end,
                     'pending'
@@ -330,7 +344,8 @@ impl Tx {
         let decided = sqlx::query(
             "update move_steps s set new = $3
               where s.move_id = $1 and s.old = $2 and s.state = 'pending'
-                and not exists (select from addresses a where a.address = $3 and a.account_id <> s.account_id)",
+                and not exists (select from addresses a where a.address = $3 and a.account_id <> s.account_id)
+                and not exists (select from groups b where b.address = $3)",
         )
         .bind(id)
         .bind(old.to_string())

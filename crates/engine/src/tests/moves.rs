@@ -207,6 +207,85 @@ async fn units_go_with_their_domain_and_come_back() {
     assert_eq!(ids("demo.gov.vn", codes).await, [true, false, true]);
 }
 
+/// Whatever grew together meanwhile is named before anything is undone; what has been parted again goes its way.
+#[tokio::test]
+async fn an_undo_leaves_no_tree_that_cannot_be_loaded() {
+    let world = world().await;
+    let engine = &world.engine;
+    let unit = |domain: &str, code: &str, parent: Option<&str>| crate::NewUnit {
+        domain: name(domain),
+        code: Some(code.into()),
+        name: format!("Sở {code}"),
+        kind: if parent.is_some() { "phong" } else { "so" }.into(),
+        identifier: None,
+        parent: parent.map(Into::into),
+        on: None,
+    };
+    engine.add_unit(&actor(), &unit("demo.gov.vn", "snv", None)).await.unwrap();
+    engine.add_unit(&actor(), &unit("moi.gov.vn", "stc", None)).await.unwrap();
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    // Founded under what moved, and a mailbox granted in it.
+    engine.add_unit(&actor(), &unit("moi.gov.vn", "p1", Some("snv"))).await.unwrap();
+    let new = crate::NewMailbox { unit: Some("snv".into()), ..mailbox("chi@moi.gov.vn") };
+    engine.add_mailbox(&actor(), &new).await.unwrap();
+    let refused = engine.undo_move(&actor(), planned.id).await.unwrap_err();
+    assert_eq!(refused, AdminError::GrownTogether(vec!["chi@moi.gov.vn".into(), "p1".into()]));
+    assert_eq!(engine.moves(&actor()).await.unwrap()[0].state, MoveState::Done, "nothing was begun");
+    let moved = crate::UnitAct::Move { unit: "p1".into(), to: Some("stc".into()) };
+    engine.change_unit(&actor(), &name("moi.gov.vn"), &moved, None, false).await.unwrap();
+    engine.delete_mailbox(&actor(), &address("chi@moi.gov.vn")).await.unwrap();
+    engine.undo_move(&actor(), planned.id).await.unwrap();
+    for domain in ["demo.gov.vn", "moi.gov.vn"] {
+        let id = world.store.domain(&name(domain)).await.unwrap().unwrap();
+        world.store.tree(id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn domains_move_one_after_another_and_several_to_one() {
+    let world = world().await;
+    let engine = &world.engine;
+    for domain in ["ba.gov.vn", "bon.gov.vn"] {
+        engine.add_domain(&actor(), &name(domain), "an-giang").await.unwrap();
+    }
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    let wanted = async |from: &str, to: &str| {
+        engine.plan_move(&actor(), (&name(from), &name(to)), "Sáp nhập").await.map(drop)
+    };
+    assert_eq!(wanted("moi.gov.vn", "ba.gov.vn").await, Err(AdminError::MoveExists), "it can be undone");
+    assert_eq!(wanted("ba.gov.vn", "demo.gov.vn").await, Err(AdminError::MoveExists));
+    wanted("bon.gov.vn", "moi.gov.vn").await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(24 * 31));
+    wanted("ba.gov.vn", "demo.gov.vn").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_address_of_a_group_is_decided_like_a_mailboxs() {
+    let world = world().await;
+    let engine = &world.engine;
+    engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap();
+    let planned = plan(engine).await;
+    let group = |local: &str| {
+        format!(
+            "insert into groups (domain_id, address, name, rule, deep, senders, made_by, made_at)
+             select domain_id, '{local}@moi.gov.vn', 'Nhóm', 'manual', false, 'everybody', 'test', now()
+               from domains where name = 'moi.gov.vn'"
+        )
+    };
+    world.database.run(&group("an")).await;
+    world.database.run(&group("nhom")).await;
+    assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap_err(), AdminError::Undecided(1));
+    let undecided = engine.move_steps(&actor(), planned.id, true, AccountId(0), 10).await.unwrap();
+    assert_eq!(undecided.len(), 1, "what was found is kept");
+    let decide =
+        async |new: &str| engine.decide_move(&actor(), planned.id, (&address("an"), &address(new))).await;
+    assert_eq!(decide("nhom@moi.gov.vn").await, Err(AdminError::AddressTaken));
+    decide("an2@moi.gov.vn").await.unwrap();
+    assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap().done, 1);
+}
+
 #[tokio::test]
 async fn only_who_runs_the_installation_moves_domains() {
     let world = world().await;

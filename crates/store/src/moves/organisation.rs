@@ -48,13 +48,66 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes it back, under the codes of before where nobody has taken them.
+    /// What has grown together with the other domain's since and cannot be taken apart: units (code), people (name) and mailboxes
+    /// (address) that would be left in one domain with their unit, their person or what is above them in the other. Both domains'
+    /// organisations are held from here to the end of the transaction. Read once per undoing, by the keys of what moved.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn undo_obstacles(&mut self, id: i64, limit: u32) -> Result<Vec<String>, Error> {
+        self.lock_both(id).await?;
+        Ok(sqlx::query_scalar(
+            "with m as (select move_id, to_domain, unit_ids, person_ids from moves where move_id = $1),
+                  moved_units as (select unnest(unit_ids) as unit_id from m),
+                  moved_people as (select unnest(person_ids) as person_id from m),
+                  places as (select person_id, unit_id from memberships where until_day is null
+                             union select person_id, unit_id from appointments where until_day is null)
+             select u.code as name from m join units u on u.domain_id = m.to_domain
+              where (u.unit_id in (select unit_id from moved_units))
+                    is distinct from (u.parent_id in (select unit_id from moved_units)) and u.parent_id is not null
+                 or exists (select from unnest(u.successors) as s (unit_id)
+                             where (s.unit_id in (select unit_id from moved_units))
+                                <> (u.unit_id in (select unit_id from moved_units)))
+             union
+             select p.full_name from m join people p on p.domain_id = m.to_domain join places s using (person_id)
+              where (s.unit_id in (select unit_id from moved_units))
+                 <> (p.person_id in (select person_id from moved_people))
+             union
+             select g.address from m join accounts a on a.domain_id = m.to_domain and a.state <> 'deleted'
+               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+               left join move_steps s on s.move_id = m.move_id and s.account_id = a.account_id
+              where (s.account_id is not null) is distinct from (a.unit_id in (select unit_id from moved_units))
+                    and a.unit_id is not null
+                 or (s.account_id is not null) is distinct from (a.person_id in (select person_id from moved_people))
+                    and a.person_id is not null
+             order by name limit $2",
+        )
+        .bind(id)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *self.inner)
+        .await?)
+    }
+
+    /// Takes it back, under the codes of before where nobody has taken them; kinds of units and positions that came since go
+    /// along where they are used.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn return_organisation(&mut self, id: i64) -> Result<(), Error> {
         self.lock_both(id).await?;
         for statement in [
+            "insert into unit_kinds (domain_id, kind, label, tier, ended_on)
+             select m.from_domain, k.kind, k.label, k.tier, k.ended_on
+               from moves m join unit_kinds k on k.domain_id = m.to_domain
+              where m.move_id = $1
+                and exists (select from units u where u.unit_id = any (m.unit_ids) and u.kind = k.kind)
+             on conflict do nothing",
+            "insert into positions (domain_id, title, leader, rank)
+             select distinct m.from_domain, p.title, p.leader, p.rank
+               from moves m
+               join appointments a on a.person_id = any (m.person_ids)
+               join positions p on p.position_id = a.position_id and p.domain_id = m.to_domain
+              where m.move_id = $1 on conflict do nothing",
             "update units u
                 set domain_id = m.from_domain,
                     code = case when exists (select from units o where o.domain_id = m.from_domain and o.code = was.code)
