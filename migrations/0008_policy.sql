@@ -38,6 +38,15 @@ create table notices (
 create index notices_sent on notices (sent_at);
 comment on table notices is 'System mail (thư hệ thống) that was put into a mailbox, so that none comes twice.';
 
+create table owed_notices (
+    key        text constraint owed_notices_pkey primary key,
+    account_id bigint not null constraint owed_notices_account_fkey references accounts on delete cascade,
+    subject    text not null,
+    text       text not null,
+    owed_at    timestamptz not null
+);
+comment on table owed_notices is 'System mail that an act owes, from its transaction on until it was put into the mailbox.';
+
 grant select, insert on policies to congthu_server;
 grant select, insert, update on jobs to congthu_server;
-grant select, insert, delete on notices to congthu_server;
+grant select, insert, delete on notices, owed_notices to congthu_server;

@@ -5,11 +5,11 @@
 //! handed out or decided on by somebody, never lost.
 
 use crate::admin::check_name;
-use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal, RecipientError};
 use model::calendar::local_date;
 use model::{Action, Address, DomainName, GroupRule, GroupSenders};
 use serde_json::json;
+use store::OwedNotice;
 use store::{GroupRow, HeldMessageRow, MemberRow};
 
 /// Members of one group, those of groups in it included: every mailbox of a large province.
@@ -79,10 +79,10 @@ impl Engine {
         self.authorize_group(actor, Action::GroupAdd, new.address.domain(), new.unit.as_deref()).await?;
         check_name(&new.name)?;
         crate::admin::check_address(&new.address)?;
-        let domain = self.domain_id(new.address.domain()).await?;
-        let unit = self.unit_id(domain, new.unit.as_deref()).await?;
+        let held = self.hold_organisation(new.address.domain()).await?;
+        let unit = new.unit.as_deref().map(|code| held.living_unit(code)).transpose()?;
         let row = store::NewGroup {
-            domain,
+            domain: held.domain,
             address: &new.address,
             name: &new.name,
             rule: new.rule,
@@ -91,7 +91,7 @@ impl Engine {
             senders: new.senders,
             by: actor.name(),
         };
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = held.tx;
         tx.insert_group(&row, self.now()).await?;
         let detail = json!({
             "name": new.name, "rule": new.rule, "unit": new.unit, "deep": new.deep, "senders": new.senders,
@@ -253,40 +253,15 @@ impl Engine {
             "approved": approved, "reason": reason,
         });
         self.audit(&mut tx, actor, "group.approve", &message.group, &detail).await?;
+        let owed = about_decision(&message, approved, reason);
+        tx.owe_notices(owed.as_slice(), self.now()).await?;
         tx.commit().await?;
         if approved {
             self.0.pending.notify_one();
         }
-        self.tell_of_decision(&message, approved, reason).await
-    }
-
-    async fn tell_of_decision(
-        &self,
-        message: &HeldMessage,
-        approved: bool,
-        reason: &str,
-    ) -> Result<(), GroupError> {
-        let Some(to) = message.sender_account else { return Ok(()) };
-        let group = &message.group;
-        let (subject, text) = if approved {
-            (
-                format!("Đã duyệt thư gửi nhóm {group}"),
-                format!(
-                    "Thư “{}” gửi nhóm {group} đã được duyệt và đang được chuyển đến {} hộp thư.",
-                    message.subject, message.members
-                ),
-            )
-        } else {
-            (
-                format!("Không duyệt thư gửi nhóm {group}"),
-                format!("Thư “{}” gửi nhóm {group} không được duyệt. Lý do: {reason}", message.subject),
-            )
-        };
-        let key = format!("group-decision/{}", message.held);
-        self.post(&Notice { key: &key, to, subject: &subject, text: &text }).await?;
+        self.send_owed(owed.as_slice()).await;
         Ok(())
     }
-
     async fn group_for(
         &self,
         actor: &Actor,
@@ -356,4 +331,26 @@ impl Engine {
         found.retain(|member| member.state.receives());
         Ok(found)
     }
+}
+
+/// What the sender is told; nothing where he is nobody of ours.
+fn about_decision(message: &HeldMessage, approved: bool, reason: &str) -> Option<OwedNotice> {
+    let to = message.sender_account?;
+    let group = &message.group;
+    let (subject, text) = if approved {
+        (
+            format!("Đã duyệt thư gửi nhóm {group}"),
+            format!(
+                "Thư “{}” gửi nhóm {group} đã được duyệt và đang được chuyển đến {} hộp thư.",
+                message.subject, message.members
+            ),
+        )
+    } else {
+        (
+            format!("Không duyệt thư gửi nhóm {group}"),
+            format!("Thư “{}” gửi nhóm {group} không được duyệt. Lý do: {reason}", message.subject),
+        )
+    };
+    let key = format!("group-decision/{}", message.held);
+    Some(OwedNotice { key, to, subject, text })
 }

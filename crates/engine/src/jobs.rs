@@ -74,6 +74,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.finish_moves()),
     },
     Job {
+        name: "send-owed-notices",
+        every: Schedule::Every(Duration::from_mins(5)),
+        run: |engine| Box::pin(engine.send_owed_notices()),
+    },
+    Job {
         name: "forget-notices",
         every: Schedule::Daily { hour: 3 },
         run: |engine| Box::pin(engine.forget_notices()),
@@ -167,7 +172,7 @@ impl Engine {
         let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
         while !stop.is_cancelled() {
             let now = self.now();
-            match self.0.store.take_due_job(&names, now, lease(now)).await {
+            match self.0.store.take_due_job(&names, now, LEASE).await {
                 Ok(None) => return,
                 Ok(Some(taken)) => {
                     self.run_taken(&taken, stop).await;
@@ -204,7 +209,7 @@ impl Engine {
             return Ok(None);
         }
         let now = self.now();
-        let Some(taken) = self.0.store.take_job(name, now, lease(now)).await? else { return Ok(None) };
+        let Some(taken) = self.0.store.take_job(name, now, LEASE).await? else { return Ok(None) };
         self.run_taken(&taken, &CancellationToken::new())
             .await
             .map_or(Err(Error::Unavailable), |did| Ok(Some(did)))
@@ -265,7 +270,7 @@ impl Engine {
     async fn lost(&self, taken: &TakenJob) {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            match self.0.store.keep_job(taken, lease(self.now())).await {
+            match self.0.store.keep_job(taken, LEASE).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => tracing::warn!(%error, "the lease of a job could not be renewed"),
@@ -288,10 +293,6 @@ async fn apart(engine: Engine, job: &'static Job) -> Result<String, String> {
         Some(Ok(done)) => done.map_err(|error| error.to_string()),
         Some(Err(_)) | None => Err("panicked; the log says where".to_owned()),
     }
-}
-
-fn lease(now: Timestamp) -> Timestamp {
-    now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

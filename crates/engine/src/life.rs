@@ -117,6 +117,7 @@ impl Engine {
         self.authorize(actor, Action::MailboxUnlock, &AdminTarget::Address(address)).await?;
         let row = self.existing(address).await?;
         let policy = self.policy_of(row.domain).await?;
+        let telling = self.telling(std::iter::once(&row)).await?;
         // Before the mailbox is held: it takes a while.
         let one_time = self.one_time(&policy).await?;
         let mut tx = self.0.store.begin().await?;
@@ -130,9 +131,11 @@ impl Engine {
         let detail =
             json!({ "request": request, "was": row.life, "one_time_until": one_time.until.to_string() });
         self.audit(&mut tx, actor, "mailbox.unlock", &row.address.to_string(), &detail).await?;
+        let owed = self.about_change(&row, &applied.life, &rules(&policy), &telling);
+        tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
         self.rights_changed(&[row.account]).await;
-        self.tell_about(&LifeRow { life: applied.life, ..row.clone() }, &rules(&policy)).await;
+        self.send_owed(&owed).await;
         Ok(Unlocked { address: row.address, one_time_password: one_time.password, until: one_time.until })
     }
 
@@ -238,21 +241,6 @@ impl Engine {
         Ok(LifeDetail { address, display_name, life, holds, restore_due })
     }
 
-    /// The owner and the officers hear of it. The act stands also when they cannot be told.
-    async fn tell_about(&self, row: &LifeRow, rules: &Rules) {
-        let told = async {
-            let telling = self.telling(std::iter::once(row)).await?;
-            match row.life {
-                Life::Deleted { at } => self.tell_deleted(row, &telling, at).await,
-                Life::Active { since } => self.tell_restored(row, since).await,
-                _ => self.tell_change(row, &row.life, rules, &telling).await,
-            }
-        };
-        if let Err(error) = told.await {
-            tracing::warn!(%error, "what happened to a mailbox could not be told");
-        }
-    }
-
     async fn existing(&self, address: &Address) -> Result<LifeRow, AdminError> {
         self.0.store.life(address).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))
     }
@@ -278,11 +266,11 @@ impl Engine {
         mut act: Act<'_>,
     ) -> Result<(LifeRow, Rules), AdminError> {
         let gone = || AdminError::NoSuchMailbox(seen.address.clone());
-        let row = seen;
-        let rules = rules(&*self.policy_of(row.domain).await?);
+        let rules = rules(&*self.policy_of(seen.domain).await?);
+        let telling = self.telling(std::iter::once(seen)).await?;
         let mut tx = self.0.store.begin().await?;
-        tx.lock_mailbox(row.account).await?.ok_or_else(gone)?;
-        let mut row = tx.life(row.account).await?.ok_or_else(gone)?;
+        tx.lock_mailbox(seen.account).await?.ok_or_else(gone)?;
+        let mut row = tx.life(seen.account).await?.ok_or_else(gone)?;
         let before = row.life;
         if by == lifecycle::Actor::System && before != seen.life {
             return Err(lifecycle::Refusal::NotFromHere(lifecycle::StateName(before.state())).into());
@@ -299,14 +287,17 @@ impl Engine {
             detail.insert("was".to_owned(), json!(before));
         }
         self.audit(&mut tx, actor, act.name, &row.address.to_string(), &act.detail).await?;
+        row.life = applied.life;
+        let mut owed = Vec::new();
+        if applied.has(Effect::Notify) {
+            owed = self.about_change(&row, &row.life, &rules, &telling);
+        }
+        tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
         if ends {
             self.rights_changed(&[row.account]).await;
         }
-        row.life = applied.life;
-        if applied.has(Effect::Notify) && by != lifecycle::Actor::System {
-            self.tell_about(&row, &rules).await;
-        }
+        self.send_owed(&owed).await;
         Ok((row, rules))
     }
 }

@@ -13,8 +13,10 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use model::{AccountId, DomainId, DomainName};
 use std::net::Ipv4Addr;
-use store::{Event, NoticePlace, Target};
+use store::{Event, NoticePlace, OwedNotice, Target};
 
+/// Owed notices read at once.
+const OWED_PAGE: u32 = 500;
 /// Times a notice is tried anew after the sweeper got in between.
 const ATTEMPTS: u32 = 5;
 /// Columns of a line of text, as people read mail.
@@ -47,6 +49,35 @@ pub(crate) struct Letter<'a> {
 }
 
 impl Engine {
+    /// Sends what an act that stands owes; what cannot be sent now the job sends. Never an error: the act stands.
+    pub(crate) async fn send_owed(&self, owed: &[OwedNotice]) -> usize {
+        let mut sent = Vec::new();
+        for OwedNotice { key, to, subject, text } in owed {
+            match self.post(&Notice { key, to: *to, subject, text }).await {
+                Ok(_) => sent.push(key.as_str()),
+                Err(error) => tracing::warn!(%error, "a notice is sent later"),
+            }
+        }
+        if sent.is_empty() {
+            return 0;
+        }
+        if let Err(error) = self.0.store.notices_sent(&sent).await {
+            // Looked at again by the job, which finds that they were sent.
+            tracing::warn!(%error, "notices that were sent are still held for owed");
+        }
+        sent.len()
+    }
+
+    pub(crate) async fn send_owed_notices(&self) -> Result<String, Error> {
+        let (mut after, mut sent) = (String::new(), 0);
+        loop {
+            let owed = self.0.store.owed_notices(&after, OWED_PAGE).await?;
+            let Some(last) = owed.last() else { return Ok(format!("{sent} notices sent")) };
+            after.clone_from(&last.key);
+            sent += self.send_owed(&owed).await;
+        }
+    }
+
     /// Puts it into the mailbox's INBOX. False when it was sent before, or the mailbox is gone.
     ///
     /// # Errors

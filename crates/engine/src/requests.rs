@@ -3,20 +3,25 @@
 //! AG Đ7, Đ8; LC Đ6; TN Đ8; ST Đ4; BD Đ5. Invariants: what is settled stays so; what policy wants in writing is not accepted
 //! without its document; each step is kept with who took it and when, and audited.
 
-use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::civil::Date;
 use model::calendar::local_date;
-use model::{Action, Address, DomainName, RequestKind, RequestState};
+use model::{AccountId, Action, Address, DomainName, RequestKind, RequestState};
 use serde_json::json;
+use std::collections::BTreeSet;
 use store::{
-    NewRequestDocument, NewRequestRow, RequestDocumentRow, RequestEventRow, RequestFilter, RequestRow,
+    NewRequestDocument, NewRequestRow, OwedNotice, RequestDocumentRow, RequestEventRow, RequestFilter,
+    RequestRow,
 };
 
 const SUBJECT_CHARS_MAX: usize = 300;
 const TEXT_CHARS_MAX: usize = 20_000;
 /// Octets of one document: a signed PDF of an office has a few million.
 pub const DOCUMENT_BYTES_MAX: usize = 20 << 20;
+/// Documents of one request, as each may be large.
+const DOCUMENTS_MAX: u64 = 20;
+/// RFC 6838 4.2: each of the two names has 127 characters at most.
+const MEDIA_TYPE_CHARS_MAX: usize = 255;
 /// People who are told besides whoever asked.
 const WATCHERS_MAX: usize = 20;
 
@@ -71,6 +76,10 @@ pub enum RequestError {
     Text,
     #[error("a document has a name and at most 20 MB")]
     Document,
+    #[error("a request has at most 20 documents")]
+    TooManyDocuments,
+    #[error("the request is {0}: nothing is added to what is settled")]
+    Settled(&'static str),
     #[error("policy wants a (signed) document: name its number with --document, or attach it")]
     DocumentMissing,
     #[error("there is no request {0}")]
@@ -100,6 +109,14 @@ fn check_text(text: &str, chars_max: usize) -> Result<(), RequestError> {
     if odd || text.chars().count() > chars_max { Err(RequestError::Text) } else { Ok(()) }
 }
 
+/// What is settled stays as it was decided.
+async fn hold_open(tx: &mut store::Tx, request: i64) -> Result<(), RequestError> {
+    match tx.hold_request(request).await?.ok_or(RequestError::NoSuchRequest(request))? {
+        RequestState::New | RequestState::Accepted => Ok(()),
+        settled => Err(RequestError::Settled(settled.as_str())),
+    }
+}
+
 /// What becomes of a request, by whom it may be said.
 fn action(next: RequestState) -> Action {
     if next == RequestState::Withdrawn { Action::RequestWithdraw } else { Action::RequestDecide }
@@ -126,10 +143,19 @@ impl Engine {
             (None, None) => return Err(RequestError::About),
         };
         self.authorize(actor, Action::RequestCreate, &target).await?;
+        if let Some(mailbox) = &new.mailbox {
+            self.authorize(actor, Action::RequestCreate, &AdminTarget::Address(mailbox)).await?;
+        }
         let domain = self.domain_id(&new.domain).await?;
         let unit = self.unit_id(domain, new.unit.as_deref()).await?;
         let account = match &new.mailbox {
-            Some(address) => Some(self.party(address).await?.account),
+            Some(address) => {
+                let about = self.party(address).await?;
+                if about.domain != domain {
+                    return Err(AdminError::NoSuchMailbox(address.clone()).into());
+                }
+                Some(about.account)
+            }
             None => None,
         };
         let mut watchers = Vec::new();
@@ -156,9 +182,11 @@ impl Engine {
         tx.note_request(id, (actor.name(), "create", &new.document), self.now()).await?;
         let detail = json!({ "kind": new.kind, "subject": new.subject, "due_on": due_on.to_string() });
         self.audit(&mut tx, actor, "request.create", &format!("{}/{id}", new.domain), &detail).await?;
+        let request = tx.request(id).await?.ok_or(RequestError::NoSuchRequest(id))?;
+        let owed = about_request(&request, "tiếp nhận", watchers);
+        tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
-        let request = self.0.store.request(id).await?.ok_or(RequestError::NoSuchRequest(id))?;
-        self.tell_of_request(&request, "tiếp nhận").await?;
+        self.send_owed(&owed).await;
         Ok(request)
     }
 
@@ -174,12 +202,18 @@ impl Engine {
     ) -> Result<(), RequestError> {
         let found = self.request_for(actor, Action::RequestAttach, request).await?;
         let named = !name.is_empty() && name.chars().count() <= 200 && !name.chars().any(char::is_control);
-        if !named || data.is_empty() || data.len() > DOCUMENT_BYTES_MAX {
+        let typed = (1..=MEDIA_TYPE_CHARS_MAX).contains(&media_type.len())
+            && media_type.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+        if !named || !typed || data.is_empty() || data.len() > DOCUMENT_BYTES_MAX {
             return Err(RequestError::Document);
         }
         let hash = *blake3::hash(data).as_bytes();
         let new = NewRequestDocument { name, media_type, hash, data };
         let mut tx = self.0.store.begin().await?;
+        hold_open(&mut tx, request).await?;
+        if tx.request_document_count(request).await? >= DOCUMENTS_MAX {
+            return Err(RequestError::TooManyDocuments);
+        }
         tx.add_request_document(request, &new, (actor.name(), self.now())).await?;
         tx.note_request(request, (actor.name(), "attach", name), self.now()).await?;
         let detail =
@@ -201,6 +235,7 @@ impl Engine {
         self.request_for(actor, Action::RequestAssign, request).await?;
         crate::admin::check_name(assignee)?;
         let mut tx = self.0.store.begin().await?;
+        hold_open(&mut tx, request).await?;
         tx.assign_request(request, assignee).await?;
         tx.note_request(request, (actor.name(), "assign", assignee), self.now()).await?;
         self.audit(&mut tx, actor, "request.assign", &request.to_string(), &json!({ "assignee": assignee }))
@@ -224,6 +259,7 @@ impl Engine {
             crate::admin::check_reason(why)?;
         }
         let policy = self.policy_of(found.domain).await?;
+        let watchers = self.0.store.request_watchers(request).await?;
         let mut tx = self.0.store.begin().await?;
         let state = tx.hold_request(request).await?.ok_or(RequestError::NoSuchRequest(request))?;
         if !state.may_become(next) {
@@ -237,9 +273,11 @@ impl Engine {
         tx.note_request(request, (actor.name(), next.as_str(), why), self.now()).await?;
         let detail = json!({ "state": next, "why": why });
         self.audit(&mut tx, actor, "request.decide", &request.to_string(), &detail).await?;
+        let decided = tx.request(request).await?.ok_or(RequestError::NoSuchRequest(request))?;
+        let owed = about_request(&decided, next.label(), watchers);
+        tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
-        let decided = self.0.store.request(request).await?.ok_or(RequestError::NoSuchRequest(request))?;
-        self.tell_of_request(&decided, next.label()).await?;
+        self.send_owed(&owed).await;
         Ok(decided)
     }
 
@@ -291,31 +329,33 @@ impl Engine {
             None => Err(missing()),
         }
     }
+}
 
-    async fn tell_of_request(&self, request: &RequestDetail, what: &str) -> Result<(), RequestError> {
-        let subject = format!("Đề nghị số {}: {what}", request.request);
-        let why = request.decided.as_ref().map_or("", |(_, _, why)| why);
-        let about = request
-            .address
-            .as_ref()
-            .map_or_else(|| request.unit_code.clone().unwrap_or_default(), ToString::to_string);
-        let mut text = format!(
-            "Đề nghị số {} ({}): {}\nĐơn vị, hộp thư: {about}\nTình trạng: {}\nHạn xử lý: {}\n",
-            request.request,
-            request.kind.label(),
-            request.subject,
-            request.state.label(),
-            request.due_on,
-        );
-        if !why.is_empty() {
-            text.push_str(&format!("Nội dung giải quyết: {why}\n"));
-        }
-        let mut told = self.0.store.request_watchers(request.request).await?;
-        told.extend(request.requester);
-        for to in told {
-            let key = format!("request/{}/{}/{to}", request.request, request.state.as_str());
-            self.post(&Notice { key: &key, to, subject: &subject, text: &text }).await?;
-        }
-        Ok(())
+/// What whoever asked, and the watchers, are told.
+fn about_request(request: &RequestDetail, what: &str, watchers: Vec<AccountId>) -> Vec<OwedNotice> {
+    let subject = format!("Đề nghị số {}: {what}", request.request);
+    let why = request.decided.as_ref().map_or("", |(_, _, why)| why);
+    let about = request
+        .address
+        .as_ref()
+        .map_or_else(|| request.unit_code.clone().unwrap_or_default(), ToString::to_string);
+    let mut text = format!(
+        "Đề nghị số {} ({}): {}\nĐơn vị, hộp thư: {about}\nTình trạng: {}\nHạn xử lý: {}\n",
+        request.request,
+        request.kind.label(),
+        request.subject,
+        request.state.label(),
+        request.due_on,
+    );
+    if !why.is_empty() {
+        text.push_str(&format!("Nội dung giải quyết: {why}\n"));
     }
+    let told: BTreeSet<AccountId> = watchers.into_iter().chain(request.requester).collect();
+    let owed = told.into_iter().map(|to| OwedNotice {
+        key: format!("request/{}/{}/{to}", request.request, request.state.as_str()),
+        to,
+        subject: subject.clone(),
+        text: text.clone(),
+    });
+    owed.collect()
 }

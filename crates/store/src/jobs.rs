@@ -2,10 +2,11 @@
 //!
 //! Invariant: a job is taken by one update that nobody else's sees; who was given up (its lease ran out) can neither
 //! prolong nor end the run of whoever took it after. Every job runs daily at least, and no lease is longer than minutes: a time
-//! beyond that was written by a clock that was wrong, and does not count.
+//! beyond that was written by a clock that was wrong, and does not count. Leases are by the database's clock, which is one for all
+//! nodes: none takes over from another because its own is fast.
 
 use crate::{Error, Store, Tx};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 
 /// A job and its last run.
@@ -102,19 +103,19 @@ impl Store {
         &self,
         names: &[&str],
         now: Timestamp,
-        until: Timestamp,
+        lease: SignedDuration,
     ) -> Result<Option<TakenJob>, Error> {
         let row: Option<(String, i64)> = sqlx::query_as(
-            "update jobs set taken_until = $3, run = run + 1, started_at = $2
+            "update jobs set taken_until = clock_timestamp() + make_interval(secs => $3), run = run + 1, started_at = $2
               where name = (select name from jobs
                              where name = any ($1) and not paused and (next_run <= $2 or next_run > $2 + interval '2 days')
-                               and (taken_until is null or taken_until < $2 or taken_until > $2 + interval '1 day')
+                               and (taken_until is null or taken_until < clock_timestamp() or taken_until > clock_timestamp() + interval '1 day')
                              order by next_run limit 1 for update skip locked)
              returning name, run",
         )
         .bind(names)
         .bind(now.to_sqlx())
-        .bind(until.to_sqlx())
+        .bind(lease.as_secs_f64())
         .fetch_optional(&self.pools.main)
         .await?;
         Ok(row.map(|(name, run)| TakenJob { name, run }))
@@ -128,16 +129,16 @@ impl Store {
         &self,
         name: &str,
         now: Timestamp,
-        until: Timestamp,
+        lease: SignedDuration,
     ) -> Result<Option<TakenJob>, Error> {
         let row: Option<(String, i64)> = sqlx::query_as(
-            "update jobs set taken_until = $3, run = run + 1, started_at = $2
-              where name = $1 and (taken_until is null or taken_until < $2 or taken_until > $2 + interval '1 day')
+            "update jobs set taken_until = clock_timestamp() + make_interval(secs => $3), run = run + 1, started_at = $2
+              where name = $1 and (taken_until is null or taken_until < clock_timestamp() or taken_until > clock_timestamp() + interval '1 day')
              returning name, run",
         )
         .bind(name)
         .bind(now.to_sqlx())
-        .bind(until.to_sqlx())
+        .bind(lease.as_secs_f64())
         .fetch_optional(&self.pools.main)
         .await?;
         Ok(row.map(|(name, run)| TakenJob { name, run }))
@@ -147,11 +148,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn keep_job(&self, job: &TakenJob, until: Timestamp) -> Result<bool, Error> {
-        let kept = sqlx::query("update jobs set taken_until = $3 where name = $1 and run = $2")
+    pub async fn keep_job(&self, job: &TakenJob, lease: SignedDuration) -> Result<bool, Error> {
+        let kept = sqlx::query("update jobs set taken_until = clock_timestamp() + make_interval(secs => $3) where name = $1 and run = $2")
             .bind(&job.name)
             .bind(job.run)
-            .bind(until.to_sqlx())
+            .bind(lease.as_secs_f64())
             .execute(&self.pools.main)
             .await?;
         Ok(kept.rows_affected() > 0)

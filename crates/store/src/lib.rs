@@ -108,7 +108,7 @@ pub use life::LifeRow;
 pub use listing::{ListedRow, StatusRow};
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
 pub use moves::{Direction, MoveRow, MoveState, MoveStep, NewMove};
-pub use notices::NoticePlace;
+pub use notices::{NoticePlace, OwedNotice};
 pub use objects::Objects;
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};

@@ -1,4 +1,4 @@
-//! System mail that was put into mailboxes, by a key that is used once.
+//! System mail that was put into mailboxes, by a key that is used once, and what is owed.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
@@ -16,7 +16,45 @@ pub struct NoticePlace {
     pub inbox: FolderId,
 }
 
+/// System mail that an act owes to somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedNotice {
+    /// What makes it this notice and no other, for ever.
+    pub key: String,
+    pub to: AccountId,
+    pub subject: String,
+    pub text: String,
+}
+
 impl Store {
+    /// What is owed, by key from behind `after` on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn owed_notices(&self, after: &str, limit: u32) -> Result<Vec<OwedNotice>, Error> {
+        let rows: Vec<(String, i64, String, String)> = sqlx::query_as(
+            "select key, account_id, subject, text from owed_notices where key > $1 order by key limit $2",
+        )
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        let owed = |(key, account, subject, text)| OwedNotice { key, to: AccountId(account), subject, text };
+        Ok(rows.into_iter().map(owed).collect())
+    }
+
+    /// These are no longer owed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn notices_sent(&self, keys: &[&str]) -> Result<(), Error> {
+        sqlx::query("delete from owed_notices where key = any ($1)")
+            .bind(keys)
+            .execute(&self.pools.main)
+            .await?;
+        Ok(())
+    }
+
     /// `None` when the mailbox is gone.
     ///
     /// # Errors
@@ -60,6 +98,30 @@ impl Store {
 }
 
 impl Tx {
+    /// Keeps what the act owes, with the act.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn owe_notices(&mut self, owed: &[OwedNotice], now: Timestamp) -> Result<(), Error> {
+        if owed.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(
+            "insert into owed_notices (key, account_id, subject, text, owed_at)
+             select key, account_id, subject, text, $5
+               from unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) as n (key, account_id, subject, text)
+             on conflict do nothing",
+        )
+        .bind(owed.iter().map(|one| one.key.as_str()).collect::<Vec<_>>())
+        .bind(owed.iter().map(|one| one.to.0).collect::<Vec<_>>())
+        .bind(owed.iter().map(|one| one.subject.as_str()).collect::<Vec<_>>())
+        .bind(owed.iter().map(|one| one.text.as_str()).collect::<Vec<_>>())
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
     /// Uses the key up. False when it was; then somebody else sends, or has sent, this notice.
     ///
     /// # Errors

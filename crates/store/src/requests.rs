@@ -220,6 +220,18 @@ impl Store {
 }
 
 impl Tx {
+    /// The request as this transaction leaves it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn request(&mut self, request_id: i64) -> Result<Option<RequestRow>, Error> {
+        let row = sqlx::query(requests!("where r.request_id = $1"))
+            .bind(request_id)
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        row.as_ref().map(request).transpose()
+    }
+
     /// # Errors
     /// When the database fails.
     pub async fn insert_request(
@@ -279,6 +291,18 @@ impl Tx {
         .bind(request_id)
         .fetch_one(&mut *self.inner)
         .await?)
+    }
+
+    /// Counted by their key; to be called while the request is held.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn request_document_count(&mut self, request_id: i64) -> Result<u64, Error> {
+        let count: i64 = sqlx::query_scalar("select count(*) from request_documents where request_id = $1")
+            .bind(request_id)
+            .fetch_one(&mut *self.inner)
+            .await?;
+        Ok(count.unsigned_abs())
     }
 
     /// # Errors

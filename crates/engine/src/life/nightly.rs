@@ -17,7 +17,7 @@ use model::lifecycle::{
 use model::{DomainId, Policy};
 use serde_json::json;
 use std::collections::HashMap;
-use store::{LifeFacts, LifeFilter, LifeRow};
+use store::{LifeFacts, LifeFilter, LifeRow, OwedNotice};
 
 /// Mailboxes read at once.
 const PAGE: u32 = 2_000;
@@ -91,7 +91,7 @@ impl Engine {
 
     async fn do_what_is_due(&self, due: Due, court: &Court, kept: &mut Kept) -> Result<(), Error> {
         let rows = due.warnings.iter().map(|(row, _)| row).chain(due.changes.iter().map(|(row, _)| row));
-        let telling = self.telling(rows.chain(&due.deletions)).await?;
+        let telling = self.telling(rows).await?;
         for batch in due.warnings.chunks(BATCH) {
             kept.warned += self.warn(batch, &telling).await?;
         }
@@ -112,10 +112,7 @@ impl Engine {
             let act = Act { name: "mailbox.delete", events: &[Event::Delete], detail: json!({}) };
             let actor = Actor::system("keep-lives");
             match self.change_life_of(row, &actor, lifecycle::Actor::System, act).await {
-                Ok(_) => {
-                    kept.deleted += 1;
-                    self.tell_deleted(row, &telling, court.now).await?;
-                }
+                Ok(_) => kept.deleted += 1,
                 // Asked for, held or gone since.
                 Err(AdminError::Life(_) | AdminError::NoSuchMailbox(_)) => {}
                 Err(error) => return Err(failed(error)),
@@ -167,14 +164,15 @@ impl Engine {
             let (name, detail) = audited(event, row, life);
             self.audit(&mut tx, &actor, name, &row.address.to_string(), &detail).await?;
         }
+        let owed: Vec<OwedNotice> =
+            done.iter().flat_map(|(row, life)| self.about_change(row, life, &court.rules, telling)).collect();
+        tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
         if ends {
             let changed: Vec<AccountId> = lives.iter().map(|(account, _)| *account).collect();
             self.rights_changed(&changed).await;
         }
-        for (row, life) in &done {
-            self.tell_change(row, life, &court.rules, telling).await?;
-        }
+        self.send_owed(&owed).await;
         Ok(done.len())
     }
 }

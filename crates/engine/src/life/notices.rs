@@ -8,7 +8,7 @@ use model::calendar::{days_from, local_date, plus_months};
 use model::lifecycle::{DeletionCause, Life, LockReason, Rules, Warning};
 use model::{AccountId, UnitId};
 use std::collections::{BTreeSet, HashMap};
-use store::LifeRow;
+use store::{LifeRow, OwedNotice};
 
 /// Who is told beside the owner, by unit.
 #[derive(Debug, Default)]
@@ -55,32 +55,37 @@ impl Engine {
             row.address,
             written(day)
         );
-        self.tell_all(&key, row, true, telling, &subject, &text).await
+        for OwedNotice { key, to, subject, text } in self.notices(&key, row, true, telling, &subject, &text) {
+            self.post(&Notice { key: &key, to, subject: &subject, text: &text }).await?;
+        }
+        Ok(())
     }
 
     /// What has just happened to it.
-    pub(super) async fn tell_change(
+    pub(super) fn about_change(
         &self,
         row: &LifeRow,
         life: &Life,
         rules: &Rules,
         telling: &Telling,
-    ) -> Result<(), Error> {
+    ) -> Vec<OwedNotice> {
         match *life {
-            Life::Locked { since, reason, .. } => self.tell_locked(row, since, reason, rules, telling).await,
-            Life::ToBeDeleted { since, cause, .. } => self.tell_listed(row, since, cause, telling).await,
-            Life::New | Life::Active { .. } | Life::Deleted { .. } => Ok(()),
+            Life::Locked { since, reason, .. } => self.about_locked(row, since, reason, rules, telling),
+            Life::ToBeDeleted { since, cause, .. } => self.about_listed(row, since, cause, telling),
+            Life::Active { since } => self.about_restored(row, since, telling),
+            Life::Deleted { at } => self.about_deleted(row, telling, at),
+            Life::New => Vec::new(),
         }
     }
 
-    async fn tell_locked(
+    fn about_locked(
         &self,
         row: &LifeRow,
         since: Timestamp,
         reason: LockReason,
         rules: &Rules,
         telling: &Telling,
-    ) -> Result<(), Error> {
+    ) -> Vec<OwedNotice> {
         let key = format!("locked/{}/{since}", row.account);
         let subject = format!("Hộp thư {} đã bị tạm khóa", row.address);
         let term = rules.deletion_months.map(|months| {
@@ -96,16 +101,16 @@ impl Engine {
             reason.vietnamese(),
             term.unwrap_or_default(),
         );
-        self.tell_all(&key, row, true, telling, &subject, &text).await
+        self.notices(&key, row, true, telling, &subject, &text)
     }
 
-    async fn tell_listed(
+    fn about_listed(
         &self,
         row: &LifeRow,
         since: Timestamp,
         cause: DeletionCause,
         telling: &Telling,
-    ) -> Result<(), Error> {
+    ) -> Vec<OwedNotice> {
         let key = format!("listed/{}/{since}", row.account);
         let subject = format!("Hộp thư {} được đưa vào danh sách xóa", row.address);
         let text = format!(
@@ -117,15 +122,10 @@ impl Engine {
             written(local_date(since)),
             cause.vietnamese()
         );
-        self.tell_all(&key, row, false, telling, &subject, &text).await
+        self.notices(&key, row, false, telling, &subject, &text)
     }
 
-    pub(super) async fn tell_deleted(
-        &self,
-        row: &LifeRow,
-        telling: &Telling,
-        at: Timestamp,
-    ) -> Result<(), Error> {
+    fn about_deleted(&self, row: &LifeRow, telling: &Telling, at: Timestamp) -> Vec<OwedNotice> {
         let key = format!("deleted/{}", row.account);
         let subject = format!("Hộp thư {} đã được xóa", row.address);
         let text = format!(
@@ -135,12 +135,11 @@ impl Engine {
             row.display_name,
             written(local_date(at))
         );
-        self.tell_all(&key, row, false, telling, &subject, &text).await
+        self.notices(&key, row, false, telling, &subject, &text)
     }
 
     /// Khôi phục: to the owner, who finds it once he is in, and the officers.
-    pub(super) async fn tell_restored(&self, row: &LifeRow, at: Timestamp) -> Result<(), Error> {
-        let telling = self.telling(std::iter::once(row)).await?;
+    fn about_restored(&self, row: &LifeRow, at: Timestamp, telling: &Telling) -> Vec<OwedNotice> {
         let key = format!("restored/{}/{at}", row.account);
         let subject = format!("Hộp thư {} đã được khôi phục", row.address);
         let text = format!(
@@ -151,10 +150,10 @@ impl Engine {
             written(local_date(at)),
             self.password_page()
         );
-        self.tell_all(&key, row, true, &telling, &subject, &text).await
+        self.notices(&key, row, true, telling, &subject, &text)
     }
 
-    async fn tell_all(
+    fn notices(
         &self,
         key: &str,
         row: &LifeRow,
@@ -162,13 +161,16 @@ impl Engine {
         telling: &Telling,
         subject: &str,
         text: &str,
-    ) -> Result<(), Error> {
+    ) -> Vec<OwedNotice> {
         let owner = owner.then_some(row.account);
-        for to in owner.into_iter().chain(telling.officers(row)) {
-            let key = format!("{key}/{to}");
-            self.post(&Notice { key: &key, to, subject, text }).await?;
-        }
-        Ok(())
+        let told = owner.into_iter().chain(telling.officers(row));
+        told.map(|to| OwedNotice {
+            key: format!("{key}/{to}"),
+            to,
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+        })
+        .collect()
     }
 }
 

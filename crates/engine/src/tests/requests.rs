@@ -112,3 +112,50 @@ async fn an_officer_sees_his_own_units_requests_only() {
     world.clock.advance(SignedDuration::from_hours(48));
     assert_eq!(list(&actor(), true).await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_settled_takes_nothing_more_and_of_others_nothing_is_learnt() {
+    let world = World::new().await;
+    let (domain_id, mine) = unit(&world, "sotttt").await;
+    world.user("an").await;
+    world.user("binh").await;
+    let engine = &world.engine;
+    let scope = Scope::Subtree { domain: model::DomainId(domain_id), unit: model::UnitId(mine) };
+    let officer = Actor::of("officer", None, vec![Grant::new(Role::OrganisationOfficer, scope).unwrap()]);
+    let about =
+        |who: &str| NewRequest { mailbox: Some(address(who)), ..request(RequestKind::Revoke, "02/ĐN") };
+    for who in ["an", "khong-co"] {
+        let refused = engine.add_request(&officer, &about(who)).await.unwrap_err();
+        assert_eq!(refused, RequestError::Admin(AdminError::NoSuchMailbox(address(who))));
+    }
+    let made = engine.add_request(&actor(), &request(RequestKind::Create, "02/ĐN")).await.unwrap().request;
+    let attach =
+        async |media: &str| engine.attach_to_request(&actor(), made, ("a.pdf", media, b"%PDF")).await;
+    assert_eq!(attach(&"x".repeat(300)).await, Err(RequestError::Document));
+    for _ in 0..20 {
+        attach("application/pdf").await.unwrap();
+    }
+    assert_eq!(attach("application/pdf").await, Err(RequestError::TooManyDocuments));
+    engine.decide_request(&actor(), made, (RequestState::Refused, "Không đủ hồ sơ")).await.unwrap();
+    assert_eq!(attach("application/pdf").await, Err(RequestError::Settled("refused")));
+    let assigned = engine.assign_request(&actor(), made, "Trần Thị B").await;
+    assert_eq!(assigned, Err(RequestError::Settled("refused")));
+}
+
+/// Who decides is told that it is done although nobody could be told of it yet; the notice is sent later, once.
+#[tokio::test]
+async fn an_act_stands_though_its_notice_cannot_be_sent_yet() {
+    let world = World::new().await;
+    unit(&world, "sotttt").await;
+    let binh = world.user("binh").await;
+    let engine = &world.engine;
+    world.database.run("alter table notices add constraint broken check (key not like 'request/%')").await;
+    let made = engine.add_request(&actor(), &request(RequestKind::Create, "02/ĐN")).await.unwrap();
+    engine.decide_request(&actor(), made.request, (RequestState::Refused, "Không đủ hồ sơ")).await.unwrap();
+    assert_eq!(engine.run_job("send-owed-notices").await.unwrap().unwrap(), "0 notices sent");
+    assert!(world.read(&binh, "INBOX").await.is_empty());
+    world.database.run("alter table notices drop constraint broken").await;
+    assert_eq!(engine.run_job("send-owed-notices").await.unwrap().unwrap(), "2 notices sent");
+    assert_eq!(world.read(&binh, "INBOX").await.len(), 2);
+    assert_eq!(engine.run_job("send-owed-notices").await.unwrap().unwrap(), "0 notices sent");
+}
