@@ -181,7 +181,6 @@ impl Engine {
         let target = place(new.address.domain(), new.unit.as_deref())?;
         self.authorize(actor, Action::MailboxAdd, &target).await?;
         let domain = self.domain_id(new.address.domain()).await?;
-        let unit = self.unit_id(domain, new.unit.as_deref()).await?;
         let policy = self.policy_of(domain).await?;
         let one_time = match &new.password {
             None => Some(self.one_time(&policy).await?),
@@ -197,6 +196,12 @@ impl Engine {
             (None, None) => String::new(),
         };
         let quota_bytes = new.quota_bytes.unwrap_or(policy.quota_bytes(new.class));
+        let mut held = self.hold_organisation(new.address.domain()).await?;
+        let unit = new.unit.as_deref().map(|code| held.living_unit(code)).transpose()?;
+        if let (Some(unit), MailboxClass::Organisation) = (unit, new.class) {
+            self.check_one_per_unit(&mut held, unit).await?;
+        }
+        let mut tx = held.tx;
         let account = NewAccount {
             domain,
             unit,
@@ -206,7 +211,6 @@ impl Engine {
             password_hash: Some(&hash),
             password_change: must_change,
         };
-        let mut tx = self.0.store.begin().await?;
         let id = tx.insert_account(&account, &new.address, self.now()).await?;
         self.add_default_folders(&mut tx, id).await?;
         let change = must_change.then_some(passwords::name(ChangeReason::FirstLogIn));

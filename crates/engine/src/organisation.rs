@@ -74,6 +74,8 @@ pub enum OrganisationError {
     NoSuchPosition(String, String),
     #[error("a rank is 1 to 255, 1 the highest")]
     BadRank,
+    #[error("{0} has not come yet: an act takes effect at once, so record it on its day")]
+    FutureDay(Date),
     #[error(transparent)]
     People(#[from] PeopleError),
     #[error(transparent)]
@@ -152,6 +154,13 @@ impl Engine {
         model::calendar::local_date(self.now())
     }
 
+    /// The day from which an act holds; `None`: today.
+    pub(crate) fn effective_day(&self, on: Option<Date>) -> Result<Date, AdminError> {
+        let today = self.today();
+        let on = on.unwrap_or(today);
+        if on > today { Err(OrganisationError::FutureDay(on).into()) } else { Ok(on) }
+    }
+
     /// Until the transaction ends nobody else changes the organisation of the domain, or grants addresses made from names.
     pub(crate) async fn hold_organisation(&self, name: &DomainName) -> Result<Held, AdminError> {
         let domain = self.domain_id(name).await?;
@@ -177,7 +186,7 @@ impl Engine {
         }
         self.authorize(actor, Action::UnitAdd, &place(&new.domain, new.parent.as_deref())?).await?;
         let mut held = self.hold_organisation(&new.domain).await?;
-        let on = new.on.unwrap_or(self.today());
+        let on = self.effective_day(new.on)?;
         let (unit, added) = self.found(&mut held, new, on).await?;
         let before = held.tree.events().len();
         if let Err(error) = held.tree.add(unit, on) {

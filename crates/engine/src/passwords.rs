@@ -359,7 +359,8 @@ impl Engine {
         Ok(OneTime { password, hash, until: self.one_time_end(policy) })
     }
 
-    fn one_time_end(&self, policy: &Policy) -> Timestamp {
+    /// The end of a one-time password that is made now: so many times 24 hours later.
+    pub(crate) fn one_time_end(&self, policy: &Policy) -> Timestamp {
         self.now() + SignedDuration::from_hours(24 * i64::from(policy.password.one_time_days))
     }
 

@@ -34,6 +34,8 @@ pub enum GrantError {
     OnePerPerson { name: String, address: String, article: String },
     #[error("unit {unit} has the address {address} already, and {article} allows an organisation one")]
     OnePerOrganisation { unit: String, address: String, article: String },
+    #[error("{name} belongs to unit {unit}: transfer {name} first, or grant the mailbox there")]
+    OtherUnit { name: String, unit: String },
     #[error("the address names the unit here: give one with --unit")]
     NeedsUnit,
     #[error(

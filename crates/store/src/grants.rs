@@ -283,7 +283,7 @@ impl Tx {
         Ok(done.rows_affected())
     }
 
-    /// Of a person's mailboxes of one class: gives them the other, and the quota of it where they have that of the first.
+    /// Of a person's mailboxes of one class: gives them the other, and the quota of it unless they have one of their own.
     ///
     /// # Errors
     /// When the database fails.
@@ -291,16 +291,15 @@ impl Tx {
         &mut self,
         person: PersonId,
         (from, to): (MailboxClass, MailboxClass),
-        (from_quota, to_quota): (u64, u64),
+        to_quota: u64,
     ) -> Result<(), Error> {
         sqlx::query(
-            "update accounts set class = $3, quota_bytes = case when quota_bytes = $4 then $5 else quota_bytes end
+            "update accounts set class = $3, quota_bytes = case when quota_by is null then $4 else quota_bytes end
               where person_id = $1 and class = $2 and state <> 'deleted'",
         )
         .bind(person.0)
         .bind(from.as_str())
         .bind(to.as_str())
-        .bind(from_quota.cast_signed())
         .bind(to_quota.cast_signed())
         .execute(&mut *self.inner)
         .await?;
@@ -342,6 +341,11 @@ impl Tx {
         until: Timestamp,
     ) -> Result<(), Error> {
         let accounts: Vec<i64> = new.iter().map(|(account, ..)| account.0).collect();
+        // Held, so that none is deleted, or moved to another domain, meanwhile.
+        sqlx::query("select from counters where account_id = any ($1) order by account_id for no key update")
+            .bind(&accounts)
+            .execute(&mut *self.inner)
+            .await?;
         sqlx::query(
             "update addresses set kind = 'alias', until = $2 where account_id = any ($1) and kind = 'primary'",
         )

@@ -93,7 +93,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Rows of an import whose mailboxes nobody has used yet, with their addresses; locked, so that nobody begins meanwhile.
+    /// Rows of an import whose mailboxes nobody has used yet and whose passwords no owner has chosen, with their addresses;
+    /// locked, so that nobody begins meanwhile.
     ///
     /// # Errors
     /// When the database fails.
@@ -108,6 +109,7 @@ impl Tx {
                join accounts a using (account_id)
                join addresses g on g.account_id = a.account_id and g.kind = 'primary'
               where r.import_id = $1 and r.row_number = any ($2) and a.state = 'new'
+                and (a.password_change or a.password_set_at is null)
               order by a.account_id for no key update of a",
         )
         .bind(import)
@@ -127,20 +129,21 @@ impl Tx {
     pub async fn set_one_time_passwords(
         &mut self,
         new: &[(AccountId, String)],
-        until: Option<Timestamp>,
+        (until, change): (Timestamp, &str),
         now: Timestamp,
     ) -> Result<(), Error> {
         sqlx::query(
             "update accounts a
-                set password_hash = n.hash, password_set_at = $4, one_time_until = $3,
+                set password_hash = n.hash, password_set_at = $4, one_time_until = $3, password_change = true, change_reason = $5,
                     security_epoch = security_epoch + 1
                from unnest($1::bigint[], $2::text[]) as n (account_id, hash)
               where a.account_id = n.account_id",
         )
         .bind(new.iter().map(|(account, _)| account.0).collect::<Vec<_>>())
         .bind(new.iter().map(|(_, hash)| hash.as_str()).collect::<Vec<_>>())
-        .bind(until.map(Timestamp::to_sqlx))
+        .bind(until.to_sqlx())
         .bind(now.to_sqlx())
+        .bind(change)
         .execute(&mut *self.inner)
         .await?;
         Ok(())

@@ -120,7 +120,7 @@ impl Engine {
             self.authorize(actor, Action::UnitAdd, &AdminTarget::Domain(domain)).await?;
         }
         let mut held = self.hold_organisation(domain).await?;
-        let on = on.unwrap_or(self.today());
+        let on = self.effective_day(on)?;
         let before = held.tree.events().len();
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;

@@ -85,6 +85,9 @@ impl Engine {
         after: Option<PersonId>,
         limit: u32,
     ) -> Result<Vec<PersonDetail>, AdminError> {
+        if let Some(code) = unit {
+            self.authorize(actor, Action::MailboxList, &AdminTarget::UnitCode(domain, code)).await?;
+        }
         let id = self.domain_id(domain).await?;
         let unit = match unit {
             None => None,
@@ -184,7 +187,7 @@ impl Engine {
         };
         self.authorize_person(actor, domain, person, to).await?;
         let mut held = self.hold_organisation(domain).await?;
-        let on = on.unwrap_or(self.today());
+        let on = self.effective_day(on)?;
         let mut part = known(&mut held, person).await?;
         let from = part.register.unit_at(person, on);
         let to = match how {
@@ -254,7 +257,7 @@ impl Engine {
     ) -> Result<(), AdminError> {
         self.authorize_person(actor, domain, new.person, new.unit.as_deref()).await?;
         let mut held = self.hold_organisation(domain).await?;
-        let on = new.on.unwrap_or(self.today());
+        let on = self.effective_day(new.on)?;
         let mut part = known(&mut held, new.person).await?;
         let position = position(part.register.positions(), &new.title)?.id;
         let unit = match &new.unit {
@@ -301,6 +304,5 @@ async fn follow_class(held: &mut Held, part: &Loaded, person: PersonId, on: Date
         MailboxClass::Leader => MailboxClass::Person,
         _ => MailboxClass::Leader,
     };
-    let quotas = (held.policy.quota_bytes(other), held.policy.quota_bytes(class));
-    Ok(held.tx.change_class(person, (other, class), quotas).await?)
+    Ok(held.tx.change_class(person, (other, class), held.policy.quota_bytes(class)).await?)
 }

@@ -11,7 +11,6 @@ use crate::organisation::Held;
 use crate::passwords;
 use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use model::password_rules::ChangeReason;
 use model::{AccountId, Action, Appointment, Membership, PersonId};
@@ -189,7 +188,7 @@ impl Engine {
     ) -> Result<Vec<(u32, AccountId)>, AdminError> {
         let since = import.since.unwrap_or(self.today());
         let people = self.place_people(held, batch, since).await?;
-        let until = self.one_time_until(held);
+        let until = self.one_time_end(&held.policy);
         let mut grants = Vec::with_capacity(batch.len());
         for ((at, planned), secret) in batch.iter().enumerate().zip(secrets) {
             let is_one_time = secret.one_time.is_some();
@@ -213,7 +212,7 @@ impl Engine {
         let made = held.tx.insert_accounts(held.domain, &grants, self.now()).await?;
         for (planned, account) in batch.iter().zip(&made) {
             if let Some(bytes) = planned.row.quota_bytes {
-                held.tx.set_quota(*account, bytes, Some(("import", QUOTA_FROM_START))).await?;
+                held.tx.set_quota(*account, bytes, Some((actor.name(), QUOTA_FROM_START))).await?;
             }
         }
         held.tx.insert_folders(&made, &super::one::default_folders()?, self.now()).await?;
@@ -258,14 +257,8 @@ impl Engine {
         Ok(people)
     }
 
-    fn one_time_until(&self, held: &Held) -> Timestamp {
-        model::calendar::start_of_day(model::calendar::plus_days(
-            self.today(),
-            i32::try_from(held.policy.password.one_time_days).unwrap_or(i32::MAX),
-        ))
-    }
-
-    /// New one-time passwords for mailboxes of an earlier run that nobody has used yet: of whichever rows are asked for.
+    /// New one-time passwords for mailboxes of an earlier run that nobody has used yet, and whose owner has chosen none: of
+    /// whichever rows are asked for. They are to be changed at the first log-in, whatever was said of those before.
     ///
     /// # Errors
     /// `NoSuchImport` when the list was never begun.
@@ -291,8 +284,14 @@ impl Engine {
                 hashes.push((account, secret.hash));
                 issued.push(Issued { row, name, address, one_time_password: secret.one_time });
             }
-            let until = import.must_change_password.then(|| self.one_time_until(&held));
-            held.tx.set_one_time_passwords(&hashes, until, self.now()).await?;
+            let until = self.one_time_end(&held.policy);
+            held.tx
+                .set_one_time_passwords(
+                    &hashes,
+                    (until, passwords::name(ChangeReason::FirstLogIn)),
+                    self.now(),
+                )
+                .await?;
             sheet(&issued).map_err(|error| super::GrantError::Sheet(error.to_string()))?;
             let told: Vec<&String> = issued.iter().map(|issued| &issued.address).collect();
             let detail = json!({ "import": id, "reissued": told });

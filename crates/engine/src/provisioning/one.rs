@@ -152,6 +152,9 @@ impl Engine {
             Some(title) => Some(position(&held.tx.positions(held.domain).await?, title)?.clone()),
         };
         let known = known_person(actor, held, new).await?;
+        if let (Some(known), Some(unit)) = (&known, unit) {
+            check_same_unit(held, known, unit)?;
+        }
         let name = PersonName::parse(&new.name).map_err(|error| GrantError::Name(new.name.clone(), error))?;
         let scheme = person_scheme(&held.policy);
         let code = unit.and_then(|unit| held.tree.code_of_people(unit)).map(ToString::to_string);
@@ -318,6 +321,14 @@ impl Engine {
             held.tx.insert_appointments(&[new]).await?;
         }
         Ok(person)
+    }
+}
+
+/// A mailbox in a unit that its person does not belong to would be nobody's to answer for: the person is transferred first.
+pub(super) fn check_same_unit(held: &Held, known: &PersonRow, unit: UnitId) -> Result<(), GrantError> {
+    match known.unit.filter(|at| *at != unit) {
+        Some(at) => Err(GrantError::OtherUnit { name: known.full_name.clone(), unit: held.code(at) }),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::facts::Facts;
 use super::import::Secret;
 use super::list::{Column, IMPORT_ROWS_MAX, Import, ImportRow, Issued, RowFault, RowPlan};
-use super::one::parsed;
+use super::one::{check_same_unit, parsed};
 use super::taken::Applicant;
 use super::{GrantError, check_birth_year, class_with};
 use crate::admin::{check_address, check_name};
@@ -157,7 +157,7 @@ fn decide<'i>(
         return Err(faults);
     }
     let known = match is_person {
-        true => facts.known(&name, row, unit).map_err(|what| vec![(Column::Name, what)])?,
+        true => known(held, facts, (&name, unit), row)?,
         false => None,
     };
     let mut planned = Planned {
@@ -182,6 +182,20 @@ fn decide<'i>(
     }
     facts.remember(&planned.name, row, unit, is_person);
     Ok(planned)
+}
+
+/// Somebody who is known already, and belongs to no other unit.
+fn known(
+    held: &Held,
+    facts: &Facts,
+    (name, unit): (&str, Option<UnitId>),
+    row: &ImportRow,
+) -> Result<Option<PersonRow>, Faults> {
+    let known = facts.known(name, row, unit).map_err(|what| vec![(Column::Name, what)])?;
+    if let (Some(known), Some(unit)) = (&known, unit) {
+        check_same_unit(held, known, unit).map_err(|error| vec![(Column::Unit, error.to_string())])?;
+    }
+    Ok(known)
 }
 
 /// A password that the list gives obeys the policy like any other.

@@ -205,9 +205,17 @@ async fn a_list_that_was_cut_off_goes_on_and_doubles_nobody() {
     let count = world.engine.reissue_import(&actor(), &list, &before, &mut sheet).await.unwrap();
     assert_eq!((count, anew.len()), (499, 499), "whoever has logged in keeps the password");
     let one = anew.last().unwrap();
-    assert!(
-        world.engine.log_in(&one.address, one.one_time_password.as_deref().unwrap(), &origin()).await.is_ok()
+    let once = one.one_time_password.as_deref().unwrap();
+    let first = world.engine.log_in(&one.address, once, &origin()).await.unwrap_err();
+    assert_eq!(first, LoginError::PasswordChangeRequired, "what was given anew is changed");
+    // An owner who has chosen a password, and has not logged in since, keeps it.
+    let own = "Rừng tràm 27!";
+    world.engine.change_password(&one.address, once, own, &origin()).await.unwrap();
+    assert_eq!(
+        world.engine.reissue_import(&actor(), &list, &before, &mut |_: &[Issued]| Ok(())).await,
+        Ok(498)
     );
+    world.engine.log_in(&one.address, own, &origin()).await.unwrap();
 }
 
 /// A name of its own for each number, without digits.

@@ -200,3 +200,73 @@ async fn a_position_makes_a_leader_and_its_end_unmakes_one() {
             .any(|p| p.title == "Trợ lý" && p.rank == 9)
     );
 }
+
+#[tokio::test]
+async fn nothing_takes_effect_before_its_day() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    let day = REFORM.tomorrow().unwrap();
+    let early = AdminError::from(OrganisationError::FutureDay(day));
+    let rename = UnitAct::Rename { unit: "sotttt".into(), name: "Sở Số".into() };
+    let refused = engine.change_unit(&actor(), &domain(), &rename, Some(day), false).await.unwrap_err();
+    assert_eq!(refused, early);
+    let post = NewAppointment { person: who, title: "Giám đốc".into(), unit: None, on: Some(day) };
+    assert_eq!(engine.appoint(&actor(), &domain(), &post).await.unwrap_err(), early);
+}
+
+#[tokio::test]
+async fn nothing_is_granted_in_a_unit_that_is_dissolved_or_to_another_units_people() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    act(engine, UnitAct::Dissolve { unit: "cds.sotttt".into() }, false).await.unwrap();
+    let gone = crate::NewMailbox { unit: Some("cds.sotttt".into()), ..super::mailbox("an") };
+    let refused = engine.add_mailbox(&actor(), &gone).await.unwrap_err();
+    assert!(refused.to_string().contains("unit cds.sotttt is dissolved"), "{refused}");
+    let elsewhere = NamedMailbox {
+        domain: domain(),
+        name: "Lê Tú".into(),
+        class: MailboxClass::Person,
+        unit: Some("sokhcn".into()),
+        position: None,
+        birth_year: None,
+        person: Some(who),
+        choose: None,
+        quota_bytes: None,
+        password: None,
+        must_change_password: false,
+        dry_run: true,
+    };
+    engine.delete_mailbox(&actor(), &"ltu@demo.gov.vn".parse().unwrap()).await.unwrap();
+    let refused = engine.add_named_mailbox(&actor(), &elsewhere).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "Lê Tú belongs to unit sotttt: transfer Lê Tú first, or grant the mailbox there"
+    );
+    // A unit has one address by this door, too.
+    let own = |name: &str| crate::NewMailbox {
+        unit: Some("sotttt".into()),
+        class: MailboxClass::Organisation,
+        ..super::mailbox(name)
+    };
+    engine.add_mailbox(&actor(), &own("sotttt")).await.unwrap();
+    let second = engine.add_mailbox(&actor(), &own("so4t")).await.unwrap_err();
+    assert!(matches!(second, AdminError::Grant(crate::GrantError::OnePerOrganisation { .. })), "{second}");
+}
+
+#[tokio::test]
+async fn a_quota_of_ones_own_survives_a_position() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    let address = "ltu@demo.gov.vn".parse().unwrap();
+    engine.set_quota(&actor(), &address, Some(300 << 20), "giữ nguyên theo công văn 5").await.unwrap();
+    let post = NewAppointment { person: who, title: "Phó Giám đốc".into(), unit: None, on: None };
+    engine.appoint(&actor(), &domain(), &post).await.unwrap();
+    let mailbox = engine.mailbox(&actor(), &address).await.unwrap().unwrap();
+    assert_eq!((mailbox.class, mailbox.quota_bytes >> 20), (MailboxClass::Leader, 300));
+}
