@@ -346,7 +346,15 @@ impl Engine {
     }
 
     pub(crate) async fn retire_old_addresses(&self) -> Result<String, Error> {
-        let retired = self.0.store.retire_expired_aliases(self.now()).await?;
+        let mut tx = self.0.store.begin().await?;
+        let retired = tx.retire_expired_aliases(self.now()).await?;
+        if retired > 0 {
+            let actor = Actor::system("retire-old-addresses");
+            let detail = json!({ "addresses": retired });
+            let audited = self.audit(&mut tx, &actor, "alias.expire", "*", &detail).await;
+            audited.map_err(|_| Error::Unavailable)?;
+            tx.commit().await?;
+        }
         Ok(format!("{retired} addresses retired"))
     }
 }

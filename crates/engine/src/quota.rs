@@ -132,10 +132,19 @@ impl Engine {
     /// Gives mailboxes what their class has now, counts every mailbox, and mends what is not the truth.
     pub(crate) async fn recount_job(&self) -> Result<String, Error> {
         let mut followed = 0;
-        for (domain, _) in self.0.store.domain_ids().await? {
+        let actor = Actor::system("recount-usage");
+        for (domain, name) in self.0.store.domain_ids().await? {
             let policy = self.policy_of(domain).await?;
             let quotas = MailboxClass::ALL.map(|class| (class, policy.quota_bytes(class)));
-            followed += self.0.store.follow_class_quotas(domain, &quotas).await?;
+            let mut tx = self.0.store.begin().await?;
+            let count = tx.follow_class_quotas(domain, &quotas).await?;
+            if count > 0 {
+                let detail = json!({ "mailboxes": count, "quotas": quotas });
+                let audited = self.audit(&mut tx, &actor, "quota.follow-class", name.as_str(), &detail).await;
+                audited.map_err(|_| Error::Unavailable)?;
+                tx.commit().await?;
+                followed += count;
+            }
         }
         let mut mended = 0;
         for account in self.0.store.drifts().await? {
@@ -143,7 +152,6 @@ impl Engine {
             let Some(drift) = tx.recount(account).await? else { continue };
             tracing::error!(%account, kept = ?drift.kept, truth = ?drift.truth, "a mailbox's usage was not the truth");
             let detail = json!({ "kept": drift.kept, "truth": drift.truth });
-            let actor = Actor::system("recount-usage");
             let audited = self.audit(&mut tx, &actor, "mailbox.recount", &drift.address, &detail).await;
             audited.map_err(|_| Error::Unavailable)?;
             tx.commit().await?;

@@ -326,6 +326,14 @@ impl Tx {
             .bind(now.to_sqlx())
             .execute(&mut *self.inner)
             .await?;
+        sqlx::query(
+            "update delegations set revoked_at = $2, revoked_by = 'system:mailbox deleted'
+              where (mailbox_id = $1 or delegate_id = $1) and revoked_at is null",
+        )
+        .bind(account.0)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
         for statement in [
             "delete from tombstones where account_id = $1",
             "delete from subscriptions where account_id = $1",

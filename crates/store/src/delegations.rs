@@ -246,8 +246,10 @@ impl Store {
             "select m.address, g.address, a.display_name, d.rights, d.document, d.consent, d.given_by, d.given_at,
                     d.since, d.until, d.revoked_at, d.revoked_by
                from delegations d
-               join addresses m on m.account_id = d.mailbox_id and m.kind = 'primary'
-               join addresses g on g.account_id = d.delegate_id and g.kind = 'primary'
+               join lateral (select x.address from addresses x where x.account_id = d.mailbox_id and x.kind in ('primary', 'retired')
+                              order by x.kind = 'primary' desc, x.retired_at desc nulls last, x.created_at limit 1) m on true
+               join lateral (select x.address from addresses x where x.account_id = d.delegate_id and x.kind in ('primary', 'retired')
+                              order by x.kind = 'primary' desc, x.retired_at desc nulls last, x.created_at limit 1) g on true
                join accounts a on a.account_id = d.delegate_id
                join accounts o on o.account_id = d.mailbox_id
               where ($1::bigint is null or d.mailbox_id = $1) and ($2::bigint is null or d.delegate_id = $2)

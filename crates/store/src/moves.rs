@@ -237,23 +237,22 @@ impl Store {
             .await?;
         Ok(())
     }
+}
 
+impl Tx {
     /// Retires aliases whose time is over; says how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn retire_expired_aliases(&self, now: Timestamp) -> Result<u64, Error> {
+    pub async fn retire_expired_aliases(&mut self, now: Timestamp) -> Result<u64, Error> {
         let retired = sqlx::query(
             "update addresses set kind = 'retired', until = null, retired_at = $1 where kind = 'alias' and until <= $1",
         )
         .bind(now.to_sqlx())
-        .execute(&self.pools.main)
+        .execute(&mut *self.inner)
         .await?;
         Ok(retired.rows_affected())
     }
-}
-
-impl Tx {
     /// Makes a plan for every mailbox whose primary address is in the domain: the same local part in the other one.
     /// Where that is somebody's, or was, the new address is left open.
     ///

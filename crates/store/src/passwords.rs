@@ -147,7 +147,8 @@ impl Store {
             "select r.reset_id, g.address, r.at, r.made_by, r.reason, r.confirmation_due, r.confirmed_at,
                     r.confirmed_by, r.document
                from password_resets r
-               join addresses g on g.account_id = r.account_id and g.kind = 'primary'
+               join lateral (select x.address from addresses x where x.account_id = r.account_id and x.kind in ('primary', 'retired')
+                              order by x.kind = 'primary' desc, x.retired_at desc nulls last, x.created_at limit 1) g on true
               where not $1 or (r.confirmed_at is null and r.confirmation_due is not null)
               order by r.reset_id desc limit $2",
         )

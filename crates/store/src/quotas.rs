@@ -159,32 +159,6 @@ impl Store {
         }))
     }
 
-    /// Gives mailboxes without a quota of their own what their class has; says how many had another one.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn follow_class_quotas(
-        &self,
-        domain: DomainId,
-        quotas: &[(MailboxClass, u64)],
-    ) -> Result<u64, Error> {
-        let (classes, bytes): (Vec<&str>, Vec<i64>) = quotas
-            .iter()
-            .map(|(class, bytes)| (class.as_str(), i64::try_from(*bytes).unwrap_or(i64::MAX)))
-            .unzip();
-        let followed = sqlx::query(
-            "update accounts a set quota_bytes = n.bytes from unnest($2::text[], $3::bigint[]) as n (class, bytes)
-              where a.domain_id = $1 and a.class = n.class and a.quota_by is null and a.quota_bytes <> n.bytes
-                and a.state <> 'deleted'",
-        )
-        .bind(domain.0)
-        .bind(classes)
-        .bind(bytes)
-        .execute(&self.pools.main)
-        .await?;
-        Ok(followed.rows_affected())
-    }
-
     /// Mailboxes whose usage is not the sum of their messages, as both stand at one moment.
     ///
     /// # Errors
@@ -206,6 +180,32 @@ impl Store {
 }
 
 impl Tx {
+    /// Gives mailboxes without a quota of their own what their class has; says how many had another one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn follow_class_quotas(
+        &mut self,
+        domain: DomainId,
+        quotas: &[(MailboxClass, u64)],
+    ) -> Result<u64, Error> {
+        let (classes, bytes): (Vec<&str>, Vec<i64>) = quotas
+            .iter()
+            .map(|(class, bytes)| (class.as_str(), i64::try_from(*bytes).unwrap_or(i64::MAX)))
+            .unzip();
+        let followed = sqlx::query(
+            "update accounts a set quota_bytes = n.bytes from unnest($2::text[], $3::bigint[]) as n (class, bytes)
+              where a.domain_id = $1 and a.class = n.class and a.quota_by is null and a.quota_bytes <> n.bytes
+                and a.state <> 'deleted'",
+        )
+        .bind(domain.0)
+        .bind(classes)
+        .bind(bytes)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(followed.rows_affected())
+    }
+
     /// Keeps what was found out about usages.
     ///
     /// # Errors

@@ -294,3 +294,23 @@ async fn who_did_what_is_noted_of_others_only() {
     assert_eq!(what, expected);
     assert!(acts.iter().all(|act| act.actor == "an@demo.gov.vn"));
 }
+
+#[tokio::test]
+async fn of_a_mailbox_that_is_gone_the_record_stays() {
+    let world = World::new().await;
+    world.user("an").await;
+    office(&world, "vanthu").await;
+    give(&world, "vanthu", "an", &[Right::Read]).await;
+    assert!(world.engine.delete_mailbox(&actor(), &address("vanthu")).await.unwrap());
+    let filter = store::DelegationFilter {
+        mailbox: None,
+        delegate: None,
+        domain: None,
+        ended: true,
+        after: None,
+        limit: 10,
+    };
+    let kept = world.store.delegations(filter).await.unwrap();
+    assert_eq!((kept.len(), &kept[0].mailbox), (1, &address("vanthu")));
+    assert!(kept[0].revoked.is_some());
+}

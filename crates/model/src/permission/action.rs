@@ -246,8 +246,8 @@ actions! {
     MailboxUnlock "mailbox.unlock" "Khôi phục hộp thư" M Changes [Y Y - - - - -];
     /// Who left (AG Đ7.3c).
     MailboxRevoke "mailbox.revoke" "Thu hồi hộp thư" M Changes [Y Y - - - - -];
-    /// AG Đ8.3.
-    MailboxDelete "mailbox.delete" "Xác nhận xóa hộp thư" M Changes [Y Y - - - - -];
+    /// An administrator's (AG Đ8.3, B7), as in the table of the life cycle.
+    MailboxDelete "mailbox.delete" "Xác nhận xóa hộp thư" M Changes [Y - - - - - -];
     /// Before a deletion (B7).
     MailboxArchive "mailbox.archive" "Kết xuất lưu trữ trước khi xóa" M Reads [Y Y - - - - -];
     /// From a backup (E10).

@@ -70,11 +70,14 @@ impl Tx {
     ) -> Result<(), Error> {
         let back = direction == Direction::Back;
         sqlx::query(
-            "update addresses g set kind = 'alias', until = m.alias_until
+            // What was an alias before the move goes on for as long as it would have.
+            "update addresses g
+                set kind = 'alias', until = case when $3 and g.created_at < m.started_at then null else m.alias_until end
                from moves m where m.move_id = $1 and g.account_id = any ($2) and g.kind = 'primary'",
         )
         .bind(id)
         .bind(accounts)
+        .bind(back)
         .execute(&mut *self.inner)
         .await?;
         let named = sqlx::query(
