@@ -102,7 +102,14 @@ impl Engine {
         let found = self.0.store.trace(&filter, &reach).await?;
         let message_ids: Vec<String> = found.iter().filter_map(|event| event.message_id.clone()).collect();
         let mut all = found.clone();
-        if !message_ids.is_empty() {
+        // Where the Message-ID alone was asked for, all of it was found already.
+        let only_id = TraceFilter {
+            message_ids: filter.message_ids.clone(),
+            limit: filter.limit,
+            ..TraceFilter::default()
+        };
+        let is_all = filter == only_id && (found.len() as u64) < u64::from(filter.limit);
+        if !message_ids.is_empty() && !is_all {
             // What else became of them: copies that were put away, later steps.
             let more = TraceFilter { message_ids, limit: EVENTS_MAX, ..TraceFilter::default() };
             let known =

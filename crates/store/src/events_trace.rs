@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 
 /// Which events of mail to find; what is `None` or empty does not narrow.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TraceFilter {
     /// Envelope sender, in lower case.
     pub sender: Option<String>,
@@ -129,7 +129,9 @@ impl Store {
               where e.about is not null
                 and ($1::text is null or lower(e.sender) = $1)
                 and ($2::text is null or e.recipients @> array[$2])
-                and (cardinality($3::text[]) = 0 or string_to_array(split_part(e.about, E'\\n', 4), ' ') @> $3)
+                -- In the open part few are taken apart: those that have the letters at all.
+                and (cardinality($3::text[]) = 0
+                     or (e.about like all ($16::text[]) and string_to_array(split_part(e.about, E'\\n', 4), ' ') @> $3))
                 and (cardinality($4::text[]) = 0 or split_part(e.about, E'\\n', 2) = any ($4))
                 and (cardinality($5::text[]) = 0 or split_part(e.about, E'\\n', 1) = any ($5))
                 and ($6::text is null or e.status = $6 or e.kind = $6)
@@ -156,6 +158,8 @@ impl Store {
         .bind(filter.before.map(|(_, id)| id))
         .bind(i64::from(filter.limit))
         .bind(filter.has_key())
+        // Words are letters and digits: no pattern's signs.
+        .bind(filter.words.iter().map(|word| format!("%{word}%")).collect::<Vec<_>>())
         .fetch_all(&mut *tx)
         .await?;
         tx.rollback().await?;
