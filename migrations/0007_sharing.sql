@@ -126,7 +126,6 @@ create trigger groups_apart before insert on groups for each row execute functio
 
 -- Automatic forwarding -----------------------------------------------------------------------------------------------
 
-create sequence forward_versions;
 create table forwards (
     account_id bigint constraint forwards_pkey primary key constraint forwards_account_fkey references accounts,
     -- Null: it was ended.
@@ -134,11 +133,18 @@ create table forwards (
     keep_copy  boolean not null,
     set_by     text not null,
     set_at     timestamptz not null,
-    version    bigint not null default nextval('forward_versions'),
     constraint forwards_own_check check (target_id <> account_id)
 );
-create index forwards_version on forwards (version);
+create index forwards_target on forwards (target_id) where target_id is not null;
 comment on table forwards is 'Where mail of a mailbox goes by itself (chuyển thư tự động); kept in the memory of every node.';
+
+-- A row and not a sequence: whoever changes what holds keeps it until his commit, so that its numbers come in the order of commits.
+create table forward_version (
+    only_one boolean constraint forward_version_pkey primary key constraint forward_version_one_check check (only_one),
+    version  bigint not null
+);
+insert into forward_version (only_one, version) values (true, 1);
+comment on table forward_version is 'Moves on with every change of what is in force of the forwards: one of theirs, or of their mailboxes'' stages.';
 
 -- The directory's words, compared without marks: Vietnamese letters to those they are made of.
 create function fold_words(p_text text) returns text
@@ -211,6 +217,7 @@ create table request_watchers (
 comment on table request_watchers is 'Who is told of what becomes of a request (AG Đ7.3).';
 
 grant select, insert, update on delegations, handovers, held_messages, forwards, requests to congthu_server;
+grant select, update on forward_version to congthu_server;
 grant select, insert on request_events, request_documents, request_watchers to congthu_server;
 grant select, insert, update, delete on groups, group_members, group_senders to congthu_server;
 grant usage on all sequences in schema public to congthu_server;

@@ -77,7 +77,10 @@ impl Engine {
         self.authorize(&actor, Action::DelegateGrant, &target).await?;
         let mut tx = self.0.store.begin().await?;
         tx.lock_mailbox(mailbox.account).await?.ok_or(Error::NotFound)?;
+        let now = self.now();
+        // One whose term has ended, or has not begun, gives nothing: no list shows it.
         let before = tx.present_delegation(mailbox.account, delegate.account).await?;
+        let before = before.filter(|before| before.holds(now));
         let had = before.as_ref().map_or(Rights::NONE, |before| before.rights);
         let rights = edit.apply(had);
         if rights == had {
@@ -95,6 +98,10 @@ impl Engine {
         if !added.iter().all(|right| who.may(right)) {
             return Err(DelegationError::MoreThanOwn);
         }
+        let own = match who.own().account() {
+            owner if owner == mailbox.account => None,
+            manager => tx.present_delegation(mailbox.account, manager).await?.and_then(|own| own.until),
+        };
         let new = (!rights.is_empty()).then(|| NewDelegation {
             mailbox: mailbox.account,
             delegate: delegate.account,
@@ -102,12 +109,13 @@ impl Engine {
             document: before.as_ref().map_or(BY_HAND, |before| &before.document),
             consent: before.as_ref().and_then(|before| before.consent.as_deref()),
             given_by: actor.name(),
-            since: before.as_ref().map_or_else(|| self.now(), |before| before.since),
-            until: before.as_ref().and_then(|before| before.until),
+            since: before.as_ref().map_or(now, |before| before.since),
+            until: before.as_ref().map_or(own, |before| before.until),
         });
         self.put_delegation(&mut tx, &actor, (&mailbox, &delegate), new.as_ref()).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
+        self.forwards_changed().await;
         Ok(())
     }
 }

@@ -183,6 +183,19 @@ impl Engine {
         }
     }
 
+    /// Does nothing but what was lent to him let him do it? To be asked of what he may do.
+    pub(crate) async fn is_lent(
+        &self,
+        actor: &Actor,
+        action: Action,
+        target: &AdminTarget<'_>,
+    ) -> Result<bool, Error> {
+        let found = self.find_target(target).await?;
+        let mut who = actor.who.clone();
+        who.grants.retain(|grant| grant.role() != Role::Delegate);
+        Ok(model::allows(&who, action, &found.target()).is_err())
+    }
+
     async fn find_target(&self, target: &AdminTarget<'_>) -> Result<Found, Error> {
         let (store, now) = (&self.0.store, self.now());
         let unit =

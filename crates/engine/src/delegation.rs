@@ -2,7 +2,8 @@
 //!
 //! LC Đ11.1, TN Đ10.1, BD Đ13.1: the head of an organisation lets others use its mailbox, in writing. Nobody uses another's
 //! personal mailbox (AG Đ11.2d; LC Đ10.4; BD Đ12.4; ST Đ8.2d) but where policy lets a colleague stand in.
-//! Invariants: a delegation is never changed, only ended; rights are given to people, who answer for what they do.
+//! Invariants: a delegation is never changed, only ended; rights are given to people, who answer for what they do; whoever
+//! manages a mailbox for another gives neither more than he has nor for longer, to himself least of all.
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use model::{
     AccountId, Action, Address, DomainId, DomainName, MailboxClass, PersonalDelegation, Reason, Right, Rights,
 };
 use serde_json::json;
-use store::{DelegationFilter, DelegationRow, PartyRow, Tx};
+use store::{DelegationFilter, DelegationRow, PartyRow, PresentRow, Tx};
 
 /// People one mailbox is delegated to: an office, not a province.
 const DELEGATES_MAX: usize = 200;
@@ -65,7 +66,9 @@ pub enum DelegationError {
     Own,
     #[error("say which rights")]
     NoRights,
-    #[error("whoever manages a mailbox for another gives no rights that he does not have")]
+    #[error(
+        "whoever manages a mailbox for another gives no rights that he does not have, nor for longer than he has them"
+    )]
     MoreThanOwn,
     #[error("say the number and date of the paper, in 1 to 300 characters without control characters")]
     Document,
@@ -130,6 +133,7 @@ impl Engine {
         self.put_delegation(&mut tx, actor, (&mailbox, &delegate), Some(&row)).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
+        self.forwards_changed().await;
         Ok(DelegationDetail {
             mailbox: mailbox.address,
             delegate: delegate.address,
@@ -171,8 +175,10 @@ impl Engine {
         }
         let detail = json!({ "delegate": delegate.map(|delegate| delegate.address.to_string()), "ended": ended.len() });
         self.audit(&mut tx, actor, "delegate.revoke", &mailbox.address.to_string(), &detail).await?;
+        self.end_forward_by(&mut tx, actor, &mailbox, &ended).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
+        self.forwards_changed().await;
         Ok(ended.len())
     }
 
@@ -237,17 +243,24 @@ impl Engine {
         // The lock moves the modseq on: by it, the other nodes notice that rights have changed.
         tx.lock_mailbox(mailbox.account).await?.ok_or(Error::NotFound)?;
         let now = self.now();
+        let before = tx.present_delegation(mailbox.account, delegate.account).await?;
+        if let Some(new) = new {
+            self.check_giver(tx, actor, mailbox, (before.as_ref(), new)).await?;
+        }
         tx.revoke_delegations(mailbox.account, Some(delegate.account), (actor.name(), now)).await?;
+        let lost = |right| {
+            let had = before.as_ref().is_some_and(|before| before.rights.contains(right));
+            had && !new.is_some_and(|new| new.rights.contains(right))
+        };
+        if lost(Right::Read) || lost(Right::Manage) {
+            self.end_forward_by(tx, actor, mailbox, &[delegate.account]).await?;
+        }
         let target = mailbox.address.to_string();
         let Some(new) = new else {
             let detail = json!({ "delegate": delegate.address.to_string(), "ended": 1 });
             return Ok(self.audit(tx, actor, "delegate.revoke", &target, &detail).await?);
         };
-        let (delegates, mailboxes) = tx.count_delegations(mailbox.account, delegate.account).await?;
-        if delegates >= DELEGATES_MAX || mailboxes >= MAILBOXES_MAX as usize {
-            return Err(DelegationError::TooMany);
-        }
-        tx.insert_delegation(new, now).await?;
+        self.insert_delegation(tx, new).await?;
         let rights: Vec<&str> = new.rights.iter().map(Right::as_str).collect();
         let detail = json!({
             "delegate": delegate.address.to_string(),
@@ -258,6 +271,54 @@ impl Engine {
             "until": new.until.map(|until| until.to_string()),
         });
         Ok(self.audit(tx, actor, "delegate.grant", &target, &detail).await?)
+    }
+
+    /// As many as may be; the transaction holds the mailbox's lock.
+    pub(crate) async fn insert_delegation(
+        &self,
+        tx: &mut Tx,
+        new: &store::NewDelegation<'_>,
+    ) -> Result<(), DelegationError> {
+        let now = self.now();
+        let (delegates, mailboxes) = tx.count_delegations(new.mailbox, new.delegate, now).await?;
+        if delegates >= DELEGATES_MAX || mailboxes >= MAILBOXES_MAX as usize {
+            return Err(DelegationError::TooMany);
+        }
+        tx.insert_delegation(new, now).await?;
+        Ok(())
+    }
+
+    /// What is added to what there was must be the giver's own, and not for longer.
+    async fn check_giver(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        mailbox: &PartyRow,
+        (before, new): (Option<&PresentRow>, &store::NewDelegation<'_>),
+    ) -> Result<(), DelegationError> {
+        let target = AdminTarget::Mailbox(mailbox.account);
+        let Some(giver) = actor.account() else { return Ok(()) };
+        if !self.is_lent(actor, Action::DelegateGrant, &target).await? {
+            return Ok(());
+        }
+        // As it is now that nobody else changes it.
+        let own = tx.present_delegation(mailbox.account, giver).await?;
+        let own = own.filter(|own| own.holds(self.now()) && own.rights.contains(Right::Manage));
+        let own = own.ok_or(AdminError::Denied(Reason::Right(Right::Manage)))?;
+        let within = |limit: Option<Timestamp>| {
+            limit.is_none_or(|limit| new.until.is_some_and(|until| until <= limit))
+        };
+        let kept = before
+            .filter(|before| before.holds(self.now()) && before.since <= new.since && within(before.until));
+        let kept = kept.map_or(Rights::NONE, |kept| kept.rights);
+        let added: Rights = new.rights.iter().filter(|right| !kept.contains(*right)).collect();
+        let is_lent = added.iter().all(|right| own.rights.contains(right));
+        let own_paper = new.delegate != giver || new.document == own.document;
+        if own_paper && is_lent && (added.is_empty() || within(own.until)) {
+            Ok(())
+        } else {
+            Err(DelegationError::MoreThanOwn)
+        }
     }
 
     /// Wakes those who have the mailbox open, here and elsewhere: what they do next is looked at anyway.

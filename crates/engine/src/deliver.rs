@@ -91,6 +91,41 @@ impl From<Error> for DeliverError {
     }
 }
 
+/// Why a message was not accepted, inside.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// A mailbox that it was for exists no more.
+    Gone,
+    Other(DeliverError),
+}
+
+impl From<DeliverError> for Refused {
+    fn from(error: DeliverError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl From<Refused> for DeliverError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Gone => Self::Unavailable,
+            Refused::Other(error) => error,
+        }
+    }
+}
+
+impl Refused {
+    pub(crate) fn by_store(error: store::Error) -> Self {
+        if matches!(error, store::Error::MailboxGone) { Self::Gone } else { Error::from(error).into() }
+    }
+}
+
 impl Engine {
     /// Accepts `message` for all `recipients`, or for none; by LMTP, where each is answered, for all whose mailbox has not
     /// filled up meanwhile. Trace headers are put in front of it here.
@@ -123,7 +158,13 @@ impl Engine {
             self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let about = trace_query::about(&queue_id, &prepared.facts);
-        let full = self.accept_for(arrival, recipients, (&prepared, &about)).await?;
+        let full = match self.accept_for(arrival, recipients, (&prepared, &about)).await {
+            // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
+            Err(Refused::Gone) if self.renew_forwards().await? => {
+                self.accept_for(arrival, recipients, (&prepared, &about)).await?
+            }
+            accepted => accepted?,
+        };
         if let Some(who) = &arrival.principal {
             self.note_sent(who).await;
         }
@@ -141,17 +182,23 @@ impl Engine {
         arrival: &Arrival,
         recipients: &[Recipient],
         (message, about): (&Prepared, &str),
-    ) -> Result<HashSet<AccountId>, DeliverError> {
+    ) -> Result<HashSet<AccountId>, Refused> {
         let mut full = HashSet::new();
         loop {
             let others: Vec<&Recipient> = recipients.iter().filter(|other| !is_among(other, &full)).collect();
             if others.is_empty() {
-                return Err(DeliverError::RecipientFull);
+                return Err(DeliverError::RecipientFull.into());
             }
-            let meant = self.meant(&others, message.len() as u64, &full).await?;
+            let bytes = message.len() as u64;
+            let mut meant = self.meant(&others, bytes, &full).await?;
+            let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX;
+            if waits && self.renew_forwards().await? {
+                // Whoever is gone is passed over when such a message is handed out.
+                meant = self.meant(&others, bytes, &full).await?;
+            }
             if meant.targets.is_empty() && meant.held.is_empty() {
                 // Everybody has left the group since it was asked for.
-                return Err(DeliverError::Unavailable);
+                return Err(DeliverError::Unavailable.into());
             }
             let refused = if meant.held.is_empty() {
                 self.accept(arrival, &meant.targets, message, about).await?
@@ -164,7 +211,7 @@ impl Engine {
             let known = full.len();
             full.extend(refused);
             if arrival.origin.protocol != Protocol::Lmtp || full.len() == known {
-                return Err(DeliverError::RecipientFull);
+                return Err(DeliverError::RecipientFull.into());
             }
         }
     }
@@ -182,7 +229,7 @@ impl Engine {
         targets: &[Target],
         message: &Prepared,
         about: &str,
-    ) -> Result<Vec<AccountId>, DeliverError> {
+    ) -> Result<Vec<AccountId>, Refused> {
         let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= SMALL_TARGETS_MAX;
         for _ in 0..ATTEMPTS {
             match self.accept_once(arrival, targets, message, about, is_small).await {
@@ -190,11 +237,11 @@ impl Engine {
                 Err(store::Error::MailboxFull(full)) => return Ok(full),
                 Err(store::Error::ChunkGone) => is_small = false,
                 Err(store::Error::Conflict) => {}
-                Err(error) => return Err(Error::from(error).into()),
+                Err(error) => return Err(Refused::by_store(error)),
             }
         }
         tracing::error!("a message was got in between {ATTEMPTS} times");
-        Err(DeliverError::Unavailable)
+        Err(DeliverError::Unavailable.into())
     }
 
     async fn accept_once(

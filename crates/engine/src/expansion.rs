@@ -4,7 +4,7 @@
 //! a group of more members than policy lets through waits as a whole (C2). Only a mailbox that was itself written to may
 //! have no room: a full member would keep a message from his whole group, and its sender could not be told of him alone.
 
-use crate::deliver::{ATTEMPTS, Arrival, DeliverError};
+use crate::deliver::{ATTEMPTS, Arrival, DeliverError, Refused};
 use crate::groups::MEMBERS_MAX;
 use crate::intake::Prepared;
 use crate::recipients::{Kind, room_for_one};
@@ -46,55 +46,56 @@ impl Engine {
         let mut large = Vec::new();
         for recipient in recipients {
             let address = recipient.address().to_string();
-            let mut add = |places: &[(AccountId, FolderId)]| {
-                for place in places {
-                    self.add_target(&mut meant.targets, &mut seen, (*place, None), &address);
-                }
-            };
+            let mut places = Vec::new();
             match recipient.kind() {
                 Kind::Mailbox { account, inbox, hard_limit } => {
                     let room = hard_limit.map(|limit| room_for_one(limit, bytes));
-                    self.add_target(&mut meant.targets, &mut seen, ((*account, *inbox), room), &address);
+                    let place = ((*account, *inbox), room);
+                    self.add_target(&mut meant.targets, &mut seen, place, &address).await?;
                 }
-                Kind::Several(places) => add(places),
+                Kind::Several(several) => places.clone_from(several),
                 Kind::Group(group) => {
                     let today = local_date(self.now());
                     let found = self.0.store.group_members(group.group, today, (None, MEMBERS_MAX)).await?;
                     let receiving = found.into_iter().filter(|member| member.state.receives());
-                    let places: Vec<_> = receiving.map(|member| (member.account, member.inbox)).collect();
+                    let members: Vec<_> = receiving.map(|member| (member.account, member.inbox)).collect();
                     let over = self.policy_of(group.domain).await?.sending.group_approval_over;
-                    if places.len() > over as usize {
-                        large.push((group.domain, group.name.clone(), address, places));
+                    if members.len() > over as usize {
+                        large.push((group.domain, group.name.clone(), address.clone(), members));
                     } else {
-                        add(&places);
+                        places = members;
                     }
                 }
+            }
+            for place in places {
+                self.add_target(&mut meant.targets, &mut seen, (place, None), &address).await?;
             }
         }
         // Behind all the others: who gets it anyway does not wait for it.
         for (domain, name, address, places) in large {
             let mut targets = Vec::with_capacity(places.len());
             for place in places {
-                self.add_target(&mut targets, &mut seen, (place, None), &address);
+                self.add_target(&mut targets, &mut seen, (place, None), &address).await?;
             }
             meant.held.push(Held { domain, name: format!("{name} <{address}>"), targets });
         }
         Ok(meant)
     }
 
-    fn add_target(
+    async fn add_target(
         &self,
         targets: &mut Vec<Target>,
         seen: &mut HashSet<AccountId>,
         (place, room): ((AccountId, FolderId), Option<Room>),
         address: &str,
-    ) {
-        for (account, folder) in self.forwarded(place) {
+    ) -> Result<(), Error> {
+        for (account, folder) in self.forwarded(place).await? {
             if seen.insert(account) {
                 let room = room.filter(|_| account == place.0);
                 targets.push(Target { account, folder, recipient: Some(address.to_owned()), room });
             }
         }
+        Ok(())
     }
 
     /// As [`Engine::accept`], of a message of which a part waits for approval, in one transaction.
@@ -103,7 +104,7 @@ impl Engine {
         arrival: &Arrival,
         meant: &Meant,
         (message, about): (&Prepared, &str),
-    ) -> Result<Vec<AccountId>, DeliverError> {
+    ) -> Result<Vec<AccountId>, Refused> {
         let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
         let subject: String = subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect();
         let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
@@ -124,10 +125,10 @@ impl Engine {
                 Ok(()) => return Ok(Vec::new()),
                 Err(store::Error::MailboxFull(full)) => return Ok(full),
                 Err(store::Error::ChunkGone | store::Error::Conflict) => {}
-                Err(error) => return Err(Error::from(error).into()),
+                Err(error) => return Err(Refused::by_store(error)),
             }
         }
-        Err(DeliverError::Unavailable)
+        Err(DeliverError::Unavailable.into())
     }
 
     async fn hold_once(

@@ -2,14 +2,15 @@
 //!
 //! ST Đ9.3: never to the outside, but to the domains that policy names. Invariants: what is asked for is looked at when it is
 //! set, whoever sets it; the few that there are lie in memory, so that accepting a message asks nothing; mail goes round no
-//! circle and is lost in none; each mailbox gets it once.
+//! circle and is lost in none, and stays where it came when the next mailbox receives none; each mailbox gets it once. A
+//! forwarding ends with the rights of whoever it goes to or set it, and with a hand-over.
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
-use model::{AccountId, Action, Address, DomainName, FolderId, Policy};
+use model::{AccountId, Action, Address, DomainName, FolderId, Policy, Reason, Right};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use store::ForwardRow;
+use store::{ForwardRow, PartyRow, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
@@ -33,6 +34,8 @@ pub enum ForwardError {
     Own,
     #[error("mail would go round in a circle")]
     Circle,
+    #[error("{0} receives no mail")]
+    Inactive(Address),
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -62,19 +65,27 @@ impl Forwards {
     fn version(&self) -> i64 {
         self.0.read().unwrap_or_else(PoisonError::into_inner).0
     }
+
+    /// The next look reads them anew, whatever their version.
+    pub(crate) fn clear(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = (0, Arc::default());
+    }
 }
 
-/// The mailboxes that get what comes for the first one.
+/// The mailboxes that get what comes for the first one, past none of `refusing`.
 fn follow(
     map: &HashMap<AccountId, ForwardRow>,
     (account, inbox): (AccountId, FolderId),
+    refusing: &HashSet<AccountId>,
 ) -> Vec<(AccountId, FolderId)> {
     let (mut found, mut visited) = (Vec::new(), vec![account]);
     let (mut at, mut folder) = (account, inbox);
     loop {
-        let next = map.get(&at).filter(|next| !visited.contains(&next.target) && visited.len() <= HOPS_MAX);
+        let next = map.get(&at).filter(|next| {
+            !visited.contains(&next.target) && !refusing.contains(&next.target) && visited.len() <= HOPS_MAX
+        });
         let Some(next) = next else {
-            // The end, or where a circle would close.
+            // The end, where a circle would close, or where the next one takes nothing.
             found.push((at, folder));
             return found;
         };
@@ -88,20 +99,58 @@ fn follow(
 
 impl Engine {
     /// Where mail for this mailbox goes: to itself, as a rule.
-    pub(crate) fn forwarded(&self, place: (AccountId, FolderId)) -> Vec<(AccountId, FolderId)> {
+    pub(crate) async fn forwarded(
+        &self,
+        place: (AccountId, FolderId),
+    ) -> Result<Vec<(AccountId, FolderId)>, Error> {
         let map = self.0.forwards.map();
-        if map.contains_key(&place.0) { follow(&map, place) } else { vec![place] }
+        let (mut at, mut refusing) = (place.0, HashSet::new());
+        for _ in 0..=HOPS_MAX {
+            let Some(next) = map.get(&at) else { break };
+            if next.is_locked && !self.policy_of(next.domain).await?.life.locked_receives {
+                refusing.insert(next.target);
+            }
+            at = next.target;
+        }
+        Ok(if map.contains_key(&place.0) { follow(&map, place, &refusing) } else { vec![place] })
     }
 
-    /// Reads them again if they have changed.
-    pub(crate) async fn renew_forwards(&self) -> Result<(), Error> {
+    /// Reads them again if they have changed. True then.
+    pub(crate) async fn renew_forwards(&self) -> Result<bool, Error> {
         let version = self.0.store.forwards_version().await?;
         if version == self.0.forwards.version() {
-            return Ok(());
+            return Ok(false);
         }
         let rows = self.0.store.forwards().await?;
         let map = rows.into_iter().map(|row| (row.account, row)).collect();
-        *self.0.forwards.0.write().unwrap_or_else(PoisonError::into_inner) = (version, Arc::new(map));
+        let mut kept = self.0.forwards.0.write().unwrap_or_else(PoisonError::into_inner);
+        if version > kept.0 {
+            *kept = (version, Arc::new(map));
+        }
+        Ok(true)
+    }
+
+    /// Behind a commit that may have ended some: this node need not wait for its poll.
+    pub(crate) async fn forwards_changed(&self) {
+        if let Err(error) = self.renew_forwards().await {
+            tracing::warn!(%error, "changes of automatic forwarding could not be looked for");
+        }
+    }
+
+    /// Ends the mailbox's forwarding if it goes to one of these people, or one of them set it; audited. The transaction holds
+    /// the mailbox's lock.
+    pub(crate) async fn end_forward_by(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        mailbox: &PartyRow,
+        people: &[AccountId],
+    ) -> Result<(), AdminError> {
+        let by = (actor.name(), self.now());
+        if tx.end_forward_by(mailbox.account, people, by).await?.is_some() {
+            let detail = json!({ "target": null, "because": "rights ended" });
+            self.audit(tx, actor, "forwarding.set", &mailbox.address.to_string(), &detail).await?;
+        }
         Ok(())
     }
 
@@ -128,16 +177,33 @@ impl Engine {
             return Err(ForwardError::Own);
         }
         self.renew_forwards().await?;
-        let further = follow(&self.0.forwards.map(), (target.account, FolderId(0)));
+        let further = follow(&self.0.forwards.map(), (target.account, FolderId(0)), &HashSet::new());
         if further.iter().any(|(account, _)| *account == party.account) {
             return Err(ForwardError::Circle);
         }
         let mut tx = self.0.store.begin().await?;
-        tx.set_forward(party.account, (Some(target.account), keep_copy), (actor.name(), self.now())).await?;
+        // Whoever ends rights or the mailbox holds it.
+        tx.lock_mailbox(party.account).await?.ok_or(Error::NotFound)?;
+        self.check_delegate(&mut tx, actor, party.account).await?;
+        if !tx.hold_state(target.account).await?.is_some_and(model::AccountState::receives) {
+            return Err(ForwardError::Inactive(target.address));
+        }
+        tx.set_forward(party.account, (target.account, keep_copy), (actor.name(), self.now())).await?;
         let detail = json!({ "target": target.address.to_string(), "keep_copy": keep_copy });
         self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &detail).await?;
         tx.commit().await?;
-        Ok(self.renew_forwards().await?)
+        self.forwards_changed().await;
+        Ok(())
+    }
+
+    /// Who lets another's mail go elsewhere must still have the right to, and to read what he sends there.
+    async fn check_delegate(&self, tx: &mut Tx, actor: &Actor, mailbox: AccountId) -> Result<(), AdminError> {
+        let Some(delegate) = actor.account().filter(|account| *account != mailbox) else { return Ok(()) };
+        let present = tx.present_delegation(mailbox, delegate).await?;
+        let missing = [Right::Manage, Right::Read]
+            .into_iter()
+            .find(|right| !present.as_ref().is_some_and(|present| present.rights.contains(*right)));
+        missing.map_or(Ok(()), |right| Err(AdminError::Denied(Reason::Right(right))))
     }
 
     /// False when there was none.
@@ -147,15 +213,15 @@ impl Engine {
     pub async fn clear_forward(&self, actor: &Actor, mailbox: &Address) -> Result<bool, ForwardError> {
         self.authorize_forward(actor, mailbox).await?;
         let party = self.party(mailbox).await?;
-        if self.0.store.forward(party.account).await?.is_none() {
+        let mut tx = self.0.store.begin().await?;
+        tx.lock_mailbox(party.account).await?.ok_or(Error::NotFound)?;
+        if tx.end_forward(party.account, (actor.name(), self.now())).await?.is_none() {
             return Ok(false);
         }
-        let mut tx = self.0.store.begin().await?;
-        tx.set_forward(party.account, (None, true), (actor.name(), self.now())).await?;
         self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &json!({ "target": null }))
             .await?;
         tx.commit().await?;
-        self.renew_forwards().await?;
+        self.forwards_changed().await;
         Ok(true)
     }
 
@@ -188,6 +254,8 @@ mod tests {
                 account: AccountId(from),
                 target: AccountId(to),
                 inbox: FolderId(to),
+                domain: model::DomainId(1),
+                is_locked: false,
                 keep_copy,
             };
             (AccountId(from), row)
@@ -198,14 +266,18 @@ mod tests {
     #[test]
     fn nothing_goes_round_and_nothing_is_lost() {
         let ends = |rows: &[(i64, i64, bool)]| -> Vec<i64> {
-            follow(&map(rows), (AccountId(1), FolderId(1))).iter().map(|(account, _)| account.0).collect()
+            let refusing = [AccountId(9)].into();
+            let found = follow(&map(rows), (AccountId(1), FolderId(1)), &refusing);
+            found.iter().map(|(account, _)| account.0).collect()
         };
         assert_eq!(ends(&[]), [1]);
         assert_eq!(ends(&[(1, 2, false)]), [2]);
         assert_eq!(ends(&[(1, 2, true), (2, 3, false)]), [1, 3]);
         assert_eq!(ends(&[(1, 2, false), (2, 1, false)]), [2]);
         assert_eq!(ends(&[(1, 2, true), (2, 1, false)]), [1, 2]);
-        let long: Vec<(i64, i64, bool)> = (1..20).map(|n| (n, n + 1, false)).collect();
+        assert_eq!(ends(&[(1, 9, false)]), [1], "it stays where it came");
+        assert_eq!(ends(&[(1, 2, false), (2, 9, false)]), [2]);
+        let long: Vec<(i64, i64, bool)> = (1..8).map(|n| (n, n + 1, false)).collect();
         assert_eq!(ends(&long), [6]);
     }
 

@@ -8,7 +8,7 @@ use crate::delegation::{check_document, is_personal};
 use crate::{Actor, AdminError, AdminTarget, DelegationError, Engine, Error};
 use model::calendar::local_date;
 use model::password_rules::ChangeReason;
-use model::{Action, Address, Right, Rights};
+use model::{AccountId, Action, Address, Right, Rights};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use store::{FolderCount, HandoverRow};
@@ -108,6 +108,8 @@ impl Handover {
                 "\nThôi ủy quyền: {}",
                 if names.is_empty() { "không có".to_owned() } else { names.join(", ") }
             );
+            let went = row.record.get("forwarded").and_then(Value::as_str).unwrap_or("không có");
+            let _ = writeln!(text, "Thôi chuyển thư tự động đến: {went}");
             text.push_str("Mật khẩu: đã cấp lại, mật khẩu cũ không còn hiệu lực\n");
         }
         text.push_str("\nBên giao (ký, ghi rõ họ tên)\t\tBên nhận (ký, ghi rõ họ tên)\n");
@@ -223,10 +225,16 @@ impl Engine {
         let ended = tx.revoke_delegations(mailbox.account, None, (actor.name(), now)).await?;
         let ended = self.0.store.parties(&ended).await?;
         let revoked: Vec<String> = ended.iter().map(|party| party.address.to_string()).collect();
+        // Where the one before let mail go is not where the new one wants it.
+        let went: Vec<AccountId> =
+            tx.end_forward(mailbox.account, (actor.name(), now)).await?.into_iter().collect();
+        let went =
+            self.0.store.parties(&went).await?.into_iter().next().map(|party| party.address.to_string());
         let mut record = running.record.clone();
         if let Some(record) = record.as_object_mut() {
             record.insert("end".to_owned(), counted(now, &tx.folder_counts(mailbox.account).await?));
             record.insert("revoked".to_owned(), json!(revoked));
+            record.insert("forwarded".to_owned(), json!(went));
         }
         tx.set_password(mailbox.account, &one_time.as_new(ChangeReason::Reset, now, &policy)).await?;
         if let Some(delegate) = running.to_account {
@@ -240,7 +248,7 @@ impl Engine {
                 since: now,
                 until: None,
             };
-            tx.insert_delegation(&given, now).await?;
+            self.insert_delegation(&mut tx, &given).await?;
         }
         tx.end_handover(running.handover, (actor.name(), "finished", &record), now).await?;
         let detail = json!({
@@ -251,6 +259,7 @@ impl Engine {
         self.audit(&mut tx, actor, "handover.complete", &mailbox.address.to_string(), &detail).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
+        self.forwards_changed().await;
         let ended = Some((now, actor.name().to_owned(), "finished".to_owned()));
         let row = HandoverRow { ended, record, ..running };
         let handover = Handover { mailbox: mailbox.address, row };

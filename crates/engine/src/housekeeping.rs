@@ -69,6 +69,7 @@ impl Engine {
             self.0.chunks.clear();
             self.0.renderings.clear();
             self.0.policies.clear();
+            self.0.forwards.clear();
         }
         Ok(())
     }

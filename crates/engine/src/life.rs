@@ -135,6 +135,7 @@ impl Engine {
         tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
         self.rights_changed(&[row.account]).await;
+        self.forwards_changed().await;
         self.send_owed(&owed).await;
         Ok(Unlocked { address: row.address, one_time_password: one_time.password, until: one_time.until })
     }
@@ -297,6 +298,7 @@ impl Engine {
         if ends {
             self.rights_changed(&[row.account]).await;
         }
+        self.forwards_changed().await;
         self.send_owed(&owed).await;
         Ok((row, rules))
     }

@@ -44,6 +44,14 @@ pub struct PresentRow {
     pub until: Option<Timestamp>,
 }
 
+impl PresentRow {
+    /// Is it in its term?
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.since <= now && self.until.is_none_or(|until| until > now)
+    }
+}
+
 /// A delegation that is to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDelegation<'a> {
@@ -362,7 +370,7 @@ impl Tx {
 }
 
 impl Tx {
-    /// How many people the mailbox is delegated to, and how many mailboxes this person has rights to.
+    /// How many people the mailbox is delegated to, and how many mailboxes this person has rights to, now or later.
     ///
     /// # Errors
     /// When the database fails.
@@ -370,13 +378,17 @@ impl Tx {
         &mut self,
         mailbox: AccountId,
         delegate: AccountId,
+        now: Timestamp,
     ) -> Result<(usize, usize), Error> {
         let (delegates, mailboxes): (i64, i64) = sqlx::query_as(
-            "select (select count(*) from delegations where mailbox_id = $1 and revoked_at is null),
-                    (select count(*) from delegations where delegate_id = $2 and revoked_at is null)",
+            "select (select count(*) from delegations where mailbox_id = $1 and revoked_at is null
+                        and (until is null or until > $3)),
+                    (select count(*) from delegations where delegate_id = $2 and revoked_at is null
+                        and (until is null or until > $3))",
         )
         .bind(mailbox.0)
         .bind(delegate.0)
+        .bind(now.to_sqlx())
         .fetch_one(&mut *self.inner)
         .await?;
         Ok((

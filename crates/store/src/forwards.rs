@@ -1,9 +1,12 @@
 //! Automatic forwarding (chuyển thư tự động): few rows, which every node keeps in memory.
+//!
+//! Invariant: whatever changes what holds, also a stage of a mailbox, moves the one version on in its own transaction, whose
+//! row it keeps until it commits. So whoever has read a version has read all that was committed under it.
 
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, Address, FolderId};
+use model::{AccountId, AccountState, Address, DomainId, FolderId};
 
 /// Where mail of a mailbox goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +15,9 @@ pub struct ForwardRow {
     pub target: AccountId,
     /// The target's INBOX.
     pub inbox: FolderId,
+    /// The target's domain, whose policy says whether a locked mailbox receives.
+    pub domain: DomainId,
+    pub is_locked: bool,
     pub keep_copy: bool,
 }
 
@@ -31,18 +37,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forwards_version(&self) -> Result<i64, Error> {
-        Ok(sqlx::query_scalar("select coalesce(max(version), 0) from forwards")
-            .fetch_one(&self.pools.main)
-            .await?)
+        Ok(sqlx::query_scalar("select version from forward_version").fetch_one(&self.pools.main).await?)
     }
 
-    /// All that hold, to mailboxes that may receive.
+    /// All that hold, to mailboxes that receive, or may, when they are locked.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forwards(&self) -> Result<Vec<ForwardRow>, Error> {
-        let rows: Vec<(i64, i64, i64, bool)> = sqlx::query_as(
-            "select w.account_id, w.target_id, f.folder_id, w.keep_copy
+        let rows: Vec<(i64, i64, i64, i64, bool, bool)> = sqlx::query_as(
+            "select w.account_id, w.target_id, f.folder_id, t.domain_id, t.state = 'locked', w.keep_copy
                from forwards w
                join accounts t on t.account_id = w.target_id and t.state in ('new', 'active', 'locked')
                join folders f on f.account_id = w.target_id and f.name = 'INBOX'
@@ -50,10 +54,12 @@ impl Store {
         )
         .fetch_all(&self.pools.main)
         .await?;
-        let forward = |(account, target, inbox, keep_copy)| ForwardRow {
+        let forward = |(account, target, inbox, domain, is_locked, keep_copy)| ForwardRow {
             account: AccountId(account),
             target: AccountId(target),
             inbox: FolderId(inbox),
+            domain: DomainId(domain),
+            is_locked,
             keep_copy,
         };
         Ok(rows.into_iter().map(forward).collect())
@@ -89,29 +95,117 @@ impl Store {
 }
 
 impl Tx {
-    /// `target`: none from now on.
+    /// The stage of a mailbox that mail is to go on to; nobody changes it until the transaction ends.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_state(&mut self, account: AccountId) -> Result<Option<AccountState>, Error> {
+        let state: Option<String> =
+            sqlx::query_scalar("select state from accounts where account_id = $1 for share")
+                .bind(account.0)
+                .fetch_optional(&mut *self.inner)
+                .await?;
+        let damaged = |_| Error::Damaged("an account row has a value this version does not know");
+        state.map(|state| state.parse().map_err(damaged)).transpose()
+    }
+
+    /// Sets it in place of what there was, under the mailbox's lock.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn set_forward(
         &mut self,
         account: AccountId,
-        (target, keep_copy): (Option<AccountId>, bool),
+        (target, keep_copy): (AccountId, bool),
         (by, now): (&str, Timestamp),
     ) -> Result<(), Error> {
         sqlx::query(
             "insert into forwards (account_id, target_id, keep_copy, set_by, set_at) values ($1, $2, $3, $4, $5)
              on conflict on constraint forwards_pkey do update
                 set target_id = excluded.target_id, keep_copy = excluded.keep_copy, set_by = excluded.set_by,
-                    set_at = excluded.set_at, version = excluded.version",
+                    set_at = excluded.set_at",
         )
         .bind(account.0)
-        .bind(target.map(|target| target.0))
+        .bind(target.0)
         .bind(keep_copy)
         .bind(by)
         .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
+        self.forwards_changed().await
+    }
+
+    /// Ends that of a mailbox, whose lock is held; says where mail went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_forward(
+        &mut self,
+        account: AccountId,
+        (by, now): (&str, Timestamp),
+    ) -> Result<Option<AccountId>, Error> {
+        self.end_forward_of(account, None, (by, now)).await
+    }
+
+    /// Ends that of a mailbox if it goes to one of `people` or was set by one of them; says where mail went.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_forward_by(
+        &mut self,
+        account: AccountId,
+        people: &[AccountId],
+        (by, now): (&str, Timestamp),
+    ) -> Result<Option<AccountId>, Error> {
+        self.end_forward_of(account, Some(people), (by, now)).await
+    }
+
+    async fn end_forward_of(
+        &mut self,
+        account: AccountId,
+        people: Option<&[AccountId]>,
+        (by, now): (&str, Timestamp),
+    ) -> Result<Option<AccountId>, Error> {
+        let people: Option<Vec<i64>> = people.map(|people| people.iter().map(|person| person.0).collect());
+        let ended: Option<i64> = sqlx::query_scalar(
+            "with there as (
+                 select w.account_id, w.target_id from forwards w
+                  where w.account_id = $1 and w.target_id is not null
+                    and ($2::bigint[] is null or w.target_id = any ($2)
+                         or exists (select from addresses g where g.address = w.set_by and g.account_id = any ($2)))
+             )
+             update forwards w set target_id = null, set_by = $3, set_at = $4
+               from there where w.account_id = there.account_id
+             returning there.target_id",
+        )
+        .bind(account.0)
+        .bind(people)
+        .bind(by)
+        .bind(now.to_sqlx())
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        if ended.is_some() {
+            self.forwards_changed().await?;
+        }
+        Ok(ended.map(AccountId))
+    }
+
+    /// To be called behind a change of these mailboxes' stages: is mail forwarded to one of them, it may go elsewhere now.
+    pub(crate) async fn forwards_touched(&mut self, accounts: &[i64]) -> Result<(), Error> {
+        // By the index of targets. Whoever is making one holds the target's row, which was changed before this.
+        sqlx::query(
+            "update forward_version set version = version + 1
+              where exists (select from forwards where target_id = any ($1))",
+        )
+        .bind(accounts)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Last in its transaction, but for the audit trail: it is held until the commit.
+    async fn forwards_changed(&mut self) -> Result<(), Error> {
+        sqlx::query("update forward_version set version = version + 1").execute(&mut *self.inner).await?;
         Ok(())
     }
 }

@@ -272,6 +272,6 @@ impl Tx {
         .bind(i32::from(ends_sessions))
         .execute(&mut *self.inner)
         .await?;
-        Ok(())
+        self.forwards_touched(&lives.iter().map(|(account, _)| account.0).collect::<Vec<_>>()).await
     }
 }

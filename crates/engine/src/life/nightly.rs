@@ -172,6 +172,7 @@ impl Engine {
             let changed: Vec<AccountId> = lives.iter().map(|(account, _)| *account).collect();
             self.rights_changed(&changed).await;
         }
+        self.forwards_changed().await;
         self.send_owed(&owed).await;
         Ok(done.len())
     }

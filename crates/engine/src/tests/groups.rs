@@ -8,12 +8,12 @@ use crate::{
 use model::{DomainName, GroupRule, GroupSenders, MailboxClass};
 use tokio_util::sync::CancellationToken;
 
-fn domain() -> DomainName {
+pub(crate) fn domain() -> DomainName {
     DomainName::new("demo.gov.vn").unwrap()
 }
 
 /// Two units, one below the other: each with its mailbox and two people, of whom one is its văn thư or its head.
-async fn province(world: &World) {
+pub(crate) async fn province(world: &World) {
     let made = "insert into units (domain_id, parent_id, code, name, kind, created_at)
                 select domain_id, ";
     world
@@ -53,7 +53,7 @@ async fn province(world: &World) {
     }
 }
 
-fn group(name: &str, rule: GroupRule, unit: Option<&str>, deep: bool) -> NewGroup {
+pub(crate) fn group(name: &str, rule: GroupRule, unit: Option<&str>, deep: bool) -> NewGroup {
     NewGroup {
         address: address(name),
         name: format!("Nhóm {name}"),
@@ -71,7 +71,7 @@ async fn names(world: &World, of: &str) -> Vec<String> {
     names
 }
 
-async fn send(world: &World, from: &Principal, to: &[&str]) -> Result<(), DeliverError> {
+pub(crate) async fn send(world: &World, from: &Principal, to: &[&str]) -> Result<(), DeliverError> {
     let mut recipients = Vec::new();
     for name in to {
         recipients.push(world.engine.recipient_of(&address(name), Some(from)).await.unwrap());
@@ -83,7 +83,7 @@ async fn send(world: &World, from: &Principal, to: &[&str]) -> Result<(), Delive
     world.engine.deliver(&arrival, &recipients, spool).await.map(|_| ())
 }
 
-async fn inboxes(world: &World, names: &[&str]) -> Vec<usize> {
+pub(crate) async fn inboxes(world: &World, names: &[&str]) -> Vec<usize> {
     let mut counts = Vec::new();
     for name in names {
         let count = world

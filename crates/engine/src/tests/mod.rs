@@ -8,6 +8,7 @@ mod delegation;
 mod deliver;
 mod failover;
 mod folders;
+mod forwarding;
 mod groups;
 mod handover;
 mod identity;

@@ -1,0 +1,159 @@
+//! Forwarding ends with what it rests on: the next mailbox's life, the rights of whoever set it, a hand-over.
+
+use super::delegation::{delegation, office};
+use super::groups::{domain, inboxes};
+use super::{World, actor, address, arrival};
+use crate::{
+    AclEdit, AdminError, DelegationError, ForwardError, NewDelegation, NewHandover, PolicyEdit, Principal,
+};
+use jiff::SignedDuration;
+use model::lifecycle::{DeletionCause, LockReason};
+use model::{Reason, Right, Rights};
+
+const MAIL: &[u8] = b"Subject: x\r\n\r\ny\r\n";
+
+async fn target(world: &World, of: &str) -> Option<String> {
+    let shown = world.engine.forward(&actor(), &address(of)).await.unwrap();
+    shown.map(|shown| shown.target.local().to_owned())
+}
+
+#[tokio::test]
+async fn mail_stays_where_it_came_when_the_next_mailbox_ends() {
+    let world = World::new().await;
+    for name in ["an", "binh", "chi"] {
+        world.user(name).await;
+    }
+    let (engine, other) = (&world.engine, world.another_node());
+    other.open().await.unwrap();
+    let binh = address("binh");
+    engine.set_forward(&actor(), &address("an"), (&binh, false)).await.unwrap();
+    other.poll().await;
+    let elsewhere = async || {
+        let to = other.recipient(&address("an")).await.unwrap();
+        let mut spool = other.new_spool();
+        spool.write(MAIL).await.unwrap();
+        other.deliver(&arrival(), &[to], spool).await.map(|_| ())
+    };
+    world.deliver(&["an"], MAIL).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [0, 1]);
+    // Where policy lets a locked mailbox receive nothing, nothing goes to it.
+    engine.lock(&actor(), &binh, LockReason::Requested, "thử").await.unwrap();
+    world.deliver(&["an"], MAIL).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [0, 2]);
+    let settings = [("life.locked_receives".to_owned(), "false".to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+    engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
+    world.deliver(&["an"], MAIL).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 2]);
+    engine.list_for_deletion(&actor(), &binh, DeletionCause::Revoked, "nghỉ hưu").await.unwrap();
+    world.deliver(&["an"], MAIL).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [2, 2]);
+    let refused = engine.set_forward(&actor(), &address("chi"), (&binh, false)).await;
+    assert_eq!(refused, Err(ForwardError::Inactive(binh.clone())));
+    // A node that has not heard of it yet finds nobody there, and looks again.
+    other.renew_policies().await;
+    engine.delete_mailbox(&actor(), &binh).await.unwrap();
+    assert_eq!(elsewhere().await, Ok(()));
+    assert_eq!(elsewhere().await, Ok(()));
+    world.deliver(&["an"], MAIL).await;
+    assert_eq!(inboxes(&world, &["an"]).await, [5]);
+}
+
+#[tokio::test]
+async fn a_forwarding_ends_with_rights_and_hand_overs() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("chi").await;
+    office(&world, "vanthu").await;
+    let (engine, vanthu) = (&world.engine, address("vanthu"));
+    let give = async |rights: &[Right]| {
+        engine.grant_delegation(&actor(), &delegation("vanthu", "an", rights)).await.unwrap();
+    };
+    let set = async |to: &str| {
+        let by = engine.actor_of(&an).await.unwrap();
+        engine.set_forward(&by, &vanthu, (&address(to), true)).await
+    };
+    // Who may not read the mail does not have it sent to him.
+    give(&[Right::Manage]).await;
+    let denied = ForwardError::Admin(AdminError::Denied(Reason::Right(Right::Read)));
+    assert_eq!(set("an").await, Err(denied));
+    // What he set goes with his rights, wherever it goes to; so does what goes to him.
+    let all = [Right::Read, Right::Manage];
+    for to in ["an", "chi"] {
+        give(&all).await;
+        set(to).await.unwrap();
+        give(&[Right::Read, Right::Manage, Right::Write]).await;
+        assert_eq!(target(&world, "vanthu").await.as_deref(), Some(to), "other rights that let him do it");
+        engine.revoke_delegation(&actor(), &vanthu, Some(&address("an"))).await.unwrap();
+        assert_eq!(target(&world, "vanthu").await, None);
+    }
+    give(&all).await;
+    engine.set_forward(&actor(), &vanthu, (&address("an"), true)).await.unwrap();
+    give(&[Right::SendAs]).await;
+    assert_eq!(target(&world, "vanthu").await, None);
+    world.deliver(&["vanthu"], MAIL).await;
+    assert_eq!(inboxes(&world, &["vanthu", "an"]).await, [1, 0]);
+    // A hand-over ends it whoever set it.
+    engine.set_forward(&actor(), &vanthu, (&address("chi"), false)).await.unwrap();
+    let new = NewHandover {
+        mailbox: vanthu.clone(),
+        from: "Nguyễn Văn A".into(),
+        to: "Trần Thị B".into(),
+        delegate: None,
+        rights: Rights::NONE,
+        document: "20/QĐ-UBND".into(),
+    };
+    engine.start_handover(&actor(), &new).await.unwrap();
+    let done = engine.finish_handover(&actor(), &vanthu).await.unwrap();
+    assert_eq!(done.handover.row.record["forwarded"], "chi@demo.gov.vn");
+    assert!(done.handover.text().contains("Thôi chuyển thư tự động đến: chi@demo.gov.vn"));
+    assert_eq!(target(&world, "vanthu").await, None);
+    world.deliver(&["vanthu"], MAIL).await;
+    assert_eq!(inboxes(&world, &["vanthu", "chi"]).await, [2, 0]);
+}
+
+#[tokio::test]
+async fn whoever_manages_for_another_gives_nothing_but_his_own() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("chi").await;
+    office(&world, "vanthu").await;
+    let engine = &world.engine;
+    let day = SignedDuration::from_hours(24);
+    let until = Some(engine.now() + day);
+    let lent = [Right::Manage, Right::Read];
+    let term = NewDelegation { until, ..delegation("vanthu", "an", &lent) };
+    engine.grant_delegation(&actor(), &term).await.unwrap();
+    let give = async |new: NewDelegation| {
+        let by = engine.actor_of(&an).await.unwrap();
+        engine.grant_delegation(&by, &new).await.map(|_| ())
+    };
+    let more = Err(DelegationError::MoreThanOwn);
+    let everything: Vec<Right> = Right::ALL.to_vec();
+    assert_eq!(give(NewDelegation { until, ..delegation("vanthu", "an", &everything) }).await, more);
+    assert_eq!(give(delegation("vanthu", "an", &lent)).await, more, "for longer");
+    let own_paper = NewDelegation { document: "tự lập".into(), ..term.clone() };
+    assert_eq!(give(own_paper).await, more);
+    assert_eq!(give(NewDelegation { until, ..delegation("vanthu", "chi", &[Right::SendAs]) }).await, more);
+    assert_eq!(give(delegation("vanthu", "chi", &[Right::Read])).await, more, "for longer");
+    assert_eq!(give(NewDelegation { until, ..delegation("vanthu", "chi", &[Right::Read]) }).await, Ok(()));
+    // What an administrator gave him, the manager may leave to him.
+    let sends = NewDelegation { until, ..delegation("vanthu", "chi", &[Right::Read, Right::SendAs]) };
+    engine.grant_delegation(&actor(), &sends).await.unwrap();
+    assert_eq!(give(sends).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_term_that_ended_is_no_right_that_a_list_could_leave_as_it_is() {
+    let world = World::new().await;
+    let (an, owner): (Principal, Principal) = (world.user("an").await, office(&world, "vanthu").await);
+    let engine = &world.engine;
+    let read = Rights::NONE.with(Right::Read);
+    let until = Some(engine.now() + SignedDuration::from_hours(1));
+    let term = NewDelegation { until, ..delegation("vanthu", "an", &[Right::Read]) };
+    engine.grant_delegation(&actor(), &term).await.unwrap();
+    world.clock.advance(SignedDuration::from_hours(2));
+    engine.change_acl(&owner, &address("an"), AclEdit::Add(read)).await.unwrap();
+    assert!(engine.has_shared(&an).await.unwrap());
+    assert_eq!(engine.acl(&owner).await.unwrap().len(), 2);
+}
