@@ -91,6 +91,9 @@ create table held_messages (
     domain_id  bigint not null constraint held_messages_domain_fkey references domains,
     group_name text not null,
     content_id bigint not null,
+    -- As the events have them, for that of the decision.
+    trace      text not null,
+    about      text,
     sender_id  bigint,
     sender     text not null,
     subject    text not null,

@@ -25,7 +25,10 @@ create table moves (
     unit_ids    bigint[] not null default '{}',
     -- As they were called, one for each unit.
     unit_codes  text[] not null default '{}',
-    person_ids  bigint[] not null default '{}'
+    person_ids  bigint[] not null default '{}',
+    -- The domain's groups, and requests that were open.
+    group_ids   bigint[] not null default '{}',
+    request_ids bigint[] not null default '{}'
 );
 create unique index moves_one on moves (from_domain) where state in ('planned', 'running', 'undoing');
 comment on table moves is 'Mailboxes of a domain that move to another one, all together.';
@@ -49,7 +52,8 @@ comment on table move_steps is 'What each mailbox of a move was called, will be,
 
 -- Who planned what, and what was called how, stays as it was written.
 grant select, insert on moves, move_steps to congthu_server;
-grant update (state, started_at, ended_at, alias_until, undo_until, unit_ids, unit_codes, person_ids) on moves to congthu_server;
+grant update (state, started_at, ended_at, alias_until, undo_until, unit_ids, unit_codes, person_ids, group_ids, request_ids)
+    on moves to congthu_server;
 grant update (new, state, told) on move_steps to congthu_server;
 -- The history of units goes with them; what it says stays as it was.
 grant update (domain_id) on unit_events to congthu_server;

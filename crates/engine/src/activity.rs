@@ -18,7 +18,7 @@ use model::calendar::days_from;
 use model::lifecycle::Leave;
 use model::{AccountId, Action, Address, Uid};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// The lock for disuse comes after months: an hour is exact enough.
@@ -61,16 +61,30 @@ fn is_fresh(noted: Option<Timestamp>, now: Timestamp) -> bool {
 }
 
 impl Engine {
-    /// The principal has sent a message.
-    pub(crate) async fn note_sent(&self, who: &Principal) {
+    /// The principal has sent a message, in the name of these, which he may: what is written for an office is its mailbox's use.
+    pub(crate) async fn note_sent(&self, who: &Principal, authors: Vec<Address>) {
+        self.note_sent_by(who.account()).await;
+        let others: BTreeSet<Address> =
+            authors.into_iter().filter(|author| author != who.own().address()).collect();
+        for author in others {
+            let plain = self.untagged(&author).await.unwrap_or(None);
+            match self.0.store.party(plain.as_ref().unwrap_or(&author)).await {
+                Ok(Some(party)) if party.account != who.account() => self.note_sent_by(party.account).await,
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "that a mailbox was used could not be noted"),
+            }
+        }
+    }
+
+    async fn note_sent_by(&self, account: AccountId) {
         let now = self.now();
         let first = |last: &mut Last| {
             let fresh = is_fresh(last.sent, now);
             last.sent = if fresh { last.sent } else { Some(now) };
             !fresh
         };
-        if self.0.noted.takes(who.account(), first)
-            && let Err(error) = self.0.store.note_sent(who.account(), now).await
+        if self.0.noted.takes(account, first)
+            && let Err(error) = self.0.store.note_sent(account, now).await
         {
             tracing::warn!(%error, "that a mailbox was used could not be noted");
         }

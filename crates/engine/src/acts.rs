@@ -132,7 +132,7 @@ impl Engine {
         Some((key, noted))
     }
 
-    /// Writes what was gathered; kept for the next time when the database does not take it.
+    /// Writes what was gathered; kept for the next time when the database does not take it, unless it is too much.
     pub(crate) async fn write_acts(&self) {
         let gathered = self.0.acts.take();
         if gathered.is_empty() {
@@ -141,8 +141,9 @@ impl Engine {
         let rows: Vec<SharedAct> = gathered.iter().map(|(key, noted)| row(key, noted)).collect();
         if let Err(error) = self.0.store.note_shared(&rows, &self.queue_id()).await {
             figures::housekeeping_failed("acts");
-            tracing::warn!(%error, acts = rows.len(), "what was done in shared mailboxes could not be noted yet");
-            if gathered.len() < GATHERED_MAX {
+            let is_kept = gathered.len() < GATHERED_MAX;
+            tracing::warn!(%error, acts = rows.len(), is_kept, "what was done in shared mailboxes could not be noted");
+            if is_kept {
                 for (key, noted) in gathered {
                     self.0.acts.add(key, noted);
                 }

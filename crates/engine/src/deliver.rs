@@ -153,9 +153,10 @@ impl Engine {
         if arrival.principal.is_none() && prepared.len() as u64 > bytes_max {
             return Err(DeliverError::TooLarge { limit: bytes_max });
         }
+        let mut authors = Vec::new();
         if let Some(who) = &arrival.principal {
             self.check_attachments(who, &prepared.facts).await?;
-            self.check_authors(who, prepared.header_from(trace_bytes)).await?;
+            authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let about = trace_query::about(&queue_id, &prepared.facts);
         let full = match self.accept_for(arrival, recipients, (&prepared, &about)).await {
@@ -166,7 +167,8 @@ impl Engine {
             accepted => accepted?,
         };
         if let Some(who) = &arrival.principal {
-            self.note_sent(who).await;
+            authors.extend(arrival.sender.as_ref().and_then(|sender| sender.as_str().parse().ok()));
+            self.note_sent(who, authors).await;
         }
         tracing::info!(queue_id, recipients = recipients.len(), "message accepted");
         let result = |recipient: &Recipient| {

@@ -5,6 +5,7 @@
 //! handed out or decided on by somebody, never lost.
 
 use crate::admin::check_name;
+use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal, RecipientError};
 use model::calendar::local_date;
 use model::{Action, Address, DomainName, GroupRule, GroupSenders};
@@ -130,9 +131,17 @@ impl Engine {
         }
         let (mut accounts, mut groups) = (Vec::new(), Vec::new());
         for member in members {
+            // Whoever writes to the outer one writes to the inner one: that is for whoever may change it to let in.
             match self.0.store.group(member).await? {
-                Some(inner) => groups.push((inner.group, inner.address)),
-                None => accounts.push(self.party(member).await?.account),
+                Some(_) => {
+                    let action = if present { Action::GroupChange } else { Action::GroupShow };
+                    let inner = self.group_for(actor, action, member).await?;
+                    groups.push((inner.group, inner.address));
+                }
+                None => {
+                    self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(member)).await?;
+                    accounts.push(self.party(member).await?.account);
+                }
             }
         }
         let inner: Vec<i64> = groups.iter().map(|(inner, _)| *inner).collect();
@@ -173,6 +182,7 @@ impl Engine {
         }
         let mut accounts = Vec::new();
         for one in listed {
+            self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(one)).await?;
             accounts.push(self.party(one).await?.account);
         }
         let mut tx = self.0.store.begin().await?;
@@ -243,7 +253,8 @@ impl Engine {
         }
         let message = self.0.store.held_message(held).await?.ok_or(GroupError::NoSuchMessage)?;
         let domain = self.0.store.domain_name(message.domain).await?.ok_or(GroupError::NoSuchMessage)?;
-        self.authorize(actor, Action::GroupApprove, &AdminTarget::Domain(&domain)).await?;
+        let allowed = self.authorize(actor, Action::GroupApprove, &AdminTarget::Domain(&domain)).await;
+        unless_missing(allowed)?.ok_or(GroupError::NoSuchMessage)?;
         let mut tx = self.0.store.begin().await?;
         if !tx.decide_held(held, approved, (actor.name(), reason), self.now()).await? {
             return Err(GroupError::NoSuchMessage);
@@ -252,7 +263,7 @@ impl Engine {
             "held": held, "group": message.group, "sender": message.sender, "members": message.members,
             "approved": approved, "reason": reason,
         });
-        self.audit(&mut tx, actor, "group.approve", &message.group, &detail).await?;
+        self.audit(&mut tx, actor, "group.approve", bare(&message.group), &detail).await?;
         let owed = about_decision(&message, approved, reason);
         tx.owe_notices(owed.as_slice(), self.now()).await?;
         tx.commit().await?;
@@ -270,10 +281,15 @@ impl Engine {
     ) -> Result<GroupRow, GroupError> {
         let missing = || GroupError::NoSuchGroup(address.clone());
         let group = self.0.store.group(address).await?.ok_or_else(missing)?;
-        match self.authorize_group(actor, action, address.domain(), group.unit.as_deref()).await {
-            Err(GroupError::Admin(AdminError::NoSuchDomain(_) | AdminError::NoSuchUnit(_))) => Err(missing()),
-            allowed => allowed.map(|()| group),
-        }
+        // By its own numbers: after a move its address is not of its domain.
+        let allowed = match group.unit_id {
+            Some(unit) => self.authorize(actor, action, &AdminTarget::Unit(unit)).await,
+            None => {
+                let domain = self.0.store.domain_name(group.domain).await?.ok_or_else(missing)?;
+                self.authorize(actor, action, &AdminTarget::Domain(&domain)).await
+            }
+        };
+        unless_missing(allowed)?.map(|()| group).ok_or_else(missing)
     }
 
     async fn authorize_group(
@@ -353,4 +369,9 @@ fn about_decision(message: &HeldMessage, approved: bool, reason: &str) -> Option
     };
     let key = format!("group-decision/{}", message.held);
     Some(OwedNotice { key, to, subject, text })
+}
+
+/// The address of a group that a message was held for under `name <address>`: what the audit trail is asked for.
+fn bare(group: &str) -> &str {
+    group.rsplit_once('<').map_or(group, |(_, address)| address.trim_end_matches('>'))
 }

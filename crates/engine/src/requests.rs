@@ -218,7 +218,8 @@ impl Engine {
         tx.note_request(request, (actor.name(), "attach", name), self.now()).await?;
         let detail =
             json!({ "name": name, "bytes": data.len(), "blake3": blake3::hash(data).to_hex().to_string() });
-        self.audit(&mut tx, actor, "request.attach", &found.request.to_string(), &detail).await?;
+        let target = self.audited_as(&found).await?;
+        self.audit(&mut tx, actor, "request.attach", &target, &detail).await?;
         Ok(tx.commit().await?)
     }
 
@@ -232,14 +233,14 @@ impl Engine {
         request: i64,
         assignee: &str,
     ) -> Result<(), RequestError> {
-        self.request_for(actor, Action::RequestAssign, request).await?;
+        let found = self.request_for(actor, Action::RequestAssign, request).await?;
         crate::admin::check_name(assignee)?;
         let mut tx = self.0.store.begin().await?;
         hold_open(&mut tx, request).await?;
         tx.assign_request(request, assignee).await?;
         tx.note_request(request, (actor.name(), "assign", assignee), self.now()).await?;
-        self.audit(&mut tx, actor, "request.assign", &request.to_string(), &json!({ "assignee": assignee }))
-            .await?;
+        let target = self.audited_as(&found).await?;
+        self.audit(&mut tx, actor, "request.assign", &target, &json!({ "assignee": assignee })).await?;
         Ok(tx.commit().await?)
     }
 
@@ -272,7 +273,8 @@ impl Engine {
         tx.set_request_state(request, next, (actor.name(), why, self.now())).await?;
         tx.note_request(request, (actor.name(), next.as_str(), why), self.now()).await?;
         let detail = json!({ "state": next, "why": why });
-        self.audit(&mut tx, actor, "request.decide", &request.to_string(), &detail).await?;
+        let target = self.audited_as(&found).await?;
+        self.audit(&mut tx, actor, "request.decide", &target, &detail).await?;
         let decided = tx.request(request).await?.ok_or(RequestError::NoSuchRequest(request))?;
         let owed = about_request(&decided, next.label(), watchers);
         tx.owe_notices(&owed, self.now()).await?;
@@ -328,6 +330,12 @@ impl Engine {
             Some(()) => Ok(found),
             None => Err(missing()),
         }
+    }
+
+    /// By its domain and number, as it was created.
+    async fn audited_as(&self, request: &RequestDetail) -> Result<String, RequestError> {
+        let domain = self.0.store.domain_name(request.domain).await?;
+        Ok(format!("{}/{}", domain.as_ref().map_or("", DomainName::as_str), request.request))
     }
 }
 

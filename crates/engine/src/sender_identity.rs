@@ -62,7 +62,11 @@ impl Engine {
 
     /// Whatever a mail program may show as the author of a submitted message is to be its sender's: "on behalf of" and
     /// "resent by" as well.
-    pub(crate) async fn check_authors(&self, who: &Principal, header: &[u8]) -> Result<(), DeliverError> {
+    pub(crate) async fn check_authors(
+        &self,
+        who: &Principal,
+        header: &[u8],
+    ) -> Result<Vec<Address>, DeliverError> {
         let who = who.own();
         let authors = proto::mime::authors(header)?;
         let mut known: BTreeMap<String, Identity> = BTreeMap::new();
@@ -93,7 +97,7 @@ impl Engine {
                 false => DeliverError::FromNotYours(text.clone()),
             });
         }
-        Ok(())
+        Ok(authors.from.iter().filter_map(|text| text.parse().ok()).collect())
     }
 
     async fn identity_of(&self, who: &Principal, address: &Address) -> Result<Identity, Error> {

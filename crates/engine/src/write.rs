@@ -186,7 +186,8 @@ impl Engine {
         if !copied.pairs.is_empty() {
             self.0.hub.tell(who.account());
         }
-        self.acted(who, transfer.act(), &name, uids).await;
+        let went: Vec<Uid> = copied.pairs.iter().map(|(from, _)| *from).collect();
+        self.acted(who, transfer.act(), &name, &went).await;
         Ok(copied)
     }
 

@@ -143,10 +143,14 @@ impl Tx {
         let content = self.add_content(content, event.at).await?;
         self.place_or_wait(content, targets, event.at).await?;
         for message in held {
-            self.hold_message(content, message, event.at).await?;
+            self.hold_message(content, message, event).await?;
+            let (_, _, recipients) = columns(message.targets);
+            self.note_for(&Event { status: Some("held"), ..*event }, recipients).await?;
         }
-        let (_, _, recipients) = columns(targets);
-        self.note_for(event, recipients).await?;
+        if !targets.is_empty() {
+            let (_, _, recipients) = columns(targets);
+            self.note_for(event, recipients).await?;
+        }
         Ok(TransactionId::new(id, event))
     }
 

@@ -1,6 +1,6 @@
 //! Mail to large groups that waits for approval (duyệt).
 
-use crate::{Error, Store, Tx};
+use crate::{Error, Event, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ContentId, DomainId};
@@ -112,11 +112,12 @@ impl Tx {
         &mut self,
         content: ContentId,
         new: &NewHeld<'_>,
-        now: Timestamp,
+        event: &Event<'_>,
     ) -> Result<i64, Error> {
         let held: i64 = sqlx::query_scalar(
-            "insert into held_messages (domain_id, group_name, content_id, sender_id, sender, subject, members, held_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) returning held_id",
+            "insert into held_messages (domain_id, group_name, content_id, sender_id, sender, subject, members, held_at, trace,
+                                        about)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning held_id",
         )
         .bind(new.domain.0)
         .bind(new.group)
@@ -125,10 +126,12 @@ impl Tx {
         .bind(new.sender)
         .bind(new.subject)
         .bind(i32::try_from(new.targets.len()).unwrap_or(i32::MAX))
-        .bind(now.to_sqlx())
+        .bind(event.at.to_sqlx())
+        .bind(event.trace)
+        .bind(event.about)
         .fetch_one(&mut *self.inner)
         .await?;
-        self.wait_for_hand_out(content, new.targets, (Some(held), now)).await?;
+        self.wait_for_hand_out(content, new.targets, (Some(held), event.at)).await?;
         Ok(held)
     }
 
@@ -158,6 +161,19 @@ impl Tx {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
+        // While it is known for whom: by the index of what names it.
+        sqlx::query(
+            "insert into events (at, kind, trace, account_id, sender, recipients, size, status, about)
+             select $2, 'received', h.trace, h.sender_id, h.sender,
+                    (select array_agg(r) from pending_deliveries p, unnest(p.recipients) r where p.held_id = $1),
+                    (select c.size from contents c where c.content_id = h.content_id), $3, h.about
+               from held_messages h where h.held_id = $1",
+        )
+        .bind(held)
+        .bind(now.to_sqlx())
+        .bind(if approved { "delivered" } else { outcome })
+        .execute(&mut *self.inner)
+        .await?;
         let statement = if approved {
             "update pending_deliveries set held_id = null, internal_date = $2 where held_id = $1"
         } else {

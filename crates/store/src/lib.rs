@@ -13,6 +13,7 @@ mod appended;
 mod audit;
 mod checking;
 mod chunks;
+mod clerks;
 mod contents;
 mod copy_across;
 mod copy_in;

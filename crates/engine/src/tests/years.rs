@@ -108,23 +108,23 @@ async fn unit_mailboxes(province: &Province) {
         engine.add_mailbox(&actor(), &unit).await.unwrap();
     }
     let used = engine.log_in("qltm@sct.gov.vn", super::PASSWORD, &origin()).await.unwrap();
-    engine.note_sent(&used).await;
+    engine.note_sent(&used, Vec::new()).await;
 }
 
 async fn a_week(province: &Province, seen: &mut BTreeMap<String, u32>) {
     let (today, engine) = (province.today(), province.engine());
     for (_, who) in province.of("can") {
-        engine.note_sent(who).await;
+        engine.note_sent(who, Vec::new()).await;
     }
     // In use until autumn, then forgotten; in use again after the restoration.
     for (name, who) in province.of("khoi") {
         let is_open = province.life(name).await.is_some_and(|life| life.state() == AccountState::Active);
         if today <= day("2027-10-20") || (is_open && today > day("2028-02-01")) {
-            engine.note_sent(who).await;
+            engine.note_sent(who, Vec::new()).await;
         }
     }
     for (_, who) in province.of("nghi").filter(|_| today > day("2027-06-30")) {
-        engine.note_sent(who).await;
+        engine.note_sent(who, Vec::new()).await;
     }
     let readers = names("doc", 5);
     let newsletter = names("bao", 3);

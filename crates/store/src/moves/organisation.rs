@@ -1,11 +1,12 @@
-//! The organisation of a domain that moves: units, people, positions and the officers of units go with their mailboxes.
+//! The organisation of a domain that moves: units, people, positions, the officers of units, groups and open requests go with
+//! their mailboxes. Groups go on receiving under the address that they have.
 //!
 //! Invariant: both domains' organisations are held, as whoever changes one holds it.
 
 use crate::{Error, Tx};
 
 impl Tx {
-    /// Gives the organisation (units, people, positions, officers) of the one domain to the other, and notes what went. A code
+    /// Gives the organisation (units, people, positions, officers, groups, open requests) of the one domain to the other, and notes what went. A code
     /// that is taken there is shortened and gets the unit's number behind it; positions of one title become one. Both domains'
     /// organisations are held from here to the end of the transaction.
     ///
@@ -17,7 +18,10 @@ impl Tx {
             "update moves m
                 set unit_ids = array(select unit_id from units where domain_id = m.from_domain order by unit_id),
                     unit_codes = array(select code from units where domain_id = m.from_domain order by unit_id),
-                    person_ids = array(select person_id from people where domain_id = m.from_domain)
+                    person_ids = array(select person_id from people where domain_id = m.from_domain),
+                    group_ids = array(select group_id from groups where domain_id = m.from_domain),
+                    request_ids = array(select request_id from requests
+                                         where domain_id = m.from_domain and state in ('new', 'accepted'))
               where move_id = $1",
             "update units u
                 set domain_id = m.to_domain,
@@ -28,6 +32,11 @@ impl Tx {
                from moves m where m.move_id = $1 and e.domain_id = m.from_domain and e.unit_id = any (m.unit_ids)",
             "update grants g set domain_id = m.to_domain
                from moves m where m.move_id = $1 and g.domain_id = m.from_domain and g.unit_id = any (m.unit_ids)",
+            "update groups g set domain_id = m.to_domain
+               from moves m, unnest(m.group_ids) gone (group_id) where m.move_id = $1 and g.group_id = gone.group_id",
+            "update requests r set domain_id = m.to_domain
+               from moves m, unnest(m.request_ids) gone (request_id)
+              where m.move_id = $1 and r.request_id = gone.request_id",
             "insert into unit_kinds (domain_id, kind, label, tier, ended_on)
              select m.to_domain, k.kind, k.label, k.tier, k.ended_on
                from moves m join unit_kinds k on k.domain_id = m.from_domain
@@ -118,6 +127,12 @@ impl Tx {
                from moves m where m.move_id = $1 and e.domain_id = m.to_domain and e.unit_id = any (m.unit_ids)",
             "update grants g set domain_id = m.from_domain
                from moves m where m.move_id = $1 and g.domain_id = m.to_domain and g.unit_id = any (m.unit_ids)",
+            "update groups g set domain_id = m.from_domain
+               from moves m, unnest(m.group_ids) gone (group_id)
+              where m.move_id = $1 and g.group_id = gone.group_id and g.domain_id = m.to_domain",
+            "update requests r set domain_id = m.from_domain
+               from moves m, unnest(m.request_ids) gone (request_id)
+              where m.move_id = $1 and r.request_id = gone.request_id and r.domain_id = m.to_domain",
             "update people p set domain_id = m.from_domain
                from moves m, unnest(m.person_ids) gone (person_id) where m.move_id = $1 and p.person_id = gone.person_id",
             "update appointments a set position_id = n.position_id
