@@ -144,7 +144,7 @@ class Import(unittest.TestCase):
         self.assertEqual((len(people_known), {len(person["addresses"]) for person in people_known}), (ROWS, {1}))
         self.assertEqual(sheet.stat().st_mode & 0o777, 0o600)
         # Later lines hold: the batch that was being made when the run was killed has two.
-        told = {row[2]: row[3] for row in list(csv.reader(sheet.open(encoding="utf-8-sig")))[1:]}
+        told = {row[2]: row[3] for row in list(csv.reader(sheet.open(encoding="utf-8-sig"), delimiter=";"))[1:]}
         self.assertEqual(set(told), set(planned.values()))
         for address in list(planned.values())[:: ROWS // 5]:
             with self.assertRaises(wire.Refused) as refused:  # the right password, which has to be changed first

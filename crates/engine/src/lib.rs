@@ -97,8 +97,8 @@ pub use others::{OTHER_USERS, Place, Shared};
 pub use passwords::{ChangeError, ResetRow};
 pub use policy::PolicyEdit;
 pub use provisioning::{
-    Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox, RowFault,
-    RowPlan, Sheet, import_digest,
+    Batch, Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox,
+    RowFault, RowPlan, Sheet, import_digest,
 };
 pub use quota::QuotaRow;
 pub use recipients::{Recipient, RecipientError, SenderError};

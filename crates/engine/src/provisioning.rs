@@ -14,7 +14,7 @@ mod secret;
 mod taken;
 
 pub use import::import_digest;
-pub use list::{Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet};
+pub use list::{Batch, Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet};
 pub use one::{Granted, NamedMailbox};
 
 use crate::AdminError;

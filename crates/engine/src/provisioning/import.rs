@@ -4,7 +4,7 @@
 //! given again goes on behind. Nothing is made while any row is wrong, unless that is asked for. The addresses of a list are those
 //! that its rows would get one by one in the order the regulation asks for (ST Đ3.4b).
 
-use super::list::{Import, ImportPlan, Imported, Issued, Sheet};
+use super::list::{Batch, Import, ImportPlan, Imported, Issued, Sheet};
 use super::plan::{Planned, plan};
 use super::taken::Taken;
 use crate::organisation::Held;
@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Makes the mailboxes of a list, or those that an earlier run of it did not. `sheet` is given each batch's passwords before
-    /// the batch is kept: of a run that was cut off there may be lines of mailboxes that are made anew later.
+    /// the batch is kept (of a run that was cut off there may be lines of mailboxes that are made anew later), and again when it is.
     ///
     /// # Errors
     /// `BadRows` when rows are wrong and are not to be skipped; `Sheet` when passwords could not be written down. What batches
@@ -138,13 +138,14 @@ impl Engine {
             held.tx.note_import_rows(id, &made).await?;
             let issued: Vec<Issued> =
                 batch.iter().zip(&secrets).map(|(row, secret)| row.issued(secret)).collect();
-            sheet(&issued).map_err(|error| super::GrantError::Sheet(error.to_string()))?;
+            tell(sheet, Batch::Made(&issued))?;
             let told: Vec<Value> =
                 batch.iter().map(|row| json!([row.row.number, row.address.to_string()])).collect();
             let detail = json!({ "import": id, "made": told });
             self.audit(&mut held.tx, actor, "mailbox.add-many", &target(import, id), &detail).await?;
             held.tx.commit().await?;
             done.extend(batch.iter().map(|row| row.row.number));
+            tell(sheet, Batch::Kept(&issued))?;
         }
         Ok(())
     }
@@ -292,12 +293,13 @@ impl Engine {
                     self.now(),
                 )
                 .await?;
-            sheet(&issued).map_err(|error| super::GrantError::Sheet(error.to_string()))?;
+            tell(sheet, Batch::Made(&issued))?;
             let told: Vec<&String> = issued.iter().map(|issued| &issued.address).collect();
             let detail = json!({ "import": id, "reissued": told });
             self.audit(&mut held.tx, actor, "import.reissue", &target(import, id), &detail).await?;
             held.tx.commit().await?;
             issued_all += issued.len();
+            tell(sheet, Batch::Kept(&issued))?;
         }
         Ok(issued_all)
     }
@@ -307,6 +309,13 @@ impl Engine {
 pub(super) struct Secret {
     pub(super) hash: String,
     pub(super) one_time: Option<String>,
+}
+
+fn tell(
+    sheet: &mut (dyn FnMut(Batch<'_>) -> std::io::Result<()> + Send),
+    batch: Batch<'_>,
+) -> Result<(), AdminError> {
+    sheet(batch).map_err(|error| super::GrantError::Sheet(error.to_string()).into())
 }
 
 fn target(import: &Import, id: i64) -> String {

@@ -97,8 +97,18 @@ pub struct Issued {
     pub one_time_password: Option<String>,
 }
 
-/// Takes the passwords of a batch before the batch is kept: what is not written down is not made.
-pub type Sheet<'a> = &'a mut (dyn FnMut(&[Issued]) -> std::io::Result<()> + Send);
+/// A batch of a list on its way.
+#[derive(Clone, Copy, Debug)]
+pub enum Batch<'a> {
+    /// About to be kept, which may yet fail.
+    Made(&'a [Issued]),
+    /// Kept: these mailboxes are there, with these passwords.
+    Kept(&'a [Issued]),
+}
+
+/// Takes the passwords of each batch, twice: what cannot be written down is not made, and a failure behind that ends the run
+/// between two batches.
+pub type Sheet<'a> = &'a mut (dyn FnMut(Batch<'_>) -> std::io::Result<()> + Send);
 
 /// What was made.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@
 //! on when it is given again; passwords that we make are shown once and kept nowhere.
 
 mod columns;
+pub(crate) mod passwords;
 mod sheet;
 
 use super::Session;
@@ -11,17 +12,20 @@ use super::mailbox::must_change;
 use crate::Misuse;
 use crate::cli::AddMany;
 use anyhow::{Context as _, Result, bail};
+
 use columns::Columns;
 use engine::{
-    AdminError, Column, GrantError, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan,
-    import_digest,
+    AdminError, Batch, Column, GrantError, Import, ImportPlan, ImportRow, Imported, Issued, RowFault,
+    RowPlan, import_digest,
 };
 use model::{Address, DomainName};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::task::{Context, Waker};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Mistakes shown before the rest is only counted.
 const SHOWN_MAX: usize = 50;
@@ -42,6 +46,9 @@ pub(super) fn read(options: &AddMany) -> Result<List> {
     let misuse = |what: String| Misuse(format!("{file_name} {what}"));
     let (rows, is_workbook) = sheet::rows(&bytes).map_err(misuse)?;
     let (columns, rows) = Columns::find(rows, is_workbook).map_err(misuse)?;
+    if !columns.unused().is_empty() {
+        eprintln!("congthu: columns that are not looked at: {}", columns.unused().join(", "));
+    }
     let rows = rows.iter().map(|row| columns.read(row)).collect();
     Ok(List { file_name, columns, rows, digest: import_digest(&bytes) })
 }
@@ -64,19 +71,23 @@ pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Res
         let plan = engine.preview_import(actor, &import).await?;
         return preview(session, &columns, &plan);
     }
-    let mut issued = Vec::new();
-    let mut file = options.passwords.as_deref().map(sheet_file).transpose()?;
-    let count = import.rows.len();
-    let mut sheet = |batch: &[Issued]| {
-        if let Some(file) = &mut file {
-            write_sheet(file, batch)?;
-        }
-        issued.extend_from_slice(batch);
-        remark(issued.len(), count);
-        Ok(())
-    };
-    let imported = match engine.import_mailboxes(actor, &import, &mut sheet).await {
-        Ok(imported) => imported,
+    let file = options.passwords.as_deref().map(passwords::open).transpose()?;
+    let mut telling = Telling { file, stop: Stop::new()?, issued: Vec::new(), count: import.rows.len() };
+    let mut done = engine.import_mailboxes(actor, &import, &mut |batch| telling.take(batch)).await;
+    if let (true, Ok(imported)) = (options.reissue, &done)
+        && imported.before > 0
+    {
+        let imported = imported.clone();
+        // Those that this run made have theirs.
+        let made: HashSet<u32> = telling.issued.iter().map(|issued| issued.row).collect();
+        let rows: Vec<u32> = import.rows.iter().map(|row| row.number).collect();
+        let rows: Vec<u32> = rows.into_iter().filter(|row| !made.contains(row)).collect();
+        let again = engine.reissue_import(actor, &import, &rows, &mut |batch| telling.take(batch)).await;
+        done = again.map(|_| imported);
+    }
+    let issued = telling.issued;
+    match done {
+        Ok(imported) => answer(session, options, &columns, (&imported, &issued)),
         Err(AdminError::Grant(GrantError::BadRows(faults))) => {
             show(&columns, &faults);
             bail!(
@@ -84,30 +95,53 @@ pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Res
                 faults.len()
             );
         }
-        Err(error) if issued.is_empty() => return Err(error.into()),
+        Err(error) if issued.is_empty() => Err(error.into()),
         Err(error) => {
             // What was made keeps the passwords that are told here.
             answer(session, options, &columns, (&Imported::default(), &issued))?;
-            return Err(anyhow::Error::from(error)
-                .context(format!("{} mailboxes were made; run it again to go on", issued.len())));
+            let context = format!("{} passwords were told; run it again to go on", issued.len());
+            Err(anyhow::Error::from(error).context(context))
         }
-    };
-    if options.reissue && imported.before > 0 {
-        let before: Vec<u32> = import.rows.iter().map(|row| row.number).collect();
-        let mut again = Vec::new();
-        let mut sheet = |batch: &[Issued]| {
-            if let Some(file) = &mut file {
-                write_sheet(file, batch)?;
-            }
-            again.extend_from_slice(batch);
-            Ok(())
-        };
-        let made: std::collections::HashSet<u32> = issued.iter().map(|issued| issued.row).collect();
-        let before: Vec<u32> = before.into_iter().filter(|row| !made.contains(row)).collect();
-        engine.reissue_import(actor, &import, &before, &mut sheet).await?;
-        issued.extend(again);
     }
-    answer(session, options, &columns, (&imported, &issued))
+}
+
+/// What becomes of the passwords of each batch.
+struct Telling {
+    file: Option<File>,
+    stop: Stop,
+    issued: Vec<Issued>,
+    count: usize,
+}
+
+impl Telling {
+    fn take(&mut self, batch: Batch<'_>) -> std::io::Result<()> {
+        match batch {
+            // On the disk before the mailboxes are; told when they are.
+            Batch::Made(made) => self.file.as_mut().map_or(Ok(()), |file| passwords::write(file, made)),
+            Batch::Kept(made) => {
+                self.issued.extend_from_slice(made);
+                remark(self.issued.len(), self.count);
+                self.stop.check()
+            }
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM end a run between two batches: passwords that are told once are told.
+struct Stop([Signal; 2]);
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+    }
+
+    fn check(&mut self) -> std::io::Result<()> {
+        let mut context = Context::from_waker(Waker::noop());
+        match self.0.iter_mut().any(|signal| signal.poll_recv(&mut context).is_ready()) {
+            true => Err(std::io::Error::other("it was stopped")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The one that is named, else the one that all addresses are of.
@@ -226,28 +260,6 @@ const fn title(column: Column) -> &'static str {
         Column::BirthYear => "birth year",
         Column::Password => "password",
     }
-}
-
-/// For its owner alone; a run that goes on adds to it.
-fn sheet_file(path: &Path) -> Result<std::fs::File> {
-    let opened = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    let mut file = opened.with_context(|| format!("cannot write passwords to {}", path.display()))?;
-    if file.metadata()?.len() == 0 {
-        // Excel takes it for UTF-8 by the mark.
-        file.write_all("\u{feff}Dòng,Họ và tên,Địa chỉ,Mật khẩu dùng một lần\n".as_bytes())?;
-    }
-    Ok(file)
-}
-
-/// On the disk before the mailboxes are.
-fn write_sheet(file: &mut std::fs::File, batch: &[Issued]) -> std::io::Result<()> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    for issued in batch {
-        let password = issued.one_time_password.as_deref().unwrap_or_default();
-        rows.write_record([&issued.row.to_string(), &issued.name, &issued.address, password])?;
-    }
-    file.write_all(&rows.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?)?;
-    file.sync_all()
 }
 
 /// For a person who waits.

@@ -3,7 +3,7 @@
 //!
 //! Invariant: results go to standard output, as text or as JSON; everything else goes to standard error.
 
-mod add_many;
+pub(crate) mod add_many;
 mod alias;
 mod announce;
 mod audit;

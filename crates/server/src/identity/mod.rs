@@ -8,12 +8,13 @@ mod copy;
 mod handover;
 
 use crate::cli::{Arguments, Command as Verb, MailboxCommand};
+use crate::commands::add_many::passwords;
 use crate::config::{Config, FILE_VARIABLE};
 use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -176,10 +177,14 @@ fn with_sheet(
     let Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } = &arguments.command else {
         return Ok((words, None));
     };
-    let Some(path) = &add_many.passwords else { return Ok((words, None)) };
+    let Some(path) = add_many.passwords.as_ref().filter(|_| !add_many.dry_run) else {
+        return Ok((words, None));
+    };
     let cannot = || format!("cannot write passwords to {}", path.display());
-    let file = File::options().append(true).create(true).mode(0o600).open(path).with_context(cannot)?;
-    std::os::unix::fs::fchown(&file, Some(ids.user), Some(ids.group)).with_context(cannot)?;
+    let (file, is_new) = passwords::open_for(path, ids.user, false)?;
+    if is_new {
+        std::os::unix::fs::fchown(&file, Some(ids.user), Some(ids.group)).with_context(cannot)?;
+    }
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).with_context(cannot)?;
     let handed = OsString::from(format!("/dev/fd/{}", file.as_raw_fd()));
     let joined = |path: &Path| OsString::from(format!("--passwords={}", path.display()));

@@ -4,7 +4,7 @@ use super::sheet::Row;
 use crate::config::size;
 use engine::{Column, ImportRow};
 use model::{MailboxClass, fold_marks};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Titles, folded: without marks, case, spaces and punctuation.
 const TITLES: &[(Column, &[&str])] = &[
@@ -57,6 +57,10 @@ const ABOVE_HEADER_MAX: usize = 20;
 #[derive(Debug)]
 pub(super) struct Columns {
     places: HashMap<Column, usize>,
+    /// Columns with a title, known or not.
+    titled: HashSet<usize>,
+    /// Titles that nobody knows, as they stand, with the letters of their columns.
+    unused: Vec<String>,
     /// Plain numbers of the quota are megabytes.
     is_megabytes: bool,
 }
@@ -66,77 +70,96 @@ fn folded(text: &str) -> String {
     plain.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
+/// The letters of a column, such as `C`.
+fn letters(place: usize) -> String {
+    let mut left = place + 1;
+    let mut letters = Vec::new();
+    while left > 0 {
+        letters.push(char::from(b'A' + u8::try_from((left - 1) % 26).unwrap_or(0)));
+        left = (left - 1) / 26;
+    }
+    letters.iter().rev().collect()
+}
+
 impl Columns {
-    /// The header and the rows below it.
+    /// The header, which is the first row that names a column for the name, and the rows below it.
     pub(super) fn find(rows: Vec<Row>, is_workbook: bool) -> Result<(Self, Vec<Row>), String> {
         let within = if is_workbook { ABOVE_HEADER_MAX } else { 1 };
-        let mut error = "has no row that names the columns".to_owned();
+        // Of rows that are no header, the one that is most like one is what somebody meant.
+        let mut closest: Option<(usize, String)> = None;
         let mut rows = rows.into_iter();
         for header in rows.by_ref().take(within) {
-            match Self::of(&header) {
-                Ok(columns) => {
-                    let rows: Vec<Row> = rows.collect();
-                    if rows.is_empty() {
-                        return Err("has no row below the one that names the columns".to_owned());
-                    }
-                    return Ok((columns, rows));
+            let columns = Self::of(&header)?;
+            if columns.places.contains_key(&Column::Name) {
+                let rows: Vec<Row> = rows.collect();
+                if rows.is_empty() {
+                    return Err("has no row below the one that names the columns".to_owned());
                 }
-                Err(what) => error = what,
+                return Ok((columns, rows));
+            }
+            let known = columns.places.len();
+            if closest.as_ref().is_none_or(|(most, _)| known > *most) {
+                closest = Some((known, at(&header, "there is no column for the name")));
             }
         }
-        Err(error)
+        Err(closest.map_or_else(|| "has no row that names the columns".to_owned(), |(_, what)| what))
     }
 
+    /// What a row would be as a header.
     fn of(header: &Row) -> Result<Self, String> {
-        let titles = "name (Họ và tên), unit (Đơn vị), position (Chức vụ), class (Loại), quota (Dung lượng), \
-                      address (Địa chỉ), birth year (Năm sinh), password (Mật khẩu)";
-        let at = |what: String| format!("row {}: {what}; columns are {titles}", header.number);
-        let mut columns = Self { places: HashMap::new(), is_megabytes: false };
-        for (place, title) in (header.first..).zip(&header.cells) {
+        let mut columns =
+            Self { places: HashMap::new(), titled: HashSet::new(), unused: Vec::new(), is_megabytes: false };
+        let mut twice = None;
+        for (place, title) in &header.cells {
+            columns.titled.insert(*place);
             let plain = folded(title);
             if plain.is_empty() || PASSED_OVER.contains(&plain.as_str()) {
                 continue;
             }
             let found = TITLES.iter().find(|(_, titles)| titles.contains(&plain.as_str()));
-            let Some((column, _)) = found else { return Err(at(format!("unknown column {title:?}"))) };
-            if columns.places.insert(*column, place).is_some() {
-                return Err(at(format!("the column {title:?} comes twice")));
+            let Some((column, _)) = found else {
+                columns.unused.push(format!("{} {title:?}", letters(*place)));
+                continue;
+            };
+            if columns.places.insert(*column, *place).is_some() {
+                twice = Some(title);
             }
             columns.is_megabytes |= *column == Column::Quota && plain.ends_with("mb");
         }
-        match columns.places.contains_key(&Column::Name) {
-            true => Ok(columns),
-            false => Err(at("there is no column for the name".to_owned())),
+        match twice.filter(|_| columns.places.contains_key(&Column::Name)) {
+            Some(title) => Err(at(header, &format!("the column {title:?} comes twice"))),
+            None => Ok(columns),
         }
+    }
+
+    /// Titles that nobody knows: their columns are not looked at.
+    pub(super) fn unused(&self) -> &[String] {
+        &self.unused
     }
 
     /// A cell as a spreadsheet names it, such as `C7`.
     pub(super) fn cell(&self, column: Column, row: u32) -> String {
-        let mut left = self.places.get(&column).map_or(0, |place| place + 1);
-        let mut letters = Vec::new();
-        while left > 0 {
-            letters.push(char::from(b'A' + u8::try_from((left - 1) % 26).unwrap_or(0)));
-            left = (left - 1) / 26;
-        }
-        letters.iter().rev().collect::<String>() + &row.to_string()
+        self.places.get(&column).map_or_else(String::new, |place| letters(*place)) + &row.to_string()
     }
 
     pub(super) fn read(&self, row: &Row) -> ImportRow {
-        let value = |column| {
-            let place = self.places.get(&column)?.checked_sub(row.first)?;
-            row.cells.get(place).filter(|text| !text.is_empty())
-        };
+        let value = |column| row.cell(*self.places.get(&column)?);
         let mut read = ImportRow {
             number: row.number,
-            name: value(Column::Name).cloned().unwrap_or_default(),
-            unit: value(Column::Unit).cloned(),
-            position: value(Column::Position).cloned(),
-            address: value(Column::Address).cloned(),
-            password: value(Column::Password).cloned(),
+            name: value(Column::Name).unwrap_or_default().to_owned(),
+            unit: value(Column::Unit).map(str::to_owned),
+            position: value(Column::Position).map(str::to_owned),
+            address: value(Column::Address).map(str::to_owned),
+            password: value(Column::Password).map(str::to_owned),
             ..ImportRow::default()
         };
         let mut faults = Vec::new();
         let mut note = |column, what: String| faults.push((column, what));
+        if let Some((place, text)) = row.cells.iter().find(|(place, _)| !self.titled.contains(place)) {
+            // A comma too many, or cells that were moved: then what stands in the others is wrong as well.
+            let cell = letters(*place);
+            note(Column::Name, format!("{text:?} in {cell}{} stands under no title", row.number));
+        }
         if let Some(text) = value(Column::Class) {
             match class(text) {
                 Some(class) => read.class = Some(class),
@@ -172,6 +195,12 @@ impl Columns {
             false => size(text),
         }
     }
+}
+
+fn at(header: &Row, what: &str) -> String {
+    let titles = "name (Họ và tên), unit (Đơn vị), position (Chức vụ), class (Loại), quota (Dung lượng), \
+                  address (Địa chỉ), birth year (Năm sinh), password (Mật khẩu)";
+    format!("row {}: {what}; columns are {titles}", header.number)
 }
 
 fn class(text: &str) -> Option<MailboxClass> {
@@ -215,16 +244,32 @@ mod tests {
 
     #[test]
     fn each_mistake_has_its_cell() {
-        let (_, rows) = read("name,class,quota,born\n").map(drop).map_or_else(
-            |error| {
-                assert!(error.contains("unknown column \"born\""), "{error}");
-                read("name,class,quota,birth year\nA,boss,500,soon\n").unwrap()
-            },
-            |()| panic!("a title that nobody knows"),
-        );
+        let (columns, rows) = read("name,class,quota,birth year,Số CCCD\nA,boss,500,soon,1\n").unwrap();
+        assert_eq!(columns.unused(), ["E \"Số CCCD\""], "passed over, and told");
         let columns: Vec<Column> = rows[0].faults.iter().map(|(column, _)| *column).collect();
         assert_eq!(columns, [Column::Class, Column::Quota, Column::BirthYear]);
         assert!(rows[0].faults[1].1.contains("500MB"));
+    }
+
+    #[test]
+    fn what_stands_under_no_title_is_wrong() {
+        let (_, rows) = read("name,unit,\nLê An,so,\nNguyễn, Bình,so\n").unwrap();
+        assert!(rows[0].faults.is_empty(), "a comma at the end is nothing");
+        assert_eq!(rows[1].faults, [(Column::Name, "\"so\" in C3 stands under no title".to_owned())]);
+    }
+
+    #[test]
+    fn the_row_that_is_most_like_a_header_is_told() {
+        let row = |number, texts: &[&str]| Row {
+            number,
+            cells: texts.iter().map(|text| (*text).to_owned()).enumerate().collect(),
+        };
+        let rows =
+            || vec![row(1, &["DANH SÁCH"]), row(3, &["Tên gì", "Đơn vị", "Chức vụ"]), row(4, &["An", "so"])];
+        let error = Columns::find(rows(), true).unwrap_err();
+        assert!(error.starts_with("row 3: there is no column for the name"), "{error}");
+        let named = vec![row(1, &["Đơn vị", "Đơn vị"]), row(2, &["Họ và tên"]), row(3, &["An"])];
+        assert!(Columns::find(named, true).is_ok());
     }
 
     #[test]
@@ -244,8 +289,7 @@ mod tests {
     fn cells_are_named_as_spreadsheets_do() {
         for (place, expected) in [(0, "A9"), (25, "Z9"), (26, "AA9"), (51, "AZ9"), (52, "BA9"), (701, "ZZ9")]
         {
-            let columns = Columns { places: HashMap::from([(Column::Name, place)]), is_megabytes: false };
-            assert_eq!(columns.cell(Column::Name, 9), expected);
+            assert_eq!(letters(place) + "9", expected);
         }
     }
 }

@@ -1,0 +1,132 @@
+//! The sheet of one-time passwords: on paper they are handed out, so it is the one file with them.
+//!
+//! Invariants: it is for its owner alone from the first octet on: a file that is there already is only added to when it is one that we
+//! began, which nobody else can read, and never through a link; what is written is on the disk before the mailboxes are; no cell
+//! is taken for a formula.
+
+use anyhow::{Context as _, Result, bail};
+use engine::Issued;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// The first line. Excel takes the file for UTF-8 by the mark, and parts columns at semicolons where Vietnam's settings are.
+const HEADER: &str = "\u{feff}Dòng;Họ và tên;Địa chỉ;Mật khẩu dùng một lần\n";
+/// Where a file that root opened for us is found.
+const HANDED: &str = "/dev/fd/";
+
+/// A new sheet, or one that an earlier run began.
+pub(super) fn open(path: &Path) -> Result<File> {
+    let handed = path.as_os_str().to_string_lossy().starts_with(HANDED);
+    let (mut file, _) = open_for(path, rustix::process::geteuid().as_raw(), handed)?;
+    if file.metadata()?.len() == 0 {
+        file.write_all(HEADER.as_bytes())?;
+    }
+    Ok(file)
+}
+
+/// The file, and whether it was made just now. One that is there must be `owner`'s. Only what was `handed` on may be named by a link.
+pub(crate) fn open_for(path: &Path, owner: u32, handed: bool) -> Result<(File, bool)> {
+    let cannot = || format!("cannot write passwords to {}", path.display());
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).mode(0o600);
+    if !handed {
+        match options.clone().create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return Ok((made.with_context(cannot)?, true)),
+        }
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default());
+    }
+    let file = options.open(path).with_context(cannot)?;
+    let metadata = file.metadata().with_context(cannot)?;
+    let is_private = metadata.is_file() && metadata.uid() == owner && metadata.mode() & 0o077 == 0;
+    let mut first = String::new();
+    if is_private {
+        BufReader::new(&file).take_line(&mut first).with_context(cannot)?;
+    }
+    if !is_private || metadata.nlink() != 1 || !(first.is_empty() || first == HEADER) {
+        bail!("{} is there and no sheet of passwords that only we can read: name a new file", path.display());
+    }
+    Ok((file, false))
+}
+
+trait TakeLine {
+    fn take_line(self, line: &mut String) -> std::io::Result<()>;
+}
+
+impl TakeLine for BufReader<&File> {
+    /// Of a file that is none of ours no more than the header has.
+    fn take_line(self, line: &mut String) -> std::io::Result<()> {
+        let mut octets = Vec::new();
+        std::io::Read::take(self, HEADER.len() as u64).read_until(b'\n', &mut octets)?;
+        line.push_str(&String::from_utf8_lossy(&octets));
+        Ok(())
+    }
+}
+
+/// On the disk before the mailboxes are.
+pub(super) fn write(file: &mut File, batch: &[Issued]) -> std::io::Result<()> {
+    let mut rows = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+    for issued in batch {
+        let password = issued.one_time_password.as_deref().unwrap_or_default();
+        rows.write_record([
+            &issued.row.to_string(),
+            &*plain(&issued.name),
+            &*plain(&issued.address),
+            password,
+        ])?;
+    }
+    file.write_all(&rows.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?)?;
+    file.sync_all()
+}
+
+/// What a spreadsheet does not take for a formula: a list comes from others.
+fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn only_a_sheet_of_ours_is_added_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let new = |name: &str, text: &str, mode| {
+            std::fs::write(at(name), text).unwrap();
+            std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
+        };
+        drop(open(&at("new")).unwrap());
+        assert_eq!(std::fs::metadata(at("new")).unwrap().mode() & 0o777, 0o600);
+        drop(open(&at("new")).unwrap());
+        assert_eq!(std::fs::read_to_string(at("new")).unwrap(), HEADER, "one header");
+        new("readable", HEADER, 0o644);
+        new("other", "something else\n", 0o600);
+        symlink(at("new"), at("link")).unwrap();
+        std::fs::hard_link(at("other"), at("second")).unwrap();
+        for name in ["readable", "other", "link", "second"] {
+            assert!(open(&at(name)).is_err(), "{name}");
+        }
+        assert!(open(Path::new("/dev/null")).is_err());
+    }
+
+    #[test]
+    fn no_name_is_a_formula() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = open(&directory.path().join("a.csv")).unwrap();
+        let issued = Issued {
+            row: 2,
+            name: "=1+1".into(),
+            address: "a@b.vn".into(),
+            one_time_password: Some("x".into()),
+        };
+        write(&mut file, &[issued]).unwrap();
+        let text = std::fs::read_to_string(directory.path().join("a.csv")).unwrap();
+        assert_eq!(text, format!("{HEADER}2;'=1+1;a@b.vn;x\n"));
+    }
+}
