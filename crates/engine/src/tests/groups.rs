@@ -314,8 +314,9 @@ async fn nobody_reaches_into_another_domain_by_a_group() {
     let (la, kin) = (address("la@khac.gov.vn"), address("kin@khac.gov.vn"));
     assert_eq!(add("la@khac.gov.vn").await, Err(AdminError::NoSuchMailbox(la.clone()).into()));
     assert_eq!(add("kin@khac.gov.vn").await, Err(GroupError::NoSuchGroup(kin)));
-    let listed =
-        engine.set_group_senders(&operator, &address("nhom"), (GroupSenders::Listed, &[la.clone()])).await;
+    let listed = engine
+        .set_group_senders(&operator, &address("nhom"), (GroupSenders::Listed, std::slice::from_ref(&la)))
+        .await;
     assert_eq!(listed, Err(AdminError::NoSuchMailbox(la).into()));
     assert_eq!(engine.decide_held(&operator, 7, (true, "")).await, Err(GroupError::NoSuchMessage));
 }
