@@ -101,6 +101,13 @@ async fn serve(
         doors.open(listener);
     }
     tracing::info!(hostname = config.hostname(), "serving");
+    if !config.serves_password_page() {
+        let page = config.password_page();
+        tracing::warn!(
+            page,
+            "no listener serves the page where users change their passwords; see congthu check"
+        );
+    }
     let said = match province {
         Some(province) => province.greeting(config),
         None => what_next(config, node, &certificates).await,

@@ -30,6 +30,14 @@ struct Node<'a> {
     subscribed: bool,
 }
 
+impl Node<'_> {
+    /// None of another's: with two folders for what was sent each mail program would file into another one, where others
+    /// may read it (RFC 6154 6).
+    fn special_use(&self) -> Option<SpecialUse> {
+        self.folder.filter(|_| self.other.is_none()).and_then(|folder| folder.special_use)
+    }
+}
+
 /// What is said of a name, before the words for it.
 #[derive(Debug)]
 struct Line<'a> {
@@ -113,11 +121,10 @@ pub(crate) async fn xlist(
         let mut attributes = basic_attributes(node, "\\Noselect");
         attributes.extend(match node.folder {
             Some(folder) if folder.name.is_inbox() => Some("\\Inbox"),
-            Some(folder) => folder.special_use.map(|special_use| match special_use {
+            _ => node.special_use().map(|special_use| match special_use {
                 SpecialUse::Junk => "\\Spam",
                 other => other.attribute(),
             }),
-            None => None,
         });
         door.wire.out.list_entry(ListKind::Xlist, attributes, Some(DELIMITER), name);
         door.wire.relieve().await?;
@@ -186,8 +193,7 @@ fn chosen<'a>(matched: &[(&'a str, Node<'a>, bool)], list: &List) -> Vec<Line<'a
         if !restricted {
             return node.folder.is_some();
         }
-        (!select.subscribed || node.subscribed)
-            && (!select.special_use || node.folder.is_some_and(|folder| folder.special_use.is_some()))
+        (!select.subscribed || node.subscribed) && (!select.special_use || node.special_use().is_some())
     };
     // Of the names above what is meant: whether all of that is listed itself.
     let mut above: HashMap<&str, bool> = HashMap::new();
@@ -243,7 +249,7 @@ fn attributes(node: Node<'_>, list: &List, vanished: bool) -> Vec<&'static str> 
         attributes.push("\\Subscribed");
     }
     // RFC 6154 2: told whether it was asked for or not.
-    attributes.extend(node.folder.and_then(|folder| folder.special_use).map(SpecialUse::attribute));
+    attributes.extend(node.special_use().map(SpecialUse::attribute));
     attributes
 }
 

@@ -22,6 +22,13 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             Err((error, mend)) => findings.error("ports", format!("{name}: {error}"), mend),
         }
     }
+    if !config.serves_password_page() {
+        findings.warn(
+            "ports",
+            format!("users are told to change passwords at {}, which no listener serves", config.password_page()),
+            "add a listener with protocol = \"http\" and tls = \"implicit\", or have a proxy pass it on to one",
+        );
+    }
 }
 
 /// Whether a congthu of this user listens on the port, as far as this user may look.

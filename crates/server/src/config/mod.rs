@@ -137,15 +137,22 @@ impl Config {
         })
     }
 
-    /// Where people change their passwords: on the first http listener under TLS.
+    /// Where people change their passwords: on the http listener under TLS that others reach, or the only one there is.
+    /// Without one, where a proxy would have it.
     pub(crate) fn password_page(&self) -> String {
         let specs = self.listener_specs();
-        let is_page = |spec: &&ListenerSpec| (spec.protocol, spec.tls) == (Protocol::Http, TlsMode::Implicit);
-        let port = match specs.iter().find(is_page).map(|spec| spec.bind.port()) {
+        let pages: Vec<&ListenerSpec> = specs.iter().filter(|spec| is_page(spec)).collect();
+        let page = pages.iter().find(|spec| !spec.bind.is_local()).or(pages.first());
+        let port = match page.map(|spec| spec.bind.port()) {
             None | Some(443) => String::new(),
             Some(port) => format!(":{port}"),
         };
         format!("https://{}{port}/mat-khau", self.hostname())
+    }
+
+    /// Does a listener of ours serve it?
+    pub(crate) fn serves_password_page(&self) -> bool {
+        self.listener_specs().iter().any(is_page)
     }
 
     pub(crate) fn has_hostname(&self) -> bool {
@@ -294,6 +301,11 @@ impl Config {
 fn named_file(named: Option<&Path>) -> Option<PathBuf> {
     let variable = || std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     named.map(Path::to_owned).or_else(variable)
+}
+
+/// Browsers want TLS from the first octet on.
+fn is_page(spec: &ListenerSpec) -> bool {
+    (spec.protocol, spec.tls) == (Protocol::Http, TlsMode::Implicit)
 }
 
 /// The ports mail clients and servers look for (RFC 5321, RFC 6409, RFC 8314, RFC 9051); https for the password page; http for this machine.
