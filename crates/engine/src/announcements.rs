@@ -208,7 +208,7 @@ impl Engine {
             if to.is_empty() {
                 continue;
             }
-            let letter = Letter { domain: *domain, name, to: None, subject, text };
+            let letter = Letter { domain: *domain, name, to: None, subject, text, thread: None };
             let (prepared, queue_id, _) = self.prepare_letter(&letter).await?;
             let content = self.write_content(&prepared).await?;
             let about = trace_query::about(&queue_id, &prepared.facts);

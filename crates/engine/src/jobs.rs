@@ -99,6 +99,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.quota_warnings_job()),
     },
     Job {
+        name: "support-intake",
+        every: Schedule::Every(Duration::from_mins(1)),
+        run: |engine| Box::pin(engine.support_intake_job()),
+    },
+    Job {
         name: "recount-usage",
         every: Schedule::Daily { hour: 2 },
         run: |engine| Box::pin(engine.recount_job()),

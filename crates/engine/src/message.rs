@@ -100,7 +100,7 @@ impl Engine {
         Ok(found.into_iter().map(|row| Some(self.message(&row?, lent.as_ref()))).collect())
     }
 
-    fn message(&self, row: &Content, lent: Option<&Arc<(Self, Principal)>>) -> Message {
+    pub(crate) fn message(&self, row: &Content, lent: Option<&Arc<(Self, Principal)>>) -> Message {
         Message {
             envelope: row.envelope.as_deref().and_then(Envelope::from_bytes),
             structure: row.structure.as_deref().and_then(Structure::from_bytes),

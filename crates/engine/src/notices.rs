@@ -37,6 +37,17 @@ pub(crate) struct Notice<'a> {
     pub(crate) text: &'a str,
 }
 
+/// What a letter answers, and under which id.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thread<'a> {
+    /// Its own, without brackets.
+    pub(crate) message_id: &'a str,
+    /// Without brackets.
+    pub(crate) answers: Option<&'a str>,
+    /// A person wrote it, not a machine.
+    pub(crate) is_personal: bool,
+}
+
 /// What the system writes, before it is known how it is delivered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Letter<'a> {
@@ -46,6 +57,7 @@ pub(crate) struct Letter<'a> {
     pub(crate) to: Option<(&'a str, &'a Recipient)>,
     pub(crate) subject: &'a str,
     pub(crate) text: &'a str,
+    pub(crate) thread: Option<Thread<'a>>,
 }
 
 impl Engine {
@@ -83,12 +95,24 @@ impl Engine {
     /// # Errors
     /// When the database fails; it has then not been sent, or the next try finds that it has.
     pub(crate) async fn post(&self, notice: &Notice<'_>) -> Result<bool, Error> {
+        self.post_answer(notice, None).await
+    }
+
+    /// As [`Engine::post`], as the answer to somebody's mail.
+    ///
+    /// # Errors
+    /// As [`Engine::post`].
+    pub(crate) async fn post_answer(
+        &self,
+        notice: &Notice<'_>,
+        thread: Option<Thread<'_>>,
+    ) -> Result<bool, Error> {
         if self.0.store.was_noticed(notice.key).await? {
             return Ok(false);
         }
         let Some(place) = self.0.store.notice_place(notice.to).await? else { return Ok(false) };
         for _ in 0..ATTEMPTS {
-            match self.post_once(notice, &place).await {
+            match self.post_once(notice, &place, thread).await {
                 Err(store::Error::ChunkGone | store::Error::Conflict) => {}
                 Err(store::Error::MailboxGone) => return Ok(false),
                 posted => return Ok(posted?),
@@ -97,7 +121,12 @@ impl Engine {
         Err(Error::Unavailable)
     }
 
-    async fn post_once(&self, notice: &Notice<'_>, place: &NoticePlace) -> Result<bool, store::Error> {
+    async fn post_once(
+        &self,
+        notice: &Notice<'_>,
+        place: &NoticePlace,
+        thread: Option<Thread<'_>>,
+    ) -> Result<bool, store::Error> {
         let unavailable = |_| store::Error::Damaged("a notice could not be prepared");
         let recipient = Recipient::known(place.address.clone(), notice.to, place.inbox);
         let letter = Letter {
@@ -106,6 +135,7 @@ impl Engine {
             to: Some((&place.display_name, &recipient)),
             subject: notice.subject,
             text: notice.text,
+            thread,
         };
         let (prepared, queue_id, origin) = self.prepare_letter(&letter).await.map_err(unavailable)?;
         let content = self.write_content(&prepared).await?;
@@ -172,16 +202,27 @@ impl Engine {
             Some((name, recipient)) => (name, written(recipient.address())),
             None => (EVERYBODY, from.to_owned()),
         };
-        let message = MessageBuilder::new()
+        let own_id = format!("{}@{}", self.queue_id(), self.hostname());
+        let message_id = letter.thread.map_or(own_id.as_str(), |thread| thread.message_id);
+        let mut message = MessageBuilder::new()
             .from(Mailbox::new_address(Some(FROM_NAME), from))
             .to(Mailbox::new_address(Some(to.0), to.1))
             .subject(Text::new(letter.subject))
             .header("Date", Raw::new(trace::date(self.now())))
-            .message_id(format!("{}@{}", self.queue_id(), self.hostname()))
-            // RFC 3834 5
-            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .message_id(message_id.to_owned())
             .header("Content-Language", Raw::new("vi"))
             .text_body(wrapped(letter.text));
+        // RFC 3834 5
+        match letter.thread {
+            None => message = message.header("Auto-Submitted", Raw::new("auto-generated")),
+            Some(thread) if !thread.is_personal => {
+                message = message.header("Auto-Submitted", Raw::new("auto-replied"));
+            }
+            Some(_) => {}
+        }
+        if let Some(answered) = letter.thread.and_then(|thread| thread.answers) {
+            message = message.in_reply_to(answered.to_owned()).references(answered.to_owned());
+        }
         message.write_to_vec().unwrap_or_default()
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use store::{
     NewRequestDocument, NewRequestRow, OwedNotice, RequestDocumentRow, RequestEventRow, RequestFilter,
-    RequestRow,
+    RequestRow, Tx,
 };
 
 const SUBJECT_CHARS_MAX: usize = 300;
@@ -117,6 +117,14 @@ async fn hold_open(tx: &mut store::Tx, request: i64) -> Result<(), RequestError>
     }
 }
 
+/// A request that somebody may make.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckedRequest<'a> {
+    domain: &'a DomainName,
+    row: NewRequestRow<'a>,
+    watchers: Vec<AccountId>,
+}
+
 /// What becomes of a request, by whom it may be said.
 fn action(next: RequestState) -> Action {
     if next == RequestState::Withdrawn { Action::RequestWithdraw } else { Action::RequestDecide }
@@ -128,6 +136,20 @@ impl Engine {
     /// # Errors
     /// See [`RequestError`].
     pub async fn add_request(&self, actor: &Actor, new: &NewRequest) -> Result<RequestDetail, RequestError> {
+        let checked = self.check_request(actor, new).await?;
+        let mut tx = self.0.store.begin().await?;
+        let (request, owed) = self.put_request(&mut tx, actor, &checked).await?;
+        tx.commit().await?;
+        self.send_owed(&owed).await;
+        Ok(request)
+    }
+
+    /// May he ask for it, and is it whole?
+    pub(crate) async fn check_request<'a>(
+        &self,
+        actor: &'a Actor,
+        new: &'a NewRequest,
+    ) -> Result<CheckedRequest<'a>, RequestError> {
         check_text(&new.subject, SUBJECT_CHARS_MAX)?;
         check_text(&new.detail, TEXT_CHARS_MAX)?;
         check_text(&new.document, SUBJECT_CHARS_MAX)?;
@@ -177,17 +199,24 @@ impl Engine {
             requester: actor.account(),
             due_on,
         };
-        let mut tx = self.0.store.begin().await?;
-        let id = tx.insert_request(&row, &watchers, self.now()).await?;
-        tx.note_request(id, (actor.name(), "create", &new.document), self.now()).await?;
-        let detail = json!({ "kind": new.kind, "subject": new.subject, "due_on": due_on.to_string() });
-        self.audit(&mut tx, actor, "request.create", &format!("{}/{id}", new.domain), &detail).await?;
+        Ok(CheckedRequest { domain: &new.domain, row, watchers })
+    }
+
+    /// Records it in the caller's transaction; says what is owed to whom once that is committed.
+    pub(crate) async fn put_request(
+        &self,
+        tx: &mut Tx,
+        actor: &Actor,
+        CheckedRequest { domain, row, watchers }: &CheckedRequest<'_>,
+    ) -> Result<(RequestDetail, Vec<OwedNotice>), RequestError> {
+        let id = tx.insert_request(row, watchers, self.now()).await?;
+        tx.note_request(id, (actor.name(), "create", row.document), self.now()).await?;
+        let detail = json!({ "kind": row.kind, "subject": row.subject, "due_on": row.due_on.to_string() });
+        self.audit(tx, actor, "request.create", &format!("{domain}/{id}"), &detail).await?;
         let request = tx.request(id).await?.ok_or(RequestError::NoSuchRequest(id))?;
-        let owed = about_request(&request, "tiếp nhận", watchers);
+        let owed = about_request(&request, "tiếp nhận", watchers.clone());
         tx.owe_notices(&owed, self.now()).await?;
-        tx.commit().await?;
-        self.send_owed(&owed).await;
-        Ok(request)
+        Ok((request, owed))
     }
 
     /// Adds a document; its bytes are kept with their BLAKE3.

@@ -5,6 +5,7 @@
 
 mod address;
 pub mod calendar;
+mod case;
 mod checking;
 mod class;
 mod clock;
@@ -26,6 +27,7 @@ pub mod quota;
 mod request;
 
 pub use address::{Address, AddressError, DomainName};
+pub use case::CaseState;
 pub use checking::{DayChecks, HALF_HOURS};
 pub use class::{AccountState, MailboxClass, UnknownName};
 pub use clock::{Clock, FixedClock, Rng};

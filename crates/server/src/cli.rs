@@ -1,5 +1,6 @@
 //! The command line: what may be written, and nothing of what it does.
 
+mod cases;
 mod evidence;
 mod life;
 mod organisation;
@@ -8,6 +9,7 @@ mod relocation;
 mod requests;
 mod sharing;
 
+pub(crate) use cases::{CaseCommand, TurnIntoRequest};
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
     TraceOptions,
@@ -116,6 +118,11 @@ pub(crate) enum Command {
     Request {
         #[command(subcommand)]
         command: RequestCommand,
+    },
+    /// Cases of the support address (yêu cầu hỗ trợ)
+    Case {
+        #[command(subcommand)]
+        command: CaseCommand,
     },
     /// What a domain's administrator has decided (chính sách)
     Policy {

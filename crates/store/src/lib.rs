@@ -11,6 +11,8 @@ mod activity;
 mod announcements;
 mod appended;
 mod audit;
+mod case_acts;
+mod cases;
 mod checking;
 mod chunks;
 mod clerks;
@@ -77,6 +79,10 @@ pub use activity::{LifeFacts, LifeFilter};
 pub use announcements::{AnnouncementRow, NewAnnouncement};
 pub use appended::{AppendPlace, Evidence};
 pub use audit::{AuditEntry, AuditFilter, AuditRow, CHAIN_START};
+pub use case_acts::{HeldCase, SupportLoad};
+pub use cases::{
+    CaseEventRow, CaseFilter, CaseMessageRow, CaseRow, NewCase, NewCaseMessage, SupportEntry, Unacknowledged,
+};
 pub use checking::CheckRow;
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};

@@ -3,6 +3,7 @@
 mod announcements;
 mod audit;
 mod authority;
+mod cases;
 mod checking;
 mod delegation;
 mod deliver;

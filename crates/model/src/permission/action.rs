@@ -278,8 +278,9 @@ actions! {
     RequestWatch "request.watch" "Theo dõi đề nghị" U Changes [Y Y Y - - - -];
     CaseOpen "case.open" "Báo sự cố, yêu cầu hỗ trợ" UM Changes [Y Y Y - Y Y Read];
     CaseShow "case.show" "Xem yêu cầu hỗ trợ" DUM Reads [Y Y Y Y Y Y -];
-    CaseAnswer "case.answer" "Trả lời yêu cầu hỗ trợ" UM Changes [Y Y - - Y - -];
-    CaseClose "case.close" "Kết thúc yêu cầu hỗ trợ" UM Changes [Y Y - - Y Y -];
+    CaseAssign "case.assign" "Phân công xử lý yêu cầu hỗ trợ" DUM Changes [Y Y - - Y - -];
+    CaseAnswer "case.answer" "Trả lời yêu cầu hỗ trợ" DUM Changes [Y Y - - Y - -];
+    CaseClose "case.close" "Kết thúc yêu cầu hỗ trợ" DUM Changes [Y Y - - Y Y -];
     ReviewShow "review.show" "Xem kỳ rà soát hộp thư" DU Reads [Y Y Y Y - - -];
     ReviewConfirm "review.confirm" "Xác nhận danh sách hộp thư" U Changes [Y Y Y - - - -];
 

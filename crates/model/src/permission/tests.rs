@@ -143,15 +143,15 @@ fn matrix() {
 
 /// How many of the questions each is answered with yes: changes of the table show here.
 const PERMITTED: [(&str, usize); 15] = [
-    ("administrator", 665),
+    ("administrator", 682),
     ("delegate of all rights", 28),
-    ("helpdesk", 155),
+    ("helpdesk", 167),
     ("inspector of a domain", 178),
     ("inspector of a mailbox", 16),
     ("inspector of a unit", 86),
     ("manage", 12),
     ("officer", 93),
-    ("operator", 459),
+    ("operator", 471),
     ("owner", 43),
     ("owner of a locked mailbox", 26),
     ("read", 9),
@@ -188,6 +188,7 @@ fn the_roles_that_must_not_grow_unseen() {
     assert_eq!(changes(Role::Inspector), [""; 0], "an inspector changes nothing");
     let helpdesk_changes = [
         "case.answer",
+        "case.assign",
         "case.close",
         "case.open",
         "notice.record",

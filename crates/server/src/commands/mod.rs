@@ -7,6 +7,7 @@ pub(crate) mod add_many;
 mod alias;
 mod announce;
 mod audit;
+mod case;
 mod checking;
 mod delegate;
 mod directory;
@@ -94,6 +95,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Directory { command } => directory::run(session, command).await,
         Command::Forward { command } => forward::run(session, command).await,
         Command::Request { command } => request::run(session, command).await,
+        Command::Case { command } => case::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,

@@ -1,12 +1,12 @@
-//! The organisation of a domain that moves: units, people, positions, the officers of units, groups and open requests go with
-//! their mailboxes. Groups go on receiving under the address that they have.
+//! The organisation of a domain that moves: units, people, positions, the officers of units, groups, open requests and the
+//! cases of the support mailbox go with their mailboxes. Groups go on receiving under the address that they have.
 //!
 //! Invariant: both domains' organisations are held, as whoever changes one holds it.
 
 use crate::{Error, Tx};
 
 impl Tx {
-    /// Gives the organisation (units, people, positions, officers, groups, open requests) of the one domain to the other, and notes what went. A code
+    /// Gives the organisation (units, people, positions, officers, groups, open requests, cases) of the one domain to the other, and notes what went. A code
     /// that is taken there is shortened and gets the unit's number behind it; positions of one title become one. Both domains'
     /// organisations are held from here to the end of the transaction.
     ///
@@ -37,6 +37,9 @@ impl Tx {
             "update requests r set domain_id = m.to_domain
                from moves m, unnest(m.request_ids) gone (request_id)
               where m.move_id = $1 and r.request_id = gone.request_id",
+            "update cases c set domain_id = m.to_domain
+               from moves m join move_steps s using (move_id)
+              where m.move_id = $1 and s.account_id = c.mailbox_id and c.domain_id = m.from_domain",
             "insert into unit_kinds (domain_id, kind, label, tier, ended_on)
              select m.to_domain, k.kind, k.label, k.tier, k.ended_on
                from moves m join unit_kinds k on k.domain_id = m.from_domain
@@ -133,6 +136,9 @@ impl Tx {
             "update requests r set domain_id = m.from_domain
                from moves m, unnest(m.request_ids) gone (request_id)
               where m.move_id = $1 and r.request_id = gone.request_id and r.domain_id = m.to_domain",
+            "update cases c set domain_id = m.from_domain
+               from moves m join move_steps s using (move_id)
+              where m.move_id = $1 and s.account_id = c.mailbox_id and c.domain_id = m.to_domain",
             "update people p set domain_id = m.from_domain
                from moves m, unnest(m.person_ids) gone (person_id) where m.move_id = $1 and p.person_id = gone.person_id",
             "update appointments a set position_id = n.position_id
