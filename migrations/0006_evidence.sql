@@ -211,6 +211,11 @@ create table announcements (
 );
 comment on table announcements is 'Planned stops (tạm dừng dịch vụ) and incidents (sự cố), as they were announced.';
 
+create table announced (
+    content_id bigint constraint announced_pkey primary key
+);
+comment on table announced is 'Contents that tell everybody of an announcement: to read them is no use of a mailbox.';
+
 -- Checking -------------------------------------------------------------------------------------------------------
 
 create table checks (
@@ -225,6 +230,7 @@ comment on table checks is 'In which half hours of a day each mailbox was looked
 -- Rights ---------------------------------------------------------------------------------------------------------
 
 grant select, insert, update on grants, holds, announcements, checks to congthu_server;
+grant select, insert on announced to congthu_server;
 grant select on events_held to congthu_server;
 revoke all on function drop_event_part(timestamptz, integer), drop_released_events(timestamptz, integer),
                        index_event_part(timestamptz) from public;

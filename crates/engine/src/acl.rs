@@ -2,7 +2,7 @@
 //!
 //! Invariants: the same rules as an administrator's, but a personal mailbox is not lent from here at all: that takes a term
 //! and a record; nobody gives a right that he does not have; how somebody may send, which no list of RFC 4314 says, and his
-//! term stay as they are.
+//! term stay as they are until he is taken off the list.
 
 use crate::delegation::is_personal;
 use crate::{AdminTarget, DelegationError, Engine, Error, Principal};
@@ -20,6 +20,8 @@ pub enum AclEdit {
     Replace(Rights),
     Add(Rights),
     Remove(Rights),
+    /// All that was given, sending too: nobody is left half in (RFC 4314 3.2).
+    End,
 }
 
 impl AclEdit {
@@ -29,6 +31,7 @@ impl AclEdit {
             Self::Replace(rights) => sending.iter().chain(rights.iter()).collect(),
             Self::Add(rights) => before.iter().chain(rights.iter()).collect(),
             Self::Remove(rights) => before.iter().filter(|right| !rights.contains(*right)).collect(),
+            Self::End => Rights::NONE,
         }
     }
 }
@@ -133,5 +136,6 @@ mod tests {
         assert_eq!(AclEdit::Replace(only(write)).apply(had), only(send).with(write));
         assert_eq!(AclEdit::Add(only(write)).apply(had), had.with(write));
         assert_eq!(AclEdit::Remove(only(read).with(write)).apply(had), only(send));
+        assert_eq!(AclEdit::End.apply(had), Rights::NONE);
     }
 }

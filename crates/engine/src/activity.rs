@@ -110,7 +110,8 @@ impl Engine {
             return;
         }
         let newest_uids: Vec<Uid> = emails.iter().map(|(_, uid)| *uid).collect();
-        match self.0.store.note_retrieved(who.account(), view.folder().id, &newest_uids, now).await {
+        let by = (now, who.delegated().is_some());
+        match self.0.store.note_retrieved(who.account(), view.folder().id, &newest_uids, by).await {
             Ok(true) => {
                 self.0.noted.takes(who.account(), |last| {
                     last.retrieved = Some(now);

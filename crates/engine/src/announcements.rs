@@ -232,7 +232,7 @@ impl Engine {
                 status: Some("delivered"),
                 about: Some(&mail.about),
             };
-            tx.accept_pending(&mail.content, &mail.to, &event).await?;
+            tx.accept_announced(&mail.content, &mail.to, &event).await?;
         }
         Ok(())
     }

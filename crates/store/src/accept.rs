@@ -108,24 +108,40 @@ impl Tx {
         targets: &[Target],
         event: &Event<'_>,
     ) -> Result<TransactionId, Error> {
-        let (id, content_id): (String, i64) = sqlx::query_as(
-            "select pg_current_xact_id()::text, add_content($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(event.at.to_sqlx())
-        .bind(content.size_i64())
-        .bind(&content.chunk_ids)
-        .bind(content.chunk_hashes_bytea())
-        .bind(content.chunk_sizes_i32())
-        .bind(&content.envelope)
-        .bind(&content.structure)
-        .bind(&content.preview)
-        .bind(content.thread_id)
-        .fetch_one(&mut *self.inner)
-        .await?;
-        self.place_or_wait(ContentId(content_id), targets, event.at).await?;
+        Ok(self.keep_pending(content, targets, event).await?.0)
+    }
+
+    /// As [`Tx::accept_pending`], of what the system writes to everybody: to read it is nobody's use of his mailbox.
+    ///
+    /// # Errors
+    /// As [`Tx::accept_pending`].
+    pub async fn accept_announced(
+        &mut self,
+        content: &NewContent,
+        targets: &[Target],
+        event: &Event<'_>,
+    ) -> Result<(), Error> {
+        let (_, content) = self.keep_pending(content, targets, event).await?;
+        sqlx::query("insert into announced (content_id) values ($1)")
+            .bind(content.0)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    async fn keep_pending(
+        &mut self,
+        content: &NewContent,
+        targets: &[Target],
+        event: &Event<'_>,
+    ) -> Result<(TransactionId, ContentId), Error> {
+        let id: String =
+            sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *self.inner).await?;
+        let content = self.add_content(content, event.at).await?;
+        self.place_or_wait(content, targets, event.at).await?;
         let (_, _, recipients) = columns(targets);
         self.note_for(event, recipients).await?;
-        Ok(TransactionId::new(id, event))
+        Ok((TransactionId::new(id, event), content))
     }
 
     /// As [`Tx::accept_pending`], and what is `held` waits until somebody has approved it.

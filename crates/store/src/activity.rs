@@ -91,6 +91,7 @@ macro_rules! select_facts {
                          where e.account_id = a.account_id and e.recipient is not null
                            and not exists (select from notices n
                                             where n.account_id = e.account_id and n.sent_at = e.save_date)
+                           and not exists (select from announced m where m.content_id = e.content_id)
                     ) end as delivered_at
                from accounts a
                join addresses g on g.account_id = a.account_id and g.kind = 'primary'
@@ -152,7 +153,7 @@ impl Store {
         account: AccountId,
         folder: FolderId,
         uids: &[Uid],
-        at: Timestamp,
+        (at, by_delegate): (Timestamp, bool),
     ) -> Result<bool, Error> {
         let noted = sqlx::query(
             "insert into activity (account_id, retrieved_at, retrieved_email)
@@ -160,6 +161,9 @@ impl Store {
               where e.account_id = $1 and e.folder_id = $2 and e.uid = any ($3) and e.recipient is not null
                 and not exists (select from notices n
                                  where n.account_id = e.account_id and n.sent_at = e.save_date)
+                and not exists (select from announced m where m.content_id = e.content_id)
+                -- Who reads for an office uses it; a person's mailbox is used by that person.
+                and (not $5 or exists (select from accounts a where a.account_id = $1 and a.class in ('organisation', 'service')))
              having max(e.email_id) is not null
              on conflict (account_id) do update
                 set retrieved_at = excluded.retrieved_at, retrieved_email = excluded.retrieved_email
@@ -169,6 +173,7 @@ impl Store {
         .bind(folder.0)
         .bind(uids.iter().map(|uid| i64::from(uid.0)).collect::<Vec<_>>())
         .bind(at.to_sqlx())
+        .bind(by_delegate)
         .execute(&self.pools.chunks)
         .await?;
         Ok(noted.rows_affected() > 0)

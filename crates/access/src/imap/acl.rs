@@ -49,7 +49,7 @@ pub(crate) async fn delete_acl(
     mailbox: &Mailbox,
     identifier: &str,
 ) -> Outcome {
-    change(door, who, mailbox, identifier, AclEdit::Replace(Rights::NONE)).await?;
+    change(door, who, mailbox, identifier, AclEdit::End).await?;
     Ok(Reply::ok("DELETEACL completed"))
 }
 

@@ -1,5 +1,6 @@
 //! Use cases against a real Postgres, a clock that stands still and dice that count.
 
+mod activity;
 mod announcements;
 mod audit;
 mod authority;
