@@ -249,6 +249,21 @@ create table audit (
     previous  bytea not null,
     digest    bytea not null constraint audit_digest_key unique
 );
+
+-- A row follows the one before: with the number its session has just drawn, and that row's digest. So whoever has the server's
+-- role cannot put in a number far ahead, or a second end, which would make every later look find the chain torn.
+create function audit_in_order() returns trigger
+    language plpgsql
+as $$
+begin
+    if new.audit_id is distinct from currval('audit_audit_id_seq')
+       or new.previous is distinct from
+          coalesce((select digest from audit order by audit_id desc limit 1), decode(repeat('00', 32), 'hex')) then
+        raise exception 'acts are added at the end of the chain only' using errcode = 'CT005';
+    end if;
+    return new;
+end $$;
+create trigger audit_in_order before insert on audit for each row execute function audit_in_order();
 comment on table audit is 'Administrative acts (nhật ký quản trị), append-only; each row carries the digest of the one before.';
 
 create table installation (

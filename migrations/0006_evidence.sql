@@ -229,7 +229,12 @@ comment on table checks is 'In which half hours of a day each mailbox was looked
 
 -- Rights ---------------------------------------------------------------------------------------------------------
 
-grant select, insert, update on grants, holds, announcements, checks to congthu_server;
+-- Who gave which role to whom, what is held and why stays as it was written; only what comes later is.
+grant select, insert on grants, holds, announcements, checks to congthu_server;
+grant update (revoked_by, revoked_at, domain_id) on grants to congthu_server;
+grant update (release_asked_by, release_asked_at, released_by, released_at) on holds to congthu_server;
+grant update (cancelled_by, cancelled_at) on announcements to congthu_server;
+grant update (half_hours) on checks to congthu_server;
 grant select, insert on announced to congthu_server;
 grant select on events_held to congthu_server;
 revoke all on function drop_event_part(timestamptz, integer), drop_released_events(timestamptz, integer),

@@ -219,7 +219,12 @@ create table request_watchers (
 );
 comment on table request_watchers is 'Who is told of what becomes of a request (AG Đ7.3).';
 
-grant select, insert, update on delegations, handovers, held_messages, forwards, requests to congthu_server;
+-- What was given, handed over or held, and by whom, stays as it was written; only its end is added.
+grant select, insert on delegations, handovers, held_messages to congthu_server;
+grant update (revoked_at, revoked_by) on delegations to congthu_server;
+grant update (ended_at, ended_by, outcome, record) on handovers to congthu_server;
+grant update (outcome, decided_by, reason, decided_at) on held_messages to congthu_server;
+grant select, insert, update on forwards, requests to congthu_server;
 grant select, update on forward_version to congthu_server;
 grant select, insert on request_events, request_documents, request_watchers to congthu_server;
 grant select, insert, update, delete on groups, group_members, group_senders to congthu_server;

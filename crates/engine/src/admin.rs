@@ -19,7 +19,7 @@ const REASON_CHARS_MAX: usize = 1000;
 const DISPLAY_NAME_CHARS_MAX: usize = 200;
 
 /// A mailbox that is to be made (cấp mới).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewMailbox {
     pub address: Address,
     pub display_name: String,
@@ -33,11 +33,29 @@ pub struct NewMailbox {
     pub must_change_password: bool,
 }
 
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for NewMailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewMailbox")
+            .field("address", &self.address)
+            .field("class", &self.class)
+            .field("unit", &self.unit)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the administrator hands to the owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MailboxAdded {
     pub address: Address,
     pub one_time_password: Option<String>,
+}
+
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for MailboxAdded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MailboxAdded").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// A mailbox as lists show it.
@@ -141,8 +159,11 @@ impl Engine {
         let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(domain) = self.0.store.domain(name).await? else { return Ok(false) };
         let mut tx = self.0.store.begin().await?;
-        if !tx.delete_domain(domain, name).await? {
-            return Err(AdminError::DomainInUse);
+        match tx.delete_domain(domain, name).await {
+            Ok(true) => {}
+            // Roles, moves, requests, announcements: records of what was done stay, and what they are about with them.
+            Ok(false) | Err(store::Error::Constraint(_)) => return Err(AdminError::DomainInUse),
+            Err(error) => return Err(error.into()),
         }
         self.audit(&mut tx, actor, "domain.delete", name.as_str(), &json!({})).await?;
         tx.commit().await?;

@@ -11,7 +11,10 @@ pub enum AdminError {
     NoSuchDomain(DomainName),
     #[error("the domain exists")]
     DomainExists,
-    #[error("the domain has addresses, or had: they are never given to anybody else, so it stays")]
+    #[error(
+        "the domain has addresses, or had, or roles, requests, announcements or moves are on record for it: they are kept, so it \
+         stays"
+    )]
     DomainInUse,
     #[error("there is no unit {0} in this domain")]
     NoSuchUnit(String),
@@ -67,7 +70,7 @@ pub enum AdminError {
         "{0} addresses are not decided: `congthu move show --undecided` lists them, `congthu move decide` decides"
     )]
     Undecided(u64),
-    #[error("the time in which the move could be undone was over at {0}")]
+    #[error("the time in which the move could be undone was over at {}", model::calendar::local_text(*.0))]
     UndoOver(jiff::Timestamp),
     /// Codes of units, names of people, addresses of mailboxes.
     #[error(
@@ -88,7 +91,8 @@ pub enum AdminError {
     )]
     RoleScope,
     #[error(
-        "a planned stop is announced {days} working days ahead: it may begin from {first} on; an emergency needs its reason"
+        "a planned stop is announced {days} working days ahead: it may begin from {} on; an emergency needs its reason",
+        model::calendar::local_text(*.first)
     )]
     TooSoon { days: u16, first: Timestamp },
     #[error("the policy allows no emergency stops: announcement.emergencies")]

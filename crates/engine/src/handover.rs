@@ -39,10 +39,17 @@ pub struct Handover {
 }
 
 /// What the new holder is given.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct HandedOver {
     pub handover: Handover,
     pub one_time_password: String,
+}
+
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for HandedOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HandedOver").finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -35,12 +35,22 @@ pub struct LifeDetail {
 }
 
 /// What the administrator hands to the owner of a mailbox that was restored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Unlocked {
     pub address: Address,
     pub one_time_password: String,
     /// It is no longer valid from then on.
     pub until: Timestamp,
+}
+
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for Unlocked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unlocked")
+            .field("address", &self.address)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One act as the audit trail names it.
@@ -173,15 +183,21 @@ impl Engine {
     /// there is no such mailbox.
     ///
     /// # Errors
-    /// `Life` when it is held, or the organisation has asked for it; nothing is done then.
-    pub async fn delete_mailbox(&self, actor: &Actor, address: &Address) -> Result<bool, AdminError> {
+    /// `Life` when it is held, being handed over, or the organisation has asked for it; `BadReason`; nothing is done then.
+    pub async fn delete_mailbox(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        reason: &str,
+    ) -> Result<bool, AdminError> {
+        check_reason(reason)?;
         let allowed = self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await;
         let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(row) = self.0.store.life(address).await? else { return Ok(false) };
         let listed = row.life.state() == AccountState::ToBeDeleted;
         let all = [Event::List(DeletionCause::Revoked), Event::ConfirmDeletion, Event::Delete];
         let events = if listed { all.get(1..).unwrap_or_default() } else { &all };
-        let act = Act { name: "mailbox.delete", events, detail: json!({}) };
+        let act = Act { name: "mailbox.delete", events, detail: json!({ "reason": reason }) };
         match self.change_life(actor, role_of(actor), address, act).await {
             Err(AdminError::NoSuchMailbox(_)) => Ok(false),
             done => done.map(|_| true),
@@ -269,6 +285,7 @@ impl Engine {
         let gone = || AdminError::NoSuchMailbox(seen.address.clone());
         let rules = rules(&*self.policy_of(seen.domain).await?);
         let telling = self.telling(std::iter::once(seen)).await?;
+        let calendar = self.calendar().await?;
         let mut tx = self.0.store.begin().await?;
         tx.lock_mailbox(seen.account).await?.ok_or_else(gone)?;
         let mut row = tx.life(seen.account).await?.ok_or_else(gone)?;
@@ -291,7 +308,14 @@ impl Engine {
         row.life = applied.life;
         let mut owed = Vec::new();
         if applied.has(Effect::Notify) {
-            owed = self.about_change(&row, &row.life, &rules, &telling);
+            owed = match act.events {
+                [Event::AskRestore | Event::RefuseRestore] => {
+                    let due = lifecycle::restore_due_on(&row.life, &rules, &calendar);
+                    let why = act.detail.get("reason").and_then(Value::as_str).unwrap_or_default();
+                    self.about_restoration(&row, &telling, due, why)
+                }
+                _ => self.about_change(&row, &row.life, &rules, &telling),
+            };
         }
         tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;

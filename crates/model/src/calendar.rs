@@ -29,6 +29,12 @@ pub fn local_date(at: Timestamp) -> Date {
     OFFSET.to_datetime(at).date()
 }
 
+/// The moment as people in Vietnam read it: `2026-11-29 21:00:40 +07`.
+#[must_use]
+pub fn local_text(at: Timestamp) -> String {
+    OFFSET.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S +07").to_string()
+}
+
 /// The moment the day begins in Vietnam.
 #[must_use]
 pub fn start_of_day(date: Date) -> Timestamp {

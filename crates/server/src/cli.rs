@@ -243,8 +243,16 @@ pub(crate) enum MailboxCommand {
     },
     /// Show a mailbox
     Show { address: Address },
-    /// Delete a mailbox with its mail
-    Delete { address: Address },
+    /// Delete a mailbox with its mail at once, past the deletion list (see revoke and confirm-deletion)
+    Delete {
+        address: Address,
+        /// At once, for good: without it nothing is deleted
+        #[arg(long, requires = "reason")]
+        now: bool,
+        /// Why it cannot wait; kept in the audit trail
+        #[arg(long)]
+        reason: Option<String>,
+    },
     #[command(flatten)]
     Life(LifeCommand),
     /// Set a password; without --password-stdin a one-time password is made and shown once

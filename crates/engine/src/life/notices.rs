@@ -5,7 +5,7 @@ use crate::{Engine, Error};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::calendar::{days_from, local_date, plus_months};
-use model::lifecycle::{DeletionCause, Life, LockReason, Rules, Warning};
+use model::lifecycle::{DeletionCause, Life, LockReason, RestoreRequest, Rules, Warning};
 use model::{AccountId, UnitId};
 use std::collections::{BTreeSet, HashMap};
 use store::{LifeRow, OwedNotice};
@@ -151,6 +151,42 @@ impl Engine {
             self.password_page()
         );
         self.notices(&key, row, true, telling, &subject, &text)
+    }
+
+    /// Đề nghị khôi phục: it has come and is `due`, or was refused and `why`.
+    /// The officers hear it: the owner cannot read it.
+    pub(super) fn about_restoration(
+        &self,
+        row: &LifeRow,
+        telling: &Telling,
+        due: Option<Date>,
+        why: &str,
+    ) -> Vec<OwedNotice> {
+        let (address, name) = (&row.address, &row.display_name);
+        let (key, subject, text) = match row.life.request() {
+            RestoreRequest::None => return Vec::new(),
+            RestoreRequest::Asked { at } => {
+                let due =
+                    due.map(|day| format!(", hạn xử lý đến hết ngày {}", written(day))).unwrap_or_default();
+                (
+                    format!("restore-asked/{}/{at}", row.account),
+                    format!("Đã tiếp nhận đề nghị khôi phục hộp thư {address}"),
+                    format!(
+                        "Đề nghị khôi phục hộp thư {address} ({name}) đã được tiếp nhận{due}.\n\n--\nThe request to \
+                         restore the mailbox was received."
+                    ),
+                )
+            }
+            RestoreRequest::Refused { at } => (
+                format!("restore-refused/{}/{at}", row.account),
+                format!("Đề nghị khôi phục hộp thư {address} không được chấp thuận"),
+                format!(
+                    "Đề nghị khôi phục hộp thư {address} ({name}) không được chấp thuận. Lý do: {why}.\n\nHộp thư giữ nguyên \
+                     trạng thái; đơn vị có thể gửi đề nghị khác.\n\n--\nThe request to restore the mailbox was refused."
+                ),
+            ),
+        };
+        self.notices(&key, row, false, telling, &subject, &text)
     }
 
     fn notices(

@@ -38,6 +38,8 @@ pub struct UnitChange {
     pub people: usize,
     /// Mailboxes that belong to another unit now, people's and units' own.
     pub mailboxes: u64,
+    /// Whose roles over a unit that ends have ended with it: address, role, code. Whoever is to have one over the heir is given it.
+    pub roles: Vec<(String, String, String)>,
     /// False: a preview.
     pub done: bool,
 }
@@ -128,17 +130,24 @@ impl Engine {
         if let UnitAct::Dissolve { unit } = act {
             nobody_left(&mut held, unit).await?;
         }
+        let ended = held.tx.revoke_grants_of_ended(held.domain, actor.name(), self.now()).await?;
         let events = held.tree.events().get(before..).unwrap_or_default();
         let events: Vec<UnitEvent> = events.iter().map(|event| UnitEvent::of(&held.tree, event)).collect();
-        let change = UnitChange { on, events, people: people.len(), mailboxes, done: !dry_run };
+        let roles: Vec<_> = ended
+            .iter()
+            .map(|(_, address, role, unit)| (address.clone(), role.clone(), unit.clone()))
+            .collect();
+        let change = UnitChange { on, events, people: people.len(), mailboxes, roles, done: !dry_run };
         if dry_run {
             return Ok(change);
         }
         let told: Vec<Value> = change.events.iter().map(UnitEvent::as_json).collect();
-        let detail = json!({ "on": on, "events": told, "people": people.len(), "mailboxes": mailboxes });
+        let detail = json!({ "on": on, "events": told, "people": people.len(), "mailboxes": mailboxes, "roles": change.roles });
         let target = format!("{domain}/{}", act.target());
         self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
         held.tx.commit().await?;
+        let holders: Vec<_> = ended.iter().map(|(account, ..)| *account).collect();
+        self.rights_changed(&holders).await;
         Ok(change)
     }
 

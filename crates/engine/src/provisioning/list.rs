@@ -20,7 +20,7 @@ pub enum Column {
 }
 
 /// One row as it stands in the list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ImportRow {
     /// As whoever made the list sees it, the header being 1.
     pub number: u32,
@@ -36,6 +36,17 @@ pub struct ImportRow {
     pub password: Option<String>,
     /// What of the row could not be read.
     pub faults: Vec<(Column, String)>,
+}
+
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for ImportRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImportRow")
+            .field("number", &self.number)
+            .field("name", &self.name)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A list of mailboxes.
@@ -88,13 +99,23 @@ pub struct ImportPlan {
 }
 
 /// A password for a row's owner, told once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Issued {
     pub row: u32,
     pub name: String,
     pub address: String,
     /// `None`: the list gave one.
     pub one_time_password: Option<String>,
+}
+
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for Issued {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Issued")
+            .field("row", &self.row)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A batch of a list on its way.

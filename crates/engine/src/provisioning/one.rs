@@ -23,7 +23,7 @@ const TRIES: u32 = 8;
 const CLERK: &str = "vanthu";
 
 /// A mailbox that is to be made, without its address.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NamedMailbox {
     pub domain: DomainName,
     /// Họ và tên, or how a unit's mailbox is to be shown.
@@ -48,8 +48,20 @@ pub struct NamedMailbox {
     pub dry_run: bool,
 }
 
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for NamedMailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NamedMailbox")
+            .field("domain", &self.domain)
+            .field("name", &self.name)
+            .field("class", &self.class)
+            .field("unit", &self.unit)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What was granted, or would be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Granted {
     pub address: Address,
     pub class: MailboxClass,
@@ -65,6 +77,18 @@ pub struct Granted {
     pub person: Option<PersonId>,
     /// Handed to the owner; kept nowhere.
     pub one_time_password: Option<String>,
+}
+
+/// Without the password: what is printed may be kept.
+impl std::fmt::Debug for Granted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Granted")
+            .field("address", &self.address)
+            .field("class", &self.class)
+            .field("rule", &self.rule)
+            .field("person", &self.person)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is decided before anything is written.

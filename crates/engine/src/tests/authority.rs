@@ -238,7 +238,7 @@ async fn an_officer_learns_nothing_of_another_subtree() {
         assert!(engine.mailbox(&officer, there).await.unwrap().is_none());
         assert_eq!(engine.set_password(&officer, there, "Mật khẩu 2", false, "thử").await, Ok(false));
         assert_eq!(engine.reset_password(&officer, there, "quên").await, Ok(None));
-        assert_eq!(engine.delete_mailbox(&officer, there).await, Ok(false));
+        assert_eq!(engine.delete_mailbox(&officer, there, "thu hồi").await, Ok(false));
         assert_eq!(engine.delete_alias(&officer, there).await, Ok(false));
         let alias = engine.add_alias(&officer, &address("moi"), there).await;
         assert_eq!(alias, Err(AdminError::NoSuchMailbox(there.clone())));
@@ -258,7 +258,10 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     }
     // What he sees and may not do is said to be so; and it is not done.
     let seen = address("phong@demo.gov.vn");
-    assert_eq!(engine.delete_mailbox(&officer, &seen).await, Err(AdminError::Denied(Reason::Role)));
+    assert_eq!(
+        engine.delete_mailbox(&officer, &seen, "thu hồi").await,
+        Err(AdminError::Denied(Reason::Role))
+    );
     let taken = boxed("khac@demo.gov.vn", Some("so"));
     assert_eq!(engine.add_mailbox(&officer, &taken).await, Err(AdminError::Denied(Reason::Role)));
     assert!(engine.mailbox(&console(), &hidden).await.unwrap().is_some());
@@ -305,6 +308,25 @@ async fn a_preview_tells_an_officer_of_nobody_outside() {
 }
 
 #[tokio::test]
+async fn a_role_ends_with_its_unit_and_does_not_grow() {
+    let world = province().await;
+    let engine = &world.engine;
+    let officer = somebody(&world, "daumoi", Role::OrganisationOfficer, "demo.gov.vn/phong").await;
+    assert!(officer.highest_role().is_some());
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    let act = crate::UnitAct::Merge { sources: vec!["phong".into()], into: "khac".into() };
+    for dry_run in [true, false] {
+        let change = engine.change_unit(&console(), &domain, &act, None, dry_run).await.unwrap();
+        let ended = [("daumoi@b.vn".to_owned(), "organisation_officer".to_owned(), "phong".to_owned())];
+        assert_eq!(change.roles.len(), 1, "{:?}", change.roles);
+        assert_eq!((&change.roles[0].0, &change.roles[0].2), (&ended[0].0, &ended[0].2));
+        let roles = engine.roles(&console(), false, 0, 9).await.unwrap();
+        assert_eq!(roles.len(), usize::from(dry_run));
+    }
+    assert_eq!(log_in(engine, "daumoi@b.vn").await.highest_role(), None);
+}
+
+#[tokio::test]
 async fn who_helps_with_passwords_does_not_come_to_use_the_mailbox() {
     let world = province().await;
     let engine = &world.engine;
@@ -333,16 +355,16 @@ async fn refused_tries_of_administrators_are_events_and_not_acts() {
     let officer = somebody(&world, "daumoi", Role::OrganisationOfficer, "demo.gov.vn/so").await;
     let acts = world.database.number("select count(*) from audit").await;
     let seen = address("phong@demo.gov.vn");
-    world.engine.delete_mailbox(&officer, &seen).await.unwrap_err();
-    world.engine.delete_mailbox(&officer, &address("khac@demo.gov.vn")).await.unwrap();
+    world.engine.delete_mailbox(&officer, &seen, "thu hồi").await.unwrap_err();
+    world.engine.delete_mailbox(&officer, &address("khac@demo.gov.vn"), "thu hồi").await.unwrap();
     let noted = "select count(*) from events where kind = 'denied' and sender = 'daumoi@b.vn' and account_id is not null
                   and status in ('mailbox.delete phong@demo.gov.vn', 'mailbox.delete khac@demo.gov.vn')";
     assert_eq!(world.database.number(noted).await, 2);
     assert_eq!(world.database.number("select count(*) from audit").await, acts);
     // A user who is no administrator, and a typing error at the console, leave none.
     let owner = log_in(&world.engine, "phong@demo.gov.vn").await;
-    world.engine.delete_mailbox(&owner, &seen).await.unwrap_err();
-    assert!(!world.engine.delete_mailbox(&console(), &address("none@demo.gov.vn")).await.unwrap());
+    world.engine.delete_mailbox(&owner, &seen, "thu hồi").await.unwrap_err();
+    assert!(!world.engine.delete_mailbox(&console(), &address("none@demo.gov.vn"), "thu hồi").await.unwrap());
     assert_eq!(world.database.number("select count(*) from events where kind = 'denied'").await, 2);
 }
 
@@ -374,7 +396,7 @@ async fn whoever_is_locked_retired_or_over_may_nothing() {
     // A retired owner: his mailbox is deleted, and the session he still has is worth nothing.
     let owner = engine.log_in("so@demo.gov.vn", PASSWORD, &origin()).await.unwrap();
     assert!(engine.actor_of(&owner).await.is_ok());
-    engine.delete_mailbox(&console(), &address("so@demo.gov.vn")).await.unwrap();
+    engine.delete_mailbox(&console(), &address("so@demo.gov.vn"), "thu hồi").await.unwrap();
     assert_eq!(engine.actor_of(&owner).await.unwrap_err(), Error::Revoked);
     // A role that was taken away, and one that has run out.
     let holder = address("daumoi@b.vn");

@@ -142,7 +142,7 @@ async fn who_is_in_a_group_is_as_the_tree_is_now() {
     let new = NewMailbox { class: MailboxClass::Leader, unit: Some("vp".into()), ..mailbox("dao") };
     engine.add_mailbox(&actor(), &new).await.unwrap();
     assert_eq!(names(&world, "leaders").await, ["dao", "head"]);
-    engine.delete_mailbox(&actor(), &address("head")).await.unwrap();
+    engine.delete_mailbox(&actor(), &address("head"), "thu hồi").await.unwrap();
     assert_eq!(names(&world, "both").await, ["chi", "clerk", "dao"]);
     // One address is one mailbox's or one group's.
     let taken = engine.add_group(&actor(), &group("chi", GroupRule::Manual, None, false)).await;

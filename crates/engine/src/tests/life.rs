@@ -129,15 +129,16 @@ async fn nothing_goes_that_is_held_asked_for_or_unconfirmed() {
         AdminError::Life(Refusal::NotFromHere(StateName(AccountState::ToBeDeleted)))
     );
     world.engine.ask_restore(&actor(), &an, "Công văn 4").await.unwrap();
-    let asked = world.engine.delete_mailbox(&actor(), &an).await.unwrap_err();
+    let asked = world.engine.delete_mailbox(&actor(), &an, "thu hồi").await.unwrap_err();
     assert_eq!(asked, AdminError::Life(Refusal::RestoreAsked));
     world.engine.refuse_restore(&actor(), &an, "Đã nghỉ hưu").await.unwrap();
+    assert_eq!(world.engine.delete_mailbox(&actor(), &an, " ").await.unwrap_err(), AdminError::BadReason);
     world.database.run("insert into holds (account_id, kind, reason, placed_by, since) select account_id, 'mailbox', 'Vụ 1', 'test', now() from accounts").await;
-    let held = world.engine.delete_mailbox(&actor(), &an).await.unwrap_err();
+    let held = world.engine.delete_mailbox(&actor(), &an, "thu hồi").await.unwrap_err();
     assert_eq!(held, AdminError::Life(Refusal::Held));
     assert!(world.engine.recipient(&an).await.is_err(), "what is listed takes nothing more");
     world.database.run("update holds set released_at = now()").await;
-    assert!(world.engine.delete_mailbox(&actor(), &an).await.unwrap());
+    assert!(world.engine.delete_mailbox(&actor(), &an, "thu hồi").await.unwrap());
     assert!(world.engine.life(&actor(), &an).await.unwrap().is_none());
 }
 
@@ -160,7 +161,7 @@ async fn of_a_deleted_mailbox_nothing_is_left_but_the_audit_trail() {
         before.contains(&"search_texts".to_owned()) && before.contains(&"contents".to_owned()),
         "{before:?}"
     );
-    assert!(world.engine.delete_mailbox(&actor(), &address("an")).await.unwrap());
+    assert!(world.engine.delete_mailbox(&actor(), &address("an"), "thu hồi").await.unwrap());
     sweep_all(&world).await;
     assert_eq!(tables_with(&world, secret).await, Vec::<String>::new());
     assert!(tables_with(&world, "dongsauriengbinh").await.contains(&"contents".to_owned()));

@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::AnnounceCommand;
 use anyhow::Result;
 use engine::{Announcement, AnnouncementKind, AnnouncementRow};
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -36,14 +37,17 @@ async fn list(session: &Session, all: bool) -> Result<()> {
     let mut text = String::new();
     for row in &rows {
         let domain = row.domain.as_deref().unwrap_or("*");
-        let ends = row.ends.map_or_else(|| "-".to_owned(), |ends| ends.to_string());
+        let ends = row.ends.map_or_else(|| "-".to_owned(), local_text);
         let _ = write!(
             text,
             "{}\t{domain}\t{}\t{}\t{ends}\t{}",
-            row.announcement, row.kind, row.begins, row.text
+            row.announcement,
+            row.kind,
+            local_text(row.begins),
+            row.text
         );
         let _ = match &row.cancelled {
-            Some((by, at)) => writeln!(text, "\tcancelled {at} by {by}"),
+            Some((by, at)) => writeln!(text, "\tcancelled {} by {by}", local_text(*at)),
             None => writeln!(text),
         };
     }

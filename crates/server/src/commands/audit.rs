@@ -5,6 +5,7 @@ use crate::audit_head::{self, SigningKey};
 use crate::cli::{AuditCommand, AuditList};
 use anyhow::{Context as _, Result, bail};
 use engine::{AuditFilter, AuditHead, AuditReport, AuditRow};
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,15 @@ async fn list(session: &Session, options: &AuditList) -> Result<()> {
     let rows = session.node.engine.audit_rows(&session.actor, &filter).await?;
     let mut text = String::new();
     for row in &rows {
-        let _ = writeln!(text, "{}\t{}\t{}\t{}\t{}", row.id, row.at, row.actor, row.action, row.target);
+        let _ = writeln!(
+            text,
+            "{}\t{}\t{}\t{}\t{}",
+            row.id,
+            local_text(row.at),
+            row.actor,
+            row.action,
+            row.target
+        );
     }
     session.answer(&rows.iter().map(as_json).collect(), &text)
 }

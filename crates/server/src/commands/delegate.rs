@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::{DelegateCommand, GrantDelegate};
 use anyhow::Result;
 use engine::{DelegationDetail, DelegationQuery, NewDelegation};
+use model::calendar::local_text;
 use model::calendar::{plus_days, start_of_day};
 use model::{Address, DomainName, Right};
 use serde_json::{Value, json};
@@ -72,8 +73,8 @@ fn rights(delegation: &DelegationDetail) -> Vec<&'static str> {
 
 fn line(delegation: &DelegationDetail) -> String {
     let term = match (&delegation.revoked, delegation.until) {
-        (Some((at, _)), _) => format!("revoked {at}"),
-        (None, Some(until)) => format!("until {until}"),
+        (Some((at, _)), _) => format!("revoked {}", local_text(*at)),
+        (None, Some(until)) => format!("until {}", local_text(until)),
         (None, None) => "until revoked".to_owned(),
     };
     format!(
@@ -81,7 +82,7 @@ fn line(delegation: &DelegationDetail) -> String {
         delegation.mailbox,
         delegation.delegate,
         rights(delegation).join(","),
-        delegation.since,
+        local_text(delegation.since),
         delegation.document
     )
 }

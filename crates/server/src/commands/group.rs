@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::{AddGroup, GroupCommand};
 use anyhow::Result;
 use engine::{GroupDetail, HeldMessage, NewGroup};
+use model::calendar::local_text;
 use model::{Address, DomainName, GroupSenders};
 use serde_json::{Value, json};
 
@@ -107,6 +108,7 @@ async fn held(session: &Session, domain: &DomainName, all: bool) -> Result<()> {
     let line = |one: &HeldMessage| {
         let outcome = one.decided.as_ref().map_or("waits", |(_, _, outcome, _)| outcome);
         let HeldMessage { held, held_at, group, sender, members, subject, .. } = one;
+        let held_at = local_text(*held_at);
         format!("{held}\t{held_at}\t{outcome}\t{group}\t{members} members\t{sender}\t{subject}\n")
     };
     let item = |one: &HeldMessage| {

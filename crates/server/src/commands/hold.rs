@@ -5,6 +5,7 @@ use crate::Misuse;
 use crate::cli::HoldCommand;
 use anyhow::Result;
 use engine::{Held, HoldRow, Release};
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -53,11 +54,11 @@ async fn list(session: &Session, all: bool) -> Result<()> {
     let mut text = String::new();
     for hold in &holds {
         let what = match hold.period {
-            Some((from, to)) => format!("events {from} to {to}"),
+            Some((from, to)) => format!("events {} to {}", local_text(from), local_text(to)),
             None => "mailbox".to_owned(),
         };
         let end = match (&hold.released, &hold.asked) {
-            (Some((by, at)), _) => format!("released {at} by {by}"),
+            (Some((by, at)), _) => format!("released {} by {by}", local_text(*at)),
             (None, Some((by, _))) => format!("in force; {by} asks for its release"),
             (None, None) => "in force".to_owned(),
         };

@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::JobCommand;
 use anyhow::{Context as _, Result, bail};
 use engine::JobRow;
+use model::calendar::local_text;
 use serde_json::json;
 
 pub(super) async fn run(session: &Session, command: &JobCommand) -> Result<()> {
@@ -27,11 +28,12 @@ async fn list(session: &Session) -> Result<()> {
     let line = |job: &JobRow| {
         let last = match (&job.ended_at, &job.result) {
             (Some(at), Some(result)) => {
-                format!("{} {at}: {result}", if job.failed { "failed" } else { "ended" })
+                format!("{} {}: {result}", if job.failed { "failed" } else { "ended" }, local_text(*at))
             }
             _ => "never ran".to_owned(),
         };
-        let next = if job.paused { "paused".to_owned() } else { format!("next {}", job.next_run) };
+        let next =
+            if job.paused { "paused".to_owned() } else { format!("next {}", local_text(job.next_run)) };
         format!("{} {next}; {last}\n", job.name)
     };
     let text: String = jobs.iter().map(line).collect();

@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
 use engine::LifeDetail;
+use model::calendar::local_text;
 use model::lifecycle::Life;
 use model::{AccountState, Address, DomainName};
 use serde_json::{Value, json};
@@ -34,11 +35,12 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         LifeCommand::Unlock { address, request } => {
             let unlocked =
                 engine.unlock(actor, address, request.as_deref()).await.context(address.clone())?;
-            let (shown, until) = (unlocked.address.to_string(), unlocked.until.to_string());
+            let (shown, until) = (unlocked.address.to_string(), unlocked.until);
             let text = format!(
-                "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {until}",
+                "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {}",
                 unlocked.one_time_password,
-                engine.password_page()
+                engine.password_page(),
+                local_text(until)
             );
             let json =
                 json!({ "address": shown, "one_time_password": unlocked.one_time_password, "until": until });
@@ -50,7 +52,14 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         }
         LifeCommand::ConfirmDeletion { address } => {
             engine.confirm_deletion(actor, address).await.context(address.clone())?;
-            done(session, address, "will be deleted in the following night").await
+            let held = engine.life(actor, address).await?.is_some_and(|mailbox| mailbox.holds.any());
+            let what = match held {
+                true => {
+                    "is confirmed, but held (legal hold, handover or export): it is deleted in the night after that has ended"
+                }
+                false => "will be deleted in the following night",
+            };
+            done(session, address, what).await
         }
         LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
         LifeCommand::Quota { address, set, as_class, reason } => {
@@ -106,10 +115,11 @@ async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result
         let standing = match (mailbox.holds.any(), mailbox.restore_due, confirmed) {
             (true, _, _) => "held".to_owned(),
             (_, Some(day), _) => format!("asked for, due {day}"),
-            (_, _, Some(at)) => format!("confirmed {at}"),
+            (_, _, Some(at)) => format!("confirmed {}", local_text(at)),
             _ => "to be confirmed".to_owned(),
         };
-        let _ = writeln!(text, "{}\t{since}\t{}\t{standing}", mailbox.address, cause.vietnamese());
+        let _ =
+            writeln!(text, "{}\t{}\t{}\t{standing}", mailbox.address, local_text(since), cause.vietnamese());
     }
     session.answer(&all.iter().map(as_json).collect(), &text)
 }
@@ -149,7 +159,9 @@ async fn resets(session: &Session, open: bool) -> Result<()> {
         let _ = writeln!(
             text,
             "{number}\t{address}\t{}\t{}\t{}\t{standing}",
-            reset.at, reset.made_by, reset.reason
+            local_text(reset.at),
+            reset.made_by,
+            reset.reason
         );
     }
     let json = all

@@ -7,6 +7,7 @@ use crate::passwords;
 use crate::system::OsRng;
 use anyhow::{Context as _, Result, bail};
 use engine::{MailboxDetail, NewMailbox};
+use model::calendar::local_text;
 use model::{Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -24,7 +25,14 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
         },
         MailboxCommand::List { domain } => list(session, domain.as_ref()).await,
         MailboxCommand::Show { address } => show(session, address).await,
-        MailboxCommand::Delete { address } => delete(session, address).await,
+        MailboxCommand::Delete { address, now: true, reason: Some(reason) } => {
+            delete(session, address, reason).await
+        }
+        MailboxCommand::Delete { address, .. } => Err(Misuse(format!(
+            "a mailbox goes by the deletion list: congthu mailbox revoke {address} --reason \"…\", then confirm-deletion; \
+             at once and for good: --now --reason \"…\""
+        ))
+        .into()),
         MailboxCommand::Life(command) => life::run(session, command).await,
         MailboxCommand::Passwd { address, password, reason } => {
             set_password(session, address, *password, prepared.password, reason).await
@@ -85,7 +93,10 @@ pub(super) async fn must_change(
 fn show_password(session: &Session, address: &str, password: &str) -> Result<()> {
     session.answer(
         &json!({ "address": address, "one_time_password": password }),
-        &format!("{address}\npassword, shown only now: {password}"),
+        &format!(
+            "{address}\npassword, shown only now: {password}\nits owner changes it at {}",
+            session.node.engine.password_page()
+        ),
     )
 }
 
@@ -142,16 +153,16 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
         megabytes(mailbox.used_bytes),
         megabytes(mailbox.quota_bytes),
         mailbox.messages,
-        mailbox.created_at,
+        local_text(mailbox.created_at),
     );
     session.answer(&as_json(&mailbox), &text)
 }
 
-async fn delete(session: &Session, address: &Address) -> Result<()> {
+async fn delete(session: &Session, address: &Address, reason: &str) -> Result<()> {
     if std::io::stdin().is_terminal() && !is_sure(address)? {
         bail!("{address} is kept");
     }
-    if !session.node.engine.delete_mailbox(&session.actor, address).await? {
+    if !session.node.engine.delete_mailbox(&session.actor, address, reason).await? {
         return Err(unknown(address));
     }
     session

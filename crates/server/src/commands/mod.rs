@@ -140,9 +140,15 @@ impl Session {
         let mut out = std::io::stdout().lock();
         let shown = if self.json { json.to_string() } else { text.trim_end().to_owned() };
         if shown.is_empty() {
+            // For a person; a program reads standard output, or --json.
+            eprintln!("không có (none)");
             return Ok(());
         }
         // In one piece, so that a reader that stops at the first line still had the rest.
-        out.write_all(format!("{shown}\n").as_bytes()).context("cannot write the answer to standard output")
+        match out.write_all(format!("{shown}\n").as_bytes()) {
+            // `| head -1` has what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("cannot write the answer to standard output"),
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::{PolicyCommand, SetPolicy};
 use anyhow::{Context as _, Result, anyhow};
 use engine::PolicyEdit;
+use model::calendar::local_text;
 use model::{Change, DomainName, Policy, PolicyVersion};
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ async fn show(session: &Session, domain: &DomainName) -> Result<()> {
                     "in_force": field.is_in_force() })
         })
         .collect();
-    let mut text = format!("{} version {} since {}\n", domain, version.number, version.since);
+    let mut text = format!("{} version {} since {}\n", domain, version.number, local_text(version.since));
     for field in Policy::fields() {
         let article = policy.profile.article(field.key);
         let coming = if field.is_in_force() { "" } else { "; chưa áp dụng (no effect in this version)" };
@@ -68,7 +69,7 @@ async fn change(session: &Session, set: &SetPolicy) -> Result<()> {
 async fn history(session: &Session, domain: &DomainName) -> Result<()> {
     let versions = session.node.engine.policy_history(&session.actor, domain).await?;
     let line = |version: &PolicyVersion| {
-        format!("{} {} {}: {}\n", version.number, version.since, version.by, version.reason)
+        format!("{} {} {}: {}\n", version.number, local_text(version.since), version.by, version.reason)
     };
     let text: String = versions.iter().map(line).collect();
     let item = |version: &PolicyVersion| json!({ "version": version.number, "since": version.since, "by": version.by, "reason": version.reason });

@@ -5,6 +5,7 @@ use crate::cli::MoveCommand;
 use anyhow::Result;
 use engine::{MoveRow, MoveState, MoveStep};
 use model::AccountId;
+use model::calendar::local_text;
 use serde_json::{Value, json};
 
 /// Steps asked for at once.
@@ -50,7 +51,7 @@ fn item(row: &MoveRow) -> Value {
 
 fn line(row: &MoveRow) -> String {
     let undo = row.undo_until.filter(|_| matches!(row.state, MoveState::Running | MoveState::Done));
-    let undo = undo.map(|until| format!("; can be undone until {until}")).unwrap_or_default();
+    let undo = undo.map(|until| format!("; can be undone until {}", local_text(until))).unwrap_or_default();
     format!(
         "{} {} -> {} {}: {} to do ({} undecided), {} moved, {} moved back, {} gone{undo}\n",
         row.id,

@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::{AddRequest, RequestCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{NewRequest, RequestDetail, RequestHistory, RequestQuery};
+use model::calendar::local_text;
 use model::{DomainName, RequestState};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -73,7 +74,7 @@ async fn show(session: &Session, number: i64) -> Result<()> {
     let mut text = format!("{}\n{}\n", line(&request), request.detail);
     let mut acts = Vec::new();
     for event in &events {
-        text.push_str(&format!("{}\t{}\t{}\t{}\n", event.at, event.actor, event.act, event.note));
+        text.push_str(&format!("{}\t{}\t{}\t{}\n", local_text(event.at), event.actor, event.act, event.note));
         acts.push(json!({ "at": event.at, "actor": event.actor, "act": event.act, "note": event.note }));
     }
     let mut papers = Vec::new();

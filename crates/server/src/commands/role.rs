@@ -5,6 +5,7 @@ use crate::Misuse;
 use crate::cli::{RoleCommand, RoleName};
 use anyhow::{Context as _, Result, bail};
 use engine::{AdminTarget, RoleGiven, RoleOver};
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -64,7 +65,7 @@ async fn list(session: &Session, all: bool) -> Result<()> {
         let _ = write!(text, "{}\t{}\t{}\t{}", role.holder, role.role.as_str(), role.place, role.given_by);
         let _ = match (&role.revoked, role.until) {
             (Some((by, at)), _) => writeln!(text, "\tended {at} by {by}"),
-            (None, Some(until)) => writeln!(text, "\tuntil {until}"),
+            (None, Some(until)) => writeln!(text, "\tuntil {}", local_text(until)),
             (None, None) => writeln!(text),
         };
     }

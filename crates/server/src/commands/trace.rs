@@ -5,6 +5,7 @@ use crate::cli::TraceOptions;
 use anyhow::{Context as _, Result};
 use engine::{Course, EventRow, TraceQuery};
 use jiff::Timestamp;
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -42,7 +43,7 @@ pub(super) async fn run(session: &Session, options: &TraceOptions) -> Result<()>
 }
 
 fn line(event: &EventRow) -> String {
-    let mut line = format!("{} {}", event.at, event.kind);
+    let mut line = format!("{} {}", local_text(event.at), event.kind);
     let mut add = |name: &str, value: Option<&str>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             let _ = write!(line, " {name} {value}");

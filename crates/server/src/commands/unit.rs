@@ -62,7 +62,7 @@ async fn change(
 
 fn change_as_json(change: &UnitChange) -> Value {
     json!({
-        "done": change.done, "on": change.on, "people": change.people, "mailboxes": change.mailboxes,
+        "done": change.done, "on": change.on, "roles_ended": change.roles, "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
@@ -72,6 +72,10 @@ fn change_as_text(change: &UnitChange) -> String {
     let _ = writeln!(text, "{}:", change.on);
     for event in &change.events {
         let _ = writeln!(text, "  {}\t{}", event.unit, event.what);
+    }
+    for (address, role, unit) in &change.roles {
+        let _ =
+            writeln!(text, "  {unit}\t{address} is no longer {role}: give the role anew where it is wanted");
     }
     if change.people > 0 || change.mailboxes > 0 {
         let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);

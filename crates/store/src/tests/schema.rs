@@ -21,6 +21,13 @@ async fn the_server_can_neither_alter_tables_nor_change_evidence() {
         "insert into events_held (event_id, at, kind, trace) values (1, now(), 'x', 'x')",
         "delete from holds",
         "delete from grants",
+        "update grants set role = 'system_administrator'",
+        "update grants set given_by = 'x', reason = 'y'",
+        "update holds set placed_by = 'x'",
+        "update announcements set text = 'x'",
+        "update delegations set rights = 1",
+        "update held_messages set sender = 'x'",
+        "update handovers set started_at = now()",
         "select make_event_month('2020-01-01')",
         "select make_event_part('2020-01-01')",
         "alter table audit disable trigger all",
@@ -35,6 +42,20 @@ async fn the_server_can_neither_alter_tables_nor_change_evidence() {
         let code = refused.as_database_error().unwrap().code().unwrap().into_owned();
         assert_eq!(code, "42501", "{statement}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn the_server_adds_acts_at_the_end_of_the_chain_only() {
+    let world = World::new().await;
+    let mut server = PgConnection::connect(&world.database.server_url).await.unwrap();
+    for number in ["4611686018427387904", "nextval('audit_audit_id_seq')"] {
+        let statement = format!(
+            "insert into audit (audit_id, at, actor, action, target, detail, previous, digest)
+             overriding system value values ({number}, now(), 'a', 'b', 'c', '{{}}', '\\x01', '\\x02')"
+        );
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut server).await.expect_err(number);
+    }
+    assert_eq!(world.number("select count(*) from audit").await, 0);
 }
 
 #[tokio::test]
