@@ -78,9 +78,19 @@ impl Engine {
         let days = std::iter::successors(Some(since), |day| Some(plus_days(*day, 1)));
         let working_days: Vec<Date> =
             days.take_while(|day| *day <= until).filter(|day| calendar.is_working_day(*day)).collect();
-        let rows = self.0.store.checks(&actor.reach(Action::StatisticsShow), unit, &working_days).await?;
-        let wanted = self.checks_wanted().await?;
-        Ok(report(working_days, &rows, &wanted))
+        let (reach, wanted) = (actor.reach(Action::StatisticsShow), self.checks_wanted().await?);
+        let mut tally = Tally::default();
+        let mut after = String::new();
+        loop {
+            let rows = self.0.store.checks(&reach, unit, &working_days, &after).await?;
+            let Some(last) = rows.last() else { break };
+            after.clone_from(&last.address);
+            for row in &rows {
+                tally.add(row, &wanted);
+            }
+        }
+        let units = tally.units.into_values().collect();
+        Ok(CheckingReport { working_days, units, mailboxes: tally.mailboxes })
     }
 
     /// What each domain's policy asks, of people and of organisations.
@@ -122,14 +132,17 @@ fn half_hour(at: Timestamp) -> u32 {
     half.unsigned_abs()
 }
 
-fn report(
-    working_days: Vec<Date>,
-    rows: &[CheckRow],
-    wanted: &HashMap<String, (u32, u32)>,
-) -> CheckingReport {
-    let mut mailboxes: Vec<Checking> = Vec::new();
-    let mut units: BTreeMap<(String, Option<String>), Checking> = BTreeMap::new();
-    for row in rows {
+/// What was counted so far.
+#[derive(Debug, Default)]
+struct Tally {
+    mailboxes: Vec<Checking>,
+    /// By domain and code.
+    units: BTreeMap<(String, Option<String>), Checking>,
+}
+
+impl Tally {
+    /// The rows of one mailbox come one behind the other.
+    fn add(&mut self, row: &CheckRow, wanted: &HashMap<String, (u32, u32)>) {
         let (person, organisation) = wanted.get(&row.domain).copied().unwrap_or_default();
         let wanted = match row.class {
             MailboxClass::Person | MailboxClass::Leader => person,
@@ -137,7 +150,7 @@ fn report(
         };
         let met = if DayChecks(row.half_hours).suffices(wanted) { row.days } else { 0 };
         let code = row.unit.as_ref().map(|(code, _)| code.clone());
-        let unit = units.entry((row.domain.clone(), code)).or_insert_with(|| Checking {
+        let unit = self.units.entry((row.domain.clone(), code)).or_insert_with(|| Checking {
             of: row
                 .unit
                 .as_ref()
@@ -148,12 +161,12 @@ fn report(
             met: 0,
         });
         unit.met += met;
-        match mailboxes.last_mut().filter(|last| last.of == row.address) {
+        match self.mailboxes.last_mut().filter(|last| last.of == row.address) {
             Some(last) => last.met += met,
             None => {
                 unit.mailboxes += 1;
                 unit.expected += row.expected;
-                mailboxes.push(Checking {
+                self.mailboxes.push(Checking {
                     of: row.address.clone(),
                     name: row.name.clone(),
                     mailboxes: 1,
@@ -163,5 +176,4 @@ fn report(
             }
         }
     }
-    CheckingReport { working_days, units: units.into_values().collect(), mailboxes }
 }

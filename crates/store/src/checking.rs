@@ -23,6 +23,9 @@ pub struct CheckRow {
     pub days: u32,
 }
 
+/// Mailboxes of one page: with 400 days each, at most 80,000 rows.
+const CHECKS_PAGE: i64 = 200;
+
 impl Store {
     /// Adds the half hours in which people logged in between two moments; what is there stays.
     ///
@@ -68,7 +71,8 @@ impl Store {
         Ok(())
     }
 
-    /// Every mailbox in use within `reach` (and of the unit, with those below it), with its days among `days`, by address.
+    /// Mailboxes in use within `reach` (and of the unit, with those below it), with their days among `days`, by address: at most
+    /// 200 from behind `after` on.
     ///
     /// # Errors
     /// When the database fails.
@@ -77,6 +81,7 @@ impl Store {
         reach: &Reach,
         unit: Option<(i64, i64)>,
         days: &[Date],
+        after: &str,
     ) -> Result<Vec<CheckRow>, Error> {
         type Row = (String, String, String, String, Option<String>, Option<String>, i64, i64, i64);
         let (domains, units): (Vec<i64>, Vec<i64>) = unit.into_iter().unzip();
@@ -94,6 +99,8 @@ impl Store {
                     and ($2 or a.domain_id = any ($3) or a.account_id = any ($6)
                          or a.unit_id in (select units_below($4, $5)))
                     and (cardinality($7::bigint[]) = 0 or a.unit_id in (select units_below($7, $8)))
+                    and g.address > $9
+                  order by g.address limit $10
              )
              select w.address, w.display_name, w.class, w.domain, w.code, w.name, w.expected,
                     coalesce(c.half_hours, 0), count(c.day)
@@ -110,6 +117,8 @@ impl Store {
         .bind(&reach.mailboxes)
         .bind(domains)
         .bind(units)
+        .bind(after)
+        .bind(CHECKS_PAGE)
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter()
