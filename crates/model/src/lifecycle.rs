@@ -8,8 +8,7 @@ mod schedule;
 mod table;
 
 pub use schedule::{
-    CountsAsUse, Decision, Facts, Leave, Rules, Uses, Warning, address_free_on, alias_until, due,
-    inactivity_lock_on, restore_due_on,
+    CountsAsUse, Decision, Facts, Leave, Rules, Uses, Warning, due, inactivity_lock_on, restore_due_on,
 };
 pub use table::{Actor, Effect, Event, TRANSITIONS, Transition};
 

@@ -105,18 +105,6 @@ impl Store {
         }))
     }
 
-    /// # Errors
-    /// When the database fails.
-    pub async fn owns_address(&self, account: AccountId, address: &Address) -> Result<bool, Error> {
-        Ok(sqlx::query_scalar(
-            "select exists (select from addresses where address = $2 and account_id = $1 and kind <> 'retired')",
-        )
-        .bind(account.0)
-        .bind(address.to_string())
-        .fetch_one(&self.pools.main)
-        .await?)
-    }
-
     /// Is the address somebody's, or was it ever?
     ///
     /// # Errors

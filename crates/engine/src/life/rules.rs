@@ -19,7 +19,5 @@ pub(crate) fn rules(policy: &Policy) -> Rules {
         deletion_months: Some(short(life.delete_after_lock)),
         automatic_deletion: life.deletion == Deletion::Automatic,
         locked_receives: life.locked_receives,
-        retired_address_months: policy.naming.retired_months.map(short),
-        alias_months: short(policy.naming.alias_months),
     }
 }

@@ -8,7 +8,7 @@ use crate::organisation::{Held, OrganisationError, position, unit_scheme};
 use crate::passwords;
 use crate::quota::QUOTA_FROM_START;
 use crate::{Actor, AdminError, Engine, Error};
-use model::naming::{PersonName, Proposal, Proposals, chosen, role_address};
+use model::naming::{PersonName, Proposal, Proposals, chosen};
 use model::password_rules::ChangeReason;
 use model::{
     Action, Address, Appointment, DEFAULT_FOLDERS, DomainName, FolderName, MailboxClass, Membership,
@@ -19,8 +19,6 @@ use store::{NewGrant, NewPerson, PersonRow};
 
 /// Times that an address which somebody took meanwhile is chosen anew.
 const TRIES: u32 = 8;
-/// The role every unit may have an address for (TN Đ3.6.2).
-const CLERK: &str = "vanthu";
 
 /// A mailbox that is to be made, without its address.
 #[derive(Clone)]
@@ -290,32 +288,12 @@ impl Engine {
             held.tx.set_quota(*account, bytes, Some((actor.name(), QUOTA_FROM_START))).await?;
         }
         held.tx.insert_folders(&made, &default_folders()?, self.now()).await?;
-        let mut clerk = None;
-        if plan.class == MailboxClass::Organisation && held.policy.naming.clerk_addresses {
-            clerk = self.add_clerk(held, &plan.address, made.first().copied()).await?;
-        }
         let detail = json!({
             "class": plan.class.as_str(), "unit": new.unit, "position": new.position, "quota_bytes": quota_bytes,
-            "rule": plan.rule, "person": person, "clerk": clerk.as_ref().map(ToString::to_string),
+            "rule": plan.rule, "person": person,
         });
         self.audit(&mut held.tx, actor, "mailbox.add", &plan.address.to_string(), &detail).await?;
         Ok(person)
-    }
-
-    /// `vanthu.<unit>` is another address of the unit's mailbox (TN Đ3.6.2), unless it is somebody's.
-    async fn add_clerk(
-        &self,
-        held: &mut Held,
-        own: &Address,
-        account: Option<model::AccountId>,
-    ) -> Result<Option<Address>, AdminError> {
-        let (Ok(local), Some(account)) = (role_address(CLERK, own.local()), account) else { return Ok(None) };
-        let clerk = parsed(local.as_str(), &held.name)?;
-        if !held.tx.taken(&[clerk.to_string()]).await?.is_empty() {
-            return Ok(None);
-        }
-        held.tx.insert_address(&clerk, account, "alias", self.now()).await?;
-        Ok(Some(clerk))
     }
 
     /// The person, made if new; a member of the unit and appointed from today on.

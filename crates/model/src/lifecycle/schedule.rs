@@ -6,7 +6,7 @@
 
 use super::{Actor, DeletionCause, Event, Holds, Life, LockReason, RestoreRequest, apply};
 use crate::MailboxClass;
-use crate::calendar::{WorkCalendar, days_from, local_date, plus_days, plus_months};
+use crate::calendar::{WorkCalendar, days_from, local_date, plus_days};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -37,10 +37,6 @@ pub struct Rules {
     pub automatic_deletion: bool,
     /// Whether mail still comes in while locked (B5).
     pub locked_receives: bool,
-    /// Months for which a deleted mailbox's addresses are given to nobody else; `None`: for ever (ours).
-    pub retired_address_months: Option<u16>,
-    /// Months for which an address that was changed still receives (A1, B9).
-    pub alias_months: u16,
 }
 
 impl Default for Rules {
@@ -56,8 +52,6 @@ impl Default for Rules {
             deletion_months: Some(3),
             automatic_deletion: false,
             locked_receives: true,
-            retired_address_months: None,
-            alias_months: 12,
         }
     }
 }
@@ -287,16 +281,4 @@ pub fn restore_due_on(life: &Life, rules: &Rules, calendar: &WorkCalendar) -> Op
         }
         RestoreRequest::None | RestoreRequest::Refused { .. } => None,
     }
-}
-
-/// The first day on which an address retired at `at` may be given to somebody else; `None`: never.
-#[must_use]
-pub fn address_free_on(at: Timestamp, rules: &Rules) -> Option<Date> {
-    Some(plus_days(plus_months(local_date(at), rules.retired_address_months?), 1))
-}
-
-/// The last day on which an address that was changed at `at` still receives.
-#[must_use]
-pub fn alias_until(at: Timestamp, rules: &Rules) -> Date {
-    plus_months(local_date(at), rules.alias_months)
 }

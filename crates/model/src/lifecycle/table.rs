@@ -55,7 +55,7 @@ pub enum Effect {
     Notify,
     /// Messages, index and keys go; the audit trail stays (B7).
     EraseContent,
-    /// The addresses are kept from others for as long as the policy says (`address_free_on`).
+    /// The addresses are kept from others for as long as the policy says.
     RetireAddresses,
 }
 

@@ -276,14 +276,6 @@ fn a_restoration_is_due_after_a_working_day() {
 }
 
 #[test]
-fn addresses_are_kept_for_a_time_or_for_ever() {
-    let rules = Rules { retired_address_months: Some(24), ..Rules::default() };
-    assert_eq!(address_free_on(at(date(2026, 2, 28)), &rules), Some(date(2028, 2, 29)));
-    assert_eq!(address_free_on(at(date(2026, 2, 28)), &Rules::default()), None);
-    assert_eq!(alias_until(at(date(2028, 2, 29)), &rules), date(2029, 2, 28));
-}
-
-#[test]
 fn mail_comes_in_while_locked_if_policy_says_so() {
     let rules = Rules { locked_receives: false, ..Rules::default() };
     for life in lives() {

@@ -25,9 +25,7 @@ pub use form::{Form, FormError, Piece};
 pub use local_part::{LOCAL_BYTES_MAX, LocalPart, LocalPartError};
 pub use person_name::PersonName;
 pub use regulations::Regulation;
-pub use reserved::{
-    RETENTION_MONTHS_MAX, ROLES, Reserved, Retention, Retired, SERVICE_MAILBOXES, role_address,
-};
+pub use reserved::{RETENTION_MONTHS_MAX, ROLES, Reserved, Retention, SERVICE_MAILBOXES};
 pub use scheme::{
     NUMBER_MAX, Namesakes, Parent, PersonScheme, Proposal, Proposals, RULES_MAX, Rule, STEPS_MAX, SameDay,
     SchemeError, Unit, UnitScheme, When,

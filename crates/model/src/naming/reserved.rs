@@ -3,9 +3,6 @@
 //! Invariants: [`ROLES`] cannot be edited away: somebody who holds `admin@` or `postmaster@` of a domain can have a TLS
 //! certificate issued for it (CA/Browser Forum Baseline Requirements 3.2.2.4.4).
 
-use super::local_part::{LocalPart, LocalPartError};
-use jiff::ToSpan as _;
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// Mailboxes that every domain has, with who asks for them.
@@ -96,18 +93,6 @@ impl Reserved {
     }
 }
 
-/// The address of a unit's role, `vanthu.sotttt`: the role and the unit's abbreviation (viết tắt tên đơn vị, Thái Nguyên
-/// 957/2013 Điều 3.6.2).
-///
-/// # Errors
-/// When the whole is no local part.
-pub fn role_address(role: &str, unit: &str) -> Result<LocalPart, LocalPartError> {
-    if role.len() + unit.len() > super::local_part::LOCAL_BYTES_MAX {
-        return Err(LocalPartError);
-    }
-    format!("{role}.{unit}").parse()
-}
-
 /// How long a local part that somebody gave up is kept from others; requirement A13 asks that it is never handed to somebody
 /// else by accident, as mail for the former holder would reach the new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,36 +108,10 @@ pub enum Retention {
 /// A century: beyond it, one means for ever.
 pub const RETENTION_MONTHS_MAX: u16 = 1_200;
 
-/// A local part given up, by whom and when. `H` is whatever tells holders apart.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retired<H> {
-    pub local: LocalPart,
-    pub holder: H,
-    pub since: Date,
-}
-
-impl<H: PartialEq> Retired<H> {
-    /// Is it kept from `applicant` on this day? The former holder may have it back at any time.
-    #[must_use]
-    pub fn blocks(&self, applicant: &H, today: Date, retention: Retention) -> bool {
-        if *applicant == self.holder {
-            return false;
-        }
-        match retention {
-            Retention::Forever => true,
-            Retention::Months(months) => {
-                let months = i64::from(months.min(RETENTION_MONTHS_MAX));
-                // A day beyond the calendar is one that does not come.
-                self.since.checked_add(months.months()).map_or(true, |end| today < end)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::civil::date;
+    use crate::naming::LocalPart;
 
     #[test]
     fn roles_are_nobodys() {
@@ -165,24 +124,5 @@ mod tests {
         }
         assert!(ROLES.is_sorted() && ROLES.iter().all(|role| role.parse::<LocalPart>().is_ok()));
         assert!(SERVICE_MAILBOXES.iter().all(|(local, _)| ROLES.contains(local)));
-    }
-
-    #[test]
-    fn roles_of_units() {
-        assert_eq!(role_address("vanthu", "sotttt").unwrap().as_str(), "vanthu.sotttt");
-        assert!(role_address("vanthu", "").is_err());
-        assert!(role_address("vanthu", &"a".repeat(60)).is_err());
-    }
-
-    #[test]
-    fn what_was_given_up_is_kept() {
-        let retired = Retired { local: "ntbinh".parse().unwrap(), holder: 1, since: date(2026, 1, 31) };
-        let months = Retention::Months(1);
-        assert!(!retired.blocks(&1, date(2026, 2, 1), Retention::Forever));
-        assert!(retired.blocks(&2, date(9999, 12, 31), Retention::Forever));
-        assert!(retired.blocks(&2, date(2026, 2, 27), months));
-        assert!(!retired.blocks(&2, date(2026, 2, 28), months));
-        let late = Retired { since: date(9999, 12, 1), ..retired };
-        assert!(late.blocks(&2, date(9999, 12, 31), Retention::Months(u16::MAX)));
     }
 }

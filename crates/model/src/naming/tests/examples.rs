@@ -2,7 +2,7 @@
 
 use super::Grants;
 use crate::naming::NameKind::{Department, District, Ward};
-use crate::naming::{Applicant, NameKind, Namesakes, Regulation, Unit, UnitName, role_address};
+use crate::naming::{Applicant, NameKind, Namesakes, Regulation, Unit, UnitName};
 use jiff::civil::date;
 
 fn persons(regulation: Regulation, rows: &[(&str, Option<&str>, &str, &str)]) {
@@ -184,7 +184,6 @@ fn thai_nguyen_units() {
         ("Phòng Thi hành", Some(("sonoivu", Department)), None, NONE, "pth.sonoivu", "below"),
     ];
     units(Regulation::ThaiNguyen, &rows);
-    assert_eq!(role_address("vanthu", "sotttt").unwrap().as_str(), "vanthu.sotttt");
 }
 
 #[test]
