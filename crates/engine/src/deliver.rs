@@ -1,6 +1,8 @@
-//! Accepting a message for local mailboxes: after `Ok` it is durable, before it nothing is half done.
+//! Accepting a message for mailboxes here and for others elsewhere: after `Ok` it is durable, before it nothing is half done.
 
+use crate::expansion::{Meant, subject};
 use crate::intake::Prepared;
+use crate::outgoing::Wishes;
 use crate::quota::Sending;
 use crate::recipients::Kind;
 use crate::trace_query;
@@ -12,7 +14,7 @@ use model::{AccountId, Flags};
 use proto::mime::{AuthorsError, Facts};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use store::{Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
+use store::{Accepting, Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
 const RECEIVED_MAX: u32 = 100;
@@ -37,6 +39,8 @@ pub struct Arrival {
     pub sender: Option<Sender>,
     /// Who submitted it, when somebody logged in.
     pub principal: Option<Principal>,
+    /// What its sender asked for.
+    pub wishes: Wishes,
 }
 
 /// What became of a message.
@@ -159,10 +163,10 @@ impl Engine {
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let about = trace_query::about(&queue_id, &prepared.facts);
-        let full = match self.accept_for(arrival, recipients, (&prepared, &about)).await {
+        let full = match self.accept_for(arrival, recipients, (&prepared, &queue_id, &about)).await {
             // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
             Err(Refused::Gone) if self.renew_forwards().await? => {
-                self.accept_for(arrival, recipients, (&prepared, &about)).await?
+                self.accept_for(arrival, recipients, (&prepared, &queue_id, &about)).await?
             }
             accepted => accepted?,
         };
@@ -183,7 +187,7 @@ impl Engine {
         &self,
         arrival: &Arrival,
         recipients: &[Recipient],
-        (message, about): (&Prepared, &str),
+        (message, queue_id, about): (&Prepared, &str, &str),
     ) -> Result<HashSet<AccountId>, Refused> {
         let mut full = HashSet::new();
         loop {
@@ -193,19 +197,21 @@ impl Engine {
             }
             let bytes = message.len() as u64;
             let mut meant = self.meant(&others, bytes, &full).await?;
-            let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX;
+            let at_once = arrival.wishes.release_at.is_none_or(|at| at <= self.now());
+            let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;
             if waits && self.renew_forwards().await? {
                 // Whoever is gone is passed over when such a message is handed out.
                 meant = self.meant(&others, bytes, &full).await?;
             }
-            if meant.targets.is_empty() && meant.held.is_empty() {
-                // Everybody has left the group since it was asked for.
+            if meant.is_empty() {
                 return Err(DeliverError::Unavailable.into());
             }
-            let refused = if meant.held.is_empty() {
+            let only_here = meant.held.is_empty() && meant.outside.is_empty();
+            let is_told = others.iter().any(|other| other.is_told_of_success());
+            let refused = if only_here && at_once && !is_told {
                 self.accept(arrival, &meant.targets, message, about).await?
             } else {
-                self.accept_held(arrival, &meant, (message, about)).await?
+                self.accept_all(arrival, (&meant, &others), (message, queue_id, about)).await?
             };
             if refused.is_empty() {
                 return Ok(full);
@@ -280,6 +286,69 @@ impl Engine {
             self.tell(targets.iter().filter(|target| target.room.is_some()));
             self.0.pending.notify_one();
         }
+        Ok(())
+    }
+}
+
+impl Engine {
+    /// As [`Engine::accept`], what no short path is for: mail to others, to large groups, for later, or of which its sender
+    /// wants to hear.
+    async fn accept_all(
+        &self,
+        arrival: &Arrival,
+        (meant, recipients): (&Meant, &[&Recipient]),
+        message: (&Prepared, &str, &str),
+    ) -> Result<Vec<AccountId>, Refused> {
+        for _ in 0..ATTEMPTS {
+            match self.accept_all_once(arrival, (meant, recipients), message).await {
+                Ok(()) => return Ok(Vec::new()),
+                Err(store::Error::MailboxFull(full)) => return Ok(full),
+                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+                Err(error) => return Err(Refused::by_store(error)),
+            }
+        }
+        tracing::error!("a message was got in between {ATTEMPTS} times");
+        Err(DeliverError::Unavailable.into())
+    }
+
+    async fn accept_all_once(
+        &self,
+        arrival: &Arrival,
+        (meant, recipients): (&Meant, &[&Recipient]),
+        (message, queue_id, about): (&Prepared, &str, &str),
+    ) -> Result<(), store::Error> {
+        let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
+        let mut event = self.received(arrival, (&trace, &remote), (message, about));
+        let subject = subject(message);
+        let held = Self::held(arrival, meant, &subject);
+        let outgoing = self.outgoing(arrival, meant, (message, queue_id, about));
+        if outgoing.is_some() {
+            event.status = Some("queued");
+        }
+        let destinations = outgoing.as_ref().map(crate::outgoing::destinations).unwrap_or_default();
+        let told = self.receipt(arrival, recipients, (message, about)).await?;
+        let told_to = told.as_ref().and_then(crate::report::Mail::destination);
+        let all: Vec<&str> = destinations.iter().copied().chain(told_to).collect();
+        self.0.store.know_destinations(&all, event.at).await?;
+        let content = self.write_content(message).await?;
+        let accepting = Accepting {
+            targets: &meant.targets,
+            held: &held,
+            outgoing: outgoing.as_ref(),
+            release_at: arrival.wishes.release_at.filter(|at| *at > event.at),
+        };
+        let mut tx = self.0.store.begin().await?;
+        let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
+        if let Some(mail) = &told {
+            tx.mail_back(&mail.back(self, event.at)).await?;
+        }
+        tx.commit_known(&id).await?;
+        placed.iter().for_each(|place| self.0.hub.tell(place.account));
+        if let Some(mail) = &told {
+            mail.tell(self);
+        }
+        self.0.pending.notify_one();
+        self.nudge(&all).await;
         Ok(())
     }
 }

@@ -1,18 +1,19 @@
-//! Whom a message is for in the end: mailboxes, whoever is in groups, and those that mail is forwarded to.
+//! Whom a message is for in the end: mailboxes, whoever is in groups, those that mail is forwarded to, and others elsewhere.
 //!
 //! Invariants: without groups nothing is asked of the database; each mailbox gets one copy, under the address that came first;
 //! a group of more members than policy lets through waits as a whole (C2). Only a mailbox that was itself written to may
 //! have no room: a full member would keep a message from his whole group, and its sender could not be told of him alone.
 
-use crate::deliver::{ATTEMPTS, Arrival, DeliverError, Refused};
+use crate::deliver::Arrival;
 use crate::groups::MEMBERS_MAX;
 use crate::intake::Prepared;
 use crate::recipients::{Kind, room_for_one};
+use crate::sender::written;
 use crate::{Engine, Error, Recipient, Sender};
 use model::calendar::local_date;
 use model::{AccountId, DomainId, FolderId};
 use std::collections::HashSet;
-use store::{NewHeld, Room, Target};
+use store::{NewHeld, NewOutgoingRecipient, Room, Target};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -23,6 +24,21 @@ pub(crate) struct Meant {
     pub(crate) targets: Vec<Target>,
     /// Members of large groups, without those who get it anyway.
     pub(crate) held: Vec<Held>,
+    /// Others, by the domain that the mail goes to.
+    pub(crate) outside: Vec<(String, NewOutgoingRecipient)>,
+}
+
+impl Meant {
+    /// Everybody has left the group since it was asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.targets.is_empty() && self.held.is_empty() && self.outside.is_empty()
+    }
+
+    fn add_outside(&mut self, address: String, recipient: &Recipient) {
+        let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
+        let (notify, orcpt) = (recipient.notify(), recipient.original().map(str::to_owned));
+        self.outside.push((domain, NewOutgoingRecipient { address, orcpt, notify }));
+    }
 }
 
 /// A large group.
@@ -46,12 +62,12 @@ impl Engine {
         let mut large = Vec::new();
         for recipient in recipients {
             let address = recipient.address().to_string();
-            let mut places = Vec::new();
+            let (mut places, mut room) = (Vec::new(), None);
             match recipient.kind() {
+                Kind::Outside(path) => meant.add_outside(path.clone(), recipient),
                 Kind::Mailbox { account, inbox, hard_limit } => {
-                    let room = hard_limit.map(|limit| room_for_one(limit, bytes));
-                    let place = ((*account, *inbox), room);
-                    self.add_target(&mut meant.targets, &mut seen, place, &address).await?;
+                    room = hard_limit.map(|limit| (*account, room_for_one(limit, bytes)));
+                    places.push((*account, *inbox));
                 }
                 Kind::Several(several) => places.clone_from(several),
                 Kind::Group(group) => {
@@ -68,83 +84,58 @@ impl Engine {
                 }
             }
             for place in places {
-                self.add_target(&mut meant.targets, &mut seen, (place, None), &address).await?;
+                let ends = self.forwarded(place).await?;
+                add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
+                if let Some(outside) = ends.outside {
+                    meant.add_outside(written(&outside), recipient);
+                }
             }
         }
         // Behind all the others: who gets it anyway does not wait for it.
         for (domain, name, address, places) in large {
             let mut targets = Vec::with_capacity(places.len());
             for place in places {
-                self.add_target(&mut targets, &mut seen, (place, None), &address).await?;
+                let ends = self.forwarded(place).await?;
+                // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
+                let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
+                add_targets(&mut targets, &mut seen, (&here, None), &address);
             }
             meant.held.push(Held { domain, name: format!("{name} <{address}>"), targets });
         }
         Ok(meant)
     }
 
-    async fn add_target(
-        &self,
-        targets: &mut Vec<Target>,
-        seen: &mut HashSet<AccountId>,
-        (place, room): ((AccountId, FolderId), Option<Room>),
-        address: &str,
-    ) -> Result<(), Error> {
-        for (account, folder) in self.forwarded(place).await? {
-            if seen.insert(account) {
-                let room = room.filter(|_| account == place.0);
-                targets.push(Target { account, folder, recipient: Some(address.to_owned()), room });
-            }
-        }
-        Ok(())
+    /// What waits for approval, as the store takes it.
+    pub(crate) fn held<'a>(arrival: &'a Arrival, meant: &'a Meant, subject: &'a str) -> Vec<NewHeld<'a>> {
+        let held = |held: &'a Held| NewHeld {
+            domain: held.domain,
+            group: &held.name,
+            sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
+            sender_account: arrival.principal.as_ref().map(|who| who.own().account()),
+            subject,
+            targets: &held.targets,
+        };
+        meant.held.iter().map(held).collect()
     }
+}
 
-    /// As [`Engine::accept`], of a message of which a part waits for approval, in one transaction.
-    pub(crate) async fn accept_held(
-        &self,
-        arrival: &Arrival,
-        meant: &Meant,
-        (message, about): (&Prepared, &str),
-    ) -> Result<Vec<AccountId>, Refused> {
-        let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
-        let subject: String = subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect();
-        let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
-        let held: Vec<NewHeld<'_>> = meant
-            .held
-            .iter()
-            .map(|held| NewHeld {
-                domain: held.domain,
-                group: &held.name,
-                sender,
-                sender_account: arrival.principal.as_ref().map(|who| who.own().account()),
-                subject: &subject,
-                targets: &held.targets,
-            })
-            .collect();
-        for _ in 0..ATTEMPTS {
-            match self.hold_once(arrival, (&meant.targets, &held), (message, about)).await {
-                Ok(()) => return Ok(Vec::new()),
-                Err(store::Error::MailboxFull(full)) => return Ok(full),
-                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
-                Err(error) => return Err(Refused::by_store(error)),
-            }
+/// As whoever approves is shown it.
+pub(crate) fn subject(message: &Prepared) -> String {
+    let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
+    subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect()
+}
+
+/// `room`: that of the mailbox that was itself written to.
+fn add_targets(
+    targets: &mut Vec<Target>,
+    seen: &mut HashSet<AccountId>,
+    (places, room): (&[(AccountId, FolderId)], Option<(AccountId, Room)>),
+    address: &str,
+) {
+    for (account, folder) in places.iter().copied() {
+        if seen.insert(account) {
+            let room = room.filter(|(whose, _)| *whose == account).map(|(_, room)| room);
+            targets.push(Target { account, folder, recipient: Some(address.to_owned()), room });
         }
-        Err(DeliverError::Unavailable.into())
-    }
-
-    async fn hold_once(
-        &self,
-        arrival: &Arrival,
-        parts: (&[Target], &[NewHeld<'_>]),
-        (message, about): (&Prepared, &str),
-    ) -> Result<(), store::Error> {
-        let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
-        let event = self.received(arrival, (&trace, &remote), (message, about));
-        let content = self.write_content(message).await?;
-        let mut tx = self.0.store.begin().await?;
-        let id = tx.accept_held(&content, parts, &event).await?;
-        tx.commit_known(&id).await?;
-        self.tell(parts.0.iter().filter(|target| target.room.is_some()));
-        self.0.pending.notify_one();
-        Ok(())
     }
 }

@@ -6,7 +6,7 @@
 use crate::{Engine, LoginError, Protocol};
 use jiff::Timestamp;
 use metrics::{counter, gauge};
-use store::{PoolUsage, Swept};
+use store::{PoolUsage, QueueCounts, Swept};
 
 /// How the engine is at this moment.
 #[derive(Clone, Debug)]
@@ -57,6 +57,18 @@ pub(crate) fn swept(swept: &Swept) {
 /// Nothing was left to sweep at `now`.
 pub(crate) fn sweep_done(now: Timestamp) {
     gauge!("congthu_sweep_last_timestamp_seconds").set(now.as_millisecond() as f64 / 1_000.0);
+}
+
+/// What became of so many recipients elsewhere: sent, deferred, bounced, cancelled; or of a destination: unreachable.
+pub(crate) fn outgoing(result: &'static str, count: usize) {
+    counter!("congthu_outgoing_total", "result" => result).increment(count as u64);
+}
+
+/// What waits for others, as this node last looked.
+pub(crate) fn queue(counts: &QueueCounts, now: Timestamp) {
+    gauge!("congthu_queue_deliveries").set(counts.deliveries as f64);
+    let age = counts.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+    gauge!("congthu_queue_oldest_seconds").set(age);
 }
 
 pub(crate) fn housekeeping_failed(task: &'static str) {

@@ -10,7 +10,7 @@ use model::{AccountId, Action, Address, DomainName, FolderId, Policy, Reason, Ri
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use store::{ForwardRow, PartyRow, Tx};
+use store::{ForwardRow, ForwardTo, PartyRow, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
@@ -28,8 +28,6 @@ pub enum ForwardError {
         "mail does not go to {0} by itself: the domain is outside, see sending.forward_domains in the policy"
     )]
     Outside(DomainName),
-    #[error("policy would let mail go to {0}, but sending to the outside is not in this version")]
-    NotYet(DomainName),
     #[error("a mailbox does not forward to itself")]
     Own,
     #[error("mail would go round in a circle")]
@@ -72,47 +70,64 @@ impl Forwards {
     }
 }
 
-/// The mailboxes that get what comes for the first one, past none of `refusing`.
+/// Where mail for a mailbox comes to lie in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ends {
+    pub(crate) mailboxes: Vec<(AccountId, FolderId)>,
+    pub(crate) outside: Option<Address>,
+}
+
+/// Who gets what comes for the first one, past none of `refusing`.
 fn follow(
     map: &HashMap<AccountId, ForwardRow>,
     (account, inbox): (AccountId, FolderId),
     refusing: &HashSet<AccountId>,
-) -> Vec<(AccountId, FolderId)> {
-    let (mut found, mut visited) = (Vec::new(), vec![account]);
+) -> Ends {
+    let (mut ends, mut visited) = (Ends::default(), vec![account]);
     let (mut at, mut folder) = (account, inbox);
     loop {
-        let next = map.get(&at).filter(|next| {
-            !visited.contains(&next.target) && !refusing.contains(&next.target) && visited.len() <= HOPS_MAX
+        let next = map.get(&at).filter(|next| match &next.to {
+            ForwardTo::Mailbox { target, .. } => {
+                !visited.contains(target) && !refusing.contains(target) && visited.len() <= HOPS_MAX
+            }
+            ForwardTo::Outside(_) => true,
         });
         let Some(next) = next else {
             // The end, where a circle would close, or where the next one takes nothing.
-            found.push((at, folder));
-            return found;
+            ends.mailboxes.push((at, folder));
+            return ends;
         };
         if next.keep_copy {
-            found.push((at, folder));
+            ends.mailboxes.push((at, folder));
         }
-        (at, folder) = (next.target, next.inbox);
+        match &next.to {
+            ForwardTo::Mailbox { target, inbox, .. } => (at, folder) = (*target, *inbox),
+            ForwardTo::Outside(address) => {
+                ends.outside = Some(address.clone());
+                return ends;
+            }
+        }
         visited.push(at);
     }
 }
 
 impl Engine {
     /// Where mail for this mailbox goes: to itself, as a rule.
-    pub(crate) async fn forwarded(
-        &self,
-        place: (AccountId, FolderId),
-    ) -> Result<Vec<(AccountId, FolderId)>, Error> {
+    pub(crate) async fn forwarded(&self, place: (AccountId, FolderId)) -> Result<Ends, Error> {
         let map = self.0.forwards.map();
         let (mut at, mut refusing) = (place.0, HashSet::new());
         for _ in 0..=HOPS_MAX {
-            let Some(next) = map.get(&at) else { break };
-            if next.is_locked && !self.policy_of(next.domain).await?.life.locked_receives {
-                refusing.insert(next.target);
+            let Some(ForwardTo::Mailbox { target, domain, is_locked, .. }) =
+                map.get(&at).map(|next| &next.to)
+            else {
+                break;
+            };
+            if *is_locked && !self.policy_of(*domain).await?.life.locked_receives {
+                refusing.insert(*target);
             }
-            at = next.target;
+            at = *target;
         }
-        Ok(if map.contains_key(&place.0) { follow(&map, place, &refusing) } else { vec![place] })
+        Ok(follow(&map, place, &refusing))
     }
 
     /// Reads them again if they have changed. True then.
@@ -169,31 +184,39 @@ impl Engine {
         if !is_allowed(&policy, party.address.domain(), &domain) {
             return Err(ForwardError::Outside(domain));
         }
-        if !self.is_local_domain(&domain).await? {
-            return Err(ForwardError::NotYet(domain));
-        }
-        let target = self.party(target).await?;
-        if target.account == party.account {
-            return Err(ForwardError::Own);
-        }
-        self.renew_forwards().await?;
-        let further = follow(&self.0.forwards.map(), (target.account, FolderId(0)), &HashSet::new());
-        if further.iter().any(|(account, _)| *account == party.account) {
-            return Err(ForwardError::Circle);
-        }
+        let local = self.is_local_domain(&domain).await?;
+        let there = if local { Some(self.mailbox_there(&party, target).await?) } else { None };
         let mut tx = self.0.store.begin().await?;
         // Whoever ends rights or the mailbox holds it.
         tx.lock_mailbox(party.account).await?.ok_or(Error::NotFound)?;
         self.check_delegate(&mut tx, actor, party.account).await?;
-        if !tx.hold_state(target.account).await?.is_some_and(model::AccountState::receives) {
-            return Err(ForwardError::Inactive(target.address));
+        if let Some(there) = &there
+            && !tx.hold_state(there.account).await?.is_some_and(model::AccountState::receives)
+        {
+            return Err(ForwardError::Inactive(there.address.clone()));
         }
-        tx.set_forward(party.account, (target.account, keep_copy), (actor.name(), self.now())).await?;
-        let detail = json!({ "target": target.address.to_string(), "keep_copy": keep_copy });
+        let to = there.as_ref().map_or(Err(target), |there| Ok(there.account));
+        tx.set_forward(party.account, (to, keep_copy), (actor.name(), self.now())).await?;
+        let target = there.as_ref().map_or(target, |there| &there.address);
+        let detail = json!({ "target": target.to_string(), "keep_copy": keep_copy });
         self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &detail).await?;
         tx.commit().await?;
         self.forwards_changed().await;
         Ok(())
+    }
+
+    /// A mailbox here, if mail may go on to it.
+    async fn mailbox_there(&self, from: &PartyRow, target: &Address) -> Result<PartyRow, ForwardError> {
+        let there = self.party(target).await?;
+        if there.account == from.account {
+            return Err(ForwardError::Own);
+        }
+        self.renew_forwards().await?;
+        let further = follow(&self.0.forwards.map(), (there.account, FolderId(0)), &HashSet::new());
+        if further.mailboxes.iter().any(|(account, _)| *account == from.account) {
+            return Err(ForwardError::Circle);
+        }
+        Ok(there)
     }
 
     /// Who lets another's mail go elsewhere must still have the right to, and to read what he sends there.
@@ -250,15 +273,13 @@ mod tests {
 
     fn map(rows: &[(i64, i64, bool)]) -> HashMap<AccountId, ForwardRow> {
         let row = |&(from, to, keep_copy): &(i64, i64, bool)| {
-            let row = ForwardRow {
-                account: AccountId(from),
+            let to = ForwardTo::Mailbox {
                 target: AccountId(to),
                 inbox: FolderId(to),
                 domain: model::DomainId(1),
                 is_locked: false,
-                keep_copy,
             };
-            (AccountId(from), row)
+            (AccountId(from), ForwardRow { account: AccountId(from), to, keep_copy })
         };
         rows.iter().map(row).collect()
     }
@@ -268,7 +289,7 @@ mod tests {
         let ends = |rows: &[(i64, i64, bool)]| -> Vec<i64> {
             let refusing = [AccountId(9)].into();
             let found = follow(&map(rows), (AccountId(1), FolderId(1)), &refusing);
-            found.iter().map(|(account, _)| account.0).collect()
+            found.mailboxes.iter().map(|(account, _)| account.0).collect()
         };
         assert_eq!(ends(&[]), [1]);
         assert_eq!(ends(&[(1, 2, false)]), [2]);
@@ -279,6 +300,17 @@ mod tests {
         assert_eq!(ends(&[(1, 2, false), (2, 9, false)]), [2]);
         let long: Vec<(i64, i64, bool)> = (1..8).map(|n| (n, n + 1, false)).collect();
         assert_eq!(ends(&long), [6]);
+        let outside: Address = "an@example.org".parse().unwrap();
+        for keep_copy in [false, true] {
+            let mut map = map(&[(1, 2, true)]);
+            let to = ForwardTo::Outside(outside.clone());
+            map.insert(AccountId(2), ForwardRow { account: AccountId(2), to, keep_copy });
+            let ends = follow(&map, (AccountId(1), FolderId(1)), &HashSet::new());
+            assert_eq!(
+                (ends.mailboxes.len(), ends.outside),
+                (1 + usize::from(keep_copy), Some(outside.clone()))
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::delegation::{check_document, is_personal};
 use crate::{Actor, AdminError, AdminTarget, DelegationError, Engine, Error};
 use model::calendar::local_date;
 use model::password_rules::ChangeReason;
-use model::{AccountId, Action, Address, Right, Rights};
+use model::{Action, Address, Right, Rights};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use store::{FolderCount, HandoverRow};
@@ -233,10 +233,7 @@ impl Engine {
         let ended = self.0.store.parties(&ended).await?;
         let revoked: Vec<String> = ended.iter().map(|party| party.address.to_string()).collect();
         // Where the one before let mail go is not where the new one wants it.
-        let went: Vec<AccountId> =
-            tx.end_forward(mailbox.account, (actor.name(), now)).await?.into_iter().collect();
-        let went =
-            self.0.store.parties(&went).await?.into_iter().next().map(|party| party.address.to_string());
+        let went = tx.end_forward(mailbox.account, (actor.name(), now)).await?;
         let mut record = running.record.clone();
         if let Some(record) = record.as_object_mut() {
             record.insert("end".to_owned(), counted(now, &tx.folder_counts(mailbox.account).await?));

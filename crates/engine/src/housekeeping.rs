@@ -1,5 +1,5 @@
 //! What runs beside the requests: expanding large deliveries, looking for changes by others, sweeping, keeping months,
-//! filling the search index, jobs at their times.
+//! filling the search index, the queue's dead and late, jobs at their times.
 
 use crate::{Engine, figures};
 use std::sync::PoisonError;
@@ -16,6 +16,8 @@ const PRESENT_EVERY: Duration = Duration::from_mins(15);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// Mail that was accepted by a process that died before expanding it is found this late at most.
 const EXPAND_EVERY: Duration = Duration::from_secs(10);
+/// What of the queue nobody looks at is found this late.
+const QUEUE_EVERY: Duration = Duration::from_secs(10);
 /// How often jobs that are due are looked for.
 const JOBS_EVERY: Duration = Duration::from_secs(20);
 
@@ -28,6 +30,7 @@ impl Engine {
             every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
             self.expand_when_told(&stop),
+            every(QUEUE_EVERY, &stop, || self.look_after_queue(&stop)),
             self.keep_search_index(&stop),
             every(JOBS_EVERY, &stop, || self.run_due_jobs_on_time(&stop)),
             self.hear_of_rights(&stop),

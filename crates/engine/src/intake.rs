@@ -64,6 +64,17 @@ impl Prepared {
         self.raw.get(offset..).unwrap_or_default()
     }
 
+    /// Its header from this octet on, without what is behind it.
+    pub(crate) fn header_alone(&self, offset: usize) -> &[u8] {
+        let end = usize::try_from(self.facts.header_bytes).unwrap_or(usize::MAX).min(self.raw.len());
+        self.raw.get(offset..end).unwrap_or_default()
+    }
+
+    /// Are there octets above 127 in it (RFC 6152)?
+    pub(crate) fn is_eight_bit(&self) -> bool {
+        !self.raw.is_ascii()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.raw.len()
     }

@@ -84,6 +84,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_notices()),
     },
     Job {
+        name: "forget-destinations",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_destinations()),
+    },
+    Job {
         name: "keep-lives",
         every: Schedule::Daily { hour: 1 },
         run: |engine| Box::pin(engine.keep_lives_job()),

@@ -44,13 +44,18 @@ mod moves;
 mod notices;
 mod organisation;
 mod others;
+mod outgoing;
 mod password;
 mod passwords;
 mod policy;
 mod provisioning;
+mod queue;
+mod queue_admin;
 mod quota;
 mod recipients;
 mod renderings;
+mod report;
+mod report_words;
 mod requests;
 mod resync;
 mod search;
@@ -96,12 +101,15 @@ pub use organisation::{
     UnitChange, UnitDetail, UnitEvent,
 };
 pub use others::{OTHER_USERS, Place, Shared};
+pub use outgoing::Wishes;
 pub use passwords::{ChangeError, ResetRow};
 pub use policy::PolicyEdit;
 pub use provisioning::{
     Batch, Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox,
     RowFault, RowPlan, Sheet, import_digest,
 };
+pub use queue::{OutgoingOctets, Unreachable};
+pub use queue_admin::{QueueError, QueueMessage};
 pub use quota::QuotaRow;
 pub use recipients::{Recipient, RecipientError, SenderError};
 pub use renderings::Renderings;
@@ -115,6 +123,10 @@ pub use sender::Sender;
 pub use spool::Spool;
 pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};
+pub use store::{
+    Claimed, LeasedDelivery, LeasedRecipient, QueueCounts, QueueDestinationRow, QueueFilter, QueueLease,
+    QueueRow, ScheduledRow,
+};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use trace_query::{Course, TraceQuery};
 pub use view::{FolderView, ViewEntry};
@@ -168,6 +180,10 @@ struct Inner {
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
+    /// There is mail for others that somebody may take.
+    outgoing: tokio::sync::Notify,
+    /// Names this process in the leases that it takes.
+    node: String,
     /// Contents that came since the start; those who work behind them look how fast they come.
     arrivals: std::sync::atomic::AtomicUsize,
     /// The database that the views, chunks and renderings are of.
@@ -177,6 +193,9 @@ struct Inner {
 impl Engine {
     #[must_use]
     pub fn new(store: Store, settings: Settings, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        let mut name = [0; 8];
+        rng.fill(&mut name);
+        let node = format!("{}/{:016x}", settings.hostname, u64::from_be_bytes(name));
         Self(Arc::new(Inner {
             passwords: password::Passwords::new(&*rng),
             store,
@@ -199,6 +218,8 @@ impl Engine {
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),
+            outgoing: tokio::sync::Notify::new(),
+            node,
             arrivals: std::sync::atomic::AtomicUsize::new(0),
             incarnation: Mutex::default(),
         }))

@@ -5,6 +5,7 @@
 //! into full mailboxes too, as those are told so by it.
 
 use crate::intake::Prepared;
+use crate::outgoing::Wishes;
 use crate::sender::written;
 use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
 use mail_builder::MessageBuilder;
@@ -24,7 +25,7 @@ const COLUMNS: usize = 76;
 /// To whom it writes when it writes to all.
 const EVERYBODY: &str = "Người sử dụng hệ thống thư điện tử công vụ";
 /// As whom the system writes.
-const FROM_NAME: &str = "Hệ thống thư điện tử công vụ";
+pub(crate) const FROM_NAME: &str = "Hệ thống thư điện tử công vụ";
 
 /// Something the system has to say to somebody.
 #[derive(Clone, Copy, Debug)]
@@ -189,6 +190,7 @@ impl Engine {
             tls: None,
             sender: None,
             principal: None,
+            wishes: Wishes::default(),
         };
         let only: Vec<Recipient> = letter.to.iter().map(|(_, recipient)| (*recipient).clone()).collect();
         let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &only, self.now());
@@ -228,7 +230,7 @@ impl Engine {
 }
 
 /// Each line broken between words at [`COLUMNS`], with CR LF.
-fn wrapped(text: &str) -> String {
+pub(crate) fn wrapped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 32);
     for line in text.trim_end().lines() {
         let mut column = 0;

@@ -1,8 +1,11 @@
 //! Who may receive, and who may send as whom.
 
+use crate::sender::written;
 use crate::{Engine, Error, Principal};
 use jiff::SignedDuration;
-use model::{AccountId, AccountState, Address, DomainName, FolderId};
+use model::queue::Notify;
+use model::{AccountId, AccountState, Address, DomainName, ExternalSending, FolderId, MailboxClass};
+use proto::smtp::Mailbox;
 use store::{GroupRow, Room};
 
 /// Days at the hard limit after which mail is refused for good instead of put off (A16).
@@ -20,6 +23,10 @@ pub struct Recipient {
     kind: Kind,
     /// Octets of the largest message that its domain takes from outside.
     message_bytes_max: u64,
+    /// What the sender wants to be told of it (RFC 3461 4.1).
+    notify: Notify,
+    /// For whom it was meant at first, `type;xtext` (RFC 3461 4.2).
+    original: Option<String>,
 }
 
 /// Who gets what comes for an address.
@@ -35,6 +42,8 @@ pub(crate) enum Kind {
     Several(Vec<(AccountId, FolderId)>),
     /// Whoever is in it when the message has come.
     Group(Box<GroupRow>),
+    /// Somebody elsewhere, as a path has him, in the spelling of whoever wrote it.
+    Outside(String),
 }
 
 impl Recipient {
@@ -47,7 +56,46 @@ impl Recipient {
     /// A mailbox that the system itself writes to, whatever its state.
     pub(crate) fn known(address: Address, account: AccountId, inbox: FolderId) -> Self {
         let kind = Kind::Mailbox { account, inbox, hard_limit: None };
-        Self { address, kind, message_bytes_max: u64::MAX }
+        Self::new(address, kind, u64::MAX)
+    }
+
+    /// Somebody elsewhere, whom policy lets be written to.
+    pub(crate) fn elsewhere(address: Address) -> Self {
+        let path = written(&address);
+        Self::new(address, Kind::Outside(path), u64::MAX)
+    }
+
+    fn new(address: Address, kind: Kind, message_bytes_max: u64) -> Self {
+        Self { address, kind, message_bytes_max, notify: Notify::UNSAID, original: None }
+    }
+
+    /// With what its sender said of it.
+    #[must_use]
+    pub fn asking(mut self, notify: Notify, original: Option<String>) -> Self {
+        (self.notify, self.original) = (notify, original);
+        self
+    }
+
+    /// Elsewhere the case of a local part may mean something (RFC 5321 2.4).
+    #[must_use]
+    pub fn as_written(mut self, mailbox: &Mailbox) -> Self {
+        if let Kind::Outside(text) = &mut self.kind {
+            *text = format!("{}@{}", proto::smtp::quoted(mailbox.local()), self.address.domain());
+        }
+        self
+    }
+
+    pub(crate) fn notify(&self) -> Notify {
+        self.notify
+    }
+
+    /// He is here, and the sender wants to hear that he has it (RFC 3461 4.1).
+    pub(crate) fn is_told_of_success(&self) -> bool {
+        !matches!(self.kind, Kind::Outside(_)) && self.notify.asks_for(Notify::SUCCESS)
+    }
+
+    pub(crate) fn original(&self) -> Option<&str> {
+        self.original.as_deref()
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -65,6 +113,9 @@ pub enum RecipientError {
     Unknown,
     #[error("not a domain of this system")]
     NotLocal,
+    /// Policy does not let this mailbox write to the outside.
+    #[error("mail to the outside is not for this mailbox")]
+    OutsideNotAllowed,
     #[error("the mailbox does not receive mail")]
     Inactive,
     #[error("the mailbox is full")]
@@ -144,7 +195,7 @@ impl Engine {
             }
             return match self.is_local_domain(address.domain()).await {
                 Ok(true) => Err(RecipientError::Unknown),
-                Ok(false) => Err(RecipientError::NotLocal),
+                Ok(false) => self.outside(address, who).await,
                 Err(_) => Err(RecipientError::Unavailable),
             };
         };
@@ -159,11 +210,28 @@ impl Engine {
             let is_over = row.full_since.is_some_and(|since| self.now().duration_since(since) >= patience);
             return Err(if is_over { RecipientError::FullForLong } else { RecipientError::OverQuota });
         }
-        Ok(Recipient {
-            address: address.clone(),
-            kind: Kind::Mailbox { account: row.account, inbox: row.inbox, hard_limit: Some(hard_limit) },
-            message_bytes_max: policy.inbound_bytes_max(),
-        })
+        let kind = Kind::Mailbox { account: row.account, inbox: row.inbox, hard_limit: Some(hard_limit) };
+        Ok(Recipient::new(address.clone(), kind, policy.inbound_bytes_max()))
+    }
+
+    /// Only whoever logged in writes to others by us; everything else would make us an open relay.
+    async fn outside(&self, address: &Address, who: Option<&Principal>) -> Result<Recipient, RecipientError> {
+        let Some(who) = who else { return Err(RecipientError::NotLocal) };
+        let unavailable = |_| RecipientError::Unavailable;
+        let row = self.0.store.sending(who.own().account()).await.map_err(|_| RecipientError::Unavailable)?;
+        let row = row.ok_or(RecipientError::OutsideNotAllowed)?;
+        let policy = self.policy_of(row.domain).await.map_err(unavailable)?;
+        let may = match policy.sending.external {
+            ExternalSending::Everybody => true,
+            ExternalSending::Organisations => {
+                matches!(row.class, MailboxClass::Organisation | MailboxClass::Service)
+            }
+            ExternalSending::Nobody => false,
+        };
+        if !may {
+            return Err(RecipientError::OutsideNotAllowed);
+        }
+        Ok(Recipient::elsewhere(address.clone()))
     }
 
     /// What is no mailbox may be a group, or the address of a unit's clerk.
@@ -186,7 +254,7 @@ impl Engine {
         let domain = self.0.store.domain(address.domain()).await.map_err(|_| RecipientError::Unavailable)?;
         let Some(domain) = domain else { return Ok(None) };
         let message_bytes_max = self.policy_of(domain).await.map_err(unavailable)?.inbound_bytes_max();
-        Ok(Some(Recipient { address: address.clone(), kind, message_bytes_max }))
+        Ok(Some(Recipient::new(address.clone(), kind, message_bytes_max)))
     }
 
     async fn find_recipient(&self, address: &Address) -> Result<Option<store::RecipientRow>, RecipientError> {

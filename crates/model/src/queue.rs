@@ -94,6 +94,46 @@ pub enum Return {
     Headers,
 }
 
+impl Return {
+    /// As the RFC and the database write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Headers => "HDRS",
+        }
+    }
+
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Full, Self::Headers].into_iter().find(|ret| ret.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What a message's octets or its sender ask of every host on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Needs {
+    /// Octets above 127 in its body (RFC 6152).
+    pub eight_bit: bool,
+    /// Characters beyond ASCII in its header or envelope (RFC 6531).
+    pub smtputf8: bool,
+    /// Verified TLS on every hop (RFC 8689).
+    pub requiretls: bool,
+}
+
+impl Needs {
+    /// As the database keeps it.
+    #[must_use]
+    pub fn number(self) -> i16 {
+        i16::from(self.eight_bit) | i16::from(self.smtputf8) << 1 | i16::from(self.requiretls) << 2
+    }
+
+    #[must_use]
+    pub fn from_number(number: i16) -> Self {
+        Self { eight_bit: number & 1 != 0, smtputf8: number & 2 != 0, requiretls: number & 4 != 0 }
+    }
+}
+
 /// An enhanced status code (RFC 3463): class, subject, detail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Status(pub u8, pub u16, pub u16);
@@ -101,6 +141,21 @@ pub struct Status(pub u8, pub u16, pub u16);
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl std::str::FromStr for Status {
+    type Err = ();
+
+    /// `class "." subject "." detail` (RFC 3463 2).
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut numbers = text.split('.').map(str::parse::<u16>);
+        let mut next = || numbers.next().and_then(Result::ok).ok_or(());
+        let (class, subject, detail) = (next()?, next()?, next()?);
+        if numbers.next().is_some() || ![2, 4, 5].contains(&class) || subject > 999 || detail > 999 {
+            return Err(());
+        }
+        Ok(Self(u8::try_from(class).map_err(|_| ())?, subject, detail))
     }
 }
 
@@ -256,6 +311,20 @@ mod tests {
         for priority in Priority::ALL {
             assert_eq!(Priority::from_number(priority.number()), Some(priority));
         }
+    }
+
+    #[test]
+    fn what_the_database_keeps_is_read_back() {
+        for status in [Status(2, 0, 0), Status(4, 4, 7), Status(5, 1, 10)] {
+            assert_eq!(status.to_string().parse(), Ok(status));
+        }
+        for wrong in ["", "5.1", "5.1.1.1", "3.0.0", "5.1000.0", "5.x.0", "5.-1.0"] {
+            assert!(wrong.parse::<Status>().is_err(), "{wrong}");
+        }
+        for number in 0..8 {
+            assert_eq!(Needs::from_number(number).number(), number);
+        }
+        assert_eq!(Return::from_name("hdrs"), Some(Return::Headers));
     }
 
     #[test]

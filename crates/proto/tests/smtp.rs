@@ -4,7 +4,7 @@
 //! `@role submission`, `@tls`, `@no-starttls`, `@limit errors 3`, `@size 100` come before the first connection.
 //! A message that is taken is answered with how it came, from and to whom, and its content.
 
-use proto::smtp::{Answer, Limits, Recipient, Reply, Request, Role, Session, Settings, Step};
+use proto::smtp::{Answer, FutureRelease, Limits, Recipient, Reply, Request, Role, Session, Settings, Step};
 use std::collections::BTreeSet;
 use std::io;
 use testkit::transcript::{Pace, Stream, World, run};
@@ -24,6 +24,7 @@ impl Made {
             hostname: "mx.demo.vn".to_owned(),
             message_bytes_max: 1_000,
             starttls: true,
+            future_release: None,
             limits: Limits::default(),
         };
         Self { settings, tls: false, sessions: JoinSet::new() }
@@ -44,9 +45,16 @@ impl Made {
         Some(())
     }
 
+    fn play(&mut self, role: Role) {
+        let until_max = "2026-11-22T02:00:00Z".parse().unwrap();
+        let ahead = FutureRelease { seconds_max: 3_600, until_max };
+        self.settings.role = role;
+        self.settings.future_release = (role == Role::Submission).then_some(ahead);
+    }
+
     fn set(&mut self, words: &[&str]) -> Option<()> {
         match words {
-            ["role", "submission"] => self.settings.role = Role::Submission,
+            ["role", "submission"] => self.play(Role::Submission),
             ["role", "lmtp"] => self.settings.role = Role::Lmtp,
             ["tls"] => self.tls = true,
             ["no-starttls"] => self.settings.starttls = false,
@@ -142,7 +150,7 @@ impl Driver {
                 }
             }
             Request::Recipient(recipient) => {
-                let recipient = match recipient {
+                let recipient = match recipient.recipient {
                     Recipient::Postmaster => "postmaster".to_owned(),
                     Recipient::Mailbox(mailbox) => mailbox.to_string(),
                 };
@@ -210,7 +218,8 @@ async fn every_extension_is_shown_by_a_transcript() {
     let mut announced = BTreeSet::new();
     for (role, tls) in [(Role::Smtp, false), (Role::Submission, true), (Role::Lmtp, false)] {
         let mut made = Made::new();
-        (made.settings.role, made.tls) = (role, tls);
+        made.play(role);
+        made.tls = tls;
         let mut stream = made.connect("A").await.unwrap();
         let hello = if role == Role::Lmtp { "LHLO" } else { "EHLO" };
         stream.write_all(format!("{hello} c\r\nQUIT\r\n").as_bytes()).await.unwrap();

@@ -47,6 +47,7 @@ fn session(role: Role, tls: bool) -> Session {
         hostname: "h".to_owned(),
         message_bytes_max: 60,
         starttls: false,
+        future_release: None,
         limits: Limits { recipients: 2, junk_commands: 30, errors: 30, ..Limits::default() },
     };
     Session::new(settings, tls)

@@ -54,6 +54,13 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Gauge,
         "How many there may be; beyond, deliveries wait for each other",
     ),
+    (
+        "congthu_outgoing_total",
+        Counter,
+        "Recipients elsewhere, by result (sent, deferred, bounced, cancelled); destinations not reached (unreachable)",
+    ),
+    ("congthu_queue_deliveries", Gauge, "Messages times destinations that wait to go out"),
+    ("congthu_queue_oldest_seconds", Gauge, "For how long the oldest of them has waited"),
     ("congthu_logins_total", Counter, "Log-ins, by door and result"),
     ("congthu_imap_commands_total", Counter, "IMAP commands, by command and result (ok, refused, ended)"),
     ("congthu_imap_command_seconds", Histogram, "How long IMAP commands took, by command, IDLE excepted"),

@@ -25,9 +25,12 @@ impl Desk for Yes {
             return Answer::Delivered(vec![Reply::new(250, (0, 0), "Taken")]);
         }
         match request {
-            Request::Recipient(Recipient::Mailbox(mailbox)) if mailbox.local().starts_with("no") => {
-                Answer::Refuse(Reply::new(550, (1, 1), "No"))
-            }
+            Request::Recipient(rcpt) => match rcpt.recipient {
+                Recipient::Mailbox(mailbox) if mailbox.local().starts_with("no") => {
+                    Answer::Refuse(Reply::new(550, (1, 1), "No"))
+                }
+                _ => Answer::Accept,
+            },
             _ => Answer::Accept,
         }
     }
@@ -82,6 +85,7 @@ pub(super) fn session(role: Role) -> Session {
             hostname: "mx.demo.vn".to_owned(),
             message_bytes_max: 1 << 20,
             starttls: true,
+            future_release: None,
             limits: proto::smtp::Limits::default(),
         },
         false,

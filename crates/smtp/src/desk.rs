@@ -6,10 +6,13 @@ use crate::gate::{Gate, Reservation};
 use crate::replies;
 use engine::{
     Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, RightsWatch, Sender,
-    SenderError, Spool,
+    SenderError, Spool, Wishes,
 };
+use model::queue::{Notify, Return};
 use model::{Address, AddressError};
-use proto::smtp::{Answer, Domain, Mail, Mailbox, Manner, Recipient, Reply, Request};
+use proto::smtp::{
+    Answer, Domain, FutureRelease, Hold, Mail, Mailbox, Manner, Rcpt, Recipient, Reply, Request, Ret,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,6 +37,7 @@ pub(crate) struct EngineDesk {
 #[derive(Debug, Default)]
 struct Envelope {
     sender: Option<Sender>,
+    wishes: Wishes,
     expected_bytes: u64,
     recipients: Vec<engine::Recipient>,
     arriving: Option<Arriving>,
@@ -106,21 +110,47 @@ impl EngineDesk {
             }
         }
         let sender = mail.sender.as_ref().map(Sender::from);
-        self.envelope = Envelope { sender, expected_bytes: mail.size.unwrap_or(0), ..Envelope::default() };
+        let wishes = self.wishes(&mail);
+        let expected_bytes = mail.size.unwrap_or(0);
+        self.envelope = Envelope { sender, wishes, expected_bytes, ..Envelope::default() };
         Answer::Accept
     }
 
-    async fn recipient(&mut self, recipient: Recipient) -> Answer {
-        let found = match &recipient {
+    fn wishes(&self, mail: &Mail) -> Wishes {
+        let seconds = |seconds: u32| {
+            let wait = jiff::SignedDuration::from_secs(seconds.into());
+            self.engine.now().saturating_add(wait).unwrap_or(jiff::Timestamp::MAX)
+        };
+        Wishes {
+            ret: mail.ret.map(|ret| match ret {
+                Ret::Full => Return::Full,
+                Ret::Headers => Return::Headers,
+            }),
+            envid: mail.envid.clone(),
+            smtputf8: mail.smtputf8,
+            requiretls: mail.requiretls,
+            release_at: mail.hold.map(|hold| match hold {
+                Hold::For(wait) => seconds(wait),
+                Hold::Until(moment) => moment,
+            }),
+        }
+    }
+
+    async fn recipient(&mut self, rcpt: Rcpt) -> Answer {
+        let found = match &rcpt.recipient {
             // An address literal names a host, not one of our domains.
             Recipient::Mailbox(mailbox) => match address(mailbox) {
-                Ok(address) => self.engine.recipient_of(&address, self.principal.as_ref()).await,
+                Ok(address) => {
+                    let found = self.engine.recipient_of(&address, self.principal.as_ref()).await;
+                    found.map(|found| found.as_written(mailbox))
+                }
                 Err(_) => Err(RecipientError::NotLocal),
             },
             Recipient::Postmaster => self.postmaster().await,
         };
         match found {
             Ok(recipient) => {
+                let recipient = recipient.asking(notify(rcpt.notify), rcpt.orcpt);
                 self.envelope.recipients.push(recipient);
                 Answer::Accept
             }
@@ -163,7 +193,7 @@ impl EngineDesk {
     }
 
     async fn deliver(&mut self, manner: Manner) -> Answer {
-        let Envelope { sender, recipients, arriving, .. } = std::mem::take(&mut self.envelope);
+        let Envelope { sender, wishes, recipients, arriving, .. } = std::mem::take(&mut self.envelope);
         let Some(Arriving { spool, reservation, failed: false }) = arriving else {
             figures::no_room(self.origin.protocol);
             return Answer::Refuse(replies::no_room());
@@ -176,6 +206,7 @@ impl EngineDesk {
             tls: self.tls.clone(),
             sender,
             principal: self.principal.clone(),
+            wishes,
         };
         let began = Instant::now();
         let delivered = self.engine.deliver(&arrival, &recipients, spool).await;
@@ -261,6 +292,21 @@ fn replies(delivery: &engine::Delivery, protocol: Protocol) -> Vec<Reply> {
         Err(error) => replies::recipient(*error, false),
     });
     each.collect()
+}
+
+/// How far ahead mail may be sent, as EHLO says it (RFC 4865 3).
+pub(crate) fn future_release(engine: &Engine) -> FutureRelease {
+    let ahead = engine.release_ahead_max();
+    let until_max = engine.now().saturating_add(ahead).unwrap_or(jiff::Timestamp::MAX);
+    FutureRelease { seconds_max: u32::try_from(ahead.as_secs()).unwrap_or(u32::MAX), until_max }
+}
+
+fn notify(asked: Option<proto::smtp::Notify>) -> Notify {
+    let Some(asked) = asked else { return Notify::UNSAID };
+    [(asked.success, Notify::SUCCESS), (asked.failure, Notify::FAILURE), (asked.delay, Notify::DELAY)]
+        .into_iter()
+        .filter(|(wanted, _)| *wanted)
+        .fold(Notify::NEVER, |all, (_, what)| all.and(what))
 }
 
 fn address(mailbox: &Mailbox) -> Result<Address, AddressError> {

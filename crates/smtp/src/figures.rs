@@ -51,7 +51,7 @@ pub(crate) fn handshake_failed(role: Role) {
 pub(crate) fn recipient_refused(door: Protocol, error: RecipientError) {
     let reason = match error {
         RecipientError::Unknown => "unknown",
-        RecipientError::NotLocal => "not_local",
+        RecipientError::NotLocal | RecipientError::OutsideNotAllowed => "not_local",
         RecipientError::Inactive => "inactive",
         RecipientError::Restricted => "restricted",
         RecipientError::OverQuota | RecipientError::FullForLong => "over_quota",

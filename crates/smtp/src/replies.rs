@@ -40,8 +40,10 @@ pub(crate) fn sender(error: SenderError) -> Reply {
 pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
     match error {
         RecipientError::Unknown => Reply::new(550, (1, 1), "No such mailbox here"),
-        RecipientError::NotLocal if user => {
-            Reply::new(550, (7, 1), "Sending to addresses outside this system is not available yet")
+        // An address literal, or a name that no mail goes to.
+        RecipientError::NotLocal if user => Reply::new(550, (1, 2), "Mail goes to domain names only"),
+        RecipientError::OutsideNotAllowed => {
+            Reply::new(550, (7, 1), "Your mailbox may not write to addresses outside; ask your administrator")
         }
         RecipientError::NotLocal => Reply::new(550, (7, 1), "Relaying denied"),
         RecipientError::Inactive => Reply::new(550, (2, 1), "The mailbox does not receive mail"),

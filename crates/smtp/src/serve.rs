@@ -1,7 +1,7 @@
 //! One connection from its first byte to its last: greeting, TLS, conversation, goodbye.
 
 use crate::conversation::{Conversation, Outcome, within};
-use crate::desk::EngineDesk;
+use crate::desk::{EngineDesk, future_release};
 use crate::figures;
 use crate::gate::Gate;
 use crate::limits::HANDSHAKE_MAX;
@@ -81,6 +81,7 @@ impl<'a> Connection<'a> {
             hostname: door.engine.hostname().to_owned(),
             message_bytes_max: door.engine.arriving_bytes_max(door.role == Role::Submission),
             starttls: matches!(door.tls, Tls::StartTls(_)),
+            future_release: (door.role == Role::Submission).then(|| future_release(&door.engine)),
             limits: door.gate.limits().session,
         };
         let implicit = matches!(door.tls, Tls::Implicit(_));

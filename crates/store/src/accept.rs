@@ -8,7 +8,7 @@
 
 use crate::contents::NewContent;
 use crate::tx::TransactionId;
-use crate::{Error, Event, NewHeld, Tx};
+use crate::{Error, Event, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ContentId, FolderId, Uid};
@@ -144,61 +144,41 @@ impl Tx {
         Ok((TransactionId::new(id, event), content))
     }
 
-    /// As [`Tx::accept_pending`], and what is `held` waits until somebody has approved it.
-    ///
-    /// # Errors
-    /// As [`Tx::accept_pending`].
-    pub async fn accept_held(
-        &mut self,
-        content: &NewContent,
-        (targets, held): (&[Target], &[NewHeld<'_>]),
-        event: &Event<'_>,
-    ) -> Result<TransactionId, Error> {
-        let id: String =
-            sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *self.inner).await?;
-        let content = self.add_content(content, event.at).await?;
-        self.place_or_wait(content, targets, event.at).await?;
-        for message in held {
-            self.hold_message(content, message, event).await?;
-            let (_, _, recipients) = columns(message.targets);
-            self.note_for(&Event { status: Some("held"), ..*event }, recipients).await?;
-        }
-        if !targets.is_empty() {
-            let (_, _, recipients) = columns(targets);
-            self.note_for(event, recipients).await?;
-        }
-        Ok(TransactionId::new(id, event))
-    }
-
     /// Those that may have no room get it now, while the sender can still be told; the others are handed it out.
-    async fn place_or_wait(
+    pub(crate) async fn place_or_wait(
         &mut self,
         content: ContentId,
         targets: &[Target],
         at: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Placed>, Error> {
         let (mut now, mut later): (Vec<Target>, Vec<Target>) =
             targets.iter().cloned().partition(|target| target.room.is_some());
         later.extend(now.split_off(now.len().min(RECIPIENTS_PER_TX)));
+        let mut placed = Vec::new();
         if !now.is_empty() {
             let entry = NewEntry { now: at, internal_date: at, flags: model::Flags::NONE, keywords: &[] };
-            self.add_entries(content, &now, entry).await?;
+            placed = self.add_entries(content, &now, entry).await?;
         }
-        self.wait_for_hand_out(content, &later, (None, at)).await
+        self.wait_for_hand_out(content, &later, (None, at), None).await?;
+        Ok(placed)
     }
 
-    /// Keeps the list of those who are to get a content, in batches; with `held` until it is let go.
+    /// Keeps the list of those who are to get a content, in batches; with `held` until it is let go, and with `release` until
+    /// that moment, when the message of the queue that its sender could call it back by goes, too.
     pub(crate) async fn wait_for_hand_out(
         &mut self,
         content: ContentId,
         targets: &[Target],
         (held, at): (Option<i64>, Timestamp),
+        release: Option<(Timestamp, i64)>,
     ) -> Result<(), Error> {
+        let at = release.map_or(at, |(release_at, _)| release_at);
         for batch in targets.chunks(RECIPIENTS_PER_TX) {
             let (accounts, folders, recipients) = columns(batch);
             sqlx::query(
-                "insert into pending_deliveries (content_id, account_ids, folder_ids, recipients, internal_date, held_id)
-                 values ($1, $2, $3, $4, $5, $6)",
+                "insert into pending_deliveries
+                     (content_id, account_ids, folder_ids, recipients, internal_date, held_id, release_at, message_id)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(content.0)
             .bind(accounts)
@@ -206,6 +186,8 @@ impl Tx {
             .bind(recipients)
             .bind(at.to_sqlx())
             .bind(held)
+            .bind(release.map(|(release_at, _)| release_at.to_sqlx()))
+            .bind(release.map(|(_, message)| message))
             .execute(&mut *self.inner)
             .await?;
         }

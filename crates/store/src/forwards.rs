@@ -12,13 +12,23 @@ use model::{AccountId, AccountState, Address, DomainId, FolderId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRow {
     pub account: AccountId,
-    pub target: AccountId,
-    /// The target's INBOX.
-    pub inbox: FolderId,
-    /// The target's domain, whose policy says whether a locked mailbox receives.
-    pub domain: DomainId,
-    pub is_locked: bool,
+    pub to: ForwardTo,
     pub keep_copy: bool,
+}
+
+/// To whom mail is forwarded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardTo {
+    Mailbox {
+        target: AccountId,
+        /// Its INBOX.
+        inbox: FolderId,
+        /// Its domain, whose policy says whether a locked mailbox receives.
+        domain: DomainId,
+        is_locked: bool,
+    },
+    /// An address of another system.
+    Outside(Address),
 }
 
 /// A forwarding as people see it.
@@ -45,24 +55,31 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forwards(&self) -> Result<Vec<ForwardRow>, Error> {
-        let rows: Vec<(i64, i64, i64, i64, bool, bool)> = sqlx::query_as(
-            "select w.account_id, w.target_id, f.folder_id, t.domain_id, t.state = 'locked', w.keep_copy
+        type Row = (i64, bool, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<bool>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "select w.account_id, w.keep_copy, w.outside, t.account_id, f.folder_id, t.domain_id, t.state = 'locked'
                from forwards w
-               join accounts t on t.account_id = w.target_id and t.state in ('new', 'active', 'locked')
-               join folders f on f.account_id = w.target_id and f.name = 'INBOX'
-              where w.target_id is not null",
+               left join accounts t on t.account_id = w.target_id and t.state in ('new', 'active', 'locked')
+               left join folders f on f.account_id = t.account_id and f.name = 'INBOX'
+              where f.folder_id is not null or w.outside is not null",
         )
         .fetch_all(&self.pools.main)
         .await?;
-        let forward = |(account, target, inbox, domain, is_locked, keep_copy)| ForwardRow {
-            account: AccountId(account),
-            target: AccountId(target),
-            inbox: FolderId(inbox),
-            domain: DomainId(domain),
-            is_locked,
-            keep_copy,
-        };
-        Ok(rows.into_iter().map(forward).collect())
+        let mut forwards = Vec::with_capacity(rows.len());
+        for (account, keep_copy, outside, target, inbox, domain, locked) in rows {
+            let to = match (outside, target.zip(inbox).zip(domain)) {
+                (Some(outside), _) => ForwardTo::Outside(outside.parse().map_err(damaged)?),
+                (None, Some(((target, inbox), domain))) => ForwardTo::Mailbox {
+                    target: AccountId(target),
+                    inbox: FolderId(inbox),
+                    domain: DomainId(domain),
+                    is_locked: locked.unwrap_or(false),
+                },
+                (None, None) => continue,
+            };
+            forwards.push(ForwardRow { account: AccountId(account), to, keep_copy });
+        }
+        Ok(forwards)
     }
 
     /// That of a mailbox.
@@ -71,16 +88,15 @@ impl Store {
     /// When the database fails.
     pub async fn forward(&self, account: AccountId) -> Result<Option<ForwardDetail>, Error> {
         let row: Option<(String, String, bool, String, jiff_sqlx::Timestamp)> = sqlx::query_as(
-            "select a.address, t.address, w.keep_copy, w.set_by, w.set_at
+            "select a.address, coalesce(w.outside, t.address), w.keep_copy, w.set_by, w.set_at
                from forwards w
                join addresses a on a.account_id = w.account_id and a.kind = 'primary'
-               join addresses t on t.account_id = w.target_id and t.kind = 'primary'
-              where w.account_id = $1 and w.target_id is not null",
+               left join addresses t on t.account_id = w.target_id and t.kind = 'primary'
+              where w.account_id = $1 and (t.address is not null or w.outside is not null)",
         )
         .bind(account.0)
         .fetch_optional(&self.pools.main)
         .await?;
-        let damaged = |_| Error::Damaged("a forwarding has an impossible address");
         row.map(|(mailbox, target, keep_copy, set_by, set_at)| {
             Ok(ForwardDetail {
                 mailbox: mailbox.parse().map_err(damaged)?,
@@ -92,6 +108,10 @@ impl Store {
         })
         .transpose()
     }
+}
+
+fn damaged(_: model::AddressError) -> Error {
+    Error::Damaged("a forwarding has an impossible address")
 }
 
 impl Tx {
@@ -116,26 +136,27 @@ impl Tx {
     pub async fn set_forward(
         &mut self,
         account: AccountId,
-        (target, keep_copy): (AccountId, bool),
+        (target, keep_copy): (Result<AccountId, &Address>, bool),
         (by, now): (&str, Timestamp),
     ) -> Result<(), Error> {
         sqlx::query(
-            "insert into forwards (account_id, target_id, keep_copy, set_by, set_at) values ($1, $2, $3, $4, $5)
+            "insert into forwards (account_id, target_id, keep_copy, set_by, set_at, outside) values ($1, $2, $3, $4, $5, $6)
              on conflict on constraint forwards_pkey do update
-                set target_id = excluded.target_id, keep_copy = excluded.keep_copy, set_by = excluded.set_by,
+                set target_id = excluded.target_id, outside = excluded.outside, keep_copy = excluded.keep_copy, set_by = excluded.set_by,
                     set_at = excluded.set_at",
         )
         .bind(account.0)
-        .bind(target.0)
+        .bind(target.ok().map(|target| target.0))
         .bind(keep_copy)
         .bind(by)
         .bind(now.to_sqlx())
+        .bind(target.err().map(ToString::to_string))
         .execute(&mut *self.inner)
         .await?;
         self.forwards_changed().await
     }
 
-    /// Ends that of a mailbox, whose lock is held; says where mail went.
+    /// Ends that of a mailbox, whose lock is held; says to which address mail went.
     ///
     /// # Errors
     /// When the database fails.
@@ -143,11 +164,11 @@ impl Tx {
         &mut self,
         account: AccountId,
         (by, now): (&str, Timestamp),
-    ) -> Result<Option<AccountId>, Error> {
+    ) -> Result<Option<String>, Error> {
         self.end_forward_of(account, None, (by, now)).await
     }
 
-    /// Ends that of a mailbox if it goes to one of `people` or was set by one of them; says where mail went.
+    /// Ends that of a mailbox if it goes to one of `people` or was set by one of them; says to which address mail went.
     ///
     /// # Errors
     /// When the database fails.
@@ -156,7 +177,7 @@ impl Tx {
         account: AccountId,
         people: &[AccountId],
         (by, now): (&str, Timestamp),
-    ) -> Result<Option<AccountId>, Error> {
+    ) -> Result<Option<String>, Error> {
         self.end_forward_of(account, Some(people), (by, now)).await
     }
 
@@ -165,18 +186,21 @@ impl Tx {
         account: AccountId,
         people: Option<&[AccountId]>,
         (by, now): (&str, Timestamp),
-    ) -> Result<Option<AccountId>, Error> {
+    ) -> Result<Option<String>, Error> {
         let people: Option<Vec<i64>> = people.map(|people| people.iter().map(|person| person.0).collect());
-        let ended: Option<i64> = sqlx::query_scalar(
+        let ended: Option<String> = sqlx::query_scalar(
             "with there as (
-                 select w.account_id, w.target_id from forwards w
-                  where w.account_id = $1 and w.target_id is not null
+                 select w.account_id,
+                        coalesce(w.outside, (select g.address from addresses g
+                                              where g.account_id = w.target_id and g.kind = 'primary'), '') as went
+                   from forwards w
+                  where w.account_id = $1 and (w.target_id is not null or w.outside is not null)
                     and ($2::bigint[] is null or w.target_id = any ($2)
                          or exists (select from addresses g where g.address = w.set_by and g.account_id = any ($2)))
              )
-             update forwards w set target_id = null, set_by = $3, set_at = $4
+             update forwards w set target_id = null, outside = null, set_by = $3, set_at = $4
                from there where w.account_id = there.account_id
-             returning there.target_id",
+             returning there.went",
         )
         .bind(account.0)
         .bind(people)
@@ -187,7 +211,7 @@ impl Tx {
         if ended.is_some() {
             self.forwards_changed().await?;
         }
-        Ok(ended.map(AccountId))
+        Ok(ended)
     }
 
     /// To be called behind a change of these mailboxes' stages: is mail forwarded to one of them, it may go elsewhere now.

@@ -25,7 +25,7 @@ impl Store {
         failed: &mut Vec<i64>,
     ) -> Result<Option<Vec<Placed>>, Error> {
         let mut tx = self.begin().await?;
-        let Some(batch) = tx.claim_pending(failed).await? else { return Ok(None) };
+        let Some(batch) = tx.claim_pending(failed, now).await? else { return Ok(None) };
         let (id, attempts) = (batch.pending_id, batch.attempts);
         let error = match tx.hand_out(batch, now).await {
             Ok(placed) => {
@@ -54,9 +54,11 @@ struct Pending {
     targets: Vec<Target>,
     internal_date: Timestamp,
     attempts: i32,
+    /// By which it could be called back.
+    message: Option<i64>,
 }
 
-type PendingRow = (i64, i64, Vec<i64>, Vec<i64>, Vec<Option<String>>, jiff_sqlx::Timestamp, i32);
+type PendingRow = (i64, i64, Vec<i64>, Vec<i64>, Vec<Option<String>>, jiff_sqlx::Timestamp, i32, Option<i64>);
 
 impl Tx {
     async fn hand_out(&mut self, batch: Pending, now: Timestamp) -> Result<Vec<Placed>, Error> {
@@ -77,35 +79,46 @@ impl Tx {
         .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
+        if let Some(message) = batch.message {
+            sqlx::query("select 1 from queue_messages where message_id = $1 for update")
+                .bind(message)
+                .execute(&mut *self.inner)
+                .await?;
+            self.end_these_messages(&[message], now).await?;
+        }
         Ok(placed)
     }
 
-    async fn claim_pending(&mut self, failed: &[i64]) -> Result<Option<Pending>, Error> {
+    async fn claim_pending(&mut self, failed: &[i64], now: Timestamp) -> Result<Option<Pending>, Error> {
         let row: Option<PendingRow> = sqlx::query_as(
-            "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts
-               from pending_deliveries where pending_id <> all ($1) and held_id is null
+            "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts, message_id
+               from pending_deliveries
+              where pending_id <> all ($1) and held_id is null and (release_at is null or release_at <= $2)
               order by attempts, pending_id limit 1 for update skip locked",
         )
         .bind(failed)
+        .bind(now.to_sqlx())
         .fetch_optional(&mut *self.inner)
         .await?;
-        Ok(row.map(|(pending_id, content, accounts, folders, recipients, internal_date, attempts)| Pending {
-            pending_id,
-            content: ContentId(content),
-            targets: accounts
-                .into_iter()
-                .zip(folders)
-                .zip(recipients)
-                .map(|((account, folder), recipient)| Target {
+        let pending =
+            |(pending_id, content, accounts, folders, recipients, at, attempts, message): PendingRow| {
+                let places = accounts.into_iter().zip(folders).zip(recipients);
+                let target = |((account, folder), recipient)| Target {
                     account: AccountId(account),
                     folder: FolderId(folder),
                     recipient,
                     room: None,
-                })
-                .collect(),
-            internal_date: internal_date.to_jiff(),
-            attempts,
-        }))
+                };
+                Pending {
+                    pending_id,
+                    content: ContentId(content),
+                    targets: places.map(target).collect(),
+                    internal_date: at.to_jiff(),
+                    attempts,
+                    message,
+                }
+            };
+        Ok(row.map(pending))
     }
 
     /// The targets whose mailbox and folder exist, their counters locked so that they stay.

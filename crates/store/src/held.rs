@@ -104,7 +104,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Keeps an added content for those who are to get it once somebody has approved.
+    /// Keeps an added content for those who are to get it once somebody has approved, not before the moment of `release`.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,6 +113,7 @@ impl Tx {
         content: ContentId,
         new: &NewHeld<'_>,
         event: &Event<'_>,
+        release: Option<(Timestamp, i64)>,
     ) -> Result<i64, Error> {
         let held: i64 = sqlx::query_scalar(
             "insert into held_messages (domain_id, group_name, content_id, sender_id, sender, subject, members, held_at, trace,
@@ -131,7 +132,7 @@ impl Tx {
         .bind(event.about)
         .fetch_one(&mut *self.inner)
         .await?;
-        self.wait_for_hand_out(content, new.targets, (Some(held), event.at)).await?;
+        self.wait_for_hand_out(content, new.targets, (Some(held), event.at), release).await?;
         Ok(held)
     }
 
@@ -175,7 +176,7 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         let statement = if approved {
-            "update pending_deliveries set held_id = null, internal_date = $2 where held_id = $1"
+            "update pending_deliveries set held_id = null, internal_date = greatest($2, release_at) where held_id = $1"
         } else {
             "with gone as (delete from pending_deliveries where held_id = $1 returning content_id)
              insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone"

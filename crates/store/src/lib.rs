@@ -56,6 +56,7 @@ mod parties;
 mod passwords;
 mod people;
 mod policies;
+mod queue;
 mod quotas;
 mod recipients;
 mod requests;
@@ -102,7 +103,7 @@ pub use events_trace::{EventRow, TraceFilter};
 pub use figures::PoolUsage;
 pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};
-pub use forwards::{ForwardDetail, ForwardRow};
+pub use forwards::{ForwardDetail, ForwardRow, ForwardTo};
 pub use grants::{NewGrant, PersonAddress, TakenRow};
 pub use groups::{GroupRow, MemberRow, NewGroup};
 pub use handovers::{FolderCount, HandoverRow, NewHandover};
@@ -120,6 +121,11 @@ pub use objects::Objects;
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow};
+pub use queue::{
+    Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
+    NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow, QueueFilter,
+    QueueLease, QueueReport, QueueRow, RecipientAnswer, Reroute, ScheduledRow,
+};
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;
 pub use requests::{

@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "policy", sql: include_str!("../../../migrations/0008_policy.sql") },
     Migration { version: 9, name: "moves", sql: include_str!("../../../migrations/0009_moves.sql") },
     Migration { version: 10, name: "cases", sql: include_str!("../../../migrations/0010_cases.sql") },
+    Migration { version: 11, name: "queue", sql: include_str!("../../../migrations/0011_queue.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -12,6 +12,7 @@ use model::{AccountId, Address, DomainId, MailboxClass};
 pub struct SendingRow {
     pub security_epoch: i64,
     pub domain: DomainId,
+    pub class: MailboxClass,
     pub used_bytes: u64,
     pub quota_bytes: u64,
 }
@@ -68,17 +69,21 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn sending(&self, account: AccountId) -> Result<Option<SendingRow>, Error> {
-        let row: Option<(i64, i64, i64, i64)> = sqlx::query_as(
-            "select a.security_epoch, a.domain_id, c.used_bytes, a.quota_bytes
+        let row: Option<(i64, i64, i64, i64, String)> = sqlx::query_as(
+            "select a.security_epoch, a.domain_id, c.used_bytes, a.quota_bytes, a.class
                from accounts a join counters c using (account_id)
               where account_id = $1 and a.state in ('new', 'active')",
         )
         .bind(account.0)
         .fetch_optional(&self.pools.main)
         .await?;
-        Ok(row.map(|(security_epoch, domain, used, quota)| SendingRow {
+        let Some((security_epoch, domain, used, quota, class)) = row else { return Ok(None) };
+        Ok(Some(SendingRow {
             security_epoch,
             domain: DomainId(domain),
+            class: class
+                .parse()
+                .map_err(|_| Error::Damaged("a mailbox has a class this version does not know"))?,
             used_bytes: used.unsigned_abs(),
             quota_bytes: quota.unsigned_abs(),
         }))

@@ -121,7 +121,8 @@ impl Store {
                 set condemned_at = $2, condemned_round = (select sweep_round from installation)
               where content_id = any ($1) and condemned_at is null
                 and not exists (select from entries e where e.content_id = c.content_id)
-                and not exists (select from pending_deliveries p where p.content_id = c.content_id)",
+                and not exists (select from pending_deliveries p where p.content_id = c.content_id)
+                and not exists (select from queue_messages m where m.content_id = c.content_id)",
         )
         .bind(&candidates)
         .bind(now.to_sqlx())
@@ -152,6 +153,7 @@ impl Store {
               where content_id = any ($1)
                 and not exists (select from entries e where e.content_id = c.content_id)
                 and not exists (select from pending_deliveries p where p.content_id = c.content_id)
+                and not exists (select from queue_messages m where m.content_id = c.content_id)
              returning content_id",
         )
         .bind(&batch)

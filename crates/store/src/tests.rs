@@ -6,6 +6,7 @@ mod chunks;
 mod embedded;
 mod entries;
 mod migrate;
+mod queue;
 mod schema;
 mod small;
 mod sweeper;

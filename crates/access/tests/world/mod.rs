@@ -133,6 +133,7 @@ impl Province {
             tls: None,
             sender: None,
             principal: None,
+            wishes: engine::Wishes::default(),
         };
         self.engine.deliver(&arrival, &[recipient], spool).await.unwrap();
     }

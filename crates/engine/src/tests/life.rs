@@ -65,7 +65,7 @@ async fn a_leave_has_an_end() {
 }
 
 /// Each round waits for the transactions of other tests, as the sweeper itself does: they share the cluster's numbers.
-async fn sweep_all(world: &World) {
+pub(super) async fn sweep_all(world: &World) {
     let raised =
         "select (pg_snapshot_xmin(pg_current_snapshot()) >= sweep_xmax)::int::bigint from installation";
     for _ in 0..6 {

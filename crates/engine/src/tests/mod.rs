@@ -22,6 +22,7 @@ mod moves;
 mod named;
 mod organisation;
 mod passwords;
+mod queue;
 mod quota;
 mod regulation;
 mod requests;
@@ -174,6 +175,18 @@ pub(crate) fn arrival() -> Arrival {
         tls: None,
         sender: Some(Sender::from(&address("sender@example.org"))),
         principal: None,
+        wishes: crate::Wishes::default(),
+    }
+}
+
+/// Changes one field of the domain's policy.
+pub(crate) async fn policy(world: &World, field: &str, value: &str) {
+    let settings = [(field.to_owned(), value.to_owned())];
+    let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "QĐ", dry_run: false };
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    match world.engine.change_policy(&actor(), &domain, &edit).await {
+        Ok(_) | Err(crate::AdminError::PolicyVersion(model::VersionError::Unchanged)) => {}
+        Err(error) => panic!("{error}"),
     }
 }
 

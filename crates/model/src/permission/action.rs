@@ -43,6 +43,7 @@ const SD: Levels = Levels(1 | 2);
 const DU: Levels = Levels(2 | 4);
 const UM: Levels = Levels(4 | 8);
 const DM: Levels = Levels(2 | 8);
+const SDM: Levels = Levels(1 | 2 | 8);
 const DUM: Levels = Levels(2 | 4 | 8);
 
 /// What the table says of a role and an action.
@@ -342,6 +343,9 @@ actions! {
 
     // Evidence and operation (E1, E3, E4, E5, E11, D11).
     TraceShow "trace.show" "Tra cứu thư" DUM Reads [Y Y - Y Y Y Read];
+    /// Mail on its way to others: whose senders are in the scope.
+    QueueShow "queue.show" "Xem hàng đợi gửi thư" SD Reads [Y Y - - - - -];
+    QueueChange "queue.change" "Gửi lại, giữ, hủy thư trong hàng đợi" SDM Changes [Y Y - - - - -];
     EventExport "event.export" "Kết xuất nhật ký hệ thống" SD Reads [Y - - Y - - -];
     AuditShow "audit.show" "Xem nhật ký quản trị" SD Reads [Y - - Y - - -];
     AuditVerify "audit.verify" "Kiểm tra tính toàn vẹn nhật ký quản trị" SD Reads [Y - - Y - - -];

@@ -9,7 +9,6 @@ pub(super) const NOT_IN_FORCE: &[&str] = &[
     "life.backup_days",
     "request.watchers",
     "request.review_months",
-    "sending.external",
     "sending.warn_public_mail",
     "sending.public_mail",
     "sending.tag_sign_ups",

@@ -1,8 +1,7 @@
 //! What a session and its driver say to each other.
 
 use super::limits::Limits;
-use super::params::Mail;
-use super::path::Recipient;
+use super::params::{FutureRelease, Mail, Rcpt};
 use super::reply::Reply;
 use crate::sasl::Credentials;
 
@@ -27,6 +26,8 @@ pub struct Settings {
     pub message_bytes_max: u64,
     /// STARTTLS can be offered.
     pub starttls: bool,
+    /// How far ahead mail may be sent; for submission.
+    pub future_release: Option<FutureRelease>,
     pub limits: Limits,
 }
 
@@ -57,7 +58,7 @@ pub enum Request {
     /// A transaction begins.
     Mail(Mail),
     /// Remember it when it is accepted.
-    Recipient(Recipient),
+    Recipient(Rcpt),
     /// Content is about to come.
     Open,
     /// The content is complete. Answer [`Answer::Delivered`].

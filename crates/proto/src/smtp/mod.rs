@@ -24,7 +24,7 @@ pub use limits::{
     AUTH_LINE_BYTES_MAX, COMMAND_LINE_BYTES_MAX, DOMAIN_BYTES_MAX, LOCAL_PART_BYTES_MAX, Limits,
     OUTPUT_BYTES_HIGH, PATH_BYTES_MAX, REPLY_LINE_BYTES_MAX, TEXT_LINE_BYTES_MAX,
 };
-pub use params::Mail;
+pub use params::{FutureRelease, Hold, Mail, Notify, Rcpt, Ret, xtext};
 pub use path::{Domain, Mailbox, PathError, Recipient, forward_path, quoted, reverse_path};
 pub use reply::Reply;
 pub use session::Session;

@@ -51,6 +51,18 @@ fn extensions(session: &Session) -> Reply {
         .line("CHUNKING") // RFC 3030
         .line("ENHANCEDSTATUSCODES") // RFC 2034
         .line(format!("LIMITS RCPTMAX={}", settings.limits.recipients)); // RFC 9422
+    if settings.role != Role::Lmtp {
+        reply = reply.line("DSN"); // RFC 3461
+        // RFC 8689 2: not before TLS is on.
+        if session.tls {
+            reply = reply.line("REQUIRETLS");
+        }
+    }
+    // RFC 4865 3
+    if let Some(offered) = settings.future_release {
+        let until = offered.until_max.strftime("%Y-%m-%dT%H:%M:%SZ");
+        reply = reply.line(format!("FUTURERELEASE {} {until}", offered.seconds_max));
+    }
     // RFC 3207 4.2: not once TLS is on.
     if settings.starttls && !session.tls {
         reply = reply.line("STARTTLS");

@@ -34,7 +34,13 @@ pub(super) fn mail(session: &mut Session, args: &str) -> Result<(), Reply> {
     if session.messages >= settings.limits.messages {
         return Err(Reply::new(421, (7, 0), "Too many messages on one connection; connect again"));
     }
-    let mail = params::mail(args, Offered { auth: settings.role == Role::Submission })?;
+    let offered = Offered {
+        auth: settings.role == Role::Submission,
+        dsn: settings.role != Role::Lmtp,
+        requiretls: session.tls && settings.role != Role::Lmtp,
+        hold: settings.future_release,
+    };
+    let mail = params::mail(args, offered)?;
     // RFC 1870 6.1
     if mail.size.is_some_and(|size| size > settings.message_bytes_max) {
         return Err(too_large());
@@ -59,7 +65,7 @@ pub(super) fn rcpt(session: &mut Session, args: &str) -> Result<(), Reply> {
     let Some(transaction) = &session.transaction else {
         return Err(Reply::new(503, (5, 1), "Send MAIL first"));
     };
-    let recipient = params::rcpt(args, transaction.smtputf8)?;
+    let recipient = params::rcpt(args, transaction.smtputf8, session.settings.role != Role::Lmtp)?;
     // RFC 5321 4.5.3.1.10: 452, so that the client sends the rest in another transaction. Not an error of its.
     if transaction.recipients >= limits.recipients {
         session.reply(&Reply::new(452, (5, 3), "Too many recipients"));

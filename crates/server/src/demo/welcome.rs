@@ -33,6 +33,7 @@ pub(super) async fn send(engine: &Engine, from: &Address, owner: &Address) -> Re
         tls: None,
         sender: Some(Sender::from(from)),
         principal: None,
+        wishes: engine::Wishes::default(),
     };
     engine.deliver(&arrival, &[recipient], spool).await?;
     Ok(())

@@ -1,0 +1,234 @@
+//! Working through the queue: claiming mail for others, reading its octets, saying what became of it.
+//!
+//! Invariants: nothing is said to another system in a transaction; what this node was taken over with changes nothing; a
+//! sender is told once, in the transaction that ends what he is told of; every delivery ends, delivered or told of.
+
+mod telling;
+
+pub(crate) use telling::{Ended, Telling};
+
+use crate::message::FACTS_OCTETS_MAX;
+use crate::report::without_return_path;
+use crate::{Body, Engine, Error, Piece, figures};
+use jiff::{SignedDuration, Timestamp};
+use model::queue::{Answer, Outcome, destination_rest};
+use store::{Claimed, ContentColumns, Event, LeasedDelivery, NewOutgoingEvent, QueueLease};
+use tokio_util::sync::CancellationToken;
+
+/// A node that has said nothing for so long is dead; then others take over what it had.
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(5);
+/// Deliveries of one claim: what one connection may carry.
+const CLAIM_MAX: i64 = 50;
+/// Octets of a header that come back with a report.
+const HEADER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why a destination took nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// It rests, and is tried again.
+    Later(Answer),
+    /// It does not exist, or wants no mail: what is for it has failed.
+    Never(Answer),
+}
+
+/// The octets of a message as they go out.
+#[derive(Clone, Debug)]
+pub struct OutgoingOctets {
+    body: Body,
+    /// Behind our Return-Path (RFC 5321 4.4).
+    start: u64,
+}
+
+impl OutgoingOctets {
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.body.size().saturating_sub(self.start)
+    }
+
+    /// Octets from `offset` on, as many as lie in one chunk; none at the end.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn piece(&self, offset: u64) -> Result<Piece, Error> {
+        self.body.piece(self.start.saturating_add(offset), self.body.size()).await
+    }
+
+    /// Its header, of a long one the beginning.
+    pub(crate) async fn header(&self) -> Result<Vec<u8>, Error> {
+        let end = self.start.saturating_add(HEADER_BYTES_MAX).min(self.body.size());
+        let mut header = self.body.read(self.start..end).await?;
+        header.truncate(proto::mime::header_end(&header));
+        Ok(header)
+    }
+
+    /// All of them, of a message known to be small.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn read(&self) -> Result<Vec<u8>, Error> {
+        self.body.read(self.start..self.body.size()).await
+    }
+}
+
+impl Engine {
+    /// Work for a destination that is none of `busy`; `None` when nothing is due.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_mail(&self, busy: &[i64]) -> Result<Option<Claimed>, Error> {
+        let now = self.now();
+        Ok(self.0.store.claim_mail(&self.0.node, busy, CLAIM_MAX, (now, lease_end(now))).await?)
+    }
+
+    /// Puts off the end of leases; those that are still this node's.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_mail(&self, leases: &[i64]) -> Result<Vec<i64>, Error> {
+        Ok(self.0.store.renew_leases(leases, lease_end(self.now())).await?)
+    }
+
+    /// Leaves what was not done of a claim to whoever comes next.
+    ///
+    /// # Errors
+    /// When the database fails; the lease ends by itself, too.
+    pub async fn give_back_mail(&self, lease: &QueueLease) -> Result<(), Error> {
+        Ok(self.0.store.end_lease(lease).await?)
+    }
+
+    /// Returns when there may be mail to claim, told by this node's own acceptance.
+    pub async fn mail_is_waiting(&self) {
+        self.0.outgoing.notified().await;
+    }
+
+    /// # Errors
+    /// `NotFound` when it is gone, which a lease keeps from happening.
+    pub async fn outgoing_octets(&self, delivery: &LeasedDelivery) -> Result<OutgoingOctets, Error> {
+        let columns = ContentColumns { chunks: true, ..ContentColumns::default() };
+        let mut found = self.0.store.contents(&[delivery.content], columns, FACTS_OCTETS_MAX).await?;
+        let content = found.pop().flatten().ok_or(Error::NotFound)?;
+        let (ids, sizes) = content.chunks.ok_or(Error::NotFound)?;
+        let body = self.body(&ids, &sizes);
+        let head = body.read(0..HEADER_BYTES_MAX).await?;
+        let start = (head.len() - without_return_path(&head).len()) as u64;
+        Ok(OutgoingOctets { body, start })
+    }
+
+    /// What became of a delivery, an outcome for each recipient in their order. `passed_on`: the other system took the
+    /// sender's wishes on (RFC 3461 5.2.1). False, and nothing is changed, when somebody else has taken it over.
+    ///
+    /// # Errors
+    /// When the database fails: it is not known then, and may be reported again.
+    pub async fn report_mail(
+        &self,
+        lease: &QueueLease,
+        delivery: &LeasedDelivery,
+        outcomes: Vec<Outcome>,
+        passed_on: bool,
+    ) -> Result<bool, Error> {
+        let telling = if passed_on { Telling::PassedOn } else { Telling::Usual };
+        // Who takes connections and never answers has not been reached.
+        let answered = outcomes.iter().any(|outcome| telling::kind_of(outcome).1.code.is_some());
+        let ours = self.conclude(lease.lease, &[(delivery, outcomes)], (telling, None)).await?;
+        if let (true, 1.., Some((destination, _))) = (ours && answered, lease.failures, &lease.destination) {
+            self.0.store.destination_reached(*destination, self.now()).await?;
+            self.0.outgoing.notify_one();
+        }
+        Ok(ours)
+    }
+
+    /// A destination could not be reached, or never will be. `tried`: the delivery that it was tried for. The lease has ended
+    /// afterwards.
+    ///
+    /// # Errors
+    /// When the database fails; the lease ends by itself, too.
+    pub async fn report_unreachable(
+        &self,
+        claimed: &Claimed,
+        tried: &LeasedDelivery,
+        why: &Unreachable,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let Some((destination, _)) = &claimed.lease.destination else { return Ok(()) };
+        let answer = match why {
+            Unreachable::Never(answer) => {
+                let outcomes = vec![Outcome::Failed(answer.clone()); tried.recipients.len()];
+                self.report_mail(&claimed.lease, tried, outcomes, false).await?;
+                return self.give_back_mail(&claimed.lease).await;
+            }
+            Unreachable::Later(answer) => answer,
+        };
+        figures::outgoing("unreachable", 1);
+        let rest = destination_rest(claimed.lease.failures.saturating_add(1), &*self.0.rng);
+        let next = now.saturating_add(rest).unwrap_or(Timestamp::MAX);
+        let trace = self.queue_id();
+        let status = said(answer);
+        let event = NewOutgoingEvent {
+            event: event(tried, (&trace, now), "deferred", (answer.host.as_deref(), &status)),
+            recipients: tried.recipients.iter().map(|to| to.address.to_lowercase()).collect(),
+        };
+        let lease = (claimed.lease.lease, *destination);
+        self.0.store.destination_failed(lease, (next, &status), &[event], now).await?;
+        Ok(())
+    }
+
+    /// Takes over what dead nodes had, finds what nobody looks at, tells of what is late and gives up what is over.
+    pub(crate) async fn look_after_queue(&self, stop: &CancellationToken) {
+        let now = self.now();
+        let done = async {
+            let taken = self.0.store.take_over_leases(now).await?;
+            if taken > 0 {
+                tracing::warn!(taken, "mail of a node that no longer answers is sent by others");
+            }
+            if taken + self.0.store.find_forgotten(now).await? > 0 {
+                self.0.outgoing.notify_one();
+            }
+            self.tell_overdue(stop).await
+        };
+        let done: Result<usize, Error> = done.await;
+        if let Err(error) = done {
+            figures::housekeeping_failed("queue");
+            tracing::warn!(%error, "the queue could not be looked after");
+        }
+        match self.0.store.queue_counts().await {
+            Ok(counts) => figures::queue(&counts, now),
+            Err(error) => tracing::warn!(%error, "the queue could not be counted"),
+        }
+    }
+
+    /// Destinations that nothing has gone to for days.
+    pub(crate) async fn forget_destinations(&self) -> Result<String, Error> {
+        let forgotten = self.0.store.forget_destinations(self.now()).await?;
+        Ok(format!("{forgotten} destinations forgotten"))
+    }
+}
+
+pub(crate) fn lease_end(now: Timestamp) -> Timestamp {
+    now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
+}
+
+pub(crate) fn said(answer: &Answer) -> String {
+    match answer.code {
+        Some(code) => format!("{code} {} {}", answer.status, answer.text),
+        None => format!("{} {}", answer.status, answer.text),
+    }
+}
+
+pub(crate) fn event<'a>(
+    delivery: &'a LeasedDelivery,
+    (trace, at): (&'a str, Timestamp),
+    kind: &'a str,
+    (host, status): (Option<&'a str>, &'a str),
+) -> Event<'a> {
+    Event {
+        at,
+        kind,
+        trace,
+        account: delivery.account,
+        remote: host,
+        sender: Some(&delivery.sender),
+        size: None,
+        status: Some(status),
+        about: Some(&delivery.about),
+    }
+}

@@ -1,0 +1,303 @@
+//! Ending deliveries and telling their senders: what has failed, what is late, what was handed over, each in the transaction
+//! that says so of the queue.
+//!
+//! Invariants: one transaction for all that became of a message at once, with its events and its letters; nothing of it
+//! when the lease is another node's.
+
+use super::{event, lease_end, said};
+use crate::deliver::ATTEMPTS;
+use crate::report::{Mail, ORIGINAL_BYTES_MAX, Report, Told, What};
+use crate::{Engine, Error, figures};
+use jiff::Timestamp;
+use model::queue::{Answer, Notify, Outcome, Return, Schedule, Status};
+use std::collections::BTreeMap;
+use store::{
+    AuditEntry, DeliveryReport, LeasedDelivery, LeasedRecipient, NewOutgoingEvent, QueueReport,
+    RecipientAnswer,
+};
+use tokio_util::sync::CancellationToken;
+
+/// Deliveries that are given up, or told of, at a time.
+const OVERDUE_MAX: i64 = 50;
+
+/// Is its sender told?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// As he asked to be.
+    Usual,
+    /// The other system took his wishes on: it tells of success itself.
+    PassedOn,
+    Nobody,
+}
+
+/// What became of the recipients of one delivery, in their order.
+pub(crate) type Ended<'a> = (&'a LeasedDelivery, Vec<Outcome>);
+
+impl Engine {
+    /// Deliveries whose senders were told, or that were given up.
+    pub(crate) async fn tell_overdue(&self, stop: &CancellationToken) -> Result<usize, Error> {
+        let mut done = 0;
+        while !stop.is_cancelled() {
+            let now = self.now();
+            let times = (now, lease_end(now));
+            let claimed = self.0.store.claim_overdue(&self.0.node, OVERDUE_MAX, times).await?;
+            let Some(claimed) = claimed else { break };
+            let mut by_message: BTreeMap<i64, Vec<&LeasedDelivery>> = BTreeMap::new();
+            for delivery in &claimed.deliveries {
+                by_message.entry(delivery.message).or_default().push(delivery);
+            }
+            let mut told = Ok(());
+            for deliveries in by_message.into_values() {
+                // One that cannot be told of keeps no other from it; it is tried with the next round.
+                let of_one = self.tell_overdue_of(claimed.lease.lease, &deliveries).await;
+                told = told.and(of_one);
+            }
+            self.give_back_mail(&claimed.lease).await?;
+            told?;
+            done += claimed.deliveries.len();
+        }
+        Ok(done)
+    }
+
+    async fn tell_overdue_of(&self, lease: i64, deliveries: &[&LeasedDelivery]) -> Result<(), Error> {
+        let now = self.now();
+        let (over, late): (Vec<_>, Vec<_>) =
+            deliveries.iter().copied().partition(|delivery| delivery.give_up_at <= now);
+        if !over.is_empty() {
+            let last = |delivery: &'_ LeasedDelivery| {
+                let outcome = |to| Outcome::Deferred(last_said(delivery, to));
+                delivery.recipients.iter().map(outcome).collect()
+            };
+            let ended: Vec<Ended<'_>> = over.iter().map(|delivery| (*delivery, last(delivery))).collect();
+            self.conclude(lease, &ended, (Telling::Usual, None)).await?;
+        }
+        if !late.is_empty() {
+            self.tell_late(lease, &late).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells a sender that some of a message is late (RFC 5321 4.5.4.1).
+    async fn tell_late(&self, lease: i64, late: &[&LeasedDelivery]) -> Result<(), Error> {
+        let now = self.now();
+        let Some(first) = late.first() else { return Ok(()) };
+        let mut told = Vec::new();
+        for delivery in late {
+            for to in delivery.recipients.iter().filter(|to| to.notify.asks_for(Notify::DELAY)) {
+                let answer = last_said(delivery, to);
+                told.push(Told {
+                    address: &to.address,
+                    original: to.orcpt.as_deref(),
+                    what: What::Delayed,
+                    answer,
+                });
+            }
+        }
+        let report = |delivery: &&LeasedDelivery| DeliveryReport {
+            delivery: delivery.delivery,
+            message: delivery.message,
+            warned: true,
+            ..DeliveryReport::default()
+        };
+        let reports: Vec<DeliveryReport<'_>> = late.iter().map(report).collect();
+        let trace = self.queue_id();
+        let events = [NewOutgoingEvent {
+            event: event(first, (&trace, now), "delayed", (None, "its sender is told that it is late")),
+            recipients: told.iter().map(|told| told.address.to_lowercase()).collect(),
+        }];
+        let report = QueueReport { deliveries: &reports, events: &events, audit: None };
+        self.commit_report(lease, first, &report, vec![told]).await?;
+        Ok(())
+    }
+
+    /// Ends what has ended of deliveries of one message, puts off the rest, and tells its sender: in one transaction. False
+    /// when the lease is not this node's any more.
+    pub(crate) async fn conclude(
+        &self,
+        lease: i64,
+        deliveries: &[Ended<'_>],
+        (telling, audit): (Telling, Option<AuditEntry<'_>>),
+    ) -> Result<bool, Error> {
+        let now = self.now();
+        let Some((first, _)) = deliveries.first() else { return Ok(true) };
+        let judged: Vec<Ended<'_>> = deliveries
+            .iter()
+            .map(|(delivery, outcomes)| (*delivery, judge(delivery, outcomes, now)))
+            .collect();
+        let reports: Vec<DeliveryReport<'_>> =
+            judged.iter().map(|(delivery, outcomes)| self.delivery_report(delivery, outcomes)).collect();
+        let (mut failed, mut relayed) = (Vec::new(), Vec::new());
+        let mut said_of: BTreeMap<(&'static str, Option<&str>, String), Vec<String>> = BTreeMap::new();
+        for (delivery, outcomes) in &judged {
+            for (to, outcome) in delivery.recipients.iter().zip(outcomes) {
+                let (kind, answer) = kind_of(outcome);
+                let kind = if telling == Telling::Nobody { "cancelled" } else { kind };
+                let key = (kind, answer.host.as_deref(), said(answer));
+                said_of.entry(key).or_default().push(to.address.to_lowercase());
+                match told(to, outcome, telling) {
+                    Some(told) if told.what == What::Failed => failed.push(told),
+                    Some(told) => relayed.push(told),
+                    None => {}
+                }
+            }
+        }
+        let traced: Vec<_> = said_of.into_iter().map(|said| (self.queue_id(), said)).collect();
+        let events: Vec<NewOutgoingEvent<'_>> = traced
+            .iter()
+            .map(|(trace, ((kind, host, status), recipients))| NewOutgoingEvent {
+                event: event(first, (trace, now), kind, (*host, status)),
+                recipients: recipients.clone(),
+            })
+            .collect();
+        let report = QueueReport { deliveries: &reports, events: &events, audit };
+        let ours = self.commit_report(lease, first, &report, vec![failed, relayed]).await?;
+        if ours {
+            for (_, ((kind, ..), recipients)) in &traced {
+                figures::outgoing(kind, recipients.len());
+            }
+        }
+        Ok(ours)
+    }
+
+    fn delivery_report<'a>(&self, delivery: &LeasedDelivery, outcomes: &'a [Outcome]) -> DeliveryReport<'a> {
+        let mut report = DeliveryReport {
+            delivery: delivery.delivery,
+            message: delivery.message,
+            ..DeliveryReport::default()
+        };
+        for (to, outcome) in delivery.recipients.iter().zip(outcomes) {
+            match outcome {
+                Outcome::Deferred(answer) => report.deferred.push(RecipientAnswer { nth: to.nth, answer }),
+                Outcome::Delivered(_) | Outcome::Failed(_) => report.ended.push(to.nth),
+            }
+        }
+        if !report.deferred.is_empty() {
+            let attempts = delivery.attempts.saturating_add(1);
+            report.due_at = Some(Schedule::default().next(self.now(), attempts, &*self.0.rng));
+        }
+        report
+    }
+
+    /// With one report to the sender for each list of `told` that is not empty.
+    pub(crate) async fn commit_report(
+        &self,
+        lease: i64,
+        delivery: &LeasedDelivery,
+        report: &QueueReport<'_>,
+        told: Vec<Vec<Told<'_>>>,
+    ) -> Result<bool, Error> {
+        let mut letters = Vec::new();
+        for told in told.into_iter().filter(|told| !told.is_empty() && !delivery.sender.is_empty()) {
+            letters.push(self.report_of(delivery, told).await?);
+        }
+        for attempt in 0..ATTEMPTS {
+            match self.commit_report_once(lease, report, &letters).await {
+                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
+                // Whoever was to be told is gone meanwhile; he is looked for again, and then not told.
+                Err(store::Error::MailboxGone) if attempt > 0 => letters.clear(),
+                Err(store::Error::MailboxGone) => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(Error::Unavailable)
+    }
+
+    async fn commit_report_once(
+        &self,
+        lease: i64,
+        report: &QueueReport<'_>,
+        letters: &[Report<'_>],
+    ) -> Result<bool, store::Error> {
+        let now = self.now();
+        let mut mails: Vec<Mail> = Vec::new();
+        for letter in letters {
+            mails.extend(self.write_report(letter).await?);
+        }
+        let destinations: Vec<&str> = mails.iter().filter_map(Mail::destination).collect();
+        if !destinations.is_empty() {
+            self.0.store.know_destinations(&destinations, now).await?;
+        }
+        let back: Vec<_> = mails.iter().map(|mail| mail.back(self, now)).collect();
+        let Some(placed) = self.0.store.report_mail(lease, report, &back, now).await? else {
+            tracing::warn!(lease, "what became of a delivery is no longer this node's to say");
+            return Ok(false);
+        };
+        placed.iter().for_each(|place| self.0.hub.tell(place.account));
+        self.nudge(&destinations).await;
+        Ok(true)
+    }
+
+    async fn report_of<'a>(
+        &self,
+        delivery: &'a LeasedDelivery,
+        told: Vec<Told<'a>>,
+    ) -> Result<Report<'a>, Error> {
+        let failed = told.iter().any(|told| told.what == What::Failed);
+        let mut is_whole = failed && delivery.ret == Some(Return::Full) && !delivery.needs.requiretls;
+        let original = match self.outgoing_octets(delivery).await {
+            Ok(octets) => {
+                is_whole &= octets.size() <= ORIGINAL_BYTES_MAX;
+                if is_whole { octets.read().await? } else { octets.header().await? }
+            }
+            // Better told without it than never.
+            Err(Error::NotFound) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(Report {
+            sender: &delivery.sender,
+            account: delivery.account,
+            envid: delivery.envid.as_deref(),
+            about: &delivery.about,
+            requiretls: delivery.needs.requiretls,
+            accepted_at: delivery.accepted_at,
+            give_up_at: Some(delivery.give_up_at),
+            told,
+            original,
+            is_whole,
+        })
+    }
+}
+
+/// One for each recipient; what was put off and is over has failed (RFC 5321 4.5.4.1).
+fn judge(delivery: &LeasedDelivery, outcomes: &[Outcome], now: Timestamp) -> Vec<Outcome> {
+    let unsaid = || Outcome::Deferred(Answer::ours(Status(4, 4, 2), "nothing was said of this recipient"));
+    let all = delivery.recipients.iter().enumerate();
+    let outcomes = all.map(|(at, _)| outcomes.get(at).cloned().unwrap_or_else(unsaid));
+    let judged = outcomes.map(|outcome| match outcome {
+        Outcome::Deferred(last) if delivery.give_up_at <= now => {
+            let text = format!("delivery time expired; at last: {}", last.text);
+            Outcome::Failed(Answer { status: Status(4, 4, 7), text, ..last })
+        }
+        outcome => outcome,
+    });
+    judged.collect()
+}
+
+/// What is known of why he has not got it yet.
+fn last_said(delivery: &LeasedDelivery, to: &LeasedRecipient) -> Answer {
+    let of_destination = || {
+        let text = delivery.destination_answer.as_deref().unwrap_or("the other system was not reached");
+        Answer::ours(Status(4, 4, 1), text)
+    };
+    to.last.clone().unwrap_or_else(of_destination)
+}
+
+pub(super) fn kind_of(outcome: &Outcome) -> (&'static str, &Answer) {
+    match outcome {
+        Outcome::Delivered(answer) => ("sent", answer),
+        Outcome::Deferred(answer) => ("deferred", answer),
+        Outcome::Failed(answer) => ("bounced", answer),
+    }
+}
+
+/// What its sender hears of a recipient, if anything.
+fn told<'a>(to: &'a LeasedRecipient, outcome: &Outcome, telling: Telling) -> Option<Told<'a>> {
+    let (what, asked, answer) = match outcome {
+        Outcome::Failed(answer) => (What::Failed, Notify::FAILURE, answer),
+        Outcome::Delivered(answer) if telling == Telling::Usual => (What::Relayed, Notify::SUCCESS, answer),
+        Outcome::Delivered(_) | Outcome::Deferred(_) => return None,
+    };
+    let is_told = telling != Telling::Nobody && to.notify.asks_for(asked);
+    let (address, original) = (to.address.as_str(), to.orcpt.as_deref());
+    is_told.then(|| Told { address, original, what, answer: answer.clone() })
+}

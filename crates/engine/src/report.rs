@@ -1,0 +1,245 @@
+//! Delivery status notifications (RFC 3464, RFC 6533): telling a sender what became of his message, in Vietnamese and English,
+//! for people first.
+//!
+//! Invariants: the return path of a report is null, so no report is ever answered by one; a report goes to a mailbox of ours
+//! only when somebody had logged in to send the message, else whoever forges an address of ours would have it told (backscatter);
+//! it is put where it belongs in the transaction of what it tells.
+
+mod written;
+
+use crate::deliver::Arrival;
+use crate::intake::Prepared;
+use crate::outgoing::Wishes;
+use crate::recipients::Kind;
+use crate::{Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
+use jiff::Timestamp;
+use model::queue::{Answer, Needs, Notify, Priority, Schedule};
+use model::{AccountId, Address};
+use std::net::Ipv4Addr;
+use store::{
+    Event, MailBack, MailBackTo, NewContent, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, Target,
+};
+
+/// Octets of the original that come back: of a larger one, its header.
+pub(crate) const ORIGINAL_BYTES_MAX: u64 = 1 << 20;
+
+/// What became of a recipient (RFC 3464 2.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Failed,
+    Delayed,
+    /// It lies in a mailbox here.
+    Delivered,
+    /// The next host has it, and tells nothing more.
+    Relayed,
+    /// It went to a group.
+    Expanded,
+}
+
+/// A recipient that is reported.
+#[derive(Clone, Debug)]
+pub(crate) struct Told<'a> {
+    pub(crate) address: &'a str,
+    /// ORCPT as it came.
+    pub(crate) original: Option<&'a str>,
+    pub(crate) what: What,
+    pub(crate) answer: Answer,
+}
+
+/// What a report says, and of which message.
+#[derive(Clone, Debug)]
+pub(crate) struct Report<'a> {
+    /// Return path of the message.
+    pub(crate) sender: &'a str,
+    /// Who submitted it.
+    pub(crate) account: Option<AccountId>,
+    pub(crate) envid: Option<&'a str>,
+    /// As [`Event::about`].
+    pub(crate) about: &'a str,
+    pub(crate) requiretls: bool,
+    pub(crate) accepted_at: Timestamp,
+    /// Of what is late: until when it is tried.
+    pub(crate) give_up_at: Option<Timestamp>,
+    /// Never none, and all of the same kind.
+    pub(crate) told: Vec<Told<'a>>,
+    /// The message without our Return-Path: all of it, or its header.
+    pub(crate) original: Vec<u8>,
+    pub(crate) is_whole: bool,
+}
+
+/// A report that is ready to be put where it belongs.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    content: NewContent,
+    queue_id: String,
+    trace: String,
+    about: String,
+    needs: Needs,
+    to: To,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    Here(Target),
+    /// Destination and address.
+    There(String, String),
+}
+
+impl Mail {
+    /// Where in the queue it goes.
+    pub(crate) fn destination(&self) -> Option<&str> {
+        match &self.to {
+            To::Here(_) => None,
+            To::There(domain, _) => Some(domain),
+        }
+    }
+
+    pub(crate) fn back(&self, engine: &Engine, at: Timestamp) -> MailBack<'_> {
+        let to = match &self.to {
+            To::Here(target) => MailBackTo::Here(target.clone()),
+            To::There(domain, address) => MailBackTo::There(Box::new(self.outgoing(domain, address, at))),
+        };
+        let status = if matches!(self.to, To::Here(_)) { "delivered" } else { "queued" };
+        let event = Event {
+            at: engine.now().max(at),
+            kind: "received",
+            trace: &self.trace,
+            account: None,
+            remote: None,
+            sender: Some(""),
+            size: Some(self.content.size),
+            status: Some(status),
+            about: Some(&self.about),
+        };
+        MailBack { content: self.content.clone(), to, event }
+    }
+
+    fn outgoing(&self, domain: &str, address: &str, at: Timestamp) -> NewOutgoing<'_> {
+        let recipient =
+            NewOutgoingRecipient { address: address.to_owned(), orcpt: None, notify: Notify::NEVER };
+        let give_up_at = at.saturating_add(Schedule::default().give_up_after).unwrap_or(Timestamp::MAX);
+        NewOutgoing {
+            queue_id: &self.queue_id,
+            sender: "",
+            account: None,
+            ret: None,
+            envid: None,
+            needs: self.needs,
+            about: &self.about,
+            priority: Priority::Report,
+            due_at: at,
+            warn_at: None,
+            give_up_at,
+            parts: vec![NewOutgoingPart { destination: domain.to_owned(), recipients: vec![recipient] }],
+        }
+    }
+
+    /// After the commit: whoever has the mailbox open sees it.
+    pub(crate) fn tell(&self, engine: &Engine) {
+        if let To::Here(target) = &self.to {
+            engine.0.hub.tell(target.account);
+        }
+    }
+}
+
+impl Engine {
+    /// Of a message that was accepted here and now: that those have it of whom its sender wanted to hear (RFC 3461 4.1).
+    pub(crate) async fn receipt(
+        &self,
+        arrival: &Arrival,
+        recipients: &[&Recipient],
+        (message, about): (&Prepared, &str),
+    ) -> Result<Option<Mail>, store::Error> {
+        let asked: Vec<&&Recipient> = recipients.iter().filter(|to| to.is_told_of_success()).collect();
+        let Some(sender) = arrival.sender.as_ref().filter(|_| !asked.is_empty()) else { return Ok(None) };
+        let addresses: Vec<String> = asked.iter().map(|to| to.address().to_string()).collect();
+        let told = asked.iter().zip(&addresses).map(|(to, address)| Told {
+            address,
+            original: to.original(),
+            what: if matches!(to.kind(), Kind::Group(_)) { What::Expanded } else { What::Delivered },
+            answer: Answer::ours(model::queue::Status(2, 1, 5), "delivered"),
+        });
+        let report = Report {
+            sender: sender.as_str(),
+            account: arrival.principal.as_ref().map(|who| who.own().account()),
+            envid: arrival.wishes.envid.as_deref(),
+            about,
+            requiretls: arrival.wishes.requiretls,
+            accepted_at: self.now(),
+            give_up_at: None,
+            told: told.collect(),
+            original: without_return_path(message.header_alone(0)).to_vec(),
+            is_whole: false,
+        };
+        self.write_report(&report).await
+    }
+
+    /// `None`: nobody is to be told.
+    pub(crate) async fn write_report(&self, report: &Report<'_>) -> Result<Option<Mail>, store::Error> {
+        let damaged = |_: Error| store::Error::Damaged("a report could not be prepared");
+        let Some((to, from)) = self.back_to(report.sender, report.account).await.map_err(damaged)? else {
+            return Ok(None);
+        };
+        let queue_id = self.queue_id();
+        let origin = Origin {
+            trace: self.new_trace(),
+            remote: Ipv4Addr::LOCALHOST.into(),
+            protocol: Protocol::Console,
+        };
+        let arrival = Arrival {
+            origin,
+            helo: self.hostname().to_owned(),
+            with: "LMTP",
+            tls: None,
+            sender: None,
+            principal: None,
+            wishes: Wishes::default(),
+        };
+        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &[], self.now());
+        let mut spool = self.new_spool();
+        let written = spool.write(&self.compose_report(report, &from)).await;
+        written.map_err(|_| store::Error::Damaged("a report could not be spooled"))?;
+        let prepared = self.prepare(spool, prefix).await.map_err(damaged)?;
+        let content = self.write_content(&prepared).await?;
+        let needs = Needs {
+            eight_bit: prepared.is_eight_bit(),
+            smtputf8: !report.sender.is_ascii() || written::is_global(report),
+            // RFC 8689 5
+            requiretls: report.requiretls,
+        };
+        let about = trace_query::about(&queue_id, &prepared.facts);
+        Ok(Some(Mail { content, queue_id, trace: origin.trace_text(), about, needs, to }))
+    }
+
+    /// Whom a report of a message with this return path goes to, and from which address of ours.
+    async fn back_to(&self, sender: &str, account: Option<AccountId>) -> Result<Option<(To, String)>, Error> {
+        let Some((_, domain)) = sender.rsplit_once('@') else { return Ok(None) };
+        let address = sender.parse::<Address>().ok();
+        let local = match &address {
+            Some(address) => self.is_local_domain(address.domain()).await?,
+            None => false,
+        };
+        if !local {
+            // Forwarded mail of somebody elsewhere, or mail of his that he asked to hear of.
+            let to = To::There(domain.to_lowercase(), sender.to_owned());
+            return Ok(Some((to, format!("postmaster@{}", self.hostname()))));
+        }
+        let (Some(address), Some(account)) = (address, account) else { return Ok(None) };
+        let target = match self.recipient(&address).await.as_ref().map(Recipient::kind) {
+            Ok(Kind::Mailbox { account, inbox, .. }) => Some((*account, *inbox)),
+            _ => self.0.store.notice_place(account).await?.map(|place| (account, place.inbox)),
+        };
+        let Some((account, folder)) = target else { return Ok(None) };
+        let Some(place) = self.0.store.notice_place(account).await? else { return Ok(None) };
+        let policy = self.policy_of(place.domain).await?;
+        let from = format!("{}@{}", policy.contact.support, place.address.domain());
+        Ok(Some((To::Here(Target { account, folder, recipient: Some(sender.to_owned()), room: None }), from)))
+    }
+}
+
+/// RFC 5321 4.4: what leaves bears no Return-Path of ours.
+pub(crate) fn without_return_path(message: &[u8]) -> &[u8] {
+    let is_ours = message.starts_with(b"Return-Path: <");
+    let end = if is_ours { memchr::memmem::find(message, b"\r\n").map_or(0, |at| at + 2) } else { 0 };
+    message.get(end..).unwrap_or_default()
+}

@@ -1,0 +1,105 @@
+//! Administrators and the queue: what they see, what they may do, what is written down of it.
+
+use super::*;
+use crate::{Actor, QueueError, QueueFilter};
+use model::{DomainName, Grant, Role, Scope};
+
+fn every() -> QueueFilter {
+    QueueFilter { limit: 100, ..QueueFilter::default() }
+}
+
+#[tokio::test]
+async fn an_administrator_sees_holds_lets_go_and_ends() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let id = send(&world, &an, &["ai@example.org", "ai@example.net"]).await;
+    work(&world.engine, |delivery| all(delivery, &later())).await;
+    let engine = &world.engine;
+    let rows = engine.queued_message(&actor(), &id).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.attempts == 1 && !row.held && !row.sending));
+    assert!(rows[0].recipients[0].1.as_ref().is_some_and(|answer| answer.code == Some(451)));
+    let destinations = engine.queue_destinations(&actor()).await.unwrap();
+    assert_eq!(destinations.len(), 2);
+    let one = QueueFilter { domain: Some("example.net".into()), ..every() };
+    assert_eq!(engine.queue(&actor(), &one).await.unwrap().len(), 1);
+    // Kept back, it is neither sent nor given up.
+    assert_eq!(engine.hold_queued(&actor(), &id, true).await.unwrap().deliveries, 2);
+    world.forward(24 * 6, 0);
+    world.look_after().await;
+    assert_eq!(everything_taken(engine).await.len(), 0);
+    assert_eq!(world.queue_rows().await, [1, 2, 2, 0]);
+    world.database.run("update queue_deliveries set give_up_at = give_up_at + interval '9 days'").await;
+    engine.hold_queued(&actor(), &id, false).await.unwrap();
+    work(engine, |delivery| all(delivery, &later())).await;
+    // At once, also where nobody would look.
+    engine.retry_queued(&actor(), &id).await.unwrap();
+    assert_eq!(work(engine, |delivery| all(delivery, &later())).await.len(), 2);
+    engine.expire_queued(&actor(), &id, false).await.unwrap();
+    let told = world.inbox(&an).await;
+    assert_eq!(told.iter().filter(|text| text.contains("Status: 5.4.7")).count(), 1, "{told:?}");
+    assert_eq!(world.queue_rows().await, [0; 4]);
+    assert_eq!(world.audited("queue.change").await, vec![id.clone(); 4]);
+    let gone = engine.queued_message(&actor(), &id).await.unwrap_err();
+    assert_eq!(gone, QueueError::NoSuchMessage(id));
+}
+
+#[tokio::test]
+async fn what_is_being_sent_is_not_touched() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let id = send(&world, &an, &["ai@example.org"]).await;
+    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    let refused = world.engine.expire_queued(&actor(), &id, true).await.unwrap_err();
+    assert_eq!(refused, QueueError::BeingSent(id.clone()));
+    world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    world.engine.expire_queued(&actor(), &id, true).await.unwrap();
+    assert_eq!(world.inbox(&an).await.len(), 0, "quietly");
+    assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+#[tokio::test]
+async fn a_message_is_sent_elsewhere_instead() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let there = send(&world, &an, &["ai@example.org", "ai@example.net"]).await;
+    let here = send(&world, &an, &["ai@example.org"]).await;
+    world.engine.redirect_queued(&actor(), &there, &address("moi@example.com")).await.unwrap();
+    world.engine.redirect_queued(&actor(), &here, &address("binh")).await.unwrap();
+    assert_eq!(world.inbox(&binh).await.len(), 1);
+    let nobody = world.engine.redirect_queued(&actor(), &there, &address("khongco")).await.unwrap_err();
+    assert_eq!(nobody, QueueError::NoSuchTarget(address("khongco")));
+    assert_eq!(everything_taken(&world.engine).await, ["example.com"]);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+    assert_eq!(world.inbox(&an).await.len(), 0);
+}
+
+#[tokio::test]
+async fn another_domains_mail_is_out_of_sight() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let id = send(&world, &an, &["ai@example.org"]).await;
+    world.engine.add_domain(&actor(), &DomainName::new("khac.gov.vn").unwrap(), "an-giang").await.unwrap();
+    let of = |role, scope| Actor::of("x", None, Grant::new(role, scope).into_iter().collect());
+    let domain = async |name: &str| {
+        let statement = format!("select domain_id from domains where name = '{name}'");
+        model::DomainId(world.database.number(&statement).await)
+    };
+    let (own, other) = (domain("demo.gov.vn").await, domain("khac.gov.vn").await);
+    for (actor, sees) in [
+        (of(Role::CentreOperator, Scope::Domain(own)), true),
+        (of(Role::CentreOperator, Scope::Domain(other)), false),
+        (of(Role::Helpdesk, Scope::Domain(own)), false),
+        (of(Role::Inspector, Scope::Domain(own)), false),
+    ] {
+        assert_eq!(world.engine.queue(&actor, &every()).await.unwrap().len(), usize::from(sees));
+        assert_eq!(world.engine.queue_destinations(&actor).await.unwrap().len(), usize::from(sees));
+        let held = world.engine.hold_queued(&actor, &id, true).await;
+        assert_eq!(held.is_ok(), sees, "{held:?}");
+    }
+    let stranger = of(Role::CentreOperator, Scope::Domain(other));
+    let hidden = world.engine.expire_queued(&stranger, &id, true).await.unwrap_err();
+    let missing = world.engine.expire_queued(&stranger, "0000", true).await.unwrap_err();
+    assert_eq!(hidden, QueueError::NoSuchMessage(id));
+    assert_eq!(missing, QueueError::NoSuchMessage("0000".into()));
+}

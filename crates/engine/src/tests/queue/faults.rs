@@ -1,0 +1,130 @@
+//! Nodes that die, are taken over, or lose the database in the middle.
+
+use super::*;
+
+#[tokio::test]
+async fn a_dead_nodes_mail_is_taken_over_and_what_it_says_afterwards_changes_nothing() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    let other = world.another_node();
+    assert!(other.claim_mail(&[]).await.unwrap().is_none(), "it is the first node's");
+    // It puts off the end of its lease, and then no longer.
+    world.forward(0, 4);
+    assert_eq!(world.engine.keep_mail(&[claimed.lease.lease]).await.unwrap(), [claimed.lease.lease]);
+    world.forward(0, 4);
+    world.look_after().await;
+    assert!(other.claim_mail(&[]).await.unwrap().is_none());
+    world.forward(0, 2);
+    world.look_after().await;
+    let again = other.claim_mail(&[]).await.unwrap().unwrap();
+    assert_eq!(again.deliveries.len(), 1);
+    assert_eq!(world.engine.keep_mail(&[claimed.lease.lease]).await.unwrap(), Vec::<i64>::new());
+    for outcome in [taken(), never(), later()] {
+        let late = vec![outcome];
+        let ours =
+            world.engine.report_mail(&claimed.lease, &claimed.deliveries[0], late, false).await.unwrap();
+        assert!(!ours);
+    }
+    world.engine.report_unreachable(&claimed, &claimed.deliveries[0], &away()).await.unwrap();
+    world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    assert_eq!(world.queue_rows().await, [1, 1, 1, 1]);
+    assert_eq!(
+        world.number("select count(*) from events where kind <> 'received' and about is not null").await,
+        0
+    );
+    assert_eq!(world.inbox(&an).await.len(), 0);
+    assert!(other.report_mail(&again.lease, &again.deliveries[0], vec![taken()], false).await.unwrap());
+    other.give_back_mail(&again.lease).await.unwrap();
+    assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+#[tokio::test]
+async fn what_was_not_done_of_a_claim_is_due_as_before() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for _ in 0..5 {
+        send(&world, &an, &["ai@example.org"]).await;
+    }
+    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    assert_eq!(claimed.deliveries.len(), 5);
+    let done = &claimed.deliveries[0];
+    assert!(world.engine.report_mail(&claimed.lease, done, vec![taken()], false).await.unwrap());
+    world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    assert_eq!(everything_taken(&world.engine).await.len(), 4);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+#[tokio::test]
+async fn a_node_that_dies_before_it_looks_is_made_up_for() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    world.database.run("update queue_destinations set next_at = '9000-01-01'").await;
+    assert!(world.engine.claim_mail(&[]).await.unwrap().is_none());
+    world.look_after().await;
+    assert_eq!(everything_taken(&world.engine).await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_nodes_do_each_delivery_once() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for n in 0..120 {
+        send(&world, &an, &[&format!("a@d{}.example", n % 3)]).await;
+    }
+    let other = world.another_node();
+    let (one, two) = tokio::join!(everything_taken(&world.engine), everything_taken(&other));
+    assert_eq!(one.len() + two.len(), 120);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+    assert_eq!(world.number("select count(*) from events where kind = 'sent'").await, 120);
+}
+
+/// Whatever dies between the other side's answer and our commit: the sender is told once, or it is sent again.
+#[tokio::test]
+async fn killed_before_the_commit_nothing_has_happened() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    // The mailbox of whoever is to be told is held, and the one who tells dies waiting for it.
+    let mut held = world.database.hold("select 1 from counters for update").await;
+    let report = world.engine.report_mail(&claimed.lease, &claimed.deliveries[0], vec![never()], false);
+    tokio::select! {
+        done = report => panic!("{done:?}"),
+        () = held.until_somebody_waits() => {}
+    }
+    held.release().await;
+    world.forward(0, 6);
+    // Postgres ends what the dead one had begun in its own time; until then its lease cannot be touched.
+    while world.queue_rows().await[3] > 0 {
+        world.look_after().await;
+    }
+    let again = world.another_node();
+    work(&again, |delivery| all(delivery, &never())).await;
+    assert_eq!(world.inbox(&an).await.len(), 1);
+    assert_eq!(world.number("select count(*) from events where kind = 'bounced'").await, 1);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+#[tokio::test]
+async fn the_last_two_deliveries_of_a_message_end_at_once() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for _ in 0..20 {
+        send(&world, &an, &["ai@example.org", "ai@example.net"]).await;
+    }
+    let (one, two) =
+        (world.engine.claim_mail(&[]).await.unwrap(), world.engine.claim_mail(&[]).await.unwrap());
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((one.deliveries.len(), two.deliveries.len()), (20, 20));
+    for (left, right) in one.deliveries.iter().zip(&two.deliveries) {
+        let (left, right) = tokio::join!(
+            world.engine.report_mail(&one.lease, left, vec![taken()], false),
+            world.engine.report_mail(&two.lease, right, vec![taken()], false),
+        );
+        assert!(left.unwrap() && right.unwrap());
+    }
+    assert_eq!(world.number("select count(*) from queue_messages").await, 0);
+}

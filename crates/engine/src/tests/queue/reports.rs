@@ -1,0 +1,157 @@
+//! Who is told what, and where it comes to lie.
+
+use super::*;
+use crate::{PolicyEdit, Sender};
+use model::DomainName;
+use model::queue::Return;
+
+#[tokio::test]
+async fn a_refusal_is_told_at_once_in_words_and_for_machines() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let to = asked(outside(&world, &an, "Ai.Do@example.org").await, Notify::FAILURE);
+    let wishes = Wishes { envid: Some("Q+2B1".into()), ret: Some(Return::Full), ..Wishes::default() };
+    submit(&world, &an, &[to], wishes).await;
+    work(&world.engine, |delivery| all(delivery, &never())).await;
+    let raw = world.read(&an, "INBOX").await.remove(0).1;
+    let text = String::from_utf8_lossy(&raw).into_owned();
+    for part in [
+        "Return-Path: <>\r\n",
+        "Auto-Submitted: auto-replied\r\n",
+        "To: <an@demo.gov.vn>\r\n",
+        "Content-Type: multipart/report; report-type=\"delivery-status\"",
+        "Reporting-MTA: dns; mail.demo.gov.vn\r\nOriginal-Envelope-Id: Q+1\r\n",
+        "Original-Recipient: rfc822;Ai+Do@example.org\r\nFinal-Recipient: rfc822;ai.do@example.org\r\n",
+        "Action: failed\r\nStatus: 5.1.1\r\nRemote-MTA: dns;mx\r\nDiagnostic-Code: smtp;550 no such user\r\n",
+        "Content-Type: message/rfc822\r\n",
+        "Message-ID: <1@demo.gov.vn>\r\n",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    let facts = proto::mime::facts(&raw);
+    let first = facts.structure.parts().find(|part| part.is_text()).unwrap();
+    let body = &raw[usize::try_from(first.body_start).unwrap()..usize::try_from(first.body_end).unwrap()];
+    let words = proto::mime::decode_text(first, body).unwrap();
+    assert!(words.contains("Địa chỉ người nhận không tồn tại."), "{words}");
+    assert!(words.contains("There is no such mailbox.") && words.contains("Giấy mời"), "{words}");
+    let subject = proto::mime::decode_header(facts.envelope.subject.as_deref().unwrap());
+    assert_eq!(subject, "Thư không gửi được: Giấy mời");
+    // Our own Return-Path does not come back within the original.
+    assert_eq!(text.matches("Return-Path:").count(), 1);
+}
+
+#[tokio::test]
+async fn wishes_of_the_sender_are_kept() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let success = Notify::SUCCESS;
+    for (notify, outcome, passed_on, told) in [
+        (Notify::NEVER, never(), false, None),
+        (Notify::FAILURE, never(), false, Some("failed")),
+        (Notify::UNSAID, never(), false, Some("failed")),
+        (Notify::DELAY, never(), false, None),
+        (success, never(), false, None),
+        (success, taken(), false, Some("relayed")),
+        (success, taken(), true, None),
+        (Notify::UNSAID, taken(), false, None),
+    ] {
+        let before = world.inbox(&an).await.len();
+        let to = outside(&world, &an, "ai@example.org").await.asking(notify, None);
+        submit(&world, &an, &[to], Wishes::default()).await;
+        let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+        let delivery = &claimed.deliveries[0];
+        assert_eq!(delivery.warn_at.is_some(), notify.asks_for(Notify::DELAY));
+        world.engine.report_mail(&claimed.lease, delivery, vec![outcome], passed_on).await.unwrap();
+        world.engine.give_back_mail(&claimed.lease).await.unwrap();
+        let inbox = world.inbox(&an).await;
+        assert_eq!(inbox.len() - before, usize::from(told.is_some()), "{notify:?}");
+        if let Some(action) = told {
+            assert!(inbox.last().unwrap().contains(&format!("Action: {action}\r\n")));
+        }
+    }
+}
+
+#[tokio::test]
+async fn somebody_here_is_reported_as_soon_as_he_has_it() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let to = [
+        outside(&world, &an, "binh").await.asking(Notify::SUCCESS, None),
+        outside(&world, &an, "an").await.asking(Notify::FAILURE, None),
+    ];
+    submit(&world, &an, &to, Wishes::default()).await;
+    assert_eq!(world.inbox(&binh).await.len(), 1);
+    let inbox = world.inbox(&an).await;
+    assert_eq!(inbox.len(), 2);
+    let told = inbox.iter().find(|text| text.contains("multipart/report")).unwrap();
+    assert!(told.contains("Final-Recipient: rfc822;binh@demo.gov.vn\r\nAction: delivered"), "{told}");
+    // Of somebody elsewhere, too: by the queue, and never answered itself.
+    let mut recipient = world.engine.recipient(&address("binh")).await.unwrap();
+    recipient = recipient.asking(Notify::SUCCESS, None);
+    let mut spool = world.engine.new_spool();
+    spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+    world.engine.deliver(&arrival(), &[recipient], spool).await.unwrap();
+    let kept = std::cell::RefCell::new(Vec::new());
+    let refused = |delivery: &LeasedDelivery| {
+        let to = delivery.recipients[0].address.clone();
+        kept.borrow_mut().push((delivery.sender.clone(), to));
+        all(delivery, &never())
+    };
+    work(&world.engine, refused).await;
+    assert_eq!(*kept.borrow(), [(String::new(), "sender@example.org".to_owned())]);
+    assert_eq!(world.queue_rows().await, [0; 4], "a report makes no report");
+    assert_eq!(world.inbox(&an).await.len() + world.inbox(&binh).await.len(), 4);
+}
+
+async fn let_forward(world: &World, from: &str, to: &str, keep_copy: bool) {
+    let settings = [("sending.forward_outside".to_owned(), "true".to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on: None, reason: "QĐ", dry_run: false };
+    let _ = world.engine.change_policy(&actor(), &DomainName::new("demo.gov.vn").unwrap(), &edit).await;
+    world.engine.set_forward(&actor(), &address(from), (&address(to), keep_copy)).await.unwrap();
+}
+
+#[tokio::test]
+async fn forwarded_mail_goes_out_and_its_sender_elsewhere_is_told() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let binh = world.user("binh").await;
+    let_forward(&world, "an", "an@example.net", true).await;
+    let_forward(&world, "binh", "binh@example.net", false).await;
+    let shown = world.engine.forward(&actor(), &address("an")).await.unwrap().unwrap();
+    assert_eq!(shown.target, address("an@example.net"));
+    world.deliver(&["an", "binh"], b"Subject: x\r\n\r\ny\r\n").await;
+    assert_eq!((world.inbox(&an).await.len(), world.inbox(&binh).await.len()), (1, 0));
+    let seen = std::cell::RefCell::new(Vec::new());
+    let says = |delivery: &LeasedDelivery| {
+        let to: Vec<String> = delivery.recipients.iter().map(|to| to.address.clone()).collect();
+        seen.borrow_mut().push((delivery.sender.clone(), to.join(" ")));
+        all(delivery, &never())
+    };
+    work(&world.engine, says).await;
+    let expected = [("sender@example.org", "an@example.net binh@example.net"), ("", "sender@example.org")];
+    assert_eq!(*seen.borrow(), expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
+    // What has no return path has nobody to tell, and what bears one of ours without a log-in was forged.
+    for sender in [None, Some(Sender::from(&address("an")))] {
+        let to = world.engine.recipient(&address("binh")).await.unwrap();
+        let mut spool = world.engine.new_spool();
+        spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+        world.engine.deliver(&Arrival { sender, ..arrival() }, &[to], spool).await.unwrap();
+        assert_eq!(work(&world.engine, |delivery| all(delivery, &never())).await, ["example.net"]);
+    }
+    assert_eq!(world.inbox(&an).await.len(), 1);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+#[tokio::test]
+async fn whose_mailbox_is_gone_is_not_told_and_the_queue_goes_on() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    world
+        .database
+        .run("update accounts set state = 'locked' where account_id = (select account_id from counters)")
+        .await;
+    world.database.run("delete from folders").await;
+    work(&world.engine, |delivery| all(delivery, &never())).await;
+    assert_eq!(world.queue_rows().await, [0; 4]);
+}

@@ -1,0 +1,389 @@
+//! Taking work: a due destination, and some of what is due there, under a lease.
+//!
+//! Invariants: one short transaction, and nothing is said to the other side before it is committed; a destination that rests
+//! gets one delivery at a time; the first class of mail leaves a quarter of each claim to the others where they wait.
+
+use crate::queue::never;
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::queue::{Answer, Needs, Notify, Return, Status};
+use model::{AccountId, ContentId};
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use std::collections::HashMap;
+
+/// Destinations without anything due that one call passes over.
+const IDLE_MAX: usize = 100;
+/// Leases that one call ends.
+const ENDED_MAX: i64 = 100;
+
+/// A node's claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueLease {
+    pub lease: i64,
+    /// Number and name; `None`: deliveries of several.
+    pub destination: Option<(i64, String)>,
+    /// How often running the destination could not be reached; from 1 on this is a probe.
+    pub failures: u32,
+}
+
+/// Work, with what is needed to do it.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub lease: QueueLease,
+    /// Never none.
+    pub deliveries: Vec<LeasedDelivery>,
+}
+
+/// A message for a destination, under a lease.
+#[derive(Clone, Debug)]
+pub struct LeasedDelivery {
+    pub delivery: i64,
+    pub message: i64,
+    pub destination: String,
+    pub queue_id: String,
+    pub content: ContentId,
+    pub sender: String,
+    pub account: Option<AccountId>,
+    pub ret: Option<Return>,
+    pub envid: Option<String>,
+    pub needs: Needs,
+    pub about: String,
+    pub accepted_at: Timestamp,
+    pub due_at: Timestamp,
+    pub give_up_at: Timestamp,
+    pub warn_at: Option<Timestamp>,
+    pub attempts: u32,
+    /// What was last said of reaching the destination.
+    pub destination_answer: Option<String>,
+    pub recipients: Vec<LeasedRecipient>,
+}
+
+/// Somebody who has not got it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedRecipient {
+    pub nth: i32,
+    pub address: String,
+    pub orcpt: Option<String>,
+    pub notify: Notify,
+    /// What was last said of him.
+    pub last: Option<Answer>,
+}
+
+type RecipientRow =
+    (i64, i32, String, Option<String>, i16, Option<i32>, Option<String>, Option<String>, Option<String>);
+
+impl Store {
+    /// Up to `limit` due deliveries of one due destination that is none of `busy`; `None` when there is no such work.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_mail(
+        &self,
+        node: &str,
+        busy: &[i64],
+        limit: i64,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<Option<Claimed>, Error> {
+        for _ in 0..IDLE_MAX {
+            let mut tx = self.begin().await?;
+            let Some((id, name, failures)) = tx.due_destination(busy, now).await? else { return Ok(None) };
+            let limit = if failures > 0 { 1 } else { limit };
+            let (chosen, more) = tx.due_deliveries(id, limit, now).await?;
+            if chosen.is_empty() {
+                tx.look_again(id, None).await?;
+                tx.commit().await?;
+                continue;
+            }
+            let lease = tx.lease(&chosen, (Some(id), node, until)).await?;
+            // While it is probed nobody else looks; where there is more, others may.
+            let next = if failures > 0 { Some(until) } else { more.then_some(now) };
+            tx.look_again(id, next).await?;
+            let deliveries = tx.leased(lease).await?;
+            tx.commit().await?;
+            let failures = u32::try_from(failures).unwrap_or(0);
+            let lease = QueueLease { lease, destination: Some((id, name)), failures };
+            if deliveries.is_empty() {
+                self.end_lease(&lease).await?;
+                continue;
+            }
+            return Ok(Some(Claimed { lease, deliveries }));
+        }
+        Ok(None)
+    }
+
+    /// Puts the end of leases off; those that are still ours.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_leases(&self, leases: &[i64], until: Timestamp) -> Result<Vec<i64>, Error> {
+        Ok(sqlx::query_scalar(
+            "update queue_leases set until = $2 where lease_id = any ($1) returning lease_id",
+        )
+        .bind(leases)
+        .bind(until.to_sqlx())
+        .fetch_all(&self.pools.main)
+        .await?)
+    }
+
+    /// Gives back what is left of a lease: due as before, for whoever comes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_lease(&self, lease: &QueueLease) -> Result<(), Error> {
+        sqlx::query(
+            "with ended as (delete from queue_leases where lease_id = $1 returning lease_id, destination_id),
+                  freed as (update queue_deliveries d set lease_id = null from ended where d.lease_id = ended.lease_id
+                            returning d.destination_id, d.due_at),
+                  due as (select destination_id, min(due_at) as due_at from freed group by destination_id)
+             update queue_destinations q set next_at = due.due_at
+               from due where q.destination_id = due.destination_id and q.next_at > due.due_at
+                and (q.failures = 0 or $2)",
+        )
+        .bind(lease.lease)
+        // A probe that came to nothing; others leave a destination to its rest.
+        .bind(lease.failures > 0)
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends the leases of nodes that have not put them off: what they had is due at once. Says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_over_leases(&self, now: Timestamp) -> Result<u64, Error> {
+        let taken = sqlx::query_scalar::<_, i64>(
+            "with ended as (
+                 delete from queue_leases where lease_id in
+                    (select lease_id from queue_leases where until < $1 order by until limit $2 for update skip locked)
+                 returning lease_id, destination_id
+             ), freed as (
+                 update queue_deliveries d set lease_id = null from ended where d.lease_id = ended.lease_id
+                 returning d.destination_id
+             ), looked as (
+                 update queue_destinations q set next_at = least(q.next_at, $1)
+                  where q.destination_id in (select destination_id from freed)
+             )
+             select count(*) from ended",
+        )
+        .bind(now.to_sqlx())
+        .bind(ENDED_MAX)
+        .fetch_one(&self.pools.main)
+        .await?;
+        Ok(taken.unsigned_abs())
+    }
+
+    /// Looks for destinations with due deliveries that nobody would look at: who accepted those may have died before it
+    /// could say so. Says how many there were.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find_forgotten(&self, now: Timestamp) -> Result<u64, Error> {
+        let found = sqlx::query(
+            "update queue_destinations d set next_at = $1
+              where d.next_at > $1 and d.failures = 0
+                and (exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 0
+                                and q.due_at <= $1 and q.lease_id is null and not q.held)
+                  or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 1
+                                and q.due_at <= $1 and q.lease_id is null and not q.held)
+                  or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 2
+                                and q.due_at <= $1 and q.lease_id is null and not q.held))",
+        )
+        .bind(now.to_sqlx())
+        .execute(&self.pools.main)
+        .await?;
+        Ok(found.rows_affected())
+    }
+}
+
+impl Tx {
+    async fn due_destination(
+        &mut self,
+        busy: &[i64],
+        now: Timestamp,
+    ) -> Result<Option<(i64, String, i32)>, Error> {
+        Ok(sqlx::query_as(
+            "select destination_id, name, failures from queue_destinations
+              where next_at <= $1 and destination_id <> all ($2)
+              order by next_at limit 1 for no key update skip locked",
+        )
+        .bind(now.to_sqlx())
+        .bind(busy)
+        .fetch_optional(&mut *self.inner)
+        .await?)
+    }
+
+    /// Which to take, and whether there may be more. Nobody else takes any: the destination's row is ours.
+    async fn due_deliveries(
+        &mut self,
+        destination: i64,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<(Vec<i64>, bool), Error> {
+        let rows: Vec<(i64, i16)> = sqlx::query_as(
+            "(select delivery_id, priority from queue_deliveries where destination_id = $1 and priority = 0
+                 and due_at <= $2 and lease_id is null and not held order by due_at limit $3)
+             union all
+             (select delivery_id, priority from queue_deliveries where destination_id = $1 and priority = 1
+                 and due_at <= $2 and lease_id is null and not held order by due_at limit $3)
+             union all
+             (select delivery_id, priority from queue_deliveries where destination_id = $1 and priority = 2
+                 and due_at <= $2 and lease_id is null and not held order by due_at limit $3)",
+        )
+        .bind(destination)
+        .bind(now.to_sqlx())
+        .bind(limit)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let limit = usize::try_from(limit).unwrap_or(0);
+        Ok((choose(&rows, limit), rows.len() >= limit))
+    }
+
+    /// `chosen` that are still free, under a new lease.
+    pub(crate) async fn lease(
+        &mut self,
+        chosen: &[i64],
+        (destination, node, until): (Option<i64>, &str, Timestamp),
+    ) -> Result<i64, Error> {
+        Ok(sqlx::query_scalar(
+            "with lease as (
+                 insert into queue_leases (destination_id, node, until) values ($2, $3, $4) returning lease_id
+             ), taken as (
+                 update queue_deliveries d set lease_id = lease.lease_id from lease
+                  where d.delivery_id = any ($1) and d.lease_id is null
+             )
+             select lease_id from lease",
+        )
+        .bind(chosen)
+        .bind(destination)
+        .bind(node)
+        .bind(until.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?)
+    }
+
+    /// When the destination, whose row is ours, is looked at next: then, or when the first of what waits there is due.
+    async fn look_again(&mut self, destination: i64, at: Option<Timestamp>) -> Result<(), Error> {
+        sqlx::query(
+            "update queue_destinations set next_at = coalesce($2, least(
+                 (select min(due_at) from queue_deliveries
+                   where destination_id = $1 and priority = 0 and lease_id is null and not held),
+                 (select min(due_at) from queue_deliveries
+                   where destination_id = $1 and priority = 1 and lease_id is null and not held),
+                 (select min(due_at) from queue_deliveries
+                   where destination_id = $1 and priority = 2 and lease_id is null and not held)), $3)
+              where destination_id = $1",
+        )
+        .bind(destination)
+        .bind(at.map(jiff_sqlx::ToSqlx::to_sqlx))
+        .bind(never())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// What is under a lease, in the order in which it is to go.
+    pub(crate) async fn leased(&mut self, lease: i64) -> Result<Vec<LeasedDelivery>, Error> {
+        let rows = sqlx::query(
+            "select d.delivery_id, d.message_id, q.name, m.queue_id, m.content_id, m.sender, m.account_id, m.ret, m.envid,
+                    m.needs, m.about, m.accepted_at, d.due_at, d.give_up_at, d.warn_at, d.attempts, q.answer
+               from queue_deliveries d join queue_messages m using (message_id)
+               join queue_destinations q using (destination_id)
+              where d.lease_id = $1 order by d.priority, d.due_at, d.delivery_id",
+        )
+        .bind(lease)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, sqlx::Error>>()?;
+        let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.delivery).collect();
+        let rows: Vec<RecipientRow> = sqlx::query_as(
+            "select delivery_id, nth, address, orcpt, notify, code, status, answer, host from queue_recipients
+              where delivery_id = any ($1) order by delivery_id, nth",
+        )
+        .bind(ids)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let mut by_delivery: HashMap<i64, Vec<LeasedRecipient>> = HashMap::new();
+        for row in rows {
+            by_delivery.entry(row.0).or_default().push(recipient(row));
+        }
+        for delivery in &mut deliveries {
+            delivery.recipients = by_delivery.remove(&delivery.delivery).unwrap_or_default();
+        }
+        Ok(deliveries)
+    }
+}
+
+/// At most `limit`: three quarters of them of the first class when others wait; in each class those that came first.
+fn choose(rows: &[(i64, i16)], limit: usize) -> Vec<i64> {
+    let (first, others): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, priority)| *priority == 0);
+    let kept = (limit / 4).min(others.len());
+    let first = first.into_iter().take(limit - kept);
+    let chosen: Vec<i64> = first.map(|(id, _)| id).collect();
+    let rest = limit - chosen.len();
+    chosen.into_iter().chain(others.into_iter().map(|(id, _)| id).take(rest)).collect()
+}
+
+fn delivery(row: &PgRow) -> Result<LeasedDelivery, sqlx::Error> {
+    let moment = |at: usize| row.try_get::<jiff_sqlx::Timestamp, _>(at).map(jiff_sqlx::Timestamp::to_jiff);
+    Ok(LeasedDelivery {
+        delivery: row.try_get(0)?,
+        message: row.try_get(1)?,
+        destination: row.try_get(2)?,
+        queue_id: row.try_get(3)?,
+        content: ContentId(row.try_get(4)?),
+        sender: row.try_get(5)?,
+        account: row.try_get::<Option<i64>, _>(6)?.map(AccountId),
+        ret: row.try_get::<Option<String>, _>(7)?.as_deref().and_then(Return::from_name),
+        envid: row.try_get(8)?,
+        needs: Needs::from_number(row.try_get(9)?),
+        about: row.try_get(10)?,
+        accepted_at: moment(11)?,
+        due_at: moment(12)?,
+        give_up_at: moment(13)?,
+        warn_at: row.try_get::<Option<jiff_sqlx::Timestamp>, _>(14)?.map(jiff_sqlx::Timestamp::to_jiff),
+        attempts: u32::try_from(row.try_get::<i32, _>(15)?).unwrap_or(0),
+        destination_answer: row.try_get(16)?,
+        recipients: Vec::new(),
+    })
+}
+
+fn recipient(row: RecipientRow) -> LeasedRecipient {
+    let (_, nth, address, orcpt, notify, code, status, answer, host) = row;
+    LeasedRecipient {
+        nth,
+        address,
+        orcpt,
+        notify: Notify::from_number(notify).unwrap_or(Notify::UNSAID),
+        last: last_answer(code, status.as_deref(), answer, host),
+    }
+}
+
+pub(crate) fn last_answer(
+    code: Option<i32>,
+    status: Option<&str>,
+    text: Option<String>,
+    host: Option<String>,
+) -> Option<Answer> {
+    let status = status?.parse().unwrap_or(Status(4, 0, 0));
+    let code = code.and_then(|code| u16::try_from(code).ok());
+    Some(Answer { code, status, text: text.unwrap_or_default(), host })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    #[test]
+    fn the_first_class_leaves_a_quarter_to_others() {
+        let rows: Vec<(i64, i16)> =
+            (0..50).map(|n| (n, 0)).chain((50..55).map(|n| (n, 1))).chain([(60, 2)]).collect();
+        assert_eq!(choose(&rows, 8), [0, 1, 2, 3, 4, 5, 50, 51]);
+        assert_eq!(choose(&rows, 1), [0]);
+        assert_eq!(choose(&rows, 60).len(), 56);
+        assert_eq!(choose(&rows[50..], 2), [50, 51]);
+        assert_eq!(choose(&rows[..50], 4), [0, 1, 2, 3]);
+    }
+}

@@ -1,0 +1,282 @@
+//! Accepting mail for others: rows of the queue in the transaction that answers 250.
+
+use crate::accept::columns;
+use crate::contents::NewContent;
+use crate::queue::never;
+use crate::tx::TransactionId;
+use crate::{Error, Event, NewEntry, NewHeld, Placed, RECIPIENTS_PER_TX, Store, Target, Tx};
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx as _;
+use model::queue::{Needs, Notify, Priority, Return};
+use model::{AccountId, ContentId, Flags};
+use std::collections::BTreeMap;
+
+/// A destination that was used within this is not noted as used again; those of days ago are forgotten.
+const USED_NOTED: SignedDuration = SignedDuration::from_hours(6);
+const USED_KEPT: SignedDuration = SignedDuration::from_hours(72);
+
+/// A message that is to go out.
+#[derive(Clone, Debug)]
+pub struct NewOutgoing<'a> {
+    pub queue_id: &'a str,
+    /// Return path; empty: null.
+    pub sender: &'a str,
+    /// Who submitted it.
+    pub account: Option<AccountId>,
+    pub ret: Option<Return>,
+    pub envid: Option<&'a str>,
+    pub needs: Needs,
+    /// As [`Event::about`].
+    pub about: &'a str,
+    pub priority: Priority,
+    /// When it goes, now or later.
+    pub due_at: Timestamp,
+    pub warn_at: Option<Timestamp>,
+    pub give_up_at: Timestamp,
+    /// May be empty for what only waits to be handed out here.
+    pub parts: Vec<NewOutgoingPart>,
+}
+
+/// Recipients of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOutgoingPart {
+    pub destination: String,
+    pub recipients: Vec<NewOutgoingRecipient>,
+}
+
+/// Somebody elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewOutgoingRecipient {
+    /// As a path has it, without brackets, in the spelling of whoever wrote it.
+    pub address: String,
+    pub orcpt: Option<String>,
+    pub notify: Notify,
+}
+
+/// Whom an accepted message is for, all together.
+#[derive(Clone, Debug, Default)]
+pub struct Accepting<'a> {
+    /// Mailboxes here, each once.
+    pub targets: &'a [Target],
+    /// Those of large groups, which wait for approval.
+    pub held: &'a [NewHeld<'a>],
+    /// Others.
+    pub outgoing: Option<&'a NewOutgoing<'a>>,
+    /// Nothing happens before this moment; then `outgoing` is there, whoever it is for.
+    pub release_at: Option<Timestamp>,
+}
+
+impl Store {
+    /// Makes rows for destinations that have none, each in a moment of its own: so nobody who accepts mail waits for another
+    /// one who does. To be called before [`Tx::accept_all`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn know_destinations(&self, names: &[&str], now: Timestamp) -> Result<(), Error> {
+        sqlx::query(
+            "insert into queue_destinations as d (name, next_at, used_at)
+             select n.name, $3::timestamptz, $2 from (select distinct name from unnest($1::text[]) as u (name)) as n
+              where not exists (select from queue_destinations k where k.name = n.name and k.used_at > $4)
+              order by n.name
+             on conflict on constraint queue_destinations_name_key do update set used_at = excluded.used_at",
+        )
+        .bind(names)
+        .bind(now.to_sqlx())
+        .bind(never())
+        .bind(before(now, USED_NOTED))
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+
+    /// Forgets destinations that nothing has gone to for days; says how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_destinations(&self, now: Timestamp) -> Result<u64, Error> {
+        let gone = sqlx::query(
+            "delete from queue_destinations d
+              where d.used_at < $1
+                and not exists (select from queue_deliveries q where q.destination_id = d.destination_id)",
+        )
+        .bind(before(now, USED_KEPT))
+        .execute(&self.pools.main)
+        .await?;
+        Ok(gone.rows_affected())
+    }
+
+    /// Mail for these was accepted: they are worth looking at now, unless they rest.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn nudge_destinations(&self, names: &[&str], now: Timestamp) -> Result<(), Error> {
+        sqlx::query(
+            "update queue_destinations set next_at = $2
+              where destination_id in (select destination_id from queue_destinations
+                                        where name = any ($1) and next_at > $2 and failures = 0
+                                        order by destination_id for no key update skip locked)",
+        )
+        .bind(names)
+        .bind(now.to_sqlx())
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+}
+
+fn before(now: Timestamp, by: SignedDuration) -> jiff_sqlx::Timestamp {
+    now.saturating_sub(by).unwrap_or(Timestamp::MIN).to_sqlx()
+}
+
+impl Tx {
+    /// Accepts a message for mailboxes here and for others elsewhere, all in this transaction, with its event.
+    ///
+    /// # Errors
+    /// `ChunkGone` when chunks must be written again, `MailboxGone` when a target vanished, `MailboxFull` when one has no room
+    /// (what is for later comes however full it is), `Conflict` when a destination is
+    /// not known.
+    pub async fn accept_all(
+        &mut self,
+        content: &NewContent,
+        accepting: &Accepting<'_>,
+        event: &Event<'_>,
+    ) -> Result<(TransactionId, Vec<Placed>), Error> {
+        let number: String =
+            sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *self.inner).await?;
+        let id = self.add_content(content, event.at).await?;
+        let message = match accepting.outgoing {
+            Some(outgoing) => Some(self.enqueue(id, outgoing, event.at).await?),
+            None => None,
+        };
+        let targets = accepting.targets;
+        let release = accepting.release_at.zip(message);
+        let placed = if release.is_some() {
+            self.wait_for_hand_out(id, targets, (None, event.at), release).await?;
+            Vec::new()
+        } else if targets.len() > RECIPIENTS_PER_TX {
+            self.place_or_wait(id, targets, event.at).await?
+        } else if targets.is_empty() {
+            Vec::new()
+        } else {
+            let entry =
+                NewEntry { now: event.at, internal_date: event.at, flags: Flags::NONE, keywords: &[] };
+            self.add_entries(id, targets, entry).await?
+        };
+        for held in accepting.held {
+            self.hold_message(id, held, event, release).await?;
+            let (_, _, recipients) = columns(held.targets);
+            self.note_for(&Event { status: Some("held"), ..*event }, recipients).await?;
+        }
+        if targets.is_empty() && accepting.outgoing.is_none() {
+            return Ok((TransactionId::new(number, event), placed));
+        }
+        let here = targets.iter().map(|target| target.recipient.as_deref());
+        let parts = accepting.outgoing.iter().flat_map(|outgoing| &outgoing.parts);
+        // As they are looked for.
+        let there: Vec<String> = parts
+            .flat_map(|part| &part.recipients)
+            .map(|recipient| recipient.address.to_lowercase())
+            .collect();
+        self.note_for(event, here.chain(there.iter().map(|to| Some(to.as_str()))).collect()).await?;
+        Ok((TransactionId::new(number, event), placed))
+    }
+
+    /// Puts a content that was added, or that a message of the queue has, into the queue; its number there.
+    ///
+    /// # Errors
+    /// `Conflict` when a destination is not known: call [`Store::know_destinations`], and try again.
+    pub async fn enqueue(
+        &mut self,
+        content: ContentId,
+        new: &NewOutgoing<'_>,
+        now: Timestamp,
+    ) -> Result<i64, Error> {
+        let message: i64 = sqlx::query_scalar(
+            "insert into queue_messages (queue_id, content_id, sender, account_id, ret, envid, needs, about, accepted_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning message_id",
+        )
+        .bind(new.queue_id)
+        .bind(content.0)
+        .bind(new.sender)
+        .bind(new.account.map(|account| account.0))
+        .bind(new.ret.map(Return::as_str))
+        .bind(new.envid)
+        .bind(new.needs.number())
+        .bind(new.about)
+        .bind(now.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        if !new.parts.is_empty() {
+            self.add_deliveries(message, new).await?;
+        }
+        Ok(message)
+    }
+
+    pub(crate) async fn add_deliveries(&mut self, message: i64, new: &NewOutgoing<'_>) -> Result<(), Error> {
+        let names: Vec<&str> = new.parts.iter().map(|part| part.destination.as_str()).collect();
+        let mut columns = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (nth, part) in (1_i32..).zip(&new.parts) {
+            for recipient in &part.recipients {
+                columns.0.push(nth);
+                columns.1.push(recipient.address.as_str());
+                columns.2.push(recipient.orcpt.as_deref());
+                columns.3.push(recipient.notify.number());
+            }
+        }
+        let wanted = columns.0.len();
+        let added = sqlx::query(
+            "with parts as materialized (
+                 select p.nth, d.destination_id, nextval('queue_delivery_ids') as delivery_id
+                   from unnest($1::text[]) with ordinality as p (name, nth) join queue_destinations d using (name)
+             ), deliveries as (
+                 insert into queue_deliveries (delivery_id, message_id, destination_id, priority, due_at, give_up_at, warn_at)
+                 select delivery_id, $2, destination_id, $3, $4, $5, $6 from parts
+             )
+             insert into queue_recipients (delivery_id, nth, address, orcpt, notify)
+             select p.delivery_id, r.nth::int, r.address, r.orcpt, r.notify
+               from unnest($7::int[], $8::text[], $9::text[], $10::smallint[])
+                    with ordinality as r (part, address, orcpt, notify, nth)
+               join parts p on p.nth = r.part",
+        )
+        .bind(&names)
+        .bind(message)
+        .bind(new.priority.number())
+        .bind(new.due_at.to_sqlx())
+        .bind(new.give_up_at.to_sqlx())
+        .bind(new.warn_at.map(jiff_sqlx::ToSqlx::to_sqlx))
+        .bind(columns.0)
+        .bind(columns.1)
+        .bind(columns.2)
+        .bind(columns.3)
+        .execute(&mut *self.inner)
+        .await?;
+        // One destination less, and somebody would be passed over in silence.
+        if usize::try_from(added.rows_affected()).ok() == Some(wanted) {
+            Ok(())
+        } else {
+            Err(Error::Conflict)
+        }
+    }
+}
+
+impl NewOutgoingPart {
+    /// By destination, each with at most as many recipients as one dialogue takes.
+    #[must_use]
+    pub fn of(recipients: impl IntoIterator<Item = (String, NewOutgoingRecipient)>) -> Vec<Self> {
+        let mut by_name: BTreeMap<String, Vec<NewOutgoingRecipient>> = BTreeMap::new();
+        for (destination, recipient) in recipients {
+            let there = by_name.entry(destination).or_default();
+            // The same address twice would get it twice.
+            if !there.iter().any(|known| known.address == recipient.address) {
+                there.push(recipient);
+            }
+        }
+        let mut parts = Vec::new();
+        for (destination, recipients) in by_name {
+            for recipients in recipients.chunks(model::queue::RECIPIENTS_PER_DELIVERY_MAX) {
+                parts.push(Self { destination: destination.clone(), recipients: recipients.to_vec() });
+            }
+        }
+        parts
+    }
+}

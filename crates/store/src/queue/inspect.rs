@@ -1,0 +1,231 @@
+//! What is in the queue, for administrators, owners and figures.
+
+use crate::queue::claim::last_answer;
+use crate::{Error, Reach, Store};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::AccountId;
+use model::queue::Answer;
+use std::collections::HashMap;
+
+/// Which deliveries to list; what is `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct QueueFilter {
+    /// Destination.
+    pub domain: Option<String>,
+    pub queue_id: Option<String>,
+    /// From behind this delivery on.
+    pub after: i64,
+    pub limit: u32,
+}
+
+/// A delivery as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRow {
+    pub delivery: i64,
+    pub queue_id: String,
+    pub sender: String,
+    pub destination: String,
+    pub accepted_at: Timestamp,
+    pub due_at: Timestamp,
+    pub give_up_at: Timestamp,
+    pub attempts: u32,
+    /// Somebody is sending it now.
+    pub sending: bool,
+    pub held: bool,
+    /// Recipients that have not got it.
+    pub recipients: Vec<(String, Option<Answer>)>,
+    /// As [`Event::about`](crate::Event::about).
+    pub about: String,
+    /// What was last said of reaching the destination.
+    pub destination_answer: Option<String>,
+}
+
+/// A destination, and what waits for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDestinationRow {
+    pub name: String,
+    pub deliveries: u64,
+    pub oldest: Timestamp,
+    pub next_at: Timestamp,
+    pub failures: u32,
+    pub answer: Option<String>,
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    pub deliveries: u64,
+    pub oldest: Option<Timestamp>,
+}
+
+/// A message that its sender may still call back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledRow {
+    pub queue_id: String,
+    pub release_at: Timestamp,
+    pub about: String,
+}
+
+type Row = (
+    i64,
+    String,
+    String,
+    String,
+    jiff_sqlx::Timestamp,
+    jiff_sqlx::Timestamp,
+    jiff_sqlx::Timestamp,
+    i32,
+    bool,
+    bool,
+    String,
+    Option<String>,
+);
+type Recipient = (String, Option<Answer>);
+type RecipientRow = (i64, String, Option<i32>, Option<String>, Option<String>, Option<String>);
+
+impl Store {
+    /// By number: those that were accepted first come first. Of senders within `reach`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue(&self, filter: &QueueFilter, reach: &Reach) -> Result<Vec<QueueRow>, Error> {
+        let rows: Vec<Row> = sqlx::query_as(
+            "select d.delivery_id, m.queue_id, m.sender, q.name, m.accepted_at, d.due_at, d.give_up_at, d.attempts,
+                    d.lease_id is not null, d.held, m.about, q.answer
+               from queue_deliveries d join queue_messages m using (message_id) join queue_destinations q using (destination_id)
+               left join accounts a using (account_id)
+              where d.delivery_id > $1 and ($2::text is null or q.name = $2) and ($3::text is null or m.queue_id = $3)
+                and ($4 or a.domain_id = any ($5))
+              order by d.delivery_id limit $6",
+        )
+        .bind(filter.after)
+        .bind(&filter.domain)
+        .bind(&filter.queue_id)
+        .bind(reach.everything)
+        .bind(&reach.domains)
+        .bind(i64::from(filter.limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
+        let mut recipients = self.queue_recipients(&ids).await?;
+        Ok(rows.into_iter().map(|row| queue_row(row, &mut recipients)).collect())
+    }
+
+    async fn queue_recipients(&self, deliveries: &[i64]) -> Result<HashMap<i64, Vec<Recipient>>, Error> {
+        let rows: Vec<RecipientRow> = sqlx::query_as(
+            "select delivery_id, address, code, status, answer, host from queue_recipients
+              where delivery_id = any ($1) order by delivery_id, nth",
+        )
+        .bind(deliveries)
+        .fetch_all(&self.pools.main)
+        .await?;
+        let mut recipients: HashMap<i64, Vec<Recipient>> = HashMap::new();
+        for (delivery, address, code, status, text, host) in rows {
+            let last = last_answer(code, status.as_deref(), text, host);
+            recipients.entry(delivery).or_default().push((address, last));
+        }
+        Ok(recipients)
+    }
+
+    /// Destinations with deliveries of senders within `reach`, those with the most first. Reads the whole queue.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_destinations(
+        &self,
+        reach: &Reach,
+        limit: u32,
+    ) -> Result<Vec<QueueDestinationRow>, Error> {
+        type Row = (String, i64, jiff_sqlx::Timestamp, jiff_sqlx::Timestamp, i32, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "select q.name, count(*), min(m.accepted_at), q.next_at, q.failures, q.answer
+               from queue_deliveries d join queue_messages m using (message_id) join queue_destinations q using (destination_id)
+               left join accounts a using (account_id)
+              where $1 or a.domain_id = any ($2)
+              group by q.destination_id order by count(*) desc, q.name limit $3",
+        )
+        .bind(reach.everything)
+        .bind(&reach.domains)
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        let row = |(name, count, oldest, next, failures, answer): Row| QueueDestinationRow {
+            name,
+            deliveries: count.unsigned_abs(),
+            oldest: oldest.to_jiff(),
+            next_at: next.to_jiff(),
+            failures: u32::try_from(failures).unwrap_or(0),
+            answer,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_counts(&self) -> Result<QueueCounts, Error> {
+        let (deliveries, oldest): (i64, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
+            "select (select count(*) from queue_deliveries),
+                    (select accepted_at from queue_messages order by message_id limit 1)",
+        )
+        .fetch_one(&self.pools.main)
+        .await?;
+        Ok(QueueCounts {
+            deliveries: deliveries.unsigned_abs(),
+            oldest: oldest.map(jiff_sqlx::Timestamp::to_jiff),
+        })
+    }
+
+    /// What this mailbox submitted for a later moment, by that moment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn scheduled(
+        &self,
+        account: AccountId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<ScheduledRow>, Error> {
+        let rows: Vec<(String, jiff_sqlx::Timestamp, String)> = sqlx::query_as(
+            "select m.queue_id, w.release_at, m.about
+               from queue_messages m
+               cross join lateral (
+                    select min(at) as release_at
+                      from (select due_at as at from queue_deliveries d where d.message_id = m.message_id and d.attempts = 0
+                            union all
+                            select release_at from pending_deliveries p where p.message_id = m.message_id) as moments
+               ) as w
+              where m.account_id = $1 and w.release_at > $2 order by w.release_at limit $3",
+        )
+        .bind(account.0)
+        .bind(now.to_sqlx())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        let row = |(queue_id, at, about): (String, jiff_sqlx::Timestamp, String)| ScheduledRow {
+            queue_id,
+            release_at: at.to_jiff(),
+            about,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+}
+
+fn queue_row(row: Row, recipients: &mut HashMap<i64, Vec<Recipient>>) -> QueueRow {
+    let (id, queue_id, sender, name, accepted, due, give_up, attempts, sending, held, about, answer) = row;
+    QueueRow {
+        delivery: id,
+        queue_id,
+        sender,
+        destination: name,
+        accepted_at: accepted.to_jiff(),
+        due_at: due.to_jiff(),
+        give_up_at: give_up.to_jiff(),
+        attempts: u32::try_from(attempts).unwrap_or(0),
+        sending,
+        held,
+        recipients: recipients.remove(&id).unwrap_or_default(),
+        about,
+        destination_answer: answer,
+    }
+}

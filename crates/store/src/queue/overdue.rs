@@ -1,0 +1,174 @@
+//! Work that no attempt is needed for: what is late, given up, called back, kept back or sent elsewhere.
+//!
+//! Invariant: it goes through a lease, too, so that whoever is sending at the moment and whoever gives up never both decide.
+
+use crate::queue::{Claimed, QueueLease};
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::AccountId;
+
+impl Store {
+    /// Up to `limit` deliveries whose sender is to be told that they are late, or which are given up; not of destinations
+    /// that somebody is sending them to at the moment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_overdue(
+        &self,
+        node: &str,
+        limit: i64,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<Option<Claimed>, Error> {
+        let mut tx = self.begin().await?;
+        let mut chosen: Vec<i64> = sqlx::query_scalar(
+            "select delivery_id from queue_deliveries
+              where give_up_at <= $1 and lease_id is null and not held
+              order by give_up_at limit $2 for update skip locked",
+        )
+        .bind(now.to_sqlx())
+        .bind(limit)
+        .fetch_all(&mut *tx.inner)
+        .await?;
+        if chosen.is_empty() {
+            chosen = sqlx::query_scalar(
+                "select delivery_id from queue_deliveries
+                  where warn_at <= $1 and warn_at is not null and lease_id is null and not held
+                  order by warn_at limit $2 for update skip locked",
+            )
+            .bind(now.to_sqlx())
+            .bind(limit)
+            .fetch_all(&mut *tx.inner)
+            .await?;
+        }
+        tx.claimed(chosen, (node, until)).await
+    }
+
+    /// What of a message nobody is sending at the moment, and whether somebody is sending some of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_message(
+        &self,
+        message: i64,
+        (node, until): (&str, Timestamp),
+    ) -> Result<(Option<Claimed>, bool), Error> {
+        let mut tx = self.begin().await?;
+        sqlx::query("select 1 from queue_messages where message_id = $1 for update")
+            .bind(message)
+            .execute(&mut *tx.inner)
+            .await?;
+        let rows: Vec<(i64, bool)> = sqlx::query_as(
+            "select delivery_id, lease_id is null from queue_deliveries where message_id = $1
+              order by delivery_id for update",
+        )
+        .bind(message)
+        .fetch_all(&mut *tx.inner)
+        .await?;
+        let busy = rows.iter().any(|(_, free)| !free);
+        let chosen = rows.into_iter().filter(|(_, free)| *free).map(|(id, _)| id).collect();
+        Ok((tx.claimed(chosen, (node, until)).await?, busy))
+    }
+
+    /// Has the destinations of a message looked at now, those that rest as well. In a transaction of its own: who claims
+    /// locks them before deliveries.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn look_at(&self, message: i64, now: Timestamp) -> Result<(), Error> {
+        sqlx::query(
+            "update queue_destinations set next_at = least(next_at, $2)
+              where destination_id in (select destination_id from queue_deliveries
+                                        where message_id = $1 and lease_id is null and not held and due_at <= $2)",
+        )
+        .bind(message)
+        .bind(now.to_sqlx())
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+
+    /// Numbers and submitters of the messages that bear this id: one, but for those that were accepted before a restore.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queued_as(&self, queue_id: &str) -> Result<Vec<(i64, Option<AccountId>)>, Error> {
+        let rows: Vec<(i64, Option<i64>)> = sqlx::query_as(
+            "select message_id, account_id from queue_messages where queue_id = $1 order by message_id",
+        )
+        .bind(queue_id)
+        .fetch_all(&self.pools.main)
+        .await?;
+        Ok(rows.into_iter().map(|(id, account)| (id, account.map(AccountId))).collect())
+    }
+}
+
+impl Tx {
+    async fn claimed(
+        mut self,
+        chosen: Vec<i64>,
+        (node, until): (&str, Timestamp),
+    ) -> Result<Option<Claimed>, Error> {
+        if chosen.is_empty() {
+            return Ok(None);
+        }
+        let lease = self.lease(&chosen, (None, node, until)).await?;
+        let deliveries = self.leased(lease).await?;
+        self.commit().await?;
+        let lease = QueueLease { lease, destination: None, failures: 0 };
+        Ok((!deliveries.is_empty()).then_some(Claimed { lease, deliveries }))
+    }
+
+    /// Makes what nobody is sending due at once. Says how many deliveries; [`Store::look_at`] follows the commit.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retry_queued(&mut self, message: i64, now: Timestamp) -> Result<u64, Error> {
+        let moved = sqlx::query(
+            "update queue_deliveries set due_at = $2 where message_id = $1 and lease_id is null and not held",
+        )
+        .bind(message)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(moved.rows_affected())
+    }
+
+    /// Keeps a message back, or lets it go; what is being sent now is kept back when that fails. Says how many deliveries that
+    /// changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_queued(&mut self, message: i64, held: bool) -> Result<u64, Error> {
+        let changed =
+            sqlx::query("update queue_deliveries set held = $2 where message_id = $1 and held <> $2")
+                .bind(message)
+                .bind(held)
+                .execute(&mut *self.inner)
+                .await?;
+        Ok(changed.rows_affected())
+    }
+
+    /// Takes back what waits for its moment within the system. Says for how many mailboxes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn cancel_pending(&mut self, message: i64, now: Timestamp) -> Result<u64, Error> {
+        sqlx::query("select 1 from queue_messages where message_id = $1 for update")
+            .bind(message)
+            .execute(&mut *self.inner)
+            .await?;
+        let taken: i64 = sqlx::query_scalar(
+            "with gone as (delete from pending_deliveries where message_id = $1 and release_at > $2
+                           returning content_id, cardinality(account_ids) as mailboxes),
+                  noted as (insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone)
+             select coalesce(sum(mailboxes), 0)::bigint from gone",
+        )
+        .bind(message)
+        .bind(now.to_sqlx())
+        .fetch_one(&mut *self.inner)
+        .await?;
+        self.end_these_messages(&[message], now).await?;
+        Ok(taken.unsigned_abs())
+    }
+}
