@@ -13,6 +13,7 @@ mod listener;
 mod patience;
 mod refusals;
 mod replies;
+pub mod runner;
 mod serve;
 
 pub use gate::Gate;

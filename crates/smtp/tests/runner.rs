@@ -1,0 +1,251 @@
+//! The runner with a real queue and a scripted other side.
+
+use engine::{
+    Actor, Arrival, Engine, LeasedDelivery, NewMailbox, Origin, OutgoingOctets, Principal, Protocol, Sender,
+    Settings, Unreachable, Wishes,
+};
+use model::queue::{Answer, Outcome, Status};
+use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
+use smtp::runner::{Attempt, Carrier, Connection, run};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use store::{Endpoint, Store};
+use testkit::TestDatabase;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+const PASSWORD: &str = "Mật khẩu 1 của tôi";
+
+#[derive(Debug, Default)]
+struct CountingRng(AtomicU64);
+
+impl Rng for CountingRng {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let count = self.0.fetch_add(1, Ordering::Relaxed);
+            *byte = (count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
+        }
+    }
+}
+
+/// How a destination behaves, by its name.
+#[derive(Clone)]
+struct Script(Arc<Played>);
+
+struct Played {
+    sent: Mutex<Vec<String>>,
+    open: AtomicUsize,
+    most: AtomicUsize,
+    opened: AtomicUsize,
+    /// One for each message that is handed over, or connection that is refused.
+    done: Semaphore,
+    /// Messages to `slow.example` wait for one of these.
+    go_on: Semaphore,
+    /// One is there for each message that waits.
+    waiting: Semaphore,
+}
+
+impl Script {
+    fn new() -> Self {
+        Self(Arc::new(Played {
+            sent: Mutex::default(),
+            open: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
+            done: Semaphore::new(0),
+            go_on: Semaphore::new(0),
+            waiting: Semaphore::new(0),
+        }))
+    }
+
+    async fn wait_for(&self, count: u32) {
+        self.0.done.acquire_many(count).await.unwrap().forget();
+    }
+}
+
+struct Line {
+    script: Script,
+    carried: usize,
+}
+
+impl Carrier for Script {
+    type Connection = Line;
+
+    async fn open(&self, domain: &str) -> Result<Line, Unreachable> {
+        self.0.opened.fetch_add(1, Ordering::SeqCst);
+        if domain.starts_with("dead") {
+            self.0.done.add_permits(1);
+            return Err(Unreachable::Later(Answer::ours(Status(4, 4, 1), "refused")));
+        }
+        let open = self.0.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most.fetch_max(open, Ordering::SeqCst);
+        Ok(Line { script: self.clone(), carried: 0 })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.script.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Connection for Line {
+    async fn send(&mut self, delivery: &LeasedDelivery, octets: OutgoingOctets) -> Attempt {
+        let played = &self.script.0;
+        let text = String::from_utf8(octets.read().await.unwrap()).unwrap();
+        assert!(text.starts_with("Received: ") && text.ends_with("Kính gửi\r\n"), "{text}");
+        if delivery.destination == "slow.example" {
+            played.waiting.add_permits(1);
+            played.go_on.acquire().await.unwrap().forget();
+        }
+        let count = delivery.recipients.len();
+        let is_lost = delivery.destination == "lost.example";
+        let outcome = if is_lost {
+            Outcome::Deferred(Answer::ours(Status(4, 4, 2), "lost"))
+        } else {
+            played.sent.lock().unwrap().push(delivery.recipients[0].address.clone());
+            Outcome::Delivered(Answer::theirs("mx", 250, None, "OK"))
+        };
+        self.carried += 1;
+        played.done.add_permits(1);
+        let broken = is_lost.then(|| Answer::ours(Status(4, 4, 2), "lost"));
+        Attempt { outcomes: vec![outcome; count], passed_on: false, reusable: !is_lost, broken }
+    }
+
+    async fn quit(self) {}
+}
+
+struct World {
+    engine: Engine,
+    an: Principal,
+    database: TestDatabase,
+    _spool: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let database = testkit::database().await;
+        let endpoint = Endpoint::external(&database.server_url, None).unwrap();
+        let store = Store::new(store::connect(&endpoint, 8).await.unwrap(), None);
+        let spool = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            hostname: "mail.demo.vn".into(),
+            spool_dir: spool.path().to_owned(),
+            message_bytes_max: 1 << 20,
+            password_page: "https://mail.demo.vn/mat-khau".into(),
+            exempt_networks: Vec::new(),
+        };
+        let clock = FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap());
+        let engine = Engine::new(store, settings, Arc::new(clock), Arc::new(CountingRng::default()));
+        engine.open().await.unwrap();
+        let actor = Actor::console("test");
+        engine.add_domain(&actor, &DomainName::new("demo.vn").unwrap(), "an-giang").await.unwrap();
+        let mailbox = NewMailbox {
+            address: address("an@demo.vn"),
+            display_name: "An".into(),
+            class: MailboxClass::Person,
+            unit: None,
+            quota_bytes: None,
+            password: Some(PASSWORD.into()),
+            must_change_password: false,
+        };
+        engine.add_mailbox(&actor, &mailbox).await.unwrap();
+        let an = engine.log_in("an@demo.vn", PASSWORD, &origin()).await.unwrap();
+        Self { engine, an, database, _spool: spool }
+    }
+
+    async fn send(&self, to: &str) {
+        let to = self.engine.recipient_of(&address(to), Some(&self.an)).await.unwrap();
+        let mut spool = self.engine.new_spool();
+        spool.write("From: an@demo.vn\r\n\r\nKính gửi\r\n".as_bytes()).await.unwrap();
+        let arrival = Arrival {
+            origin: origin(),
+            helo: "a".into(),
+            with: "ESMTPSA",
+            tls: None,
+            sender: Some(Sender::from(self.an.address())),
+            principal: Some(self.an.clone()),
+            wishes: Wishes::default(),
+        };
+        self.engine.deliver(&arrival, &[to], spool).await.unwrap();
+    }
+
+    async fn leases(&self) -> i64 {
+        self.database.number("select count(*) from queue_leases").await
+    }
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn origin() -> Origin {
+    Origin { trace: TraceId(1), remote: "192.0.2.1".parse().unwrap(), protocol: Protocol::Submission }
+}
+
+#[tokio::test]
+async fn what_waits_and_what_comes_is_carried_by_few_connections() {
+    let world = World::new().await;
+    for n in 0..30 {
+        world.send(&format!("a{n}@example.org")).await;
+    }
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    script.wait_for(30).await;
+    // What comes now is heard of at once, not with the next round.
+    world.send("b@example.org").await;
+    world.send("b@example.net").await;
+    script.wait_for(2).await;
+    stop.cancel();
+    runner.await.unwrap();
+    let mut sent = script.0.sent.lock().unwrap().clone();
+    sent.sort();
+    sent.dedup();
+    assert_eq!(sent.len(), 32);
+    assert!(
+        script.0.most.load(Ordering::SeqCst) <= 3,
+        "two to one destination at first, and one to the other"
+    );
+    assert!(script.0.opened.load(Ordering::SeqCst) <= 4, "a connection carries many");
+    assert_eq!(world.database.number("select count(*) from queue_messages").await, 0);
+    assert_eq!((world.leases().await, script.0.open.load(Ordering::SeqCst)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_is_under_way_and_gives_back_the_rest() {
+    let world = World::new().await;
+    for n in 0..5 {
+        world.send(&format!("a{n}@slow.example")).await;
+    }
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    script.0.waiting.acquire().await.unwrap().forget();
+    stop.cancel();
+    script.0.go_on.add_permits(1);
+    runner.await.unwrap();
+    assert_eq!(script.0.sent.lock().unwrap().len(), 1);
+    let left = "select count(*) from queue_deliveries where lease_id is null and attempts = 0";
+    assert_eq!((world.database.number(left).await, world.leases().await), (4, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_drops_everything_rests_like_one_that_is_away() {
+    let world = World::new().await;
+    for name in ["lost.example", "dead.example"] {
+        for n in 0..4 {
+            world.send(&format!("a{n}@{name}")).await;
+        }
+    }
+    world.send("a@example.org").await;
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    script.wait_for(3).await;
+    stop.cancel();
+    runner.await.unwrap();
+    assert_eq!(*script.0.sent.lock().unwrap(), ["a@example.org"]);
+    assert!(script.0.opened.load(Ordering::SeqCst) <= 5);
+    let resting =
+        "select count(*) from queue_destinations where failures > 0 and next_at > '2026-11-22T01:00:30Z'";
+    assert_eq!((world.database.number(resting).await, world.leases().await), (2, 0));
+    assert_eq!(world.database.number("select count(*) from queue_deliveries where attempts = 0").await, 7);
+}
