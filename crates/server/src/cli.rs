@@ -5,6 +5,7 @@ mod evidence;
 mod life;
 mod organisation;
 mod policy;
+mod queue;
 mod relocation;
 mod requests;
 mod sharing;
@@ -19,6 +20,7 @@ pub(crate) use organisation::{
     AddUnit, Appoint, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
+pub(crate) use queue::QueueCommand;
 pub(crate) use relocation::MoveCommand;
 pub(crate) use requests::{AddRequest, RequestCommand};
 pub(crate) use sharing::{
@@ -133,6 +135,11 @@ pub(crate) enum Command {
     Move {
         #[command(subcommand)]
         command: MoveCommand,
+    },
+    /// Mail on its way to others (hàng đợi)
+    Queue {
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// What runs at its times
     Job {

@@ -23,6 +23,7 @@ mod mailbox;
 mod named;
 mod person;
 mod policy;
+mod queue;
 mod relocation;
 mod request;
 mod role;
@@ -98,6 +99,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Case { command } => case::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
+        Command::Queue { command } => queue::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,
         Command::Audit { command } => audit::run(session, command).await,
         Command::Trace(options) => trace::run(session, options).await,

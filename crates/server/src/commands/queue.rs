@@ -1,0 +1,148 @@
+//! `congthu queue …`: mail on its way to others.
+
+use super::Session;
+use crate::cli::QueueCommand;
+use anyhow::Result;
+use engine::{QueueDestinationRow, QueueFilter, QueueMessage, QueueRow};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// Deliveries read at once while listing.
+const PAGE: u32 = 1_000;
+
+pub(super) async fn run(session: &Session, command: &QueueCommand) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    match command {
+        QueueCommand::List { domain, limit } => list(session, domain.as_deref(), *limit).await,
+        QueueCommand::Destinations => destinations(session).await,
+        QueueCommand::Show { id } => show(session, id).await,
+        QueueCommand::Retry { id } => done(session, &engine.retry_queued(actor, id).await?, "tried at once"),
+        QueueCommand::Hold { id } => done(session, &engine.hold_queued(actor, id, true).await?, "kept back"),
+        QueueCommand::Release { id } => done(session, &engine.hold_queued(actor, id, false).await?, "let go"),
+        QueueCommand::Expire { id, quiet } => {
+            let text =
+                if *quiet { "given up; its sender is not told" } else { "given up; its sender is told" };
+            done(session, &engine.expire_queued(actor, id, *quiet).await?, text)
+        }
+        QueueCommand::Redirect { id, to } => {
+            done(session, &engine.redirect_queued(actor, id, to).await?, &format!("sent to {to} instead"))
+        }
+    }
+}
+
+fn done(session: &Session, message: &QueueMessage, what: &str) -> Result<()> {
+    let QueueMessage { queue_id, deliveries } = message;
+    session.answer(
+        &json!({ "queue_id": queue_id, "deliveries": deliveries }),
+        &format!("{queue_id}: {deliveries} deliveries are {what}"),
+    )
+}
+
+async fn list(session: &Session, domain: Option<&str>, limit: u32) -> Result<()> {
+    let mut rows: Vec<QueueRow> = Vec::new();
+    loop {
+        let left = limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+        let filter = QueueFilter {
+            domain: domain.map(str::to_lowercase),
+            queue_id: None,
+            after: rows.last().map_or(0, |row| row.delivery),
+            limit: left.min(PAGE),
+        };
+        let page = session.node.engine.queue(&session.actor, &filter).await?;
+        let is_last = page.len() < PAGE as usize;
+        rows.extend(page);
+        if is_last || rows.len() >= limit as usize {
+            break;
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let _ = writeln!(
+            text,
+            "{} {} from <{}> to {} ({} left) {}",
+            row.queue_id,
+            row.accepted_at,
+            row.sender,
+            row.destination,
+            row.recipients.len(),
+            state(row)
+        );
+    }
+    session.answer(&rows.iter().map(as_json).collect(), &text)
+}
+
+async fn show(session: &Session, id: &str) -> Result<()> {
+    let rows = session.node.engine.queued_message(&session.actor, id).await?;
+    let mut text = String::new();
+    if let Some(first) = rows.first() {
+        let mut about = first.about.split('\n').skip(1);
+        let (message_id, subject) = (about.next().unwrap_or_default(), about.next().unwrap_or_default());
+        let _ = writeln!(text, "{id} <{message_id}> {subject}");
+        let _ = writeln!(text, "from <{}>, accepted {}", first.sender, first.accepted_at);
+    }
+    for row in &rows {
+        let _ = writeln!(text, "{}: {}; given up {}", row.destination, state(row), row.give_up_at);
+        if let Some(answer) = &row.destination_answer {
+            let _ = writeln!(text, "  not reached: {answer}");
+        }
+        for (address, last) in &row.recipients {
+            let last = last.as_ref().map_or_else(String::new, |last| {
+                let host = last.host.as_deref().unwrap_or("here");
+                let code = last.code.map_or_else(String::new, |code| format!("{code} "));
+                format!(": {host} said {code}{} {}", last.status, last.text)
+            });
+            let _ = writeln!(text, "  {address}{last}");
+        }
+    }
+    session.answer(&rows.iter().map(as_json).collect(), &text)
+}
+
+fn state(row: &QueueRow) -> String {
+    if row.held {
+        return "held".to_owned();
+    }
+    if row.sending {
+        return "being sent".to_owned();
+    }
+    format!("next {} after {} attempts", row.due_at, row.attempts)
+}
+
+async fn destinations(session: &Session) -> Result<()> {
+    let rows = session.node.engine.queue_destinations(&session.actor).await?;
+    let mut text = String::new();
+    for row in &rows {
+        let resting = match (row.failures, &row.answer) {
+            (0, _) => String::new(),
+            (failures, answer) => format!(
+                "; not reached {failures} times, next {}: {}",
+                row.next_at,
+                answer.as_deref().unwrap_or_default()
+            ),
+        };
+        let _ = writeln!(text, "{} {} since {}{resting}", row.name, row.deliveries, row.oldest);
+    }
+    let item = |row: &QueueDestinationRow| {
+        json!({ "name": row.name, "deliveries": row.deliveries, "oldest": row.oldest, "next": row.next_at,
+                "failures": row.failures, "answer": row.answer })
+    };
+    session.answer(&rows.iter().map(item).collect(), &text)
+}
+
+fn as_json(row: &QueueRow) -> Value {
+    let recipients: Vec<Value> = row
+        .recipients
+        .iter()
+        .map(|(address, last)| {
+            json!({ "address": address, "host": last.as_ref().and_then(|last| last.host.clone()),
+                    "code": last.as_ref().and_then(|last| last.code),
+                    "status": last.as_ref().map(|last| last.status.to_string()),
+                    "answer": last.as_ref().map(|last| last.text.clone()) })
+        })
+        .collect();
+    json!({
+        "queue_id": row.queue_id, "delivery": row.delivery, "sender": row.sender, "destination": row.destination,
+        "accepted_at": row.accepted_at, "due_at": row.due_at, "give_up_at": row.give_up_at,
+        "attempts": row.attempts, "sending": row.sending, "held": row.held,
+        "destination_answer": row.destination_answer, "recipients": recipients,
+    })
+}
