@@ -1,10 +1,11 @@
-//! SMTP as a server: port 25, submission (RFC 6409) and LMTP (RFC 2033), without any IO.
+//! SMTP as a server: port 25, submission (RFC 6409) and LMTP (RFC 2033), without any IO; as a client: [`client`].
 //!
 //! A [`Session`] is given bytes and answers, and gives back bytes and [`Step`]s; the driver in the `smtp` crate does
 //! what the steps ask. One table (`command.rs`) says which command is allowed where; one file per group of
 //! commands handles them. Invariants: a message ends at CRLF.CRLF or by BDAT's count only (`content.rs`); how the
 //! input is cut into pieces never changes what is answered; nothing that a client sends grows a buffer without bound.
 
+pub mod client;
 mod command;
 mod content;
 mod exchange;
