@@ -20,6 +20,7 @@ mod header;
 pub mod limits;
 mod param;
 mod preview;
+mod seven_bit;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use envelope::{Envelope, MailAddress};
 pub use fuzz::fuzz_mime;
 pub use header::{HeaderField, header_end, header_fields, header_subset, header_subset_not};
 pub use preview::{decode_text, html_text};
+pub use seven_bit::seven_bit;
 pub use structure::{Disposition, Param, Part, Structure};
 pub use transfer::TransferDecoder;
 pub use words::decode_header;
