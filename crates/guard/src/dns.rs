@@ -2,14 +2,20 @@
 //!
 //! Invariants: "there is none" and "it could not be found out" are different answers (RFC 2308), because mail is refused on
 //! the one and tried again on the other; every question ends within [`QUESTION_MAX`]; names are asked for as they are,
-//! without search lists, which would find `mail` in somebody's own domain.
+//! without search lists, which would find `mail` in somebody's own domain. What is proven by DNSSEC: `dns/proven.rs`.
 
-use hickory_resolver::TokioResolver;
+mod proven;
+
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError as Answer, NetError, runtime::TokioRuntimeProvider};
+use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
+use proven::Prover;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One try at one server: an answer from the other side of the world takes half a second.
@@ -20,9 +26,24 @@ const QUESTION_MAX: Duration = Duration::from_secs(15);
 /// Records of one answer that are looked at: a domain has a handful, and more serve nobody.
 const RECORDS_MAX: usize = 100;
 
+/// Octets of the texts of one name that are looked at: policies and keys have some hundred.
+const TEXT_OCTETS_MAX: usize = 64 * 1024;
+
 /// Asks name servers. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Resolver(TokioResolver);
+pub struct Resolver {
+    plain: TokioResolver,
+    prover: Arc<Prover>,
+}
+
+/// Where a host is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Its own name, behind all aliases (CNAME); the one that was asked for where it has no address.
+    pub name: String,
+    /// Of both families; none when it has none.
+    pub addresses: Vec<IpAddr>,
+}
 
 /// A host that takes mail for a domain (RFC 5321 5.1).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,18 +71,19 @@ impl Resolver {
     /// # Errors
     /// When the machine's settings cannot be read.
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsError> {
-        let mut builder = if servers.is_empty() {
-            TokioResolver::builder_tokio().map_err(|error| failure(&error))?
-        } else {
-            let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        };
-        let options = builder.options_mut();
-        options.timeout = TRY_MAX;
-        options.attempts = TRIES;
-        // What others see of a name counts, not what this machine's file says.
-        options.use_hosts_file = ResolveHosts::Never;
-        Ok(Self(builder.build().map_err(|error| failure(&error))?))
+        let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
+        let prover = Prover::new(builder(servers)?)?;
+        Ok(Self { plain, prover: Arc::new(prover) })
+    }
+
+    /// As [`Resolver::new`], trusting `anchors` instead of the root's keys: for zones of one's own.
+    ///
+    /// # Errors
+    /// As [`Resolver::new`].
+    pub fn with_anchors(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<Self, DnsError> {
+        let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
+        let prover = Prover::new(builder(servers)?.with_trust_anchor(Arc::new(anchors)))?;
+        Ok(Self { plain, prover: Arc::new(prover) })
     }
 
     /// Addresses of a host, of both families; none when it has none.
@@ -77,6 +99,49 @@ impl Resolver {
         let mut found = self.ask(name(host)?, RecordType::A, address).await?;
         found.extend(self.ask(name(host)?, RecordType::AAAA, address).await?);
         Ok(found)
+    }
+
+    /// Where a host is, through its aliases: what is known of one family counts although the other cannot be found out.
+    ///
+    /// # Errors
+    /// When no address is known, and one of the families cannot be found out.
+    pub async fn host(&self, host: &str) -> Result<Host, DnsError> {
+        let asked = name(host)?;
+        let (four, six) = tokio::join!(
+            self.lookup(asked.clone(), RecordType::A),
+            self.lookup(asked.clone(), RecordType::AAAA)
+        );
+        let mut found = Host { name: text(&asked), addresses: Vec::new() };
+        let mut trouble = None;
+        for answer in [six, four] {
+            match answer {
+                Ok(Some(lookup)) => found.add(&lookup),
+                Ok(None) => {}
+                Err(error) => trouble = Some(error),
+            }
+        }
+        match trouble {
+            Some(error) if found.addresses.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    /// The texts of a name (TXT), the strings of each record put together.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    pub async fn texts(&self, of: &str) -> Result<Vec<Vec<u8>>, DnsError> {
+        let mut octets = 0;
+        let mut text = |data: &RData| match data {
+            RData::TXT(text) => Some(text.txt_data.concat()),
+            _ => None,
+        };
+        let found = self.ask(name(of)?, RecordType::TXT, &mut text).await?;
+        let fits = |text: &Vec<u8>| {
+            octets += text.len();
+            octets <= TEXT_OCTETS_MAX
+        };
+        Ok(found.into_iter().take_while(fits).collect())
     }
 
     /// Where mail for a domain goes, the preferred first; none when the domain names nobody (its own address takes mail
@@ -110,18 +175,51 @@ impl Resolver {
         &self,
         name: Name,
         kind: RecordType,
-        read: impl Fn(&RData) -> Option<T>,
+        read: impl FnMut(&RData) -> Option<T>,
     ) -> Result<Vec<T>, DnsError> {
-        let asked = tokio::time::timeout(QUESTION_MAX, self.0.lookup(name, kind)).await;
+        let Some(lookup) = self.lookup(name, kind).await? else { return Ok(Vec::new()) };
+        let answers = lookup.answers().iter().take(RECORDS_MAX);
+        Ok(answers.map(|record| &record.data).filter_map(read).collect())
+    }
+
+    /// `None`: there is none.
+    async fn lookup(&self, name: Name, kind: RecordType) -> Result<Option<Lookup>, DnsError> {
+        let asked = tokio::time::timeout(QUESTION_MAX, self.plain.lookup(name, kind)).await;
         match asked.map_err(|_| DnsError::Silence)? {
-            Ok(lookup) => {
-                let answers = lookup.answers().iter().take(RECORDS_MAX);
-                Ok(answers.filter_map(|record| read(&record.data)).collect())
-            }
-            Err(error) if says_none(&error) => Ok(Vec::new()),
+            Ok(lookup) => Ok(Some(lookup)),
+            Err(error) if says_none(&error) => Ok(None),
             Err(error) => Err(failure(&error)),
         }
     }
+}
+
+impl Host {
+    fn add(&mut self, lookup: &Lookup) {
+        for record in lookup.answers().iter().take(RECORDS_MAX) {
+            let address = match &record.data {
+                RData::A(address) => IpAddr::V4(address.0),
+                RData::AAAA(address) => IpAddr::V6(address.0),
+                _ => continue,
+            };
+            self.name = text(&record.name);
+            self.addresses.push(address);
+        }
+    }
+}
+
+fn builder(servers: &[SocketAddr]) -> Result<ResolverBuilder<TokioRuntimeProvider>, DnsError> {
+    let mut builder = if servers.is_empty() {
+        TokioResolver::builder_tokio().map_err(|error| failure(&error))?
+    } else {
+        let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    options.timeout = TRY_MAX;
+    options.attempts = TRIES;
+    // What others see of a name counts, not what this machine's file says.
+    options.use_hosts_file = ResolveHosts::Never;
+    Ok(builder)
 }
 
 fn server(address: &SocketAddr) -> NameServerConfig {
@@ -143,6 +241,12 @@ fn failure(error: &NetError) -> DnsError {
         NetError::Dns(Answer::NoRecordsFound(none)) => DnsError::Failure(none.response_code.to_string()),
         error => DnsError::Failure(error.to_string()),
     }
+}
+
+/// A domain as every server can write it: in small letters of ASCII (A-labels); `None` for what is no domain.
+#[must_use]
+pub fn ascii_domain(domain: &str) -> Option<String> {
+    name(domain).ok().map(|name| text(&name)).filter(|name| !name.is_empty())
 }
 
 /// Absolute, so that no search list is tried.

@@ -1,0 +1,182 @@
+//! Policies by which a domain asks for verified TLS on mail to it (MTA-STS, RFC 8461).
+//!
+//! Invariants: a policy comes only over HTTPS from a verified server, at most [`POLICY_OCTETS_MAX`] of it; once known it holds for
+//! as long as it said, whatever the domain name system says meanwhile (RFC 8461 10.2: who is on the way could take the hint
+//! away, not the policy); a domain whose policy cannot be fetched is not asked again at once.
+
+mod fetch;
+
+use crate::dns::{DnsError, Resolver};
+use fetch::Fetcher;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// RFC 8461 3.3: senders may bound it so.
+const POLICY_OCTETS_MAX: usize = 64 * 1024;
+/// RFC 8461 3.2: a year and some hours.
+const MAX_AGE_MOST: u64 = 31_557_600;
+/// After a policy could not be fetched (RFC 8461 3.3: five minutes or longer).
+const FETCH_REST: Duration = Duration::from_mins(5);
+/// Domains whose policy is remembered, of some hundred octets each.
+const DOMAINS_MAX: usize = 10_000;
+/// Patterns of one policy that are believed; the largest providers have a dozen.
+const PATTERNS_MAX: usize = 100;
+
+/// What a domain asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub mode: Mode,
+    /// Names, or `*.` and a name, in small letters.
+    mx: Vec<String>,
+    max_age: Duration,
+}
+
+/// What follows when a host does not keep the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It gets no mail.
+    Enforce,
+    /// It gets mail, and the domain wants to hear of it.
+    Testing,
+    /// Nothing.
+    None,
+}
+
+impl Policy {
+    /// RFC 8461 3.2; `None` when it is not valid.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (mut version, mut mode, mut max_age, mut mx) = (false, None, None, Vec::new());
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (key, value) = line.split_once(':')?;
+            let value = value.trim();
+            match key.trim() {
+                "version" if value == "STSv1" => version = true,
+                "version" => return None,
+                // RFC 8461 3.2: of what may stand once only the first counts.
+                "mode" if mode.is_none() => {
+                    mode = Some(match value {
+                        "enforce" => Mode::Enforce,
+                        "testing" => Mode::Testing,
+                        "none" => Mode::None,
+                        _ => return None,
+                    });
+                }
+                "max_age" if max_age.is_none() => {
+                    max_age = Some(value.parse::<u64>().ok()?.min(MAX_AGE_MOST));
+                }
+                "mx" if mx.len() < PATTERNS_MAX => mx.push(value.trim_end_matches('.').to_ascii_lowercase()),
+                _ => {}
+            }
+        }
+        let (mode, max_age) = (mode?, Duration::from_secs(max_age?));
+        (version && (mode == Mode::None || !mx.is_empty())).then_some(Self { mode, mx, max_age })
+    }
+
+    /// May mail go to this host (RFC 8461 4.1)? A star stands for one label, the first.
+    #[must_use]
+    pub fn allows(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        self.mx.iter().any(|pattern| match pattern.strip_prefix("*.") {
+            Some(rest) => host.split_once('.').is_some_and(|(first, tail)| !first.is_empty() && tail == rest),
+            None => *pattern == host,
+        })
+    }
+}
+
+/// Asks for policies, and remembers them.
+#[derive(Debug)]
+pub struct MtaSts {
+    resolver: Resolver,
+    fetcher: Fetcher,
+    kept: Mutex<HashMap<String, Kept>>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Of the policy, or of the one that could not be fetched.
+    id: String,
+    policy: Option<Arc<Policy>>,
+    /// The policy holds until then.
+    until: Instant,
+    /// Nothing is fetched before then.
+    rests: Instant,
+}
+
+impl MtaSts {
+    /// `roots` verify the servers that policies come from; `allow_private`: as in [`crate::is_public`]. `port` is 443.
+    ///
+    /// # Errors
+    /// When the cryptographic library refuses its own defaults.
+    pub fn new(
+        resolver: Resolver,
+        roots: Arc<rustls::RootCertStore>,
+        port: u16,
+        allow_private: bool,
+    ) -> Result<Self, rustls::Error> {
+        let fetcher = Fetcher::new(resolver.clone(), roots, port, allow_private)?;
+        Ok(Self { resolver, fetcher, kept: Mutex::default() })
+    }
+
+    /// The policy that holds for mail to `domain`; none when there is none, or none was ever to be had.
+    pub async fn policy(&self, domain: &str) -> Option<Arc<Policy>> {
+        let kept = self.known(domain);
+        let id = match self.resolver.texts(&format!("_mta-sts.{domain}")).await {
+            Ok(texts) => id(&texts),
+            Err(DnsError::BadName(_)) => return None,
+            Err(_) => None,
+        };
+        let now = Instant::now();
+        let valid = kept.as_ref().filter(|kept| kept.until > now).and_then(|kept| kept.policy.clone());
+        let Some(id) = id else { return valid };
+        if kept.is_some_and(|kept| {
+            kept.id == id && (kept.until > now && kept.policy.is_some() || kept.rests > now)
+        }) {
+            return valid;
+        }
+        match self.fetcher.fetch(domain).await.and_then(|text| Policy::parse(&text)) {
+            Some(policy) => {
+                let policy = Arc::new(policy);
+                let until = now + policy.max_age;
+                self.keep(domain, Kept { id, policy: Some(Arc::clone(&policy)), until, rests: now });
+                Some(policy)
+            }
+            None => {
+                tracing::info!(domain, "the domain's MTA-STS policy could not be fetched");
+                let until = self.known(domain).map_or(now, |kept| kept.until);
+                self.keep(domain, Kept { id, policy: valid.clone(), until, rests: now + FETCH_REST });
+                valid
+            }
+        }
+    }
+
+    fn known(&self, domain: &str) -> Option<Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(domain).cloned()
+    }
+
+    fn keep(&self, domain: &str, policy: Kept) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= DOMAINS_MAX && !kept.contains_key(domain) {
+            let soonest = kept.iter().min_by_key(|(_, kept)| kept.until.max(kept.rests));
+            if let Some(soonest) = soonest.map(|(domain, _)| domain.clone()) {
+                kept.remove(&soonest);
+            }
+        }
+        kept.insert(domain.to_owned(), policy);
+    }
+}
+
+/// RFC 8461 3.1: of the one record that begins with the version.
+fn id(texts: &[Vec<u8>]) -> Option<String> {
+    let mut found = texts.iter().filter_map(|text| std::str::from_utf8(text).ok()?.strip_prefix("v=STSv1"));
+    let (Some(rest), None) = (found.next(), found.next()) else { return None };
+    let mut fields = rest.strip_prefix([';', ' '])?.split(';');
+    let id = fields.find_map(|field| field.trim().strip_prefix("id="))?.trim();
+    let fits = (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    fits.then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! What policies say; fetching them is shown with the road out, over real sockets.
+
+use super::*;
+
+fn policy(text: &str) -> Option<Policy> {
+    Policy::parse(text)
+}
+
+#[test]
+fn policies_are_read() {
+    let text =
+        "version: STSv1\r\nmode: enforce\r\nmx: Mail.A.vn\r\nmx: *.b.vn\r\nmax_age: 604800\r\nnew: x\r\n";
+    let read = policy(text).unwrap();
+    assert_eq!((read.mode, read.max_age), (Mode::Enforce, Duration::from_secs(604_800)));
+    for (host, allowed) in [
+        ("mail.a.vn", true),
+        ("MAIL.a.VN.", true),
+        ("x.b.vn", true),
+        ("b.vn", false),
+        (".b.vn", false),
+        ("x.y.b.vn", false),
+        ("a.vn", false),
+        ("xmail.a.vn", false),
+    ] {
+        assert_eq!(read.allows(host), allowed, "{host}");
+    }
+    assert_eq!(policy("version: STSv1\nmode: none\nmax_age: 86400").unwrap().mode, Mode::None);
+    let long = policy("version:STSv1\nmode:testing\nmx:a\nmax_age:99999999999").unwrap();
+    assert_eq!(long.max_age, Duration::from_secs(MAX_AGE_MOST));
+    for wrong in [
+        "",
+        "<html>",
+        "mode: enforce\nmx: a\nmax_age: 1",
+        "version: STSv2\nmode: enforce\nmx: a\nmax_age: 1",
+        "version: STSv1\nmode: strict\nmx: a\nmax_age: 1",
+        "version: STSv1\nmx: a\nmax_age: 1",
+        "version: STSv1\nmode: enforce\nmax_age: 1",
+        "version: STSv1\nmode: enforce\nmx: a",
+        "version: STSv1\nmode: enforce\nmx: a\nmax_age: -1",
+        "version: STSv1\nmode: enforce\nmx: a\nmax_age: x",
+    ] {
+        assert_eq!(policy(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn hints_are_read() {
+    let of = |texts: &[&str]| id(&texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());
+    assert_eq!(of(&["v=spf1 -all", "v=STSv1; id=20160831085700Z;"]).as_deref(), Some("20160831085700Z"));
+    assert_eq!(of(&["v=STSv1;x=y; id=1"]).as_deref(), Some("1"));
+    for none in [
+        &[][..],
+        &["v=STSv1; id=1", "v=STSv1; id=2"],
+        &["v=STSv1"],
+        &["v=STSv1; id="],
+        &["v=STSv1; id=a b"],
+        &["v=STSv11; id=a"],
+    ] {
+        assert_eq!(of(none), None, "{none:?}");
+    }
+}
