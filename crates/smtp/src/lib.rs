@@ -1,4 +1,4 @@
-//! SMTP front door: mail from other servers (port 25), from our users (587, 465) and by LMTP.
+//! SMTP front door: mail from other servers (port 25), from our users (587, 465) and by LMTP. And the road out: [`out`].
 //!
 //! `proto::smtp` knows the protocol, `engine` decides and keeps; this crate has the sockets, TLS, time limits and the
 //! mapping between the two (`replies.rs`). Invariants: a message is acknowledged only after the engine's durable commit;
@@ -10,6 +10,7 @@ mod figures;
 mod gate;
 mod limits;
 mod listener;
+pub mod out;
 mod patience;
 mod refusals;
 mod replies;

@@ -1,0 +1,93 @@
+//! DANE from the domain to the server's key, every answer signed or not.
+
+use super::signed::Signer;
+use super::world::{Authority, Certified, Manners, Zone, serve};
+use super::*;
+use guard::Tlsa;
+
+/// Opens to `b.vn`, whose server `mx.b.vn` shows `certified`; the zone is made for the server's port.
+async fn opened(certified: &Certified, zone: impl FnOnce(u16) -> Zone) -> String {
+    let manners = Manners { tls: Some(certified.acceptor()), ..Manners::default() };
+    let server = serve("127.0.0.2", 0, manners).await;
+    let (resolver, _dns) = zone(server.port).serve().await;
+    match carrier(settings(server.port), resolver).open("b.vn").await {
+        Ok(mut connection) => {
+            let attempt = connection.send(&envelope(&["x@b.vn"]), hello()).await;
+            attempt.tls.map_or("clear".to_owned(), |tls| tls.rsplit(' ').next().unwrap().to_owned())
+        }
+        Err(NoWay::Later(answer)) => format!("later {}", answer.status),
+        Err(NoWay::Never(answer)) => format!("never {}", answer.status),
+    }
+}
+
+fn zone() -> Zone {
+    Zone::default().mx("b.vn", 1, "mx.b.vn").at("mx.b.vn", "127.0.0.2")
+}
+
+fn key(usage: u8, certificate: &[u8]) -> Tlsa {
+    Tlsa { usage, selector: 0, matching: 0, data: certificate.to_vec() }
+}
+
+#[tokio::test]
+async fn what_is_published_and_what_follows() {
+    let authority = Authority::new();
+    let good = authority.sign(&["mx.b.vn"], false);
+    let other = authority.sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    let wrong = key(3, &other.chain[0]);
+    let all = || Signer::new(&[], &[]);
+    let with = |key: &Tlsa| {
+        let key = key.clone();
+        move |port| zone().key("mx.b.vn", port, &key)
+    };
+    // The right key, proven; the wrong one; none; one that cannot be used.
+    assert_eq!(opened(&good, |port| with(&right)(port).signed(all())).await, "verified");
+    assert_eq!(opened(&good, |port| with(&wrong)(port).signed(all())).await, "later 4.7.5");
+    assert_eq!(opened(&good, |_| zone().signed(all())).await, "unverified");
+    assert_eq!(opened(&good, |port| with(&key(1, &good.chain[0]))(port).signed(all())).await, "unverified");
+    // Nobody signed: a key that nobody vouches for is none, right or wrong.
+    assert_eq!(opened(&good, with(&wrong)).await, "unverified");
+    let unsigned = || Signer::new(&[], &["b.vn"]);
+    assert_eq!(opened(&good, |port| with(&wrong)(port).signed(unsigned())).await, "unverified");
+}
+
+#[tokio::test]
+async fn forged_answers_put_the_mail_off() {
+    let good = Authority::new().sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    for forged in ["b.vn", "mx.b.vn", "KEYS"] {
+        let found = opened(&good, |port| {
+            let keys: &'static str = format!("_{port}._tcp.mx.b.vn").leak();
+            let forged = if forged == "KEYS" { keys } else { forged };
+            zone().key("mx.b.vn", port, &right).signed(Signer::new(&[forged], &[]))
+        });
+        assert_eq!(found.await, "later 4.7.5", "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn aliases_have_keys_of_their_own() {
+    let good = Authority::new().sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    let aliased =
+        || Zone::default().mx("b.vn", 1, "mx.b.vn").alias("mx.b.vn", "x.c.vn").at("x.c.vn", "127.0.0.2");
+    let all = || Signer::new(&[], &[]);
+    assert_eq!(opened(&good, |port| aliased().key("x.c.vn", port, &right).signed(all())).await, "verified");
+    assert_eq!(opened(&good, |port| aliased().key("mx.b.vn", port, &right).signed(all())).await, "verified");
+    // A domain that is its own server.
+    let own = |port| Zone::default().at("b.vn", "127.0.0.2").key("b.vn", port, &right).signed(all());
+    assert_eq!(opened(&good, own).await, "verified");
+}
+
+#[tokio::test]
+async fn a_stripper_on_the_path_is_noticed() {
+    let good = Authority::new().sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    // STARTTLS is not offered where there is a key.
+    let server = serve("127.0.0.2", 0, Manners::default()).await;
+    let zone = zone().key("mx.b.vn", server.port, &right).signed(Signer::new(&[], &[]));
+    let (resolver, _dns) = zone.serve().await;
+    let refused = carrier(settings(server.port), resolver).open("b.vn").await.map(|_| ());
+    assert!(matches!(refused, Err(NoWay::Later(answer)) if answer.status.to_string() == "4.7.10"));
+    assert_eq!(server.messages(), [""; 0]);
+}

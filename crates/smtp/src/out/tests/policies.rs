@@ -1,0 +1,119 @@
+//! MTA-STS: a policy over HTTPS, and what it changes.
+
+use super::world::{Authority, Certified, Manners, Zone, run, serve};
+use super::*;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+/// A web server that answers everything with what is in the shared place; tells how often it was asked.
+async fn web(certified: &Certified, answer: Arc<Mutex<String>>) -> (u16, Arc<Mutex<u32>>, impl Sized) {
+    let socket = TcpListener::bind(SocketAddr::from(([127, 0, 0, 4], 0))).await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let (acceptor, asked) = (certified.acceptor(), Arc::new(Mutex::new(0)));
+    let counted = Arc::clone(&asked);
+    let serving = run(async move {
+        loop {
+            let (stream, _) = socket.accept().await.unwrap();
+            *counted.lock().unwrap() += 1;
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let read = stream.read(&mut [0; 4096]).await;
+            let answer = answer.lock().unwrap().clone();
+            let written = stream.write_all(answer.as_bytes()).await;
+            let _ended = (read, written, stream.shutdown().await);
+        }
+    });
+    (port, asked, serving)
+}
+
+fn document(policy: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{policy}", policy.len())
+}
+
+fn policy(mode: &str, mx: &str) -> String {
+    document(&format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n"))
+}
+
+/// Opens to `b.vn` with this policy published and this certificate at its server.
+async fn opened(answer: &str, web_names: &[&str], mx_names: &[&str]) -> String {
+    let authority = Authority::new();
+    let tls = Some(authority.sign(mx_names, false).acceptor());
+    let server = serve("127.0.0.2", 0, Manners { tls, ..Manners::default() }).await;
+    let answer = Arc::new(Mutex::new(answer.to_owned()));
+    let certified = authority.sign(web_names, false);
+    let (port, _, _web) = web(&certified, answer).await;
+    let zone = Zone::default()
+        .mx("b.vn", 1, "mx.b.vn")
+        .at("mx.b.vn", "127.0.0.2")
+        .text("_mta-sts.b.vn", "v=STSv1; id=1;")
+        .at("mta-sts.b.vn", "127.0.0.4");
+    let (resolver, _dns) = zone.serve().await;
+    let sts = MtaSts::new(resolver.clone(), authority.roots(), port, true).unwrap();
+    let carrier = Carrier::new(settings(server.port), resolver, sts, &authority.roots(), Arc::new(Dice(1)));
+    match carrier.open("b.vn").await {
+        Ok(mut connection) => {
+            let attempt = connection.send(&envelope(&["x@b.vn"]), hello()).await;
+            attempt.tls.map_or("clear".to_owned(), |tls| tls.rsplit(' ').next().unwrap().to_owned())
+        }
+        Err(NoWay::Later(answer)) => format!("later {}", answer.status),
+        Err(NoWay::Never(answer)) => format!("never {}", answer.status),
+    }
+}
+
+#[tokio::test]
+async fn policies_are_kept() {
+    let web = ["mta-sts.b.vn"];
+    for (answer, web_names, mx_names, expected) in [
+        (policy("enforce", "mx.b.vn"), web, ["mx.b.vn"], "verified"),
+        (policy("enforce", "*.b.vn"), web, ["mx.b.vn"], "verified"),
+        (policy("enforce", "mx.b.vn"), web, ["mx.c.vn"], "later 4.7.5"),
+        (policy("enforce", "mx9.b.vn"), web, ["mx.b.vn"], "later 4.7.8"),
+        (policy("testing", "mx9.b.vn"), web, ["mx.c.vn"], "unverified"),
+        (policy("none", "mx9.b.vn"), web, ["mx.c.vn"], "unverified"),
+        // What is no policy: from the wrong server, moved, of another kind, too long, broken off.
+        (policy("enforce", "mx9.b.vn"), ["b.vn"], ["mx.c.vn"], "unverified"),
+        (policy("enforce", "mx9.b.vn").replace("200 OK", "301 Moved"), web, ["mx.c.vn"], "unverified"),
+        (policy("enforce", "mx9.b.vn").replace("text/plain", "text/html"), web, ["mx.c.vn"], "unverified"),
+        (document(&format!("{}\n", "x".repeat(70_000))), web, ["mx.c.vn"], "unverified"),
+        (policy("enforce", "mx9.b.vn").replace("Length: ", "Length: 9"), web, ["mx.c.vn"], "unverified"),
+    ] {
+        assert_eq!(opened(&answer, &web_names, &mx_names).await, expected, "{answer:.200}");
+    }
+}
+
+#[tokio::test]
+async fn a_policy_outlives_its_hint() {
+    let authority = Authority::new();
+    let answer = Arc::new(Mutex::new(policy("enforce", "mx.b.vn")));
+    let certified = authority.sign(&["mta-sts.b.vn"], false);
+    let (port, asked, _web) = web(&certified, Arc::clone(&answer)).await;
+    let zone = Zone::default().text("_mta-sts.b.vn", "v=STSv1; id=1;").at("mta-sts.b.vn", "127.0.0.4");
+    let (resolver, _dns) = zone.serve().await;
+    let sts = MtaSts::new(resolver, authority.roots(), port, true).unwrap();
+    let known = sts.policy("b.vn").await.unwrap();
+    assert!(known.allows("mx.b.vn"));
+    *answer.lock().unwrap() = "HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n".into();
+    assert_eq!(sts.policy("b.vn").await, Some(known));
+    assert_eq!(*asked.lock().unwrap(), 1, "a known policy is not asked for again");
+
+    // One that was never to be had is not asked for at every message.
+    let zone = Zone::default().text("_mta-sts.c.vn", "v=STSv1; id=2;").at("mta-sts.c.vn", "127.0.0.4");
+    let (resolver, _dns) = zone.serve().await;
+    let sts = MtaSts::new(resolver, authority.roots(), port, true).unwrap();
+    assert_eq!((sts.policy("c.vn").await, sts.policy("c.vn").await), (None, None));
+    assert_eq!(*asked.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn policies_are_not_fetched_from_our_own_networks() {
+    let authority = Authority::new();
+    let answer = Arc::new(Mutex::new(policy("enforce", "mx.b.vn")));
+    let certified = authority.sign(&["mta-sts.b.vn"], false);
+    let (port, asked, _web) = web(&certified, answer).await;
+    let zone = Zone::default().text("_mta-sts.b.vn", "v=STSv1; id=1;").at("mta-sts.b.vn", "127.0.0.4");
+    let (resolver, _dns) = zone.serve().await;
+    let sts = MtaSts::new(resolver, authority.roots(), port, false).unwrap();
+    assert_eq!(sts.policy("b.vn").await, None);
+    assert_eq!(*asked.lock().unwrap(), 0);
+}

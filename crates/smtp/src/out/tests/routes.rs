@@ -1,0 +1,172 @@
+//! From domains to hosts, against a name server on loopback.
+
+use super::super::route::{Way, find};
+use super::world::Zone;
+use super::*;
+
+async fn way(zone: Zone, settings: &Settings, domain: &str) -> Result<Way, NoWay> {
+    let (resolver, _serving) = zone.serve().await;
+    find(domain, settings, &resolver, &Dice(1)).await
+}
+
+fn names(way: &Way) -> Vec<&str> {
+    way.hosts.iter().map(|host| host.name.as_str()).collect()
+}
+
+fn no_way(found: Result<Way, NoWay>) -> String {
+    match found {
+        Err(NoWay::Later(answer)) => format!("later {}", answer.status),
+        Err(NoWay::Never(answer)) => format!("never {}", answer.status),
+        Ok(way) => format!("{:?}", names(&way)),
+    }
+}
+
+fn zone() -> Zone {
+    Zone::default()
+        .mx("b.vn", 20, "mx2.b.vn")
+        .mx("b.vn", 10, "mx1.b.vn")
+        .at("mx1.b.vn", "127.0.0.2")
+        .at("mx1.b.vn", "::1")
+        .at("mx2.b.vn", "127.0.0.3")
+}
+
+#[tokio::test]
+async fn exchanges_come_by_preference() {
+    let found = way(zone(), &settings(25), "B.VN.").await.unwrap();
+    assert_eq!(names(&found), ["mx1.b.vn", "mx2.b.vn"]);
+    let addresses: Vec<_> = found.hosts[0].addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(addresses, ["::1", "127.0.0.2"]);
+}
+
+#[tokio::test]
+async fn equal_exchanges_are_shuffled() {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    #[derive(Debug)]
+    struct Falling(AtomicU8);
+    impl Rng for Falling {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0.fetch_sub(1, Ordering::Relaxed));
+        }
+    }
+    let zone = Zone::default().mx("b.vn", 5, "x.b.vn").mx("b.vn", 5, "y.b.vn").mx("b.vn", 1, "z.b.vn");
+    let zone = ["x.b.vn", "y.b.vn", "z.b.vn"].into_iter().fold(zone, |zone, host| zone.at(host, "127.0.0.2"));
+    let (resolver, _serving) = zone.serve().await;
+    let found = find("b.vn", &settings(25), &resolver, &Falling(AtomicU8::new(9))).await.unwrap();
+    assert_eq!(names(&found), ["z.b.vn", "y.b.vn", "x.b.vn"]);
+    let found = find("b.vn", &settings(25), &resolver, &Dice(1)).await.unwrap();
+    assert_eq!(names(&found), ["z.b.vn", "x.b.vn", "y.b.vn"]);
+}
+
+#[tokio::test]
+async fn what_domains_say_and_what_follows() {
+    let mut public = settings(25);
+    public.allow_private = false;
+    let own = |preference| Zone::default().mx("b.vn", preference, "THU.a.vn").at("thu.a.vn", "192.0.2.1");
+    for (zone, domain, expected) in [
+        // RFC 5321 5.1: no MX, so its own address.
+        (Zone::default().at("b.vn", "203.0.113.1"), "b.vn", r#"["b.vn"]"#),
+        (Zone::default(), "b.vn", "never 5.1.2"),
+        (Zone::default().text("b.vn", "x"), "b.vn", "never 5.1.2"),
+        (Zone::default(), "a..b", "never 5.1.2"),
+        (Zone::default().broken("b.vn"), "b.vn", "later 4.4.3"),
+        // RFC 7505, and a wrong one.
+        (Zone::default().mx("b.vn", 0, "."), "b.vn", "never 5.1.10"),
+        (
+            Zone::default().mx("b.vn", 0, ".").mx("b.vn", 5, "x.vn").at("x.vn", "203.0.113.1"),
+            "b.vn",
+            r#"["x.vn"]"#,
+        ),
+        // Hosts without address, or none that can be found out.
+        (Zone::default().mx("b.vn", 5, "x.vn"), "b.vn", "never 5.4.4"),
+        (Zone::default().mx("b.vn", 5, "x.vn").mx("b.vn", 9, "y.vn").broken("y.vn"), "b.vn", "later 4.4.3"),
+        (
+            Zone::default().mx("b.vn", 5, "x.vn").mx("b.vn", 9, "y.vn").at("y.vn", "203.0.113.1"),
+            "b.vn",
+            r#"["y.vn"]"#,
+        ),
+        // Aliases: of the domain, of a host, in a circle.
+        (
+            Zone::default().alias("b.vn", "c.vn").mx("c.vn", 5, "x.vn").at("x.vn", "203.0.113.1"),
+            "b.vn",
+            r#"["x.vn"]"#,
+        ),
+        (
+            Zone::default().mx("b.vn", 5, "x.vn").alias("x.vn", "y.vn").at("y.vn", "203.0.113.1"),
+            "b.vn",
+            r#"["x.vn"]"#,
+        ),
+        // Ourselves, by name and by alias; those before us are tried.
+        (own(5), "b.vn", "never 5.4.6"),
+        (own(5).mx("b.vn", 5, "x.vn").at("x.vn", "203.0.113.1"), "b.vn", "never 5.4.6"),
+        (own(5).mx("b.vn", 9, "x.vn").at("x.vn", "203.0.113.1"), "b.vn", "never 5.4.6"),
+        (own(5).mx("b.vn", 4, "x.vn").at("x.vn", "203.0.113.1"), "b.vn", r#"["x.vn"]"#),
+        (own(9).alias("x.vn", "thu.a.vn").mx("b.vn", 4, "x.vn"), "b.vn", "never 5.4.6"),
+        (Zone::default().at("thu.a.vn", "203.0.113.1"), "thu.a.vn", "never 5.4.6"),
+        // Traps.
+        (Zone::default().mx("b.vn", 5, "x.vn").at("x.vn", "127.0.0.1"), "b.vn", "never 5.4.4"),
+        (
+            Zone::default().mx("b.vn", 5, "x.vn").at("x.vn", "10.0.0.1").at("x.vn", "::1"),
+            "b.vn",
+            "never 5.4.4",
+        ),
+        (Zone::default().at("b.vn", "169.254.169.254"), "b.vn", "never 5.4.4"),
+        // Literals.
+        (Zone::default(), "[203.0.113.1]", r#"["[203.0.113.1]"]"#),
+        (Zone::default(), "[IPv6:2606:4700::1]", r#"["[ipv6:2606:4700::1]"]"#),
+        (Zone::default(), "[127.0.0.1]", "never 5.4.4"),
+        (Zone::default(), "[IPv6:::1]", "never 5.4.4"),
+        (Zone::default(), "[x-tag:1]", "never 5.1.3"),
+        (Zone::default(), "[1.2.3.4", "never 5.1.3"),
+    ] {
+        assert_eq!(no_way(way(zone, &public, domain).await), expected, "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_hosts_than_one_tries() {
+    let zone = (0..20).fold(Zone::default(), |zone, number| {
+        let host = format!("x{number:02}.vn");
+        zone.mx("b.vn", number, &host).at(&host, "127.0.0.2")
+    });
+    let found = way(zone, &settings(25), "b.vn").await.unwrap();
+    assert_eq!(names(&found), ["x00.vn", "x01.vn", "x02.vn", "x03.vn", "x04.vn"]);
+}
+
+#[tokio::test]
+async fn an_administrators_routes_come_first() {
+    let relay = |host: &str, port| Relay { host: host.into(), port };
+    let route = |domain: &str, relay, demand| Route { domain: domain.into(), relay, demand };
+    let mut settings = settings(25);
+    settings.allow_private = false;
+    settings.smart_host = Some(relay("relay.a.vn", 2525));
+    settings.routes = vec![
+        route(".gov.vn", Some(relay("10.0.0.9", 25)), Demand::Required),
+        route("x.gov.vn", Some(relay("gone.a.vn", 26)), Demand::Opportunistic),
+        route(".y.gov.vn", Some(relay("127.0.0.1", 27)), Demand::None),
+        route("b.vn", None, Demand::Verified),
+    ];
+    let zone =
+        Zone::default().at("relay.a.vn", "10.0.0.1").mx("b.vn", 5, "mx.b.vn").at("mx.b.vn", "203.0.113.1");
+    for (domain, expected) in [
+        ("else.vn", "relay.a.vn:2525 Opportunistic"),
+        ("z.gov.vn", "10.0.0.9:25 Required"),
+        ("a.y.gov.vn", "127.0.0.1:27 None"),
+        ("gov.vn", "relay.a.vn:2525 Opportunistic"),
+        ("b.vn", "mx.b.vn:25 Verified"),
+        ("x.gov.vn", "later 4.4.4"),
+    ] {
+        let found = match way(zone.clone(), &settings, domain).await {
+            Ok(way) => format!("{}:{} {:?}", way.hosts[0].name, way.hosts[0].port, way.demand),
+            error => no_way(error),
+        };
+        assert_eq!(found, expected, "{domain}");
+    }
+}
+
+#[tokio::test]
+async fn one_family_is_enough() {
+    // AAAA of a host that has an address fails nothing; here both families of another host do.
+    let zone =
+        Zone::default().mx("b.vn", 1, "y.vn").broken("y.vn").mx("b.vn", 2, "x.vn").at("x.vn", "127.0.0.2");
+    assert_eq!(names(&way(zone, &settings(25), "b.vn").await.unwrap()), ["x.vn"]);
+}
