@@ -3,10 +3,12 @@
 //!
 //! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
 
+mod outbound;
+
 use super::values::{
     read, read_directory_url, read_flag, read_list, read_number, read_path, read_size, read_text,
 };
-use super::{Certificate, Config, Listener};
+use super::{Certificate, Config, Listener, Route};
 use toml::de::DeValue;
 
 /// A table of the file.
@@ -93,8 +95,13 @@ pub(crate) const TABLES: &[Table] = &[
         doc: "Further certificates, chosen by the name that the client asks for (SNI).",
         begin: Some(|config| config.certificates.push(Certificate::default())),
     },
-    Table { name: "dns", doc: "Used by `congthu check`, and from the sending side on.", begin: None },
-    Table { name: "outbound", doc: "Used from the sending side on; read and checked already.", begin: None },
+    Table { name: "dns", doc: "Whom names of others are asked of.", begin: None },
+    Table { name: "outbound", doc: "How mail for other domains leaves.", begin: None },
+    Table {
+        name: "route",
+        doc: "One per domain whose mail goes another way, or under other TLS, than that of all others.",
+        begin: Some(|config| config.routes.push(Route::default())),
+    },
     Table { name: "limits", doc: "What one peer may take.", begin: None },
     Table {
         name: "metrics",
@@ -109,7 +116,12 @@ pub(crate) const TABLES: &[Table] = &[
     },
 ];
 
-pub(crate) const DEFINITIONS: &[Definition] = &[
+/// All options, in the order of their tables.
+pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
+    DEFINITIONS.iter().chain(outbound::OUTBOUND)
+}
+
+const DEFINITIONS: &[Definition] = &[
     Definition {
         table: "",
         key: "hostname",
@@ -255,24 +267,6 @@ pub(crate) const DEFINITIONS: &[Definition] = &[
         example: r#""/etc/congthu/other.key""#,
         doc: "As in `[tls]`.",
         set: |config, value| put(&mut config.certificate()?.key, read_path(value).map(Some)),
-    },
-    Definition {
-        table: "dns",
-        key: "servers",
-        kind: "list of addresses and ports",
-        fallback: Fallback::Absent("the machine's resolvers"),
-        example: r#"["127.0.0.1:53"]"#,
-        doc: "Name servers to ask.",
-        set: |config, value| put(&mut config.dns_servers, read_list(value)),
-    },
-    Definition {
-        table: "outbound",
-        key: "smart_host",
-        kind: "host and port",
-        fallback: Fallback::Absent("each domain's MX"),
-        example: r#""relay.demo.gov.vn:25""#,
-        doc: "Takes all mail for other domains.",
-        set: |config, value| put(&mut config.smart_host, read(value).map(Some)),
     },
     Definition {
         table: "limits",

@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn every_option_belongs_to_a_table_and_comes_once() {
         let mut seen = std::collections::BTreeSet::new();
-        for definition in super::super::defs::DEFINITIONS {
+        for definition in super::super::defs::definitions() {
             assert!(TABLES.iter().any(|table| table.name == definition.table), "{definition:?}");
             assert!(seen.insert((definition.table, definition.key)), "{definition:?}");
         }

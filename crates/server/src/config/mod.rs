@@ -10,7 +10,7 @@ mod values;
 
 pub(crate) use docs::{example, reference};
 
-pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, Server, TlsMode, size};
+pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, TlsMode, size};
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) dns_servers: Vec<Server>,
     pub(crate) smart_host: Option<HostPort>,
+    pub(crate) outbound: Outbound,
+    pub(crate) routes: Vec<Route>,
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.
     pub(crate) metrics_networks: Vec<model::Network>,
@@ -78,6 +80,21 @@ pub(crate) struct ListenerSpec {
 pub(crate) struct Certificate {
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbound {
+    pub(crate) sources: Vec<std::net::IpAddr>,
+    pub(crate) authorities: PathBuf,
+    pub(crate) allow_private: bool,
+}
+
+/// How mail for one domain leaves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Route {
+    pub(crate) domain: String,
+    pub(crate) host: Option<HostPort>,
+    pub(crate) tls: RouteTls,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -196,6 +213,10 @@ impl Config {
         self.certificates.last_mut().ok_or_else(|| "belongs in a [[certificate]]".to_owned())
     }
 
+    fn route(&mut self) -> Result<&mut Route, String> {
+        self.routes.last_mut().ok_or_else(|| "belongs in a [[route]]".to_owned())
+    }
+
     /// What no single option can check.
     fn check(&self) -> Result<(), String> {
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
@@ -281,7 +302,8 @@ impl Config {
         let certificate_paths = certificates.flat_map(|c| c.certificate.iter_mut().chain(c.key.iter_mut()));
         let database = &mut self.database;
         let optional = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
-        for path in optional.into_iter().flatten().chain(certificate_paths).chain([&mut self.data_dir]) {
+        let always = [&mut self.data_dir, &mut self.outbound.authorities];
+        for path in optional.into_iter().flatten().chain(certificate_paths).chain(always) {
             *path = directory.join(&*path);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: every error has the file and, where there is one, the line.
 
-use super::defs::{DEFINITIONS, Definition, Fallback, TABLES, Table};
+use super::defs::{Definition, Fallback, TABLES, Table, definitions};
 use super::{Config, ConfigError};
 use std::ops::Range;
 use toml::Spanned;
@@ -134,7 +134,7 @@ fn require_all(table: &Table, entries: &DeTable<'_>) -> Result<(), String> {
 }
 
 pub(super) fn of_table(table: &str) -> impl Iterator<Item = &'static Definition> {
-    DEFINITIONS.iter().filter(move |definition| definition.table == table)
+    definitions().filter(move |definition| definition.table == table)
 }
 
 fn known_names<'a>(names: impl Iterator<Item = &'a str>) -> String {

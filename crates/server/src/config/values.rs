@@ -259,6 +259,37 @@ impl FromStr for HostPort {
     }
 }
 
+/// How mail for a domain is encrypted on its way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RouteTls {
+    #[default]
+    Opportunistic,
+    Required,
+    Verified,
+    None,
+}
+
+impl FromStr for RouteTls {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "opportunistic" => Ok(Self::Opportunistic),
+            "required" => Ok(Self::Required),
+            "verified" => Ok(Self::Verified),
+            "none" => Ok(Self::None),
+            _ => Err(format!("{name:?} is not one of opportunistic, required, verified, none")),
+        }
+    }
+}
+
+/// A domain in small letters, or a dot and a domain.
+pub(super) fn read_domain(value: &DeValue<'_>) -> Result<String, String> {
+    let text = read_text(value)?;
+    let name = text.strip_prefix('.').unwrap_or(&text);
+    let name = model::DomainName::new(name).map_err(|_| format!("{text:?} is not a domain"))?;
+    Ok(if text.starts_with('.') { format!(".{name}") } else { name.to_string() })
+}
+
 /// An address and a port; newtype only so that its error reads like the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Server(pub(crate) SocketAddr);
