@@ -51,7 +51,7 @@ pub enum AdminError {
     #[error(transparent)]
     Profile(#[from] model::UnknownName),
     /// The Vietnamese says which field of which value.
-    #[error("{field}: {error}")]
+    #[error("{field}: {error}{}", policy_form(.field))]
     PolicySetting { field: String, error: SetError },
     #[error("{}", refused_policy(.0))]
     PolicyVersion(#[from] VersionError),
@@ -135,6 +135,11 @@ impl From<store::Error> for AdminError {
             None => Self::Engine(error.into()),
         }
     }
+}
+
+/// What the field may be; nothing for what is no field.
+fn policy_form(field: &str) -> String {
+    model::Policy::field(field).map(|field| format!(": it is {}", field.form())).unwrap_or_default()
 }
 
 fn refused_policy(error: &VersionError) -> String {

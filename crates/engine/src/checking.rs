@@ -30,10 +30,10 @@ pub struct Checking {
 }
 
 impl Checking {
-    /// Days met of those expected, in hundredths; 100 when none were expected.
+    /// Days met of those expected, in hundredths; `None` when none were expected.
     #[must_use]
-    pub fn percent(&self) -> u32 {
-        (self.met * 100).checked_div(self.expected).unwrap_or(100)
+    pub fn percent(&self) -> Option<u32> {
+        (self.met * 100).checked_div(self.expected)
     }
 }
 

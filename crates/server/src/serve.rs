@@ -183,6 +183,9 @@ async fn what_next(config: &Config, node: &Node, certificates: &Certificates) ->
         let (protocol, bind) = (spec.protocol.as_str(), spec.bind.to_string());
         text += &format!("  {protocol:<10} {bind:<21} tls {}\n", spec.tls.as_str());
     }
+    if config.serves_password_page() {
+        text += &format!("  passwords  {}\n", config.password_page());
+    }
     text
 }
 

@@ -20,6 +20,7 @@ pub struct Field {
     pub requirement: &'static str,
     pub(super) text: fn(&Policy) -> String,
     pub(super) shown: fn(&Policy) -> String,
+    pub(super) form: fn() -> String,
     pub(super) number: fn(&Policy) -> Option<u32>,
     pub(super) within: fn(&Policy, u32, u32) -> bool,
     pub(super) assign: fn(&mut Policy, &str) -> bool,
@@ -36,6 +37,12 @@ impl Field {
     #[must_use]
     pub fn shown(&self, policy: &Policy) -> String {
         (self.shown)(policy)
+    }
+
+    /// What may be written for it: "between 1 and 36 months, or off".
+    #[must_use]
+    pub fn form(&self) -> String {
+        (self.form)()
     }
 
     /// Does anything act on it yet?
@@ -83,6 +90,7 @@ macro_rules! section {
             requirement: $requirement,
             text: |policy| policy.$section.$field.text(),
             shown: |policy| policy.$section.$field.shown(Measure::$measure),
+            form: || <$type as Value>::form(Measure::$measure, $min, $max),
             number: |policy| policy.$section.$field.number(),
             within: |policy, min, max| policy.$section.$field.within(min, max),
             assign: |policy, text| match Value::parse(text) {

@@ -221,6 +221,15 @@ fn ranges_hold_at_both_ends() {
 fn logs_cannot_be_kept_for_less_than_six_months() {
     let mut policy = Policy::default();
     assert_eq!(policy.set("log.retention", "5"), Err(SetError::Range));
+    for (key, form) in [
+        ("life.lock_after", "between 1 and 36 months, or off"),
+        ("password.expiry_notices", "numbers between 1 and 90 days, with commas between"),
+        ("quota.block_sending", "true or false"),
+        ("life.deletion", "one of confirmed, automatic"),
+        ("report.year_due", "month and day, such as 07-19"),
+    ] {
+        assert_eq!(Policy::field(key).unwrap().form(), form, "{key}");
+    }
     assert_eq!(policy.set("log.retention", "12"), Ok(()));
     assert_eq!(policy.log_retention_months(), 12);
     // Whoever writes past the setter is found out, and not obeyed.

@@ -44,6 +44,23 @@ impl Measure {
     }
 }
 
+impl Measure {
+    /// As [`Measure::label`], for messages to administrators.
+    const fn unit(self) -> &'static str {
+        match self {
+            Self::Megabytes => " MB",
+            Self::Months => " months",
+            Self::Days => " days",
+            Self::WorkingDays => " working days",
+            Self::Percent => " %",
+            Self::Characters => " characters",
+            Self::PerDay => " a day",
+            Self::PerHour => " an hour",
+            Self::Count | Self::Plain => "",
+        }
+    }
+}
+
 /// A day of every year, for what is due once a year.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MonthDay {
@@ -58,6 +75,8 @@ pub(super) trait Value: Sized {
     fn text(&self) -> String;
     fn parse(text: &str) -> Option<Self>;
     fn shown(&self, measure: Measure) -> String;
+    /// What may be written, for whoever wrote something else.
+    fn form(measure: Measure, min: u32, max: u32) -> String;
     /// Is every number of it in this range; for words, their length, and for lists of them, how many?
     fn within(&self, min: u32, max: u32) -> bool;
     /// The number that a regulation's least or most is compared with.
@@ -76,6 +95,9 @@ impl Value for bool {
     fn shown(&self, _: Measure) -> String {
         if *self { "có" } else { "không" }.to_owned()
     }
+    fn form(_: Measure, _: u32, _: u32) -> String {
+        "true or false".to_owned()
+    }
     fn within(&self, _: u32, _: u32) -> bool {
         true
     }
@@ -90,6 +112,9 @@ impl Value for u32 {
     }
     fn shown(&self, measure: Measure) -> String {
         format!("{self}{}", measure.label())
+    }
+    fn form(measure: Measure, min: u32, max: u32) -> String {
+        format!("between {min} and {max}{}", measure.unit())
     }
     fn within(&self, min: u32, max: u32) -> bool {
         (min..=max).contains(self)
@@ -112,6 +137,9 @@ impl Value for Option<u32> {
     fn shown(&self, measure: Measure) -> String {
         self.map_or_else(|| "không áp dụng".to_owned(), |number| number.shown(measure))
     }
+    fn form(measure: Measure, min: u32, max: u32) -> String {
+        format!("{}, or {OFF}", u32::form(measure, min, max))
+    }
     fn within(&self, min: u32, max: u32) -> bool {
         self.is_none_or(|number| number.within(min, max))
     }
@@ -130,6 +158,9 @@ impl Value for String {
     fn shown(&self, _: Measure) -> String {
         if self.is_empty() { "chưa đặt".to_owned() } else { self.clone() }
     }
+    fn form(_: Measure, min: u32, max: u32) -> String {
+        format!("{min} to {max} characters in one line")
+    }
     fn within(&self, min: u32, max: u32) -> bool {
         length(self.chars().count()).within(min, max) && !self.chars().any(char::is_control)
     }
@@ -144,6 +175,9 @@ impl Value for Vec<u32> {
     }
     fn shown(&self, measure: Measure) -> String {
         format!("{}{}", shown_list(self.iter().map(ToString::to_string)), measure.label())
+    }
+    fn form(measure: Measure, min: u32, max: u32) -> String {
+        format!("numbers {}, with commas between", u32::form(measure, min, max))
     }
     fn within(&self, min: u32, max: u32) -> bool {
         !self.is_empty() && self.iter().all(|number| number.within(min, max))
@@ -164,6 +198,9 @@ impl Value for Vec<DomainName> {
             shown_list(self.iter().map(ToString::to_string))
         }
     }
+    fn form(_: Measure, _: u32, max: u32) -> String {
+        format!("at most {max} domains, with commas between")
+    }
     fn within(&self, min: u32, max: u32) -> bool {
         length(self.len()).within(min, max)
     }
@@ -178,6 +215,10 @@ impl Value for Vec<HandlingState> {
     }
     fn shown(&self, _: Measure) -> String {
         self.iter().map(|state| state.label()).collect::<Vec<_>>().join(" → ")
+    }
+    fn form(_: Measure, min: u32, max: u32) -> String {
+        let all: Vec<&str> = HandlingState::ALL.iter().map(|state| state.as_str()).collect();
+        format!("{min} to {max} of {}, with commas between", all.join(", "))
     }
     fn within(&self, min: u32, max: u32) -> bool {
         length(self.len()).within(min, max)
@@ -195,6 +236,9 @@ impl Value for MonthDay {
     }
     fn shown(&self, _: Measure) -> String {
         format!("ngày {}/{}", self.day, self.month)
+    }
+    fn form(_: Measure, _: u32, _: u32) -> String {
+        "month and day, such as 07-19".to_owned()
     }
     fn within(&self, _: u32, _: u32) -> bool {
         // A year that is no leap year: the 29th of February does not come every year.
@@ -254,6 +298,9 @@ macro_rules! choice {
             fn shown(&self, _: Measure) -> String {
                 self.label().to_owned()
             }
+    fn form(_: Measure, _: u32, _: u32) -> String {
+        format!("one of {}", Self::ALL.iter().map(|choice| choice.as_str()).collect::<Vec<_>>().join(", "))
+    }
             fn within(&self, _: u32, _: u32) -> bool {
                 true
             }

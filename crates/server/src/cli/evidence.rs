@@ -111,13 +111,16 @@ pub(crate) struct TraceOptions {
     /// Envelope sender
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) from: Option<Address>,
+    /// Envelope recipient
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: Option<Address>,
     /// Words of the subject, with or without their marks
     #[arg(long, value_name = "WORDS")]
     pub(crate) subject: Option<String>,
+    /// Its Message-ID header
     #[arg(long, value_name = "ID")]
     pub(crate) message_id: Option<String>,
+    /// Our number for it, as the answer to DATA and the log say it
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,
     /// delivered, or a kind of event: received, appended

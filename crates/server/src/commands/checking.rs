@@ -14,13 +14,14 @@ pub(super) async fn run(session: &Session, command: &CheckingCommand) -> Result<
     let all = if *mailboxes { &report.mailboxes } else { &report.units };
     let is_wanted = |one: &&Checking| {
         let in_domain = domain.as_ref().is_none_or(|name| is_in(&one.of, name.as_str()));
-        in_domain && below.is_none_or(|percent| one.percent() < percent)
+        in_domain && below.is_none_or(|below| one.percent().is_some_and(|percent| percent < below))
     };
     let shown: Vec<&Checking> = all.iter().filter(is_wanted).collect();
     let mut text = format!("{} working days\n", report.working_days.len());
     for one in &shown {
         let Checking { of, name, mailboxes, expected, met } = one;
-        let _ = writeln!(text, "{of}\t{mailboxes}\t{met}/{expected}\t{} %\t{name}", one.percent());
+        let percent = one.percent().map_or_else(|| "–".to_owned(), |percent| format!("{percent} %"));
+        let _ = writeln!(text, "{of}\t{mailboxes}\t{met}/{expected}\t{percent}\t{name}");
     }
     let list: Vec<Value> = shown.iter().map(|one| as_json(one)).collect();
     session.answer(&json!({ "working_days": report.working_days, "checking": list }), &text)

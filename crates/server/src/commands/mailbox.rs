@@ -70,7 +70,7 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
     let added = session.node.engine.add_mailbox(&session.actor, &new).await.context(address.clone())?;
     let shown = added.address.to_string();
     match added.one_time_password {
-        Some(password) => show_password(session, &shown, &password),
+        Some(password) => show_password(session, &added.address, &password, must_change_password).await,
         None => session.answer(&json!({ "address": shown }), &shown),
     }
 }
@@ -89,15 +89,28 @@ pub(super) async fn must_change(
     Ok(version.policy.password.change_at_first_login)
 }
 
-/// A password that we made; it is kept nowhere.
-fn show_password(session: &Session, address: &str, password: &str) -> Result<()> {
+/// A password that we made; it is kept nowhere. `must_change`: its term is over after some days.
+async fn show_password(
+    session: &Session,
+    address: &Address,
+    password: &str,
+    must_change: bool,
+) -> Result<()> {
+    let term = if must_change { term(session, address.domain()).await } else { String::new() };
     session.answer(
-        &json!({ "address": address, "one_time_password": password }),
+        &json!({ "address": address.to_string(), "one_time_password": password }),
         &format!(
-            "{address}\npassword, shown only now: {password}\nits owner changes it at {}",
+            "{address}\npassword, shown only now: {password}{term}\nits owner changes it at {}",
             session.node.engine.password_page()
         ),
     )
+}
+
+/// How long a one-time password of the domain is good for, to whoever may know its policy.
+pub(super) async fn term(session: &Session, domain: &DomainName) -> String {
+    let policy = session.node.engine.policy(&session.actor, domain).await;
+    let days = policy.map(|version| version.policy.password.one_time_days);
+    days.map(|days| format!(" (good for {days} days)")).unwrap_or_default()
 }
 
 /// Every mailbox, of one domain or of all.
@@ -189,7 +202,7 @@ async fn set_password(
     let must_change = must_change(session, address.domain(), options.change).await?;
     if given.is_none() && must_change {
         let password = engine.reset_password(actor, address, reason).await.context(address.clone())?;
-        return show_password(session, &shown, &password.ok_or_else(|| unknown(address))?);
+        return show_password(session, address, &password.ok_or_else(|| unknown(address))?, true).await;
     }
     let password = given.clone().unwrap_or_else(|| passwords::make(&OsRng));
     let set = engine.set_password(actor, address, &password, must_change, reason).await;
@@ -197,7 +210,7 @@ async fn set_password(
         return Err(unknown(address));
     }
     match given {
-        None => show_password(session, &shown, &password),
+        None => show_password(session, address, &password, false).await,
         Some(_) => session.answer(&json!({ "address": shown }), &format!("{shown} has the new password")),
     }
 }

@@ -1,7 +1,7 @@
 //! `congthu mailbox add --auto`: the address is made from the name by the domain's rules.
 
 use super::Session;
-use super::mailbox::must_change;
+use super::mailbox::{must_change, term};
 use crate::cli::AddMailbox;
 use anyhow::{Context as _, Result};
 use engine::{Granted, NamedMailbox};
@@ -32,7 +32,11 @@ pub(super) async fn make(
     };
     let made = session.node.engine.add_named_mailbox(&session.actor, &new).await;
     let granted = made.context(add.name.clone())?;
-    session.answer(&as_json(&granted, add.dry_run), &as_text(&granted, add.dry_run))
+    let term = match granted.one_time_password {
+        Some(_) if must_change_password => term(session, domain).await,
+        _ => String::new(),
+    };
+    session.answer(&as_json(&granted, add.dry_run), &as_text(&granted, add.dry_run, &term))
 }
 
 fn as_json(granted: &Granted, dry_run: bool) -> serde_json::Value {
@@ -47,7 +51,7 @@ fn as_json(granted: &Granted, dry_run: bool) -> serde_json::Value {
     shown
 }
 
-fn as_text(granted: &Granted, dry_run: bool) -> String {
+fn as_text(granted: &Granted, dry_run: bool, term: &str) -> String {
     let would = if dry_run { "would be " } else { "" };
     let mut text = format!("{would}{}\n{}\n", granted.address, granted.reason);
     if !granted.dropped.is_empty() {
@@ -57,7 +61,7 @@ fn as_text(granted: &Granted, dry_run: bool) -> String {
         let _ = writeln!(text, "the owner may choose (--choose): {}", granted.offers.join(", "));
     }
     if let Some(password) = &granted.one_time_password {
-        let _ = writeln!(text, "password, shown only now: {password}");
+        let _ = writeln!(text, "password, shown only now: {password}{term}");
     }
     text
 }

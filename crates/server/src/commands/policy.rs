@@ -24,7 +24,7 @@ async fn show(session: &Session, domain: &DomainName) -> Result<()> {
     let fields: Vec<Value> = Policy::fields()
         .map(|field| {
             let article = policy.profile.article(field.key);
-            json!({ "key": field.key, "value": field.text(policy), "label": field.label, "article": article,
+            json!({ "key": field.key, "value": field.text(policy), "shown": field.shown(policy), "label": field.label, "article": article,
                     "in_force": field.is_in_force() })
         })
         .collect();
@@ -32,8 +32,8 @@ async fn show(session: &Session, domain: &DomainName) -> Result<()> {
     for field in Policy::fields() {
         let article = policy.profile.article(field.key);
         let coming = if field.is_in_force() { "" } else { "; chưa áp dụng (no effect in this version)" };
-        let value = field.text(policy);
-        text.push_str(&format!("{} = {value}\n    {}; {article}{coming}\n", field.key, field.label));
+        let (value, shown) = (field.text(policy), field.shown(policy));
+        text.push_str(&format!("{} = {value}\n    {}: {shown}; {article}{coming}\n", field.key, field.label));
     }
     let shown = json!({ "domain": domain.as_str(), "version": version.number, "profile": policy.profile.as_str(), "fields": fields });
     session.answer(&shown, &text)

@@ -262,6 +262,7 @@ fn use_of(spec: &ListenerSpec) -> &'static str {
         (Protocol::Lmtp, _) => "mail from a local relay",
         (Protocol::Imap, TlsMode::Implicit) => "reading, SSL/TLS",
         (Protocol::Imap, _) => "reading, STARTTLS",
+        (Protocol::Http, TlsMode::Implicit) => "changing passwords, https, /mat-khau",
         (Protocol::Http, _) => "/healthz",
     }
 }

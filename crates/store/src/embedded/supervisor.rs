@@ -273,17 +273,19 @@ fn forward(log: ChildStderr, shared: &Shared) {
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        report(&text);
+        report(&text, shared.state().stopping);
         shared.note(text);
     }
 }
 
-fn report(line: &str) {
+/// `stopping`: we have told it to, so that it ends its sessions is no failure.
+fn report(line: &str, stopping: bool) {
     match line.split_once(':').map(|(severity, _)| severity) {
         // Said to everybody who connects meanwhile, ourselves first.
         Some("FATAL") if line.contains("the database system is") => {
             tracing::debug!(target: "postgres", "{line}");
         }
+        Some("FATAL") if stopping => tracing::info!(target: "postgres", "{line}"),
         Some("FATAL" | "PANIC") => tracing::error!(target: "postgres", "{line}"),
         Some("WARNING" | "ERROR") => tracing::warn!(target: "postgres", "{line}"),
         Some("LOG") => tracing::info!(target: "postgres", "{line}"),
