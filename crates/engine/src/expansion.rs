@@ -125,11 +125,14 @@ pub(crate) fn subject(message: &Prepared) -> String {
     subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect()
 }
 
+/// A mailbox and its INBOX.
+type Place = (AccountId, FolderId);
+
 /// `room`: that of the mailbox that was itself written to.
 fn add_targets(
     targets: &mut Vec<Target>,
     seen: &mut HashSet<AccountId>,
-    (places, room): (&[(AccountId, FolderId)], Option<(AccountId, Room)>),
+    (places, room): (&[Place], Option<(AccountId, Room)>),
     address: &str,
 ) {
     for (account, folder) in places.iter().copied() {

@@ -192,10 +192,9 @@ impl Engine {
         }
         for attempt in 0..ATTEMPTS {
             match self.commit_report_once(lease, report, &letters).await {
-                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
                 // Whoever was to be told is gone meanwhile; he is looked for again, and then not told.
                 Err(store::Error::MailboxGone) if attempt > 0 => letters.clear(),
-                Err(store::Error::MailboxGone) => {}
+                Err(store::Error::ChunkGone | store::Error::Conflict | store::Error::MailboxGone) => {}
                 done => return Ok(done?),
             }
         }

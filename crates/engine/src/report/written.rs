@@ -56,9 +56,8 @@ impl Engine {
             MimePart::new(ContentType::new(kind), BodyPart::Binary(body.into())).transfer_encoding(encoding)
         };
         let original = match (report.is_whole, report.original.is_ascii()) {
-            (true, true) => "message/rfc822",
             (true, false) if is_global(report) => "message/global",
-            (true, false) => "message/rfc822",
+            (true, _) => "message/rfc822",
             (false, true) => "text/rfc822-headers",
             (false, false) => "message/global-headers",
         };
