@@ -15,6 +15,7 @@ mod files;
 mod identity;
 mod monitoring;
 mod node;
+mod outbound;
 mod pages;
 mod passwords;
 mod serve;

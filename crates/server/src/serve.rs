@@ -10,8 +10,9 @@ use crate::doors::{self, Doors, Watched};
 use crate::files;
 use crate::monitoring::Monitoring;
 use crate::node::Node;
+use crate::outbound;
 use crate::sockets;
-use crate::system::SystemClock;
+use crate::system::{OsRng, SystemClock};
 use crate::tls::{Certificates, PUBLIC_FILE};
 use anyhow::{Context as _, Result, bail};
 use std::io::Write as _;
@@ -88,6 +89,11 @@ async fn serve(
         engine.run_housekeeping(stop).await;
         drop(watched);
     });
+    match outbound::carrier(config, Arc::new(OsRng)) {
+        Ok(carrier) => drop(tasks.spawn(smtp::runner::run(node.engine.clone(), carrier, shutdown.clone()))),
+        // Reading and receiving do not wait for it.
+        Err(error) => tracing::error!(error = format!("{error:#}"), "mail for other domains waits"),
+    }
     tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
     tasks.spawn(Monitoring::watch_search(node.engine.clone(), shutdown.clone()));
     let (limits, engine) = (files::fitting(&config.limits), node.engine.clone());

@@ -4,6 +4,7 @@
 //! mapping between the two (`replies.rs`). Invariants: a message is acknowledged only after the engine's durable commit;
 //! its octets go to a spool as they come and are never gathered here; no log line has content, addresses or passwords.
 
+mod carriage;
 mod conversation;
 mod desk;
 mod figures;

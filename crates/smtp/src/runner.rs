@@ -98,7 +98,7 @@ impl<C: Carrier> Runner<C> {
         }
         let drained = async {
             while let Some(ended) = connections.join_next().await {
-                note_panic(ended)
+                note_panic(ended);
             }
         };
         if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {

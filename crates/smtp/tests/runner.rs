@@ -1,5 +1,7 @@
 //! The runner with a real queue and a scripted other side.
 
+#![expect(clippy::disallowed_methods, reason = "each test waits for the runner that it spawns")]
+
 use engine::{
     Actor, Arrival, Engine, LeasedDelivery, NewMailbox, Origin, OutgoingOctets, Principal, Protocol, Sender,
     Settings, Unreachable, Wishes,

@@ -8,7 +8,7 @@ mod people;
 mod welcome;
 
 use crate::cli;
-use crate::config::{Bind, Config, ListenerSpec, Protocol, TlsMode};
+use crate::config::{Bind, Config, HostPort, ListenerSpec, Protocol, TlsMode};
 use crate::passwords;
 use crate::system::OsRng;
 use crate::tls::PUBLIC_FILE;
@@ -49,6 +49,8 @@ const PORTS: [(Protocol, u16, TlsMode); 7] = [
     (Protocol::Http, 2080, TlsMode::None),
     (Protocol::Http, 2443, TlsMode::Implicit),
 ];
+/// Where whoever likes may play the other mail servers.
+const WORLD_PORT: u16 = 2526;
 /// Under the data directory: the passwords, and a configuration for the other commands.
 const USERS_FILE: &str = "demo-users.json";
 const CONFIG_FILE: &str = "demo.toml";
@@ -74,8 +76,9 @@ pub(crate) fn settings(mut config: Config, options: &cli::Demo) -> Result<Config
         config.set_listeners(&listeners(options.bind));
     }
     if !is_named {
-        // One machine plays every client here.
+        // One machine plays every client here, and the world: nobody outside gets mail of a province that does not exist.
         config.limits.exempt_networks.extend("127.0.0.0/8".parse::<model::Network>());
+        config.smart_host = Some(HostPort { host: "127.0.0.1".to_owned(), port: WORLD_PORT });
     }
     Ok(config)
 }
@@ -195,6 +198,11 @@ impl Province {
         ));
         for user in &self.users {
             lines.push(format!("  {:<24} {}   {}", user.address.to_string(), user.password, user.name));
+        }
+        if let Some(HostPort { host, port }) = &config.smart_host {
+            lines.push(format!(
+                "\n  Mail for other domains goes to {host} port {port}, such as: smtp-sink {host}:{port} 100"
+            ));
         }
         lines.push(format!("\n{}", self.examples(config)));
         lines.push(

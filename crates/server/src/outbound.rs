@@ -1,0 +1,70 @@
+//! From the configuration to what opens connections to other servers.
+
+use crate::config::{Config, HostPort, RouteTls};
+use anyhow::{Context as _, Result};
+use guard::{MtaSts, Resolver};
+use model::Rng;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use smtp::out::{Carrier, Demand, Limits, Relay, Route, Settings};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where mail servers listen (RFC 5321 4.5.4.2).
+const SMTP_PORT: u16 = 25;
+/// Where policies of domains are (RFC 8461 3.3).
+const HTTPS_PORT: u16 = 443;
+
+/// What opens connections to the servers of other domains.
+///
+/// # Errors
+/// When the machine's name servers are not known, or the cryptographic library refuses its own defaults.
+pub(crate) fn carrier(config: &Config, rng: Arc<dyn Rng>) -> Result<Carrier> {
+    let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
+    let resolver = Resolver::new(&servers).context("the name servers; see [dns]")?;
+    let roots = Arc::new(authorities(&config.outbound.authorities));
+    let allow_private = config.outbound.allow_private;
+    let sts = MtaSts::new(resolver.clone(), Arc::clone(&roots), HTTPS_PORT, allow_private)?;
+    let route = |route: &crate::config::Route| Route {
+        domain: route.domain.clone(),
+        relay: route.host.as_ref().map(relay),
+        demand: match route.tls {
+            RouteTls::Opportunistic => Demand::Opportunistic,
+            RouteTls::Required => Demand::Required,
+            RouteTls::Verified => Demand::Verified,
+            RouteTls::None => Demand::None,
+        },
+    };
+    let settings = Settings {
+        hostname: config.hostname(),
+        port: SMTP_PORT,
+        sources: config.outbound.sources.clone(),
+        allow_private,
+        smart_host: config.smart_host.as_ref().map(relay),
+        routes: config.routes.iter().map(route).collect(),
+        limits: Limits::default(),
+    };
+    Ok(Carrier::new(settings, resolver, sts, &roots, rng))
+}
+
+fn relay(host: &HostPort) -> Relay {
+    let name = host.host.trim_start_matches('[').trim_end_matches(']');
+    Relay { host: name.to_owned(), port: host.port }
+}
+
+/// Without any, nothing can be verified, and what has to be waits; all other mail goes on.
+fn authorities(file: &Path) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    match CertificateDer::pem_file_iter(file) {
+        Ok(certificates) => {
+            let (added, passed_over) = roots.add_parsable_certificates(certificates.flatten());
+            tracing::debug!(added, passed_over, "authorities that vouch for other servers");
+        }
+        Err(error) => tracing::warn!(
+            file = %file.display(), %error,
+            "no authorities: certificates of other servers cannot be verified; see authorities in [outbound]"
+        ),
+    }
+    roots
+}
