@@ -1,4 +1,4 @@
-"""Trouble reported to the support address: a case, an answer by the command line, and the reply to it."""
+"""Trouble reported to the support address: a case, an answer by the command line, and the reply to it. Mail of an office."""
 
 import json
 import unittest
@@ -54,6 +54,27 @@ class Support(case.Case):
             [act["act"] for act in shown["events"]], ["open", "assign", "answer", "close", "reply"])
         self.assertEqual(len(self.stored(user)), 2, "a reply is not acknowledged")
         self.assertIn(number, self.server.must("case", "list", self.domain))
+
+    def test_mail_of_an_office_is_handled_by_those_with_rights_to_it(self):
+        office = self.server.add_mailbox(f"vanthu-xl@{self.domain}", kind="organisation")
+        clerk, reader, stranger = self.mailbox(), self.mailbox(), self.mailbox()
+        for who, rights in ((clerk, "read,write,manage"), (reader, "read")):
+            self.server.must("delegate", "grant", office, who, "--rights", rights, "--document", "15/QĐ")
+        self.deliver(self.message(), office)
+        listed = json.loads(self.server.must("handling", "list", office, "--by", reader, "--json"))
+        self.assertEqual([(one["state"], one["folder"], one["uid"]) for one in listed], [("new", "INBOX", 1)])
+        for who in (reader, stranger):
+            self.assertNotEqual(self.server.run("handling", "report", office, "1", "--by", who).returncode, 0)
+        self.server.must("handling", "report", office, "1", "--by", clerk)
+        self.server.must("handling", "assign", office, "1", "--to", reader, "--due", "2020-01-02", "--by", clerk)
+        late = json.loads(self.server.must("handling", "list", office, "--overdue", "--json"))
+        self.assertEqual([(one["assignee"], one["due_on"]) for one in late], [(reader, "2020-01-02")])
+        self.server.must("job", "run", "handling-reminders")
+        self.server.must("job", "run", "handling-reminders")
+        self.assertEqual(len(self.stored(reader)), 1, "reminded once")
+        self.server.must("handling", "answer", office, "1", "--by", clerk)
+        self.server.must("handling", "close", office, "1", "--by", clerk)
+        self.assertEqual(json.loads(self.server.must("handling", "list", office, "--overdue", "--json")), [])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ pub use grants::RoleOver;
 use crate::delegation::MAILBOXES_MAX;
 use crate::{AdminError, Engine, Error, Principal};
 use model::{AccountId, Action, Address, DomainId, DomainName, Grant, Reason, Role, Scope, Standing, UnitId};
-use store::{Event, Reach};
+use store::{Event, PartyRow, Reach};
 
 /// Who acts: his name for the audit trail, how he stands and what he was given.
 #[derive(Clone, Debug)]
@@ -153,15 +153,40 @@ impl Engine {
         if epoch != who.security_epoch() {
             return Err(Error::Revoked);
         }
-        grants.extend(Grant::new(Role::MailboxOwner, Scope::Mailbox(who.account())));
-        for held in store.held_delegations(who.account(), self.now(), MAILBOXES_MAX).await? {
-            grants.extend(Grant::delegate(held.mailbox, held.rights));
-        }
+        grants.extend(self.mailbox_grants(who.account()).await?);
         Ok(Actor {
             name: who.address().to_string(),
             account: Some(who.account()),
             who: model::Actor { standing, grants },
         })
+    }
+
+    /// Whoever is at the console, with the rights to mailboxes of `person` and none of his own.
+    ///
+    /// # Errors
+    /// `Denied` for whoever is not at the console.
+    pub(crate) async fn actor_named(&self, actor: &Actor, person: &PartyRow) -> Result<Actor, AdminError> {
+        if actor.account.is_some() {
+            return Err(AdminError::Denied(Reason::Role));
+        }
+        let found = self.0.store.grants_of(person.account, self.now()).await?;
+        let missing = || AdminError::NoSuchMailbox(person.address.clone());
+        let (standing, ..) = found.ok_or_else(missing)?;
+        Ok(Actor {
+            name: format!("{} ({})", person.address, actor.name),
+            account: Some(person.account),
+            who: model::Actor { standing, grants: self.mailbox_grants(person.account).await? },
+        })
+    }
+
+    /// What it owns, and what was delegated to it.
+    async fn mailbox_grants(&self, account: AccountId) -> Result<Vec<Grant>, Error> {
+        let mut grants: Vec<Grant> =
+            Grant::new(Role::MailboxOwner, Scope::Mailbox(account)).into_iter().collect();
+        for held in self.0.store.held_delegations(account, self.now(), MAILBOXES_MAX).await? {
+            grants.extend(Grant::delegate(held.mailbox, held.rights));
+        }
+        Ok(grants)
     }
 
     /// May he? Asked before anything is done or said.

@@ -109,6 +109,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.support_intake_job()),
     },
     Job {
+        name: "handling-reminders",
+        every: Schedule::Daily { hour: 7 },
+        run: |engine| Box::pin(engine.handling_reminders_job()),
+    },
+    Job {
         name: "recount-usage",
         every: Schedule::Daily { hour: 2 },
         run: |engine| Box::pin(engine.recount_job()),

@@ -2,6 +2,7 @@
 
 mod cases;
 mod evidence;
+mod handling;
 mod life;
 mod organisation;
 mod policy;
@@ -15,6 +16,7 @@ pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
     TraceOptions,
 };
+pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};
 pub(crate) use organisation::{
     AddUnit, Appoint, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
@@ -120,6 +122,11 @@ pub(crate) enum Command {
     Request {
         #[command(subcommand)]
         command: RequestCommand,
+    },
+    /// The handling of mail in organisations' mailboxes (xử lý thư)
+    Handling {
+        #[command(subcommand)]
+        command: HandlingCommand,
     },
     /// Cases of the support address (yêu cầu hỗ trợ)
     Case {

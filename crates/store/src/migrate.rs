@@ -46,6 +46,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "moves", sql: include_str!("../../../migrations/0009_moves.sql") },
     Migration { version: 10, name: "cases", sql: include_str!("../../../migrations/0010_cases.sql") },
     Migration { version: 11, name: "queue", sql: include_str!("../../../migrations/0011_queue.sql") },
+    Migration { version: 12, name: "handling", sql: include_str!("../../../migrations/0012_handling.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -12,6 +12,7 @@ mod failover;
 mod folders;
 mod forwarding;
 mod groups;
+mod handling;
 mod handover;
 mod identity;
 mod import;

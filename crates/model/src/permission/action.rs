@@ -301,6 +301,7 @@ actions! {
     HandlingShow "handling.show" "Xem tình trạng xử lý thư" M ReadsMail [- - - - - Y Read];
     HandlingReport "handling.report" "Báo cáo thủ trưởng" M ChangesMail [- - - - - Y Write];
     HandlingAssign "handling.assign" "Phân công xử lý thư" M ChangesMail [- - - - - Y Manage];
+    HandlingAnswer "handling.answer" "Ghi nhận đã trả lời thư" M ChangesMail [- - - - - Y Write];
     HandlingClose "handling.close" "Kết thúc xử lý thư" M ChangesMail [- - - - - Y Write];
     HandlingOverdue "handling.overdue" "Thống kê thư quá hạn xử lý" DUM Reads [Y Y Y Y - Y Read];
 

@@ -14,6 +14,7 @@ mod directory;
 mod domain;
 mod forward;
 mod group;
+mod handling;
 mod handover;
 mod hold;
 mod holiday;
@@ -96,6 +97,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Directory { command } => directory::run(session, command).await,
         Command::Forward { command } => forward::run(session, command).await,
         Command::Request { command } => request::run(session, command).await,
+        Command::Handling { command } => handling::run(session, command).await,
         Command::Case { command } => case::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
