@@ -6,6 +6,7 @@
 
 mod facts;
 mod import;
+mod known;
 mod list;
 mod one;
 mod plan;

@@ -1,6 +1,7 @@
 //! The command line: what may be written, and nothing of what it does.
 
 mod cases;
+mod domain;
 mod evidence;
 mod handling;
 mod life;
@@ -12,6 +13,7 @@ mod requests;
 mod sharing;
 
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
+pub(crate) use domain::DomainCommand;
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
     TraceOptions,
@@ -34,9 +36,6 @@ use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use model::{Address, DomainName, MailboxClass};
 use std::path::PathBuf;
-
-/// Sets of rules a domain can follow.
-const PROFILES: [&str; 5] = ["an-giang", "lao-cai", "thai-nguyen", "soc-trang", "binh-dinh-sct"];
 
 /// Công Thư, a mail system for a province.
 #[derive(Debug, Parser)]
@@ -222,25 +221,6 @@ pub(crate) struct Demo {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(crate) bind: std::net::IpAddr,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DomainCommand {
-    /// Take mail for a domain
-    Add {
-        #[arg(value_parser = DomainName::new)]
-        domain: DomainName,
-        /// Whose regulations the domain follows
-        #[arg(long, value_parser = PROFILES)]
-        profile: String,
-    },
-    /// List the domains
-    List,
-    /// Stop taking mail for a domain that has had no mailbox
-    Delete {
-        #[arg(value_parser = DomainName::new)]
-        domain: DomainName,
-    },
 }
 
 #[derive(Debug, Subcommand)]

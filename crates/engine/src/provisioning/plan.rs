@@ -5,8 +5,9 @@
 
 use super::facts::Facts;
 use super::import::Secret;
+use super::known::check_same_unit;
 use super::list::{Column, IMPORT_ROWS_MAX, Import, ImportRow, Issued, RowFault, RowPlan};
-use super::one::{check_same_unit, parsed};
+use super::one::parsed;
 use super::taken::Applicant;
 use super::{GrantError, check_birth_year, class_with};
 use crate::admin::{check_address, check_name};

@@ -186,7 +186,7 @@ fn orcpt(value: &str) -> Result<String, Reply> {
         .ok_or_else(|| syntax("Syntax: ORCPT=type;xtext"))
 }
 
-/// RFC 4865 4: seconds, or a moment (RFC 3339).
+/// RFC 4865 4: seconds, or a moment.
 fn hold(keyword: &str, value: &str, offered: FutureRelease) -> Result<Hold, Reply> {
     if keyword == "HOLDFOR" {
         let seconds = value.parse().ok().filter(|seconds| *seconds <= offered.seconds_max);

@@ -32,20 +32,7 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
                 format!("{address} is to be restored by the end of {}", due.as_deref().unwrap_or("today"));
             session.answer(&json!({ "address": address.to_string(), "due": due }), &text)
         }
-        LifeCommand::Unlock { address, request } => {
-            let unlocked =
-                engine.unlock(actor, address, request.as_deref()).await.context(address.clone())?;
-            let (shown, until) = (unlocked.address.to_string(), unlocked.until);
-            let text = format!(
-                "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {}",
-                unlocked.one_time_password,
-                engine.password_page(),
-                local_text(until)
-            );
-            let json =
-                json!({ "address": shown, "one_time_password": unlocked.one_time_password, "until": until });
-            session.answer(&json, &text)
-        }
+        LifeCommand::Unlock { address, request } => unlock(session, address, request.as_deref()).await,
         LifeCommand::Revoke { address, cause, reason } => {
             engine.list_for_deletion(actor, address, *cause, reason).await.context(address.clone())?;
             done(session, address, "is on the deletion list").await
@@ -86,6 +73,20 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         }
         LifeCommand::Leave { address, .. } => leaves(session, address).await,
     }
+}
+
+async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    let unlocked = engine.unlock(actor, address, request).await.context(address.clone())?;
+    let (shown, until) = (unlocked.address.to_string(), unlocked.until);
+    let text = format!(
+        "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {}",
+        unlocked.one_time_password,
+        engine.password_page(),
+        local_text(until)
+    );
+    let json = json!({ "address": shown, "one_time_password": unlocked.one_time_password, "until": until });
+    session.answer(&json, &text)
 }
 
 async fn done(session: &Session, address: &Address, what: &str) -> Result<()> {
