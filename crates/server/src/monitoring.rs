@@ -206,7 +206,7 @@ mod tests {
     /// Quoted words that begin as metrics do.
     fn names(text: &str) -> BTreeSet<&str> {
         let quoted = text.split('"').filter(|word| word.starts_with("congthu_"));
-        let ends = ["_total", "_open", "_seconds", "_idle"];
+        let ends = ["_total", "_open", "_seconds", "_idle", "_deliveries"];
         quoted.filter(|word| ends.iter().any(|end| word.ends_with(end))).collect()
     }
 
