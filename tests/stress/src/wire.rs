@@ -17,7 +17,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 /// Lines of a conversation that are kept for the report of a fault.
-const LOG_LINES: usize = 400;
+const LOG_LINES: usize = 4000;
 const LOG_LINE_CHARS: usize = 400;
 /// A server that answers nothing for so long has failed, on however busy a machine.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
