@@ -91,7 +91,7 @@ class Congthu:
 
     keeps_bare = True  # APPEND keeps bare CR and LF
 
-    def __init__(self, extra="", listeners=None, own_certificate=True, directory=None):
+    def __init__(self, extra="", listeners=None, own_certificate=True, directory=None, hostname="mail.demo.test"):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="congthu-e2e-"))
         self.directory.chmod(0o755)
         self.listeners = dict(LISTENERS if listeners is None else listeners)
@@ -104,6 +104,7 @@ class Congthu:
         if own_certificate:
             self.certificate, self.key = make_certificate(self.directory)
         self.extra = extra
+        self.hostname = hostname
         self.process = None
         self.starts = 0
         self.write_config()
@@ -111,7 +112,7 @@ class Congthu:
     # ------------------------------------------------------------ configuration
 
     def write_config(self):
-        lines = [f'hostname = "mail.demo.test"', f'data_dir = "{self.data_dir}"']
+        lines = [f'hostname = "{self.hostname}"', f'data_dir = "{self.data_dir}"']
         if self.certificate:
             lines += ["[tls]", f'certificate = "{self.certificate}"', f'key = "{self.key}"']
         lines += ["[limits]", 'exempt_networks = ["127.0.0.0/8"]']

@@ -1,0 +1,62 @@
+"""Two provinces, each with a server and a database of its own: mail goes from one to the other, and comes back when it cannot."""
+
+import time
+import unittest
+
+import case
+import congthu
+
+HERE, THERE = "gui.test", "nhan.test"
+PATIENCE = 30  # seconds until what was sent must have come
+
+
+class Outbound(case.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.there = congthu.Congthu(hostname="mail.nhan.test")
+        cls.addClassCleanup(cls.there.close)
+        cls.there.start()
+        cls.there.add_domain(THERE)
+        cls.reader = cls.there.add_mailbox(f"ai@{THERE}")
+        cls.server = congthu.Congthu(extra=f'[outbound]\nsmart_host = "127.0.0.1:{cls.there.ports["smtp"]}"\n')
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+        cls.server.add_domain(HERE)
+        cls.user = cls.server.add_mailbox(f"an@{HERE}")
+
+    def submit(self, *recipients):
+        done = self.execute(
+            self.tool("swaks"), "--server", f"127.0.0.1:{self.server.ports['submission']}", "--tls", "--auth", "PLAIN",
+            "--auth-user", self.user, "--auth-password", congthu.PASSWORD, "--from", self.user, "--to", ",".join(recipients))
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def await_stored(self, user, count, server):
+        end = time.monotonic() + PATIENCE
+        while len(found := self.stored(user, server=server)) < count and time.monotonic() < end:
+            time.sleep(0.2)
+        self.assertEqual(len(found), count, self.server.must("queue", "destinations") + self.server.must("queue", "list"))
+        return found
+
+    def test_mail_goes_out_and_what_nobody_wants_is_told_of(self):
+        self.submit(self.reader, self.user)
+        (own,) = self.await_stored(self.user, 1, self.server)
+        (one,) = self.await_stored(self.reader, 1, self.there)
+        self.assertRegex(one, rb"(?s)^Return-Path: <an@gui\.test>\r\nReceived: from mail\.demo\.test .*?with ESMTPS ")
+        self.assertIn(b"ESMTPSA", own)
+        self.submit(f"khong-co@{THERE}")
+        _, report = self.await_stored(self.user, 2, self.server)
+        self.assertIn(b"multipart/report", report)
+        self.assertRegex(report, rb"(?s)Final-Recipient: rfc822;\s*khong-co@nhan\.test\r\nAction: failed\r\nStatus: 5\.1\.1")
+        self.assertEqual(self.server.must("queue", "list", "--json").strip(), "[]")
+
+    def test_strangers_are_not_relayed_for(self):
+        smtp = self.server.smtp()
+        smtp.hello()
+        self.assertEqual(smtp.ask("MAIL FROM:<la@khac.test>").code, 250)
+        for recipient in (self.reader, f"ai%{THERE}@{HERE}", f'"ai@{THERE}"@{HERE}', f"ai@[127.0.0.1]"):
+            self.assertEqual(smtp.ask(f"RCPT TO:<{recipient}>").code // 100, 5, recipient)
+        smtp.quit()
+
+
+if __name__ == "__main__":
+    unittest.main()
