@@ -177,6 +177,16 @@ impl Engine {
     ) -> Result<(Prepared, String, Origin), Error> {
         let policy = self.policy_of(letter.domain).await?;
         let from = format!("{}@{}", policy.contact.support, letter.name);
+        let only: Vec<Recipient> = letter.to.iter().map(|(_, recipient)| (*recipient).clone()).collect();
+        self.prepare_own(&self.compose(letter, &from), &only).await
+    }
+
+    /// What the system itself has written, with our trace in front; says its queue id and who brings it, too.
+    pub(crate) async fn prepare_own(
+        &self,
+        message: &[u8],
+        recipients: &[Recipient],
+    ) -> Result<(Prepared, String, Origin), Error> {
         let queue_id = self.queue_id();
         let origin = Origin {
             trace: self.new_trace(),
@@ -192,10 +202,9 @@ impl Engine {
             principal: None,
             wishes: Wishes::default(),
         };
-        let only: Vec<Recipient> = letter.to.iter().map(|(_, recipient)| (*recipient).clone()).collect();
-        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &only, self.now());
+        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, recipients, self.now());
         let mut spool = self.new_spool();
-        spool.write(&self.compose(letter, &from)).await.map_err(|_| Error::Unavailable)?;
+        spool.write(message).await.map_err(|_| Error::Unavailable)?;
         Ok((self.prepare(spool, prefix).await?, queue_id, origin))
     }
 

@@ -9,13 +9,11 @@ mod written;
 
 use crate::deliver::Arrival;
 use crate::intake::Prepared;
-use crate::outgoing::Wishes;
 use crate::recipients::Kind;
-use crate::{Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
+use crate::{Engine, Error, Recipient, trace_query};
 use jiff::Timestamp;
 use model::queue::{Answer, Needs, Notify, Priority, Schedule};
 use model::{AccountId, Address};
-use std::net::Ipv4Addr;
 use store::{
     Event, MailBack, MailBackTo, NewContent, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, Target,
 };
@@ -180,26 +178,8 @@ impl Engine {
         let Some((to, from)) = self.back_to(report.sender, report.account).await.map_err(damaged)? else {
             return Ok(None);
         };
-        let queue_id = self.queue_id();
-        let origin = Origin {
-            trace: self.new_trace(),
-            remote: Ipv4Addr::LOCALHOST.into(),
-            protocol: Protocol::Console,
-        };
-        let arrival = Arrival {
-            origin,
-            helo: self.hostname().to_owned(),
-            with: "LMTP",
-            tls: None,
-            sender: None,
-            principal: None,
-            wishes: Wishes::default(),
-        };
-        let prefix = trace::headers(&arrival, self.hostname(), &queue_id, &[], self.now());
-        let mut spool = self.new_spool();
-        let written = spool.write(&self.compose_report(report, &from)).await;
-        written.map_err(|_| store::Error::Damaged("a report could not be spooled"))?;
-        let prepared = self.prepare(spool, prefix).await.map_err(damaged)?;
+        let written = self.compose_report(report, &from);
+        let (prepared, queue_id, origin) = self.prepare_own(&written, &[]).await.map_err(damaged)?;
         let content = self.write_content(&prepared).await?;
         let needs = Needs {
             eight_bit: prepared.is_eight_bit(),

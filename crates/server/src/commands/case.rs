@@ -5,6 +5,7 @@ use crate::cli::{CaseCommand, TurnIntoRequest};
 use anyhow::{Context as _, Result};
 use engine::{CaseDetail, CaseHistory, CaseQuery, CaseRequest};
 use model::DomainName;
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::io::Read as _;
 
@@ -65,7 +66,7 @@ async fn show(session: &Session, number: i64) -> Result<()> {
         let direction = if mail.is_answer { "out" } else { "in" };
         let place = mail.place.as_ref().map(|(folder, uid)| format!("{folder} {}", uid.0));
         let shown_place = place.as_deref().unwrap_or("not there");
-        text.push_str(&format!("{}\t{direction}\t{}\t{shown_place}\n", mail.at, mail.author));
+        text.push_str(&format!("{}\t{direction}\t{}\t{shown_place}\n", local_text(mail.at), mail.author));
         mails.push(json!({
             "at": mail.at,
             "direction": direction,
@@ -77,7 +78,7 @@ async fn show(session: &Session, number: i64) -> Result<()> {
     }
     let mut acts = Vec::new();
     for event in &events {
-        text.push_str(&format!("{}\t{}\t{}\t{}\n", event.at, event.actor, event.act, event.note));
+        text.push_str(&format!("{}\t{}\t{}\t{}\n", local_text(event.at), event.actor, event.act, event.note));
         acts.push(json!({ "at": event.at, "actor": event.actor, "act": event.act, "note": event.note }));
     }
     if let Some(object) = shown.as_object_mut() {

@@ -4,6 +4,7 @@ use super::Session;
 use crate::cli::QueueCommand;
 use anyhow::Result;
 use engine::{QueueDestinationRow, QueueFilter, QueueMessage, QueueRow};
+use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -61,7 +62,7 @@ async fn list(session: &Session, domain: Option<&str>, limit: u32) -> Result<()>
             text,
             "{} {} from <{}> to {} ({} left) {}",
             row.queue_id,
-            row.accepted_at,
+            local_text(row.accepted_at),
             row.sender,
             row.destination,
             row.recipients.len(),
@@ -78,10 +79,11 @@ async fn show(session: &Session, id: &str) -> Result<()> {
         let mut about = first.about.split('\n').skip(1);
         let (message_id, subject) = (about.next().unwrap_or_default(), about.next().unwrap_or_default());
         let _ = writeln!(text, "{id} <{message_id}> {subject}");
-        let _ = writeln!(text, "from <{}>, accepted {}", first.sender, first.accepted_at);
+        let _ = writeln!(text, "from <{}>, accepted {}", first.sender, local_text(first.accepted_at));
     }
     for row in &rows {
-        let _ = writeln!(text, "{}: {}; given up {}", row.destination, state(row), row.give_up_at);
+        let _ =
+            writeln!(text, "{}: {}; given up {}", row.destination, state(row), local_text(row.give_up_at));
         if let Some(answer) = &row.destination_answer {
             let _ = writeln!(text, "  not reached: {answer}");
         }
@@ -104,7 +106,7 @@ fn state(row: &QueueRow) -> String {
     if row.sending {
         return "being sent".to_owned();
     }
-    format!("next {} after {} attempts", row.due_at, row.attempts)
+    format!("next {} after {} attempts", local_text(row.due_at), row.attempts)
 }
 
 async fn destinations(session: &Session) -> Result<()> {
@@ -115,11 +117,11 @@ async fn destinations(session: &Session) -> Result<()> {
             (0, _) => String::new(),
             (failures, answer) => format!(
                 "; not reached {failures} times, next {}: {}",
-                row.next_at,
+                local_text(row.next_at),
                 answer.as_deref().unwrap_or_default()
             ),
         };
-        let _ = writeln!(text, "{} {} since {}{resting}", row.name, row.deliveries, row.oldest);
+        let _ = writeln!(text, "{} {} since {}{resting}", row.name, row.deliveries, local_text(row.oldest));
     }
     let item = |row: &QueueDestinationRow| {
         json!({ "name": row.name, "deliveries": row.deliveries, "oldest": row.oldest, "next": row.next_at,

@@ -110,7 +110,7 @@ async fn what_is_claimed_is_found_by_indexes() {
 
 /// Prints figures; run with `--ignored --nocapture`.
 #[tokio::test]
-#[ignore = "a figure"]
+#[ignore = "a benchmark: fills 500,000 rows, and prints what a claim takes; docs/adr/0019 says how it is run"]
 async fn a_claim_among_half_a_million() {
     let world = World::new().await;
     for count in [1_000, 500_000] {
