@@ -221,17 +221,7 @@ impl Engine {
     async fn send_letters(&self, tx: &mut Tx, mail: &[MassMail]) -> Result<(), AdminError> {
         for mail in mail {
             let trace = self.queue_id();
-            let event = Event {
-                at: self.now(),
-                kind: "received",
-                trace: &trace,
-                account: None,
-                remote: None,
-                sender: Some(""),
-                size: Some(mail.bytes),
-                status: Some("delivered"),
-                about: Some(&mail.about),
-            };
+            let event = Event::of_own_mail(self.now(), &trace, mail.bytes, &mail.about);
             tx.accept_announced(&mail.content, &mail.to, &event).await?;
         }
         Ok(())

@@ -176,17 +176,8 @@ impl Engine {
         let content = self.write_content(&prepared).await?;
         let about = trace_query::about(&queue_id, &prepared.facts);
         let now = self.now();
-        let event = Event {
-            at: now,
-            kind: "received",
-            trace: &origin.trace_text(),
-            account: None,
-            remote: None,
-            sender: Some(""),
-            size: Some(prepared.len() as u64),
-            status: Some("delivered"),
-            about: Some(&about),
-        };
+        let trace = origin.trace_text();
+        let event = Event::of_own_mail(now, &trace, prepared.len() as u64, &about);
         let mut tx = self.0.store.begin().await?;
         let held = tx.hold_case(case.case).await?.ok_or(CaseError::NoSuchCase(case.case))?;
         if held.state == CaseState::Closed {

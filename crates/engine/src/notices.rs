@@ -149,17 +149,8 @@ impl Engine {
         let about = trace_query::about(&queue_id, &prepared.facts);
         // One moment for both: by it, the system's mail is told from what people sent.
         let now = self.now();
-        let event = Event {
-            at: now,
-            kind: "received",
-            trace: &origin.trace_text(),
-            account: None,
-            remote: None,
-            sender: Some(""),
-            size: Some(prepared.len() as u64),
-            status: Some("delivered"),
-            about: Some(&about),
-        };
+        let trace = origin.trace_text();
+        let event = Event::of_own_mail(now, &trace, prepared.len() as u64, &about);
         let mut tx = self.0.store.begin().await?;
         if !tx.use_notice_key(notice.key, notice.to, now).await? {
             return Ok(false);

@@ -98,17 +98,8 @@ impl Mail {
             To::There(domain, address) => MailBackTo::There(Box::new(self.outgoing(domain, address, at))),
         };
         let status = if matches!(self.to, To::Here(_)) { "delivered" } else { "queued" };
-        let event = Event {
-            at: engine.now().max(at),
-            kind: "received",
-            trace: &self.trace,
-            account: None,
-            remote: None,
-            sender: Some(""),
-            size: Some(self.content.size),
-            status: Some(status),
-            about: Some(&self.about),
-        };
+        let own = Event::of_own_mail(engine.now().max(at), &self.trace, self.content.size, &self.about);
+        let event = Event { status: Some(status), ..own };
         MailBack { content: self.content.clone(), to, event }
     }
 

@@ -24,6 +24,24 @@ pub struct Event<'a> {
     pub about: Option<&'a str>,
 }
 
+impl<'a> Event<'a> {
+    /// Of mail that the system itself wrote: its sender is empty, and nobody brought it.
+    #[must_use]
+    pub fn of_own_mail(at: Timestamp, trace: &'a str, size: u64, about: &'a str) -> Self {
+        Self {
+            at,
+            kind: "received",
+            trace,
+            account: None,
+            remote: None,
+            sender: Some(""),
+            size: Some(size),
+            status: Some("delivered"),
+            about: Some(about),
+        }
+    }
+}
+
 const INSERT: &str =
     "insert into events (at, kind, trace, account_id, remote, sender, size, status, recipients, about)
                       values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";

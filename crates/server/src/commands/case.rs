@@ -1,6 +1,7 @@
 //! `congthu case …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::cli::{CaseCommand, TurnIntoRequest};
 use anyhow::{Context as _, Result};
 use engine::{CaseDetail, CaseHistory, CaseQuery, CaseRequest};
@@ -9,8 +10,6 @@ use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::io::Read as _;
 
-/// Cases read at once while listing.
-const PAGE: u32 = 1_000;
 /// Octets of an answer that are read.
 const ANSWER_BYTES_MAX: u64 = 100_000;
 
@@ -42,17 +41,11 @@ fn answer(text: &str) -> Result<String> {
 }
 
 async fn list(session: &Session, domain: &DomainName, closed: bool) -> Result<()> {
-    let mut all: Vec<CaseDetail> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |last| last.case);
-        let query = CaseQuery { domain, closed, after, limit: PAGE };
-        let page = session.node.engine.cases(&session.actor, query).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let all = pages::all(async |last: Option<&CaseDetail>| {
+        let query = CaseQuery { domain, closed, after: last.map_or(0, |last| last.case), limit: PAGE };
+        session.node.engine.cases(&session.actor, query).await
+    })
+    .await?;
     let text: String = all.iter().map(|one| line(one) + "\n").collect();
     session.answer(&all.iter().map(as_json).collect(), &text)
 }

@@ -1,6 +1,7 @@
 //! `congthu delegate …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::cli::{DelegateCommand, GrantDelegate};
 use anyhow::Result;
 use engine::{DelegationDetail, DelegationQuery, NewDelegation};
@@ -8,9 +9,6 @@ use model::calendar::local_text;
 use model::calendar::{plus_days, start_of_day};
 use model::{Address, DomainName, Right};
 use serde_json::{Value, json};
-
-/// Delegations read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &DelegateCommand) -> Result<()> {
     match command {
@@ -51,18 +49,12 @@ async fn list(
     domain: Option<&DomainName>,
     ended: bool,
 ) -> Result<()> {
-    let mut all: Vec<DelegationDetail> = Vec::new();
-    loop {
-        let after = all.last().map(|last| (last.mailbox.clone(), last.delegate.clone()));
-        let after = after.as_ref().map(|(mailbox, delegate)| (mailbox, delegate));
+    let all = pages::all(async |last: Option<&DelegationDetail>| {
+        let after = last.map(|last| (&last.mailbox, &last.delegate));
         let query = DelegationQuery { mailbox, delegate, domain, ended, after, limit: PAGE };
-        let page = session.node.engine.delegations(&session.actor, query).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+        session.node.engine.delegations(&session.actor, query).await
+    })
+    .await?;
     let text: String = all.iter().map(|one| line(one) + "\n").collect();
     session.answer(&all.iter().map(as_json).collect(), &text)
 }

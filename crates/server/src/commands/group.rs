@@ -1,15 +1,13 @@
 //! `congthu group …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::cli::{AddGroup, GroupCommand};
 use anyhow::Result;
 use engine::{GroupDetail, HeldMessage, NewGroup};
 use model::calendar::local_text;
 use model::{Address, DomainName, GroupSenders};
 use serde_json::{Value, json};
-
-/// Groups read at once while listing, and held messages shown.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &GroupCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
@@ -63,16 +61,11 @@ async fn make(session: &Session, add: &AddGroup) -> Result<()> {
 }
 
 async fn list(session: &Session, domain: &DomainName) -> Result<()> {
-    let mut all: Vec<GroupDetail> = Vec::new();
-    loop {
-        let after = all.last().map(|group| group.address.clone());
-        let page = session.node.engine.groups(&session.actor, domain, (after.as_ref(), PAGE)).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let all = pages::all(async |last: Option<&GroupDetail>| {
+        let after = last.map(|group| &group.address);
+        session.node.engine.groups(&session.actor, domain, (after, PAGE)).await
+    })
+    .await?;
     let text: String = all.iter().map(|group| line(group) + "\n").collect();
     session.answer(&all.iter().map(as_json).collect(), &text)
 }

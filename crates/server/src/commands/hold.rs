@@ -1,6 +1,7 @@
 //! `congthu hold …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::Misuse;
 use crate::cli::HoldCommand;
 use anyhow::Result;
@@ -8,9 +9,6 @@ use engine::{Held, HoldRow, Release};
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// Holds read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &HoldCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
@@ -41,16 +39,10 @@ pub(super) async fn run(session: &Session, command: &HoldCommand) -> Result<()> 
 }
 
 async fn list(session: &Session, all: bool) -> Result<()> {
-    let mut holds: Vec<HoldRow> = Vec::new();
-    loop {
-        let after = holds.last().map_or(0, |hold| hold.hold);
-        let page = session.node.engine.holds(&session.actor, all, after, PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
-        holds.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let holds = pages::all(async |last: Option<&HoldRow>| {
+        session.node.engine.holds(&session.actor, all, last.map_or(0, |hold| hold.hold), PAGE).await
+    })
+    .await?;
     let mut text = String::new();
     for hold in &holds {
         let what = match hold.period {

@@ -1,6 +1,7 @@
 //! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `confirm-deletion`, `deletion-list`, `leave`.
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
 use engine::LifeDetail;
@@ -9,9 +10,6 @@ use model::lifecycle::Life;
 use model::{AccountState, Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// Mailboxes read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
@@ -99,17 +97,11 @@ async fn done(session: &Session, address: &Address, what: &str) -> Result<()> {
 }
 
 async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
-    let mut all: Vec<LifeDetail> = Vec::new();
-    loop {
-        let after = all.last().map(|mailbox| mailbox.address.clone());
-        let state = AccountState::ToBeDeleted;
-        let page = session.node.engine.lives(&session.actor, domain, state, after.as_ref(), PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let all = pages::all(async |last: Option<&LifeDetail>| {
+        let after = last.map(|mailbox| &mailbox.address);
+        session.node.engine.lives(&session.actor, domain, AccountState::ToBeDeleted, after, PAGE).await
+    })
+    .await?;
     let mut text = String::new();
     for mailbox in &all {
         let Life::ToBeDeleted { since, cause, confirmed, .. } = mailbox.life else { continue };

@@ -1,6 +1,7 @@
 //! `congthu mailbox …`
 
-use super::{Prepared, Session, add_many, life, named, read_password};
+use super::pages::PAGE;
+use super::{Prepared, Session, add_many, life, named, pages, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
@@ -12,9 +13,6 @@ use model::{Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
-
-/// Mailboxes read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: Prepared) -> Result<()> {
     match command {
@@ -120,16 +118,11 @@ pub(super) async fn all(session: &Session, domain: Option<&DomainName>) -> Resul
     {
         bail!("there is no domain {domain}; see congthu domain list");
     }
-    let mut all: Vec<MailboxDetail> = Vec::new();
-    loop {
-        let after = all.last().map(|mailbox| mailbox.address.clone());
-        let page = session.node.engine.mailboxes(&session.actor, domain, after.as_ref(), PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
+    let every = pages::all(async |last: Option<&MailboxDetail>| {
+        let after = last.map(|mailbox| &mailbox.address);
+        session.node.engine.mailboxes(&session.actor, domain, after, PAGE).await
+    });
+    Ok(every.await?)
 }
 
 async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {

@@ -22,6 +22,7 @@ mod job;
 mod life;
 mod mailbox;
 mod named;
+mod pages;
 mod person;
 mod policy;
 mod queue;

@@ -1,6 +1,7 @@
 //! `congthu person …` and `congthu position …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::cli::{Appoint, OfPerson, PersonCommand, PositionCommand};
 use anyhow::Result;
 use engine::{NewAppointment, PersonDetail, PersonMove, PersonMoved};
@@ -8,9 +9,6 @@ use jiff::civil::Date;
 use model::{DomainName, PersonId};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// People read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()> {
     match command {
@@ -33,16 +31,11 @@ pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()
 }
 
 async fn list(session: &Session, domain: &DomainName, unit: Option<&str>) -> Result<()> {
-    let mut all: Vec<PersonDetail> = Vec::new();
-    loop {
-        let after = all.last().map(|person| person.person);
-        let page = session.node.engine.people(&session.actor, domain, unit, after, PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let all = pages::all(async |last: Option<&PersonDetail>| {
+        let after = last.map(|person| person.person);
+        session.node.engine.people(&session.actor, domain, unit, after, PAGE).await
+    })
+    .await?;
     let mut text = String::new();
     for person in &all {
         let _ = writeln!(

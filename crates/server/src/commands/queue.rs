@@ -1,15 +1,13 @@
 //! `congthu queue …`: mail on its way to others.
 
 use super::Session;
+use super::pages::PAGE;
 use crate::cli::QueueCommand;
 use anyhow::Result;
 use engine::{QueueDestinationRow, QueueFilter, QueueMessage, QueueRow};
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// Deliveries read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &QueueCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);

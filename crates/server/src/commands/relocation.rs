@@ -1,15 +1,13 @@
 //! `congthu move …`: a domain's mailboxes move to another domain.
 
 use super::Session;
+use super::pages::PAGE;
 use crate::cli::MoveCommand;
 use anyhow::Result;
 use engine::{MoveRow, MoveState, MoveStep};
 use model::AccountId;
 use model::calendar::local_text;
 use serde_json::{Value, json};
-
-/// Steps asked for at once.
-const PAGE: u32 = 1000;
 
 pub(super) async fn run(session: &Session, command: &MoveCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);

@@ -1,6 +1,7 @@
 //! `congthu request …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::cli::{AddRequest, RequestCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{NewRequest, RequestDetail, RequestHistory, RequestQuery};
@@ -8,9 +9,6 @@ use model::calendar::local_text;
 use model::{DomainName, RequestState};
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// Requests read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &RequestCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
@@ -52,17 +50,12 @@ async fn make(session: &Session, add: &AddRequest) -> Result<()> {
 }
 
 async fn list(session: &Session, domain: &DomainName, (settled, overdue): (bool, bool)) -> Result<()> {
-    let mut all: Vec<RequestDetail> = Vec::new();
-    loop {
-        let after = all.last().map_or(0, |last| last.request);
+    let all = pages::all(async |last: Option<&RequestDetail>| {
+        let after = last.map_or(0, |last| last.request);
         let query = RequestQuery { domain, settled, overdue, after, limit: PAGE };
-        let page = session.node.engine.requests(&session.actor, query).await?;
-        let is_last = page.len() < PAGE as usize;
-        all.extend(page);
-        if is_last {
-            break;
-        }
-    }
+        session.node.engine.requests(&session.actor, query).await
+    })
+    .await?;
     let text: String = all.iter().map(|one| line(one) + "\n").collect();
     session.answer(&all.iter().map(as_json).collect(), &text)
 }

@@ -1,6 +1,7 @@
 //! `congthu role …`
 
 use super::Session;
+use super::pages::{self, PAGE};
 use crate::Misuse;
 use crate::cli::{RoleCommand, RoleName};
 use anyhow::{Context as _, Result, bail};
@@ -8,9 +9,6 @@ use engine::{AdminTarget, RoleGiven, RoleOver};
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// Roles read at once while listing.
-const PAGE: u32 = 1_000;
 
 pub(super) async fn run(session: &Session, command: &RoleCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
@@ -50,21 +48,15 @@ fn over(role: &RoleName) -> Result<RoleOver<'_>> {
 }
 
 async fn list(session: &Session, all: bool) -> Result<()> {
-    let mut roles: Vec<RoleGiven> = Vec::new();
-    loop {
-        let after = roles.last().map_or(0, |role| role.grant);
-        let page = session.node.engine.roles(&session.actor, all, after, PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
-        roles.extend(page);
-        if is_last {
-            break;
-        }
-    }
+    let roles = pages::all(async |last: Option<&RoleGiven>| {
+        session.node.engine.roles(&session.actor, all, last.map_or(0, |role| role.grant), PAGE).await
+    })
+    .await?;
     let mut text = String::new();
     for role in &roles {
         let _ = write!(text, "{}\t{}\t{}\t{}", role.holder, role.role.as_str(), role.place, role.given_by);
         let _ = match (&role.revoked, role.until) {
-            (Some((by, at)), _) => writeln!(text, "\tended {at} by {by}"),
+            (Some((by, at)), _) => writeln!(text, "\tended {} by {by}", local_text(*at)),
             (None, Some(until)) => writeln!(text, "\tuntil {}", local_text(until)),
             (None, None) => writeln!(text),
         };
