@@ -249,7 +249,8 @@ impl Wire {
     pub(crate) async fn close(mut self, bye: Option<&'static str>) {
         // The goodbye itself is not to be broken off.
         self.rights = None;
-        if self.torn || self.out.is_within() {
+        // What waits is the rest of what was torn, unless that is still under way.
+        if self.out.is_within() || (self.torn && self.out.is_empty()) {
             _ = self.out.take();
         } else if let Some(text) = bye {
             self.out.untagged(&StatusLine::bye(text));
@@ -333,6 +334,22 @@ mod tests {
             client.read_to_string(&mut heard).await.unwrap();
             assert_eq!(heard.contains("* BYE bye"), is_whole, "{heard}");
         }
+    }
+
+    /// The folder is gone while the end of a large message waits to be written.
+    #[tokio::test(start_paused = true)]
+    async fn a_response_is_ended_before_the_goodbye() {
+        let (mut client, served) = tokio::io::duplex(1 << 16);
+        let mut wire = Wire::new(Box::new(served), CancellationToken::new());
+        wire.out.fetch_start(1);
+        wire.out.raw(b"X {4}\r\nab");
+        wire.flush().await.unwrap();
+        wire.out.raw(b"cd");
+        wire.out.fetch_end();
+        wire.close(Some("bye")).await;
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).await.unwrap();
+        assert!(heard.ends_with("{4}\r\nabcd)\r\n* BYE bye\r\n"), "{heard}");
     }
 
     #[tokio::test(start_paused = true)]
