@@ -1,17 +1,18 @@
 //! Accepting a message for mailboxes here and for others elsewhere: after `Ok` it is durable, before it nothing is half done.
 
+mod error;
+
+pub use error::DeliverError;
+pub(crate) use error::Refused;
+
 use crate::expansion::{Meant, subject};
 use crate::intake::Prepared;
 use crate::outgoing::Wishes;
-use crate::quota::Sending;
 use crate::recipients::Kind;
 use crate::trace_query;
-use crate::{
-    AttachmentError, Engine, Error, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool,
-    trace,
-};
+use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool, trace};
 use model::{AccountId, Flags};
-use proto::mime::{AuthorsError, Facts};
+use proto::mime::Facts;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use store::{Accepting, Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
@@ -52,101 +53,22 @@ pub struct Delivery {
     pub queue_id: String,
 }
 
-/// Why a message was not accepted, for all its recipients.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DeliverError {
-    #[error("too many hops")]
-    Loop,
-    #[error("the From address {0} is not the sender's")]
-    FromNotYours(String),
-    /// The sender may write on behalf of this From address, but the message does not say that he did (B10).
-    #[error("on behalf of {0} a message names its sender in a Sender field")]
-    SenderMissing(String),
-    /// Who wrote a submitted message cannot be told.
-    #[error(transparent)]
-    Authors(#[from] AuthorsError),
-    #[error("the header is too large")]
-    HeaderTooLarge,
-    /// More than a recipient's domain takes from outside, in octets.
-    #[error("the message is too large")]
-    TooLarge { limit: u64 },
-    #[error(transparent)]
-    Attachments(#[from] AttachmentError),
-    /// The submitter's mailbox is full (An Giang 63/2016 Điều 9.3c).
-    #[error("the mailbox is over its quota and cannot send")]
-    OverQuota,
-    /// A recipient's mailbox filled up while the message came: nobody got it (where each recipient is answered, all of them
-    /// are full).
-    #[error("a recipient's mailbox is full")]
-    RecipientFull,
-    /// The submitter's rights ended (password changed, mailbox locked or deleted): close the session.
-    #[error("the rights of this session have ended")]
-    Revoked,
-    #[error("the mail store is unavailable")]
-    Unavailable,
-}
-
-impl From<Error> for DeliverError {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Revoked => Self::Revoked,
-            Error::Unavailable | Error::NotFound | Error::NotPermitted | Error::Frozen => Self::Unavailable,
-        }
-    }
-}
-
-/// Why a message was not accepted, inside.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// A mailbox that it was for exists no more.
-    Gone,
-    Other(DeliverError),
-}
-
-impl From<DeliverError> for Refused {
-    fn from(error: DeliverError) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self::Other(error.into())
-    }
-}
-
-impl From<Refused> for DeliverError {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Gone => Self::Unavailable,
-            Refused::Other(error) => error,
-        }
-    }
-}
-
-impl Refused {
-    pub(crate) fn by_store(error: store::Error) -> Self {
-        if matches!(error, store::Error::MailboxGone) { Self::Gone } else { Error::from(error).into() }
-    }
-}
-
 impl Engine {
     /// Accepts `message` for all `recipients`, or for none; by LMTP, where each is answered, for all whose mailbox has not
     /// filled up meanwhile. Trace headers are put in front of it here.
     ///
     /// # Errors
-    /// See [`DeliverError`]; only `RecipientFull` and `Unavailable` are worth another try.
+    /// See [`DeliverError`]; only `RecipientFull`, `Throttled` and `Unavailable` are worth another try.
     pub async fn deliver(
         &self,
         arrival: &Arrival,
         recipients: &[Recipient],
         message: Spool,
     ) -> Result<Delivery, DeliverError> {
-        if let Some(who) = &arrival.principal
-            && let Sending::OverQuota = self.may_send(who).await?
-        {
-            return Err(DeliverError::OverQuota);
-        }
+        let standing = match &arrival.principal {
+            Some(who) => Some(self.may_send(who).await?.allowed().ok_or(DeliverError::OverQuota)?),
+            None => None,
+        };
         let queue_id = self.queue_id();
         let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
         let trace_bytes = prefix.len();
@@ -163,13 +85,15 @@ impl Engine {
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
         let about = trace_query::about(&queue_id, &prepared.facts);
-        let full = match self.accept_for(arrival, recipients, (&prepared, &queue_id, &about)).await {
-            // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
-            Err(Refused::Gone) if self.renew_forwards().await? => {
-                self.accept_for(arrival, recipients, (&prepared, &queue_id, &about)).await?
-            }
-            accepted => accepted?,
+        let counted = match (&arrival.principal, &standing) {
+            (Some(who), Some(standing)) => Some(self.count_sending(who, standing, recipients).await?),
+            _ => None,
         };
+        let accepted = self.accept_renewing(arrival, recipients, (&prepared, &queue_id, &about)).await;
+        if let Some(counted) = &counted {
+            self.end_sending(counted, accepted.is_ok()).await;
+        }
+        let full = accepted?;
         if let Some(who) = &arrival.principal {
             authors.extend(arrival.sender.as_ref().and_then(|sender| sender.as_str().parse().ok()));
             self.note_sent(who, authors).await;
@@ -179,6 +103,21 @@ impl Engine {
             if is_among(recipient, &full) { Err(RecipientError::OverQuota) } else { Ok(()) }
         };
         Ok(Delivery { results: recipients.iter().map(result).collect(), queue_id })
+    }
+
+    async fn accept_renewing(
+        &self,
+        arrival: &Arrival,
+        recipients: &[Recipient],
+        message: (&Prepared, &str, &str),
+    ) -> Result<HashSet<AccountId>, Refused> {
+        match self.accept_for(arrival, recipients, message).await {
+            // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
+            Err(Refused::Gone) if self.renew_forwards().await? => {
+                self.accept_for(arrival, recipients, message).await
+            }
+            accepted => accepted,
+        }
     }
 
     /// Accepts it for all recipients, and where each of them is answered (LMTP) for those whose mailbox is not full: the

@@ -62,6 +62,7 @@ mod resync;
 mod search;
 mod sender;
 mod sender_identity;
+mod sending;
 mod spool;
 mod throttle;
 mod trace;
@@ -122,6 +123,7 @@ pub use search::{
     Candidates, SEARCH_DIRECT, SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace,
 };
 pub use sender::Sender;
+pub use sending::SendingDetail;
 pub use spool::Spool;
 pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};

@@ -6,6 +6,7 @@
 mod nightly;
 mod notices;
 mod rules;
+mod spread;
 
 #[cfg(test)]
 pub(crate) use nightly::Kept;
@@ -58,6 +59,14 @@ struct Act<'a> {
     name: &'static str,
     events: &'a [Event],
     detail: Value,
+}
+
+impl Act<'_> {
+    fn note(&mut self, name: &str, value: Value) {
+        if let Some(detail) = self.detail.as_object_mut() {
+            detail.insert(name.to_owned(), value);
+        }
+    }
 }
 
 impl Engine {
@@ -284,7 +293,11 @@ impl Engine {
     ) -> Result<(LifeRow, Rules), AdminError> {
         let gone = || AdminError::NoSuchMailbox(seen.address.clone());
         let rules = rules(&*self.policy_of(seen.domain).await?);
-        let telling = self.telling(std::iter::once(seen)).await?;
+        let mut telling = self.telling(std::iter::once(seen)).await?;
+        let spreads = act.events.iter().any(spread::is_of_spreading);
+        if spreads {
+            telling.add_centre(self.centre(seen.domain, seen.address.domain()).await?);
+        }
         let calendar = self.calendar().await?;
         let mut tx = self.0.store.begin().await?;
         tx.lock_mailbox(seen.account).await?.ok_or_else(gone)?;
@@ -301,9 +314,12 @@ impl Engine {
         }
         let ends = applied.has(Effect::EndSessions);
         tx.set_life(row.account, &applied.life, ends).await?;
-        if let Some(detail) = act.detail.as_object_mut() {
-            detail.insert("was".to_owned(), json!(before));
+        if spreads {
+            let held = tx.hold_mail_of(row.account).await?;
+            tx.forget_counts(row.account).await?;
+            act.note("queued_mail_held", json!(held));
         }
+        act.note("was", json!(before));
         self.audit(&mut tx, actor, act.name, &row.address.to_string(), &act.detail).await?;
         row.life = applied.life;
         let mut owed = Vec::new();

@@ -13,7 +13,7 @@ use model::calendar::local_date;
 use model::quota::{Fullness, Rules, Usage, Warned, warn_once};
 use model::{AccountId, Action, Address, DomainId, MailboxClass, Policy};
 use serde_json::json;
-use store::{UsageMark, UsageRow};
+use store::{SendingRow, UsageMark, UsageRow};
 
 pub use store::QuotaRow;
 
@@ -27,8 +27,17 @@ pub(crate) const QUOTA_FROM_START: &str = "khi cấp mới";
 
 /// Why somebody whose rights hold may not send.
 pub(crate) enum Sending {
-    Allowed,
+    Allowed(SendingRow),
     OverQuota,
+}
+
+impl Sending {
+    pub(crate) fn allowed(self) -> Option<SendingRow> {
+        match self {
+            Self::Allowed(row) => Some(row),
+            Self::OverQuota => None,
+        }
+    }
 }
 
 /// What the policy says of quotas, in the words of the rules.
@@ -51,7 +60,7 @@ impl Engine {
         let row = row.filter(|row| row.security_epoch == who.security_epoch()).ok_or(Error::Revoked)?;
         let policy = self.policy_of(row.domain).await?;
         let usage = Usage { used: row.used_bytes, quota: row.quota_bytes };
-        Ok(if usage.may_send(&rules(&policy)) { Sending::Allowed } else { Sending::OverQuota })
+        Ok(if usage.may_send(&rules(&policy)) { Sending::Allowed(row) } else { Sending::OverQuota })
     }
 
     /// The share of the quota, in percent, up to which this user's mailbox takes messages.

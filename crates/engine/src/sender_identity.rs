@@ -47,7 +47,7 @@ impl Engine {
         let who = who.own();
         let identity = match self.may_send(who).await {
             Ok(Sending::OverQuota) => return Err(SenderError::OverQuota),
-            Ok(Sending::Allowed) => self.identity_of(who, address).await,
+            Ok(Sending::Allowed(_)) => self.identity_of(who, address).await,
             Err(error) => Err(error),
         };
         match identity {

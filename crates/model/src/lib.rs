@@ -25,6 +25,7 @@ mod policy;
 pub mod queue;
 pub mod quota;
 mod request;
+pub mod sending;
 
 pub use address::{Address, AddressError, DomainName};
 pub use case::CaseState;
@@ -51,8 +52,9 @@ pub use permission::{
 pub use policy::{
     Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
     Departure, Directory, ExternalSending, Field, Handling, HandlingState, LOG_RETENTION_MONTHS_MIN,
-    LifeCycle, Logs, Measure, MonthDay, Naming, Passwords, PersonalDelegation, Policy, PolicyVersion,
+    LifeCycle, Limits, Logs, Measure, MonthDay, Naming, Passwords, PersonalDelegation, Policy, PolicyVersion,
     Profile, PublicDirectory, Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError,
     Setting, VersionError, Violation,
 };
 pub use request::{RequestKind, RequestState};
+pub use sending::SendingLimits;

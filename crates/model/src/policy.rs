@@ -10,6 +10,7 @@ mod conduct;
 mod field;
 #[cfg(test)]
 mod files;
+mod limits;
 mod mailboxes;
 mod profile;
 mod rules;
@@ -20,6 +21,7 @@ mod value;
 
 pub use conduct::{Checking, Directory, Handling, Requests, Sending};
 pub use field::Field;
+pub use limits::Limits;
 pub use mailboxes::{Attachments, LifeCycle, Naming, Passwords, Quota};
 pub use profile::{Bound, Departure, Profile, Setting};
 pub use rules::{Rule, Violation};
@@ -54,6 +56,7 @@ pub struct Policy {
     pub request: Requests,
     pub checking: Checking,
     pub sending: Sending,
+    pub limit: Limits,
     pub handling: Handling,
     pub directory: Directory,
     pub log: Logs,
@@ -72,6 +75,7 @@ const SECTIONS: &[&[Field]] = &[
     conduct::REQUEST,
     conduct::CHECKING,
     conduct::SENDING,
+    limits::LIMIT,
     conduct::HANDLING,
     conduct::DIRECTORY,
     service::LOG,

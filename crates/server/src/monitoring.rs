@@ -43,6 +43,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_tls_failures_total", Counter, "TLS handshakes that failed, by door"),
     ("congthu_messages_accepted_total", Counter, "Messages acknowledged, by door"),
     ("congthu_messages_accepted_bytes_total", Counter, "Their octets, by door"),
+    ("congthu_senders_throttled_total", Counter, "Times a mailbox reached its limit of sending and was told"),
+    ("congthu_senders_locked_total", Counter, "Mailboxes locked as they sent as no person would"),
     ("congthu_messages_refused_total", Counter, "Messages refused after DATA, by door and reason"),
     ("congthu_recipients_refused_total", Counter, "Recipients refused, by door and reason"),
     ("congthu_deliver_seconds", Histogram, "From the end of a message to its durable commit, by door"),

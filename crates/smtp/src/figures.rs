@@ -84,6 +84,7 @@ fn reason(error: &DeliverError) -> &'static str {
         DeliverError::TooLarge { .. } => "size",
         DeliverError::Attachments(_) => "attachments",
         DeliverError::OverQuota => "over_quota",
+        DeliverError::Throttled { .. } | DeliverError::TooManyRecipients { .. } => "throttled",
         DeliverError::RecipientFull => "recipient_full",
         DeliverError::Revoked => "revoked",
         DeliverError::Unavailable => "unavailable",

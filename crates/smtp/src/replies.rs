@@ -75,6 +75,23 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
         }
         DeliverError::Attachments(error) => Reply::new(552, (3, 4), error.to_string()),
         DeliverError::OverQuota => over_quota(),
+        DeliverError::Throttled { limit, most, until } => Reply::new(
+            450,
+            (7, 1),
+            format!(
+                "Your mailbox has sent its {most} {}; try again after {}, or ask your administrator",
+                limit.english(),
+                model::calendar::local_text(*until)
+            ),
+        ),
+        DeliverError::TooManyRecipients { limit, most } => Reply::new(
+            550,
+            (5, 3),
+            format!(
+                "Your mailbox may write to {most} {}: send it in parts, or ask your administrator",
+                limit.english()
+            ),
+        ),
         DeliverError::RecipientFull => {
             Reply::new(452, (2, 2), "The mailbox of a recipient is full; try again later")
         }

@@ -331,6 +331,8 @@ impl Tx {
             "delete from password_history where account_id = $1",
             "delete from activity where account_id = $1",
             "delete from quota_warnings where account_id = $1",
+            "delete from sending_counts where account_id = $1",
+            "delete from correspondents where account_id = $1",
             "update accounts set password_hash = null where account_id = $1",
         ] {
             sqlx::query(statement).bind(account.0).execute(&mut *self.inner).await?;

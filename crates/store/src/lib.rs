@@ -65,6 +65,7 @@ mod resync;
 mod rights;
 mod roles;
 mod search;
+mod sending;
 mod shared_acts;
 mod small;
 mod snapshot;
@@ -140,6 +141,7 @@ pub use search::{
     MARK_CODES, MARK_MANY, SearchContent, SearchFill, SearchKeys, SearchLag, SearchMark, SearchPiece,
     SearchScope, SearchText,
 };
+pub use sending::HeldCounts;
 pub use shared_acts::SharedAct;
 pub use small::{SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage};
 pub use snapshot::{EntryRow, FolderDelta};

@@ -47,6 +47,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 10, name: "cases", sql: include_str!("../../../migrations/0010_cases.sql") },
     Migration { version: 11, name: "queue", sql: include_str!("../../../migrations/0011_queue.sql") },
     Migration { version: 12, name: "handling", sql: include_str!("../../../migrations/0012_handling.sql") },
+    Migration { version: 13, name: "sending", sql: include_str!("../../../migrations/0013_sending.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -5,7 +5,7 @@
 use crate::{Error, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, UnitId};
+use model::{AccountId, Address, DomainId, UnitId};
 
 impl Store {
     /// Who is told what happens to the mailboxes of these units: the units' own mailboxes (hộp thư đơn vị), and the officers
@@ -36,5 +36,34 @@ impl Store {
         .fetch_all(&self.pools.main)
         .await?;
         Ok(rows.into_iter().map(|(unit, account)| (UnitId(unit), AccountId(account))).collect())
+    }
+
+    /// Who hears at the centre (trung tâm) what happens in a domain: its operators, and the mailbox for suspicious mail.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn centre(
+        &self,
+        domain: DomainId,
+        suspicious: Option<&Address>,
+        now: Timestamp,
+    ) -> Result<Vec<AccountId>, Error> {
+        // Grants are as few as there are administrators; the address is found by its key.
+        let rows: Vec<i64> = sqlx::query_scalar(
+            "select a.account_id from grants g join accounts a on a.account_id = g.account_id and a.state in ('new', 'active')
+              where g.role = 'centre-operator' and g.unit_id is null and g.mailbox_id is null
+                and (g.domain_id is null or g.domain_id = $1)
+                and g.revoked_at is null and (g.until is null or g.until > $3)
+             union
+             select a.account_id from addresses d join accounts a on a.account_id = d.account_id and a.state in ('new', 'active')
+              where d.address = $2 and d.kind <> 'retired'
+             order by 1",
+        )
+        .bind(domain.0)
+        .bind(suspicious.map(ToString::to_string))
+        .bind(now.to_sqlx())
+        .fetch_all(&self.pools.main)
+        .await?;
+        Ok(rows.into_iter().map(AccountId).collect())
     }
 }

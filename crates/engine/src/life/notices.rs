@@ -12,13 +12,22 @@ use store::{LifeRow, OwedNotice};
 
 /// Who is told beside the owner, by unit.
 #[derive(Debug, Default)]
-pub(super) struct Telling(HashMap<UnitId, Vec<AccountId>>);
+pub(super) struct Telling {
+    by_unit: HashMap<UnitId, Vec<AccountId>>,
+    /// Where it is the centre's business, too.
+    centre: Vec<AccountId>,
+}
 
 impl Telling {
-    /// The officers' mailboxes, without the one it is about.
-    fn officers(&self, row: &LifeRow) -> impl Iterator<Item = AccountId> {
-        let officers = row.unit.and_then(|unit| self.0.get(&unit));
-        officers.into_iter().flatten().copied().filter(|officer| *officer != row.account)
+    pub(super) fn add_centre(&mut self, centre: Vec<AccountId>) {
+        self.centre.extend(centre);
+    }
+
+    /// The officers' mailboxes and the centre's, each once, without the one it is about.
+    pub(super) fn officers(&self, row: &LifeRow) -> BTreeSet<AccountId> {
+        let officers = row.unit.and_then(|unit| self.by_unit.get(&unit));
+        let all = officers.into_iter().flatten().chain(&self.centre).copied();
+        all.filter(|officer| *officer != row.account).collect()
     }
 }
 
@@ -32,7 +41,7 @@ impl Engine {
         }
         let units: Vec<UnitId> = units.into_iter().collect();
         for (unit, account) in self.0.store.officers(&units, self.now()).await? {
-            telling.0.entry(unit).or_default().push(account);
+            telling.by_unit.entry(unit).or_default().push(account);
         }
         Ok(telling)
     }

@@ -48,7 +48,7 @@ const OF_SO: &[&str] =
     &["demo.gov.vn/so", "demo.gov.vn/phong", "so@demo.gov.vn", "phong@demo.gov.vn", "khoa@demo.gov.vn"];
 const OF_PHONG: &[&str] = &["phong@demo.gov.vn"];
 
-fn unit(domain: &str, code: &str, parent: Option<&str>) -> NewUnit {
+pub(super) fn unit(domain: &str, code: &str, parent: Option<&str>) -> NewUnit {
     NewUnit {
         domain: DomainName::new(domain).unwrap(),
         code: Some(code.into()),

@@ -29,6 +29,7 @@ mod regulation;
 mod requests;
 mod resync;
 mod search;
+mod sending;
 mod trace;
 mod trace_many;
 mod years;

@@ -14,7 +14,6 @@ pub(super) const NOT_IN_FORCE: &[&str] = &[
     "sending.tag_sign_ups",
     "sending.diacritics_hint",
     "sending.secret",
-    "sending.recipients_per_hour",
     "sending.recall",
     "directory.public",
     "report.monthly",
@@ -25,7 +24,6 @@ pub(super) const NOT_IN_FORCE: &[&str] = &[
     "report.from_units",
     "contact.centre",
     "contact.authority",
-    "contact.spam",
     "contact.telephone",
     "administration.second_factor",
 ];

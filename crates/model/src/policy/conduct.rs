@@ -65,8 +65,6 @@ section! {
         diacritics_hint: bool = true, Plain 0..=0, "Nhắc khi soạn thư không dấu", "D1";
         /// AG Đ5.3; LC Đ7.1, Đ10.6; TN Đ5.2, Đ9.5; ST Đ6.1; BD Đ8.2.
         secret: SecretMail = SecretMail::Block, Plain 0..=0, "Thư có dấu chỉ độ mật", "D2";
-        /// One mailbox's recipients in an hour, 10 to 100,000; beyond, it is throttled.
-        recipients_per_hour: u32 = 500, PerHour 10..=100_000, "Số người nhận tối đa mỗi hộp thư", "D7";
         /// Mail to a group of more members waits for approval, 2 to 100,000.
         group_approval_over: u32 = 200, Count 2..=100_000, "Gửi nhóm phải duyệt khi số thành viên quá", "C2";
         /// Senders may take back unread mail within the system (rút lại).

@@ -67,6 +67,16 @@ pub(crate) enum LifeCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Show what a mailbox has sent in this hour and day, and the limits of its class; or let it begin anew
+    Sending {
+        address: Address,
+        /// Forget what it has sent, so that it may send at once
+        #[arg(long, requires = "reason")]
+        reset: bool,
+        /// Why; it is kept in the audit trail
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// List passwords that were reset, and the written confirmations that are owed
     Resets {
         /// Only those whose confirmation is owed

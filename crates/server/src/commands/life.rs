@@ -4,7 +4,7 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
-use engine::LifeDetail;
+use engine::{LifeDetail, SendingDetail};
 use model::calendar::local_text;
 use model::lifecycle::Life;
 use model::{AccountState, Address, DomainName};
@@ -54,6 +54,13 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             }
             quota(session, address).await
         }
+        LifeCommand::Sending { address, reset, reason } => {
+            if *reset {
+                let reason = reason.as_deref().unwrap_or_default();
+                engine.reset_sending(actor, address, reason).await.context(address.clone())?;
+            }
+            sending(session, address).await
+        }
         LifeCommand::Resets { open } => resets(session, *open).await,
         LifeCommand::ConfirmReset { number, document } => {
             let address = engine.confirm_password_reset(actor, *number, document).await?;
@@ -84,6 +91,38 @@ async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> 
         local_text(until)
     );
     let json = json!({ "address": shown, "one_time_password": unlocked.one_time_password, "until": until });
+    session.answer(&json, &text)
+}
+
+async fn sending(session: &Session, address: &Address) -> Result<()> {
+    let detail = session.node.engine.sending_detail(&session.actor, address).await?;
+    let SendingDetail { address, limits, suspicion, sent } =
+        detail.ok_or_else(|| anyhow!("there is no mailbox {address}"))?;
+    let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let text = format!(
+        "{address}\nsince {}  messages {} of {}, recipients {} of {}, new outside recipients {} of {}, refused {} (locked at {})\n\
+         since {}  messages {} of {}, recipients {} of {}",
+        local_text(sent.hour.since),
+        sent.hour.messages,
+        limits.messages_per_hour,
+        sent.hour.recipients,
+        limits.recipients_per_hour,
+        sent.strangers,
+        number(suspicion.strangers_per_hour),
+        sent.refused,
+        number(suspicion.lock_after),
+        local_text(sent.day.since),
+        sent.day.messages,
+        limits.messages_per_day,
+        sent.day.recipients,
+        limits.recipients_per_day,
+    );
+    let window = |window: &model::sending::Window| json!({ "since": window.since, "messages": window.messages, "recipients": window.recipients });
+    let json = json!({
+        "address": address.to_string(), "hour": window(&sent.hour), "day": window(&sent.day),
+        "strangers": sent.strangers, "refused": sent.refused, "limits": limits,
+        "strangers_max": suspicion.strangers_per_hour, "lock_after": suspicion.lock_after,
+    });
     session.answer(&json, &text)
 }
 

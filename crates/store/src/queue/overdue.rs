@@ -149,6 +149,21 @@ impl Tx {
         Ok(changed.rows_affected())
     }
 
+    /// Keeps back everything of this mailbox that nobody is sending at the moment. Says how many deliveries.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_mail_of(&mut self, account: AccountId) -> Result<u64, Error> {
+        let changed = sqlx::query(
+            "update queue_deliveries d set held = true from queue_messages m
+              where m.account_id = $1 and d.message_id = m.message_id and not d.held and d.lease_id is null",
+        )
+        .bind(account.0)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(changed.rows_affected())
+    }
+
     /// Takes back what waits for its moment within the system. Says for how many mailboxes.
     ///
     /// # Errors

@@ -121,6 +121,7 @@ async fn a_destination_that_is_never_reached_is_given_up_too() {
 #[tokio::test]
 async fn dead_destinations_slow_no_other() {
     let world = World::new().await;
+    crate::tests::sending::no_limits(&world).await;
     let an = world.user("an").await;
     let is_dead = |name: &str| name.starts_with("d00") && name < "d005";
     let to = |n: u32| Recipient::elsewhere(address(&format!("a{n}@d{:03}.example", n % 300)));

@@ -70,6 +70,7 @@ async fn a_node_that_dies_before_it_looks_is_made_up_for() {
 #[tokio::test]
 async fn two_nodes_do_each_delivery_once() {
     let world = World::new().await;
+    crate::tests::sending::no_limits(&world).await;
     let an = world.user("an").await;
     for n in 0..120 {
         send(&world, &an, &[&format!("a@d{}.example", n % 3)]).await;

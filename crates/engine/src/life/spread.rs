@@ -1,0 +1,49 @@
+//! A mailbox that spreads spam or malware, or that somebody else has (An Giang 63/2016 Điều 8.1c, 8.1d): locked by the system
+//! where nobody can wait for an administrator.
+//!
+//! Invariants: as any lock it is one transaction with its audit row; in it, what the mailbox has in the queue is kept back, and its
+//! counts begin anew, so that whoever gets it back can send; the centre hears of it beside the owner and the officers.
+
+use super::Act;
+use crate::{Actor, AdminError, Engine, Error};
+use model::lifecycle::{self, Event, LockReason};
+use model::{AccountId, Address, DomainId, DomainName};
+use serde_json::{Value, json};
+use store::LifeRow;
+
+/// Is it a lock of one whose mail is not to go on?
+pub(super) fn is_of_spreading(event: &Event) -> bool {
+    matches!(event, Event::Lock(LockReason::Spam | LockReason::Malware | LockReason::TakenOver))
+}
+
+impl Engine {
+    /// `evidence`: what was seen, in numbers; `job` names in the audit trail what saw it.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, or `Life` when it is not in use (any more).
+    pub(crate) async fn lock_as_system(
+        &self,
+        job: &str,
+        address: &Address,
+        reason: LockReason,
+        evidence: Value,
+    ) -> Result<(), AdminError> {
+        let row = self.existing(address).await?;
+        let detail = json!({ "reason": reason, "evidence": evidence });
+        let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
+        self.change_life_of(&row, &Actor::system(job), lifecycle::Actor::System, act).await.map(drop)
+    }
+
+    /// Everybody who hears of what this mailbox does: its owner, who looks after its unit, the centre.
+    pub(crate) async fn told_of(&self, row: &LifeRow) -> Result<Vec<AccountId>, Error> {
+        let mut telling = self.telling(std::iter::once(row)).await?;
+        telling.add_centre(self.centre(row.domain, row.address.domain()).await?);
+        Ok(std::iter::once(row.account).chain(telling.officers(row)).collect())
+    }
+
+    pub(super) async fn centre(&self, domain: DomainId, name: &DomainName) -> Result<Vec<AccountId>, Error> {
+        let policy = self.policy_of(domain).await?;
+        let suspicious = Address::new(&policy.contact.spam, name.as_str()).ok();
+        Ok(self.0.store.centre(domain, suspicious.as_ref(), self.now()).await?)
+    }
+}
