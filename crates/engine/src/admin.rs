@@ -2,7 +2,7 @@
 
 use crate::authority::unless_missing;
 use crate::folders::SUBSCRIPTIONS_MAX;
-use crate::quota::QUOTA_FROM_START;
+use crate::quota::{QUOTA_FROM_START, check_own};
 use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, passwords};
 use jiff::Timestamp;
 use model::password_rules::{ChangeReason, Rules};
@@ -203,6 +203,7 @@ impl Engine {
         self.authorize(actor, Action::MailboxAdd, &target).await?;
         let domain = self.domain_id(new.address.domain()).await?;
         let policy = self.policy_of(domain).await?;
+        check_own(&policy, new.class, new.quota_bytes)?;
         let one_time = match &new.password {
             None => Some(self.one_time(&policy).await?),
             Some(password) => {

@@ -3,6 +3,7 @@
 use crate::{Error, GrantError, OrganisationError, passwords};
 use jiff::Timestamp;
 use model::password_rules::Flaw;
+use model::quota::QuotaError;
 use model::{Address, DomainName, Reason, SetError, VersionError};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum AdminError {
     BadReason,
     #[error("a quota has 1 PB at most")]
     BadQuota,
+    /// The bound of the policy that the mailbox's own quota is not within.
+    #[error("{error} ({article}): policy field {field}")]
+    QuotaOutside { error: QuotaError, field: &'static str, article: String },
     #[error("a leave ends on the day it begins, or later")]
     BadLeave,
     #[error(

@@ -10,7 +10,7 @@ use crate::authority::unless_missing;
 use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
 use model::calendar::local_date;
-use model::quota::{Fullness, Rules, Usage, Warned, warn_once};
+use model::quota::{Fullness, Overrides, Range, Rules, Usage, Warned, warn_once};
 use model::{AccountId, Action, Address, DomainId, MailboxClass, Policy};
 use serde_json::json;
 use store::{SendingRow, UsageMark, UsageRow};
@@ -48,8 +48,32 @@ pub(crate) fn rules(policy: &Policy) -> Rules {
         warn_percents: quota.warn_at.iter().copied().map(short).chain([100]).collect(),
         over_may_send: !quota.block_sending,
         hard_limit_percent: short(quota.hard_limit),
+        overrides: Overrides {
+            person: own_range(policy, MailboxClass::Person),
+            leader: own_range(policy, MailboxClass::Leader),
+            organisation: own_range(policy, MailboxClass::Organisation),
+            service: own_range(policy, MailboxClass::Service),
+        },
         ..Rules::default()
     }
+}
+
+/// What one mailbox of this class may be given for itself.
+pub(crate) fn own_range(policy: &Policy, class: MailboxClass) -> Range {
+    let (least, most) = policy.own_quota_bytes(class);
+    Range { least, most }
+}
+
+/// May a mailbox of this class have these octets for itself (AG Đ9.3a-b; TN Đ3.7; ST Đ7)? What the class has needs no leave.
+pub(crate) fn check_own(policy: &Policy, class: MailboxClass, bytes: Option<u64>) -> Result<(), AdminError> {
+    let Some(bytes) = bytes else { return Ok(()) };
+    if bytes > QUOTA_BYTES_MAX {
+        return Err(AdminError::BadQuota);
+    }
+    rules(policy).check_override(class, bytes).map_err(|error| {
+        let field = error.field();
+        AdminError::QuotaOutside { error, field, article: policy.profile.article(field) }
+    })
 }
 
 impl Engine {
@@ -186,7 +210,7 @@ impl Engine {
     /// Gives a mailbox a quota of its own, or with `None` that of its class (Điều 9.3a); the quota it has now.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `BadReason`, `BadQuota`.
+    /// `NoSuchMailbox`, `BadReason`, `BadQuota`, `QuotaOutside`.
     pub async fn set_quota(
         &self,
         actor: &Actor,
@@ -195,13 +219,11 @@ impl Engine {
         reason: &str,
     ) -> Result<u64, AdminError> {
         check_reason(reason)?;
-        if bytes.is_some_and(|bytes| bytes > QUOTA_BYTES_MAX) {
-            return Err(AdminError::BadQuota);
-        }
         self.authorize(actor, Action::MailboxQuota, &AdminTarget::Address(address)).await?;
         let row = self.0.store.quota_row(address).await?;
         let row = row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
         let policy = self.policy_of(row.domain).await?;
+        check_own(&policy, row.class, bytes)?;
         let granted = bytes.unwrap_or(policy.quota_bytes(row.class));
         let mut tx = self.0.store.begin().await?;
         tx.set_quota(row.account, granted, bytes.map(|_| (actor.name(), reason))).await?;

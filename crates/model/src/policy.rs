@@ -179,6 +179,20 @@ impl Policy {
         u64::from(megabytes) * MEGABYTE_BYTES
     }
 
+    /// Least and most bytes that a mailbox of this class may be given for itself (AG Đ9.3a-b; TN Đ3.7; ST Đ7); `None`: no bound.
+    #[must_use]
+    pub fn own_quota_bytes(&self, class: MailboxClass) -> (Option<u64>, Option<u64>) {
+        let quota = &self.quota;
+        let (least, most) = match class {
+            MailboxClass::Person => (quota.person_min, quota.person_max),
+            MailboxClass::Leader => (quota.leader_min, quota.leader_max),
+            MailboxClass::Organisation => (quota.organisation_min, quota.organisation_max),
+            MailboxClass::Service => (quota.service_min, quota.service_max),
+        };
+        let bytes = |megabytes: u32| u64::from(megabytes) * MEGABYTE_BYTES;
+        (least.map(bytes), most.map(bytes))
+    }
+
     /// The decoded bytes that one attachment (tệp đính kèm) may have.
     #[must_use]
     pub fn file_bytes_max(&self) -> u64 {

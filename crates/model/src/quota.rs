@@ -37,7 +37,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             classes: ClassQuotas::default(),
-            overrides: Overrides::AtLeastClass,
+            overrides: Overrides::default(),
             warn_percents: vec![80, 90, 95, 100],
             rearm_points: 5,
             over_may_send: false,
@@ -83,38 +83,74 @@ impl ClassQuotas {
     }
 }
 
-/// Which quotas of a single mailbox's own the policy lets an administrator grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Overrides {
-    /// "Tối thiểu": more than the class has, never less (An Giang 63/2016 Điều 9.3a-b; Thái Nguyên 957/2013 Điều 3.7).
-    AtLeastClass,
-    /// Just what the class has (Sóc Trăng 59/2024 Điều 7, which knows no exception).
-    Never,
-    /// Anything.
-    Free,
+/// Which quotas of its own the policy lets an administrator give a single mailbox, by class. "Tối thiểu" has no most (An Giang
+/// 63/2016 Điều 9.3a-b; Thái Nguyên 957/2013 Điều 3.7); Sóc Trăng 59/2024 Điều 7 knows no exception: least and most are one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overrides {
+    pub person: Range,
+    pub leader: Range,
+    pub organisation: Range,
+    pub service: Range,
+}
+
+/// Octets, both ends inclusive; `None`: no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Range {
+    pub least: Option<u64>,
+    pub most: Option<u64>,
+}
+
+impl Overrides {
+    #[must_use]
+    pub const fn of(&self, class: MailboxClass) -> Range {
+        match class {
+            MailboxClass::Person => self.person,
+            MailboxClass::Leader => self.leader,
+            MailboxClass::Organisation => self.organisation,
+            MailboxClass::Service => self.service,
+        }
+    }
 }
 
 /// Why a quota is not granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuotaError {
-    #[error("mailboxes of this class have at least {0} bytes")]
-    BelowClass(u64),
-    #[error("mailboxes of this class have just {0} bytes")]
-    FixedByClass(u64),
+    #[error("a mailbox of class {} has {} MB at least", .class.as_str(), .least / MB)]
+    BelowLeast { class: MailboxClass, least: u64 },
+    #[error("a mailbox of class {} has {} MB at most", .class.as_str(), .most / MB)]
+    AboveMost { class: MailboxClass, most: u64 },
+}
+
+impl QuotaError {
+    /// The policy's field that says so.
+    #[must_use]
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::BelowLeast { class: MailboxClass::Person, .. } => "quota.person_min",
+            Self::BelowLeast { class: MailboxClass::Leader, .. } => "quota.leader_min",
+            Self::BelowLeast { class: MailboxClass::Organisation, .. } => "quota.organisation_min",
+            Self::BelowLeast { class: MailboxClass::Service, .. } => "quota.service_min",
+            Self::AboveMost { class: MailboxClass::Person, .. } => "quota.person_max",
+            Self::AboveMost { class: MailboxClass::Leader, .. } => "quota.leader_max",
+            Self::AboveMost { class: MailboxClass::Organisation, .. } => "quota.organisation_max",
+            Self::AboveMost { class: MailboxClass::Service, .. } => "quota.service_max",
+        }
+    }
 }
 
 impl Rules {
     /// Whether a mailbox of `class` may be given `bytes`.
     ///
     /// # Errors
-    /// `QuotaError`, with what the class has.
+    /// `QuotaError`, with the bound.
     pub const fn check_override(&self, class: MailboxClass, bytes: u64) -> Result<(), QuotaError> {
-        let usual = self.classes.of(class);
-        match self.overrides {
-            Overrides::AtLeastClass if bytes < usual => Err(QuotaError::BelowClass(usual)),
-            Overrides::Never if bytes != usual => Err(QuotaError::FixedByClass(usual)),
-            Overrides::AtLeastClass | Overrides::Never | Overrides::Free => Ok(()),
+        let Range { least, most } = self.overrides.of(class);
+        match (least, most) {
+            (Some(least), _) if bytes < least => Err(QuotaError::BelowLeast { class, least }),
+            (_, Some(most)) if bytes > most => Err(QuotaError::AboveMost { class, most }),
+            _ => Ok(()),
         }
     }
 
@@ -254,22 +290,24 @@ mod tests {
 
     #[test]
     fn own_quotas_keep_to_the_policy() {
-        let (person, less, more) = (MailboxClass::Person, QUOTA - 1, QUOTA + 1);
-        for (overrides, small, same, large) in [
-            (Overrides::AtLeastClass, Err(QuotaError::BelowClass(QUOTA)), Ok(()), Ok(())),
-            (
-                Overrides::Never,
-                Err(QuotaError::FixedByClass(QUOTA)),
-                Ok(()),
-                Err(QuotaError::FixedByClass(QUOTA)),
-            ),
-            (Overrides::Free, Ok(()), Ok(()), Ok(())),
+        let class = MailboxClass::Leader;
+        let (once, twice) = (Some(QUOTA), Some(2 * QUOTA));
+        let below = |least| Err(QuotaError::BelowLeast { class, least });
+        let above = Err(QuotaError::AboveMost { class, most: 2 * QUOTA });
+        for (least, most, expected) in [
+            (once, None, [below(QUOTA), Ok(()), Ok(()), Ok(())]),
+            (once, twice, [below(QUOTA), Ok(()), Ok(()), above]),
+            (twice, twice, [below(2 * QUOTA), below(2 * QUOTA), Ok(()), above]),
+            (None, None, [Ok(()); 4]),
         ] {
+            let overrides = Overrides { leader: Range { least, most }, ..Overrides::default() };
             let rules = Rules { overrides, ..Rules::default() };
-            assert_eq!(rules.check_override(person, less), small);
-            assert_eq!(rules.check_override(person, QUOTA), same);
-            assert_eq!(rules.check_override(person, more), large);
+            for (bytes, expected) in [QUOTA - 1, QUOTA, 2 * QUOTA, 2 * QUOTA + 1].into_iter().zip(expected) {
+                assert_eq!(rules.check_override(class, bytes), expected, "{bytes} in {least:?}..={most:?}");
+            }
+            assert_eq!(rules.check_override(MailboxClass::Person, 1), Ok(()), "another class has its own");
         }
+        assert_eq!(below(QUOTA).unwrap_err().to_string(), "a mailbox of class leader has 300 MB at least");
     }
 
     #[test]

@@ -66,8 +66,10 @@ impl Province {
         engine.open().await.unwrap();
         let domain = DomainName::new("demo.vn").unwrap();
         engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
-        // The passwords that the programs were recorded with.
-        let settings = ["upper", "digit"].map(|kind| (format!("password.{kind}"), "false".to_owned()));
+        // The passwords that the programs were recorded with, and a quota that one message fills.
+        let settings =
+            [("password.upper", "false"), ("password.digit", "false"), ("quota.person_min", "off")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()));
         let edit = PolicyEdit { settings: &settings, based_on: None, reason: "transcripts", dry_run: false };
         engine.change_policy(&actor(), &domain, &edit).await.unwrap();
         for name in ["an", "binh", "postmaster"] {

@@ -6,7 +6,7 @@
 mod deflate;
 
 use access::imap::{Security, Service, serve};
-use engine::{Actor, Arrival, Engine, NewDelegation, NewMailbox, Origin, Protocol, Settings};
+use engine::{Actor, Arrival, Engine, NewDelegation, NewMailbox, Origin, PolicyEdit, Protocol, Settings};
 use jiff::SignedDuration;
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -69,7 +69,12 @@ impl Province {
         let clock = Arc::new(FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap()));
         let engine = Engine::new(store.clone(), settings, clock, Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
-        engine.add_domain(&actor(), &DomainName::new("demo.gov.vn").unwrap(), "an-giang").await.unwrap();
+        let domain = DomainName::new("demo.gov.vn").unwrap();
+        engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
+        // Quotas that are reached by a few messages.
+        let settings = ["person", "organisation"].map(|of| (format!("quota.{of}_min"), "off".to_owned()));
+        let edit = PolicyEdit { settings: &settings, based_on: None, reason: "transcripts", dry_run: false };
+        engine.change_policy(&actor(), &domain, &edit).await.unwrap();
         for name in ["an", "binh"] {
             engine.add_mailbox(&actor(), &mailbox(name, quota_bytes)).await.unwrap();
         }

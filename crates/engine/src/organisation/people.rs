@@ -6,11 +6,12 @@
 
 use super::{Held, OrganisationError};
 use crate::admin::check_name;
+use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
 use model::{Action, DomainName, MailboxClass, PersonId, Position, UnitId};
 use serde_json::json;
-use store::{Loaded, Part, PersonFilter};
+use store::{ClassQuota, Loaded, Part, PersonFilter};
 
 /// A person as lists show it.
 #[derive(Clone, Debug)]
@@ -298,11 +299,13 @@ pub(crate) fn position<'p>(known: &'p [Position], title: &str) -> Result<&'p Pos
     })
 }
 
+/// A quota of its own goes on where the other class may have it, too.
 async fn follow_class(held: &mut Held, part: &Loaded, person: PersonId, on: Date) -> Result<(), AdminError> {
     let class = part.register.class_at(person, on);
     let other = match class {
         MailboxClass::Leader => MailboxClass::Person,
         _ => MailboxClass::Leader,
     };
-    Ok(held.tx.change_class(person, (other, class), held.policy.quota_bytes(class)).await?)
+    let to = ClassQuota { bytes: held.policy.quota_bytes(class), own: own_range(&held.policy, class) };
+    Ok(held.tx.change_class(person, (other, class), to).await?)
 }

@@ -7,7 +7,7 @@ use super::{GrantError, check_birth_year, class_with, person_scheme};
 use crate::admin::{check_name, place};
 use crate::organisation::{Held, OrganisationError, position, unit_scheme};
 use crate::passwords;
-use crate::quota::QUOTA_FROM_START;
+use crate::quota::{QUOTA_FROM_START, check_own};
 use crate::{Actor, AdminError, Engine, Error};
 use model::naming::{PersonName, Proposal, Proposals, chosen};
 use model::password_rules::ChangeReason;
@@ -142,6 +142,7 @@ impl Engine {
             MailboxClass::Organisation => self.plan_unit(&mut held, new).await?,
             MailboxClass::Service => return Err(GrantError::Service.into()),
         };
+        check_own(&held.policy, plan.class, new.quota_bytes)?;
         let quota_bytes = new.quota_bytes.unwrap_or(held.policy.quota_bytes(plan.class));
         let person = match new.dry_run {
             true => plan.known.as_ref().map(|known| known.person),

@@ -12,6 +12,7 @@ use super::taken::Applicant;
 use super::{GrantError, check_birth_year, class_with};
 use crate::admin::{check_address, check_name};
 use crate::organisation::{Held, position};
+use crate::quota::check_own;
 use crate::{AdminError, passwords};
 use jiff::civil::Date;
 use model::naming::{Applicant as Turn, PersonName, Proposals};
@@ -143,17 +144,12 @@ fn decide<'i>(
                 None
             }
         };
-    if let Err(error) = check_birth_year(row.birth_year, today.year()) {
-        note(Column::BirthYear, error);
-    }
     let class = class_with(
         row.class.unwrap_or(MailboxClass::Person),
         held_position.as_ref().is_some_and(|position| position.leader),
     );
     let is_person = matches!(class, MailboxClass::Person | MailboxClass::Leader);
-    if !is_person && (row.position.is_some() || row.birth_year.is_some()) {
-        note(Column::Class, GrantError::NotAPerson.into());
-    }
+    faults.extend(check_cells(held, row, class, today));
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -183,6 +179,18 @@ fn decide<'i>(
     }
     facts.remember(&planned.name, row, unit, is_person);
     Ok(planned)
+}
+
+/// What of a row is not for a mailbox of this class.
+fn check_cells(held: &Held, row: &ImportRow, class: MailboxClass, today: Date) -> Faults {
+    let is_person = matches!(class, MailboxClass::Person | MailboxClass::Leader);
+    let of_people = row.position.is_some() || row.birth_year.is_some();
+    let checks = [
+        (Column::BirthYear, check_birth_year(row.birth_year, today.year())),
+        (Column::Class, if is_person || !of_people { Ok(()) } else { Err(GrantError::NotAPerson.into()) }),
+        (Column::Quota, check_own(&held.policy, class, row.quota_bytes)),
+    ];
+    checks.into_iter().filter_map(|(column, check)| Some((column, check.err()?.to_string()))).collect()
 }
 
 /// Somebody who is known already, and belongs to no other unit.

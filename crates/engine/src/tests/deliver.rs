@@ -98,6 +98,7 @@ async fn a_full_mailbox_is_overshot_by_one_message_and_then_refuses() {
     let world = World::new().await;
     let mut new = super::mailbox("day");
     new.quota_bytes = Some(1000);
+    super::policy(&world, "quota.person_min", "off").await;
     world.engine.add_mailbox(&actor(), &new).await.unwrap();
     world.deliver(&["day"], &message("1", &"x".repeat(2000))).await;
     let full = world.engine.recipient(&address("day")).await.unwrap_err();

@@ -102,6 +102,7 @@ fn of_all_sorts() -> (Vec<ImportRow>, Vec<ImportRow>) {
         ImportRow { address: Some("ai@khac.vn".into()), ..row(16, ("Lê An", "", "", 0)) },
         ImportRow { faults: vec![(Column::Quota, "x".into())], ..row(17, ("Lê Ân", "", "", 0)) },
         ImportRow { password: Some("123".into()), ..row(18, ("Lê Bê", "", "", 0)) },
+        ImportRow { quota_bytes: Some(299 << 20), ..row(19, ("Lê Cê", "", "", 0)) },
     ]);
     (good, bad)
 }
@@ -128,6 +129,7 @@ async fn names_of_all_sorts_are_resolved_by_the_scheme_or_reported_by_cell() {
         (16, Column::Address),
         (17, Column::Quota),
         (18, Column::Password),
+        (19, Column::Quota),
     ];
     assert_eq!(cells, expected, "{:?}", plan.faults);
     assert!(plan.faults[0].what.contains("row 2") && plan.faults[1].what.contains("years of birth"));

@@ -220,6 +220,7 @@ async fn appends_at_once_keep_to_the_quota() {
     let world = World::new().await;
     let mut new = super::mailbox("day");
     new.quota_bytes = Some(100_000);
+    super::policy(&world, "quota.person_min", "off").await;
     world.engine.add_mailbox(&super::actor(), &new).await.unwrap();
     let day = world.engine.log_in("day@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
     let body = vec![b'x'; 40_000];

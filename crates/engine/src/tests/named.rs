@@ -305,6 +305,9 @@ async fn quota_and_class_follow_policy_and_position() {
     let code = province.unit(("Sở Nội vụ", "so", None, None)).await;
     let head =
         NamedMailbox { position: Some("giám đốc".into()), ..province.person("Trần An", Some(&code)) };
+    let little = NamedMailbox { quota_bytes: Some((1 << 30) - 1), ..head.clone() };
+    let refused = province.grant(&little).await.unwrap_err().to_string();
+    assert!(refused.starts_with("a mailbox of class leader has 1024 MB at least"), "{refused}");
     let granted = province.grant(&head).await.unwrap();
     assert_eq!((granted.class, granted.quota_bytes), (MailboxClass::Leader, 1 << 30));
     let clerk =

@@ -258,15 +258,19 @@ async fn nothing_is_granted_in_a_unit_that_is_dissolved_or_to_another_units_peop
 }
 
 #[tokio::test]
-async fn a_quota_of_ones_own_survives_a_position() {
+async fn a_quota_of_ones_own_survives_a_position_that_may_have_it() {
     let world = World::new().await;
     let engine = &world.engine;
     province(engine).await;
     let who = person(engine, "Lê Tú", "sotttt", None).await;
     let address = "ltu@demo.gov.vn".parse().unwrap();
-    engine.set_quota(&actor(), &address, Some(300 << 20), "giữ nguyên theo công văn 5").await.unwrap();
     let post = NewAppointment { person: who, title: "Phó Giám đốc".into(), unit: None, on: None };
-    engine.appoint(&actor(), &domain(), &post).await.unwrap();
-    let mailbox = engine.mailbox(&actor(), &address).await.unwrap().unwrap();
-    assert_eq!((mailbox.class, mailbox.quota_bytes >> 20), (MailboxClass::Leader, 300));
+    for (own, as_leader, stays) in [(1500, 1500, true), (900, 1024, false)] {
+        engine.set_quota(&actor(), &address, Some(own << 20), "theo công văn 5").await.unwrap();
+        engine.appoint(&actor(), &domain(), &post).await.unwrap();
+        let mailbox = engine.mailbox(&actor(), &address).await.unwrap().unwrap();
+        assert_eq!((mailbox.class, mailbox.quota_bytes >> 20), (MailboxClass::Leader, as_leader), "AG Đ9.3b");
+        assert_eq!(engine.mailbox_quota(&actor(), &address).await.unwrap().unwrap().own.is_some(), stays);
+        engine.relieve(&actor(), &domain(), &post).await.unwrap();
+    }
 }

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 const QUOTA: u64 = 100_000;
 
+/// Far below what the regulation lets a mailbox have.
 async fn small(world: &World, name: &str) -> Principal {
+    super::policy(world, "quota.person_min", "off").await;
     let new = NewMailbox { quota_bytes: Some(QUOTA), ..mailbox(name) };
     world.engine.add_mailbox(&actor(), &new).await.unwrap();
     world.engine.log_in(&format!("{name}@demo.gov.vn"), super::PASSWORD, &super::origin()).await.unwrap()
@@ -254,6 +256,46 @@ async fn usage_that_is_not_the_truth_is_found_and_mended() {
     world.engine.recount_job().await.unwrap();
     assert_eq!(used(&world, "an").await, truth);
     assert_eq!(world.audited("mailbox.recount").await, ["an@demo.gov.vn"]);
+}
+
+/// AG Đ9.3b "tối thiểu"; ST Đ7 knows no exception.
+#[tokio::test]
+async fn a_quota_of_its_own_lies_in_the_range_of_the_class() {
+    let world = World::new().await;
+    let (engine, an) = (&world.engine, address("an"));
+    world.user("an").await;
+    let set =
+        async |megabytes: u64| engine.set_quota(&actor(), &an, Some(megabytes << 20), "Công văn 7").await;
+    let refused = set(299).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "a mailbox of class person has 300 MB at least (Quyết định số 63/2016/QĐ-UBND Điều 9.3b): policy field \
+         quota.person_min"
+    );
+    assert_eq!(set(300).await, Ok(300 << 20));
+    super::policy(&world, "quota.person_max", "400").await;
+    assert_eq!(set(400).await, Ok(400 << 20));
+    let refused = set(401).await.unwrap_err();
+    assert!(refused.to_string().starts_with("a mailbox of class person has 400 MB at most"), "{refused}");
+    assert_eq!(
+        engine.set_quota(&actor(), &an, None, "thôi").await,
+        Ok(300 << 20),
+        "the class's own needs no leave"
+    );
+    let office = NewMailbox {
+        class: model::MailboxClass::Organisation,
+        quota_bytes: Some(2047 << 20),
+        ..mailbox("soyte")
+    };
+    let refused = engine.add_mailbox(&actor(), &office).await.unwrap_err();
+    assert!(
+        matches!(refused, crate::AdminError::QuotaOutside { field: "quota.organisation_min", .. }),
+        "{refused}"
+    );
+    let office = NewMailbox { quota_bytes: Some(2048 << 20), ..office };
+    engine.add_mailbox(&actor(), &office).await.unwrap();
+    let absurd = NewMailbox { quota_bytes: Some(2 << 50), ..mailbox("binh") };
+    assert_eq!(engine.add_mailbox(&actor(), &absurd).await, Err(crate::AdminError::BadQuota));
 }
 
 #[tokio::test]

@@ -172,6 +172,7 @@ async fn a_full_mailbox_is_told_so() {
     let world = World::new().await;
     let mut new = super::mailbox("be");
     new.quota_bytes = Some(0);
+    super::policy(&world, "quota.person_min", "off").await;
     world.engine.add_mailbox(&actor(), &new).await.unwrap();
     let place = world.store.login(&address("be")).await.unwrap().unwrap();
     let notice =

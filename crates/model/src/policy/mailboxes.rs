@@ -38,6 +38,22 @@ section! {
         organisation: u32 = 2048, Megabytes 50..=1_048_576, "Dung lượng hộp thư đơn vị", "A14";
         /// hotro@ and the like; no text names them.
         service: u32 = 2048, Megabytes 50..=1_048_576, "Dung lượng hộp thư dịch vụ", "A14";
+        /// The least one mailbox may be given for itself: AG Đ9.3b 300; TN Đ3.7 1024; ST Đ7 2048; off: anything.
+        person_min: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng thấp nhất, hộp thư cá nhân", "A14";
+        /// The most: ST Đ7 2048; off: anything.
+        person_max: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng cao nhất, hộp thư cá nhân", "A14";
+        /// The least one mailbox may be given for itself: AG Đ9.3b 1024; TN Đ3.7 1024; ST Đ7 2048; off: anything.
+        leader_min: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng thấp nhất, hộp thư lãnh đạo", "A14";
+        /// The most: ST Đ7 2048; off: anything.
+        leader_max: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng cao nhất, hộp thư lãnh đạo", "A14";
+        /// The least one mailbox may be given for itself: AG Đ9.3b 2048; TN Đ3.7 1024; ST Đ7 2048; off: anything.
+        organisation_min: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng thấp nhất, hộp thư đơn vị", "A14";
+        /// The most: ST Đ7 2048; off: anything.
+        organisation_max: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng cao nhất, hộp thư đơn vị", "A14";
+        /// The least one mailbox may be given for itself: TN Đ3.7 1024; ST Đ7 2048; off: anything.
+        service_min: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng thấp nhất, hộp thư dịch vụ", "A14";
+        /// The most: ST Đ7 2048; off: anything.
+        service_max: Option<u32> = None, Megabytes 1..=1_048_576, "Dung lượng cấp riêng cao nhất, hộp thư dịch vụ", "A14";
         /// A warning lands in the mailbox once per threshold, percent, rising (gần vượt dung lượng, AG Đ9.3c).
         warn_at: Vec<u32> = vec![80, 90, 95], Percent 1..=99, "Cảnh báo dung lượng tại", "A16";
         /// Over quota nothing can be sent: AG Đ9.3c.

@@ -22,6 +22,8 @@ pub enum Rule {
     InboundSmallerThanSubmission,
     /// A leader's mailbox is not smaller than another person's.
     LeaderBelowPerson,
+    /// The least of a range is not above its most.
+    RangeReversed,
     /// Thresholds rise, none twice.
     NotRising,
     /// Days before a date fall, none twice.
@@ -47,6 +49,7 @@ impl Rule {
                 "thư nhận từ bên ngoài không được nhỏ hơn thư được phép gửi"
             }
             Self::LeaderBelowPerson => "dung lượng lãnh đạo không được nhỏ hơn cá nhân",
+            Self::RangeReversed => "mức thấp nhất không được cao hơn mức cao nhất",
             Self::NotRising => "các ngưỡng phải tăng dần",
             Self::NotFalling => "số ngày phải giảm dần",
             Self::WarningBeforeTerm => "cảnh báo sớm hơn cả thời hạn",
@@ -79,6 +82,18 @@ const BETWEEN: &[Check] = &[
         policy.inbound_bytes_max() >= policy.submission_bytes_max()
     }),
     ("quota.leader", Rule::LeaderBelowPerson, |policy| policy.quota.leader >= policy.quota.person),
+    ("quota.person_min", Rule::RangeReversed, |policy| {
+        rises(policy.quota.person_min, policy.quota.person_max)
+    }),
+    ("quota.leader_min", Rule::RangeReversed, |policy| {
+        rises(policy.quota.leader_min, policy.quota.leader_max)
+    }),
+    ("quota.organisation_min", Rule::RangeReversed, |policy| {
+        rises(policy.quota.organisation_min, policy.quota.organisation_max)
+    }),
+    ("quota.service_min", Rule::RangeReversed, |policy| {
+        rises(policy.quota.service_min, policy.quota.service_max)
+    }),
     ("quota.warn_at", Rule::NotRising, |policy| policy.quota.warn_at.is_sorted_by(|a, b| a < b)),
     ("password.expiry_notices", Rule::NotFalling, |policy| falling(&policy.password.expiry_notices)),
     ("password.expiry_notices", Rule::WarningBeforeTerm, |policy| {
@@ -105,6 +120,10 @@ const BETWEEN: &[Check] = &[
 
 fn falling(days: &[u32]) -> bool {
     days.is_sorted_by(|a, b| a > b)
+}
+
+fn rises(least: Option<u32>, most: Option<u32>) -> bool {
+    least.zip(most).is_none_or(|(least, most)| least <= most)
 }
 
 fn within_term(days: &[u32], months: Option<u32>) -> bool {

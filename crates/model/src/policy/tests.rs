@@ -267,7 +267,7 @@ fn texts_that_are_no_values_change_nothing() {
 #[test]
 fn rules_between_fields() {
     type Settings = &'static [(&'static str, &'static str)];
-    let table: [(Settings, &str, Rule); 13] = [
+    let table: [(Settings, &str, Rule); 14] = [
         (&[("attachment.per_file", "20")], "attachment.per_file", Rule::FileLargerThanMessage),
         (
             &[("attachment.per_message", "50"), ("attachment.inbound_message", "60")],
@@ -275,6 +275,11 @@ fn rules_between_fields() {
             Rule::InboundSmallerThanSubmission,
         ),
         (&[("quota.person", "2000")], "quota.leader", Rule::LeaderBelowPerson),
+        (
+            &[("quota.service_min", "500"), ("quota.service_max", "499")],
+            "quota.service_min",
+            Rule::RangeReversed,
+        ),
         (&[("quota.warn_at", "90,80")], "quota.warn_at", Rule::NotRising),
         (&[("quota.warn_at", "80,80")], "quota.warn_at", Rule::NotRising),
         (&[("password.expiry_notices", "1,7")], "password.expiry_notices", Rule::NotFalling),
@@ -385,6 +390,9 @@ fn an_inspector_sees_departures() {
     let cases = [
         (Profile::AnGiang, "quota.person", "299", Some(Bound::AtLeast)),
         (Profile::AnGiang, "quota.person", "5000", None),
+        (Profile::AnGiang, "quota.leader_min", "off", Some(Bound::AtLeast)),
+        (Profile::AnGiang, "quota.leader_max", "5000", None),
+        (Profile::SocTrang, "quota.person_max", "off", Some(Bound::Exactly)),
         (Profile::AnGiang, "attachment.per_message", "25", None),
         (Profile::AnGiang, "life.lock_after", "off", Some(Bound::Exactly)),
         (Profile::AnGiang, "request.restore_days", "2", Some(Bound::AtMost)),

@@ -11,6 +11,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     set("quota.person", "300", AtLeast, "Điều 9.3b"),
     set("quota.leader", "1024", AtLeast, "Điều 9.3b"),
     set("quota.organisation", "2048", AtLeast, "Điều 9.3b"),
+    set("quota.person_min", "300", AtLeast, "Điều 9.3b"),
+    set("quota.leader_min", "1024", AtLeast, "Điều 9.3b"),
+    set("quota.organisation_min", "2048", AtLeast, "Điều 9.3b"),
     // "Gần vượt" is asked for without numbers.
     set("quota.warn_at", "80,90,95", Free, "Điều 9.3c"),
     set("quota.block_sending", "true", Exactly, "Điều 9.3c"),

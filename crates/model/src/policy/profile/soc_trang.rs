@@ -10,6 +10,15 @@ pub(super) const SETTINGS: &[Setting] = &[
     set("quota.leader", "2048", Exactly, "Điều 7"),
     set("quota.organisation", "2048", Exactly, "Điều 7"),
     set("quota.service", "2048", Exactly, "Điều 7"),
+    // Each mailbox has just that: no exception is named.
+    set("quota.person_min", "2048", Exactly, "Điều 7"),
+    set("quota.person_max", "2048", Exactly, "Điều 7"),
+    set("quota.leader_min", "2048", Exactly, "Điều 7"),
+    set("quota.leader_max", "2048", Exactly, "Điều 7"),
+    set("quota.organisation_min", "2048", Exactly, "Điều 7"),
+    set("quota.organisation_max", "2048", Exactly, "Điều 7"),
+    set("quota.service_min", "2048", Exactly, "Điều 7"),
+    set("quota.service_max", "2048", Exactly, "Điều 7"),
     // The text speaks of a file; one file of that size must fit into a message.
     set("attachment.per_message", "50", Free, "Điều 7"),
     set("attachment.per_file", "50", AtMost, "Điều 7"),

@@ -1,0 +1,166 @@
+//! Mailboxes follow their people and units: the unit they belong to, their class and quota, their address.
+//!
+//! Invariant: called by who holds the domain's organisation; an address that is replaced goes on receiving.
+
+use crate::{Error, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::quota::Range;
+use model::{AccountId, Address, MailboxClass, PersonId, UnitId};
+
+/// What a mailbox of a class has, in octets, and what one may have for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassQuota {
+    pub bytes: u64,
+    pub own: Range,
+}
+
+/// A personal mailbox and its address.
+#[derive(Clone, Debug)]
+pub struct PersonAddress {
+    pub account: AccountId,
+    pub person: PersonId,
+    pub full_name: String,
+    pub address: String,
+}
+
+impl Tx {
+    /// How many mailboxes exist that belong to each of these units, people's and units' own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mailboxes_of_units(&mut self, units: &[UnitId]) -> Result<Vec<(UnitId, u64)>, Error> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select unit_id, count(*) from accounts where unit_id = any ($1) and state <> 'deleted' group by unit_id",
+        )
+        .bind(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|(unit, count)| (UnitId(unit), count.unsigned_abs())).collect())
+    }
+
+    /// Mailboxes follow their unit, or their person: sets the unit of those that belong to one unit, or to these people.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_mailboxes(&mut self, from: UnitId, to: UnitId) -> Result<u64, Error> {
+        let done = sqlx::query("update accounts set unit_id = $2 where unit_id = $1 and state <> 'deleted'")
+            .bind(from.0)
+            .bind(to.0)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn move_mailboxes_of(&mut self, people: &[PersonId], to: Option<UnitId>) -> Result<u64, Error> {
+        let done =
+            sqlx::query("update accounts set unit_id = $2 where person_id = any ($1) and state <> 'deleted'")
+                .bind(people.iter().map(|person| person.0).collect::<Vec<_>>())
+                .bind(to.map(|unit| unit.0))
+                .execute(&mut *self.inner)
+                .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Of a person's mailboxes of one class: gives them the other, and its quota unless they have one of their own that it may have.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn change_class(
+        &mut self,
+        person: PersonId,
+        (from, to): (MailboxClass, MailboxClass),
+        quota: ClassQuota,
+    ) -> Result<(), Error> {
+        let octets = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        sqlx::query(
+            "update accounts
+                set class = $3,
+                    quota_bytes = case when quota_by is not null and quota_bytes between $5 and $6 then quota_bytes else $4 end,
+                    quota_by = case when quota_bytes between $5 and $6 then quota_by end,
+                    quota_why = case when quota_bytes between $5 and $6 then quota_why end
+              where person_id = $1 and class = $2 and state <> 'deleted'",
+        )
+        .bind(person.0)
+        .bind(from.as_str())
+        .bind(to.as_str())
+        .bind(octets(quota.bytes))
+        .bind(octets(quota.own.least.unwrap_or(0)))
+        .bind(octets(quota.own.most.unwrap_or(u64::MAX)))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The primary addresses of these people's mailboxes, with the name each is made from.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn addresses_of(&mut self, people: &[PersonId]) -> Result<Vec<PersonAddress>, Error> {
+        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
+            "select a.account_id, a.person_id, p.full_name, g.address
+               from accounts a
+               join people p using (person_id)
+               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+              where a.person_id = any ($1) and a.state <> 'deleted' order by a.account_id",
+        )
+        .bind(people.iter().map(|person| person.0).collect::<Vec<_>>())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let row = |(account, person, full_name, address)| PersonAddress {
+            account: AccountId(account),
+            person: PersonId(person),
+            full_name,
+            address,
+        };
+        Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// Gives mailboxes new primary addresses, which may be older ones of the same person; the ones before receive until then.
+    ///
+    /// # Errors
+    /// `addresses_pkey` when one is somebody else's.
+    pub async fn replace_primaries(
+        &mut self,
+        new: &[(AccountId, Address, String)],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<(), Error> {
+        let accounts: Vec<i64> = new.iter().map(|(account, ..)| account.0).collect();
+        // Held, so that none is deleted, or moved to another domain, meanwhile.
+        sqlx::query("select from counters where account_id = any ($1) order by account_id for no key update")
+            .bind(&accounts)
+            .execute(&mut *self.inner)
+            .await?;
+        sqlx::query(
+            "update addresses set kind = 'alias', until = $2 where account_id = any ($1) and kind = 'primary'",
+        )
+        .bind(&accounts)
+        .bind(until.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        let done = sqlx::query(
+            "insert into addresses as g (address, account_id, kind, rule, created_at)
+             select address, account_id, 'primary', rule, $4
+               from unnest($1::text[], $2::bigint[], $3::text[]) as n (address, account_id, rule)
+             on conflict on constraint addresses_pkey do update
+                set kind = 'primary', account_id = excluded.account_id, rule = excluded.rule, until = null, retired_at = null
+              where g.kind <> 'primary'
+                and (select a.person_id from accounts a where a.account_id = g.account_id)
+                  = (select a.person_id from accounts a where a.account_id = excluded.account_id)",
+        )
+        .bind(new.iter().map(|(_, address, _)| address.to_string()).collect::<Vec<_>>())
+        .bind(&accounts)
+        .bind(new.iter().map(|(.., rule)| rule.as_str()).collect::<Vec<_>>())
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        if done.rows_affected() == new.len() as u64 {
+            Ok(())
+        } else {
+            Err(Error::Constraint("addresses_pkey".to_owned()))
+        }
+    }
+}
