@@ -7,6 +7,7 @@
 use crate::admin::check_reason;
 use crate::authority::unless_missing;
 use crate::notices::Notice;
+use crate::provisioning::{NEW_ADDRESS, new_address_text};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::{local_date, plus_days, plus_months, start_of_day};
@@ -314,11 +315,12 @@ impl Engine {
                 return Ok(());
             }
             for step in &untold {
-                let text = new_address_text(step, until);
+                let new = step.new.as_ref().unwrap_or(&step.old);
+                let text = new_address_text(&step.display_name, (&step.old.to_string(), new), until);
                 let notice = Notice {
                     key: &format!("moved/{id}/{}", step.account),
                     to: step.account,
-                    subject: "Thay đổi địa chỉ thư điện tử công vụ",
+                    subject: NEW_ADDRESS,
                     text: &text,
                 };
                 self.post(&notice).await?;
@@ -357,18 +359,4 @@ impl Engine {
         }
         Ok(format!("{retired} addresses retired"))
     }
-}
-
-fn new_address_text(step: &MoveStep, until: Option<jiff::civil::Date>) -> String {
-    let MoveStep { old, display_name, .. } = step;
-    let new = step.new.as_ref().unwrap_or(old);
-    let until = until.map(|day| format!(" đến hết ngày {}", day.strftime("%d/%m/%Y"))).unwrap_or_default();
-    format!(
-        "Kính gửi: {display_name}\n\n\
-         Hộp thư của Ông/Bà có địa chỉ mới là {new}.\n\n\
-         Địa chỉ cũ {old} vẫn nhận thư{until}. Thư, thư mục và mật khẩu không thay đổi; phần mềm thư đang đăng nhập bằng địa \
-         chỉ cũ vẫn sử dụng được bình thường trong thời gian này.\n\n\
-         Đề nghị Ông/Bà thông báo địa chỉ mới cho những nơi thường liên hệ.\n\n\
-         Trân trọng.\n"
-    )
 }

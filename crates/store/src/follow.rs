@@ -15,13 +15,54 @@ pub struct ClassQuota {
     pub own: Range,
 }
 
-/// A personal mailbox and its address.
+/// A mailbox with what its address is made of.
 #[derive(Clone, Debug)]
-pub struct PersonAddress {
+pub struct UnitMailbox {
     pub account: AccountId,
-    pub person: PersonId,
-    pub full_name: String,
+    pub unit: Option<UnitId>,
+    pub class: MailboxClass,
+    pub person: Option<PersonId>,
+    /// The person's full name, or as the mailbox is shown.
+    pub name: String,
+    pub display_name: String,
+    /// The primary one.
     pub address: String,
+}
+
+type UnitMailboxColumns = (i64, Option<i64>, String, Option<i64>, Option<String>, String, String);
+
+macro_rules! unit_mailboxes {
+    () => {
+        "select a.account_id, a.unit_id, a.class, a.person_id, p.full_name, a.display_name, g.address
+           from accounts a
+           join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+           left join people p using (person_id)"
+    };
+}
+
+fn unit_mailbox(row: UnitMailboxColumns) -> Result<UnitMailbox, Error> {
+    const DAMAGED: Error = Error::Damaged("an account has a class this version does not know");
+    let (account, unit, class, person, full_name, display_name, address) = row;
+    Ok(UnitMailbox {
+        account: AccountId(account),
+        unit: unit.map(UnitId),
+        class: class.parse().map_err(|_| DAMAGED)?,
+        person: person.map(PersonId),
+        name: full_name.unwrap_or_else(|| display_name.clone()),
+        display_name,
+        address,
+    })
+}
+
+/// An address that a mailbox is to be called by.
+#[derive(Clone, Debug)]
+pub struct NewPrimary {
+    pub account: AccountId,
+    pub address: Address,
+    /// The rule of the naming scheme that made it.
+    pub rule: String,
+    /// It was given up by somebody long enough ago.
+    pub is_reused: bool,
 }
 
 impl Tx {
@@ -94,41 +135,65 @@ impl Tx {
         Ok(())
     }
 
-    /// The primary addresses of these people's mailboxes, with the name each is made from.
+    /// The mailboxes that belong to these units, people's and units' own (by `accounts_unit`).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn addresses_of(&mut self, people: &[PersonId]) -> Result<Vec<PersonAddress>, Error> {
-        let rows: Vec<(i64, i64, String, String)> = sqlx::query_as(
-            "select a.account_id, a.person_id, p.full_name, g.address
-               from accounts a
-               join people p using (person_id)
-               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
-              where a.person_id = any ($1) and a.state <> 'deleted' order by a.account_id",
-        )
-        .bind(people.iter().map(|person| person.0).collect::<Vec<_>>())
+    pub async fn mailboxes_in(&mut self, units: &[UnitId]) -> Result<Vec<UnitMailbox>, Error> {
+        let rows: Vec<UnitMailboxColumns> = sqlx::query_as(concat!(
+            unit_mailboxes!(),
+            " where a.unit_id = any ($1) and a.state <> 'deleted' order by a.account_id"
+        ))
+        .bind(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
         .fetch_all(&mut *self.inner)
         .await?;
-        let row = |(account, person, full_name, address)| PersonAddress {
-            account: AccountId(account),
-            person: PersonId(person),
-            full_name,
-            address,
-        };
-        Ok(rows.into_iter().map(row).collect())
+        rows.into_iter().map(unit_mailbox).collect()
     }
 
-    /// Gives mailboxes new primary addresses, which may be older ones of the same person; the ones before receive until then.
+    /// The mailboxes of a person.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mailboxes_of(&mut self, person: PersonId) -> Result<Vec<UnitMailbox>, Error> {
+        let rows: Vec<UnitMailboxColumns> = sqlx::query_as(concat!(
+            unit_mailboxes!(),
+            " where a.person_id = $1 and a.state <> 'deleted' order by a.account_id"
+        ))
+        .bind(person.0)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        rows.into_iter().map(unit_mailbox).collect()
+    }
+
+    /// A unit's own mailboxes that are shown by the name it had are shown by the one it has now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rename_offices(&mut self, unit: UnitId, (from, to): (&str, &str)) -> Result<(), Error> {
+        sqlx::query(
+            "update accounts set display_name = $3
+              where unit_id = $1 and class = 'organisation' and display_name = $2 and state <> 'deleted'",
+        )
+        .bind(unit.0)
+        .bind(from)
+        .bind(to)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives mailboxes new primary addresses, which may be older ones of theirs or of the same person; the ones before receive
+    /// until then.
     ///
     /// # Errors
     /// `addresses_pkey` when one is somebody else's.
     pub async fn replace_primaries(
         &mut self,
-        new: &[(AccountId, Address, String)],
+        new: &[NewPrimary],
         now: Timestamp,
         until: Timestamp,
     ) -> Result<(), Error> {
-        let accounts: Vec<i64> = new.iter().map(|(account, ..)| account.0).collect();
+        let accounts: Vec<i64> = new.iter().map(|primary| primary.account.0).collect();
         // Held, so that none is deleted, or moved to another domain, meanwhile.
         sqlx::query("select from counters where account_id = any ($1) order by account_id for no key update")
             .bind(&accounts)
@@ -141,6 +206,7 @@ impl Tx {
         .bind(until.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
+        let reused = new.iter().filter(|primary| primary.is_reused);
         let done = sqlx::query(
             "insert into addresses as g (address, account_id, kind, rule, created_at)
              select address, account_id, 'primary', rule, $4
@@ -148,13 +214,16 @@ impl Tx {
              on conflict on constraint addresses_pkey do update
                 set kind = 'primary', account_id = excluded.account_id, rule = excluded.rule, until = null, retired_at = null
               where g.kind <> 'primary'
-                and (select a.person_id from accounts a where a.account_id = g.account_id)
-                  = (select a.person_id from accounts a where a.account_id = excluded.account_id)",
+                and (g.account_id = excluded.account_id
+                     or (select a.person_id from accounts a where a.account_id = g.account_id)
+                      = (select a.person_id from accounts a where a.account_id = excluded.account_id)
+                     or g.kind = 'retired' and g.address = any ($5))",
         )
-        .bind(new.iter().map(|(_, address, _)| address.to_string()).collect::<Vec<_>>())
+        .bind(new.iter().map(|primary| primary.address.to_string()).collect::<Vec<_>>())
         .bind(&accounts)
-        .bind(new.iter().map(|(.., rule)| rule.as_str()).collect::<Vec<_>>())
+        .bind(new.iter().map(|primary| primary.rule.as_str()).collect::<Vec<_>>())
         .bind(now.to_sqlx())
+        .bind(reused.map(|primary| primary.address.to_string()).collect::<Vec<_>>())
         .execute(&mut *self.inner)
         .await?;
         if done.rows_affected() == new.len() as u64 {

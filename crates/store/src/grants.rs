@@ -33,6 +33,8 @@ pub struct NewGrant<'a> {
 #[derive(Clone, Debug)]
 pub struct TakenRow {
     pub address: String,
+    /// The mailbox that has or had it; a group's has none.
+    pub account: Option<AccountId>,
     /// Whose, if it is or was a person's.
     pub person: Option<PersonId>,
     /// A further address, not the mailbox's own.
@@ -44,7 +46,7 @@ pub struct TakenRow {
 /// What somebody gave up while he is held for an inspection is nobody's to have: the log names him by it.
 macro_rules! taken_addresses {
     () => {
-        "select g.address, a.person_id,
+        "select g.address, a.account_id, a.person_id,
                 case when g.kind = 'retired'
                           and exists (select from holds h where h.account_id = a.account_id and h.released_at is null)
                      then 'held' else g.kind end,
@@ -53,12 +55,13 @@ macro_rules! taken_addresses {
     };
 }
 
-type TakenColumns = (String, Option<i64>, String, Option<SqlTimestamp>);
+type TakenColumns = (String, Option<i64>, Option<i64>, String, Option<SqlTimestamp>);
 
 fn taken(row: TakenColumns) -> TakenRow {
-    let (address, person, kind, at) = row;
+    let (address, account, person, kind, at) = row;
     TakenRow {
         address,
+        account: account.map(AccountId),
         person: person.map(PersonId),
         is_alias: kind == "alias",
         retired: (kind == "retired").then(|| at.map(SqlTimestamp::to_jiff)),
@@ -75,7 +78,7 @@ impl Tx {
             taken_addresses!(),
             " where g.address = any ($1)
              union all
-             select address, null, 'group', null from groups where address = any ($1)",
+             select address, null, null, 'group', null from groups where address = any ($1)",
         ))
         .bind(addresses)
         .fetch_all(&mut *self.inner)
@@ -92,7 +95,7 @@ impl Tx {
             taken_addresses!(),
             " where right(g.address, length($1) + 1) = '@' || $1
              union all
-             select address, null, 'group', null from groups where right(address, length($1) + 1) = '@' || $1",
+             select address, null, null, 'group', null from groups where right(address, length($1) + 1) = '@' || $1",
         ))
         .bind(domain.as_str())
         .fetch_all(&mut *self.inner)

@@ -106,7 +106,7 @@ pub use events_trace::{EventRow, TraceFilter};
 pub use figures::PoolUsage;
 pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};
-pub use follow::{ClassQuota, PersonAddress};
+pub use follow::{ClassQuota, NewPrimary, UnitMailbox};
 pub use forwards::{ForwardDetail, ForwardRow, ForwardTo};
 pub use grants::{NewGrant, TakenRow};
 pub use groups::{GroupRow, MemberRow, NewGroup};

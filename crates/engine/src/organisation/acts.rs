@@ -2,6 +2,7 @@
 
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
 use crate::admin::check_name;
+use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
 use model::{Action, DomainName, Happening, PersonId, UnitCode, UnitId};
@@ -40,6 +41,10 @@ pub struct UnitChange {
     pub mailboxes: u64,
     /// Whose roles over a unit that ends have ended with it: address, role, code. Whoever is to have one over the heir is given it.
     pub roles: Vec<(String, String, String)>,
+    /// Old and new addresses, where the unit is part of them.
+    pub addresses: Vec<(String, String)>,
+    /// The day to whose end the old ones receive.
+    pub until: Option<Date>,
     /// False: a preview.
     pub done: bool,
 }
@@ -124,9 +129,14 @@ impl Engine {
         let mut held = self.hold_organisation(domain).await?;
         let on = self.effective_day(on)?;
         let before = held.tree.events().len();
+        // What is wrong with a code, the act itself says.
+        let units: Vec<UnitId> = act.units().into_iter().filter_map(|code| held.unit(code).ok()).collect();
+        let called = self.before_act(&mut held, &units).await?;
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;
         let (people, mailboxes) = move_all(&mut held, &moves, on).await?;
+        let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
+        let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
         if let UnitAct::Dissolve { unit } = act {
             nobody_left(&mut held, unit).await?;
         }
@@ -137,17 +147,21 @@ impl Engine {
             .iter()
             .map(|(_, address, role, unit)| (address.clone(), role.clone(), unit.clone()))
             .collect();
-        let change = UnitChange { on, events, people: people.len(), mailboxes, roles, done: !dry_run };
+        let done = !dry_run;
+        let change =
+            UnitChange { on, events, people: people.len(), mailboxes, roles, addresses, until, done };
         if dry_run {
             return Ok(change);
         }
         let told: Vec<Value> = change.events.iter().map(UnitEvent::as_json).collect();
-        let detail = json!({ "on": on, "events": told, "people": people.len(), "mailboxes": mailboxes, "roles": change.roles });
+        let detail = json!({ "on": on, "events": told, "people": people.len(), "mailboxes": mailboxes, "roles": change.roles,
+                             "addresses": change.addresses });
         let target = format!("{domain}/{}", act.target());
         self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
         held.tx.commit().await?;
         let holders: Vec<_> = ended.iter().map(|(account, ..)| *account).collect();
         self.rights_changed(&holders).await;
+        self.send_owed(&owed).await;
         Ok(change)
     }
 
@@ -162,7 +176,11 @@ impl Engine {
         let done = match act {
             UnitAct::Rename { unit, name } => {
                 let unit = held.unit(unit)?;
-                held.tree.rename(unit, name, on)
+                let was = held.tree.unit(unit).map(|unit| unit.name.clone()).unwrap_or_default();
+                let done = held.tree.rename(unit, name, on);
+                let is = held.tree.unit(unit).map(|unit| unit.name.clone()).unwrap_or_default();
+                held.tx.rename_offices(unit, (&was, &is)).await?;
+                done
             }
             UnitAct::Recode { unit, code } => {
                 let to = UnitCode::new(code).map_err(|_| OrganisationError::BadCode(code.clone()))?;

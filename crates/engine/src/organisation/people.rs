@@ -6,6 +6,7 @@
 
 use super::{Held, OrganisationError};
 use crate::admin::check_name;
+use crate::provisioning::Readdressed;
 use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
@@ -44,6 +45,8 @@ pub struct PersonMoved {
     pub to: Option<String>,
     /// Old and new addresses, where the regulation makes the unit part of them (LC Đ6.2a).
     pub addresses: Vec<(String, String)>,
+    /// The day to whose end the old ones receive.
+    pub until: Option<Date>,
     pub done: bool,
 }
 
@@ -191,6 +194,7 @@ impl Engine {
         let on = self.effective_day(on)?;
         let mut part = known(&mut held, person).await?;
         let from = part.register.unit_at(person, on);
+        let before = self.before_transfer(&mut held, person).await?;
         let to = match how {
             PersonMove::Transfer { to } => {
                 let to = held.living_unit(to)?;
@@ -205,14 +209,14 @@ impl Engine {
         held.tx.save_register(&part).await?;
         held.tx.move_mailboxes_of(&[person], to).await?;
         follow_class(&mut held, &part, person, on).await?;
-        let addresses = match to {
+        let Readdressed { addresses, until, owed } = match to {
             Some(to) if held.policy.request.transfer_renames => {
-                self.readdress(&mut held, &[person], to).await?
+                self.readdress(&mut held, before, &[(from, to)]).await?
             }
-            _ => Vec::new(),
+            _ => Readdressed::default(),
         };
         let code = |unit: Option<UnitId>| unit.map(|unit| held.code(unit));
-        let moved = PersonMoved { from: code(from), to: code(to), addresses, done: !dry_run };
+        let moved = PersonMoved { from: code(from), to: code(to), addresses, until, done: !dry_run };
         if dry_run {
             return Ok(moved);
         }
@@ -220,6 +224,7 @@ impl Engine {
         let detail = json!({ "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
         held.tx.commit().await?;
+        self.send_owed(&owed).await;
         Ok(moved)
     }
 

@@ -189,7 +189,7 @@ impl Engine {
         let applicant = Applicant {
             person: known.as_ref().map(|known| known.person),
             today: self.today(),
-            has_mailbox: false,
+            account: None,
         };
         let taken = look_up(held, proposals, applicant).await?;
         let proposal = pick(&taken, proposals, new, applicant)?;
@@ -223,7 +223,7 @@ impl Engine {
         let scheme = unit_scheme(&held.policy);
         let as_named = subject.unit();
         let proposals = || scheme.propose(&as_named);
-        let applicant = Applicant { person: None, today: self.today(), has_mailbox: false };
+        let applicant = Applicant { person: None, today: self.today(), account: None };
         let taken = look_up(held, proposals, applicant).await?;
         let proposal = pick(&taken, proposals, new, applicant)?;
         Ok(Plan {

@@ -227,7 +227,7 @@ fn address(held: &Held, facts: &Facts, planned: &mut Planned<'_>, today: Date) -
         facts.check_unit(held, planned.unit).map_err(|what| vec![(Column::Unit, what)])?;
     }
     let applicant =
-        Applicant { person: planned.known.as_ref().map(|known| known.person), today, has_mailbox: false };
+        Applicant { person: planned.known.as_ref().map(|known| known.person), today, account: None };
     if let Some(text) = &planned.row.address {
         planned.address =
             given(held, facts, text, applicant).map_err(|what| vec![(Column::Address, what)])?;

@@ -4,7 +4,7 @@ use crate::AdminError;
 use crate::organisation::Held;
 use jiff::civil::Date;
 use model::naming::{Choice, NoChoice, Proposal, Proposals, Reserved, Retention, choose, offers};
-use model::{DomainName, PersonId, Policy};
+use model::{AccountId, DomainName, PersonId, Policy};
 use std::collections::HashMap;
 use store::TakenRow;
 
@@ -26,10 +26,10 @@ pub(super) struct Taken {
 enum Holder {
     /// Of a mailbox, a group or a role.
     Somebody,
-    /// A further address of a person's.
-    Alias(PersonId),
+    /// A further address of this mailbox.
+    Alias(AccountId),
     /// Given up.
-    Former { person: Option<PersonId>, since: Option<Date> },
+    Former { account: Option<AccountId>, person: Option<PersonId>, since: Option<Date> },
 }
 
 /// For whom an address is chosen, and when.
@@ -37,8 +37,8 @@ enum Holder {
 pub(super) struct Applicant {
     pub(super) person: Option<PersonId>,
     pub(super) today: Date,
-    /// The person's mailbox gets another address, which may be one it has already.
-    pub(super) has_mailbox: bool,
+    /// The mailbox that gets another address, which may be one it has or had already.
+    pub(super) account: Option<AccountId>,
 }
 
 impl Taken {
@@ -54,9 +54,12 @@ impl Taken {
         let mut taken = Self { retention, ..Self::default() };
         for row in rows {
             let Some((local, _)) = row.address.rsplit_once('@') else { continue };
-            let holder = match (row.retired, row.person) {
-                (Some(at), person) => Holder::Former { person, since: at.map(model::calendar::local_date) },
-                (None, Some(person)) if row.is_alias => Holder::Alias(person),
+            let holder = match (row.retired, row.account) {
+                (Some(at), account) => {
+                    let since = at.map(model::calendar::local_date);
+                    Holder::Former { account, person: row.person, since }
+                }
+                (None, Some(account)) if row.is_alias => Holder::Alias(account),
                 (None, _) => Holder::Somebody,
             };
             taken.rows.insert(local.to_owned(), holder);
@@ -72,8 +75,11 @@ impl Taken {
     pub(super) fn is_taken(&self, local: &str, applicant: Applicant) -> bool {
         match self.rows.get(local) {
             None => false,
-            Some(Holder::Alias(person)) => !applicant.has_mailbox || applicant.person != Some(*person),
+            Some(Holder::Alias(account)) => applicant.account != Some(*account),
             Some(Holder::Former { person, .. }) if person.is_some() && *person == applicant.person => false,
+            Some(Holder::Former { account, .. }) if account.is_some() && *account == applicant.account => {
+                false
+            }
             // What was given up nobody knows when is kept for ever.
             Some(Holder::Somebody | Holder::Former { since: None, .. }) => true,
             Some(Holder::Former { since: Some(since), .. }) => match self.retention {

@@ -25,6 +25,7 @@ mod organisation;
 mod passwords;
 mod queue;
 mod quota;
+mod readdress;
 mod regulation;
 mod requests;
 mod resync;

@@ -11,20 +11,23 @@ use model::{Address, DomainName, MailboxClass};
 type UnitRow<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, &'a str);
 
 /// A domain under a profile, with short words for founding and granting.
-struct Province<'w> {
-    engine: &'w Engine,
-    domain: DomainName,
+pub(super) struct Province<'w> {
+    pub(super) engine: &'w Engine,
+    pub(super) domain: DomainName,
 }
 
 impl<'w> Province<'w> {
-    async fn new(world: &'w World, profile: &str) -> Self {
+    pub(super) async fn new(world: &'w World, profile: &str) -> Self {
         let domain = DomainName::new(&format!("{profile}.gov.vn")).unwrap();
         world.engine.add_domain(&actor(), &domain, profile).await.unwrap();
         Self { engine: &world.engine, domain }
     }
 
     /// Name, kind, code of the unit above, code if it is listed: the unit's code.
-    async fn unit(&self, (name, kind, parent, code): (&str, &str, Option<&str>, Option<&str>)) -> String {
+    pub(super) async fn unit(
+        &self,
+        (name, kind, parent, code): (&str, &str, Option<&str>, Option<&str>),
+    ) -> String {
         let new = NewUnit {
             domain: self.domain.clone(),
             code: code.map(str::to_owned),
@@ -39,7 +42,7 @@ impl<'w> Province<'w> {
         added.unwrap_or_else(|error| panic!("{name}: {error}")).code.to_string()
     }
 
-    fn mailbox(&self, name: &str, class: MailboxClass, unit: Option<&str>) -> NamedMailbox {
+    pub(super) fn mailbox(&self, name: &str, class: MailboxClass, unit: Option<&str>) -> NamedMailbox {
         NamedMailbox {
             domain: self.domain.clone(),
             name: name.to_owned(),
@@ -56,11 +59,11 @@ impl<'w> Province<'w> {
         }
     }
 
-    fn person(&self, name: &str, unit: Option<&str>) -> NamedMailbox {
+    pub(super) fn person(&self, name: &str, unit: Option<&str>) -> NamedMailbox {
         self.mailbox(name, MailboxClass::Person, unit)
     }
 
-    async fn grant(&self, new: &NamedMailbox) -> Result<Granted, AdminError> {
+    pub(super) async fn grant(&self, new: &NamedMailbox) -> Result<Granted, AdminError> {
         self.engine.add_named_mailbox(&actor(), new).await
     }
 
@@ -82,7 +85,7 @@ impl<'w> Province<'w> {
         }
     }
 
-    async fn check_people(&self, rows: &[(&str, Option<&str>, &str)]) {
+    pub(super) async fn check_people(&self, rows: &[(&str, Option<&str>, &str)]) {
         for (name, unit, expected) in rows {
             assert_eq!(self.local(&self.person(name, *unit)).await, *expected, "{name}");
         }

@@ -22,7 +22,7 @@ pub(crate) enum UnitCommand {
         domain: DomainName,
         code: String,
     },
-    /// Change the name
+    /// Change the name, and with it the addresses that are made of it; the old ones receive for a time
     Rename {
         #[command(flatten)]
         of: OfUnit,
@@ -30,7 +30,7 @@ pub(crate) enum UnitCommand {
         #[command(flatten)]
         how: How,
     },
-    /// Change the code; the old one is never another's
+    /// Change the code, and the addresses that bear it; the old code is never another's
     Recode {
         #[command(flatten)]
         of: OfUnit,

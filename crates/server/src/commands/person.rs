@@ -71,19 +71,28 @@ async fn go(
 }
 
 fn moved_as_json(moved: &PersonMoved) -> Value {
-    let addresses = moved.addresses.iter().map(|(old, new)| json!({ "old": old, "new": new }));
     json!({
-        "done": moved.done, "from": moved.from, "to": moved.to, "addresses": addresses.collect::<Vec<_>>(),
+        "done": moved.done, "from": moved.from, "to": moved.to, "addresses": addresses_as_json(&moved.addresses),
+        "old_addresses_until": moved.until,
     })
+}
+
+pub(super) fn addresses_as_json(addresses: &[(String, String)]) -> Value {
+    addresses.iter().map(|(old, new)| json!({ "old": old, "new": new })).collect()
+}
+
+pub(super) fn tell_addresses(text: &mut String, addresses: &[(String, String)], until: Option<Date>) {
+    let until = until.map_or_else(String::new, |day| format!(" to the end of {day}"));
+    for (old, new) in addresses {
+        let _ = writeln!(text, "{old} becomes {new}, and receives{until}");
+    }
 }
 
 fn moved_as_text(moved: &PersonMoved) -> String {
     let place = |unit: &Option<String>| unit.clone().unwrap_or_else(|| "no unit".to_owned());
     let would = if moved.done { "" } else { "would go " };
     let mut text = format!("{would}from {} to {}\n", place(&moved.from), place(&moved.to));
-    for (old, new) in &moved.addresses {
-        let _ = writeln!(text, "{old} becomes {new}, and receives for a time");
-    }
+    tell_addresses(&mut text, &moved.addresses, moved.until);
     text
 }
 

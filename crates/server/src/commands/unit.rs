@@ -62,7 +62,8 @@ async fn change(
 
 fn change_as_json(change: &UnitChange) -> Value {
     json!({
-        "done": change.done, "on": change.on, "roles_ended": change.roles, "people": change.people, "mailboxes": change.mailboxes,
+        "done": change.done, "on": change.on, "addresses": super::person::addresses_as_json(&change.addresses),
+        "old_addresses_until": change.until, "roles_ended": change.roles, "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
@@ -80,6 +81,7 @@ fn change_as_text(change: &UnitChange) -> String {
     if change.people > 0 || change.mailboxes > 0 {
         let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);
     }
+    super::person::tell_addresses(&mut text, &change.addresses, change.until);
     text
 }
 
