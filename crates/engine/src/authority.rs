@@ -208,6 +208,24 @@ impl Engine {
         }
     }
 
+    /// May he over the domain, or over some part of its tree? To what the answer is to be narrowed.
+    ///
+    /// # Errors
+    /// As [`Engine::authorize`] over the domain.
+    pub(crate) async fn authorize_part(
+        &self,
+        actor: &Actor,
+        action: Action,
+        domain: &DomainName,
+    ) -> Result<Reach, AdminError> {
+        let reach = actor.reach(action);
+        let id = self.0.store.domain(domain).await?;
+        if !id.is_some_and(|id| reach.subtree_domains.contains(&id.0)) {
+            self.authorize(actor, action, &AdminTarget::Domain(domain)).await?;
+        }
+        Ok(reach)
+    }
+
     /// Does nothing but what was lent to him let him do it? To be asked of what he may do.
     pub(crate) async fn is_lent(
         &self,

@@ -36,6 +36,13 @@ pub enum GrantError {
     OnePerPerson { name: String, address: String, article: String },
     #[error("unit {unit} has the address {address} already, and {article} allows an organisation one")]
     OnePerOrganisation { unit: String, address: String, article: String },
+    #[error(
+        "somebody of this name is known: {who}; if it is one of them, say so with --person NUMBER, if not, with \
+         --another-person"
+    )]
+    MaybeKnown { who: String },
+    #[error("give the unit: one of yours")]
+    OwnUnit,
     #[error("{name} belongs to unit {unit}: transfer {name} first, or grant the mailbox there")]
     OtherUnit { name: String, unit: String },
     #[error("the address names the unit here: give one with --unit")]

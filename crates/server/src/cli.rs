@@ -282,6 +282,9 @@ pub(crate) struct AddMailbox {
     /// With --auto: the number of somebody who is known already
     #[arg(long, requires = "auto", value_name = "NUMBER")]
     pub(crate) person: Option<i64>,
+    /// With --auto: somebody of this name is known, and this is another person
+    #[arg(long, requires = "auto", conflicts_with = "person")]
+    pub(crate) another_person: bool,
     /// With --auto: say what would be granted, and grant nothing
     #[arg(long, requires = "auto")]
     pub(crate) dry_run: bool,

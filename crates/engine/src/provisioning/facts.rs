@@ -3,6 +3,7 @@
 //! Invariant: loaded by a handful of statements however long the list is; never written.
 
 use super::import::all_taken;
+use super::known::maybe_born;
 use super::list::ImportRow;
 use super::person_scheme;
 use super::taken::Taken;
@@ -11,7 +12,7 @@ use crate::organisation::{Held, unit_scheme};
 use model::naming::{PersonScheme, UnitScheme};
 use model::{Position, UnitId, UnitState};
 use std::collections::HashMap;
-use store::PersonRow;
+use store::{PersonRow, Reach};
 
 /// A name as it is compared, and the unit.
 type Place = (String, Option<UnitId>);
@@ -38,13 +39,21 @@ fn folded(text: &str) -> String {
 }
 
 impl Facts {
-    pub(super) async fn load(held: &mut Held, rows: &[&ImportRow]) -> Result<Self, AdminError> {
+    /// What is out of reach is not there: units and people. (Which addresses are free, whoever writes to one learns.)
+    pub(super) async fn load(
+        held: &mut Held,
+        rows: &[&ImportRow],
+        reach: &Reach,
+    ) -> Result<Self, AdminError> {
         let names: Vec<String> = rows.iter().filter_map(|row| model::unit_name(&row.name).ok()).collect();
         let mut named: HashMap<String, Vec<PersonRow>> = HashMap::new();
-        for person in held.tx.people_named(held.domain, &names).await? {
+        let mut people = held.tx.people_named(held.domain, &names).await?;
+        people.retain(|person| held.reaches(reach, person.unit));
+        for person in people {
             named.entry(folded(&person.full_name)).or_default().push(person);
         }
         let living = held.tree.units().filter(|unit| unit.state == UnitState::Active);
+        let living = living.filter(|unit| held.reaches(reach, Some(unit.id)));
         let mut by_code = HashMap::new();
         let mut by_name: HashMap<String, Option<UnitId>> = HashMap::new();
         for unit in living {
@@ -108,7 +117,7 @@ impl Facts {
         row: &ImportRow,
         unit: Option<UnitId>,
     ) -> Result<Option<PersonRow>, String> {
-        let maybe = |year: Option<i16>| row.birth_year.is_none() || year.is_none();
+        let maybe = |year: Option<i16>| maybe_born(row.birth_year, year);
         let certainly = |year: Option<i16>| row.birth_year.is_some() && row.birth_year == year;
         let place = (name.to_lowercase(), unit);
         for (earlier, year) in self.seen.get(&place).into_iter().flatten() {
@@ -141,6 +150,12 @@ impl Facts {
                 "somebody of this name in this unit has {address}: if this is another person, give the year of birth of both"
             )),
         }
+    }
+
+    /// Those of this name who may be meant.
+    pub(super) fn namesakes(&self, name: &str, row: &ImportRow) -> Vec<&PersonRow> {
+        let known = self.named.get(&name.to_lowercase()).map(Vec::as_slice).unwrap_or_default();
+        known.iter().filter(|known| maybe_born(row.birth_year, known.birth_year)).collect()
     }
 
     pub(super) fn remember(&mut self, name: &str, row: &ImportRow, unit: Option<UnitId>, is_person: bool) {

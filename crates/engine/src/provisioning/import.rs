@@ -29,15 +29,19 @@ pub fn import_digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 impl Engine {
-    /// What the list would do (dry run), without doing it.
+    /// What the list would do (dry run), without doing it; for an officer as far as his own units go.
     ///
     /// # Errors
     /// `NoSuchDomain`; faults of rows are told in the plan.
     pub async fn preview_import(&self, actor: &Actor, import: &Import) -> Result<ImportPlan, AdminError> {
-        self.authorize(actor, Action::MailboxAddPreview, &AdminTarget::Domain(&import.domain)).await?;
-        let done = self.import_done(import).await?.1;
+        let reach = self.authorize_part(actor, Action::MailboxAddPreview, &import.domain).await?;
         let mut held = self.hold_organisation(&import.domain).await?;
-        let planned = plan(&mut held, import, &done, self.today()).await?;
+        // Whether somebody else has begun the same list is his to know.
+        let done = match held.reaches(&reach, None) {
+            true => self.import_done(import).await?.1,
+            false => HashSet::new(),
+        };
+        let planned = plan(&mut held, import, &done, (&reach, self.today())).await?;
         let rows = planned.rows.iter().map(Planned::shown).collect();
         Ok(ImportPlan { rows, faults: planned.faults, done: done.len() })
     }
@@ -55,16 +59,20 @@ impl Engine {
         sheet: Sheet<'_>,
     ) -> Result<Imported, AdminError> {
         self.authorize(actor, Action::MailboxAddMany, &AdminTarget::Domain(&import.domain)).await?;
+        let reach = actor.reach(Action::MailboxAddMany);
         let (_, mut done) = self.import_done(import).await?;
         let mut imported = Imported { before: done.len(), ..Imported::default() };
         let mut tries = 0;
         loop {
             let mut held = self.hold_organisation(&import.domain).await?;
-            let planned = plan(&mut held, import, &done, self.today()).await?;
+            let planned = plan(&mut held, import, &done, (&reach, self.today())).await?;
             if !planned.faults.is_empty() && !import.skip_bad {
                 return Err(super::GrantError::BadRows(planned.faults).into());
             }
             imported.faults = planned.faults;
+            if tries == 0 {
+                imported.warnings = planned.rows.iter().filter_map(Planned::doubt).collect();
+            }
             imported.import = self.begin_import(actor, held, import, imported.before).await?;
             match self.make_rows(actor, import, imported.import, (&planned.rows, &mut done), sheet).await {
                 Ok(()) => break,

@@ -87,6 +87,8 @@ pub struct RowPlan {
     pub reason: Option<String>,
     /// What of the name is no part of it.
     pub dropped: Vec<String>,
+    /// Somebody of this name is known, who may be meant.
+    pub warning: Option<String>,
 }
 
 /// What a list would do, row by row.
@@ -142,4 +144,6 @@ pub struct Imported {
     pub before: usize,
     /// Rows that were passed over.
     pub faults: Vec<RowFault>,
+    /// Rows that made another person of a known name.
+    pub warnings: Vec<RowFault>,
 }

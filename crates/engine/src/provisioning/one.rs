@@ -36,6 +36,8 @@ pub struct NamedMailbox {
     pub birth_year: Option<i16>,
     /// Somebody who is known already.
     pub person: Option<PersonId>,
+    /// It is none of those of this name who are known.
+    pub another_person: bool,
     /// The local part that a later holder chose (TN Đ3.5).
     pub choose: Option<String>,
     /// Octets; `None`: what the policy gives the class.

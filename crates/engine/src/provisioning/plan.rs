@@ -5,7 +5,7 @@
 
 use super::facts::Facts;
 use super::import::Secret;
-use super::known::check_same_unit;
+use super::known::{check_same_unit, told};
 use super::list::{Column, IMPORT_ROWS_MAX, Import, ImportRow, Issued, RowFault, RowPlan};
 use super::one::parsed;
 use super::taken::Applicant;
@@ -18,7 +18,7 @@ use jiff::civil::Date;
 use model::naming::{Applicant as Turn, PersonName, Proposals};
 use model::{Address, MailboxClass, Position, PositionId, UnitId};
 use std::collections::HashSet;
-use store::{PasswordSubject, PersonRow};
+use store::{PasswordSubject, PersonRow, Reach};
 
 /// A row that can become a mailbox.
 pub(super) struct Planned<'i> {
@@ -35,6 +35,7 @@ pub(super) struct Planned<'i> {
     pub(super) position: Option<PositionId>,
     pub(super) known: Option<PersonRow>,
     dropped: Vec<String>,
+    warning: Option<String>,
 }
 
 /// A list, decided.
@@ -67,7 +68,14 @@ impl Planned<'_> {
             rule,
             reason,
             dropped: self.dropped.clone(),
+            warning: self.warning.clone(),
         }
+    }
+
+    /// What whoever handed the list in should look at.
+    pub(super) fn doubt(&self) -> Option<RowFault> {
+        let what = self.warning.clone()?;
+        Some(RowFault { row: self.row.number, column: Column::Name, what })
     }
 
     pub(super) fn issued(&self, secret: &Secret) -> Issued {
@@ -84,17 +92,18 @@ pub(super) async fn plan<'i>(
     held: &mut Held,
     import: &'i Import,
     done: &HashSet<u32>,
-    today: Date,
+    (reach, today): (&Reach, Date),
 ) -> Result<Plan<'i>, AdminError> {
     if import.rows.len() > IMPORT_ROWS_MAX {
         return Err(GrantError::TooManyRows.into());
     }
     let fresh: Vec<&ImportRow> = import.rows.iter().filter(|row| !done.contains(&row.number)).collect();
-    let mut facts = Facts::load(held, &fresh).await?;
+    let mut facts = Facts::load(held, &fresh, reach).await?;
     let mut plan = Plan { rows: Vec::with_capacity(fresh.len()), faults: Vec::new() };
+    let everywhere = held.reaches(reach, None);
     for turn in turns(&facts, &fresh, today) {
         let Some(row) = fresh.get(turn) else { continue };
-        match decide(held, &mut facts, row, today) {
+        match decide(held, &mut facts, row, (everywhere, today)) {
             Ok(planned) => plan.rows.push(planned),
             Err(faults) => {
                 let told = |(column, what)| RowFault { row: row.number, column, what };
@@ -121,7 +130,7 @@ fn decide<'i>(
     held: &Held,
     facts: &mut Facts,
     row: &'i ImportRow,
-    today: Date,
+    (everywhere, today): (bool, Date),
 ) -> Result<Planned<'i>, Faults> {
     let mut faults = row.faults.clone();
     let mut note = |column, error: AdminError| faults.push((column, error.to_string()));
@@ -150,6 +159,9 @@ fn decide<'i>(
     );
     let is_person = matches!(class, MailboxClass::Person | MailboxClass::Leader);
     faults.extend(check_cells(held, row, class, today));
+    if row.unit.is_none() && !everywhere {
+        faults.push((Column::Unit, GrantError::OwnUnit.to_string()));
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -168,6 +180,7 @@ fn decide<'i>(
         made_by: None,
         class,
         unit,
+        warning: warning(held, facts, row).filter(|_| is_person && known.is_none()),
         known,
         dropped: Vec::new(),
     };
@@ -205,6 +218,14 @@ fn known(
         check_same_unit(held, known, unit).map_err(|error| vec![(Column::Unit, error.to_string())])?;
     }
     Ok(known)
+}
+
+/// A row makes another person of a name that somebody has already.
+fn warning(held: &Held, facts: &Facts, row: &ImportRow) -> Option<String> {
+    let name = model::unit_name(&row.name).ok()?;
+    let people = facts.namesakes(&name, row);
+    let who = (!people.is_empty()).then(|| told(held, &people))?;
+    Some(format!("another person is made; somebody of this name is known: {who}"))
 }
 
 /// A password that the list gives obeys the policy like any other.

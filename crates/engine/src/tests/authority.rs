@@ -2,8 +2,8 @@
 
 use super::{PASSWORD, World, actor as console, address, mailbox, origin};
 use crate::{
-    Actor, AdminError, AdminTarget, Engine, Error, LoginError, NamedMailbox, NewMailbox, NewUnit,
-    OrganisationError, RoleOver,
+    Actor, AdminError, AdminTarget, Engine, Error, Import, ImportRow, LoginError, NamedMailbox, NewMailbox,
+    NewUnit, OrganisationError, RoleOver,
 };
 use jiff::SignedDuration;
 use model::{
@@ -276,6 +276,7 @@ fn named(unit: &str, person: Option<PersonId>) -> NamedMailbox {
         position: None,
         birth_year: person.is_none().then_some(1984),
         person,
+        another_person: false,
         choose: None,
         quota_bytes: None,
         password: Some(PASSWORD.into()),
@@ -305,6 +306,55 @@ async fn a_preview_tells_an_officer_of_nobody_outside() {
     let seen = NamedMailbox { name: "Lê Văn Sáu".into(), ..named("phong", None) };
     let seen = engine.add_named_mailbox(&console(), &seen).await.unwrap();
     assert!(matches!(preview(seen.person).await, Err(AdminError::Grant(_))));
+}
+
+#[tokio::test]
+async fn an_officer_tries_a_list_of_his_own_units_and_learns_of_no_others() {
+    let world = province().await;
+    let engine = &world.engine;
+    engine.add_named_mailbox(&console(), &named("khac", None)).await.unwrap();
+    let officer = somebody(&world, "daumoi", Role::OrganisationOfficer, "demo.gov.vn/so").await;
+    let row = |number, unit: Option<&str>| ImportRow {
+        number,
+        name: "Trần Thị Hoa".into(),
+        unit: unit.map(str::to_owned),
+        birth_year: Some(1984),
+        ..ImportRow::default()
+    };
+    let list = |domain: &str, rows| Import {
+        domain: DomainName::new(domain).unwrap(),
+        file_name: "danh-sach.xlsx".into(),
+        digest: [7; 32],
+        rows,
+        since: None,
+        must_change_password: false,
+        skip_bad: true,
+    };
+    let rows = vec![row(2, Some("phong")), row(3, Some("khac")), row(4, Some("khong")), row(5, None)];
+    let plan = engine.preview_import(&officer, &list("demo.gov.vn", rows.clone())).await.unwrap();
+    // Who lives beside has the name and the year, and the address.
+    let made: Vec<_> = plan.rows.iter().map(|row| (row.row, row.address.as_str())).collect();
+    assert_eq!(made, [(2, "tthoa02@demo.gov.vn")]);
+    assert_eq!(plan.rows[0].warning, None);
+    let told: Vec<_> = plan.faults.iter().map(|fault| (fault.row, fault.what.as_str())).collect();
+    let expected = [
+        (3, "there is no unit khac in this domain"),
+        (4, "there is no unit khong in this domain"),
+        (5, "give the unit: one of yours"),
+    ];
+    assert_eq!(told, expected);
+    // That somebody has imported the list is not his to know; who is in his units is.
+    let eighth = ImportRow { name: "Lê Văn Tám".into(), ..row(2, Some("phong")) };
+    let known = list("demo.gov.vn", vec![eighth]);
+    engine.import_mailboxes(&console(), &known, &mut |_| Ok(())).await.unwrap();
+    let again = engine.preview_import(&officer, &known).await.unwrap();
+    assert_eq!((again.done, again.rows.len(), again.faults.len()), (0, 0, 1), "{:?}", again.faults);
+    for domain in ["b.vn", "none.vn"] {
+        let refused = engine.preview_import(&officer, &list(domain, rows.clone())).await.unwrap_err();
+        assert_eq!(refused, AdminError::NoSuchDomain(DomainName::new(domain).unwrap()));
+    }
+    let refused = engine.import_mailboxes(&officer, &list("demo.gov.vn", rows), &mut |_| Ok(())).await;
+    assert_eq!(refused.unwrap_err(), AdminError::NoSuchDomain(DomainName::new("demo.gov.vn").unwrap()));
 }
 
 #[tokio::test]

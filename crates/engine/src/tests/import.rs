@@ -157,6 +157,11 @@ async fn names_of_all_sorts_are_resolved_by_the_scheme_or_reported_by_cell() {
     assert!(world.engine.log_in("nvtoan@demo.gov.vn", password, &origin()).await.is_ok());
     let wrong = world.engine.log_in("nvtoan02@demo.gov.vn", password, &origin()).await;
     assert_eq!(wrong.unwrap_err(), LoginError::Denied);
+    // The name is known, in another unit: perhaps it is he.
+    let elsewhere = Import { digest: [9; 32], ..list("demo.gov.vn", vec![row(2, ("Pao", "soyte", "", 0))]) };
+    let plan = world.engine.preview_import(&actor(), &elsewhere).await.unwrap();
+    let warning = plan.rows[0].warning.as_deref().unwrap();
+    assert!(warning.ends_with("(sonoivu, year unknown, pao@demo.gov.vn)"), "{warning}");
     let again = list("demo.gov.vn", good);
     let plan = world.engine.preview_import(&actor(), &again).await.unwrap();
     let told: BTreeSet<u32> = plan.faults.iter().map(|fault| fault.row).collect();

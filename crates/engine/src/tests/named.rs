@@ -51,6 +51,7 @@ impl<'w> Province<'w> {
             position: None,
             birth_year: None,
             person: None,
+            another_person: true,
             choose: None,
             quota_bytes: None,
             password: None,
@@ -269,8 +270,11 @@ async fn a_person_and_an_organisation_have_one_address_where_policy_says_so() {
         let province = Province::new(&world, profile).await;
         let naming = world.engine.policy(&actor(), &province.domain).await.unwrap().policy.naming;
         let code = province.unit(("Sở Nội vụ", "so", None, None)).await;
-        let born =
-            NamedMailbox { birth_year: Some(1980), ..province.person("Lê Hoàng Phúc", Some(&code)) };
+        let born = NamedMailbox {
+            birth_year: Some(1980),
+            another_person: false,
+            ..province.person("Lê Hoàng Phúc", Some(&code))
+        };
         let first = province.grant(&born).await.unwrap();
         let again = province.grant(&born).await;
         let by_number = NamedMailbox { person: first.person, birth_year: None, ..born.clone() };
@@ -302,6 +306,30 @@ async fn a_person_and_an_organisation_have_one_address_where_policy_says_so() {
 }
 
 #[tokio::test]
+async fn a_known_name_is_asked_about() {
+    let world = World::new().await;
+    let province = Province::new(&world, "an-giang").await;
+    let code = province.unit(("Sở Nội vụ", "so", None, None)).await;
+    let asked = NamedMailbox { another_person: false, ..province.person("Nguyễn Thanh Bình", None) };
+    let first = province.grant(&NamedMailbox { unit: Some(code), ..asked.clone() }).await.unwrap();
+    let number = first.person.unwrap().0;
+    for (year, dry_run) in [(None, true), (None, false), (Some(1980), false)] {
+        let again = NamedMailbox { birth_year: year, dry_run, ..asked.clone() };
+        assert_eq!(
+            province.grant(&again).await.unwrap_err().to_string(),
+            format!(
+                "somebody of this name is known: {number} (sonoivu, year unknown, ntbinh@an-giang.gov.vn); if it is one of \
+                 them, say so with --person NUMBER, if not, with --another-person"
+            )
+        );
+    }
+    let other = NamedMailbox { birth_year: Some(1980), another_person: true, ..asked.clone() };
+    let other = province.grant(&other).await.unwrap();
+    assert_ne!(other.person, first.person);
+    assert_eq!(world.number("select count(*) from people").await, 2);
+}
+
+#[tokio::test]
 async fn quota_and_class_follow_policy_and_position() {
     let world = World::new().await;
     let province = Province::new(&world, "an-giang").await;
@@ -329,7 +357,11 @@ async fn quota_and_class_follow_policy_and_position() {
 async fn what_was_given_up_is_kept_for_its_time() {
     let world = World::new().await;
     let province = Province::new(&world, "an-giang").await;
-    let binh = NamedMailbox { birth_year: Some(1970), ..province.person("Nguyễn Thanh Bình", None) };
+    let binh = NamedMailbox {
+        birth_year: Some(1970),
+        another_person: false,
+        ..province.person("Nguyễn Thanh Bình", None)
+    };
     let first = province.grant(&binh).await.unwrap();
     assert!(world.engine.delete_mailbox(&actor(), &first.address, "thu hồi").await.unwrap());
     let namesake = province.person("Nguyễn Thanh Bình", None);

@@ -163,9 +163,10 @@ fn preview(session: &Session, columns: &Columns, plan: &ImportPlan) -> Result<()
             true => String::new(),
             false => format!("\tnot of the name: {}", row.dropped.join(", ")),
         };
+        let doubt = row.warning.as_ref().map(|warning| format!("\tLOOK: {warning}")).unwrap_or_default();
         let _ = writeln!(
             text,
-            "{}\t{}\t{}\t{}\t{} MB\t{}{dropped}",
+            "{}\t{}\t{}\t{}\t{} MB\t{}{dropped}{doubt}",
             row.row,
             row.address,
             row.name,
@@ -192,6 +193,7 @@ fn row_as_json(row: &RowPlan) -> Value {
     json!({
         "row": row.row, "name": row.name, "address": row.address, "class": row.class,
         "quota_bytes": row.quota_bytes, "rule": row.rule, "reason": row.reason, "dropped": row.dropped,
+        "warning": row.warning,
     })
 }
 
@@ -226,9 +228,10 @@ fn answer(
         .collect();
     let shown = json!({
         "import": imported.import, "added": added, "made": imported.made, "made_before": imported.before,
-        "failed": faults_as_json(columns, &imported.faults),
+        "failed": faults_as_json(columns, &imported.faults), "warnings": faults_as_json(columns, &imported.warnings),
     });
     session.answer(&shown, &text)?;
+    show(columns, &imported.warnings);
     if imported.before > 0 {
         eprintln!("congthu: {} mailboxes were made by an earlier run", imported.before);
     }

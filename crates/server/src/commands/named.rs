@@ -24,6 +24,7 @@ pub(super) async fn make(
         position: add.position.clone(),
         birth_year: add.birth_year,
         person: add.person.map(PersonId),
+        another_person: add.another_person,
         choose: add.choose.clone(),
         quota_bytes: add.quota,
         password,
