@@ -9,6 +9,7 @@ use crate::expansion::{Meant, subject};
 use crate::intake::Prepared;
 use crate::outgoing::Wishes;
 use crate::recipients::Kind;
+use crate::report::RECEIPT_BYTES_MAX;
 use crate::trace_query;
 use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool, trace};
 use model::{AccountId, Flags};
@@ -72,7 +73,10 @@ impl Engine {
         let queue_id = self.queue_id();
         let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
         let trace_bytes = prefix.len();
-        let prepared = self.prepare(message, prefix).await?;
+        let told = arrival.hears_of_success() && recipients.iter().any(Recipient::is_told_of_success);
+        let room = message.len() + trace_bytes as u64 + if told { RECEIPT_BYTES_MAX } else { 0 };
+        let permit = self.0.intake.permit(room).await?;
+        let prepared = self.prepare_under(permit, message, prefix).await?;
         self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         check_header(&prepared.facts)?;
         let bytes_max = recipients.iter().map(Recipient::message_bytes_max).min().unwrap_or(u64::MAX);
@@ -146,7 +150,7 @@ impl Engine {
                 return Err(DeliverError::Unavailable.into());
             }
             let only_here = meant.held.is_empty() && meant.outside.is_empty();
-            let is_told = others.iter().any(|other| other.is_told_of_success());
+            let is_told = arrival.hears_of_success() && others.iter().any(|other| other.is_told_of_success());
             let refused = if only_here && at_once && !is_told {
                 self.accept(arrival, &meant.targets, message, about).await?
             } else {

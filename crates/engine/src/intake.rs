@@ -55,7 +55,7 @@ pub(crate) struct Prepared {
     pub(crate) facts: Facts,
     /// BLAKE3 and length of each chunk, in order.
     chunks: Vec<([u8; 32], usize)>,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Prepared {
@@ -77,6 +77,12 @@ impl Prepared {
 
     pub(crate) fn len(&self) -> usize {
         self.raw.len()
+    }
+
+    /// The room that it has. What is made of it while it is in memory takes its room from this: whoever holds a permit and
+    /// waits for another one may wait for ever.
+    pub(crate) fn permit(&self) -> Permit {
+        Arc::clone(&self.permit)
     }
 
     /// The octets of each chunk, in order.
@@ -168,7 +174,7 @@ fn look_at(raw: Vec<u8>, permit: Permit) -> Prepared {
         }
         start = end;
     }
-    Prepared { raw, facts, chunks, _permit: permit }
+    Prepared { raw, facts, chunks, permit }
 }
 
 /// Begin and end of every larger leaf's body, then the message's end; ascending, each once.

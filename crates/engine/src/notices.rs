@@ -4,7 +4,7 @@
 //! delivers it; it says that a machine wrote it (RFC 3834) and has a null reverse-path, so nothing answers it; it comes
 //! into full mailboxes too, as those are told so by it.
 
-use crate::intake::Prepared;
+use crate::intake::{Permit, Prepared};
 use crate::outgoing::Wishes;
 use crate::sender::written;
 use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
@@ -169,14 +169,16 @@ impl Engine {
         let policy = self.policy_of(letter.domain).await?;
         let from = format!("{}@{}", policy.contact.support, letter.name);
         let only: Vec<Recipient> = letter.to.iter().map(|(_, recipient)| (*recipient).clone()).collect();
-        self.prepare_own(&self.compose(letter, &from), &only).await
+        self.prepare_own(&self.compose(letter, &from), &only, None).await
     }
 
-    /// What the system itself has written, with our trace in front; says its queue id and who brings it, too.
+    /// What the system itself has written, with our trace in front; says its queue id and who brings it, too. `room`: that of
+    /// whoever has some already.
     pub(crate) async fn prepare_own(
         &self,
         message: &[u8],
         recipients: &[Recipient],
+        room: Option<Permit>,
     ) -> Result<(Prepared, String, Origin), Error> {
         let queue_id = self.queue_id();
         let origin = Origin {
@@ -196,7 +198,11 @@ impl Engine {
         let prefix = trace::headers(&arrival, self.hostname(), &queue_id, recipients, self.now());
         let mut spool = self.new_spool();
         spool.write(message).await.map_err(|_| Error::Unavailable)?;
-        Ok((self.prepare(spool, prefix).await?, queue_id, origin))
+        let prepared = match room {
+            Some(room) => self.prepare_under(room, spool, prefix).await?,
+            None => self.prepare(spool, prefix).await?,
+        };
+        Ok((prepared, queue_id, origin))
     }
 
     fn compose(&self, letter: &Letter<'_>, from: &str) -> Vec<u8> {

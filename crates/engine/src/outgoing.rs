@@ -56,6 +56,10 @@ impl Engine {
         let after = |wait| due_at.saturating_add(wait).unwrap_or(Timestamp::MAX);
         let hears = |notify: Notify| !sender.is_empty() && notify.asks_for(Notify::DELAY);
         let is_told = meant.outside.iter().any(|(_, recipient)| hears(recipient.notify));
+        let mut outside = meant.outside.clone();
+        if !arrival.hears_of_success() {
+            outside.iter_mut().for_each(|(_, to)| to.notify = to.notify.without(Notify::SUCCESS));
+        }
         let many = meant.outside.len() + meant.targets.len() >= BULK_RECIPIENTS;
         let bulk = many || is_of_list(message.header_alone(0));
         let international = !sender.is_ascii() || meant.outside.iter().any(|(_, to)| !to.address.is_ascii());
@@ -76,7 +80,7 @@ impl Engine {
             due_at,
             warn_at: is_told.then(|| after(schedule.warn_after)),
             give_up_at: after(schedule.give_up_after),
-            parts: NewOutgoingPart::of(meant.outside.iter().cloned()),
+            parts: NewOutgoingPart::of(outside),
         })
     }
 

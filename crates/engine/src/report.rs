@@ -8,7 +8,7 @@
 mod written;
 
 use crate::deliver::Arrival;
-use crate::intake::Prepared;
+use crate::intake::{Permit, Prepared};
 use crate::recipients::Kind;
 use crate::{Engine, Error, Recipient, trace_query};
 use jiff::Timestamp;
@@ -20,6 +20,8 @@ use store::{
 
 /// Octets of the original that come back: of a larger one, its header.
 pub(crate) const ORIGINAL_BYTES_MAX: u64 = 1 << 20;
+/// Octets of a report to whoever wants to hear that his message has arrived: its header, and some hundred for each recipient.
+pub(crate) const RECEIPT_BYTES_MAX: u64 = 1 << 20;
 
 /// What became of a recipient (RFC 3464 2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,14 +134,24 @@ impl Mail {
 }
 
 impl Engine {
-    /// Of a message that was accepted here and now: that those have it of whom its sender wanted to hear (RFC 3461 4.1).
+    /// Of a message that was accepted here and now: that those have it of whom its sender wanted to hear (RFC 3461 4.1). In the
+    /// room of the message, for which [`RECEIPT_BYTES_MAX`] was asked with it.
+impl Arrival {
+    /// Does its sender hear that somebody has it, where he asked to (RFC 3461 4.1)? Only who logged in: anybody may name
+    /// anybody as the sender of mail that is not checked, and have him told.
+    pub(crate) fn hears_of_success(&self) -> bool {
+        self.principal.is_some()
+    }
+}
+
     pub(crate) async fn receipt(
         &self,
         arrival: &Arrival,
         recipients: &[&Recipient],
         (message, about): (&Prepared, &str),
     ) -> Result<Option<Mail>, store::Error> {
-        let asked: Vec<&&Recipient> = recipients.iter().filter(|to| to.is_told_of_success()).collect();
+        let asked: Vec<&&Recipient> =
+            recipients.iter().filter(|to| arrival.hears_of_success() && to.is_told_of_success()).collect();
         let Some(sender) = arrival.sender.as_ref().filter(|_| !asked.is_empty()) else { return Ok(None) };
         let addresses: Vec<String> = asked.iter().map(|to| to.address().to_string()).collect();
         let told = asked.iter().zip(&addresses).map(|(to, address)| Told {
@@ -160,17 +172,21 @@ impl Engine {
             original: without_return_path(message.header_alone(0)).to_vec(),
             is_whole: false,
         };
-        self.write_report(&report).await
+        self.write_report(&report, Some(message.permit())).await
     }
 
-    /// `None`: nobody is to be told.
-    pub(crate) async fn write_report(&self, report: &Report<'_>) -> Result<Option<Mail>, store::Error> {
+    /// `None`: nobody is to be told. `room`: as for [`Engine::prepare_own`].
+    pub(crate) async fn write_report(
+        &self,
+        report: &Report<'_>,
+        room: Option<Permit>,
+    ) -> Result<Option<Mail>, store::Error> {
         let damaged = |_: Error| store::Error::Damaged("a report could not be prepared");
         let Some((to, from)) = self.back_to(report.sender, report.account).await.map_err(damaged)? else {
             return Ok(None);
         };
         let written = self.compose_report(report, &from);
-        let (prepared, queue_id, origin) = self.prepare_own(&written, &[]).await.map_err(damaged)?;
+        let (prepared, queue_id, origin) = self.prepare_own(&written, &[], room).await.map_err(damaged)?;
         let content = self.write_content(&prepared).await?;
         let needs = Needs {
             eight_bit: prepared.is_eight_bit(),

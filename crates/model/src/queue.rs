@@ -64,6 +64,12 @@ impl Notify {
         Self(self.0 | other.0)
     }
 
+    /// What is left is that he wants to hear of nothing, where he asked for this alone.
+    #[must_use]
+    pub fn without(self, what: Self) -> Self {
+        Self(self.0 & !(what.0 & 7))
+    }
+
     #[must_use]
     pub fn asks_for(self, what: Self) -> bool {
         self.0 & what.0 & 7 != 0

@@ -210,7 +210,7 @@ impl Engine {
         let now = self.now();
         let mut mails: Vec<Mail> = Vec::new();
         for letter in letters {
-            mails.extend(self.write_report(letter).await?);
+            mails.extend(self.write_report(letter, None).await?);
         }
         let destinations: Vec<&str> = mails.iter().filter_map(Mail::destination).collect();
         if !destinations.is_empty() {

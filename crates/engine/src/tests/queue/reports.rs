@@ -58,7 +58,7 @@ async fn wishes_of_the_sender_are_kept() {
         let before = world.inbox(&an).await.len();
         let to = outside(&world, &an, "ai@example.org").await.asking(notify, None);
         submit(&world, &an, &[to], Wishes::default()).await;
-        let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+        let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
         let delivery = &claimed.deliveries[0];
         assert_eq!(delivery.warn_at.is_some(), notify.asks_for(Notify::DELAY));
         world.engine.report_mail(&claimed.lease, delivery, vec![outcome], passed_on).await.unwrap();
@@ -85,22 +85,51 @@ async fn somebody_here_is_reported_as_soon_as_he_has_it() {
     assert_eq!(inbox.len(), 2);
     let told = inbox.iter().find(|text| text.contains("multipart/report")).unwrap();
     assert!(told.contains("Final-Recipient: rfc822;binh@demo.gov.vn\r\nAction: delivered"), "{told}");
-    // Of somebody elsewhere, too: by the queue, and never answered itself.
-    let mut recipient = world.engine.recipient(&address("binh")).await.unwrap();
-    recipient = recipient.asking(Notify::SUCCESS, None);
-    let mut spool = world.engine.new_spool();
-    spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
-    world.engine.deliver(&arrival(), &[recipient], spool).await.unwrap();
-    let kept = std::cell::RefCell::new(Vec::new());
-    let refused = |delivery: &LeasedDelivery| {
-        let to = delivery.recipients[0].address.clone();
-        kept.borrow_mut().push((delivery.sender.clone(), to));
-        all(delivery, &never())
+}
+
+/// Whoever did not log in may have named anybody as the sender.
+#[tokio::test]
+async fn a_stranger_is_sent_no_receipts() {
+    let world = World::new().await;
+    let (_, binh) = (world.user("an").await, world.user("binh").await);
+    let_forward(&world, "an", "an@example.net", false).await;
+    for name in ["an", "binh"] {
+        let recipient = world.engine.recipient(&address(name)).await.unwrap();
+        let recipient = recipient.asking(Notify::SUCCESS.and(Notify::FAILURE), None);
+        let mut spool = world.engine.new_spool();
+        spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+        world.engine.deliver(&arrival(), &[recipient], spool).await.unwrap();
+    }
+    // Neither for what lies here nor for what was forwarded, and nobody else is asked to send any.
+    let asked = std::cell::RefCell::new(Vec::new());
+    let taken = |delivery: &LeasedDelivery| {
+        asked.borrow_mut().push((delivery.recipients[0].address.clone(), delivery.recipients[0].notify));
+        all(delivery, &taken())
     };
-    work(&world.engine, refused).await;
-    assert_eq!(*kept.borrow(), [(String::new(), "sender@example.org".to_owned())]);
-    assert_eq!(world.queue_rows().await, [0; 4], "a report makes no report");
-    assert_eq!(world.inbox(&an).await.len() + world.inbox(&binh).await.len(), 4);
+    work(&world.engine, taken).await;
+    assert_eq!(*asked.borrow(), [("an@example.net".to_owned(), Notify::FAILURE)]);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+    assert_eq!(world.inbox(&binh).await.len(), 1);
+}
+
+/// More than there is room for in memory now: nobody may hold the room of a message and wait for that of its receipt.
+#[tokio::test]
+async fn receipts_of_many_messages_do_not_wait_for_each_other() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let others = world.engine.0.intake.permit(253 << 20).await.unwrap();
+    let one = async || {
+        let to = outside(&world, &an, "an").await.asking(Notify::SUCCESS, None);
+        let mut spool = world.engine.new_spool();
+        spool.write(format!("From: {}\r\n\r\n", an.address()).as_bytes()).await.unwrap();
+        spool.write(&b"0123456789abcdef\r\n".repeat(50_000)).await.unwrap();
+        world.engine.deliver(&submitted(&an, Wishes::default()), &[to], spool).await.unwrap();
+    };
+    let all = async { tokio::join!(one(), one(), one(), one(), one(), one()) };
+    tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("they wait for each other");
+    assert_eq!(world.number("select count(*) from entries").await, 12);
+    drop(others);
+    assert!(world.engine.0.intake.permit(256 << 20).await.is_ok(), "all is given back");
 }
 
 async fn let_forward(world: &World, from: &str, to: &str, keep_copy: bool) {
