@@ -21,7 +21,10 @@ create table queue_messages (
     needs       smallint not null,
     -- As `events.about`.
     about       text not null,
-    accepted_at timestamptz not null
+    accepted_at timestamptz not null,
+    -- To what other address somebody wants it sent, and who: it takes a second one who says the same.
+    redirect_to       text,
+    redirect_asked_by text
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000);
 create index queue_messages_content on queue_messages (content_id);

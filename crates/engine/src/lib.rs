@@ -52,6 +52,7 @@ mod policy;
 mod provisioning;
 mod queue;
 mod queue_admin;
+mod queue_redirect;
 mod quota;
 mod recipients;
 mod renderings;

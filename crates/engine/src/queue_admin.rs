@@ -4,17 +4,12 @@
 //! trail; what is being sent at the moment is not touched, as the other side may have it already; a sender calls back only what
 //! has not begun to go.
 
-use crate::queue::{Ended, Telling, event, lease_end};
+use crate::queue::{Ended, Telling, lease_end};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
-use jiff::Timestamp;
-use model::queue::{Answer, Notify, Outcome, Priority, Schedule, Status};
-use model::{Action, Address, DomainName};
+use model::queue::{Answer, Outcome, Status};
+use model::{Action, Address};
 use serde_json::json;
-use store::{
-    AuditEntry, Claimed, DeliveryReport, LeasedDelivery, NewOutgoing, NewOutgoingEvent, NewOutgoingPart,
-    NewOutgoingRecipient, QueueDestinationRow, QueueFilter, QueueReport, QueueRow, Reroute, ScheduledRow,
-    Target,
-};
+use store::{AuditEntry, Claimed, LeasedDelivery, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow};
 
 /// Deliveries of one message that are shown at once.
 const SHOWN_MAX: u32 = 1_000;
@@ -95,7 +90,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchMessage`, `Denied`.
     pub async fn retry_queued(&self, actor: &Actor, queue_id: &str) -> Result<QueueMessage, QueueError> {
-        let messages = self.queued_for(actor, queue_id).await?;
+        let messages = self.queued_for(actor, Action::QueueChange, queue_id).await?;
         let now = self.now();
         let mut tx = self.0.store.begin().await?;
         let mut deliveries = 0;
@@ -122,7 +117,7 @@ impl Engine {
         queue_id: &str,
         held: bool,
     ) -> Result<QueueMessage, QueueError> {
-        let messages = self.queued_for(actor, queue_id).await?;
+        let messages = self.queued_for(actor, Action::QueueChange, queue_id).await?;
         let mut tx = self.0.store.begin().await?;
         let mut deliveries = 0;
         for message in messages {
@@ -148,9 +143,9 @@ impl Engine {
         queue_id: &str,
         quietly: bool,
     ) -> Result<QueueMessage, QueueError> {
-        let messages = self.queued_for(actor, queue_id).await?;
+        let messages = self.queued_for(actor, Action::QueueChange, queue_id).await?;
         let detail = json!({ "act": "expire", "quietly": quietly });
-        let audit = self.entry(actor, queue_id, &detail);
+        let audit = self.entry(actor, Action::QueueChange, queue_id, &detail);
         let telling = if quietly { Telling::Nobody } else { Telling::Usual };
         let answer = Answer::ours(Status(5, 4, 7), "given up by an administrator");
         let mut deliveries = 0;
@@ -160,76 +155,6 @@ impl Engine {
             }
         }
         Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
-    }
-
-    /// Sends what has not gone yet of a message to another address instead, here or elsewhere.
-    ///
-    /// # Errors
-    /// `NoSuchMessage`, `BeingSent`, `NoSuchTarget`, `Denied`.
-    pub async fn redirect_queued(
-        &self,
-        actor: &Actor,
-        queue_id: &str,
-        to: &Address,
-    ) -> Result<QueueMessage, QueueError> {
-        let messages = self.queued_for(actor, queue_id).await?;
-        let target = if self.is_local_domain(to.domain()).await? {
-            let no_target = || QueueError::NoSuchTarget(to.clone());
-            let found = self.recipient(to).await.map_err(|_| no_target())?;
-            let crate::recipients::Kind::Mailbox { account, inbox: folder, .. } = *found.kind() else {
-                return Err(no_target());
-            };
-            Some(Target { account, folder, recipient: Some(to.to_string()), room: None })
-        } else {
-            self.0.store.know_destinations(&[to.domain().as_str()], self.now()).await?;
-            None
-        };
-        let detail = json!({ "act": "redirect", "to": to.to_string() });
-        let audit = self.entry(actor, queue_id, &detail);
-        let mut deliveries = 0;
-        for message in messages {
-            if let Some(claimed) = self.claim_whole(message, queue_id).await? {
-                deliveries += self.redirect_all(&claimed, (to, target.as_ref()), audit).await?;
-            }
-        }
-        self.nudge(&[to.domain().as_str()]).await;
-        Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
-    }
-
-    async fn redirect_all(
-        &self,
-        claimed: &Claimed,
-        (to, target): (&Address, Option<&Target>),
-        audit: AuditEntry<'_>,
-    ) -> Result<u64, QueueError> {
-        let now = self.now();
-        let Some(first) = claimed.deliveries.first() else { return Ok(0) };
-        let address = crate::sender::written(to);
-        let new = rerouted(first, to.domain(), &address, now);
-        let reroute =
-            target.map_or_else(|| Reroute::There(Box::new(new)), |target| Reroute::Here(target.clone()));
-        let mut reroute = Some(reroute);
-        let report = |delivery: &LeasedDelivery| DeliveryReport {
-            delivery: delivery.delivery,
-            message: delivery.message,
-            ended: delivery.recipients.iter().map(|recipient| recipient.nth).collect(),
-            reroute: reroute.take(),
-            ..DeliveryReport::default()
-        };
-        let reports: Vec<DeliveryReport<'_>> = claimed.deliveries.iter().map(report).collect();
-        let trace = self.queue_id();
-        let status = format!("sent to {to} instead, by an administrator");
-        let was = claimed.deliveries.iter().flat_map(|delivery| &delivery.recipients);
-        let mut recipients: Vec<String> = was.map(|recipient| recipient.address.to_lowercase()).collect();
-        recipients.push(to.to_string());
-        let events = [NewOutgoingEvent {
-            event: event(first, (&trace, now), "redirected", (None, &status)),
-            recipients,
-        }];
-        let report = QueueReport { deliveries: &reports, events: &events, audit: Some(audit) };
-        self.commit_report(claimed.lease.lease, first, &report, Vec::new()).await?;
-        self.give_back_mail(&claimed.lease).await?;
-        Ok(claimed.deliveries.len() as u64)
     }
 
     /// What this user submitted for later, by its moment.
@@ -288,7 +213,11 @@ impl Engine {
     }
 
     /// Its deliveries under a lease, so that nobody sends them meanwhile.
-    async fn claim_whole(&self, message: i64, queue_id: &str) -> Result<Option<Claimed>, QueueError> {
+    pub(crate) async fn claim_whole(
+        &self,
+        message: i64,
+        queue_id: &str,
+    ) -> Result<Option<Claimed>, QueueError> {
         let until = lease_end(self.now());
         let (claimed, busy) = self.0.store.claim_message(message, (&self.0.node, until)).await?;
         if !busy {
@@ -301,12 +230,17 @@ impl Engine {
     }
 
     /// Numbers of the messages with this id that he may touch.
-    async fn queued_for(&self, actor: &Actor, queue_id: &str) -> Result<Vec<i64>, QueueError> {
+    pub(crate) async fn queued_for(
+        &self,
+        actor: &Actor,
+        action: Action,
+        queue_id: &str,
+    ) -> Result<Vec<i64>, QueueError> {
         let missing = || QueueError::NoSuchMessage(queue_id.to_owned());
         let mut messages = Vec::new();
         for (message, account) in self.0.store.queued_as(queue_id).await? {
             let target = account.map_or(AdminTarget::System, AdminTarget::Mailbox);
-            match self.authorize(actor, Action::QueueChange, &target).await {
+            match self.authorize(actor, action, &target).await {
                 Ok(()) => messages.push(message),
                 Err(AdminError::NoSuchMailbox(_) | AdminError::Denied(model::Reason::NotFound)) => {}
                 // That there is a system is no secret, but that there is such a message is.
@@ -317,38 +251,14 @@ impl Engine {
         if messages.is_empty() { Err(missing()) } else { Ok(messages) }
     }
 
-    fn entry<'a>(
+    pub(crate) fn entry<'a>(
         &self,
         actor: &'a Actor,
+        action: Action,
         queue_id: &'a str,
         detail: &'a serde_json::Value,
     ) -> AuditEntry<'a> {
-        let action = Action::QueueChange.as_str();
+        let action = action.as_str();
         AuditEntry { at: self.now(), actor: actor.name(), action, target: queue_id, detail }
-    }
-}
-
-fn rerouted<'a>(
-    delivery: &'a LeasedDelivery,
-    domain: &DomainName,
-    address: &str,
-    now: Timestamp,
-) -> NewOutgoing<'a> {
-    let recipient = NewOutgoingRecipient { address: address.to_owned(), orcpt: None, notify: Notify::UNSAID };
-    let schedule = Schedule::default();
-    let after = |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-    NewOutgoing {
-        queue_id: &delivery.queue_id,
-        sender: &delivery.sender,
-        account: delivery.account,
-        ret: delivery.ret,
-        envid: delivery.envid.as_deref(),
-        needs: delivery.needs,
-        about: &delivery.about,
-        priority: Priority::Interactive,
-        due_at: now,
-        warn_at: (!delivery.sender.is_empty()).then(|| after(schedule.warn_after)),
-        give_up_at: after(schedule.give_up_after),
-        parts: vec![NewOutgoingPart { destination: domain.to_string(), recipients: vec![recipient] }],
     }
 }

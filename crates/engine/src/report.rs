@@ -34,6 +34,8 @@ pub(crate) enum What {
     Relayed,
     /// It went to a group.
     Expanded,
+    /// An administrator has had it sent to somebody else, whom the answer names.
+    Redirected,
 }
 
 /// A recipient that is reported.
@@ -133,9 +135,6 @@ impl Mail {
     }
 }
 
-impl Engine {
-    /// Of a message that was accepted here and now: that those have it of whom its sender wanted to hear (RFC 3461 4.1). In the
-    /// room of the message, for which [`RECEIPT_BYTES_MAX`] was asked with it.
 impl Arrival {
     /// Does its sender hear that somebody has it, where he asked to (RFC 3461 4.1)? Only who logged in: anybody may name
     /// anybody as the sender of mail that is not checked, and have him told.
@@ -144,6 +143,9 @@ impl Arrival {
     }
 }
 
+impl Engine {
+    /// Of a message that was accepted here and now: that those have it of whom its sender wanted to hear (RFC 3461 4.1). In the
+    /// room of the message, for which [`RECEIPT_BYTES_MAX`] was asked with it.
     pub(crate) async fn receipt(
         &self,
         arrival: &Arrival,

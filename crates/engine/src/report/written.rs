@@ -24,7 +24,7 @@ impl What {
             Self::Failed => "failed",
             Self::Delayed => "delayed",
             Self::Delivered => "delivered",
-            Self::Relayed => "relayed",
+            Self::Relayed | Self::Redirected => "relayed",
             Self::Expanded => "expanded",
         }
     }
@@ -39,6 +39,10 @@ impl What {
             Self::Delivered | Self::Relayed | Self::Expanded => {
                 ("Thư đã chuyển đến người nhận", "Your message was delivered, or handed over, for:")
             }
+            Self::Redirected => (
+                "Thư được chuyển đến địa chỉ khác",
+                "An administrator has had your message sent to another address, instead of to:",
+            ),
         }
     }
 }
@@ -100,6 +104,11 @@ impl Engine {
             What::Delivered | What::Relayed | What::Expanded => {
                 "Theo yêu cầu của Ông (Bà), hệ thống thông báo thư sau đây đã được chuyển đi.\n".to_owned()
             }
+            What::Redirected => {
+                "Quản trị hệ thống đã chuyển thư sau đây đến địa chỉ khác. Người nhận mà Ông (Bà) ghi sẽ KHÔNG nhận \
+                 được thư này từ hệ thống.\n"
+                    .to_owned()
+            }
         };
         let _ = writeln!(text, "\nTiêu đề: {subject}\nGửi lúc: {}\n", trace::date(report.accepted_at));
         for told in report.told.iter().take(TOLD_MAX) {
@@ -114,6 +123,9 @@ impl Engine {
                     "- {}: hệ thống của người nhận đã nhận thư, và không báo tiếp.",
                     told.address
                 ),
+                What::Redirected => {
+                    writeln!(text, "- {}: thư được chuyển đến {}.", told.address, told.answer.text)
+                }
                 What::Failed | What::Delayed => writeln!(text, "- {}: {}", told.address, words.what),
             };
             if told.what == What::Failed {
@@ -166,6 +178,9 @@ impl Engine {
             }
             let _ = match told.answer.code {
                 Some(code) => write!(text, "Diagnostic-Code: smtp;{code} {}\r\n", told.answer.text),
+                None if told.what == What::Redirected => {
+                    write!(text, "Diagnostic-Code: x-cong-thu;sent to {} instead\r\n", told.answer.text)
+                }
                 None => write!(text, "Diagnostic-Code: x-cong-thu;{}\r\n", told.answer.text),
             };
             let _ = write!(text, "Last-Attempt-Date: {}\r\n", trace::date(self.now()));

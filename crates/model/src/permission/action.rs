@@ -172,7 +172,11 @@ impl Action {
     pub const fn needs_second_person(self) -> bool {
         matches!(
             self,
-            Self::ContentRemove | Self::InspectionOpen | Self::InspectionExport | Self::HoldRelease
+            Self::ContentRemove
+                | Self::InspectionOpen
+                | Self::InspectionExport
+                | Self::HoldRelease
+                | Self::QueueRedirect
         )
     }
 }
@@ -347,6 +351,8 @@ actions! {
     /// Mail on its way to others: whose senders are in the scope.
     QueueShow "queue.show" "Xem hàng đợi gửi thư" SD Reads [Y Y - - - - -];
     QueueChange "queue.change" "Gửi lại, giữ, hủy thư trong hàng đợi" SDM Changes [Y Y - - - - -];
+    /// Whoever it goes to reads it: as with an inspection, it takes two, and neither is an operator (AG Đ5.5).
+    QueueRedirect "queue.redirect" "Chuyển thư trong hàng đợi đến địa chỉ khác" SDM Changes [Y - - - - - -];
     EventExport "event.export" "Kết xuất nhật ký hệ thống" SD Reads [Y - - Y - - -];
     AuditShow "audit.show" "Xem nhật ký quản trị" SD Reads [Y - - Y - - -];
     AuditVerify "audit.verify" "Kiểm tra tính toàn vẹn nhật ký quản trị" SD Reads [Y - - Y - - -];

@@ -387,7 +387,10 @@ fn names_are_unique_and_round_trip() {
 fn two_people_for_what_cannot_be_undone_quietly() {
     let two: Vec<&str> =
         Action::ALL.iter().filter(|action| action.needs_second_person()).map(|a| a.as_str()).collect();
-    assert_eq!(two, ["hold.release", "content.remove", "inspection.open", "inspection.export"]);
+    assert_eq!(
+        two,
+        ["hold.release", "content.remove", "inspection.open", "inspection.export", "queue.redirect"]
+    );
 }
 
 /// As the table of the life cycle has it (AG Đ8.3, B7).

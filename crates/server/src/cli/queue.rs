@@ -31,6 +31,7 @@ pub(crate) enum QueueCommand {
         #[arg(long)]
         quiet: bool,
     },
-    /// Send what has not gone yet of a message to another address instead
+    /// Send what has not gone yet of a message to another address instead, once a second administrator has said the same; its
+    /// sender is told
     Redirect { id: String, to: Address },
 }

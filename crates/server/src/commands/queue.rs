@@ -23,9 +23,13 @@ pub(super) async fn run(session: &Session, command: &QueueCommand) -> Result<()>
                 if *quiet { "given up; its sender is not told" } else { "given up; its sender is told" };
             done(session, &engine.expire_queued(actor, id, *quiet).await?, text)
         }
-        QueueCommand::Redirect { id, to } => {
-            done(session, &engine.redirect_queued(actor, id, to).await?, &format!("sent to {to} instead"))
-        }
+        QueueCommand::Redirect { id, to } => match engine.redirect_queued(actor, id, to).await? {
+            Some(message) => done(session, &message, &format!("sent to {to} instead; its sender is told")),
+            None => session.answer(
+                &json!({ "queue_id": id, "deliveries": 0 }),
+                "asked; somebody else has to agree, by the same command",
+            ),
+        },
     }
 }
 

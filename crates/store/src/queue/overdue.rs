@@ -168,6 +168,37 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
+    /// Notes who wants a message sent to another address. Who else wanted the same before, if anybody did.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ask_redirect(
+        &mut self,
+        message: i64,
+        (to, by): (&str, &str),
+    ) -> Result<Option<String>, Error> {
+        let before: Option<(Option<String>, Option<String>)> = sqlx::query_as(
+            "select redirect_to, redirect_asked_by from queue_messages where message_id = $1 for update",
+        )
+        .bind(message)
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        if let Some((Some(same), Some(asker))) = before
+            && same == to
+        {
+            return Ok(Some(asker));
+        }
+        sqlx::query(
+            "update queue_messages set redirect_to = $2, redirect_asked_by = $3 where message_id = $1",
+        )
+        .bind(message)
+        .bind(to)
+        .bind(by)
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(None)
+    }
+
     pub async fn cancel_pending(&mut self, message: i64, now: Timestamp) -> Result<u64, Error> {
         sqlx::query("select 1 from queue_messages where message_id = $1 for update")
             .bind(message)

@@ -49,7 +49,7 @@ async fn what_is_being_sent_is_not_touched() {
     let world = World::new().await;
     let an = world.user("an").await;
     let id = send(&world, &an, &["ai@example.org"]).await;
-    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     let refused = world.engine.expire_queued(&actor(), &id, true).await.unwrap_err();
     assert_eq!(refused, QueueError::BeingSent(id.clone()));
     world.engine.give_back_mail(&claimed.lease).await.unwrap();
@@ -64,14 +64,43 @@ async fn a_message_is_sent_elsewhere_instead() {
     let (an, binh) = (world.user("an").await, world.user("binh").await);
     let there = send(&world, &an, &["ai@example.org", "ai@example.net"]).await;
     let here = send(&world, &an, &["ai@example.org"]).await;
-    world.engine.redirect_queued(&actor(), &there, &address("moi@example.com")).await.unwrap();
-    world.engine.redirect_queued(&actor(), &here, &address("binh")).await.unwrap();
-    assert_eq!(world.inbox(&binh).await.len(), 1);
-    let nobody = world.engine.redirect_queued(&actor(), &there, &address("khongco")).await.unwrap_err();
+    let (one, two) = (Actor::console("one"), Actor::console("two"));
+    let redirect =
+        async |who: &Actor, id: &str, to: &str| world.engine.redirect_queued(who, id, &address(to)).await;
+    let nobody = redirect(&one, &there, "khongco").await.unwrap_err();
     assert_eq!(nobody, QueueError::NoSuchTarget(address("khongco")));
+    // Not by one alone, nor by two who mean different things.
+    assert_eq!(redirect(&one, &there, "moi@example.com").await, Ok(None));
+    let alone = redirect(&one, &there, "moi@example.com").await.unwrap_err();
+    assert_eq!(alone, QueueError::Admin(crate::AdminError::SecondPerson));
+    assert_eq!(redirect(&two, &there, "khac@example.com").await, Ok(None));
+    assert_eq!(redirect(&one, &there, "moi@example.com").await, Ok(None));
+    assert_eq!(redirect(&two, &there, "moi@example.com").await.unwrap().unwrap().deliveries, 2);
+    assert_eq!(redirect(&two, &here, "binh").await, Ok(None));
+    assert_eq!(redirect(&one, &here, "binh").await.unwrap().unwrap().deliveries, 1);
+    assert_eq!(world.inbox(&binh).await.len(), 1);
+    assert_eq!(world.audited("queue.redirect").await.len(), 6);
     assert_eq!(everything_taken(&world.engine).await, ["example.com"]);
     assert_eq!(world.queue_rows().await, [0; 4]);
-    assert_eq!(world.inbox(&an).await.len(), 0);
+    // Its sender knows of it.
+    let told = world.inbox(&an).await;
+    assert_eq!(told.len(), 2);
+    assert!(told[0].contains("Diagnostic-Code: x-cong-thu;sent to moi@example.com instead"), "{}", told[0]);
+    assert!(told[1].contains("Final-Recipient: rfc822;ai@example.org\r\nAction: relayed"), "{}", told[1]);
+}
+
+/// Who sends it to himself reads it.
+#[tokio::test]
+async fn an_operator_sends_nobodys_mail_to_another_address() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let id = send(&world, &an, &["ai@example.org"]).await;
+    let own = world.database.number("select domain_id from domains").await;
+    let grant = Grant::new(Role::CentreOperator, Scope::Domain(model::DomainId(own)));
+    let operator = Actor::of("x", None, grant.into_iter().collect());
+    assert!(world.engine.queued_message(&operator, &id).await.is_ok());
+    let refused = world.engine.redirect_queued(&operator, &id, &address("an")).await.unwrap_err();
+    assert_eq!(refused, QueueError::Admin(crate::AdminError::Denied(model::Reason::Role)));
 }
 
 #[tokio::test]

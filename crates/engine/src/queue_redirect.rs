@@ -1,0 +1,161 @@
+//! Sending mail of the queue to another address than its sender wrote.
+//!
+//! Invariants: whoever it goes to reads it, so it takes two administrators who say the same, as with an inspection; its sender
+//! is told, in the transaction that does it; what is being sent at the moment is not touched.
+
+use crate::queue::event;
+use crate::queue_admin::{QueueError, QueueMessage};
+use crate::report::{Told, What};
+use crate::{Actor, AdminError, Engine};
+use jiff::Timestamp;
+use model::queue::{Answer, Notify, Priority, Schedule, Status};
+use model::{Action, Address, DomainName};
+use serde_json::json;
+use store::{
+    AuditEntry, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, NewOutgoing, NewOutgoingEvent,
+    NewOutgoingPart, NewOutgoingRecipient, QueueReport, Reroute, Target,
+};
+
+impl Engine {
+    /// Asks that what has not gone yet of a message be sent to another address instead, here or elsewhere; sends it there when
+    /// somebody else has asked for the same. Its sender is told. `None`: it was asked for, and somebody else has to agree.
+    ///
+    /// # Errors
+    /// `NoSuchMessage`, `BeingSent`, `NoSuchTarget`, `Denied`, `SecondPerson` when it was the same who asked.
+    pub async fn redirect_queued(
+        &self,
+        actor: &Actor,
+        queue_id: &str,
+        to: &Address,
+    ) -> Result<Option<QueueMessage>, QueueError> {
+        let messages = self.queued_for(actor, Action::QueueRedirect, queue_id).await?;
+        let target = if self.is_local_domain(to.domain()).await? {
+            let no_target = || QueueError::NoSuchTarget(to.clone());
+            let found = self.recipient(to).await.map_err(|_| no_target())?;
+            let crate::recipients::Kind::Mailbox { account, inbox: folder, .. } = *found.kind() else {
+                return Err(no_target());
+            };
+            Some(Target { account, folder, recipient: Some(to.to_string()), room: None })
+        } else {
+            self.0.store.know_destinations(&[to.domain().as_str()], self.now()).await?;
+            None
+        };
+        if !self.agree_to_redirect(actor, queue_id, (&messages, to)).await? {
+            return Ok(None);
+        }
+        let detail = json!({ "to": to.to_string(), "agreed": true });
+        let audit = self.entry(actor, Action::QueueRedirect, queue_id, &detail);
+        let mut deliveries = 0;
+        for message in messages {
+            if let Some(claimed) = self.claim_whole(message, queue_id).await? {
+                deliveries += self.redirect_all(&claimed, (to, target.as_ref()), audit).await?;
+            }
+        }
+        self.nudge(&[to.domain().as_str()]).await;
+        Ok(Some(QueueMessage { queue_id: queue_id.to_owned(), deliveries }))
+    }
+
+    /// Has somebody else asked for the same? If not, it is noted that this one does.
+    async fn agree_to_redirect(
+        &self,
+        actor: &Actor,
+        queue_id: &str,
+        (messages, to): (&[i64], &Address),
+    ) -> Result<bool, QueueError> {
+        let to = to.to_string();
+        let mut tx = self.0.store.begin().await?;
+        let mut agreed = true;
+        for message in messages {
+            match tx.ask_redirect(*message, (&to, actor.name())).await? {
+                Some(asker) if asker == actor.name() => return Err(AdminError::SecondPerson.into()),
+                asker => agreed &= asker.is_some(),
+            }
+        }
+        if !agreed {
+            let detail = json!({ "to": to, "agreed": false });
+            self.audit(&mut tx, actor, Action::QueueRedirect.as_str(), queue_id, &detail).await?;
+            tx.commit().await?;
+        }
+        Ok(agreed)
+    }
+
+    async fn redirect_all(
+        &self,
+        claimed: &Claimed,
+        (to, target): (&Address, Option<&Target>),
+        audit: AuditEntry<'_>,
+    ) -> Result<u64, QueueError> {
+        let now = self.now();
+        let Some(first) = claimed.deliveries.first() else { return Ok(0) };
+        let address = crate::sender::written(to);
+        let new = rerouted(first, to.domain(), &address, now);
+        let reroute =
+            target.map_or_else(|| Reroute::There(Box::new(new)), |target| Reroute::Here(target.clone()));
+        let mut reroute = Some(reroute);
+        let report = |delivery: &LeasedDelivery| DeliveryReport {
+            delivery: delivery.delivery,
+            message: delivery.message,
+            ended: delivery.recipients.iter().map(|recipient| recipient.nth).collect(),
+            reroute: reroute.take(),
+            ..DeliveryReport::default()
+        };
+        let reports: Vec<DeliveryReport<'_>> = claimed.deliveries.iter().map(report).collect();
+        let trace = self.queue_id();
+        let status = format!("sent to {to} instead, by an administrator");
+        let was = claimed.deliveries.iter().flat_map(|delivery| &delivery.recipients);
+        let mut recipients: Vec<String> = was.map(|recipient| recipient.address.to_lowercase()).collect();
+        recipients.push(to.to_string());
+        let events = [NewOutgoingEvent {
+            event: event(first, (&trace, now), "redirected", (None, &status)),
+            recipients,
+        }];
+        let report = QueueReport { deliveries: &reports, events: &events, audit: Some(audit) };
+        let told = redirected(&claimed.deliveries, to);
+        let ours = self.commit_report(claimed.lease.lease, first, &report, vec![told]).await?;
+        self.give_back_mail(&claimed.lease).await?;
+        // Somebody has taken the lease over meanwhile, and nothing was changed.
+        if ours {
+            Ok(claimed.deliveries.len() as u64)
+        } else {
+            Err(QueueError::BeingSent(first.queue_id.clone()))
+        }
+    }
+}
+
+/// What the sender hears: but who wants to hear of nothing.
+fn redirected<'a>(deliveries: &'a [LeasedDelivery], to: &Address) -> Vec<Told<'a>> {
+    let something = Notify::SUCCESS.and(Notify::FAILURE).and(Notify::DELAY);
+    let of = deliveries.iter().flat_map(|delivery| &delivery.recipients);
+    let told = |recipient: &'a LeasedRecipient| Told {
+        address: &recipient.address,
+        original: recipient.orcpt.as_deref(),
+        what: What::Redirected,
+        answer: Answer::ours(Status(2, 0, 0), to.to_string()),
+    };
+    of.filter(|recipient| recipient.notify.asks_for(something)).map(told).collect()
+}
+
+fn rerouted<'a>(
+    delivery: &'a LeasedDelivery,
+    domain: &DomainName,
+    address: &str,
+    now: Timestamp,
+) -> NewOutgoing<'a> {
+    let recipient = NewOutgoingRecipient { address: address.to_owned(), orcpt: None, notify: Notify::UNSAID };
+    let schedule = Schedule::default();
+    let after = |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    NewOutgoing {
+        queue_id: &delivery.queue_id,
+        sender: &delivery.sender,
+        account: delivery.account,
+        ret: delivery.ret,
+        envid: delivery.envid.as_deref(),
+        needs: delivery.needs,
+        about: &delivery.about,
+        priority: Priority::Interactive,
+        due_at: now,
+        warn_at: (!delivery.sender.is_empty()).then(|| after(schedule.warn_after)),
+        give_up_at: after(schedule.give_up_after),
+        parts: vec![NewOutgoingPart { destination: domain.to_string(), recipients: vec![recipient] }],
+    }
+}
