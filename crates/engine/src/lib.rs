@@ -130,7 +130,7 @@ pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};
 pub use store::{
     Claimed, LeasedDelivery, LeasedRecipient, QueueCounts, QueueDestinationRow, QueueFilter, QueueLease,
-    QueueRow, ScheduledRow,
+    QueueRow, ScheduledRow, WantedWork,
 };
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use trace_query::{Course, TraceQuery};

@@ -12,7 +12,7 @@ use crate::report::without_return_path;
 use crate::{Body, Engine, Error, Piece, figures};
 use jiff::{SignedDuration, Timestamp};
 use model::queue::{Answer, Outcome, destination_rest};
-use store::{Claimed, ContentColumns, Event, LeasedDelivery, NewOutgoingEvent, QueueLease};
+use store::{Claimed, ContentColumns, Event, LeasedDelivery, NewOutgoingEvent, QueueLease, WantedWork};
 use tokio_util::sync::CancellationToken;
 
 /// A node that has said nothing for so long is dead; then others take over what it had.
@@ -71,13 +71,13 @@ impl OutgoingOctets {
 }
 
 impl Engine {
-    /// Work for a destination that is none of `busy`; `None` when nothing is due.
+    /// Work for a destination that is wanted; `None` when nothing is due.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim_mail(&self, busy: &[i64]) -> Result<Option<Claimed>, Error> {
+    pub async fn claim_mail(&self, wanted: &WantedWork) -> Result<Option<Claimed>, Error> {
         let now = self.now();
-        Ok(self.0.store.claim_mail(&self.0.node, busy, CLAIM_MAX, (now, lease_end(now))).await?)
+        Ok(self.0.store.claim_mail(&self.0.node, wanted, CLAIM_MAX, (now, lease_end(now))).await?)
     }
 
     /// Puts off the end of leases; those that are still this node's.

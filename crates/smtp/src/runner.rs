@@ -1,7 +1,8 @@
 //! Carries the queue's mail: claims work, opens connections, says what became of it.
 //!
 //! Invariants: a claim is one connection's; nothing is sent under a lease that is no longer this node's; no more connections
-//! are open than [`CONNECTIONS_MAX`], and to one destination no more than its window lets; on a stop what is being sent is
+//! are open than [`CONNECTIONS_MAX`], to one destination no more than its window lets, and to those that have not taken
+//! anything lately no more than [`UNPROVEN_MAX`], so that servers that keep us waiting stop no mail to others; on a stop what is being sent is
 //! finished within [`DRAIN_MAX`] and the rest is given back, so that another node need not wait for the lease to end.
 
 mod window;
@@ -19,6 +20,10 @@ use window::Windows;
 
 /// Connections of one node to others at once.
 pub const CONNECTIONS_MAX: usize = 200;
+/// Of these, to destinations that have taken nothing lately: they may keep us waiting, however many there are.
+pub const UNPROVEN_MAX: usize = 100;
+/// Of these, for nothing but reports: strangers choose where those go.
+pub const REPORT_CONNECTIONS_MAX: usize = 20;
 /// How long what is being sent may take after a stop.
 pub const DRAIN_MAX: Duration = Duration::from_secs(15);
 /// What is due by the clock alone is found this late.
@@ -109,8 +114,8 @@ impl<C: Carrier> Runner<C> {
     /// As many connections as there is work and room for.
     async fn begin_all(&self, connections: &mut JoinSet<()>) {
         while connections.len() < CONNECTIONS_MAX && !self.stop.is_cancelled() {
-            let full = self.windows().full();
-            match self.engine.claim_mail(&full).await {
+            let wanted = self.windows().wanted();
+            match self.engine.claim_mail(&wanted).await {
                 Ok(Some(claimed)) => {
                     let place = Place::take(self, &claimed);
                     let runner = self.clone();
@@ -252,6 +257,8 @@ impl<C: Carrier> Runner<C> {
 struct Place {
     lease: i64,
     destination: i64,
+    /// For nothing but reports.
+    reports: bool,
     /// The lease is another node's.
     lost: CancellationToken,
     leases: Arc<Mutex<HashMap<i64, CancellationToken>>>,
@@ -262,17 +269,18 @@ impl Place {
     fn take<C: Carrier>(runner: &Runner<C>, claimed: &Claimed) -> Self {
         let destination = claimed.lease.destination.as_ref().map_or(0, |(id, _)| *id);
         let lost = CancellationToken::new();
-        runner.windows().begin(destination);
+        let reports = claimed.deliveries.iter().all(|delivery| delivery.sender.is_empty());
+        runner.windows().begin(destination, reports);
         runner.leases().insert(claimed.lease.lease, lost.clone());
         let (leases, windows) = (runner.leases.clone(), runner.windows.clone());
-        Self { lease: claimed.lease.lease, destination, lost, leases, windows }
+        Self { lease: claimed.lease.lease, destination, reports, lost, leases, windows }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.lease);
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner).end(self.destination);
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner).end(self.destination, self.reports);
     }
 }
 

@@ -8,9 +8,10 @@ use engine::{
 };
 use model::queue::{Answer, Outcome, Status};
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
-use smtp::runner::{Attempt, Carrier, Connection, run};
+use smtp::runner::{Attempt, Carrier, Connection, REPORT_CONNECTIONS_MAX, UNPROVEN_MAX, run};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::{Endpoint, Store};
 use testkit::TestDatabase;
 use tokio::sync::Semaphore;
@@ -41,9 +42,9 @@ struct Played {
     opened: AtomicUsize,
     /// One for each message that is handed over, or connection that is refused.
     done: Semaphore,
-    /// Messages to `slow.example` wait for one of these.
+    /// Messages to `slow.example`, and connections to `tarpit*`, wait for one of these.
     go_on: Semaphore,
-    /// One is there for each message that waits.
+    /// One is there for each message, or connection, that waits.
     waiting: Semaphore,
 }
 
@@ -78,6 +79,11 @@ impl Carrier for Script {
         if domain.starts_with("dead") {
             self.0.done.add_permits(1);
             return Err(Unreachable::Later(Answer::ours(Status(4, 4, 1), "refused")));
+        }
+        if domain.starts_with("tarpit") {
+            self.0.waiting.add_permits(1);
+            self.0.go_on.acquire().await.unwrap().forget();
+            return Err(Unreachable::Later(Answer::ours(Status(4, 4, 2), "does not greet")));
         }
         let open = self.0.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most.fetch_max(open, Ordering::SeqCst);
@@ -157,7 +163,14 @@ impl World {
     }
 
     async fn send(&self, to: &str) {
-        let to = self.engine.recipient_of(&address(to), Some(&self.an)).await.unwrap();
+        self.send_to(&[to.to_owned()]).await;
+    }
+
+    async fn send_to(&self, addresses: &[String]) {
+        let mut to = Vec::new();
+        for text in addresses {
+            to.push(self.engine.recipient_of(&address(text), Some(&self.an)).await.unwrap());
+        }
         let mut spool = self.engine.new_spool();
         spool.write("From: an@demo.vn\r\n\r\nKính gửi\r\n".as_bytes()).await.unwrap();
         let arrival = Arrival {
@@ -169,7 +182,7 @@ impl World {
             principal: Some(self.an.clone()),
             wishes: Wishes::default(),
         };
-        self.engine.deliver(&arrival, &[to], spool).await.unwrap();
+        self.engine.deliver(&arrival, &to, spool).await.unwrap();
     }
 
     async fn leases(&self) -> i64 {
@@ -250,4 +263,44 @@ async fn a_server_that_drops_everything_rests_like_one_that_is_away() {
         "select count(*) from queue_destinations where failures > 0 and next_at > '2026-11-22T01:00:30Z'";
     assert_eq!((world.database.number(resting).await, world.leases().await), (2, 0));
     assert_eq!(world.database.number("select count(*) from queue_deliveries where attempts = 0").await, 7);
+}
+
+fn tarpits(count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("a@tarpit{n}.example")).collect()
+}
+
+#[tokio::test]
+async fn servers_that_keep_us_waiting_stop_no_mail_to_those_that_take_it() {
+    let world = World::new().await;
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    world.send("a@example.org").await;
+    script.wait_for(1).await;
+    world.send_to(&tarpits(smtp::runner::CONNECTIONS_MAX + 10)).await;
+    let waiting = u32::try_from(UNPROVEN_MAX).unwrap();
+    script.0.waiting.acquire_many(waiting).await.unwrap().forget();
+    world.send("b@example.org").await;
+    tokio::time::timeout(Duration::from_secs(60), script.wait_for(1)).await.expect("it waits behind them");
+    assert_eq!(*script.0.sent.lock().unwrap(), ["a@example.org", "b@example.org"]);
+    assert_eq!(script.0.waiting.available_permits(), 0);
+    stop.cancel();
+    runner.await.unwrap();
+}
+
+/// Strangers choose where reports go.
+#[tokio::test]
+async fn reports_have_a_few_connections_and_no_more() {
+    let world = World::new().await;
+    world.send_to(&tarpits(UNPROVEN_MAX)).await;
+    world.database.run("update queue_deliveries set priority = 2").await;
+    world.database.run("update queue_messages set sender = ''").await;
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    let waiting = u32::try_from(REPORT_CONNECTIONS_MAX).unwrap();
+    script.0.waiting.acquire_many(waiting).await.unwrap().forget();
+    world.send("b@example.org").await;
+    tokio::time::timeout(Duration::from_secs(60), script.wait_for(1)).await.expect("it waits behind them");
+    assert_eq!(script.0.waiting.available_permits(), 0);
+    stop.cancel();
+    runner.await.unwrap();
 }

@@ -10,7 +10,7 @@ mod inspect;
 mod overdue;
 mod report;
 
-pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease};
+pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease, WantedWork};
 pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient};
 pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow};
 pub use report::{

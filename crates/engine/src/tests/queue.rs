@@ -12,7 +12,7 @@ use crate::{Arrival, Engine, Principal, Recipient, RecipientError, Unreachable, 
 use jiff::SignedDuration;
 use model::queue::{Answer, Notify, Outcome, Status};
 use std::collections::HashMap;
-use store::LeasedDelivery;
+use store::{LeasedDelivery, WantedWork};
 
 /// What the other side says of a delivery: an outcome for each recipient, or that nobody is there.
 pub(super) type Said = Result<Vec<Outcome>, Unreachable>;
@@ -69,7 +69,7 @@ pub(super) async fn send(world: &World, who: &Principal, to: &[&str]) -> String 
 /// A node works until nothing is due, one delivery after the other. Says where each went, in that order.
 pub(super) async fn work(engine: &Engine, mut says: impl FnMut(&LeasedDelivery) -> Said) -> Vec<String> {
     let mut went = Vec::new();
-    while let Some(claimed) = engine.claim_mail(&[]).await.unwrap() {
+    while let Some(claimed) = engine.claim_mail(&WantedWork::default()).await.unwrap() {
         let mut reached = true;
         for delivery in &claimed.deliveries {
             match says(delivery) {

@@ -52,7 +52,8 @@ impl Carrier {
         let domain = domain.trim_end_matches('.').to_lowercase();
         let way = find(&domain, settings, resolver, rng.as_ref()).await?;
         let (mut last, mut never) = (None, true);
-        let until = Instant::now() + settings.limits.opening;
+        let end = Instant::now() + settings.limits.opening;
+        let mut tries: usize = way.hosts.iter().map(|host| self.in_turn(&host.addresses).len()).sum();
         'hosts: for host in &way.hosts {
             let security = match security(&domain, &way, host, resolver, sts).await {
                 Ok(security) => security,
@@ -63,10 +64,15 @@ impl Carrier {
             };
             for address in self.in_turn(&host.addresses) {
                 // Hosts that all keep us waiting are tried again another time.
-                if last.is_some() && Instant::now() >= until {
+                let left = end.saturating_duration_since(Instant::now());
+                if last.is_some() && left.is_zero() {
                     break 'hosts;
                 }
-                let dial = Dial { settings, trust: &self.0.trust, host, address, security: &security };
+                tries = tries.saturating_sub(1);
+                // The first that keeps us waiting leaves some time to the others.
+                let until = Instant::now() + if tries > 0 { left / 2 } else { left };
+                let trust = &self.0.trust;
+                let dial = Dial { settings, trust, host, address, security: &security, until };
                 match dial.reach().await {
                     Ok(connection) => {
                         self.learn_success(host, address);

@@ -15,7 +15,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 /// Why an address was of no use.
@@ -50,6 +50,8 @@ pub(super) struct Dial<'a> {
     pub(super) host: &'a Stop,
     pub(super) address: IpAddr,
     pub(super) security: &'a Security,
+    /// By then messages may be sent, or never.
+    pub(super) until: Instant,
 }
 
 impl Dial<'_> {
@@ -71,7 +73,7 @@ impl Dial<'_> {
 
     async fn open(&self, tls: bool) -> Result<Connection, Failure> {
         let mut stream = self.connect().await?;
-        let mut talk = Talk::new(&self.settings.hostname, self.settings.limits);
+        let mut talk = Talk::new(&self.settings.hostname, self.settings.limits, self.until);
         self.ready(&mut talk, &mut stream).await?;
         let host = self.host.name.as_str();
         // RFC 5321 6.3: two servers of one name are one.

@@ -43,7 +43,8 @@ pub struct Limits {
     pub handshake: Duration,
     /// For the answer to QUIT, which changes nothing.
     pub quit: Duration,
-    /// From the connection to the point where messages may be sent: who drips replies is not waited for.
+    /// From the first connection to the point where messages may be sent, whichever of the hosts takes them: who drips replies
+    /// is not waited for.
     pub opening: Duration,
     /// From MAIL to the end, without what [`RATE_MIN`] adds.
     pub transaction: Duration,

@@ -35,14 +35,9 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(hostname: &str, limits: Limits) -> Self {
-        Self {
-            client: Client::new(hostname),
-            buffer: vec![0; READ_BYTES],
-            unread: 0..0,
-            end: Instant::now() + limits.opening,
-            limits,
-        }
+    /// `end`: when messages are to be sent at last.
+    pub(super) fn new(hostname: &str, limits: Limits, end: Instant) -> Self {
+        Self { client: Client::new(hostname), buffer: vec![0; READ_BYTES], unread: 0..0, end, limits }
     }
 
     /// From now on so much time is left for all.

@@ -18,6 +18,17 @@ const IDLE_MAX: usize = 100;
 /// Leases that one call ends.
 const ENDED_MAX: i64 = 100;
 
+/// Which destinations a node would work for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedWork {
+    /// None of these.
+    pub busy: Vec<i64>,
+    /// Only these, where it says which.
+    pub only: Option<Vec<i64>>,
+    /// Not those for which nothing is due but reports.
+    pub no_reports: bool,
+}
+
 /// A node's claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueLease {
@@ -75,20 +86,20 @@ type RecipientRow =
     (i64, i32, String, Option<String>, i16, Option<i32>, Option<String>, Option<String>, Option<String>);
 
 impl Store {
-    /// Up to `limit` due deliveries of one due destination that is none of `busy`; `None` when there is no such work.
+    /// Up to `limit` due deliveries of one due destination that is wanted; `None` when there is no such work.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn claim_mail(
         &self,
         node: &str,
-        busy: &[i64],
+        wanted: &WantedWork,
         limit: i64,
         (now, until): (Timestamp, Timestamp),
     ) -> Result<Option<Claimed>, Error> {
         for _ in 0..IDLE_MAX {
             let mut tx = self.begin().await?;
-            let Some((id, name, failures)) = tx.due_destination(busy, now).await? else { return Ok(None) };
+            let Some((id, name, failures)) = tx.due_destination(wanted, now).await? else { return Ok(None) };
             let limit = if failures > 0 { 1 } else { limit };
             let (chosen, more) = tx.due_deliveries(id, limit, now).await?;
             if chosen.is_empty() {
@@ -201,16 +212,23 @@ impl Store {
 impl Tx {
     async fn due_destination(
         &mut self,
-        busy: &[i64],
+        wanted: &WantedWork,
         now: Timestamp,
     ) -> Result<Option<(i64, String, i32)>, Error> {
         Ok(sqlx::query_as(
-            "select destination_id, name, failures from queue_destinations
-              where next_at <= $1 and destination_id <> all ($2)
+            "select destination_id, name, failures from queue_destinations q
+              where next_at <= $1 and destination_id <> all ($2) and ($3::bigint[] is null or destination_id = any ($3))
+                and (not $4
+                  or exists (select from queue_deliveries d where d.destination_id = q.destination_id and d.priority = 0
+                                and d.due_at <= $1 and d.lease_id is null and not d.held)
+                  or exists (select from queue_deliveries d where d.destination_id = q.destination_id and d.priority = 1
+                                and d.due_at <= $1 and d.lease_id is null and not d.held))
               order by next_at limit 1 for no key update skip locked",
         )
         .bind(now.to_sqlx())
-        .bind(busy)
+        .bind(&wanted.busy)
+        .bind(&wanted.only)
+        .bind(wanted.no_reports)
         .fetch_optional(&mut *self.inner)
         .await?)
     }

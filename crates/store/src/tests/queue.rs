@@ -1,7 +1,7 @@
 //! The queue's statements: that each finds its rows by an index, however many there are, and how fast a claim is.
 
 use super::world::World;
-use crate::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient};
+use crate::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, WantedWork};
 use jiff::SignedDuration;
 use model::queue::{Needs, Notify, Priority};
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -119,7 +119,7 @@ async fn a_claim_among_half_a_million() {
         for _ in 0..200 {
             let times = (world.now, world.now + SignedDuration::from_mins(5));
             let began = Instant::now();
-            let claimed = world.store.claim_mail("a", &[], 5, times).await.unwrap();
+            let claimed = world.store.claim_mail("a", &WantedWork::default(), 5, times).await.unwrap();
             took.push(began.elapsed());
             if claimed.is_none() {
                 break;
