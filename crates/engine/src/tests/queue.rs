@@ -6,6 +6,7 @@ mod course;
 mod faults;
 mod relay;
 mod reports;
+mod resting;
 
 use super::{World, actor, address, arrival};
 use crate::{Arrival, Engine, Principal, Recipient, RecipientError, Unreachable, Wishes};

@@ -282,10 +282,12 @@ impl Tx {
         .await?)
     }
 
-    /// When the destination, whose row is ours, is looked at next: then, or when the first of what waits there is due.
+    /// When the destination, whose row is ours, is looked at next: then, or when the first of what waits there is due. It rests
+    /// no more where nothing is left to probe it with: whoever brings mail for it forward passes over those that rest.
     async fn look_again(&mut self, destination: i64, at: Option<Timestamp>) -> Result<(), Error> {
         sqlx::query(
-            "update queue_destinations set next_at = coalesce($2, least(
+            "update queue_destinations set failures = case when $2 is null then 0 else failures end,
+                    next_at = coalesce($2, least(
                  (select min(due_at) from queue_deliveries
                    where destination_id = $1 and priority = 0 and lease_id is null and not held),
                  (select min(due_at) from queue_deliveries
