@@ -102,8 +102,16 @@ impl Engine {
     }
 
     /// # Errors
-    /// `NotFound` when it is gone, which a lease keeps from happening.
+    /// `NotFound` when it is gone, which a lease keeps from happening, or damaged: of a database that answers, nothing else is
+    /// the matter.
     pub async fn outgoing_octets(&self, delivery: &LeasedDelivery) -> Result<OutgoingOctets, Error> {
+        match self.find_octets(delivery).await {
+            Err(Error::Unavailable) if self.is_ready().await => Err(Error::NotFound),
+            found => found,
+        }
+    }
+
+    async fn find_octets(&self, delivery: &LeasedDelivery) -> Result<OutgoingOctets, Error> {
         let columns = ContentColumns { chunks: true, ..ContentColumns::default() };
         let mut found = self.0.store.contents(&[delivery.content], columns, FACTS_OCTETS_MAX).await?;
         let content = found.pop().flatten().ok_or(Error::NotFound)?;
@@ -185,7 +193,7 @@ impl Engine {
             }
             self.tell_overdue(stop).await
         };
-        let done: Result<usize, Error> = done.await;
+        let done: Result<(), Error> = done.await;
         if let Err(error) = done {
             figures::housekeeping_failed("queue");
             tracing::warn!(%error, "the queue could not be looked after");

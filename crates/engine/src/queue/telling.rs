@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Deliveries that are given up, or told of, at a time.
 const OVERDUE_MAX: i64 = 50;
+/// Deliveries that could not be told of, from which on a round ends: then the fault is not in them.
+const PASSED_OVER_MAX: usize = 1_000;
 
 /// Is its sender told?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,29 +36,28 @@ pub(crate) enum Telling {
 pub(crate) type Ended<'a> = (&'a LeasedDelivery, Vec<Outcome>);
 
 impl Engine {
-    /// Deliveries whose senders were told, or that were given up.
-    pub(crate) async fn tell_overdue(&self, stop: &CancellationToken) -> Result<usize, Error> {
-        let mut done = 0;
-        while !stop.is_cancelled() {
+    /// Tells of what is late and gives up what is over, until nothing is left. What cannot be told of keeps nothing else from
+    /// it, and is tried with the next round.
+    pub(crate) async fn tell_overdue(&self, stop: &CancellationToken) -> Result<(), Error> {
+        let (mut passed_over, mut told) = (Vec::new(), Ok(()));
+        while !stop.is_cancelled() && passed_over.len() < PASSED_OVER_MAX {
             let now = self.now();
             let times = (now, lease_end(now));
-            let claimed = self.0.store.claim_overdue(&self.0.node, OVERDUE_MAX, times).await?;
+            let claimed = self.0.store.claim_overdue(&self.0.node, &passed_over, OVERDUE_MAX, times).await?;
             let Some(claimed) = claimed else { break };
             let mut by_message: BTreeMap<i64, Vec<&LeasedDelivery>> = BTreeMap::new();
             for delivery in &claimed.deliveries {
                 by_message.entry(delivery.message).or_default().push(delivery);
             }
-            let mut told = Ok(());
             for deliveries in by_message.into_values() {
-                // One that cannot be told of keeps no other from it; it is tried with the next round.
-                let of_one = self.tell_overdue_of(claimed.lease.lease, &deliveries).await;
-                told = told.and(of_one);
+                if let Err(error) = self.tell_overdue_of(claimed.lease.lease, &deliveries).await {
+                    passed_over.extend(deliveries.iter().map(|delivery| delivery.delivery));
+                    told = Err(error);
+                }
             }
             self.give_back_mail(&claimed.lease).await?;
-            told?;
-            done += claimed.deliveries.len();
         }
-        Ok(done)
+        told
     }
 
     async fn tell_overdue_of(&self, lease: i64, deliveries: &[&LeasedDelivery]) -> Result<(), Error> {
@@ -232,14 +233,12 @@ impl Engine {
         told: Vec<Told<'a>>,
     ) -> Result<Report<'a>, Error> {
         let failed = told.iter().any(|told| told.what == What::Failed);
-        let mut is_whole = failed && delivery.ret == Some(Return::Full) && !delivery.needs.requiretls;
-        let original = match self.outgoing_octets(delivery).await {
-            Ok(octets) => {
-                is_whole &= octets.size() <= ORIGINAL_BYTES_MAX;
-                if is_whole { octets.read().await? } else { octets.header().await? }
-            }
+        let wants_whole = failed && delivery.ret == Some(Return::Full) && !delivery.needs.requiretls;
+        let (original, is_whole) = match self.original(delivery, wants_whole).await {
+            Ok(original) => original,
             // Better told without it than never.
-            Err(Error::NotFound) => Vec::new(),
+            Err(Error::NotFound) => (Vec::new(), false),
+            Err(Error::Unavailable) if self.is_ready().await => (Vec::new(), false),
             Err(error) => return Err(error),
         };
         Ok(Report {
@@ -254,6 +253,14 @@ impl Engine {
             original,
             is_whole,
         })
+    }
+
+    /// All of a message, if that is wanted and it is not too large, else its header; which of them it is.
+    async fn original(&self, delivery: &LeasedDelivery, whole: bool) -> Result<(Vec<u8>, bool), Error> {
+        let octets = self.outgoing_octets(delivery).await?;
+        let is_whole = whole && octets.size() <= ORIGINAL_BYTES_MAX;
+        let original = if is_whole { octets.read().await? } else { octets.header().await? };
+        Ok((original, is_whole))
     }
 }
 

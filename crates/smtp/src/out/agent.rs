@@ -25,6 +25,8 @@ pub struct Connection {
     messages: u32,
     /// Why it is of no more use.
     spent: Option<Answer>,
+    /// It is of no more use as a message of ours could not be read.
+    is_ours: bool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -47,7 +49,17 @@ impl Connection {
         limits: Limits,
     ) -> Self {
         let host = host.to_owned();
-        Self { stream, talk, host, tls, authenticated: false, limits, messages: 0, spent: None }
+        Self {
+            stream,
+            talk,
+            host,
+            tls,
+            authenticated: false,
+            limits,
+            messages: 0,
+            spent: None,
+            is_ours: false,
+        }
     }
 
     /// Who is at the other end.
@@ -78,7 +90,7 @@ impl Connection {
             passed_on: self.talk.client.offers().dsn,
             tls: self.tls.clone(),
             reusable: self.spent.is_none() && self.messages < MESSAGES_MAX,
-            broken: self.spent.clone(),
+            broken: self.spent.clone().filter(|_| !self.is_ours),
         };
         tracing::debug!(
             queue = envelope.queue_id,
@@ -118,7 +130,7 @@ impl Connection {
                 None => self.exchange(message, Whole(None)).await,
             },
             Err(error) => {
-                self.spent = Some(Answer::ours(Status(4, 3, 0), error.to_string()));
+                self.unreadable(&error);
                 message.recipients.iter().map(|_| Verdict::Unanswered).collect()
             }
         }
@@ -150,16 +162,19 @@ impl Connection {
                     self.talk.client.content(&piece);
                 }
                 Ok(None) => return self.talk.client.content_ended(),
-                Err(error) => {
-                    self.spent = Some(Answer::ours(Status(4, 3, 0), error.to_string()));
-                    return;
-                }
+                Err(error) => return self.unreadable(&error),
             }
             // A chunk that is whole goes before the next.
             if self.talk.client.unanswered() > 0 {
                 return;
             }
         }
+    }
+
+    /// What has begun cannot be ended, and the other side is not to blame.
+    fn unreadable(&mut self, error: &OctetsError) {
+        self.is_ours = true;
+        self.spent = Some(Answer::ours(Status(4, 3, 0), error.to_string()));
     }
 
     fn lost(&mut self, lost: Lost) {

@@ -9,35 +9,39 @@ use jiff_sqlx::ToSqlx as _;
 use model::AccountId;
 
 impl Store {
-    /// Up to `limit` deliveries whose sender is to be told that they are late, or which are given up; not of destinations
-    /// that somebody is sending them to at the moment.
+    /// Up to `limit` deliveries whose sender is to be told that they are late, or which are given up, none of `passed_over`; not
+    /// those that somebody is sending at the moment.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn claim_overdue(
         &self,
         node: &str,
+        passed_over: &[i64],
         limit: i64,
         (now, until): (Timestamp, Timestamp),
     ) -> Result<Option<Claimed>, Error> {
         let mut tx = self.begin().await?;
         let mut chosen: Vec<i64> = sqlx::query_scalar(
             "select delivery_id from queue_deliveries
-              where give_up_at <= $1 and lease_id is null and not held
+              where give_up_at <= $1 and lease_id is null and not held and delivery_id <> all ($3)
               order by give_up_at limit $2 for update skip locked",
         )
         .bind(now.to_sqlx())
         .bind(limit)
+        .bind(passed_over)
         .fetch_all(&mut *tx.inner)
         .await?;
         if chosen.is_empty() {
             chosen = sqlx::query_scalar(
                 "select delivery_id from queue_deliveries
                   where warn_at <= $1 and warn_at is not null and lease_id is null and not held
+                    and delivery_id <> all ($3)
                   order by warn_at limit $2 for update skip locked",
             )
             .bind(now.to_sqlx())
             .bind(limit)
+            .bind(passed_over)
             .fetch_all(&mut *tx.inner)
             .await?;
         }
@@ -164,10 +168,6 @@ impl Tx {
         Ok(changed.rows_affected())
     }
 
-    /// Takes back what waits for its moment within the system. Says for how many mailboxes.
-    ///
-    /// # Errors
-    /// When the database fails.
     /// Notes who wants a message sent to another address. Who else wanted the same before, if anybody did.
     ///
     /// # Errors
@@ -199,6 +199,10 @@ impl Tx {
         Ok(None)
     }
 
+    /// Takes back what waits for its moment within the system. Says for how many mailboxes.
+    ///
+    /// # Errors
+    /// When the database fails.
     pub async fn cancel_pending(&mut self, message: i64, now: Timestamp) -> Result<u64, Error> {
         sqlx::query("select 1 from queue_messages where message_id = $1 for update")
             .bind(message)

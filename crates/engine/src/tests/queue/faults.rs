@@ -1,24 +1,25 @@
 //! Nodes that die, are taken over, or lose the database in the middle.
 
 use super::*;
+use crate::Error;
 
 #[tokio::test]
 async fn a_dead_nodes_mail_is_taken_over_and_what_it_says_afterwards_changes_nothing() {
     let world = World::new().await;
     let an = world.user("an").await;
     send(&world, &an, &["ai@example.org"]).await;
-    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     let other = world.another_node();
-    assert!(other.claim_mail(&[]).await.unwrap().is_none(), "it is the first node's");
+    assert!(other.claim_mail(&WantedWork::default()).await.unwrap().is_none(), "it is the first node's");
     // It puts off the end of its lease, and then no longer.
     world.forward(0, 4);
     assert_eq!(world.engine.keep_mail(&[claimed.lease.lease]).await.unwrap(), [claimed.lease.lease]);
     world.forward(0, 4);
     world.look_after().await;
-    assert!(other.claim_mail(&[]).await.unwrap().is_none());
+    assert!(other.claim_mail(&WantedWork::default()).await.unwrap().is_none());
     world.forward(0, 2);
     world.look_after().await;
-    let again = other.claim_mail(&[]).await.unwrap().unwrap();
+    let again = other.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     assert_eq!(again.deliveries.len(), 1);
     assert_eq!(world.engine.keep_mail(&[claimed.lease.lease]).await.unwrap(), Vec::<i64>::new());
     for outcome in [taken(), never(), later()] {
@@ -47,7 +48,7 @@ async fn what_was_not_done_of_a_claim_is_due_as_before() {
     for _ in 0..5 {
         send(&world, &an, &["ai@example.org"]).await;
     }
-    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     assert_eq!(claimed.deliveries.len(), 5);
     let done = &claimed.deliveries[0];
     assert!(world.engine.report_mail(&claimed.lease, done, vec![taken()], false).await.unwrap());
@@ -62,9 +63,37 @@ async fn a_node_that_dies_before_it_looks_is_made_up_for() {
     let an = world.user("an").await;
     send(&world, &an, &["ai@example.org"]).await;
     world.database.run("update queue_destinations set next_at = '9000-01-01'").await;
-    assert!(world.engine.claim_mail(&[]).await.unwrap().is_none());
+    assert!(world.engine.claim_mail(&WantedWork::default()).await.unwrap().is_none());
     world.look_after().await;
     assert_eq!(everything_taken(&world.engine).await.len(), 1);
+}
+
+/// A message whose octets are damaged ends like any other, and keeps no other from it.
+#[tokio::test]
+async fn what_cannot_be_read_is_given_up_and_told_of_without_its_text() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    world.database.run("update chunks set data = 'damaged'").await;
+    world.forward(24 * 5 - 3, 0);
+    send(&world, &an, &["ai@example.net"]).await;
+    // One that has not read them when they were whole.
+    let other = world.another_node();
+    let mut unreadable = 0;
+    while let Some(claimed) = other.claim_mail(&WantedWork::default()).await.unwrap() {
+        for delivery in &claimed.deliveries {
+            unreadable += u32::from(other.outgoing_octets(delivery).await.err() == Some(Error::NotFound));
+            assert!(other.report_mail(&claimed.lease, delivery, vec![later()], false).await.unwrap());
+        }
+        other.give_back_mail(&claimed.lease).await.unwrap();
+    }
+    assert_eq!(unreadable, 1);
+    world.forward(7, 30);
+    other.look_after_queue(&tokio_util::sync::CancellationToken::new()).await;
+    let told = world.inbox(&an).await;
+    let with = |action: &str| told.iter().filter(|text| text.contains(&format!("Action: {action}"))).count();
+    assert_eq!((told.len(), with("failed"), with("delayed")), (2, 1, 1), "{told:?}");
+    assert_eq!(world.queue_rows().await, [1, 1, 1, 0]);
 }
 
 #[tokio::test]
@@ -88,7 +117,7 @@ async fn killed_before_the_commit_nothing_has_happened() {
     let world = World::new().await;
     let an = world.user("an").await;
     send(&world, &an, &["ai@example.org"]).await;
-    let claimed = world.engine.claim_mail(&[]).await.unwrap().unwrap();
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     // The mailbox of whoever is to be told is held, and the one who tells dies waiting for it.
     let mut held = world.database.hold("select 1 from counters for update").await;
     let report = world.engine.report_mail(&claimed.lease, &claimed.deliveries[0], vec![never()], false);
@@ -116,8 +145,10 @@ async fn the_last_two_deliveries_of_a_message_end_at_once() {
     for _ in 0..20 {
         send(&world, &an, &["ai@example.org", "ai@example.net"]).await;
     }
-    let (one, two) =
-        (world.engine.claim_mail(&[]).await.unwrap(), world.engine.claim_mail(&[]).await.unwrap());
+    let (one, two) = (
+        world.engine.claim_mail(&WantedWork::default()).await.unwrap(),
+        world.engine.claim_mail(&WantedWork::default()).await.unwrap(),
+    );
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!((one.deliveries.len(), two.deliveries.len()), (20, 20));
     for (left, right) in one.deliveries.iter().zip(&two.deliveries) {

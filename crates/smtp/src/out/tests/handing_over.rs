@@ -93,7 +93,8 @@ async fn half_a_message_is_never_ended() {
         let large = Envelope { size: 1 << 20, ..envelope(&["x@b.vn"]) };
         let attempt = connection.send(&large, pieces(&[b"Subject: x\r\n", b"!"])).await;
         assert_eq!(told(&attempt.outcomes), "deferred - 4.3.0");
-        assert!(!attempt.reusable);
+        // The connection is of no more use, and its server not to blame.
+        assert_eq!((attempt.reusable, attempt.broken), (false, None));
         let next = connection.send(&envelope(&["x@b.vn"]), hello()).await;
         assert_eq!((told(&next.outcomes).as_str(), next.reusable), ("deferred - 4.3.0", false));
         connection.quit().await;
