@@ -92,7 +92,8 @@ async fn dialled(certified: &Certified, security: Security) -> Result<bool, Stri
     let host = Stop { name: "mx.b.vn".into(), port: server.port, addresses: vec![address] };
     let settings = settings(server.port);
     let trust = Trust::new(&Arc::new(rustls::RootCertStore::empty()));
-    let dial = Dial { settings: &settings, trust: &trust, host: &host, address, security: &security };
+    let until = tokio::time::Instant::now() + settings.limits.opening;
+    let dial = Dial { settings: &settings, trust: &trust, host: &host, address, security: &security, until };
     match dial.reach().await {
         Ok(connection) => Ok(connection.authenticated),
         Err(failure) => Err(failure.answer.status.to_string()),
