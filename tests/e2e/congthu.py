@@ -91,7 +91,8 @@ class Congthu:
 
     keeps_bare = True  # APPEND keeps bare CR and LF
 
-    def __init__(self, extra="", listeners=None, own_certificate=True, directory=None, hostname="mail.demo.test"):
+    def __init__(self, extra="", listeners=None, own_certificate=True, directory=None, hostname="mail.demo.test",
+                 exempt=("127.0.0.0/8",)):
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="congthu-e2e-"))
         self.directory.chmod(0o755)
         self.listeners = dict(LISTENERS if listeners is None else listeners)
@@ -105,6 +106,7 @@ class Congthu:
             self.certificate, self.key = make_certificate(self.directory)
         self.extra = extra
         self.hostname = hostname
+        self.exempt = list(exempt)
         self.process = None
         self.starts = 0
         self.write_config()
@@ -115,7 +117,7 @@ class Congthu:
         lines = [f'hostname = "{self.hostname}"', f'data_dir = "{self.data_dir}"']
         if self.certificate:
             lines += ["[tls]", f'certificate = "{self.certificate}"', f'key = "{self.key}"']
-        lines += ["[limits]", 'exempt_networks = ["127.0.0.0/8"]']
+        lines += ["[limits]", f"exempt_networks = {json.dumps(self.exempt)}"]
         for name, (protocol, tls) in self.listeners.items():
             lines += ["[[listener]]", f'protocol = "{protocol}"', f'bind = "{self.host}:{self.ports[name]}"', f'tls = "{tls}"']
         self.config.write_text("\n".join(lines) + "\n" + self.extra)

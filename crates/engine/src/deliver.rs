@@ -5,6 +5,7 @@ mod error;
 pub use error::DeliverError;
 pub(crate) use error::Refused;
 
+use crate::admission::Examined;
 use crate::expansion::{Meant, subject};
 use crate::intake::Prepared;
 use crate::outgoing::Wishes;
@@ -43,6 +44,8 @@ pub struct Arrival {
     pub principal: Option<Principal>,
     /// What its sender asked for.
     pub wishes: Wishes,
+    /// What the door found out of a message that a stranger brought.
+    pub examined: Option<Examined>,
 }
 
 /// What became of a message.
@@ -76,7 +79,7 @@ impl Engine {
         let told = arrival.hears_of_success() && recipients.iter().any(Recipient::is_told_of_success);
         let room = message.len() + trace_bytes as u64 + if told { RECEIPT_BYTES_MAX } else { 0 };
         let permit = self.0.intake.permit(room).await?;
-        let prepared = self.prepare_under(permit, message, prefix).await?;
+        let prepared = self.prepare_cleansed(permit, message, prefix).await?;
         self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         check_header(&prepared.facts)?;
         let bytes_max = recipients.iter().map(Recipient::message_bytes_max).min().unwrap_or(u64::MAX);
@@ -88,7 +91,7 @@ impl Engine {
             self.check_attachments(who, &prepared.facts).await?;
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
-        let about = trace_query::about(&queue_id, &prepared.facts);
+        let about = trace_query::about_arrived(&queue_id, &prepared.facts, arrival.examined.as_ref());
         let counted = match (&arrival.principal, &standing) {
             (Some(who), Some(standing)) => Some(self.count_sending(who, standing, recipients).await?),
             _ => None,
@@ -139,12 +142,13 @@ impl Engine {
                 return Err(DeliverError::RecipientFull.into());
             }
             let bytes = message.len() as u64;
-            let mut meant = self.meant(&others, bytes, &full).await?;
+            let junk = arrival.is_junk();
+            let mut meant = self.meant(&others, (bytes, junk), &full).await?;
             let at_once = arrival.wishes.release_at.is_none_or(|at| at <= self.now());
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;
             if waits && self.renew_forwards().await? {
                 // Whoever is gone is passed over when such a message is handed out.
-                meant = self.meant(&others, bytes, &full).await?;
+                meant = self.meant(&others, (bytes, junk), &full).await?;
             }
             if meant.is_empty() {
                 return Err(DeliverError::Unavailable.into());

@@ -5,13 +5,14 @@
 //! have no room: a full member would keep a message from his whole group, and its sender could not be told of him alone.
 
 use crate::deliver::Arrival;
+use crate::forwarding::Ends;
 use crate::groups::MEMBERS_MAX;
 use crate::intake::Prepared;
 use crate::recipients::{Kind, room_for_one};
 use crate::sender::written;
 use crate::{Engine, Error, Recipient, Sender};
 use model::calendar::local_date;
-use model::{AccountId, DomainId, FolderId};
+use model::{AccountId, DomainId, FolderId, SpecialUse};
 use std::collections::HashSet;
 use store::{NewHeld, NewOutgoingRecipient, Room, Target};
 
@@ -50,11 +51,44 @@ pub(crate) struct Held {
 }
 
 impl Engine {
-    /// Of a message of so many octets; nobody of `without` gets it.
+    /// Of a message of so many octets; nobody of `without` gets it. Junk stays in the mailboxes that it came for, in the folder
+    /// for it: nobody forwards what nobody wants.
     pub(crate) async fn meant(
         &self,
         recipients: &[&Recipient],
-        bytes: u64,
+        (bytes, junk): (u64, bool),
+        without: &HashSet<AccountId>,
+    ) -> Result<Meant, Error> {
+        let mut meant = self.meant_for(recipients, (bytes, junk), without).await?;
+        if junk {
+            self.into_junk(&mut meant).await?;
+        }
+        Ok(meant)
+    }
+
+    /// Whoever has removed that folder gets it where all mail comes.
+    async fn into_junk(&self, meant: &mut Meant) -> Result<(), Error> {
+        let held = meant.held.iter_mut().flat_map(|held| held.targets.iter_mut());
+        let targets: Vec<&mut Target> = meant.targets.iter_mut().chain(held).collect();
+        let accounts: Vec<AccountId> = targets.iter().map(|target| target.account).collect();
+        let folders = self.0.store.special_folders(&accounts, SpecialUse::Junk).await?;
+        for target in targets {
+            target.folder = folders.get(&target.account).copied().unwrap_or(target.folder);
+        }
+        Ok(())
+    }
+
+    async fn ends(&self, place: Place, junk: bool) -> Result<Ends, Error> {
+        match junk {
+            true => Ok(Ends { mailboxes: vec![place], outside: None }),
+            false => self.forwarded(place).await,
+        }
+    }
+
+    async fn meant_for(
+        &self,
+        recipients: &[&Recipient],
+        (bytes, junk): (u64, bool),
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
         let mut seen = without.clone();
@@ -84,7 +118,7 @@ impl Engine {
                 }
             }
             for place in places {
-                let ends = self.forwarded(place).await?;
+                let ends = self.ends(place, junk).await?;
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
                 if let Some(outside) = ends.outside {
                     meant.add_outside(written(&outside), recipient);
@@ -95,7 +129,7 @@ impl Engine {
         for (domain, name, address, places) in large {
             let mut targets = Vec::with_capacity(places.len());
             for place in places {
-                let ends = self.forwarded(place).await?;
+                let ends = self.ends(place, junk).await?;
                 // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
                 let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
                 add_targets(&mut targets, &mut seen, (&here, None), &address);

@@ -4,7 +4,7 @@
 //! is the same chunks in whatever message it comes. Memory is bounded: a message's octets are only loaded under a
 //! permit of its size.
 
-use crate::{Engine, Error, Spool};
+use crate::{Engine, Error, Spool, trace};
 use fastcdc::v2020::FastCDC;
 use proto::mime::{self, Facts};
 use std::sync::Arc;
@@ -110,16 +110,30 @@ impl Engine {
         self.prepare_under(permit, spool, prefix).await
     }
 
+    /// As [`Engine::prepare_under`], without results of checks that claim to be ours.
+    pub(crate) async fn prepare_cleansed(
+        &self,
+        permit: Permit,
+        spool: Spool,
+        prefix: Vec<u8>,
+    ) -> Result<Prepared, Error> {
+        let from = prefix.len();
+        let mut raw = read_back(spool, prefix).await?;
+        trace::remove_forged(&mut raw, from, self.hostname());
+        self.look_at(raw, permit).await
+    }
+
     pub(crate) async fn prepare_under(
         &self,
         permit: Permit,
         spool: Spool,
         prefix: Vec<u8>,
     ) -> Result<Prepared, Error> {
-        let raw = spool.into_bytes(prefix).await.map_err(|error| {
-            tracing::error!(%error, "a spooled message could not be read back");
-            Error::Unavailable
-        })?;
+        let raw = read_back(spool, prefix).await?;
+        self.look_at(raw, permit).await
+    }
+
+    async fn look_at(&self, raw: Vec<u8>, permit: Permit) -> Result<Prepared, Error> {
         if raw.len() <= INLINE_BYTES_MAX {
             return Ok(look_at(raw, permit));
         }
@@ -160,6 +174,13 @@ impl Engine {
         }
         i64::from_be_bytes(bytes) & i64::MAX
     }
+}
+
+async fn read_back(spool: Spool, prefix: Vec<u8>) -> Result<Vec<u8>, Error> {
+    spool.into_bytes(prefix).await.map_err(|error| {
+        tracing::error!(%error, "a spooled message could not be read back");
+        Error::Unavailable
+    })
 }
 
 fn look_at(raw: Vec<u8>, permit: Permit) -> Prepared {

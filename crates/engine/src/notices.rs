@@ -194,6 +194,7 @@ impl Engine {
             sender: None,
             principal: None,
             wishes: Wishes::default(),
+            examined: None,
         };
         let prefix = trace::headers(&arrival, self.hostname(), &queue_id, recipients, self.now());
         let mut spool = self.new_spool();

@@ -136,10 +136,11 @@ impl Mail {
 }
 
 impl Arrival {
-    /// Does its sender hear that somebody has it, where he asked to (RFC 3461 4.1)? Only who logged in: anybody may name
-    /// anybody as the sender of mail that is not checked, and have him told.
+    /// Does its sender hear that somebody has it, where he asked to (RFC 3461 4.1)? Only who logged in, or was shown to be the
+    /// sender: anybody may name anybody, and have him told.
     pub(crate) fn hears_of_success(&self) -> bool {
-        self.principal.is_some()
+        let shown = self.examined.as_ref().is_some_and(|examined| examined.evidence.shows_sender());
+        self.principal.is_some() || shown
     }
 }
 

@@ -17,6 +17,8 @@ const MEMORY_BYTES_MAX: usize = 64 * 1024;
 const ROOMY_BYTES_MAX: usize = 8 << 20;
 /// Octets of all such messages together, beyond what each may have in any case.
 const ROOM_BYTES: usize = 64 << 20;
+/// Octets that are read back at once, to be looked at.
+const PIECE_BYTES: u64 = 256 * 1024;
 /// Octets of trace headers that are put in front without moving to another place.
 const PREFIX_BYTES: usize = 1 << 10;
 
@@ -136,6 +138,25 @@ impl Spool {
         true
     }
 
+    /// Octets from `offset` on, [`PIECE_BYTES`] at most; none at the end. Nothing may be written any more.
+    ///
+    /// # Errors
+    /// When the disk is failing.
+    pub async fn piece(&self, offset: u64) -> Result<Vec<u8>> {
+        let rest = self.length.saturating_sub(offset).min(PIECE_BYTES);
+        let Some(file) = &self.file else {
+            let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.memory.len());
+            let end = start + usize::try_from(rest).unwrap_or(0);
+            return Ok(self.memory.get(start..end).unwrap_or_default().to_vec());
+        };
+        let mut file = file.lock().await;
+        file.flush().await?;
+        file.seek(SeekFrom::Start(self.start + offset)).await?;
+        let mut piece = Vec::with_capacity(usize::try_from(rest).unwrap_or(0));
+        (&mut *file).take(rest).read_to_end(&mut piece).await?;
+        if piece.len() as u64 == rest { Ok(piece) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+
     /// The whole message, behind `prefix`.
     pub(crate) async fn into_bytes(mut self, mut prefix: Vec<u8>) -> Result<Vec<u8>> {
         let Some(file) = &self.file else {
@@ -185,6 +206,13 @@ mod tests {
             }
             assert_eq!(spool.len(), pieces * 1000);
             let is_roomy = pieces * 1000 <= ROOMY_BYTES_MAX as u64 && room.0.load(Ordering::Relaxed) > 0;
+            let mut read = Vec::new();
+            while let piece = spool.piece(read.len() as u64).await.unwrap()
+                && !piece.is_empty()
+            {
+                read.extend_from_slice(&piece);
+            }
+            assert_eq!(read, expected.get(b"Received: x\r\n".len()..).unwrap());
             assert_eq!(spool.file.is_none(), pieces * 1000 <= MEMORY_BYTES_MAX as u64 || is_roomy);
             assert_eq!(spool.into_bytes(b"Received: x\r\n".to_vec()).await.unwrap(), expected);
         }

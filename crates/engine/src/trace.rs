@@ -1,4 +1,5 @@
-//! The trace headers we put in front of a message: Return-Path and Received (RFC 5321 4.4).
+//! The trace headers we put in front of a message: Return-Path and Received (RFC 5321 4.4), and what was found out of where it
+//! comes from (Authentication-Results, RFC 8601), whose name nobody else uses here.
 //!
 //! Nothing per recipient: `for` is only written when there is one recipient, so no Bcc leaks and one copy serves all.
 
@@ -6,7 +7,11 @@ use crate::sender::written;
 use crate::{Arrival, Recipient, Sender};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use model::admission::{Evidence, Outcome};
+use proto::mime::header_fields;
 
+/// Characters of a value that a stranger chose.
+const VALUE_CHARS_MAX: usize = 100;
 /// Việt Nam has one time and no summer time.
 const OFFSET_HOURS: i8 = 7;
 
@@ -18,8 +23,10 @@ pub(crate) fn headers(
     now: Timestamp,
 ) -> Vec<u8> {
     let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
+    let results = arrival.examined.as_ref().map(|examined| results(&examined.evidence, hostname));
     let mut text = format!(
-        "Return-Path: <{sender}>\r\nReceived: from {} ([{}])\r\n\tby {hostname} (Cong Thu) with {} id {id}",
+        "Return-Path: <{sender}>\r\n{}Received: from {} ([{}])\r\n\tby {hostname} (Cong Thu) with {} id {id}",
+        results.unwrap_or_default(),
         clean(&arrival.helo),
         address_literal(arrival.origin.remote),
         arrival.with,
@@ -32,6 +39,84 @@ pub(crate) fn headers(
     }
     text.push_str(&format!(";\r\n\t{}\r\n", date(now)));
     text.into_bytes()
+}
+
+/// RFC 8601 2.2: each result in a line of its own.
+fn results(evidence: &Evidence, hostname: &str) -> String {
+    let mut lines = Vec::new();
+    let spf = &evidence.spf;
+    let property = if spf.of_helo { "helo" } else { "mailfrom" };
+    lines.push(format!("spf={} smtp.{property}={}", spf.outcome, value(&spf.domain)));
+    for signature in &evidence.signatures {
+        let mut line = format!("dkim={}", signature.outcome);
+        if let Some(why) = &signature.why {
+            line.push_str(&format!(" reason={}", quoted(why)));
+        }
+        line.push_str(&format!(
+            " header.d={} header.s={}",
+            value(&signature.domain),
+            value(&signature.selector)
+        ));
+        lines.push(line);
+    }
+    if evidence.signatures.is_empty() {
+        lines.push("dkim=none".to_owned());
+    }
+    for author in &evidence.authors {
+        let asks = author.asks.as_str();
+        lines.push(format!("dmarc={} (p={asks}) header.from={}", author.dmarc, value(&author.domain)));
+    }
+    if evidence.arc.outcome != Outcome::None {
+        lines.push(format!("arc={} header.d={}", evidence.arc.outcome, value(&evidence.arc.domain)));
+    }
+    format!("Authentication-Results: {hostname};\r\n\t{}\r\n", lines.join(";\r\n\t"))
+}
+
+/// RFC 8601 2.2 `pvalue`: a domain or a token as it is, what else a stranger wrote in quotation marks.
+fn value(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
+fn quoted(text: &str) -> String {
+    let plain = text.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'));
+    format!("\"{}\"", plain.take(VALUE_CHARS_MAX).collect::<String>())
+}
+
+/// Takes out of a header that begins at `from` the results that claim to be ours (RFC 8601 5): nobody else has our name.
+pub(crate) fn remove_forged(raw: &mut Vec<u8>, from: usize, hostname: &str) {
+    let header = raw.get(from..).unwrap_or_default();
+    let (mut at, mut forged) = (from, Vec::new());
+    for field in header_fields(header) {
+        let end = at + field.raw.len();
+        if field.is("Authentication-Results") && is_by(field.value, hostname) {
+            forged.push(at..end);
+        }
+        at = end;
+    }
+    for range in forged.into_iter().rev() {
+        raw.drain(range);
+    }
+}
+
+/// Does a field's value begin with this name, behind white space and comments, quoted or not?
+fn is_by(value: &[u8], hostname: &str) -> bool {
+    let text = String::from_utf8_lossy(value);
+    let mut depth = 0_u32;
+    let mut plain = String::new();
+    for c in text.chars() {
+        match c {
+            '(' => depth = depth.saturating_add(1),
+            ')' => depth = depth.saturating_sub(1),
+            ';' if depth == 0 => break,
+            c if depth == 0 && c != '"' => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
+        .split_whitespace()
+        .next()
+        .is_some_and(|id| id.trim_end_matches('.').eq_ignore_ascii_case(hostname.trim_end_matches('.')))
 }
 
 /// RFC 5322 3.3.
@@ -50,4 +135,57 @@ fn address_literal(address: std::net::IpAddr) -> String {
 /// What a stranger said, without what could end the header or a comment.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() && !matches!(c, '(' | ')' | '\\')).take(255).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::admission::{Asks, Author, Signature, Spf};
+
+    #[test]
+    fn results_are_written_whatever_strangers_call_themselves() {
+        let signature = Signature {
+            outcome: Outcome::Fail,
+            domain: "b.vn".into(),
+            selector: "s\r\nX: \"y".into(),
+            why: Some("body".into()),
+        };
+        let author =
+            Author { domain: "a.vn".into(), dmarc: Outcome::Pass, asks: Asks::Reject, ..Author::default() };
+        let evidence = Evidence {
+            spf: Spf { outcome: Outcome::Pass, domain: "a.vn".into(), of_helo: false },
+            signatures: vec![signature],
+            authors: vec![author],
+            ..Evidence::default()
+        };
+        let expected = "Authentication-Results: mx.vn;\r\n\tspf=pass smtp.mailfrom=a.vn;\r\n\tdkim=fail reason=\"body\" \
+                        header.d=b.vn header.s=\"sX: y\";\r\n\tdmarc=pass (p=reject) header.from=a.vn\r\n";
+        assert_eq!(results(&evidence, "mx.vn"), expected);
+    }
+
+    #[test]
+    fn results_in_our_name_are_removed_and_others_stay() {
+        let theirs = "Authentication-Results: mx.other.vn; spf=pass\r\n";
+        let kept = format!(
+            "Received: x\r\nSubject: a\r\n{theirs}From: b@c.vn\r\n\r\nAuthentication-Results: mx.vn; x\r\n"
+        );
+        for forged in [
+            "Authentication-Results: mx.vn; dkim=pass\r\n",
+            "authentication-results : MX.vn. 1;\r\n\tdkim=pass\r\n",
+            "Authentication-Results: (a;(b) \r\n c) \"mx.vn\"; dkim=pass\r\n",
+            "Authentication-Results:\r\n mx.vn\r\n",
+        ] {
+            for place in ["Subject", "From", "Authentication-Results: mx.o"] {
+                let at = kept.find(place).unwrap();
+                let mut raw = kept.clone().into_bytes();
+                raw.splice(at..at, forged.bytes());
+                remove_forged(&mut raw, "Received: x\r\n".len(), "mx.vn");
+                assert_eq!(String::from_utf8(raw).unwrap(), kept, "{forged}");
+            }
+        }
+        let mut own = b"Authentication-Results: mx.vn; spf=pass\r\n\r\n".to_vec();
+        let length = own.len();
+        remove_forged(&mut own, length, "mx.vn");
+        assert_eq!(own.len(), length, "what we wrote ourselves");
+    }
 }

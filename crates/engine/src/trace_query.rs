@@ -3,8 +3,9 @@
 //! Invariants: nothing of a body is ever in here; who asks sees only messages that his scope sent or received, and of their
 //! recipients only those within it. What is kept of a subject is found with and without its marks.
 
-use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error, Examined};
 use jiff::Timestamp;
+use model::admission::Evidence;
 use model::{Action, Address};
 use proto::mime::{Facts, decode_header};
 use store::{EventRow, TraceFilter};
@@ -15,6 +16,8 @@ const SUBJECT_CHARS_MAX: usize = 120;
 const MESSAGE_ID_BYTES_MAX: usize = 200;
 /// Octets of a subject as written that are looked at: those characters in whichever encoding.
 const SUBJECT_BYTES_MAX: usize = 1_000;
+/// Characters of what showed where a message comes from.
+const DETAIL_CHARS_MAX: usize = 500;
 /// Messages whose course is shown at once.
 const MESSAGES_MAX: u32 = 100;
 /// Events of those messages.
@@ -61,6 +64,23 @@ pub(crate) fn about(queue_id: &str, facts: &Facts) -> String {
         subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SUBJECT_CHARS_MAX).collect();
     let subject = subject.trim();
     format!("{queue_id}\n{message_id}\n{subject}\n{}", words(subject).join(" "))
+}
+
+/// As [`about`], with what the door found out.
+pub(crate) fn about_arrived(queue_id: &str, facts: &Facts, examined: Option<&Examined>) -> String {
+    let mut about = about(queue_id, facts);
+    if let Some(examined) = examined {
+        add_detail(&mut about, &examined.evidence);
+    }
+    about
+}
+
+/// A fifth line: what showed where it comes from.
+pub(crate) fn add_detail(about: &mut String, evidence: &Evidence) {
+    let line = evidence.line();
+    let plain = line.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX);
+    about.push('\n');
+    about.extend(plain);
 }
 
 /// Without brackets, and without what would end the line.

@@ -32,7 +32,7 @@ const TEXT_OCTETS_MAX: usize = 64 * 1024;
 /// Asks name servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Resolver {
-    plain: TokioResolver,
+    pub(crate) plain: TokioResolver,
     prover: Arc<Prover>,
 }
 
@@ -91,14 +91,26 @@ impl Resolver {
     /// # Errors
     /// When it cannot be found out for one of the families.
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let mut found = self.addresses_four(host).await?;
+        found.extend(self.addresses_six(host).await?);
+        Ok(found)
+    }
+
+    /// Its addresses of one family alone.
+    pub(crate) async fn addresses_four(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
         let address = |data: &RData| match data {
             RData::A(address) => Some(IpAddr::V4(address.0)),
+            _ => None,
+        };
+        self.ask(name(host)?, RecordType::A, address).await
+    }
+
+    pub(crate) async fn addresses_six(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
+        let address = |data: &RData| match data {
             RData::AAAA(address) => Some(IpAddr::V6(address.0)),
             _ => None,
         };
-        let mut found = self.ask(name(host)?, RecordType::A, address).await?;
-        found.extend(self.ask(name(host)?, RecordType::AAAA, address).await?);
-        Ok(found)
+        self.ask(name(host)?, RecordType::AAAA, address).await
     }
 
     /// Where a host is, through its aliases: what is known of one family counts although the other cannot be found out.

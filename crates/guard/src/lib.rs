@@ -1,13 +1,19 @@
-//! Asks the outside and reports evidence; decides nothing: the domain name system, with its proofs, and the policies that
-//! domains publish for mail to them.
+//! Asks the outside and reports evidence; decides nothing: the domain name system, with its proofs, the policies that
+//! domains publish for mail to them, and what shows where mail of strangers comes from.
 
+mod auth;
 mod dns;
 mod mta_sts;
 mod network;
+mod spf;
 mod tlsa;
+#[cfg(test)]
+mod zone;
 
+pub use auth::Examiner;
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use mta_sts::{Mode, MtaSts, Policy};
 pub use network::is_public;
+pub use spf::Sender;
 pub use tlsa::{KeyOf, Tlsa};

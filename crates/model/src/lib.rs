@@ -4,6 +4,7 @@
 //! random source are traits that a caller passes in. Everything can be tested without a machine around it.
 
 mod address;
+pub mod admission;
 pub mod calendar;
 mod case;
 mod checking;
@@ -51,10 +52,10 @@ pub use permission::{
 };
 pub use policy::{
     Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
-    Departure, Directory, ExternalSending, Field, Handling, HandlingState, LOG_RETENTION_MONTHS_MIN,
-    LifeCycle, Limits, Logs, Measure, MonthDay, Naming, Passwords, PersonalDelegation, Policy, PolicyVersion,
-    Profile, PublicDirectory, Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError,
-    Setting, VersionError, Violation,
+    Departure, Directory, Disowned, Doubtful, ExternalSending, Field, Handling, HandlingState, Inbound,
+    LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logs, Measure, MonthDay, Naming, Passwords,
+    PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory, Quota, Reports, Requests, Rule,
+    SchemeId, SecretMail, Sending, SetError, Setting, VersionError, Violation,
 };
 pub use request::{RequestKind, RequestState};
 pub use sending::SendingLimits;

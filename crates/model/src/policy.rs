@@ -10,6 +10,7 @@ mod conduct;
 mod field;
 #[cfg(test)]
 mod files;
+mod inbound;
 mod limits;
 mod mailboxes;
 mod profile;
@@ -21,6 +22,7 @@ mod value;
 
 pub use conduct::{Checking, Directory, Handling, Requests, Sending};
 pub use field::Field;
+pub use inbound::{Disowned, Doubtful, Inbound};
 pub use limits::Limits;
 pub use mailboxes::{Attachments, LifeCycle, Naming, Passwords, Quota};
 pub use profile::{Bound, Departure, Profile, Setting};
@@ -57,6 +59,7 @@ pub struct Policy {
     pub checking: Checking,
     pub sending: Sending,
     pub limit: Limits,
+    pub inbound: Inbound,
     pub handling: Handling,
     pub directory: Directory,
     pub log: Logs,
@@ -76,6 +79,7 @@ const SECTIONS: &[&[Field]] = &[
     conduct::CHECKING,
     conduct::SENDING,
     limits::LIMIT,
+    inbound::INBOUND,
     conduct::HANDLING,
     conduct::DIRECTORY,
     service::LOG,

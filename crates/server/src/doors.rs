@@ -18,6 +18,8 @@ pub(crate) struct Doors {
     pub(crate) engine: Engine,
     pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) gate: Arc<Gate>,
+    /// Of mail of strangers.
+    pub(crate) scrutiny: Option<smtp::Scrutiny>,
     pub(crate) imap_places: Places,
     pub(crate) metrics: web::Metrics,
     pub(crate) tasks: TaskTracker,
@@ -96,7 +98,13 @@ impl Doors {
             TlsMode::StartTls => smtp::Tls::StartTls(Arc::clone(&self.tls)),
             TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(&self.tls)),
         };
-        let door = Door { role, tls, engine: self.engine.clone(), gate: Arc::clone(&self.gate) };
+        let door = Door {
+            role,
+            tls,
+            engine: self.engine.clone(),
+            gate: Arc::clone(&self.gate),
+            scrutiny: self.scrutiny.clone(),
+        };
         self.spawn(smtp::listen(socket, door, self.tasks.clone(), self.shutdown.clone()));
     }
 

@@ -7,22 +7,50 @@ use model::Rng;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use smtp::Scrutiny;
 use smtp::out::{Carrier, Demand, Limits, Relay, Route, Settings};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Where mail servers listen (RFC 5321 4.5.4.2).
 const SMTP_PORT: u16 = 25;
+/// A name server that does not answer.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 /// Where policies of domains are (RFC 8461 3.3).
 const HTTPS_PORT: u16 = 443;
+
+/// Whom all names of others are asked of.
+///
+/// # Errors
+/// When the machine's name servers are not known.
+pub(crate) fn resolver(config: &Config) -> Result<Resolver> {
+    let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
+    Resolver::new(&servers).context("the name servers; see [dns]")
+}
+
+/// What looks at mail of strangers; `None` where it is not to be looked at.
+///
+/// # Errors
+/// When the cryptographic library refuses its own defaults.
+pub(crate) fn scrutiny(config: &Config) -> Result<Option<Scrutiny>> {
+    if !config.authentication.check {
+        return Ok(None);
+    }
+    // Without name servers nothing can be found out, and mail that might be forged waits.
+    let found = resolver(config).or_else(|error| {
+        tracing::error!(error = format!("{error:#}"), "mail of strangers cannot be verified");
+        Resolver::new(&[NOBODY])
+    });
+    Ok(Some(Scrutiny::new(found?)))
+}
 
 /// What opens connections to the servers of other domains.
 ///
 /// # Errors
 /// When the machine's name servers are not known, or the cryptographic library refuses its own defaults.
 pub(crate) fn carrier(config: &Config, rng: Arc<dyn Rng>) -> Result<Carrier> {
-    let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
-    let resolver = Resolver::new(&servers).context("the name servers; see [dns]")?;
+    let resolver = resolver(config)?;
     let roots = Arc::new(authorities(&config.outbound.authorities));
     let allow_private = config.outbound.allow_private;
     let sts = MtaSts::new(resolver.clone(), Arc::clone(&roots), HTTPS_PORT, allow_private)?;

@@ -83,17 +83,8 @@ async fn serve(
     }
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let fallen = CancellationToken::new();
-    let (engine, stop) = (node.engine.clone(), shutdown.clone());
     let watched = Watched::new(shutdown.clone(), fallen.clone());
-    tasks.spawn(async move {
-        engine.run_housekeeping(stop).await;
-        drop(watched);
-    });
-    match outbound::carrier(config, Arc::new(OsRng)) {
-        Ok(carrier) => drop(tasks.spawn(smtp::runner::run(node.engine.clone(), carrier, shutdown.clone()))),
-        // Reading and receiving do not wait for it.
-        Err(error) => tracing::error!(error = format!("{error:#}"), "mail for other domains waits"),
-    }
+    work_behind(config, node, watched, (&tasks, &shutdown));
     tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
     tasks.spawn(Monitoring::watch_search(node.engine.clone(), shutdown.clone()));
     let (limits, engine) = (files::fitting(&config.limits), node.engine.clone());
@@ -101,8 +92,17 @@ async fn serve(
     let page = monitoring.page(engine.clone(), Arc::clone(&gate), Arc::clone(&certificates));
     let metrics = web::Metrics { networks: config.metrics_networks.clone(), page: Arc::new(page) };
     let (all, stop) = (tasks.clone(), shutdown.clone());
-    let doors =
-        Doors { engine, tls, gate, imap_places, metrics, tasks: all, shutdown: stop, fallen: fallen.clone() };
+    let doors = Doors {
+        engine,
+        tls,
+        gate,
+        scrutiny: outbound::scrutiny(config)?,
+        imap_places,
+        metrics,
+        tasks: all,
+        shutdown: stop,
+        fallen: fallen.clone(),
+    };
     for listener in bound {
         doors.open(listener);
     }
@@ -129,6 +129,24 @@ async fn serve(
         bail!("a part of the server ended by itself; the log says which: start congthu again, and report it");
     }
     Ok(())
+}
+
+/// What is done by itself: keeping house, and sending what is for other domains. Reading and receiving do not wait for it.
+fn work_behind(
+    config: &Config,
+    node: &Node,
+    watched: Watched,
+    (tasks, shutdown): (&TaskTracker, &CancellationToken),
+) {
+    let (engine, stop) = (node.engine.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        engine.run_housekeeping(stop).await;
+        drop(watched);
+    });
+    match outbound::carrier(config, Arc::new(OsRng)) {
+        Ok(carrier) => drop(tasks.spawn(smtp::runner::run(node.engine.clone(), carrier, shutdown.clone()))),
+        Err(error) => tracing::error!(error = format!("{error:#}"), "mail for other domains waits"),
+    }
 }
 
 async fn wait_for_stop(signals: &mut Signals, certificates: &Certificates) {

@@ -4,6 +4,7 @@ use crate::conversation::Desk;
 use crate::figures;
 use crate::gate::{Gate, Reservation};
 use crate::replies;
+use crate::scrutiny::{Brought, Scrutiny};
 use engine::{
     Arrival, DeliverError, Engine, Origin, Principal, Protocol, RecipientError, RightsWatch, Sender,
     SenderError, Spool, Wishes,
@@ -22,6 +23,8 @@ pub(crate) struct EngineDesk {
     engine: Engine,
     gate: Arc<Gate>,
     origin: Origin,
+    /// Of mail of strangers.
+    scrutiny: Option<Scrutiny>,
     /// Version and cipher suite, once TLS is on.
     pub(crate) tls: Option<String>,
     principal: Option<Principal>,
@@ -52,11 +55,12 @@ struct Arriving {
 }
 
 impl EngineDesk {
-    pub(crate) fn new(engine: Engine, gate: Arc<Gate>, origin: Origin) -> Self {
+    pub(crate) fn new(engine: Engine, gate: Arc<Gate>, origin: Origin, scrutiny: Option<Scrutiny>) -> Self {
         Self {
             engine,
             gate,
             origin,
+            scrutiny,
             tls: None,
             principal: None,
             rights: None,
@@ -199,6 +203,20 @@ impl EngineDesk {
             return Answer::Refuse(replies::no_room());
         };
         let (bytes, with) = (spool.len(), manner.with);
+        let mut examined = None;
+        if let (Some(scrutiny), None) = (&self.scrutiny, &self.principal) {
+            let brought = Brought {
+                origin: &self.origin,
+                helo: &manner.helo,
+                sender: sender.as_ref(),
+                recipients: &recipients,
+                spool: &spool,
+            };
+            match scrutiny.look(&self.engine, &brought).await {
+                Ok(found) => examined = Some(found),
+                Err(refusal) => return Answer::Refuse(refusal),
+            }
+        }
         let arrival = Arrival {
             origin: self.origin,
             helo: manner.helo,
@@ -207,6 +225,7 @@ impl EngineDesk {
             sender,
             principal: self.principal.clone(),
             wishes,
+            examined,
         };
         let began = Instant::now();
         let delivered = self.engine.deliver(&arrival, &recipients, spool).await;

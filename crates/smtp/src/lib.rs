@@ -16,10 +16,12 @@ mod patience;
 mod refusals;
 mod replies;
 pub mod runner;
+mod scrutiny;
 mod serve;
 
 pub use gate::Gate;
 pub use limits::Limits;
 pub use listener::listen;
 pub use proto::smtp::Role;
+pub use scrutiny::Scrutiny;
 pub use serve::{Door, Tls, serve};

@@ -2,6 +2,7 @@
 
 use crate::gate::Full;
 use engine::{DeliverError, LoginError, RecipientError, SenderError};
+use model::admission::Ground;
 use proto::mime::AuthorsError;
 use proto::smtp::Reply;
 
@@ -126,6 +127,30 @@ fn revoked() -> Reply {
 
 pub(crate) fn unavailable() -> Reply {
     Reply::new(451, (3, 0), "The mail store is not available now; try again later")
+}
+
+/// Mail of a stranger, by what was found out of it (RFC 7372).
+pub(crate) fn not_admitted(ground: Ground, later: bool) -> Reply {
+    if later {
+        return Reply::new(451, (7, 26), "Cannot verify now where the message comes from; try again later");
+    }
+    match ground {
+        Ground::Dmarc => {
+            Reply::new(550, (7, 26), "The domain in From asks that this message be refused (DMARC)")
+        }
+        Ground::OwnDomain => Reply::new(
+            550,
+            (7, 26),
+            "From names a domain of this server, and neither SPF nor DKIM shows that it may; log in to send",
+        ),
+        Ground::Spf => {
+            Reply::new(550, (7, 23), "The sender's domain does not let your server send for it (SPF)")
+        }
+        Ground::UnclearAuthor => Reply::new(550, (6, 0), "The From field does not say who wrote the message"),
+        Ground::Unverifiable => {
+            Reply::new(550, (7, 26), "It cannot be verified where the message comes from")
+        }
+    }
 }
 
 /// Too much is arriving, or the spool's disk is full.

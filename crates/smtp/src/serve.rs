@@ -6,6 +6,7 @@ use crate::figures;
 use crate::gate::Gate;
 use crate::limits::HANDSHAKE_MAX;
 use crate::patience::Patience;
+use crate::scrutiny::Scrutiny;
 use engine::{Engine, Origin};
 use proto::smtp::{Role, Session, Settings};
 use rustls::ServerConfig;
@@ -26,6 +27,8 @@ pub struct Door {
     pub engine: Engine,
     /// Shared by all SMTP doors of the node.
     pub gate: Arc<Gate>,
+    /// Looks at mail of strangers; without it all of theirs is taken.
+    pub scrutiny: Option<Scrutiny>,
 }
 
 /// How a listener does TLS.
@@ -86,10 +89,12 @@ impl<'a> Connection<'a> {
         };
         let implicit = matches!(door.tls, Tls::Implicit(_));
         let trusted = door.gate.is_trusted(origin.remote, door.role);
+        let is_stranger = door.role == Role::Smtp && !trusted;
+        let scrutiny = door.scrutiny.clone().filter(|_| is_stranger);
         Self {
             door,
             shutdown,
-            desk: EngineDesk::new(door.engine.clone(), Arc::clone(&door.gate), origin),
+            desk: EngineDesk::new(door.engine.clone(), Arc::clone(&door.gate), origin, scrutiny),
             session: Session::new(settings, implicit),
             patience: Patience::new(),
             trusted,

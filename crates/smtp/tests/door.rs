@@ -100,6 +100,7 @@ impl Province {
             tls: if self.implicit { Tls::Implicit(server) } else { Tls::StartTls(server) },
             engine: self.engine.clone(),
             gate: Gate::new(self.limits.clone()),
+            scrutiny: None,
         }
     }
 

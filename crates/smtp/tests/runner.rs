@@ -181,6 +181,7 @@ impl World {
             sender: Some(Sender::from(self.an.address())),
             principal: Some(self.an.clone()),
             wishes: Wishes::default(),
+            examined: None,
         };
         self.engine.deliver(&arrival, &to, spool).await.unwrap();
     }

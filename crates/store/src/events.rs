@@ -20,7 +20,8 @@ pub struct Event<'a> {
     pub sender: Option<&'a str>,
     pub size: Option<u64>,
     pub status: Option<&'a str>,
-    /// Of a message: queue id, Message-ID, subject, and its words without marks, a line each.
+    /// Of a message: queue id, Message-ID, subject, its words without marks, and of a stranger's what showed where it comes
+    /// from, a line each.
     pub about: Option<&'a str>,
 }
 

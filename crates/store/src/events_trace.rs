@@ -55,6 +55,8 @@ pub struct EventRow {
     pub queue_id: Option<String>,
     pub message_id: Option<String>,
     pub subject: Option<String>,
+    /// What showed where it comes from.
+    pub detail: Option<String>,
 }
 
 type Row = (
@@ -89,6 +91,8 @@ fn event(row: Row) -> EventRow {
         queue_id: lines.next().flatten(),
         message_id: lines.next().flatten(),
         subject: lines.next().flatten(),
+        // Behind the words, which are the subject's once more.
+        detail: lines.nth(1).flatten(),
     }
 }
 

@@ -9,6 +9,7 @@ use model::{AccountId, FolderId, FolderName, ModSeq, SpecialUse, Uid, UidValidit
 use sqlx::Postgres;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryScalar;
+use std::collections::HashMap;
 
 /// A folder as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,27 @@ fn subscribing(account: AccountId, name: &FolderName, max: i64) -> Subscribing<'
     .bind(account.0)
     .bind(name.as_str())
     .bind(max)
+}
+
+impl Store {
+    /// The folder of this use of each mailbox that has one, by `folders_name_key`, the mailbox in front.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn special_folders(
+        &self,
+        accounts: &[AccountId],
+        special_use: SpecialUse,
+    ) -> Result<HashMap<AccountId, FolderId>, Error> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select account_id, min(folder_id) from folders where account_id = any ($1) and special_use = $2 group by account_id",
+        )
+        .bind(accounts.iter().map(|account| account.0).collect::<Vec<_>>())
+        .bind(special_use.as_str())
+        .fetch_all(&self.pools.main)
+        .await?;
+        Ok(rows.into_iter().map(|(account, folder)| (AccountId(account), FolderId(folder))).collect())
+    }
 }
 
 impl Store {

@@ -139,6 +139,7 @@ impl Province {
             sender: None,
             principal: None,
             wishes: engine::Wishes::default(),
+            examined: None,
         };
         self.engine.deliver(&arrival, &[recipient], spool).await.unwrap();
     }

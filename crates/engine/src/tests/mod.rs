@@ -1,6 +1,7 @@
 //! Use cases against a real Postgres, a clock that stands still and dice that count.
 
 mod activity;
+mod admission;
 mod announcements;
 mod audit;
 mod authority;
@@ -179,6 +180,7 @@ pub(crate) fn arrival() -> Arrival {
         sender: Some(Sender::from(&address("sender@example.org"))),
         principal: None,
         wishes: crate::Wishes::default(),
+        examined: None,
     }
 }
 

@@ -308,6 +308,8 @@ macro_rules! choice {
     };
 }
 
+pub(super) use choice;
+
 choice! {
     /// Which rules make addresses from names (quy tắc đặt tên); the rules themselves are found by this id.
     SchemeId {

@@ -55,6 +55,7 @@ fn line(event: &EventRow) -> String {
     add("by", event.account.as_deref());
     add("at", event.remote.as_deref());
     add("is", event.status.as_deref());
+    add("shown by", event.detail.as_deref());
     line
 }
 
@@ -80,6 +81,6 @@ fn as_json(event: &EventRow) -> Value {
         "at": event.at, "id": event.id, "kind": event.kind, "trace": event.trace, "account": event.account,
         "remote": event.remote, "sender": event.sender, "recipients": event.recipients, "size": event.size,
         "status": event.status, "queue_id": event.queue_id, "message_id": event.message_id,
-        "subject": event.subject,
+        "subject": event.subject, "detail": event.detail,
     })
 }

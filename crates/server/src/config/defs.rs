@@ -3,6 +3,7 @@
 //!
 //! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
 
+mod inbound;
 mod outbound;
 
 use super::values::{
@@ -96,6 +97,11 @@ pub(crate) const TABLES: &[Table] = &[
         begin: Some(|config| config.certificates.push(Certificate::default())),
     },
     Table { name: "dns", doc: "Whom names of others are asked of.", begin: None },
+    Table {
+        name: "authentication",
+        doc: "What is found out of mail of strangers before it is taken: docs/operations/authentication.md.",
+        begin: None,
+    },
     Table { name: "outbound", doc: "How mail for other domains leaves.", begin: None },
     Table {
         name: "route",
@@ -118,7 +124,7 @@ pub(crate) const TABLES: &[Table] = &[
 
 /// All options, in the order of their tables.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    DEFINITIONS.iter().chain(outbound::OUTBOUND)
+    DEFINITIONS.iter().chain(inbound::INBOUND).chain(outbound::OUTBOUND)
 }
 
 const DEFINITIONS: &[Definition] = &[

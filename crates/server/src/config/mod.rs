@@ -38,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) dns_servers: Vec<Server>,
     pub(crate) smart_host: Option<HostPort>,
     pub(crate) outbound: Outbound,
+    pub(crate) authentication: Authentication,
     pub(crate) routes: Vec<Route>,
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.
@@ -87,6 +88,12 @@ pub(crate) struct Outbound {
     pub(crate) sources: Vec<std::net::IpAddr>,
     pub(crate) authorities: PathBuf,
     pub(crate) allow_private: bool,
+}
+
+/// What is found out of mail of strangers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Authentication {
+    pub(crate) check: bool,
 }
 
 /// How mail for one domain leaves.

@@ -34,6 +34,7 @@ pub(super) async fn send(engine: &Engine, from: &Address, owner: &Address) -> Re
         sender: Some(Sender::from(from)),
         principal: None,
         wishes: engine::Wishes::default(),
+        examined: None,
     };
     engine.deliver(&arrival, &[recipient], spool).await?;
     Ok(())

@@ -1,0 +1,77 @@
+//! Which rules hold for mail of strangers: those of the domains that it is for.
+
+use crate::{Arrival, Engine, Error, Origin, Recipient, Sender, trace_query};
+use model::admission::{Admission, Evidence, Ground, admit};
+use model::{DomainName, Policy};
+use std::sync::Arc;
+use store::Event;
+
+/// What is known of where a message comes from, and that it is taken all the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    pub evidence: Evidence,
+    /// It goes into the folder for unwanted mail, and on to nobody.
+    pub junk: bool,
+}
+
+impl Arrival {
+    pub(crate) fn is_junk(&self) -> bool {
+        self.examined.as_ref().is_some_and(|examined| examined.junk)
+    }
+}
+
+impl Engine {
+    /// What becomes of a message that a stranger brings, by all that is known of it. What of it is ours is found out here.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn admit_mail(
+        &self,
+        evidence: &mut Evidence,
+        recipients: &[Recipient],
+    ) -> Result<Admission, Error> {
+        for author in &mut evidence.authors {
+            if let Ok(domain) = DomainName::new(&author.domain) {
+                author.ours = self.is_local_domain(&domain).await?;
+            }
+        }
+        let mut policies: Vec<Arc<Policy>> = Vec::new();
+        let mut seen: Vec<&DomainName> = Vec::new();
+        for domain in recipients.iter().map(|recipient| recipient.address().domain()) {
+            if !seen.contains(&domain) {
+                seen.push(domain);
+                if let Some(id) = self.0.store.domain(domain).await? {
+                    policies.push(self.policy_of(id).await?);
+                }
+            }
+        }
+        Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
+    }
+
+    /// Keeps in the log of messages that one was refused, and what was known of it (AG Đ9.2); the reply does not wait for it
+    /// to last.
+    pub async fn note_refused(
+        &self,
+        origin: &Origin,
+        sender: Option<&Sender>,
+        (evidence, ground): (&Evidence, Ground),
+    ) {
+        let (trace, remote) = (origin.trace_text(), origin.remote.to_canonical().to_string());
+        let mut about = format!("{}\n\n\n", self.queue_id());
+        trace_query::add_detail(&mut about, evidence);
+        let event = Event {
+            at: self.now(),
+            kind: "refused",
+            trace: &trace,
+            account: None,
+            remote: Some(&remote),
+            sender: Some(sender.map(Sender::as_str).unwrap_or_default()),
+            size: None,
+            status: Some(ground.as_str()),
+            about: Some(&about),
+        };
+        if let Err(error) = self.0.store.note(&event).await {
+            tracing::warn!(%error, "a refused message could not be noted");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Mail of strangers, by what was found out of it.
+
+use super::{World, actor, address, arrival, policy};
+use crate::{Arrival, Examined, TraceQuery};
+use model::admission::{Admission, Asks, Author, Evidence, Ground, Outcome, Spf};
+use model::queue::Notify;
+
+fn evidence(spf: Outcome, author: &str, dmarc: Outcome) -> Evidence {
+    let author = Author { domain: author.into(), dmarc, asks: Asks::Reject, aligned: dmarc, ours: false };
+    let spf = Spf { outcome: spf, domain: "example.org".into(), of_helo: false };
+    Evidence { spf, authors: vec![author], ..Evidence::default() }
+}
+
+async fn deliver(world: &World, names: &[&str], examined: Examined, raw: &str) {
+    let mut recipients = Vec::new();
+    for name in names {
+        let recipient = world.engine.recipient(&address(name)).await.unwrap();
+        recipients.push(recipient.asking(Notify::SUCCESS, None));
+    }
+    let mut spool = world.engine.new_spool();
+    spool.write(raw.as_bytes()).await.unwrap();
+    let arrival = Arrival { examined: Some(examined), ..arrival() };
+    world.engine.deliver(&arrival, &recipients, spool).await.unwrap();
+}
+
+#[tokio::test]
+async fn junk_lies_in_its_folder_with_its_evidence() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let forged = "Authentication-Results: mail.demo.gov.vn; dmarc=pass\r\n";
+    let raw = format!("{forged}From: a@b.vn\r\nMessage-ID: <j@x>\r\n\r\nz");
+    let examined = Examined { evidence: evidence(Outcome::Fail, "b.vn", Outcome::Fail), junk: true };
+    deliver(&world, &["an", "binh"], examined, &raw).await;
+    for who in [&an, &binh] {
+        assert_eq!(world.read(who, "INBOX").await.len(), 0);
+        let read = world.read(who, "Junk").await;
+        let text = String::from_utf8_lossy(&read[0].1).into_owned();
+        let results = "Authentication-Results: mail.demo.gov.vn;\r\n\tspf=fail smtp.mailfrom=example.org;\r\n\tdkim=none;\r\n\t\
+                       dmarc=fail (p=reject) header.from=b.vn\r\nReceived: ";
+        assert!(text.contains(results), "{text}");
+        assert_eq!(text.matches("mail.demo.gov.vn;").count(), 1, "{text}");
+    }
+    let query = TraceQuery { message_id: Some("j@x".into()), limit: 10, ..TraceQuery::default() };
+    let found = world.engine.trace(&actor(), &query).await.unwrap();
+    let detail = found[0].events[0].detail.as_deref();
+    assert_eq!(detail, Some("spf=fail (example.org) dmarc=fail (b.vn, p=reject)"));
+}
+
+#[tokio::test]
+async fn the_rules_are_those_of_the_recipients_domain() {
+    let world = World::new().await;
+    world.user("an").await;
+    let to = [world.engine.recipient(&address("an")).await.unwrap()];
+    let mut found = evidence(Outcome::Pass, "b.vn", Outcome::Fail);
+    let mut admitted = world.engine.admit_mail(&mut found, &to).await.unwrap();
+    assert_eq!(admitted, Admission::Refuse(Ground::Dmarc));
+    policy(&world, "inbound.dmarc", "junk").await;
+    admitted = world.engine.admit_mail(&mut found, &to).await.unwrap();
+    assert_eq!(admitted, Admission::Junk(Ground::Dmarc));
+    // From outside nobody is one of us.
+    let mut ours = evidence(Outcome::None, "demo.gov.vn", Outcome::None);
+    admitted = world.engine.admit_mail(&mut ours, &to).await.unwrap();
+    assert_eq!(admitted, Admission::Refuse(Ground::OwnDomain));
+    ours.authors[0].aligned = Outcome::Pass;
+    assert_eq!(world.engine.admit_mail(&mut ours, &to).await.unwrap(), Admission::Accept);
+}
+
+#[tokio::test]
+async fn only_a_sender_who_is_shown_to_be_one_hears_of_success() {
+    let world = World::new().await;
+    world.user("an").await;
+    let raw = "From: a@b.vn\r\nMessage-ID: <j@x>\r\n\r\nz";
+    for (outcome, reports) in
+        [(Outcome::SoftFail, 0), (Outcome::None, 0), (Outcome::TempError, 0), (Outcome::Pass, 1)]
+    {
+        let examined = Examined { evidence: evidence(outcome, "b.vn", Outcome::None), junk: false };
+        deliver(&world, &["an"], examined, raw).await;
+        let claimed = world.engine.claim_mail(&store::WantedWork::default()).await.unwrap();
+        assert_eq!(claimed.iter().len(), reports, "{outcome}");
+    }
+}

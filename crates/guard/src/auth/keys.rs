@@ -1,0 +1,71 @@
+//! The public keys that the signatures of one message name, asked for beforehand.
+//!
+//! Invariant: whoever looks for a name that was not asked for, or not found out, hears of a temporary error; so the library, which
+//! would ask itself for what a cache does not have, asks nobody.
+
+use crate::Resolver;
+use crate::dns::DnsError;
+use hickory_resolver::proto::op::ResponseCode;
+use mail_auth::common::parse::TxtRecordParser as _;
+use mail_auth::common::verify::DomainKey;
+use mail_auth::{DnsError as NotFound, Error, ResolverCache, Txt};
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::time::Instant;
+
+/// By name, in small letters and with the final dot.
+#[derive(Default)]
+pub(super) struct Keys(HashMap<Box<str>, Txt>);
+
+impl Keys {
+    pub(super) async fn ask(&mut self, resolver: &Resolver, name: &str) {
+        let name = name.to_lowercase();
+        if self.0.contains_key(name.as_str()) {
+            return;
+        }
+        let found = match resolver.texts(name.trim_end_matches('.')).await {
+            Ok(texts) => key(&texts),
+            Err(DnsError::BadName(_)) => Txt::Error(none()),
+            Err(error) => Txt::Error(Error::Dns(NotFound::Resolver(error.to_string()))),
+        };
+        self.0.insert(name.into_boxed_str(), found);
+    }
+}
+
+/// The first that is one (RFC 6376 3.6.2.2: several are undefined).
+fn key(texts: &[Vec<u8>]) -> Txt {
+    let mut last = Txt::Error(none());
+    for text in texts {
+        match DomainKey::parse(text) {
+            Ok(key) => return key.into(),
+            Err(error) => last = Txt::Error(error),
+        }
+    }
+    last
+}
+
+fn none() -> Error {
+    Error::Dns(NotFound::RecordNotFound(ResponseCode::NXDomain))
+}
+
+impl ResolverCache<Box<str>, Txt> for Keys {
+    fn get<Q>(&self, name: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let unasked = || Txt::Error(Error::Dns(NotFound::Resolver("not asked for".to_owned())));
+        Some(self.0.get(name).cloned().unwrap_or_else(unasked))
+    }
+
+    fn remove<Q>(&self, _: &Q) -> Option<Txt>
+    where
+        Box<str>: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        None
+    }
+
+    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+}

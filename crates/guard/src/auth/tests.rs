@@ -1,0 +1,213 @@
+//! Signatures, seals and policies against a name server on loopback.
+
+use super::*;
+use crate::zone::serve;
+use mail_auth::common::crypto::Ed25519Key;
+use mail_auth::common::headers::HeaderWriter as _;
+use mail_auth::dkim::DkimSigner;
+use model::admission::Asks;
+
+/// RFC 8463 A.2: the private key of `brisbane._domainkey.football.example.com`, and its public half.
+const SECRET: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
+const PUBLIC: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+
+fn sender<'a>(path: &'a str, ip: &str) -> Sender<'a> {
+    Sender { ip: ip.parse().unwrap(), helo: "mx.a.vn", path: Some(path).filter(|path| !path.is_empty()) }
+}
+
+/// Looked at in pieces of so many octets.
+async fn examine(zone: &str, message: &str, sender: Sender<'_>) -> Evidence {
+    let (resolver, _running) = serve(zone).await;
+    let end = proto::mime::header_end(message.as_bytes());
+    let (header, body) = message.as_bytes().split_at(end);
+    let mut examiner = Examiner::new(header);
+    body.chunks(7).for_each(|piece| examiner.body(piece));
+    examiner.evidence(&resolver, sender).await
+}
+
+fn signed(domain: &str, message: &str) -> String {
+    use base64::Engine as _;
+    let seed = base64::engine::general_purpose::STANDARD.decode(SECRET).unwrap();
+    let public = base64::engine::general_purpose::STANDARD.decode(PUBLIC).unwrap();
+    let key = Ed25519Key::from_seed_and_public_key(&seed, &public).unwrap();
+    let signer = DkimSigner::from_key(key).domain(domain).selector("s").headers(["From", "Subject"]);
+    format!("{}{message}", signer.sign(message.as_bytes()).unwrap().to_header())
+}
+
+const MESSAGE: &str = "From: An <an@a.vn>\r\nSubject: x\r\n\r\nHello.\r\n";
+
+fn zone(lines: &[&str]) -> String {
+    let key = format!("v=DKIM1; k=ed25519; p={PUBLIC}");
+    let mut zone =
+        format!("s._domainkey.a.vn TXT {key}\ns._domainkey.b.vn TXT {key}\ns._domainkey.x.a.vn TXT {key}\n");
+    lines.iter().for_each(|line| zone.push_str(&format!("{line}\n")));
+    zone
+}
+
+#[tokio::test]
+async fn what_passes_shows_whose_mail_it_is() {
+    let zone = zone(&["a.vn TXT v=spf1 ip4:192.0.2.1 -all", "_dmarc.a.vn TXT v=DMARC1; p=reject"]);
+    let found = examine(&zone, &signed("a.vn", MESSAGE), sender("an@a.vn", "192.0.2.1")).await;
+    assert_eq!(found.line(), "spf=pass (a.vn) dkim=pass (a.vn) dmarc=pass (a.vn, p=reject)");
+    let found = examine(&zone, MESSAGE, sender("an@a.vn", "192.0.2.9")).await;
+    assert_eq!(found.line(), "spf=fail (a.vn) dmarc=fail (a.vn, p=reject)");
+    let changed = signed("a.vn", MESSAGE).replace("Hello", "Hallo");
+    let found = examine(&zone, &changed, sender("", "192.0.2.9")).await;
+    assert_eq!(found.line(), "spf=none (mx.a.vn) dkim=fail (a.vn) dmarc=fail (a.vn, p=reject)");
+    let changed = signed("a.vn", MESSAGE).replace("Subject: x", "Subject: y");
+    let found = examine(&zone, &changed, sender("", "192.0.2.9")).await;
+    assert_eq!(found.signatures[0].outcome, Outcome::Fail);
+}
+
+#[tokio::test]
+async fn a_broken_name_server_is_never_a_pass_nor_a_no() {
+    let dmarc = "_dmarc.a.vn TXT v=DMARC1; p=reject";
+    let path = sender("an@a.vn", "192.0.2.1");
+    for (lines, message, expected) in [
+        (
+            ["a.vn SERVFAIL", dmarc],
+            MESSAGE.to_owned(),
+            "spf=temperror (a.vn) dmarc=temperror (a.vn, p=reject)",
+        ),
+        (
+            ["a.vn TXT v=spf1 -all", "_dmarc.a.vn SERVFAIL"],
+            MESSAGE.to_owned(),
+            "spf=fail (a.vn) dmarc=temperror (a.vn, p=none)",
+        ),
+        // What passes needs no policy.
+        (
+            ["a.vn TXT v=spf1 ip4:192.0.2.1", "_dmarc.a.vn SERVFAIL"],
+            MESSAGE.to_owned(),
+            "spf=pass (a.vn) dmarc=pass (a.vn, p=none)",
+        ),
+        (
+            ["a.vn SERVFAIL", dmarc],
+            signed("a.vn", MESSAGE),
+            "spf=temperror (a.vn) dkim=pass (a.vn) dmarc=pass (a.vn, p=reject)",
+        ),
+    ] {
+        assert_eq!(examine(&zone(&lines), &message, path).await.line(), expected);
+    }
+    let broken = "s._domainkey.a.vn SERVFAIL\na.vn TXT v=spf1 -all\n_dmarc.a.vn TXT v=DMARC1; p=reject";
+    let found = examine(broken, &signed("a.vn", MESSAGE), path).await;
+    assert_eq!(found.line(), "spf=fail (a.vn) dkim=temperror (a.vn) dmarc=temperror (a.vn, p=reject)");
+    let none = "a.vn TXT v=spf1 -all\n_dmarc.a.vn TXT v=DMARC1; p=reject";
+    let found = examine(none, &signed("a.vn", MESSAGE), path).await;
+    assert_eq!(found.line(), "spf=fail (a.vn) dkim=permerror (a.vn) dmarc=fail (a.vn, p=reject)");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_and_is_a_temporary_error() {
+    let found =
+        examine("a.vn SILENT\n_dmarc.a.vn SILENT\nmx.a.vn SILENT", MESSAGE, sender("an@a.vn", "192.0.2.1"))
+            .await;
+    assert_eq!(found.line(), "spf=temperror (a.vn) dmarc=temperror (a.vn, p=none)");
+}
+
+/// From, what passed for DKIM and SPF, records, and what comes of it.
+#[tokio::test]
+async fn alignment_is_as_the_author_says() {
+    let table = [
+        ("a.vn", "a.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject", "pass", Asks::Reject),
+        ("a.vn", "b.vn", "a.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject", "pass", Asks::Reject),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject", "fail", Asks::Reject),
+        ("a.vn", "x.a.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=quarantine", "pass", Asks::Quarantine),
+        ("a.vn", "x.a.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject; adkim=s", "fail", Asks::Reject),
+        ("a.vn", "b.vn", "x.a.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject", "pass", Asks::Reject),
+        ("a.vn", "b.vn", "x.a.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject; aspf=s", "fail", Asks::Reject),
+        ("x.a.vn", "a.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject", "pass", Asks::Reject),
+        ("x.a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject; sp=none", "fail", Asks::Nothing),
+        ("x.a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=none; sp=reject", "fail", Asks::Reject),
+        ("y.a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=none; np=reject", "fail", Asks::Reject),
+        ("x.a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=none; np=reject", "fail", Asks::Nothing),
+        // A subdomain of its own policy is an organisation's all the same.
+        (
+            "x.a.vn",
+            "a.vn",
+            "b.vn",
+            "_dmarc.a.vn TXT v=DMARC1; p=none\n_dmarc.x.a.vn TXT v=DMARC1; p=reject",
+            "pass",
+            Asks::Reject,
+        ),
+        (
+            "x.a.vn",
+            "a.vn",
+            "b.vn",
+            "_dmarc.a.vn TXT v=DMARC1; p=none\n_dmarc.x.a.vn TXT v=DMARC1; p=reject; psd=n",
+            "fail",
+            Asks::Reject,
+        ),
+        // Below a public suffix nobody is another's.
+        ("a.vn", "b.vn", "b.vn", "_dmarc.vn TXT v=DMARC1; p=reject; psd=y", "fail", Asks::Reject),
+        ("x.a.vn", "a.vn", "b.vn", "_dmarc.vn TXT v=DMARC1; p=reject; psd=y", "pass", Asks::Reject),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=reject; t=y", "fail", Asks::Quarantine),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=none", "fail", Asks::Nothing),
+        ("a.vn", "a.vn", "a.vn", "other.vn TXT x", "none", Asks::Nothing),
+        (
+            "a.vn",
+            "b.vn",
+            "b.vn",
+            "_dmarc.a.vn TXT v=DMARC1; p=reject\n_dmarc.a.vn TXT v=DMARC1; p=none",
+            "none",
+            Asks::Nothing,
+        ),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC2; p=reject", "none", Asks::Nothing),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; p=nonsense", "none", Asks::Nothing),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; rua=mailto:r@a.vn", "fail", Asks::Nothing),
+        ("a.vn", "b.vn", "b.vn", "_dmarc.a.vn TXT v=DMARC1; P=Reject", "fail", Asks::Reject),
+        ("aa.vn", "a.vn", "a.vn", "_dmarc.aa.vn TXT v=DMARC1; p=reject", "fail", Asks::Reject),
+    ];
+    for (from, dkim, spf, records, expected, asks) in table {
+        let spf_record = format!("{spf} TXT v=spf1 +all");
+        let zone = zone(&[records, &spf_record, "x.a.vn A 192.0.2.3"]);
+        let message = format!("From: an@{from}\r\nSubject: x\r\n\r\nHello.\r\n");
+        let path = format!("c@{spf}");
+        let found = examine(&zone, &signed(dkim, &message), sender(&path, "192.0.2.1")).await;
+        assert_eq!(found.signatures[0].outcome, Outcome::Pass);
+        let author = &found.authors[0];
+        assert_eq!((author.dmarc.as_str(), author.asks), (expected, asks), "{from} {dkim} {spf} {records}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_might_be_shown_as_the_author_is_asked() {
+    let zone = zone(&["_dmarc.bank.vn TXT v=DMARC1; p=reject"]);
+    for (header, domains, unclear) in [
+        ("From: a@bank.vn\r\n", vec!["bank.vn"], false),
+        ("From: a@b.vn, c@bank.vn\r\n", vec!["b.vn", "bank.vn"], false),
+        ("From: a@b.vn\r\nFrom: c@bank.vn\r\n", vec!["b.vn", "bank.vn"], true),
+        // For some a line that is no field ends the header.
+        ("From: a@b.vn\r\nnonsense\r\nFrom: c@bank.vn\r\n", vec!["b.vn", "bank.vn"], true),
+        ("X: y\r\nnonsense\r\nFrom: c@bank.vn\r\n", vec!["bank.vn"], false),
+        ("X: y\r\nFrom : c@bank.vn\r\n", vec!["bank.vn"], false),
+        ("FROM:\r\n c@BANK.vn\r\n", vec!["bank.vn"], false),
+        ("From: \"a@b.vn\" <c@bank.vn>\r\n", vec!["bank.vn"], false),
+        ("From: nobody\r\n", vec![], true),
+        ("Subject: x\r\n", vec![], false),
+    ] {
+        let message = format!("{header}\r\nx\r\n");
+        let found = examine(&zone, &message, sender("x@b.vn", "192.0.2.1")).await;
+        let found_domains: Vec<_> = found.authors.iter().map(|author| author.domain.as_str()).collect();
+        assert_eq!((found_domains, found.unclear_author), (domains.clone(), unclear), "{header}");
+        let is_disowned = found.authors.iter().any(|author| author.dmarc == Outcome::Fail);
+        assert_eq!(is_disowned, domains.contains(&"bank.vn"));
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_decide_how_much_is_checked() {
+    let one = signed("b.vn", MESSAGE);
+    let header = one.strip_suffix(MESSAGE).unwrap();
+    let message = format!("{}{}", header.repeat(50), signed("a.vn", MESSAGE));
+    let found = examine(&zone(&[]), &message, sender("", "192.0.2.1")).await;
+    assert_eq!(found.signatures.len(), SIGNATURES_MAX);
+    assert_eq!(found.signatures[0].domain, "a.vn", "the author's first");
+    let garbage = format!("{}{MESSAGE}", "DKIM-Signature: v=2; a=x\r\n".repeat(500));
+    let found = examine(&zone(&[]), &garbage, sender("", "192.0.2.1")).await;
+    assert!(found.signatures.len() <= SIGNATURES_MAX);
+    let seals =
+        (1..=60).map(|i| format!("ARC-Seal: i={i}; a=ed25519-sha256; cv=pass; d=a.vn; s=s; b=AAAA\r\n"));
+    let message = format!("{}{MESSAGE}", seals.collect::<String>());
+    let found = examine(&zone(&[]), &message, sender("", "192.0.2.1")).await;
+    assert_ne!(found.arc.outcome, Outcome::Pass);
+}

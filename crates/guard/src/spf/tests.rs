@@ -1,0 +1,1 @@
+//! SPF against a name server on loopback.

@@ -1,0 +1,386 @@
+//! Mail of strangers at the door: what is known of where it comes from, and what becomes of it.
+//!
+//! Invariants: evidence decides nothing by itself; all that decides is the list [`CHECKS`], in its order, over evidence that was
+//! gathered before; what could not be found out is never taken for a pass.
+//!
+//! Another kind of evidence (a filter's verdict, say) is added in three steps: a field of [`Evidence`] that its gatherer fills, a
+//! function here of the form of the others, and its line in [`CHECKS`]. What it may do is a field of the policy's section
+//! `inbound`, and the words that a refused sender reads are in `smtp`'s replies, by [`Ground`].
+
+use crate::{Disowned, Doubtful, Inbound};
+use std::fmt;
+
+/// What is known of a message that a stranger brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    pub spf: Spf,
+    /// Of each signature that was looked at, in the order of the message.
+    pub signatures: Vec<Signature>,
+    pub arc: Arc,
+    /// Of each domain that the message names as its author's; several are rare.
+    pub authors: Vec<Author>,
+    /// The author could not be read without doubt: two programs may show different ones.
+    pub unclear_author: bool,
+}
+
+/// What came of a check (RFC 8601 2.7); the words of each method are a subset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing was there to be looked at.
+    #[default]
+    None,
+    Pass,
+    Fail,
+    /// Not the sender's, but he does not want to be held to it (RFC 7208 2.6.5).
+    SoftFail,
+    Neutral,
+    /// It could not be found out now.
+    TempError,
+    /// What the domain says cannot be read.
+    PermError,
+}
+
+impl Outcome {
+    /// As Authentication-Results writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::SoftFail => "softfail",
+            Self::Neutral => "neutral",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// May this server send for that domain (RFC 7208)?
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spf {
+    pub outcome: Outcome,
+    /// Whose record was asked for, in small ASCII letters.
+    pub domain: String,
+    /// The reverse-path was null: it is the name of the greeting (RFC 7208 2.4).
+    pub of_helo: bool,
+}
+
+/// A DKIM signature (RFC 6376).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signature {
+    pub outcome: Outcome,
+    /// Small ASCII letters.
+    pub domain: String,
+    pub selector: String,
+    /// Why it is no pass.
+    pub why: Option<String>,
+}
+
+/// The chain of those that handed the message on (RFC 8617).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arc {
+    pub outcome: Outcome,
+    /// Domain of the last seal.
+    pub domain: String,
+    /// Links.
+    pub links: usize,
+}
+
+/// What a domain says of mail that names it as the author's, and whether it is its own (DMARC, RFC 7489).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Author {
+    /// Of the From address, in small ASCII letters.
+    pub domain: String,
+    /// `Pass`: something that passed is of that domain. `None`: the domain publishes no policy.
+    pub dmarc: Outcome,
+    /// What it asks for where nothing passed.
+    pub asks: Asks,
+    /// Is anything that passed of that domain, whether it publishes a policy or not (RFC 7489 3.1)? `Pass`, `Fail` or
+    /// `TempError`.
+    pub aligned: Outcome,
+    /// It is one of this system's.
+    pub ours: bool,
+}
+
+/// What the owner of a domain asks for (RFC 7489 6.3 `p=`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asks {
+    #[default]
+    Nothing,
+    Quarantine,
+    Reject,
+}
+
+impl Asks {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// Why a message is not simply taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ground {
+    /// RFC 7489: the author's domain disowns it.
+    Dmarc,
+    /// Its author is said to be of ours.
+    OwnDomain,
+    /// RFC 7208: not from a server of the sender's domain.
+    Spf,
+    /// It names no author, or several that cannot be told apart.
+    UnclearAuthor,
+    /// The name servers did not answer, and without them it might be forged.
+    Unverifiable,
+}
+
+impl Ground {
+    /// For the log of messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dmarc => "dmarc",
+            Self::OwnDomain => "own domain",
+            Self::Spf => "spf",
+            Self::UnclearAuthor => "unclear author",
+            Self::Unverifiable => "unverifiable",
+        }
+    }
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    Accept,
+    /// Taken, into the folder for unwanted mail.
+    Junk(Ground),
+    /// Refused for now (4xx).
+    Later(Ground),
+    /// Refused (5xx).
+    Refuse(Ground),
+}
+
+type Check = fn(&Evidence, &Inbound) -> Option<Admission>;
+
+/// All that decides, in its order.
+pub const CHECKS: &[Check] = &[unclear_author, own_domain, dmarc, spf];
+
+/// What becomes of a message under the rules of its recipients' domains: the first refusal ends the list, Junk is for what
+/// nothing behind it refuses. Who writes to several domains is bound by the strictest.
+#[must_use]
+pub fn admit<'a>(evidence: &Evidence, rules: impl IntoIterator<Item = &'a Inbound>) -> Admission {
+    let each = rules.into_iter().map(|rules| admit_under(evidence, rules));
+    each.max_by_key(|admission| match admission {
+        Admission::Accept => 0,
+        Admission::Junk(_) => 1,
+        Admission::Later(_) => 2,
+        Admission::Refuse(_) => 3,
+    })
+    .unwrap_or(Admission::Accept)
+}
+
+fn admit_under(evidence: &Evidence, rules: &Inbound) -> Admission {
+    let mut found = Admission::Accept;
+    for check in CHECKS {
+        match check(evidence, rules) {
+            Some(refused @ (Admission::Refuse(_) | Admission::Later(_))) => return refused,
+            Some(junk) if found == Admission::Accept => found = junk,
+            _ => {}
+        }
+    }
+    found
+}
+
+fn by(rule: Doubtful, ground: Ground) -> Option<Admission> {
+    match rule {
+        Doubtful::Reject => Some(Admission::Refuse(ground)),
+        Doubtful::Junk => Some(Admission::Junk(ground)),
+        Doubtful::Accept => None,
+    }
+}
+
+/// What one program checks and another shows need not be the same author.
+fn unclear_author(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    evidence.unclear_author.then(|| by(rules.unclear_author, Ground::UnclearAuthor)).flatten()
+}
+
+/// AG Đ5.5: from outside, nobody writes as one of us, unless what passed shows that he may.
+fn own_domain(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    let claimed = evidence.authors.iter().find(|author| author.ours && author.aligned != Outcome::Pass)?;
+    match claimed.aligned {
+        Outcome::TempError if rules.own_domain != Doubtful::Accept => {
+            Some(Admission::Later(Ground::Unverifiable))
+        }
+        _ => by(rules.own_domain, Ground::OwnDomain),
+    }
+}
+
+/// RFC 7489 6.6.2.
+fn dmarc(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    if rules.dmarc == Disowned::Accept {
+        return None;
+    }
+    let mut found = None;
+    for author in &evidence.authors {
+        match (author.dmarc, author.asks, rules.dmarc) {
+            (Outcome::TempError, _, _) => return Some(Admission::Later(Ground::Unverifiable)),
+            (Outcome::Fail, Asks::Reject, Disowned::Honour) => {
+                return Some(Admission::Refuse(Ground::Dmarc));
+            }
+            (Outcome::Fail, Asks::Reject | Asks::Quarantine, _) => {
+                found = Some(Admission::Junk(Ground::Dmarc))
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// SPF alone is broken by whoever forwards (RFC 7208 D.1), so it only counts where no DMARC policy does.
+fn spf(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    let decided = |author: &Author| author.dmarc != Outcome::None;
+    let passed = |signature: &Signature| {
+        signature.outcome == Outcome::Pass
+            && evidence.authors.iter().any(|author| author.domain == signature.domain)
+    };
+    if evidence.authors.iter().any(decided) || evidence.signatures.iter().any(passed) {
+        return None;
+    }
+    match evidence.spf.outcome {
+        Outcome::Fail => by(rules.spf_fail, Ground::Spf),
+        Outcome::TempError if rules.spf_fail == Doubtful::Reject => {
+            Some(Admission::Later(Ground::Unverifiable))
+        }
+        _ => None,
+    }
+}
+
+impl Evidence {
+    /// Is the sender of the envelope who he says he is: is he to be told of what became of his message?
+    #[must_use]
+    pub fn shows_sender(&self) -> bool {
+        !self.spf.of_helo && self.spf.outcome == Outcome::Pass
+    }
+
+    /// In one line, for the log of messages: results and domains alone.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = format!("spf={} ({})", self.spf.outcome, self.spf.domain);
+        for signature in &self.signatures {
+            line.push_str(&format!(" dkim={} ({})", signature.outcome, signature.domain));
+        }
+        for author in &self.authors {
+            let asks = author.asks.as_str();
+            line.push_str(&format!(" dmarc={} ({}, p={asks})", author.dmarc, author.domain));
+        }
+        if self.arc.outcome != Outcome::None {
+            line.push_str(&format!(" arc={} ({})", self.arc.outcome, self.arc.domain));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn author(dmarc: Outcome, asks: Asks) -> Evidence {
+        let author = Author { domain: "a.vn".into(), dmarc, asks, ..Author::default() };
+        Evidence { authors: vec![author], ..Evidence::default() }
+    }
+
+    #[test]
+    fn the_authors_domain_decides_what_becomes_of_what_it_disowns() {
+        use Admission::{Accept, Junk, Later, Refuse};
+        let rules = |dmarc| Inbound { dmarc, ..Inbound::default() };
+        for (outcome, asks, honour, junk, accept) in [
+            (Outcome::Pass, Asks::Reject, Accept, Accept, Accept),
+            (Outcome::None, Asks::Nothing, Accept, Accept, Accept),
+            (Outcome::PermError, Asks::Nothing, Accept, Accept, Accept),
+            (Outcome::Fail, Asks::Nothing, Accept, Accept, Accept),
+            (Outcome::Fail, Asks::Quarantine, Junk(Ground::Dmarc), Junk(Ground::Dmarc), Accept),
+            (Outcome::Fail, Asks::Reject, Refuse(Ground::Dmarc), Junk(Ground::Dmarc), Accept),
+            (
+                Outcome::TempError,
+                Asks::Nothing,
+                Later(Ground::Unverifiable),
+                Later(Ground::Unverifiable),
+                Accept,
+            ),
+        ] {
+            let evidence = author(outcome, asks);
+            for (rule, expected) in
+                [(Disowned::Honour, honour), (Disowned::Junk, junk), (Disowned::Accept, accept)]
+            {
+                assert_eq!(admit(&evidence, [&rules(rule)]), expected, "{outcome} {asks:?} {rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_from_outside_is_one_of_us_unless_it_is_shown() {
+        let mut evidence = author(Outcome::None, Asks::Nothing);
+        evidence.authors[0].ours = true;
+        let rules = |own_domain| Inbound { own_domain, ..Inbound::default() };
+        let under = |evidence: &Evidence, rule| admit(evidence, [&rules(rule)]);
+        assert_eq!(under(&evidence, Doubtful::Reject), Admission::Refuse(Ground::OwnDomain));
+        assert_eq!(under(&evidence, Doubtful::Junk), Admission::Junk(Ground::OwnDomain));
+        assert_eq!(under(&evidence, Doubtful::Accept), Admission::Accept);
+        // Whose keys cannot be asked for may be ours.
+        evidence.authors[0].aligned = Outcome::TempError;
+        assert_eq!(under(&evidence, Doubtful::Reject), Admission::Later(Ground::Unverifiable));
+        evidence.authors[0].aligned = Outcome::Pass;
+        assert_eq!(under(&evidence, Doubtful::Reject), Admission::Accept);
+    }
+
+    #[test]
+    fn spf_alone_counts_where_no_policy_does() {
+        let failed = Spf { outcome: Outcome::Fail, domain: "b.vn".into(), of_helo: false };
+        let mut evidence = Evidence { spf: failed, ..author(Outcome::None, Asks::Nothing) };
+        let rules = Inbound::default();
+        assert_eq!(admit(&evidence, [&rules]), Admission::Junk(Ground::Spf));
+        let signature = Signature { outcome: Outcome::Pass, domain: "a.vn".into(), ..Signature::default() };
+        evidence.signatures = vec![signature];
+        assert_eq!(admit(&evidence, [&rules]), Admission::Accept, "signed by the author's domain");
+        evidence.signatures[0].domain = "list.vn".into();
+        assert_eq!(admit(&evidence, [&rules]), Admission::Junk(Ground::Spf));
+        evidence.authors[0].dmarc = Outcome::Fail;
+        assert_eq!(admit(&evidence, [&rules]), Admission::Accept, "p=none: the domain has spoken");
+        evidence.authors[0].dmarc = Outcome::None;
+        evidence.signatures.clear();
+        evidence.spf.outcome = Outcome::TempError;
+        let strict = Inbound { spf_fail: Doubtful::Reject, ..Inbound::default() };
+        assert_eq!(admit(&evidence, [&strict]), Admission::Later(Ground::Unverifiable));
+        assert_eq!(admit(&evidence, [&rules]), Admission::Accept);
+    }
+
+    #[test]
+    fn the_strictest_domain_binds_and_a_refusal_goes_before_junk() {
+        let (strict, lax) = (Inbound::default(), Inbound { dmarc: Disowned::Accept, ..Inbound::default() });
+        let mut evidence = author(Outcome::Fail, Asks::Reject);
+        assert_eq!(admit(&evidence, [&lax, &strict]), Admission::Refuse(Ground::Dmarc));
+        assert_eq!(admit(&evidence, [&lax]), Admission::Accept);
+        evidence.unclear_author = true;
+        assert_eq!(admit(&evidence, [&lax]), Admission::Junk(Ground::UnclearAuthor));
+        assert_eq!(admit(&evidence, [&strict]), Admission::Refuse(Ground::Dmarc));
+        assert_eq!(admit(&evidence, []), Admission::Accept);
+    }
+
+    #[test]
+    fn the_line_has_results_and_domains_alone() {
+        let mut evidence = author(Outcome::Pass, Asks::Reject);
+        evidence.spf = Spf { outcome: Outcome::SoftFail, domain: "b.vn".into(), of_helo: false };
+        assert_eq!(evidence.line(), "spf=softfail (b.vn) dmarc=pass (a.vn, p=reject)");
+        assert!(!evidence.shows_sender());
+    }
+}

@@ -1,0 +1,43 @@
+//! The section of a policy that says what becomes of mail from outside whose origin is in doubt.
+//!
+//! The default of each field is the strictest sensible value, for regulations that are silent on it.
+
+use super::Measure;
+use super::field::{Field, section};
+use super::value::{Value, choice};
+use serde::{Deserialize, Serialize};
+
+choice! {
+    /// What becomes of mail that the domain of its author disowns (DMARC, RFC 7489 6.3).
+    Disowned {
+        /// What that domain asks for: refused, put into Junk, or taken.
+        Honour "honour" "theo yêu cầu của tên miền gửi";
+        /// Put into Junk where that domain asks for one of both.
+        Junk "junk" "đưa vào thư rác";
+        /// Taken, and marked by Authentication-Results alone.
+        Accept "accept" "vẫn nhận";
+    }
+}
+
+choice! {
+    /// What becomes of mail from outside of which something is in doubt.
+    Doubtful {
+        Reject "reject" "từ chối";
+        Junk "junk" "đưa vào thư rác";
+        Accept "accept" "vẫn nhận";
+    }
+}
+
+section! {
+    /// Thư từ bên ngoài.
+    Inbound inbound INBOUND {
+        /// The author's domain says that it is not its mail.
+        dmarc: Disowned = Disowned::Honour, Plain 0..=0, "Thư bị tên miền gửi từ chối nhận là của mình (DMARC)", "D5";
+        /// Its author is said to be of this domain, and nothing shows it: AG Đ5.5.
+        own_domain: Doubtful = Doubtful::Reject, Plain 0..=0, "Thư từ bên ngoài mạo danh tên miền này", "D5";
+        /// It comes from a server that the sender's domain does not name (SPF), and DMARC says nothing of it.
+        spf_fail: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư từ máy chủ không được tên miền gửi cho phép (SPF)", "D5";
+        /// Whom it is from cannot be read without doubt.
+        unclear_author: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư có trường người gửi không rõ ràng", "D5";
+    }
+}

@@ -1,0 +1,94 @@
+//! Mail of strangers, before it is taken: what can be found out of it, and what the rules say of that.
+//!
+//! Invariants: what is said here is said after the end of data and before 250, so who is refused knows it; a message is read
+//! piece by piece, never held; nothing is decided here: `guard` finds out, `model::admission` decides. The next kind of evidence
+//! (a filter that reads the message) is gathered in [`Scrutiny::look`], beside that of [`Examiner`], and put into the same
+//! `Evidence`.
+
+use crate::replies;
+use engine::{Engine, Examined, Origin, Recipient, Sender, Spool};
+use guard::{Examiner, Resolver};
+use model::admission::{Admission, Evidence};
+use proto::mime::header_end;
+use proto::smtp::Reply;
+use std::io;
+
+/// Octets of a header that are looked at; the engine takes no larger one.
+const HEADER_BYTES_MAX: usize = 512 * 1024;
+
+/// Looks at mail of strangers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Scrutiny {
+    resolver: Resolver,
+}
+
+/// A message that has come, and who brought it.
+#[derive(Debug)]
+pub(crate) struct Brought<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) helo: &'a str,
+    pub(crate) sender: Option<&'a Sender>,
+    pub(crate) recipients: &'a [Recipient],
+    pub(crate) spool: &'a Spool,
+}
+
+impl Scrutiny {
+    #[must_use]
+    pub fn new(resolver: Resolver) -> Self {
+        Self { resolver }
+    }
+
+    /// What is known of it, when it is to be taken; else what its sender is told.
+    pub(crate) async fn look(&self, engine: &Engine, brought: &Brought<'_>) -> Result<Examined, Reply> {
+        let mut evidence = self.evidence(brought).await.map_err(|error| {
+            tracing::error!(%error, "a spooled message could not be read back");
+            replies::unavailable()
+        })?;
+        let admission = engine.admit_mail(&mut evidence, brought.recipients).await;
+        match admission.map_err(|_| replies::unavailable())? {
+            Admission::Accept => Ok(Examined { evidence, junk: false }),
+            Admission::Junk(ground) => {
+                tracing::info!(ground = ground.as_str(), "message goes into Junk");
+                Ok(Examined { evidence, junk: true })
+            }
+            refused @ (Admission::Refuse(ground) | Admission::Later(ground)) => {
+                let later = matches!(refused, Admission::Later(_));
+                tracing::info!(ground = ground.as_str(), later, "message refused");
+                engine.note_refused(brought.origin, brought.sender, (&evidence, ground)).await;
+                Err(replies::not_admitted(ground, later))
+            }
+        }
+    }
+
+    /// All that is found out; each kind has its own time limit, so this ends.
+    async fn evidence(&self, brought: &Brought<'_>) -> io::Result<Evidence> {
+        let sender = guard::Sender {
+            ip: brought.origin.remote,
+            helo: brought.helo,
+            path: brought.sender.map(Sender::as_str),
+        };
+        let mut header = Vec::new();
+        let mut end = 0;
+        while end == header.len() && header.len() < HEADER_BYTES_MAX {
+            let piece = brought.spool.piece(header.len() as u64).await?;
+            if piece.is_empty() {
+                break;
+            }
+            header.extend_from_slice(&piece);
+            end = header_end(&header);
+        }
+        header.truncate(end);
+        let mut examiner = Examiner::new(&header);
+        let mut at = header.len() as u64;
+        drop(header);
+        loop {
+            let piece = brought.spool.piece(at).await?;
+            if piece.is_empty() {
+                break;
+            }
+            examiner.body(&piece);
+            at += piece.len() as u64;
+        }
+        Ok(examiner.evidence(&self.resolver, sender).await)
+    }
+}

@@ -1,0 +1,108 @@
+"""Whose mail it is: what strangers bring, with keys and policies that a name server of the test publishes."""
+
+import base64
+import subprocess
+import sys
+import unittest
+
+import case
+import congthu
+sys.path.append("/usr/lib/python3/dist-packages")  # where Debian puts it, whichever python3 comes first
+import dkim
+import names
+
+HOST = "127.0.0.1"
+
+
+def message(author, subject="thư", body="Kính gửi,\r\nxin chào.\r\n"):
+    return (f"From: <{author}>\r\nTo: <an@demo.test>\r\nSubject: {subject}\r\nDate: Sun, 22 Nov 2026 08:00:00 +0700\r\n"
+            f"Message-ID: <{subject}@x>\r\n\r\n{body}").encode()
+
+
+def openssl(*arguments, stdin=None):
+    return subprocess.run(["openssl", *arguments], input=stdin, check=True, capture_output=True).stdout
+
+
+class Authentication(case.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.key = openssl("genrsa", "-traditional", "2048")
+        public = base64.b64encode(openssl("rsa", "-pubout", "-outform", "DER", stdin=cls.key)).decode()
+        cls.names = names.Names({
+            ("owner.test", "TXT"): ["v=spf1 ip4:192.0.2.1 -all"],
+            ("_dmarc.owner.test", "TXT"): ["v=DMARC1; p=reject"],
+            ("s._domainkey.owner.test", "TXT"): [f"v=DKIM1; k=rsa; p={public}"],
+            ("here.test", "TXT"): [f"v=spf1 ip4:{HOST} -all"],
+            ("_dmarc.here.test", "TXT"): ["v=DMARC1; p=reject"],
+            ("spf.test", "TXT"): ["v=spf1 -all"],
+            ("_dmarc.test", "TXT"): [],
+        })
+        cls.addClassCleanup(cls.names.close)
+        cls.server = congthu.Congthu(exempt=(), extra=f'[dns]\nservers = ["127.0.0.1:{cls.names.port}"]\n')
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+        cls.server.add_domain("demo.test")
+        addresses = [f"can-bo-{number}@demo.test" for number in range(20)]
+        cls.server.add_mailboxes(addresses)
+        cls.server.pool = iter(addresses)
+
+    def setUp(self):
+        self.user = self.mailbox()
+
+    def bring(self, sender, octets):
+        """The reply after the end of data."""
+        smtp = self.server.smtp()
+        self.addCleanup(smtp.close)
+        smtp.hello()
+        accepted, replies = smtp.envelope(sender, [self.user])
+        self.assertEqual(len(accepted), 1, [str(reply) for reply in replies])
+        (final,) = smtp.data(octets, 1)
+        return final
+
+    def signed(self, octets):
+        return dkim.sign(octets, b"s", b"owner.test", self.key, include_headers=[b"From", b"To", b"Subject"]) + octets
+
+    def test_what_dkimpy_signs_is_the_domains_own(self):
+        reply = self.bring("a@elsewhere.test", self.signed(message("a@owner.test")))
+        self.assertEqual(reply.code, 250, reply)
+        (stored,) = self.stored(self.user)
+        self.assertIn(b"\tdkim=pass header.d=owner.test header.s=s;\r\n\tdmarc=pass (p=reject) header.from=owner.test\r\n", stored)
+        shown = self.server.must("trace", "--to", self.user)
+        self.assertIn("shown by spf=none (elsewhere.test) dkim=pass (owner.test) dmarc=pass (owner.test, p=reject)", shown)
+
+    def test_what_a_domain_disowns_is_refused(self):
+        changed = self.signed(message("a@owner.test")).replace("xin chào".encode(), b"xin tien")
+        for octets in (message("a@owner.test"), changed):
+            reply = self.bring("a@owner.test", octets)
+            self.assertEqual((reply.code, reply.text[:6]), (550, "5.7.26"), reply)
+        self.assertEqual(self.stored(self.user), [])
+        self.assertIn("refused", self.server.must("trace", "--from", "a@owner.test"))
+
+    def test_spf_of_this_host_passes_and_another_domains_fails_into_junk(self):
+        self.assertEqual(self.bring("a@here.test", message("a@here.test")).code, 250)
+        self.assertIn(b"spf=pass smtp.mailfrom=here.test", self.stored(self.user)[0])
+        self.assertEqual(self.bring("a@spf.test", message("a@spf.test")).code, 250)
+        self.assertEqual(len(self.stored(self.user)), 1)
+        (junk,) = self.stored(self.user, "Junk")
+        self.assertIn(b"spf=fail smtp.mailfrom=spf.test", junk)
+
+    def test_nobody_outside_is_one_of_us(self):
+        reply = self.bring("a@here.test", message("giam-doc@demo.test"))
+        self.assertEqual((reply.code, reply.text[:6]), (550, "5.7.26"), reply)
+
+    def test_forged_results_are_removed(self):
+        forged = b"Authentication-Results: mail.demo.test; dmarc=pass header.from=bank.test\r\n"
+        self.assertEqual(self.bring("a@here.test", forged + message("a@here.test")).code, 250)
+        (stored,) = self.stored(self.user)
+        self.assertNotIn(b"bank.test", stored)
+
+    def test_name_servers_that_do_not_answer_put_mail_off(self):
+        self.names.broken.add("_dmarc.broken.test")
+        self.addCleanup(self.names.broken.discard, "_dmarc.broken.test")
+        reply = self.bring("a@broken.test", message("a@broken.test"))
+        self.assertEqual((reply.code, reply.text[:6]), (451, "4.7.26"), reply)
+        self.assertEqual(self.stored(self.user), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
