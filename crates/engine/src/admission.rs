@@ -58,7 +58,7 @@ impl Engine {
     ) {
         let (trace, remote) = (origin.trace_text(), origin.remote.to_canonical().to_string());
         let mut about = format!("{}\n\n\n", self.queue_id());
-        trace_query::add_detail(&mut about, evidence);
+        trace_query::add_detail(&mut about, &evidence.line());
         let event = Event {
             at: self.now(),
             kind: "refused",

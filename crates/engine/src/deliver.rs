@@ -17,7 +17,9 @@ use model::{AccountId, Flags};
 use proto::mime::Facts;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use store::{Accepting, Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage, Target};
+use store::{
+    Accepting, Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage, Target,
+};
 
 /// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
 const RECEIVED_MAX: u32 = 100;
@@ -73,13 +75,34 @@ impl Engine {
             Some(who) => Some(self.may_send(who).await?.allowed().ok_or(DeliverError::OverQuota)?),
             None => None,
         };
+        let counted = match (&arrival.principal, &standing) {
+            (Some(who), Some(standing)) => Some(self.count_sending(who, standing, recipients).await?),
+            _ => None,
+        };
+        let delivered = self.deliver_counted(arrival, standing.as_ref(), recipients, message).await;
+        if let Some(counted) = &counted {
+            self.end_sending(counted, delivered.is_ok()).await;
+        }
+        delivered
+    }
+
+    async fn deliver_counted(
+        &self,
+        arrival: &Arrival,
+        standing: Option<&SendingRow>,
+        recipients: &[Recipient],
+        message: Spool,
+    ) -> Result<Delivery, DeliverError> {
+        let scanned = self.scan(arrival, standing, (recipients, &message)).await?;
         let queue_id = self.queue_id();
-        let prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
+        let mut prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
+        prefix.extend_from_slice(scanned.fields().as_bytes());
         let trace_bytes = prefix.len();
         let told = arrival.hears_of_success() && recipients.iter().any(Recipient::is_told_of_success);
         let room = message.len() + trace_bytes as u64 + if told { RECEIPT_BYTES_MAX } else { 0 };
         let permit = self.0.intake.permit(room).await?;
-        let prepared = self.prepare_cleansed(permit, message, prefix).await?;
+        let mut prepared = self.prepare_cleansed(permit, message, prefix).await?;
+        prepared.is_junk = scanned.junk;
         self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         check_header(&prepared.facts)?;
         let bytes_max = recipients.iter().map(Recipient::message_bytes_max).min().unwrap_or(u64::MAX);
@@ -91,16 +114,10 @@ impl Engine {
             self.check_attachments(who, &prepared.facts).await?;
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
-        let about = trace_query::about_arrived(&queue_id, &prepared.facts, arrival.examined.as_ref());
-        let counted = match (&arrival.principal, &standing) {
-            (Some(who), Some(standing)) => Some(self.count_sending(who, standing, recipients).await?),
-            _ => None,
-        };
-        let accepted = self.accept_renewing(arrival, recipients, (&prepared, &queue_id, &about)).await;
-        if let Some(counted) = &counted {
-            self.end_sending(counted, accepted.is_ok()).await;
-        }
-        let full = accepted?;
+        let found = scanned.scan.line();
+        let about =
+            trace_query::about_arrived(&queue_id, &prepared.facts, (arrival.examined.as_ref(), &found));
+        let full = self.accept_renewing(arrival, recipients, (&prepared, &queue_id, &about)).await?;
         if let Some(who) = &arrival.principal {
             authors.extend(arrival.sender.as_ref().and_then(|sender| sender.as_str().parse().ok()));
             self.note_sent(who, authors).await;
@@ -142,7 +159,7 @@ impl Engine {
                 return Err(DeliverError::RecipientFull.into());
             }
             let bytes = message.len() as u64;
-            let junk = arrival.is_junk();
+            let junk = arrival.is_junk() || message.is_junk;
             let mut meant = self.meant(&others, (bytes, junk), &full).await?;
             let at_once = arrival.wishes.release_at.is_none_or(|at| at <= self.now());
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;

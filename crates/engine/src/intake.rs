@@ -56,6 +56,8 @@ pub(crate) struct Prepared {
     /// BLAKE3 and length of each chunk, in order.
     chunks: Vec<([u8; 32], usize)>,
     permit: Permit,
+    /// A filter takes it for unwanted mail, and policy has it kept in that folder.
+    pub(crate) is_junk: bool,
 }
 
 impl Prepared {
@@ -195,7 +197,7 @@ fn look_at(raw: Vec<u8>, permit: Permit) -> Prepared {
         }
         start = end;
     }
-    Prepared { raw, facts, chunks, permit }
+    Prepared { raw, facts, chunks, permit, is_junk: false }
 }
 
 /// Begin and end of every larger leaf's body, then the message's end; ascending, each once.

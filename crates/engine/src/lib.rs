@@ -61,6 +61,7 @@ mod report;
 mod report_words;
 mod requests;
 mod resync;
+mod scanning;
 mod search;
 mod sender;
 mod sender_identity;
@@ -189,6 +190,8 @@ struct Inner {
     pending: tokio::sync::Notify,
     /// There is mail for others that somebody may take.
     outgoing: tokio::sync::Notify,
+    /// Who looks at what messages hold; empty in commands, which carry none.
+    scanners: std::sync::OnceLock<guard::Scanners>,
     /// Names this process in the leases that it takes.
     node: String,
     /// Contents that came since the start; those who work behind them look how fast they come.
@@ -226,6 +229,7 @@ impl Engine {
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),
             outgoing: tokio::sync::Notify::new(),
+            scanners: std::sync::OnceLock::new(),
             node,
             arrivals: std::sync::atomic::AtomicUsize::new(0),
             incarnation: Mutex::default(),

@@ -5,7 +5,6 @@
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Examined};
 use jiff::Timestamp;
-use model::admission::Evidence;
 use model::{Action, Address};
 use proto::mime::{Facts, decode_header};
 use store::{EventRow, TraceFilter};
@@ -66,18 +65,23 @@ pub(crate) fn about(queue_id: &str, facts: &Facts) -> String {
     format!("{queue_id}\n{message_id}\n{subject}\n{}", words(subject).join(" "))
 }
 
-/// As [`about`], with what the door found out.
-pub(crate) fn about_arrived(queue_id: &str, facts: &Facts, examined: Option<&Examined>) -> String {
+/// As [`about`], with what the door found out, and the scanners.
+pub(crate) fn about_arrived(
+    queue_id: &str,
+    facts: &Facts,
+    (examined, scanned): (Option<&Examined>, &str),
+) -> String {
     let mut about = about(queue_id, facts);
-    if let Some(examined) = examined {
-        add_detail(&mut about, &examined.evidence);
+    let origin = examined.map(|examined| examined.evidence.line()).unwrap_or_default();
+    let line = format!("{origin} {scanned}");
+    if !line.trim().is_empty() {
+        add_detail(&mut about, line.trim());
     }
     about
 }
 
-/// A fifth line: what showed where it comes from.
-pub(crate) fn add_detail(about: &mut String, evidence: &Evidence) {
-    let line = evidence.line();
+/// A fifth line: what showed where it comes from, and what scanners found.
+pub(crate) fn add_detail(about: &mut String, line: &str) {
     let plain = line.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX);
     about.push('\n');
     about.extend(plain);

@@ -1,10 +1,11 @@
 //! Asks the outside and reports evidence; decides nothing: the domain name system, with its proofs, the policies that
-//! domains publish for mail to them, and what shows where mail of strangers comes from.
+//! domains publish for mail to them, what shows where mail of strangers comes from, and scanners of content.
 
 mod auth;
 mod dns;
 mod mta_sts;
 mod network;
+mod scan;
 mod spf;
 mod tlsa;
 #[cfg(test)]
@@ -15,5 +16,6 @@ pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use mta_sts::{Mode, MtaSts, Policy};
 pub use network::is_public;
+pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners};
 pub use spf::Sender;
 pub use tlsa::{KeyOf, Tlsa};

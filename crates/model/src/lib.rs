@@ -26,6 +26,7 @@ mod policy;
 pub mod queue;
 pub mod quota;
 mod request;
+pub mod scan;
 pub mod sending;
 
 pub use address::{Address, AddressError, DomainName};
@@ -52,10 +53,10 @@ pub use permission::{
 };
 pub use policy::{
     Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
-    Departure, Directory, Disowned, Doubtful, ExternalSending, Field, Handling, HandlingState, Inbound,
-    LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logs, Measure, MonthDay, Naming, Passwords,
+    Departure, Directory, Disowned, Doubtful, ExternalSending, Field, Filter, Handling, HandlingState,
+    Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logs, Measure, MonthDay, Naming, Passwords,
     PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory, Quota, Reports, Requests, Rule,
-    SchemeId, SecretMail, Sending, SetError, Setting, VersionError, Violation,
+    SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned, Unwanted, VersionError, Violation,
 };
 pub use request::{RequestKind, RequestState};
 pub use sending::SendingLimits;

@@ -10,6 +10,7 @@ mod conduct;
 mod field;
 #[cfg(test)]
 mod files;
+mod filter;
 mod inbound;
 mod limits;
 mod mailboxes;
@@ -22,6 +23,7 @@ mod value;
 
 pub use conduct::{Checking, Directory, Handling, Requests, Sending};
 pub use field::Field;
+pub use filter::{Filter, SpamOut, Unscanned, Unwanted};
 pub use inbound::{Disowned, Doubtful, Inbound};
 pub use limits::Limits;
 pub use mailboxes::{Attachments, LifeCycle, Naming, Passwords, Quota};
@@ -60,6 +62,7 @@ pub struct Policy {
     pub sending: Sending,
     pub limit: Limits,
     pub inbound: Inbound,
+    pub filter: Filter,
     pub handling: Handling,
     pub directory: Directory,
     pub log: Logs,
@@ -80,6 +83,7 @@ const SECTIONS: &[&[Field]] = &[
     conduct::SENDING,
     limits::LIMIT,
     inbound::INBOUND,
+    filter::FILTER,
     conduct::HANDLING,
     conduct::DIRECTORY,
     service::LOG,

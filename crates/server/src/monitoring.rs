@@ -43,6 +43,18 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_tls_failures_total", Counter, "TLS handshakes that failed, by door"),
     ("congthu_messages_accepted_total", Counter, "Messages acknowledged, by door"),
     ("congthu_messages_accepted_bytes_total", Counter, "Their octets, by door"),
+    ("congthu_scans_total", Counter, "Messages that a scanner was asked about, by scanner and result"),
+    ("congthu_scan_seconds", Histogram, "How long scanners took, by scanner"),
+    (
+        "congthu_scanner_down",
+        Gauge,
+        "1: the scanner failed so often that it is not asked for a while, by scanner",
+    ),
+    (
+        "congthu_filtered_total",
+        Counter,
+        "Messages that scanners had something done with, by direction, reason and act",
+    ),
     ("congthu_senders_throttled_total", Counter, "Times a mailbox reached its limit of sending and was told"),
     ("congthu_senders_locked_total", Counter, "Mailboxes locked as they sent as no person would"),
     ("congthu_messages_refused_total", Counter, "Messages refused after DATA, by door and reason"),

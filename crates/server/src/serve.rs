@@ -84,6 +84,7 @@ async fn serve(
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let fallen = CancellationToken::new();
     let watched = Watched::new(shutdown.clone(), fallen.clone());
+    node.engine.use_scanners(config.scan.scanners());
     work_behind(config, node, watched, (&tasks, &shutdown));
     tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
     tasks.spawn(Monitoring::watch_search(node.engine.clone(), shutdown.clone()));

@@ -93,6 +93,14 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
                 limit.english()
             ),
         ),
+        DeliverError::Infected(name) => {
+            Reply::new(554, (7, 1), format!("The message holds malware ({name}) and is refused"))
+        }
+        DeliverError::Unwanted => Reply::new(554, (7, 1), "The message is taken for spam and refused"),
+        DeliverError::NotScanned => {
+            Reply::new(451, (7, 1), "The message cannot be scanned now; try again later")
+        }
+        DeliverError::PutOff => Reply::new(451, (7, 1), "Try again later"),
         DeliverError::RecipientFull => {
             Reply::new(452, (2, 2), "The mailbox of a recipient is full; try again later")
         }

@@ -34,6 +34,18 @@ pub enum DeliverError {
     /// At no time would it be let through.
     #[error("no more than {most} {}", limit.english())]
     TooManyRecipients { limit: Limit, most: u32 },
+    /// A scanner knows it, by this name (D7).
+    #[error("malware was found in the message: {0}")]
+    Infected(String),
+    /// The filter takes it for spam.
+    #[error("the message is taken for spam")]
+    Unwanted,
+    /// A scanner did not answer, and policy does not let mail through without it.
+    #[error("the message could not be scanned")]
+    NotScanned,
+    /// The filter wants it tried again.
+    #[error("the filter puts the message off")]
+    PutOff,
     /// A recipient's mailbox filled up while the message came: nobody got it (where each recipient is answered, all of them
     /// are full).
     #[error("a recipient's mailbox is full")]

@@ -30,6 +30,7 @@ mod readdress;
 mod regulation;
 mod requests;
 mod resync;
+mod scanning;
 mod search;
 mod sending;
 mod trace;

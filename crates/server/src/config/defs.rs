@@ -5,6 +5,9 @@
 
 mod inbound;
 mod outbound;
+mod scan;
+
+pub(crate) use scan::Scan;
 
 use super::values::{
     read, read_directory_url, read_flag, read_list, read_number, read_path, read_size, read_text,
@@ -108,6 +111,12 @@ pub(crate) const TABLES: &[Table] = &[
         doc: "One per domain whose mail goes another way, or under other TLS, than that of all others.",
         begin: Some(|config| config.routes.push(Route::default())),
     },
+    Table {
+        name: "scan",
+        doc: "Who looks at what messages hold, in and out: docs/operations/filters.md. What is done with what they find is each \
+              domain's policy.",
+        begin: None,
+    },
     Table { name: "limits", doc: "What one peer may take.", begin: None },
     Table {
         name: "metrics",
@@ -124,7 +133,7 @@ pub(crate) const TABLES: &[Table] = &[
 
 /// All options, in the order of their tables.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    DEFINITIONS.iter().chain(inbound::INBOUND).chain(outbound::OUTBOUND)
+    DEFINITIONS.iter().chain(inbound::INBOUND).chain(outbound::OUTBOUND).chain(scan::SCAN)
 }
 
 const DEFINITIONS: &[Definition] = &[

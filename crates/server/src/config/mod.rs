@@ -40,6 +40,7 @@ pub(crate) struct Config {
     pub(crate) outbound: Outbound,
     pub(crate) authentication: Authentication,
     pub(crate) routes: Vec<Route>,
+    pub(crate) scan: defs::Scan,
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.
     pub(crate) metrics_networks: Vec<model::Network>,

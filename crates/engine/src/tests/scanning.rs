@@ -1,0 +1,102 @@
+//! What becomes of mail that scanners say something of, or nothing. The scanners are a script; real ones are in
+//! `tests/e2e/test_filters.py`.
+
+use super::queue::{outside, submitted};
+use super::{World, actor, address, policy};
+use crate::{DeliverError, Wishes};
+use guard::{ScanAddress, ScannerSettings, Scanners};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+fn at(address: ScanAddress) -> ScannerSettings {
+    ScannerSettings { address, timeout: Duration::from_secs(10), message_bytes_max: 1 << 20, places: 4 }
+}
+
+fn nowhere() -> ScannerSettings {
+    at("/nonexistent/scanner.ctl".parse().unwrap())
+}
+
+/// rspamd that says this action of every message.
+async fn filter(action: Arc<Mutex<&'static str>>) -> ScannerSettings {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = ScanAddress::Tcp(listener.local_addr().unwrap().to_string());
+    TaskTracker::new().spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut said = vec![0; 10_000];
+            let mut length = 0;
+            while !said[..length].ends_with(b"het\r\n") {
+                length += stream.read(&mut said[length..]).await.unwrap();
+            }
+            let action = *action.lock().unwrap();
+            let answer = format!(
+                "HTTP/1.0 200 OK\r\n\r\n{{\"action\":\"{action}\",\"score\":7,\"required_score\":15}}"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    at(address)
+}
+
+/// A message from outside to `an`, and one of `an` to the outside.
+async fn both_ways(world: &World, an: &crate::Principal) -> [Result<(), DeliverError>; 2] {
+    let text = b"From: an@demo.gov.vn\r\nSubject: x\r\n\r\nhet\r\n";
+    let (to, from) =
+        (world.engine.recipient(&address("an")).await.unwrap(), submitted(an, Wishes::default()));
+    let mut answers = Vec::new();
+    for (arrival, to) in [(super::arrival(), to), (from, outside(world, an, "ai@example.org").await)] {
+        let mut spool = world.engine.new_spool();
+        spool.write(text).await.unwrap();
+        answers.push(world.engine.deliver(&arrival, &[to], spool).await.map(drop));
+    }
+    answers.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn without_an_answer_policy_says_what_becomes_of_mail_each_way() {
+    let world = World::new().await;
+    world.engine.use_scanners(Scanners::new(Some(nowhere()), None));
+    let an = world.user("an").await;
+    let later = || Err(DeliverError::NotScanned);
+    assert_eq!(both_ways(&world, &an).await, [later(), later()]);
+    policy(&world, "filter.not_scanned_in", "take").await;
+    assert_eq!(both_ways(&world, &an).await, [Ok(()), later()]);
+    policy(&world, "filter.not_scanned_out", "take").await;
+    assert_eq!(both_ways(&world, &an).await, [Ok(()), Ok(())]);
+    let detail = world.engine.sending_detail(&actor(), &address("an")).await.unwrap().unwrap();
+    assert_eq!(detail.sent.hour.messages, 1, "what is refused is not counted as sent");
+    let read = world.read(&an, "INBOX").await;
+    let text = String::from_utf8(read[0].1.clone()).unwrap();
+    assert!(text.contains("+0700\r\nX-Congthu-Scan: malware=unknown\r\nFrom:"), "{text}");
+}
+
+#[tokio::test]
+async fn what_the_filter_advises_is_done_as_policy_says() {
+    let world = World::new().await;
+    let action = Arc::new(Mutex::new("no action"));
+    world.engine.use_scanners(Scanners::new(None, Some(filter(action.clone()).await)));
+    let an = world.user("an").await;
+    let (unwanted, put_off) = (|| Err(DeliverError::Unwanted), || Err(DeliverError::PutOff));
+    for (says, setting, expected) in [
+        ("no action", ("filter.put_off", "true"), [Ok(()), Ok(())]),
+        ("reject", ("filter.spam_in", "reject"), [unwanted(), unwanted()]),
+        ("reject", ("filter.spam_in", "mark"), [Ok(()), unwanted()]),
+        ("reject", ("filter.spam_out", "take"), [Ok(()), Ok(())]),
+        ("greylist", ("filter.put_off", "true"), [put_off(), Ok(())]),
+        ("greylist", ("filter.put_off", "false"), [Ok(()), Ok(())]),
+        ("add header", ("filter.suspect_in", "reject"), [unwanted(), Ok(())]),
+        ("add header", ("filter.suspect_in", "junk"), [Ok(()), Ok(())]),
+    ] {
+        *action.lock().unwrap() = says;
+        policy(&world, setting.0, setting.1).await;
+        assert_eq!(both_ways(&world, &an).await, expected, "{says} {setting:?}");
+    }
+    assert_eq!(world.read(&an, "INBOX").await.len(), 4);
+    let junk = world.read(&an, "Junk").await;
+    let text = String::from_utf8(junk[0].1.clone()).unwrap();
+    assert!(text.contains("\r\nX-Congthu-Scan: spam=suspect (7.0/15.0)\r\nX-Spam-Flag: YES\r\n"), "{text}");
+    assert_eq!(junk.len(), 1);
+}

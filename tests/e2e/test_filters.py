@@ -1,0 +1,157 @@
+"""Malware and spam are stopped in both directions by the real clamd and rspamd; without them, policy holds."""
+
+import base64
+import concurrent.futures
+import http.client
+import io
+import re
+import time
+import unittest
+import zipfile
+
+import case
+import congthu
+import scanners
+
+CONFIG = """[scan]
+clamd = "{clamd}"
+rspamd = "{rspamd}"
+seconds = 20
+at_once = 4
+"""
+BACK_SECONDS_MAX = 90.0
+CROWD = 60  # messages at once while nobody scans
+CROWD_SECONDS_MAX = 60.0  # a message waits for its turn and for its answer, 20 s each at most
+
+
+def zipped(text):
+    """A ZIP in a ZIP with this in it, as base64 lines."""
+    inner, outer = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("hoa-don.com", text)
+    with zipfile.ZipFile(outer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("hoa-don.zip", inner.getvalue())
+    return base64.encodebytes(outer.getvalue()).decode().replace("\n", "\r\n")
+
+
+class Filters(case.Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.clamd, cls.rspamd = scanners.Scanner("clamd"), scanners.Scanner("rspamd")
+        for scanner in (cls.clamd, cls.rspamd):
+            cls.addClassCleanup(scanner.close)
+            scanner.start()
+        cls.server = congthu.Congthu(CONFIG.format(clamd=cls.clamd.address, rspamd=cls.rspamd.address))
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+        cls.server.add_domain(case.DOMAIN)
+        cls.an, cls.binh = f"an@{case.DOMAIN}", f"binh@{case.DOMAIN}"
+        cls.server.add_mailboxes([cls.an, cls.binh])
+
+    def setUp(self):
+        for scanner in (self.clamd, self.rspamd):
+            if scanner.process.poll() is not None:
+                scanner.start()
+
+    def with_file(self, text, sender):
+        boundary = "==thu=="
+        head, _, _ = self.message(to=self.binh, sender=sender).partition(b"Content-Type:")
+        return head + (
+            f'Content-Type: multipart/mixed; boundary="{boundary}"\r\n\r\n--{boundary}\r\nContent-Type: text/plain\r\n\r\nXem file.\r\n'
+            f'--{boundary}\r\nContent-Type: application/zip; name="hoa-don.zip"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+            f"{zipped(text)}\r\n--{boundary}--\r\n").encode()
+
+    def answer(self, message, user=None):
+        """What is said at the end of DATA, to a stranger or to a user."""
+        if user is None:
+            smtp = self.server.smtp()
+            smtp.hello()
+        else:
+            smtp = self.server.smtp("submissions")
+            smtp.hello()
+            secret = base64.b64encode(f"\0{user}\0{congthu.PASSWORD}".encode()).decode()
+            smtp.expect(f"AUTH PLAIN {secret}", 235)
+        accepted, replies = smtp.envelope(user or "van-thu@other.test", [self.binh], "")
+        self.assertEqual(len(accepted), 1, [str(reply) for reply in replies])
+        (final,) = smtp.data(message, 1)
+        smtp.quit()
+        return final
+
+    def both_ways(self, make):
+        """The answers to a stranger and to a user."""
+        return self.answer(make("van-thu@other.test")), self.answer(make(self.an), user=self.an)
+
+    def policy(self, *settings):
+        self.server.must("policy", "set", case.DOMAIN, *settings, "--reason", "QĐ 1/QĐ-UBND")
+
+    def until(self, code, message, user=None):
+        """The server looks at policies anew within seconds, and at scanners that were down."""
+        deadline = time.monotonic() + BACK_SECONDS_MAX
+        while (answer := self.answer(message(), user)).code != code:
+            self.assertIn(answer.code, (250, 451), str(answer))
+            self.assertLess(time.monotonic(), deadline, f"still {answer}")
+            time.sleep(0.5)
+
+    def metric(self, pattern):
+        connection = http.client.HTTPConnection(self.server.host, self.server.ports["http"], timeout=10)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        found = re.search(rf"(?m)^{pattern} (\S+)$", text)
+        return float(found.group(1)) if found else None
+
+    def test_1_what_is_clean_goes_through_with_a_word_of_it(self):
+        for answer in self.both_ways(lambda sender: self.with_file("Kính gửi", sender)):
+            self.assertEqual(answer.code, 250, str(answer))
+        for one in self.stored(self.binh):
+            self.assertIn(b"\r\nX-Congthu-Scan: malware=clean spam=no", one)
+
+    def test_2_malware_in_an_archive_is_stopped_in_and_out(self):
+        before = len(self.stored(self.binh))
+        for answer in self.both_ways(lambda sender: self.with_file(scanners.EICAR, sender)):
+            self.assertEqual((answer.code, answer.text[:5]), (554, "5.7.1"), str(answer))
+            self.assertIn("Congthu.Eicar-Test", str(answer))
+        self.assertEqual(len(self.stored(self.binh)), before)
+
+    def test_3_spam_is_stopped_in_and_out(self):
+        before = len(self.stored(self.binh))
+        spam = lambda sender: self.message(body=scanners.GTUBE + "\r\n", to=self.binh, sender=sender)
+        for answer in self.both_ways(spam):
+            self.assertEqual((answer.code, answer.text[:5]), (554, "5.7.1"), str(answer))
+            self.assertIn("spam", str(answer))
+        self.assertEqual(len(self.stored(self.binh)), before)
+
+    def test_4_without_scanners_policy_holds_and_nothing_piles_up(self):
+        self.clamd.kill()
+        self.rspamd.kill()
+        clean = lambda sender: self.message(to=self.binh, sender=sender)
+        before = len(self.stored(self.binh))
+        for answer in self.both_ways(clean):
+            self.assertEqual((answer.code, answer.text[:5]), (451, "4.7.1"), str(answer))
+        began = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(20) as crowd:
+            answers = list(crowd.map(lambda _: self.answer(clean("van-thu@other.test")), range(CROWD)))
+        took = time.monotonic() - began
+        self.assertEqual({answer.code for answer in answers}, {451})
+        self.assertLess(took, CROWD_SECONDS_MAX)
+        self.assertEqual(len(self.stored(self.binh)), before)
+        self.assertEqual(self.metric(r'congthu_scanner_down\{scanner="clamd"\}'), 1)
+        self.assertEqual(self.metric(r'congthu_message_memory_bytes'), 0)
+        # Mail goes on, marked, where an administrator decides so.
+        self.policy("filter.not_scanned_in=take", "filter.not_scanned_out=take")
+        self.until(250, lambda: clean("van-thu@other.test"))
+        self.until(250, lambda: clean(self.an), user=self.an)
+        self.assertIn(b"X-Congthu-Scan: malware=unknown spam=unknown", self.stored(self.binh)[-1])
+        self.policy("filter.not_scanned_in=later", "filter.not_scored_in=later")
+        self.until(451, lambda: clean("van-thu@other.test"))
+        # They come back, and are found again.
+        self.clamd.start()
+        self.rspamd.start()
+        self.until(250, lambda: clean("van-thu@other.test"))
+        self.assertIn(b"X-Congthu-Scan: malware=clean spam=no", self.stored(self.binh)[-1])
+        self.assertEqual(self.metric(r'congthu_scanner_down\{scanner="clamd"\}'), 0)
+        self.assertEqual(self.answer(self.with_file(scanners.EICAR, "van-thu@other.test")).code, 554)
+
+
+if __name__ == "__main__":
+    unittest.main()
