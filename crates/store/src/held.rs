@@ -175,13 +175,38 @@ impl Tx {
         .bind(if approved { "delivered" } else { outcome })
         .execute(&mut *self.inner)
         .await?;
-        let statement = if approved {
-            "update pending_deliveries set held_id = null, internal_date = greatest($2, release_at) where held_id = $1"
+        if approved {
+            sqlx::query(
+                "update pending_deliveries set held_id = null, internal_date = greatest($2, release_at) where held_id = $1",
+            )
+            .bind(held)
+            .bind(now.to_sqlx())
+            .execute(&mut *self.inner)
+            .await?;
         } else {
-            "with gone as (delete from pending_deliveries where held_id = $1 returning content_id)
-             insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone"
-        };
-        sqlx::query(statement).bind(held).bind(now.to_sqlx()).execute(&mut *self.inner).await?;
+            self.forget_held(held, now).await?;
+        }
         Ok(true)
+    }
+
+    /// Nobody gets it; what its sender could have called it back by ends with it.
+    async fn forget_held(&mut self, held: i64, now: Timestamp) -> Result<(), Error> {
+        let messages: Vec<i64> = sqlx::query_scalar(
+            "select message_id from queue_messages
+              where message_id in (select message_id from pending_deliveries where held_id = $1)
+              order by message_id for update",
+        )
+        .bind(held)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        sqlx::query(
+            "with gone as (delete from pending_deliveries where held_id = $1 returning content_id)
+             insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone",
+        )
+        .bind(held)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        self.end_these_messages(&messages, now).await
     }
 }

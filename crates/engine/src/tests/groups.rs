@@ -185,6 +185,31 @@ async fn mail_to_a_group_comes_once_and_only_from_those_who_may() {
     assert_eq!(inboxes(&world, &people).await, [1, 2, 1, 2, 1, 1]);
 }
 
+/// What nobody is to get is gone, also when it was not to go before a moment.
+#[tokio::test]
+async fn what_was_for_later_and_is_refused_leaves_nothing_behind() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    let settings = [("sending.group_approval_over".to_owned(), "4".to_owned())];
+    let edit = PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+    engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
+    engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
+    let at = engine.now() + jiff::SignedDuration::from_hours(2);
+    let wishes = crate::Wishes { release_at: Some(at), ..crate::Wishes::default() };
+    let to = super::queue::asked(
+        engine.recipient_of(&address("so"), Some(&an)).await.unwrap(),
+        model::queue::Notify::SUCCESS,
+    );
+    super::queue::submit(&world, &an, &[to], wishes).await;
+    assert_eq!(world.queue_rows().await, [1, 0, 0, 0]);
+    let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
+    engine.decide_held(&actor(), held[0].held, (false, "không cần thiết")).await.unwrap();
+    assert_eq!(world.queue_rows().await, [0; 4]);
+    assert_eq!(world.number("select count(*) from pending_deliveries").await, 0);
+    assert_eq!(world.inbox(&an).await.len(), 1, "he is told of the refusal, and nothing else");
+}
+
 #[tokio::test]
 async fn mail_to_a_large_group_waits_for_approval() {
     let world = World::new().await;
