@@ -290,17 +290,18 @@ impl Engine {
             event.status = Some("queued");
         }
         let destinations = outgoing.as_ref().map(crate::outgoing::destinations).unwrap_or_default();
-        let told = self.receipt(arrival, recipients, (message, about)).await?;
+        let release_at = arrival.wishes.release_at.filter(|at| *at > event.at);
+        let told = match release_at {
+            // It may still be called back.
+            Some(_) => None,
+            None => self.receipt(arrival, &meant.who_comes_here(recipients), (message, about)).await?,
+        };
         let told_to = told.as_ref().and_then(crate::report::Mail::destination);
         let all: Vec<&str> = destinations.iter().copied().chain(told_to).collect();
         self.0.store.know_destinations(&all, event.at).await?;
         let content = self.write_content(message).await?;
-        let accepting = Accepting {
-            targets: &meant.targets,
-            held: &held,
-            outgoing: outgoing.as_ref(),
-            release_at: arrival.wishes.release_at.filter(|at| *at > event.at),
-        };
+        let accepting =
+            Accepting { targets: &meant.targets, held: &held, outgoing: outgoing.as_ref(), release_at };
         let mut tx = self.0.store.begin().await?;
         let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
         if let Some(mail) = &told {
@@ -311,7 +312,9 @@ impl Engine {
         if let Some(mail) = &told {
             mail.tell(self);
         }
-        self.0.pending.notify_one();
+        if meant.targets.len() > RECIPIENTS_PER_TX {
+            self.0.pending.notify_one();
+        }
         self.nudge(&all).await;
         Ok(())
     }

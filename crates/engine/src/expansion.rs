@@ -12,6 +12,7 @@ use crate::recipients::{Kind, room_for_one};
 use crate::sender::written;
 use crate::{Engine, Error, Recipient, Sender};
 use model::calendar::local_date;
+use model::queue::Notify;
 use model::{AccountId, DomainId, FolderId, SpecialUse};
 use std::collections::HashSet;
 use store::{NewHeld, NewOutgoingRecipient, Room, Target};
@@ -27,9 +28,17 @@ pub(crate) struct Meant {
     pub(crate) held: Vec<Held>,
     /// Others, by the domain that the mail goes to.
     pub(crate) outside: Vec<(String, NewOutgoingRecipient)>,
+    /// Of each recipient, in their order: does it come into a mailbox here, without anybody's approval?
+    pub(crate) comes_here: Vec<bool>,
 }
 
 impl Meant {
+    /// Those of `recipients`, which it was made of, whose mail comes into a mailbox here.
+    pub(crate) fn who_comes_here<'a>(&self, recipients: &[&'a Recipient]) -> Vec<&'a Recipient> {
+        let with = recipients.iter().zip(&self.comes_here);
+        with.filter(|(_, comes_here)| **comes_here).map(|(recipient, _)| *recipient).collect()
+    }
+
     /// Everybody has left the group since it was asked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.targets.is_empty() && self.held.is_empty() && self.outside.is_empty()
@@ -117,12 +126,20 @@ impl Engine {
                     }
                 }
             }
+            let (before, mut comes_here) = (meant.outside.len(), false);
             for place in places {
                 let ends = self.ends(place, junk).await?;
+                comes_here |= !ends.mailboxes.is_empty();
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
                 if let Some(outside) = ends.outside {
                     meant.add_outside(written(&outside), recipient);
                 }
+            }
+            meant.comes_here.push(comes_here);
+            if comes_here {
+                // Whoever wants to hear of him hears that it lies here, and no more.
+                let forwarded = meant.outside.iter_mut().skip(before);
+                forwarded.for_each(|(_, to)| to.notify = to.notify.without(Notify::SUCCESS));
             }
         }
         // Behind all the others: who gets it anyway does not wait for it.

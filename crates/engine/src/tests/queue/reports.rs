@@ -184,3 +184,33 @@ async fn whose_mailbox_is_gone_is_not_told_and_the_queue_goes_on() {
     work(&world.engine, |delivery| all(delivery, &never())).await;
     assert_eq!(world.queue_rows().await, [0; 4]);
 }
+
+/// Nobody hears that what may still be called back, or waits for approval, has arrived; nor of one way twice.
+#[tokio::test]
+async fn a_receipt_is_for_what_lies_in_a_mailbox() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let _chi = world.user("chi").await;
+    let told = async || {
+        let inbox = world.inbox(&an).await;
+        let count =
+            |action: &str| inbox.iter().filter(|text| text.contains(&format!("Action: {action}"))).count();
+        (count("delivered"), count("relayed"), count("expanded"))
+    };
+    let to = async |name: &str| outside(&world, &an, name).await.asking(Notify::SUCCESS, None);
+    let at = world.engine.now() + SignedDuration::from_hours(2);
+    let later = Wishes { release_at: Some(at), ..Wishes::default() };
+    submit(&world, &an, &[to("binh").await], later).await;
+    assert_eq!(told().await, (0, 0, 0));
+    // Forwarded without a copy: the other side says it.
+    let_forward(&world, "binh", "binh@example.net", false).await;
+    submit(&world, &an, &[to("binh").await], Wishes::default()).await;
+    assert_eq!(told().await, (0, 0, 0));
+    assert_eq!(everything_taken(&world.engine).await, ["example.net"]);
+    assert_eq!(told().await, (0, 1, 0));
+    // With a copy: it lies here, and that is said once.
+    let_forward(&world, "binh", "binh@example.net", true).await;
+    submit(&world, &an, &[to("binh").await], Wishes::default()).await;
+    assert_eq!(everything_taken(&world.engine).await, ["example.net"]);
+    assert_eq!((told().await, world.inbox(&binh).await.len()), ((1, 1, 0), 1));
+}
