@@ -1,9 +1,9 @@
 -- The queue: mail on its way to others (docs/adr/0019-the-queue.md).
 --
 -- Rows are narrow and short-lived: written in the transaction that answers 250, changed a few times, and gone when the last
--- recipient has the message or its sender was told. Nothing here is scanned: every statement of the server finds its rows
--- by one of these indexes. What is gone is cleared away after a thousand rows, not after a fifth of the table, as a claim walks
--- over what has died at the head of its index.
+-- recipient has the message or its sender was told. What the server does for messages finds its rows by one of these
+-- indexes; only the figures of each minute, and what forgets destinations at night, read all. What is gone is cleared away
+-- after a thousand rows, not after a fifth of the table, as a claim walks over what has died at the head of its index.
 
 create table queue_messages (
     message_id  bigint generated always as identity constraint queue_messages_pkey primary key,
@@ -63,7 +63,9 @@ create table queue_deliveries (
     -- Whose it is at the moment; the fence: who reports what another one has taken over changes nothing.
     lease_id       bigint,
     -- An administrator keeps it back.
-    held           boolean not null default false
+    held           boolean not null default false,
+    -- Since when: that time does not count towards giving it up.
+    held_at        timestamptz
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000);
 create index queue_deliveries_due on queue_deliveries (destination_id, priority, due_at) where lease_id is null and not held;
@@ -115,3 +117,6 @@ comment on column forwards.outside is 'The address outside that mail goes to, in
 grant select, insert, update, delete on
     queue_messages, queue_destinations, queue_deliveries, queue_recipients, queue_leases to congthu_server;
 grant usage on all sequences in schema public to congthu_server;
+-- What is handed out next: at once, or when its moment has come.
+create index pending_deliveries_now on pending_deliveries (attempts, pending_id) where held_id is null and release_at is null;
+create index pending_deliveries_later on pending_deliveries (release_at) where held_id is null and release_at is not null;

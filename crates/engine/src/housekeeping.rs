@@ -18,6 +18,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(5);
 const EXPAND_EVERY: Duration = Duration::from_secs(10);
 /// What of the queue nobody looks at is found this late.
 const QUEUE_EVERY: Duration = Duration::from_secs(10);
+/// All of the queue is read for it.
+const COUNT_EVERY: Duration = Duration::from_mins(1);
 /// How often jobs that are due are looked for.
 const JOBS_EVERY: Duration = Duration::from_secs(20);
 
@@ -30,7 +32,9 @@ impl Engine {
             every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
             self.expand_when_told(&stop),
-            every(QUEUE_EVERY, &stop, || self.look_after_queue(&stop)),
+            every(QUEUE_EVERY, &stop, || self.look_after_queue()),
+            every(QUEUE_EVERY, &stop, || self.look_for_overdue(&stop)),
+            every(COUNT_EVERY, &stop, || self.count_queue()),
             self.keep_search_index(&stop),
             every(JOBS_EVERY, &stop, || self.run_due_jobs_on_time(&stop)),
             self.hear_of_rights(&stop),

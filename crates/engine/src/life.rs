@@ -315,7 +315,7 @@ impl Engine {
         let ends = applied.has(Effect::EndSessions);
         tx.set_life(row.account, &applied.life, ends).await?;
         if spreads {
-            let held = tx.hold_mail_of(row.account).await?;
+            let held = tx.hold_mail_of(row.account, self.now()).await?;
             tx.forget_counts(row.account).await?;
             act.note("queued_mail_held", json!(held));
         }

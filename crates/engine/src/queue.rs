@@ -31,6 +31,17 @@ pub enum Unreachable {
     Never(Answer),
 }
 
+/// What a connection was good for when a delivery was tried over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contact {
+    /// It broke: the destination was not reached by it.
+    Lost,
+    /// The destination was reached, whatever it took.
+    Reached,
+    /// It was, and tells the sender itself what he wished to hear (RFC 3461 5.2.1).
+    PassedOn,
+}
+
 /// The octets of a message as they go out.
 #[derive(Clone, Debug)]
 pub struct OutgoingOctets {
@@ -77,7 +88,7 @@ impl Engine {
     /// When the database fails.
     pub async fn claim_mail(&self, wanted: &WantedWork) -> Result<Option<Claimed>, Error> {
         let now = self.now();
-        Ok(self.0.store.claim_mail(&self.0.node, wanted, CLAIM_MAX, (now, lease_end(now))).await?)
+        Ok(self.0.store.claim_mail(&self.0.node, wanted, CLAIM_MAX, (now, LEASE)).await?)
     }
 
     /// Puts off the end of leases; those that are still this node's.
@@ -85,7 +96,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn keep_mail(&self, leases: &[i64]) -> Result<Vec<i64>, Error> {
-        Ok(self.0.store.renew_leases(leases, lease_end(self.now())).await?)
+        Ok(self.0.store.renew_leases(leases, LEASE).await?)
     }
 
     /// Leaves what was not done of a claim to whoever comes next.
@@ -122,8 +133,8 @@ impl Engine {
         Ok(OutgoingOctets { body, start })
     }
 
-    /// What became of a delivery, an outcome for each recipient in their order. `passed_on`: the other system took the
-    /// sender's wishes on (RFC 3461 5.2.1). False, and nothing is changed, when somebody else has taken it over.
+    /// What became of a delivery, an outcome for each recipient in their order. False, and nothing is changed, when somebody
+    /// else has taken it over.
     ///
     /// # Errors
     /// When the database fails: it is not known then, and may be reported again.
@@ -132,21 +143,20 @@ impl Engine {
         lease: &QueueLease,
         delivery: &LeasedDelivery,
         outcomes: Vec<Outcome>,
-        passed_on: bool,
+        contact: Contact,
     ) -> Result<bool, Error> {
-        let telling = if passed_on { Telling::PassedOn } else { Telling::Usual };
-        // Who takes connections and never answers has not been reached.
-        let answered = outcomes.iter().any(|outcome| telling::kind_of(outcome).1.code.is_some());
+        let telling = if contact == Contact::PassedOn { Telling::PassedOn } else { Telling::Usual };
         let ours = self.conclude(lease.lease, &[(delivery, outcomes)], (telling, None)).await?;
-        if let (true, 1.., Some((destination, _))) = (ours && answered, lease.failures, &lease.destination) {
+        let reached = ours && contact != Contact::Lost;
+        if let (true, 1.., Some((destination, _))) = (reached, lease.failures, &lease.destination) {
             self.0.store.destination_reached(*destination, self.now()).await?;
             self.0.outgoing.notify_one();
         }
         Ok(ours)
     }
 
-    /// A destination could not be reached, or never will be. `tried`: the delivery that it was tried for. The lease has ended
-    /// afterwards.
+    /// A destination could not be reached, or never will be: then all of the claim has failed. `tried`: the delivery that it was
+    /// tried for. The lease has ended afterwards.
     ///
     /// # Errors
     /// When the database fails; the lease ends by itself, too.
@@ -160,14 +170,20 @@ impl Engine {
         let Some((destination, _)) = &claimed.lease.destination else { return Ok(()) };
         let answer = match why {
             Unreachable::Never(answer) => {
-                let outcomes = vec![Outcome::Failed(answer.clone()); tried.recipients.len()];
-                self.report_mail(&claimed.lease, tried, outcomes, false).await?;
+                for delivery in &claimed.deliveries {
+                    let outcomes = vec![Outcome::Failed(answer.clone()); delivery.recipients.len()];
+                    // Nothing is to be waited for: the rest, if it rested, is looked at and fails, too.
+                    if !self.report_mail(&claimed.lease, delivery, outcomes, Contact::Reached).await? {
+                        break;
+                    }
+                }
                 return self.give_back_mail(&claimed.lease).await;
             }
             Unreachable::Later(answer) => answer,
         };
         figures::outgoing("unreachable", 1);
-        let rest = destination_rest(claimed.lease.failures.saturating_add(1), &*self.0.rng);
+        let failures = claimed.lease.failures.saturating_add(1);
+        let rest = destination_rest(failures, &*self.0.rng);
         let next = now.saturating_add(rest).unwrap_or(Timestamp::MAX);
         let trace = self.queue_id();
         let status = said(answer);
@@ -176,12 +192,12 @@ impl Engine {
             recipients: tried.recipients.iter().map(|to| to.address.to_lowercase()).collect(),
         };
         let lease = (claimed.lease.lease, *destination);
-        self.0.store.destination_failed(lease, (next, &status), &[event], now).await?;
+        self.0.store.destination_failed(lease, (failures, next, &status), &[event], now).await?;
         Ok(())
     }
 
-    /// Takes over what dead nodes had, finds what nobody looks at, tells of what is late and gives up what is over.
-    pub(crate) async fn look_after_queue(&self, stop: &CancellationToken) {
+    /// Takes over what dead nodes had, and finds what nobody looks at.
+    pub(crate) async fn look_after_queue(&self) {
         let now = self.now();
         let done = async {
             let taken = self.0.store.take_over_leases(now).await?;
@@ -191,16 +207,29 @@ impl Engine {
             if taken + self.0.store.find_forgotten(now).await? > 0 {
                 self.0.outgoing.notify_one();
             }
-            self.tell_overdue(stop).await
+            Ok(())
         };
         let done: Result<(), Error> = done.await;
         if let Err(error) = done {
             figures::housekeeping_failed("queue");
             tracing::warn!(%error, "the queue could not be looked after");
         }
-        match self.0.store.queue_counts().await {
+    }
+
+    /// Says how long the queue is.
+    pub(crate) async fn count_queue(&self) {
+        let now = self.now();
+        match self.0.store.queue_counts(now).await {
             Ok(counts) => figures::queue(&counts, now),
             Err(error) => tracing::warn!(%error, "the queue could not be counted"),
+        }
+    }
+
+    /// Tells of what is late and gives up what is over. Beside the rest: of a large domain that is away, it takes long.
+    pub(crate) async fn look_for_overdue(&self, stop: &CancellationToken) {
+        if let Err(error) = self.tell_overdue(stop).await {
+            figures::housekeeping_failed("overdue");
+            tracing::warn!(%error, "senders could not be told of what is late or over");
         }
     }
 
@@ -209,10 +238,6 @@ impl Engine {
         let forgotten = self.0.store.forget_destinations(self.now()).await?;
         Ok(format!("{forgotten} destinations forgotten"))
     }
-}
-
-pub(crate) fn lease_end(now: Timestamp) -> Timestamp {
-    now.saturating_add(LEASE).unwrap_or(Timestamp::MAX)
 }
 
 pub(crate) fn said(answer: &Answer) -> String {

@@ -4,7 +4,7 @@
 //! trail; what is being sent at the moment is not touched, as the other side may have it already; a sender calls back only what
 //! has not begun to go.
 
-use crate::queue::{Ended, Telling, lease_end};
+use crate::queue::{Ended, LEASE, Telling};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
 use model::queue::{Answer, Outcome, Status};
 use model::{Action, Address};
@@ -118,10 +118,11 @@ impl Engine {
         held: bool,
     ) -> Result<QueueMessage, QueueError> {
         let messages = self.queued_for(actor, Action::QueueChange, queue_id).await?;
+        let now = self.now();
         let mut tx = self.0.store.begin().await?;
         let mut deliveries = 0;
         for message in messages {
-            deliveries += tx.hold_queued(message, held).await?;
+            deliveries += tx.hold_queued(message, held, now).await?;
         }
         let detail = json!({ "act": if held { "hold" } else { "release" }, "deliveries": deliveries });
         self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
@@ -177,7 +178,7 @@ impl Engine {
             if account != Some(own) {
                 continue;
             }
-            let (claimed, busy) = self.0.store.claim_message(message, (&self.0.node, lease_end(now))).await?;
+            let (claimed, busy) = self.0.store.claim_message(message, (&self.0.node, LEASE)).await?;
             let waits = |delivery: &LeasedDelivery| delivery.due_at > now && delivery.attempts == 0;
             let begun = busy || claimed.iter().any(|claimed| !claimed.deliveries.iter().all(waits));
             if begun {
@@ -218,8 +219,7 @@ impl Engine {
         message: i64,
         queue_id: &str,
     ) -> Result<Option<Claimed>, QueueError> {
-        let until = lease_end(self.now());
-        let (claimed, busy) = self.0.store.claim_message(message, (&self.0.node, until)).await?;
+        let (claimed, busy) = self.0.store.claim_message(message, (&self.0.node, LEASE)).await?;
         if !busy {
             return Ok(claimed);
         }

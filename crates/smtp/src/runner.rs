@@ -7,7 +7,7 @@
 
 mod window;
 
-use engine::{Claimed, Engine, Error, LeasedDelivery, OutgoingOctets, Unreachable};
+use engine::{Claimed, Contact, Engine, Error, LeasedDelivery, OutgoingOctets, Unreachable};
 use model::queue::{Answer, Outcome, Status};
 use std::collections::HashMap;
 use std::future::Future;
@@ -66,6 +66,18 @@ pub struct Attempt {
     pub reusable: bool,
     /// Why the connection broke, if it did.
     pub broken: Option<Answer>,
+}
+
+impl Attempt {
+    /// Who takes connections and breaks them has not been reached; who takes a message or refuses it has, and so has who is not
+    /// offered it, as it could not take it.
+    fn contact(&self) -> Contact {
+        match (&self.broken, self.passed_on) {
+            (Some(_), _) => Contact::Lost,
+            (None, true) => Contact::PassedOn,
+            (None, false) => Contact::Reached,
+        }
+    }
 }
 
 /// Runs until `stop`, then lets what is under way end.
@@ -216,7 +228,7 @@ impl<C: Carrier> Runner<C> {
     async fn report(&self, claimed: &Claimed, delivery: &LeasedDelivery, attempt: &Attempt) -> bool {
         for _ in 0..REPORTS_MAX {
             let outcomes = attempt.outcomes.clone();
-            match self.engine.report_mail(&claimed.lease, delivery, outcomes, attempt.passed_on).await {
+            match self.engine.report_mail(&claimed.lease, delivery, outcomes, attempt.contact()).await {
                 Ok(ours) => return ours,
                 Err(error) => {
                     tracing::warn!(%error, queue_id = delivery.queue_id, "what became of mail could not be noted yet");

@@ -90,16 +90,28 @@ impl Tx {
     }
 
     async fn claim_pending(&mut self, failed: &[i64], now: Timestamp) -> Result<Option<Pending>, Error> {
-        let row: Option<PendingRow> = sqlx::query_as(
+        let at_once: Option<PendingRow> = sqlx::query_as(
             "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts, message_id
-               from pending_deliveries
-              where pending_id <> all ($1) and held_id is null and (release_at is null or release_at <= $2)
+               from pending_deliveries where pending_id <> all ($1) and held_id is null and release_at is null
               order by attempts, pending_id limit 1 for update skip locked",
         )
         .bind(failed)
-        .bind(now.to_sqlx())
         .fetch_optional(&mut *self.inner)
         .await?;
+        let row: Option<PendingRow> = match at_once {
+            Some(row) => Some(row),
+            None => {
+                sqlx::query_as(
+                    "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts, message_id
+                       from pending_deliveries where pending_id <> all ($1) and held_id is null and release_at <= $2
+                      order by release_at limit 1 for update skip locked",
+                )
+                .bind(failed)
+                .bind(now.to_sqlx())
+                .fetch_optional(&mut *self.inner)
+                .await?
+            }
+        };
         let pending =
             |(pending_id, content, accounts, folders, recipients, at, attempts, message): PendingRow| {
                 let places = accounts.into_iter().zip(folders).zip(recipients);

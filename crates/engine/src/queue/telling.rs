@@ -4,7 +4,7 @@
 //! Invariants: one transaction for all that became of a message at once, with its events and its letters; nothing of it
 //! when the lease is another node's.
 
-use super::{event, lease_end, said};
+use super::{LEASE, event, said};
 use crate::deliver::ATTEMPTS;
 use crate::report::{Mail, ORIGINAL_BYTES_MAX, Report, Told, What};
 use crate::{Engine, Error, figures};
@@ -42,8 +42,8 @@ impl Engine {
         let (mut passed_over, mut told) = (Vec::new(), Ok(()));
         while !stop.is_cancelled() && passed_over.len() < PASSED_OVER_MAX {
             let now = self.now();
-            let times = (now, lease_end(now));
-            let claimed = self.0.store.claim_overdue(&self.0.node, &passed_over, OVERDUE_MAX, times).await?;
+            let claimed =
+                self.0.store.claim_overdue(&self.0.node, &passed_over, OVERDUE_MAX, (now, LEASE)).await?;
             let Some(claimed) = claimed else { break };
             let mut by_message: BTreeMap<i64, Vec<&LeasedDelivery>> = BTreeMap::new();
             for delivery in &claimed.deliveries {
@@ -288,7 +288,7 @@ fn last_said(delivery: &LeasedDelivery, to: &LeasedRecipient) -> Answer {
     to.last.clone().unwrap_or_else(of_destination)
 }
 
-pub(super) fn kind_of(outcome: &Outcome) -> (&'static str, &Answer) {
+fn kind_of(outcome: &Outcome) -> (&'static str, &Answer) {
     match outcome {
         Outcome::Delivered(answer) => ("sent", answer),
         Outcome::Deferred(answer) => ("deferred", answer),

@@ -9,7 +9,7 @@ mod reports;
 mod resting;
 
 use super::{World, actor, address, arrival};
-use crate::{Arrival, Engine, Principal, Recipient, RecipientError, Unreachable, Wishes};
+use crate::{Arrival, Contact, Engine, Principal, Recipient, RecipientError, Unreachable, Wishes};
 use jiff::SignedDuration;
 use model::queue::{Answer, Notify, Outcome, Status};
 use std::collections::HashMap;
@@ -80,7 +80,12 @@ pub(super) async fn work(engine: &Engine, mut says: impl FnMut(&LeasedDelivery) 
                     assert_eq!(text.len() as u64, octets.size());
                     assert!(text.starts_with(b"Received: "), "{}", String::from_utf8_lossy(&text));
                     went.push(delivery.destination.clone());
-                    assert!(engine.report_mail(&claimed.lease, delivery, outcomes, false).await.unwrap());
+                    assert!(
+                        engine
+                            .report_mail(&claimed.lease, delivery, outcomes, Contact::Reached)
+                            .await
+                            .unwrap()
+                    );
                 }
                 Err(why) => {
                     engine.report_unreachable(&claimed, delivery, &why).await.unwrap();
@@ -102,7 +107,14 @@ pub(super) async fn everything_taken(engine: &Engine) -> Vec<String> {
 
 impl World {
     pub(super) async fn look_after(&self) {
-        self.engine.look_after_queue(&tokio_util::sync::CancellationToken::new()).await;
+        self.engine.look_after_queue().await;
+        self.engine.look_for_overdue(&tokio_util::sync::CancellationToken::new()).await;
+    }
+
+    /// As if this time had gone by since leases were taken or put off.
+    pub(super) async fn age_leases(&self, minutes: i64) {
+        let statement = format!("update queue_leases set until = until - make_interval(mins => {minutes})");
+        self.database.run(&statement).await;
     }
 
     pub(super) fn forward(&self, hours: i64, minutes: i64) {

@@ -1,11 +1,12 @@
 //! Taking work: a due destination, and some of what is due there, under a lease.
 //!
 //! Invariants: one short transaction, and nothing is said to the other side before it is committed; a destination that rests
-//! gets one delivery at a time; the first class of mail leaves a quarter of each claim to the others where they wait.
+//! gets one delivery at a time; the first class of mail leaves a quarter of each claim to the others where they wait; several
+//! destinations are locked by their numbers.
 
 use crate::queue::never;
 use crate::{Error, Store, Tx};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use model::queue::{Answer, Needs, Notify, Return, Status};
 use model::{AccountId, ContentId};
@@ -95,7 +96,7 @@ impl Store {
         node: &str,
         wanted: &WantedWork,
         limit: i64,
-        (now, until): (Timestamp, Timestamp),
+        (now, term): (Timestamp, SignedDuration),
     ) -> Result<Option<Claimed>, Error> {
         for _ in 0..IDLE_MAX {
             let mut tx = self.begin().await?;
@@ -107,8 +108,9 @@ impl Store {
                 tx.commit().await?;
                 continue;
             }
-            let lease = tx.lease(&chosen, (Some(id), node, until)).await?;
+            let lease = tx.lease(&chosen, (Some(id), node, term)).await?;
             // While it is probed nobody else looks; where there is more, others may.
+            let until = now.saturating_add(term).unwrap_or(Timestamp::MAX);
             let next = if failures > 0 { Some(until) } else { more.then_some(now) };
             tx.look_again(id, next).await?;
             let deliveries = tx.leased(lease).await?;
@@ -128,12 +130,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn renew_leases(&self, leases: &[i64], until: Timestamp) -> Result<Vec<i64>, Error> {
+    pub async fn renew_leases(&self, leases: &[i64], term: SignedDuration) -> Result<Vec<i64>, Error> {
         Ok(sqlx::query_scalar(
-            "update queue_leases set until = $2 where lease_id = any ($1) returning lease_id",
+            "update queue_leases set until = now() + make_interval(secs => $2) where lease_id = any ($1) returning lease_id",
         )
         .bind(leases)
-        .bind(until.to_sqlx())
+        .bind(term.as_secs_f64())
         .fetch_all(&self.pools.main)
         .await?)
     }
@@ -147,9 +149,13 @@ impl Store {
             "with ended as (delete from queue_leases where lease_id = $1 returning lease_id, destination_id),
                   freed as (update queue_deliveries d set lease_id = null from ended where d.lease_id = ended.lease_id
                             returning d.destination_id, d.due_at),
-                  due as (select destination_id, min(due_at) as due_at from freed group by destination_id)
+                  due as (select destination_id, min(due_at) as due_at from freed group by destination_id),
+                  locked as materialized (
+                      select destination_id from queue_destinations where destination_id in (select destination_id from due)
+                       order by destination_id for no key update)
              update queue_destinations q set next_at = due.due_at
-               from due where q.destination_id = due.destination_id and q.next_at > due.due_at
+               from due join locked using (destination_id)
+              where q.destination_id = due.destination_id and q.next_at > due.due_at
                 and (q.failures = 0 or $2)",
         )
         .bind(lease.lease)
@@ -168,14 +174,17 @@ impl Store {
         let taken = sqlx::query_scalar::<_, i64>(
             "with ended as (
                  delete from queue_leases where lease_id in
-                    (select lease_id from queue_leases where until < $1 order by until limit $2 for update skip locked)
+                    (select lease_id from queue_leases where until < now() order by until limit $2 for update skip locked)
                  returning lease_id, destination_id
              ), freed as (
                  update queue_deliveries d set lease_id = null from ended where d.lease_id = ended.lease_id
                  returning d.destination_id
+             ), locked as materialized (
+                 select destination_id from queue_destinations where destination_id in (select destination_id from freed)
+                  order by destination_id for no key update
              ), looked as (
-                 update queue_destinations q set next_at = least(q.next_at, $1)
-                  where q.destination_id in (select destination_id from freed)
+                 update queue_destinations q set next_at = least(q.next_at, $1) from locked
+                  where q.destination_id = locked.destination_id
              )
              select count(*) from ended",
         )
@@ -193,14 +202,16 @@ impl Store {
     /// When the database fails.
     pub async fn find_forgotten(&self, now: Timestamp) -> Result<u64, Error> {
         let found = sqlx::query(
-            "update queue_destinations d set next_at = $1
+            "update queue_destinations set next_at = $1 where destination_id in (
+             select d.destination_id from queue_destinations d
               where d.next_at > $1 and d.failures = 0
                 and (exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 0
                                 and q.due_at <= $1 and q.lease_id is null and not q.held)
                   or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 1
                                 and q.due_at <= $1 and q.lease_id is null and not q.held)
                   or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 2
-                                and q.due_at <= $1 and q.lease_id is null and not q.held))",
+                                and q.due_at <= $1 and q.lease_id is null and not q.held))
+              order by d.destination_id for no key update skip locked)",
         )
         .bind(now.to_sqlx())
         .execute(&self.pools.main)
@@ -259,25 +270,27 @@ impl Tx {
         Ok((choose(&rows, limit), rows.len() >= limit))
     }
 
-    /// `chosen` that are still free, under a new lease.
+    /// `chosen` that are still free, under a new lease; what is to be sent only if nobody has begun to keep it back. Leases end
+    /// by the database's clock, as those of the nodes may differ.
     pub(crate) async fn lease(
         &mut self,
         chosen: &[i64],
-        (destination, node, until): (Option<i64>, &str, Timestamp),
+        (destination, node, term): (Option<i64>, &str, SignedDuration),
     ) -> Result<i64, Error> {
         Ok(sqlx::query_scalar(
             "with lease as (
-                 insert into queue_leases (destination_id, node, until) values ($2, $3, $4) returning lease_id
+                 insert into queue_leases (destination_id, node, until)
+                 values ($2, $3, now() + make_interval(secs => $4)) returning lease_id
              ), taken as (
                  update queue_deliveries d set lease_id = lease.lease_id from lease
-                  where d.delivery_id = any ($1) and d.lease_id is null
+                  where d.delivery_id = any ($1) and d.lease_id is null and (not d.held or $2 is null)
              )
              select lease_id from lease",
         )
         .bind(chosen)
         .bind(destination)
         .bind(node)
-        .bind(until.to_sqlx())
+        .bind(term.as_secs_f64())
         .fetch_one(&mut *self.inner)
         .await?)
     }
@@ -336,14 +349,19 @@ impl Tx {
     }
 }
 
-/// At most `limit`: three quarters of them of the first class when others wait; in each class those that came first.
+/// At most `limit`: three quarters of them of the first class when others wait, and of what is left one of the last; in each
+/// class those that came first.
 fn choose(rows: &[(i64, i16)], limit: usize) -> Vec<i64> {
-    let (first, others): (Vec<_>, Vec<_>) = rows.iter().partition(|(_, priority)| *priority == 0);
-    let kept = (limit / 4).min(others.len());
-    let first = first.into_iter().take(limit - kept);
-    let chosen: Vec<i64> = first.map(|(id, _)| id).collect();
+    let of = |class: i16| rows.iter().filter(move |(_, priority)| *priority == class).map(|(id, _)| *id);
+    let (bulk, reports) = (of(1).count(), of(2).count());
+    let kept = (limit / 4).min(bulk + reports);
+    let mut chosen: Vec<i64> = of(0).take(limit - kept).collect();
     let rest = limit - chosen.len();
-    chosen.into_iter().chain(others.into_iter().map(|(id, _)| id).take(rest)).collect()
+    let last = usize::from(reports > 0 && rest > 1);
+    chosen.extend(of(1).take(rest - last));
+    let rest = limit - chosen.len();
+    chosen.extend(of(2).take(rest));
+    chosen
 }
 
 fn delivery(row: &PgRow) -> Result<LeasedDelivery, sqlx::Error> {
@@ -400,10 +418,11 @@ mod tests {
     fn the_first_class_leaves_a_quarter_to_others() {
         let rows: Vec<(i64, i16)> =
             (0..50).map(|n| (n, 0)).chain((50..55).map(|n| (n, 1))).chain([(60, 2)]).collect();
-        assert_eq!(choose(&rows, 8), [0, 1, 2, 3, 4, 5, 50, 51]);
+        assert_eq!(choose(&rows, 8), [0, 1, 2, 3, 4, 5, 50, 60]);
         assert_eq!(choose(&rows, 1), [0]);
         assert_eq!(choose(&rows, 60).len(), 56);
-        assert_eq!(choose(&rows[50..], 2), [50, 51]);
+        assert_eq!(choose(&rows[50..], 2), [50, 60], "the last class gets something, too");
+        assert_eq!(choose(&rows[50..], 4), [50, 51, 52, 60]);
         assert_eq!(choose(&rows[..50], 4), [0, 1, 2, 3]);
     }
 }

@@ -161,13 +161,19 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
+    /// How much there is, and since when the oldest waits that is neither kept back nor for later. Reads the whole queue.
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_counts(&self) -> Result<QueueCounts, Error> {
+    pub async fn queue_counts(&self, now: Timestamp) -> Result<QueueCounts, Error> {
         let (deliveries, oldest): (i64, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
             "select (select count(*) from queue_deliveries),
-                    (select accepted_at from queue_messages order by message_id limit 1)",
+                    (select m.accepted_at from queue_messages m
+                      where exists (select from queue_deliveries d where d.message_id = m.message_id and not d.held
+                                       and (d.due_at <= $1 or d.attempts > 0))
+                      order by m.message_id limit 1)",
         )
+        .bind(now.to_sqlx())
         .fetch_one(&self.pools.main)
         .await?;
         Ok(QueueCounts {

@@ -4,7 +4,7 @@
 
 use crate::queue::{Claimed, QueueLease};
 use crate::{Error, Store, Tx};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use model::AccountId;
 
@@ -19,7 +19,7 @@ impl Store {
         node: &str,
         passed_over: &[i64],
         limit: i64,
-        (now, until): (Timestamp, Timestamp),
+        (now, term): (Timestamp, SignedDuration),
     ) -> Result<Option<Claimed>, Error> {
         let mut tx = self.begin().await?;
         let mut chosen: Vec<i64> = sqlx::query_scalar(
@@ -45,7 +45,7 @@ impl Store {
             .fetch_all(&mut *tx.inner)
             .await?;
         }
-        tx.claimed(chosen, (node, until)).await
+        tx.claimed(chosen, (node, term)).await
     }
 
     /// What of a message nobody is sending at the moment, and whether somebody is sending some of it.
@@ -55,7 +55,7 @@ impl Store {
     pub async fn claim_message(
         &self,
         message: i64,
-        (node, until): (&str, Timestamp),
+        (node, term): (&str, SignedDuration),
     ) -> Result<(Option<Claimed>, bool), Error> {
         let mut tx = self.begin().await?;
         sqlx::query("select 1 from queue_messages where message_id = $1 for update")
@@ -71,7 +71,7 @@ impl Store {
         .await?;
         let busy = rows.iter().any(|(_, free)| !free);
         let chosen = rows.into_iter().filter(|(_, free)| *free).map(|(id, _)| id).collect();
-        Ok((tx.claimed(chosen, (node, until)).await?, busy))
+        Ok((tx.claimed(chosen, (node, term)).await?, busy))
     }
 
     /// Has the destinations of a message looked at now, those that rest as well. In a transaction of its own: who claims
@@ -82,8 +82,11 @@ impl Store {
     pub async fn look_at(&self, message: i64, now: Timestamp) -> Result<(), Error> {
         sqlx::query(
             "update queue_destinations set next_at = least(next_at, $2)
-              where destination_id in (select destination_id from queue_deliveries
-                                        where message_id = $1 and lease_id is null and not held and due_at <= $2)",
+              where destination_id in (
+                    select destination_id from queue_destinations
+                     where destination_id in (select destination_id from queue_deliveries
+                                               where message_id = $1 and lease_id is null and not held and due_at <= $2)
+                     order by destination_id for no key update)",
         )
         .bind(message)
         .bind(now.to_sqlx())
@@ -111,12 +114,12 @@ impl Tx {
     async fn claimed(
         mut self,
         chosen: Vec<i64>,
-        (node, until): (&str, Timestamp),
+        (node, term): (&str, SignedDuration),
     ) -> Result<Option<Claimed>, Error> {
         if chosen.is_empty() {
             return Ok(None);
         }
-        let lease = self.lease(&chosen, (None, node, until)).await?;
+        let lease = self.lease(&chosen, (None, node, term)).await?;
         let deliveries = self.leased(lease).await?;
         self.commit().await?;
         let lease = QueueLease { lease, destination: None, failures: 0 };
@@ -138,18 +141,24 @@ impl Tx {
         Ok(moved.rows_affected())
     }
 
-    /// Keeps a message back, or lets it go; what is being sent now is kept back when that fails. Says how many deliveries that
-    /// changed.
+    /// Keeps a message back, or lets it go; what is being sent now is kept back when that fails. The time that it was kept back
+    /// does not count towards giving it up. Says how many deliveries that changed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_queued(&mut self, message: i64, held: bool) -> Result<u64, Error> {
-        let changed =
-            sqlx::query("update queue_deliveries set held = $2 where message_id = $1 and held <> $2")
-                .bind(message)
-                .bind(held)
-                .execute(&mut *self.inner)
-                .await?;
+    pub async fn hold_queued(&mut self, message: i64, held: bool, now: Timestamp) -> Result<u64, Error> {
+        let changed = sqlx::query(
+            "update queue_deliveries
+                set held = $2, held_at = case when $2 then $3::timestamptz end,
+                    give_up_at = case when $2 then give_up_at else give_up_at + ($3 - coalesce(held_at, $3)) end,
+                    warn_at = case when $2 then warn_at else warn_at + ($3 - coalesce(held_at, $3)) end
+              where message_id = $1 and held <> $2",
+        )
+        .bind(message)
+        .bind(held)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
         Ok(changed.rows_affected())
     }
 
@@ -157,12 +166,13 @@ impl Tx {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hold_mail_of(&mut self, account: AccountId) -> Result<u64, Error> {
+    pub async fn hold_mail_of(&mut self, account: AccountId, now: Timestamp) -> Result<u64, Error> {
         let changed = sqlx::query(
-            "update queue_deliveries d set held = true from queue_messages m
+            "update queue_deliveries d set held = true, held_at = $2 from queue_messages m
               where m.account_id = $1 and d.message_id = m.message_id and not d.held and d.lease_id is null",
         )
         .bind(account.0)
+        .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
         Ok(changed.rows_affected())

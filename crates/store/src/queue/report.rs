@@ -131,15 +131,16 @@ impl Store {
         Ok(())
     }
 
-    /// The destination could not be reached: what the lease had is due as before, but nobody looks before `next_at`. False
-    /// when the lease is not ours any more. `events` tell of it.
+    /// The destination could not be reached, `failures` times running as far as whoever claimed it knows: what the lease had is
+    /// due as before, but nobody looks before `next_at`. Connections that break together count as one. False when the lease is
+    /// not ours any more. `events` tell of it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn destination_failed(
         &self,
         (lease, destination): (i64, i64),
-        (next_at, answer): (Timestamp, &str),
+        (failures, next_at, answer): (u32, Timestamp, &str),
         events: &[NewOutgoingEvent<'_>],
         now: Timestamp,
     ) -> Result<bool, Error> {
@@ -156,13 +157,16 @@ impl Store {
             .execute(&mut *tx.inner)
             .await?;
         sqlx::query(
-            "update queue_destinations set failures = failures + 1, next_at = $2, answer = $3, answered_at = $4
+            "update queue_destinations
+                set failures = greatest(failures, $5), answer = $3, answered_at = $4,
+                    next_at = case when failures < $5 then $2 else greatest(next_at, $2) end
               where destination_id = $1",
         )
         .bind(destination)
         .bind(next_at.to_sqlx())
         .bind(answer)
         .bind(now.to_sqlx())
+        .bind(i32::try_from(failures).unwrap_or(i32::MAX))
         .execute(&mut *tx.inner)
         .await?;
         for event in events {
@@ -301,10 +305,15 @@ impl Tx {
             false => Vec::new(),
         };
         sqlx::query(
-            "update queue_destinations q set next_at = due.at
-               from (select destination_id, min(due_at) as at from queue_deliveries
-                      where (delivery_id = any ($1) or message_id = any ($2)) and lease_id is null and not held
-                      group by destination_id) as due
+            "with due as (
+                 select destination_id, min(due_at) as at from queue_deliveries
+                  where (delivery_id = any ($1) or message_id = any ($2)) and lease_id is null and not held
+                  group by destination_id
+             ), locked as materialized (
+                 select destination_id from queue_destinations where destination_id in (select destination_id from due)
+                  order by destination_id for no key update
+             )
+             update queue_destinations q set next_at = due.at from due join locked using (destination_id)
               where q.destination_id = due.destination_id and q.next_at > due.at and q.failures = 0 and q.next_at <= $3",
         )
         .bind(&deliveries)

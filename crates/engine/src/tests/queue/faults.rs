@@ -12,20 +12,23 @@ async fn a_dead_nodes_mail_is_taken_over_and_what_it_says_afterwards_changes_not
     let other = world.another_node();
     assert!(other.claim_mail(&WantedWork::default()).await.unwrap().is_none(), "it is the first node's");
     // It puts off the end of its lease, and then no longer.
-    world.forward(0, 4);
+    world.age_leases(4).await;
     assert_eq!(world.engine.keep_mail(&[claimed.lease.lease]).await.unwrap(), [claimed.lease.lease]);
-    world.forward(0, 4);
+    world.age_leases(4).await;
     world.look_after().await;
     assert!(other.claim_mail(&WantedWork::default()).await.unwrap().is_none());
-    world.forward(0, 2);
+    world.age_leases(2).await;
     world.look_after().await;
     let again = other.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     assert_eq!(again.deliveries.len(), 1);
     assert_eq!(world.engine.keep_mail(&[claimed.lease.lease]).await.unwrap(), Vec::<i64>::new());
     for outcome in [taken(), never(), later()] {
         let late = vec![outcome];
-        let ours =
-            world.engine.report_mail(&claimed.lease, &claimed.deliveries[0], late, false).await.unwrap();
+        let ours = world
+            .engine
+            .report_mail(&claimed.lease, &claimed.deliveries[0], late, Contact::Reached)
+            .await
+            .unwrap();
         assert!(!ours);
     }
     world.engine.report_unreachable(&claimed, &claimed.deliveries[0], &away()).await.unwrap();
@@ -36,9 +39,24 @@ async fn a_dead_nodes_mail_is_taken_over_and_what_it_says_afterwards_changes_not
         0
     );
     assert_eq!(world.inbox(&an).await.len(), 0);
-    assert!(other.report_mail(&again.lease, &again.deliveries[0], vec![taken()], false).await.unwrap());
+    assert!(
+        other.report_mail(&again.lease, &again.deliveries[0], vec![taken()], Contact::Reached).await.unwrap()
+    );
     other.give_back_mail(&again.lease).await.unwrap();
     assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+#[tokio::test]
+async fn a_node_whose_clock_is_ahead_takes_over_nobody() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    world.forward(1, 0);
+    world.look_after().await;
+    assert_eq!(world.queue_rows().await, [1, 1, 1, 1]);
+    let done = &claimed.deliveries[0];
+    assert!(world.engine.report_mail(&claimed.lease, done, vec![taken()], Contact::Reached).await.unwrap());
 }
 
 #[tokio::test]
@@ -51,7 +69,7 @@ async fn what_was_not_done_of_a_claim_is_due_as_before() {
     let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     assert_eq!(claimed.deliveries.len(), 5);
     let done = &claimed.deliveries[0];
-    assert!(world.engine.report_mail(&claimed.lease, done, vec![taken()], false).await.unwrap());
+    assert!(world.engine.report_mail(&claimed.lease, done, vec![taken()], Contact::Reached).await.unwrap());
     world.engine.give_back_mail(&claimed.lease).await.unwrap();
     assert_eq!(everything_taken(&world.engine).await.len(), 4);
     assert_eq!(world.queue_rows().await, [0; 4]);
@@ -83,13 +101,15 @@ async fn what_cannot_be_read_is_given_up_and_told_of_without_its_text() {
     while let Some(claimed) = other.claim_mail(&WantedWork::default()).await.unwrap() {
         for delivery in &claimed.deliveries {
             unreadable += u32::from(other.outgoing_octets(delivery).await.err() == Some(Error::NotFound));
-            assert!(other.report_mail(&claimed.lease, delivery, vec![later()], false).await.unwrap());
+            assert!(
+                other.report_mail(&claimed.lease, delivery, vec![later()], Contact::Reached).await.unwrap()
+            );
         }
         other.give_back_mail(&claimed.lease).await.unwrap();
     }
     assert_eq!(unreadable, 1);
     world.forward(7, 30);
-    other.look_after_queue(&tokio_util::sync::CancellationToken::new()).await;
+    other.look_for_overdue(&tokio_util::sync::CancellationToken::new()).await;
     let told = world.inbox(&an).await;
     let with = |action: &str| told.iter().filter(|text| text.contains(&format!("Action: {action}"))).count();
     assert_eq!((told.len(), with("failed"), with("delayed")), (2, 1, 1), "{told:?}");
@@ -120,13 +140,14 @@ async fn killed_before_the_commit_nothing_has_happened() {
     let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     // The mailbox of whoever is to be told is held, and the one who tells dies waiting for it.
     let mut held = world.database.hold("select 1 from counters for update").await;
-    let report = world.engine.report_mail(&claimed.lease, &claimed.deliveries[0], vec![never()], false);
+    let report =
+        world.engine.report_mail(&claimed.lease, &claimed.deliveries[0], vec![never()], Contact::Reached);
     tokio::select! {
         done = report => panic!("{done:?}"),
         () = held.until_somebody_waits() => {}
     }
     held.release().await;
-    world.forward(0, 6);
+    world.age_leases(6).await;
     // Postgres ends what the dead one had begun in its own time; until then its lease cannot be touched.
     while world.queue_rows().await[3] > 0 {
         world.look_after().await;
@@ -153,8 +174,8 @@ async fn the_last_two_deliveries_of_a_message_end_at_once() {
     assert_eq!((one.deliveries.len(), two.deliveries.len()), (20, 20));
     for (left, right) in one.deliveries.iter().zip(&two.deliveries) {
         let (left, right) = tokio::join!(
-            world.engine.report_mail(&one.lease, left, vec![taken()], false),
-            world.engine.report_mail(&two.lease, right, vec![taken()], false),
+            world.engine.report_mail(&one.lease, left, vec![taken()], Contact::Reached),
+            world.engine.report_mail(&two.lease, right, vec![taken()], Contact::Reached),
         );
         assert!(left.unwrap() && right.unwrap());
     }

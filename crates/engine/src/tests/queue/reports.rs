@@ -45,15 +45,16 @@ async fn wishes_of_the_sender_are_kept() {
     let world = World::new().await;
     let an = world.user("an").await;
     let success = Notify::SUCCESS;
-    for (notify, outcome, passed_on, told) in [
-        (Notify::NEVER, never(), false, None),
-        (Notify::FAILURE, never(), false, Some("failed")),
-        (Notify::UNSAID, never(), false, Some("failed")),
-        (Notify::DELAY, never(), false, None),
-        (success, never(), false, None),
-        (success, taken(), false, Some("relayed")),
-        (success, taken(), true, None),
-        (Notify::UNSAID, taken(), false, None),
+    let (usual, passed_on) = (Contact::Reached, Contact::PassedOn);
+    for (notify, outcome, contact, told) in [
+        (Notify::NEVER, never(), usual, None),
+        (Notify::FAILURE, never(), usual, Some("failed")),
+        (Notify::UNSAID, never(), usual, Some("failed")),
+        (Notify::DELAY, never(), usual, None),
+        (success, never(), usual, None),
+        (success, taken(), usual, Some("relayed")),
+        (success, taken(), passed_on, None),
+        (Notify::UNSAID, taken(), usual, None),
     ] {
         let before = world.inbox(&an).await.len();
         let to = outside(&world, &an, "ai@example.org").await.asking(notify, None);
@@ -61,7 +62,7 @@ async fn wishes_of_the_sender_are_kept() {
         let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
         let delivery = &claimed.deliveries[0];
         assert_eq!(delivery.warn_at.is_some(), notify.asks_for(Notify::DELAY));
-        world.engine.report_mail(&claimed.lease, delivery, vec![outcome], passed_on).await.unwrap();
+        world.engine.report_mail(&claimed.lease, delivery, vec![outcome], contact).await.unwrap();
         world.engine.give_back_mail(&claimed.lease).await.unwrap();
         let inbox = world.inbox(&an).await;
         assert_eq!(inbox.len() - before, usize::from(told.is_some()), "{notify:?}");
