@@ -273,4 +273,4 @@ fn text(name: &Name) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

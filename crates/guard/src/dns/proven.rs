@@ -1,7 +1,7 @@
 //! What DNSSEC proves (RFC 4035), for those who believe nothing else: DANE (RFC 7672).
 //!
 //! Invariants: "insecure" is only said where it is proven that nobody signed, or where the name servers on the way do not
-//! know DNSSEC at all; once they have been seen to know it, what cannot be proven is an error, never "insecure".
+//! know DNSSEC at all, as their answer shows; once they have been seen to know it, what cannot be proven is an error, never "insecure".
 
 use super::{DnsError, QUESTION_MAX, RECORDS_MAX, Resolver, failure, name, says_none, text};
 use crate::tlsa::Tlsa;
@@ -43,23 +43,28 @@ impl Prover {
         Ok(Self { resolver, works: AtomicBool::new(false), failed: Mutex::new(None) })
     }
 
-    /// Do the name servers hand on what proves?
-    async fn works(&self) -> bool {
+    /// Do the name servers hand on what proves? Silence does not say: an answer that was lost, or that somebody on the way has
+    /// dropped, is no reason to believe that nobody signs.
+    async fn works(&self) -> Result<bool, DnsError> {
         if self.works.load(Ordering::Relaxed) {
-            return true;
+            return Ok(true);
         }
         let mut failed = self.failed.lock().await;
         if failed.is_some_and(|at| at.elapsed() < PROBE_REST) {
-            return false;
+            return Ok(false);
         }
-        let works = matches!(self.prove(Name::root(), RecordType::NS).await, Ok(Proven::Secure(_)));
+        let works = match self.prove(Name::root(), RecordType::NS).await {
+            Ok(Proven::Secure(_)) => true,
+            Err(DnsError::Silence) => return Err(DnsError::Silence),
+            Ok(Proven::Nothing | Proven::Insecure) | Err(_) => false,
+        };
         self.works.store(works, Ordering::Relaxed);
         *failed = (!works).then(Instant::now);
-        works
+        Ok(works)
     }
 
     async fn ask(&self, name: Name, kind: RecordType) -> Result<Proven, DnsError> {
-        if !self.works().await {
+        if !self.works().await? {
             return Ok(Proven::Insecure);
         }
         self.prove(name, kind).await

@@ -3,12 +3,12 @@
 use super::*;
 use hickory_resolver::proto::op::{Message, OpCode};
 use hickory_resolver::proto::rr::Record;
-use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, PTR};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 use tokio::net::UdpSocket;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Answers until the guard is dropped.
-async fn name_server() -> (Resolver, DropGuard) {
+pub(crate) async fn name_server() -> (Resolver, DropGuard) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
     let stop = CancellationToken::new();
@@ -43,6 +43,9 @@ fn answer(question: &Message) -> Option<Message> {
             say(RData::MX(MX::new(20, Name::from_ascii("Mail2.demo.gov.vn.").unwrap())));
             say(RData::MX(MX::new(10, Name::from_ascii("mail.demo.gov.vn.").unwrap())));
         }
+        ("_mta-sts.demo.gov.vn", RecordType::TXT) => {
+            say(RData::TXT(TXT::new(vec!["v=STSv1; id=2;".to_owned()])))
+        }
         ("null.vn", RecordType::MX) => say(RData::MX(MX::new(0, Name::root()))),
         ("1.2.0.192.in-addr.arpa", RecordType::PTR) => {
             say(RData::PTR(PTR(Name::from_ascii("mail.demo.gov.vn.").unwrap())));
@@ -53,6 +56,15 @@ fn answer(question: &Message) -> Option<Message> {
         _ => answer.metadata.response_code = ResponseCode::NXDomain,
     }
     Some(answer)
+}
+
+/// Whoever can drop one answer does not decide that nothing is proven.
+#[tokio::test(start_paused = true)]
+async fn silence_does_not_say_that_nobody_signs() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
+    assert_eq!(resolver.keys("mail.demo.gov.vn", 25).await, Err(DnsError::Silence));
+    assert_eq!(resolver.exchange_is_proven("demo.gov.vn", "mail.demo.gov.vn").await, Err(DnsError::Silence));
 }
 
 #[tokio::test]
