@@ -3,8 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "each test waits for the runner that it spawns")]
 
 use engine::{
-    Actor, Arrival, Engine, LeasedDelivery, NewMailbox, Origin, OutgoingOctets, Principal, Protocol, Sender,
-    Settings, Unreachable, Wishes,
+    Actor, Arrival, Engine, LeasedDelivery, NewMailbox, Origin, OutgoingOctets, PolicyEdit, Principal,
+    Protocol, Sender, Settings, Unreachable, Wishes,
 };
 use model::queue::{Answer, Outcome, Status};
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
@@ -147,7 +147,12 @@ impl World {
         let engine = Engine::new(store, settings, Arc::new(clock), Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
         let actor = Actor::console("test");
-        engine.add_domain(&actor, &DomainName::new("demo.vn").unwrap(), "an-giang").await.unwrap();
+        let domain = DomainName::new("demo.vn").unwrap();
+        engine.add_domain(&actor, &domain, "an-giang").await.unwrap();
+        let settings = [("limit.person", "100000,100000,100000,100000"), ("limit.strangers", "off")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let edit = PolicyEdit { settings: &settings, based_on: None, reason: "QĐ", dry_run: false };
+        engine.change_policy(&actor, &domain, &edit).await.unwrap();
         let mailbox = NewMailbox {
             address: address("an@demo.vn"),
             display_name: "An".into(),

@@ -5,13 +5,19 @@
 //! same connection.
 
 use super::envelope::{Attempt, Envelope, Octets, OctetsError, broken, outcome};
-use super::limits::{CONVERTED_BYTES_MAX, Limits, MESSAGES_MAX, RATE_MIN, WRITE_BYTES};
+use super::limits::{
+    CONVERSION_BYTES_MAX, CONVERSION_TIMES, CONVERTED_BYTES_MAX, Limits, MESSAGES_MAX, RATE_MIN, WRITE_BYTES,
+};
 use super::talk::{Lost, Stream, Talk};
 use bytes::Bytes;
-use model::queue::{Answer, Status};
+use model::queue::{Answer, Outcome, Status};
 use proto::mime::seven_bit;
 use proto::smtp::client::{Message, Step, Unsuited, Verdict};
 use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Room for messages that are made into others of 7 bits, of all connections together; one permit is an octet.
+pub(super) static CONVERSIONS: Semaphore = Semaphore::const_new(CONVERSION_BYTES_MAX);
 
 /// An open connection to a server of a domain.
 pub struct Connection {
@@ -78,7 +84,10 @@ impl Connection {
         let verdicts = if message.requires_tls && !self.authenticated {
             message.recipients.iter().map(|_| Verdict::Unsuited(Unsuited::RequireTls)).collect()
         } else {
-            self.exchange_suited(message, octets).await
+            match self.exchange_suited(message, octets).await {
+                Ok(verdicts) => verdicts,
+                Err(wait) => return self.put_off(envelope, &wait),
+            }
         };
         let lost = self
             .spent
@@ -110,29 +119,51 @@ impl Connection {
     }
 
     /// A server that takes no 8-bit text gets the message in 7 bits, where that can be had (RFC 6152 3).
-    async fn exchange_suited(&mut self, mut message: Message, octets: impl Octets) -> Vec<Verdict> {
+    /// An error says why not now.
+    async fn exchange_suited(
+        &mut self,
+        mut message: Message,
+        octets: impl Octets,
+    ) -> Result<Vec<Verdict>, Answer> {
         let offers = self.talk.client.offers();
         if !message.is_8bit
             || offers.eight_bit
             || message.needs_smtputf8
             || message.size > CONVERTED_BYTES_MAX
         {
-            return self.exchange(message, octets).await;
+            return Ok(self.exchange(message, octets).await);
         }
-        match whole(octets).await {
-            Ok(raw) => match seven_bit(&raw) {
-                Some(converted) => {
-                    message.is_8bit = false;
-                    message.size = converted.len() as u64;
-                    self.exchange(message, Whole(Some(converted.into()))).await
-                }
-                // The dialogue says why not.
-                None => self.exchange(message, Whole(None)).await,
-            },
+        let room = u32::try_from(message.size.saturating_mul(CONVERSION_TIMES)).unwrap_or(u32::MAX);
+        // Nobody waits for room with a connection open: a server that is slow would have all others wait.
+        let Ok(_room) = CONVERSIONS.try_acquire_many(room.max(1)) else {
+            return Err(Answer::ours(
+                Status(4, 3, 2),
+                "too many messages are being made into 7 bits at this moment",
+            ));
+        };
+        let converted = match whole(octets).await {
+            Ok(raw) => seven_bit(&raw),
             Err(error) => {
                 self.unreadable(&error);
-                message.recipients.iter().map(|_| Verdict::Unanswered).collect()
+                return Ok(message.recipients.iter().map(|_| Verdict::Unanswered).collect());
             }
+        };
+        // Of one that cannot be converted the dialogue says why.
+        if let Some(converted) = &converted {
+            message.is_8bit = false;
+            message.size = converted.len() as u64;
+        }
+        Ok(self.exchange(message, Whole(converted.unwrap_or_default().into())).await)
+    }
+
+    /// Nothing was said of the message, and the connection is as it was.
+    fn put_off(&self, envelope: &Envelope, why: &Answer) -> Attempt {
+        Attempt {
+            outcomes: envelope.recipients.iter().map(|_| Outcome::Deferred(why.clone())).collect(),
+            passed_on: false,
+            tls: self.tls.clone(),
+            reusable: self.messages < MESSAGES_MAX,
+            broken: None,
         }
     }
 
@@ -189,12 +220,13 @@ impl Connection {
     }
 }
 
-/// A message in one piece.
-struct Whole(Option<Bytes>);
+/// A message that is in memory.
+struct Whole(Bytes);
 
 impl Octets for Whole {
     async fn next(&mut self) -> Result<Option<Bytes>, OctetsError> {
-        Ok(self.0.take())
+        let piece = self.0.split_to(self.0.len().min(WRITE_BYTES));
+        Ok((!piece.is_empty()).then_some(piece))
     }
 }
 

@@ -5,7 +5,7 @@ use super::demand::security;
 use super::dial::{Dial, Failure, FailureKind};
 use super::envelope::NoWay;
 use super::limits::{ADDRESSES_MAX, SIX_REST};
-use super::route::{Settings, Stop, find};
+use super::route::{Settings, Stop, find, spelt};
 use super::verify::Trust;
 use guard::{MtaSts, Resolver};
 use model::Rng;
@@ -33,12 +33,13 @@ impl Carrier {
     /// `roots` are whose signatures on certificates are believed.
     #[must_use]
     pub fn new(
-        settings: Settings,
+        mut settings: Settings,
         resolver: Resolver,
         sts: MtaSts,
         roots: &Arc<rustls::RootCertStore>,
         rng: Arc<dyn Rng>,
     ) -> Self {
+        settings.spell_domains();
         let trust = Trust::new(roots);
         Self(Arc::new(Inner { settings, resolver, sts, trust, rng, six_rests: Mutex::default() }))
     }
@@ -49,7 +50,8 @@ impl Carrier {
     /// When there is none, for now or for good.
     pub async fn open(&self, domain: &str) -> Result<Connection, NoWay> {
         let Inner { settings, resolver, sts, rng, .. } = &*self.0;
-        let domain = domain.trim_end_matches('.').to_lowercase();
+        // What is published, demanded and proven of a domain does not depend on how the sender has spelt it.
+        let domain = spelt(domain);
         let way = find(&domain, settings, resolver, rng.as_ref()).await?;
         let (mut last, mut never) = (None, true);
         let end = Instant::now() + settings.limits.opening;

@@ -1,7 +1,7 @@
 //! How well a connection has to be protected: what the administrator wants, what the domain publishes.
 //!
-//! Invariants: DANE outweighs MTA-STS (RFC 8461 2), and either outweighs "opportunistic"; what the administrator demands is
-//! never lessened; a policy that cannot be found out although it may be there sends nothing (RFC 7672 2.1.2).
+//! Invariants: DANE outweighs MTA-STS (RFC 8461 2), and either outweighs what the administrator demands but for where they demand
+//! less: a key or a host that the domain itself proves is as good as a certificate for its name; a policy that cannot be found out although it may be there sends nothing (RFC 7672 2.1.2).
 
 use super::route::{Origin, Stop, Way};
 use guard::{Mode, MtaSts, Resolver, Tlsa};
@@ -17,7 +17,8 @@ pub enum Demand {
     Opportunistic,
     /// TLS, with any certificate.
     Required,
-    /// TLS, with a certificate that is valid for the configured host or for the domain.
+    /// TLS, with a certificate that is valid for the configured host or for the domain, or what the domain proves to be its
+    /// server: by a key (DANE), or by a host that its MTA-STS policy names, with a certificate for that.
     Verified,
     /// Never TLS: for a relay on the same machine.
     None,

@@ -115,7 +115,8 @@ impl Dial<'_> {
     /// RFC 3207
     async fn encrypt(&self, mut talk: Talk, mut stream: TcpStream) -> Result<Connection, Failure> {
         talk.client.start_tls();
-        let step = talk.advance(&mut stream).await.map_err(|lost| self.lost(lost, Wait::Command))?;
+        let lost = |lost| Failure { kind: FailureKind::Handshake, ..self.lost(lost, Wait::Command) };
+        let step = talk.advance(&mut stream).await.map_err(lost)?;
         match step {
             Step::Handshake => {}
             Step::Broken(Broken::Refused(said)) => return Err(self.refused(&Broken::Refused(said))),

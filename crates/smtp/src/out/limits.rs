@@ -20,9 +20,13 @@ pub(super) const MESSAGES_MAX: u32 = 100;
 /// Octets a second that a message's transaction is given besides [`Limits::transaction`]: a province's worst line.
 pub(super) const RATE_MIN: u64 = 8 * 1024;
 
-/// Octets of a message that is made into one of 7 bits for servers that take no other: it is held in memory for that, three
-/// times, and such servers are few and old.
+/// Octets of a message that is made into one of 7 bits for servers that take no other: it is held in memory for that, and such
+/// servers are few and old.
 pub(super) const CONVERTED_BYTES_MAX: u64 = 4 << 20;
+/// How many times its size such a message takes: itself, and up to three times that where each octet becomes three.
+pub(super) const CONVERSION_TIMES: u64 = 4;
+/// Octets that all such messages take at once: any server may say that it is an old one.
+pub(super) const CONVERSION_BYTES_MAX: usize = 64 << 20;
 
 /// How long a peer is waited for. The defaults are those of RFC 5321 4.5.3.2.
 #[derive(Clone, Copy, Debug)]

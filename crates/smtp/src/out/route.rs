@@ -29,6 +29,28 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+impl Settings {
+    /// Domains and hosts as everybody writes them (A-labels), however the administrator did.
+    pub(super) fn spell_domains(&mut self) {
+        for route in &mut self.routes {
+            let below = route.domain.strip_prefix('.').map(|domain| format!(".{}", spelt(domain)));
+            route.domain = below.unwrap_or_else(|| spelt(&route.domain));
+        }
+        let relays = self.routes.iter_mut().filter_map(|route| route.relay.as_mut());
+        for relay in relays.chain(self.smart_host.as_mut()) {
+            if relay.host.parse::<IpAddr>().is_err() {
+                relay.host = spelt(&relay.host);
+            }
+        }
+    }
+}
+
+/// A domain in small letters of ASCII, where it is one; address literals and what is no domain stay as they are.
+pub(super) fn spelt(domain: &str) -> String {
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    if domain.is_ascii() { domain } else { guard::ascii_domain(&domain).unwrap_or(domain) }
+}
+
 /// A server that the administrator names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay {
@@ -80,7 +102,7 @@ pub(super) async fn find(
     resolver: &Resolver,
     rng: &dyn Rng,
 ) -> Result<Way, NoWay> {
-    let domain = domain.trim_end_matches('.').to_lowercase();
+    let domain = spelt(domain);
     let route = configured(&domain, &settings.routes);
     let demand = route.map_or(Demand::default(), |route| route.demand);
     let relay = match route {
@@ -164,6 +186,7 @@ async fn exchanges(
         return Err(loops(domain));
     }
     shuffle(&mut named, rng);
+    let are_more = named.len() > HOSTS_MAX;
     named.truncate(HOSTS_MAX);
     let asked = named.iter().map(|exchange| resolver.host(&exchange.host));
     let answers = join_all(asked).await;
@@ -177,7 +200,11 @@ async fn exchanges(
     if hosts.is_empty() {
         return Err(loops(domain));
     }
-    reachable(domain, implicit, hosts, settings)
+    match reachable(domain, implicit, hosts, settings) {
+        // There are others, which another time may be among those that are tried.
+        Err(NoWay::Never(answer)) if are_more => Err(NoWay::later((4, 4), answer.text)),
+        found => found,
+    }
 }
 
 /// Those that have an address one may go to.

@@ -153,3 +153,19 @@ async fn an_old_server_gets_seven_bits() {
     let unreadable = connection.send(&eight, pieces(&[b"x", b"!"])).await;
     assert_eq!(told(&unreadable.outcomes), "deferred - 4.3.0");
 }
+
+#[tokio::test]
+async fn what_there_is_no_room_to_convert_waits() {
+    let (mut connection, server, _dns) = connected(offering(&[], &[])).await;
+    let eight = Envelope { is_8bit: true, ..envelope(&["x@b.vn"]) };
+    let raw: &[&'static [u8]] = &[b"MIME-Version: 1.0\r\n\r\nCh\xc3", b"\xa0o\r\n"];
+    let everything = u32::try_from(agent::CONVERSIONS.available_permits()).unwrap();
+    let taken = agent::CONVERSIONS.try_acquire_many(everything).unwrap();
+    let attempt = connection.send(&eight, pieces(raw)).await;
+    assert_eq!((told(&attempt.outcomes).as_str(), attempt.reusable), ("deferred - 4.3.2", true));
+    assert_eq!(told(&connection.send(&envelope(&["x@b.vn"]), hello()).await.outcomes), "delivered 250 2.0.0");
+    drop(taken);
+    assert_eq!(told(&connection.send(&eight, pieces(raw)).await.outcomes), "delivered 250 2.0.0");
+    assert_eq!(server.messages().len(), 2);
+    assert_eq!(agent::CONVERSIONS.available_permits(), usize::try_from(everything).unwrap());
+}

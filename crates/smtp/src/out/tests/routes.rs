@@ -170,3 +170,30 @@ async fn one_family_is_enough() {
         Zone::default().mx("b.vn", 1, "y.vn").broken("y.vn").mx("b.vn", 2, "x.vn").at("x.vn", "127.0.0.2");
     assert_eq!(names(&way(zone, &settings(25), "b.vn").await.unwrap()), ["x.vn"]);
 }
+
+/// What is demanded of a domain does not depend on how the sender, or the administrator, has spelt it.
+#[tokio::test]
+async fn a_domain_is_one_however_it_is_spelt() {
+    let ascii = guard::ascii_domain("tỉnh.vn").unwrap();
+    assert!(ascii.starts_with("xn--"));
+    for written in ["tỉnh.vn", ascii.as_str()] {
+        let mut settings = settings(25);
+        let relay = Some(Relay { host: "127.0.0.9".into(), port: 27 });
+        let route = |domain| Route { domain, relay: relay.clone(), demand: Demand::Required };
+        settings.routes = vec![route(written.to_owned()), route(format!(".{written}"))];
+        settings.spell_domains();
+        for domain in ["tỉnh.vn", "TỈNH.vn.", ascii.as_str(), "sở.tỉnh.vn", &format!("a.{ascii}")] {
+            let found = way(Zone::default(), &settings, domain).await.unwrap();
+            assert_eq!((found.demand, names(&found)), (Demand::Required, vec!["127.0.0.9"]), "{domain}");
+        }
+    }
+}
+
+/// Only so many hosts are looked at: of those behind them nothing is known.
+#[tokio::test]
+async fn more_hosts_than_are_tried_may_have_an_address() {
+    let zone = (1..=6).fold(Zone::default(), |zone, n| zone.mx("b.vn", n, &format!("mx{n}.b.vn")));
+    assert_eq!(no_way(way(zone.at("mx6.b.vn", "127.0.0.2"), &settings(25), "b.vn").await), "later 4.4.4");
+    let zone = (1..=5).fold(Zone::default(), |zone, n| zone.mx("b.vn", n, &format!("mx{n}.b.vn")));
+    assert_eq!(no_way(way(zone, &settings(25), "b.vn").await), "never 5.4.4");
+}

@@ -41,6 +41,7 @@ async fn what_is_demanded_of_what_is_there() {
     let none = Manners::default;
     let broken = || Manners { broken_tls: true, ..Manners::default() };
     let refusing = || Manners { answers: vec![("STARTTLS", "454 4.7.0 no")], ..good() };
+    let closing = || Manners { answers: vec![("STARTTLS", "!")], ..good() };
     let rows: Vec<(&str, Manners, Demand, &str, Option<bool>)> = vec![
         ("good", good(), Demand::Opportunistic, "delivered", Some(true)),
         ("stranger", stranger(), Demand::Opportunistic, "delivered", Some(false)),
@@ -49,6 +50,8 @@ async fn what_is_demanded_of_what_is_there() {
         ("none", none(), Demand::Opportunistic, "delivered", None),
         ("broken", broken(), Demand::Opportunistic, "later 4.4.2", None),
         ("refusing", refusing(), Demand::Opportunistic, "delivered", None),
+        ("closing", closing(), Demand::Opportunistic, "delivered", None),
+        ("closing", closing(), Demand::Required, "later 4.4.2", None),
         ("good", good(), Demand::Required, "delivered", Some(true)),
         ("stranger", stranger(), Demand::Required, "delivered", Some(false)),
         ("none", none(), Demand::Required, "later 4.7.10", None),
