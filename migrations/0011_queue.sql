@@ -103,10 +103,23 @@ create table queue_leases (
 create index queue_leases_until on queue_leases (until);
 comment on table queue_leases is 'What nodes work on, each until a moment that they put off while they live.';
 
+-- Whoever keeps us from fetching a policy again must not have us send in the clear, also after a restart (RFC 8461 10.2).
+create table mta_sts_policies (
+    domain text constraint mta_sts_policies_pkey primary key,
+    -- As the domain's hint called it.
+    id     text not null,
+    policy text not null,
+    until  timestamptz not null
+);
+comment on table mta_sts_policies is 'Policies that domains publish for mail to them, while they hold.';
+
 -- Mail that is to go later waits for that moment within the system, too (FUTURERELEASE, RFC 4865).
 alter table pending_deliveries add column release_at timestamptz;
 alter table pending_deliveries add column message_id bigint;
 create index pending_deliveries_message on pending_deliveries (message_id) where message_id is not null;
+-- What is handed out next: at once, or when its moment has come.
+create index pending_deliveries_now on pending_deliveries (attempts, pending_id) where held_id is null and release_at is null;
+create index pending_deliveries_later on pending_deliveries (release_at) where held_id is null and release_at is not null;
 comment on column pending_deliveries.message_id is 'The message of the queue whose sender may still call it back.';
 
 -- Automatic forwarding to the outside, where policy lets it.
@@ -115,8 +128,5 @@ alter table forwards add constraint forwards_one_check check (target_id is null 
 comment on column forwards.outside is 'The address outside that mail goes to, instead of a mailbox.';
 
 grant select, insert, update, delete on
-    queue_messages, queue_destinations, queue_deliveries, queue_recipients, queue_leases to congthu_server;
+    queue_messages, queue_destinations, queue_deliveries, queue_recipients, queue_leases, mta_sts_policies to congthu_server;
 grant usage on all sequences in schema public to congthu_server;
--- What is handed out next: at once, or when its moment has come.
-create index pending_deliveries_now on pending_deliveries (attempts, pending_id) where held_id is null and release_at is null;
-create index pending_deliveries_later on pending_deliveries (release_at) where held_id is null and release_at is not null;

@@ -43,6 +43,7 @@ mod life;
 mod listing;
 mod message;
 mod moves;
+mod mta_sts;
 mod notices;
 mod organisation;
 mod others;

@@ -236,6 +236,7 @@ impl Engine {
     /// Destinations that nothing has gone to for days.
     pub(crate) async fn forget_destinations(&self) -> Result<String, Error> {
         let forgotten = self.0.store.forget_destinations(self.now()).await?;
+        self.0.store.forget_mta_sts(self.now()).await?;
         Ok(format!("{forgotten} destinations forgotten"))
     }
 }

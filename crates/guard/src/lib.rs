@@ -14,7 +14,7 @@ mod zone;
 pub use auth::Examiner;
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
-pub use mta_sts::{Mode, MtaSts, Policy};
+pub use mta_sts::{Doing, Mode, MtaSts, Policy, Shelf, Shelved};
 pub use network::is_public;
 pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners};
 pub use spf::Sender;

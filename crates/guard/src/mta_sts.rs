@@ -5,9 +5,11 @@
 //! away, not the policy); a domain whose policy cannot be fetched is not asked again at once.
 
 mod fetch;
+mod shelf;
 
 use crate::dns::{DnsError, Resolver};
 use fetch::Fetcher;
+pub use shelf::{Doing, Shelf, Shelved};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -92,11 +94,13 @@ pub struct MtaSts {
     resolver: Resolver,
     fetcher: Fetcher,
     kept: Mutex<HashMap<String, Kept>>,
+    /// Where policies outlive the process; `None`: nowhere.
+    shelf: Option<Arc<dyn Shelf>>,
 }
 
 #[derive(Clone, Debug)]
 struct Kept {
-    /// Of the policy, or of the one that could not be fetched.
+    /// Of the policy, or where there is none of the one that could not be fetched.
     id: String,
     policy: Option<Arc<Policy>>,
     /// The policy holds until then.
@@ -117,12 +121,21 @@ impl MtaSts {
         allow_private: bool,
     ) -> Result<Self, rustls::Error> {
         let fetcher = Fetcher::new(resolver.clone(), roots, port, allow_private)?;
-        Ok(Self { resolver, fetcher, kept: Mutex::default() })
+        Ok(Self { resolver, fetcher, kept: Mutex::default(), shelf: None })
+    }
+
+    /// With somewhere to put policies where a restart does not lose them.
+    #[must_use]
+    pub fn with_shelf(self, shelf: Arc<dyn Shelf>) -> Self {
+        Self { shelf: Some(shelf), ..self }
     }
 
     /// The policy that holds for mail to `domain`; none when there is none, or none was ever to be had.
     pub async fn policy(&self, domain: &str) -> Option<Arc<Policy>> {
-        let kept = self.known(domain);
+        let kept = match self.known(domain) {
+            Some(kept) => Some(kept),
+            None => self.shelved(domain).await,
+        };
         let id = match self.resolver.texts(&format!("_mta-sts.{domain}")).await {
             Ok(texts) => id(&texts),
             Err(DnsError::BadName(_)) => return None,
@@ -131,21 +144,25 @@ impl MtaSts {
         let now = Instant::now();
         let valid = kept.as_ref().filter(|kept| kept.until > now).and_then(|kept| kept.policy.clone());
         let Some(id) = id else { return valid };
-        if kept.is_some_and(|kept| {
-            kept.id == id && (kept.until > now && kept.policy.is_some() || kept.rests > now)
-        }) {
+        if kept.as_ref().is_some_and(|kept| kept.rests > now || (kept.id == id && valid.is_some())) {
             return valid;
         }
-        match self.fetcher.fetch(domain).await.and_then(|text| Policy::parse(&text)) {
-            Some(policy) => {
+        let fetched = self.fetcher.fetch(domain).await;
+        match fetched.and_then(|text| Some((Policy::parse(&text)?, text))) {
+            Some((policy, text)) => {
                 let policy = Arc::new(policy);
+                self.shelve(domain, Shelved { id: id.clone(), text, left: policy.max_age }).await;
                 let until = now + policy.max_age;
                 self.keep(domain, Kept { id, policy: Some(Arc::clone(&policy)), until, rests: now });
                 Some(policy)
             }
             None => {
                 tracing::info!(domain, "the domain's MTA-STS policy could not be fetched");
-                let until = self.known(domain).map_or(now, |kept| kept.until);
+                // What holds keeps its own id: the new one is fetched when the rest is over.
+                let (id, until) = match kept {
+                    Some(kept) if valid.is_some() => (kept.id, kept.until),
+                    _ => (id, now),
+                };
                 self.keep(domain, Kept { id, policy: valid.clone(), until, rests: now + FETCH_REST });
                 valid
             }

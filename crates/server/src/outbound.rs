@@ -2,7 +2,8 @@
 
 use crate::config::{Config, HostPort, RouteTls};
 use anyhow::{Context as _, Result};
-use guard::{MtaSts, Resolver};
+use engine::Engine;
+use guard::{Doing, MtaSts, Resolver, Shelf, Shelved};
 use model::Rng;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -49,11 +50,12 @@ pub(crate) fn scrutiny(config: &Config) -> Result<Option<Scrutiny>> {
 ///
 /// # Errors
 /// When the machine's name servers are not known, or the cryptographic library refuses its own defaults.
-pub(crate) fn carrier(config: &Config, rng: Arc<dyn Rng>) -> Result<Carrier> {
+pub(crate) fn carrier(config: &Config, engine: &Engine, rng: Arc<dyn Rng>) -> Result<Carrier> {
     let resolver = resolver(config)?;
     let roots = Arc::new(authorities(&config.outbound.authorities));
     let allow_private = config.outbound.allow_private;
     let sts = MtaSts::new(resolver.clone(), Arc::clone(&roots), HTTPS_PORT, allow_private)?;
+    let sts = sts.with_shelf(Arc::new(PolicyShelf(engine.clone())));
     let route = |route: &crate::config::Route| Route {
         domain: route.domain.clone(),
         relay: route.host.as_ref().map(relay),
@@ -74,6 +76,36 @@ pub(crate) fn carrier(config: &Config, rng: Arc<dyn Rng>) -> Result<Carrier> {
         limits: Limits::default(),
     };
     Ok(Carrier::new(settings, resolver, sts, &roots, rng))
+}
+
+/// Policies of domains in the database, for all nodes.
+struct PolicyShelf(Engine);
+
+impl std::fmt::Debug for PolicyShelf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PolicyShelf")
+    }
+}
+
+impl Shelf for PolicyShelf {
+    fn find<'a>(&'a self, domain: &'a str) -> Doing<'a, Option<Shelved>> {
+        Box::pin(async move {
+            let found = self.0.mta_sts(domain).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "whether a policy is known could not be looked up");
+                None
+            });
+            found.map(|(id, text, left)| Shelved { id, text, left })
+        })
+    }
+
+    fn put<'a>(&'a self, domain: &'a str, policy: Shelved) -> Doing<'a, ()> {
+        Box::pin(async move {
+            let row = (policy.id.as_str(), policy.text.as_str(), policy.left);
+            if let Err(error) = self.0.put_mta_sts(domain, row).await {
+                tracing::warn!(%error, "a policy is known to this process alone");
+            }
+        })
+    }
 }
 
 fn relay(host: &HostPort) -> Relay {

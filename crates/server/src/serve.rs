@@ -144,7 +144,7 @@ fn work_behind(
         engine.run_housekeeping(stop).await;
         drop(watched);
     });
-    match outbound::carrier(config, Arc::new(OsRng)) {
+    match outbound::carrier(config, &node.engine, Arc::new(OsRng)) {
         Ok(carrier) => drop(tasks.spawn(smtp::runner::run(node.engine.clone(), carrier, shutdown.clone()))),
         Err(error) => tracing::error!(error = format!("{error:#}"), "mail for other domains waits"),
     }

@@ -43,6 +43,21 @@ fn policies_are_read() {
     }
 }
 
+/// Else one failed fetch of a new policy would make the old one hold for its whole time.
+#[tokio::test]
+async fn a_policy_keeps_its_own_id_when_a_new_one_cannot_be_fetched() {
+    let (resolver, _running) = crate::dns::tests::name_server().await;
+    let sts = MtaSts::new(resolver, Arc::new(rustls::RootCertStore::empty()), 443, true).unwrap();
+    let old = Arc::new(policy("version: STSv1\nmode: enforce\nmx: a.vn\nmax_age: 604800").unwrap());
+    let now = Instant::now();
+    let (until, policy) = (now + old.max_age, Some(Arc::clone(&old)));
+    sts.keep("demo.gov.vn", Kept { id: "1".into(), policy, until, rests: now });
+    assert_eq!(sts.policy("demo.gov.vn").await, Some(old));
+    let kept = sts.known("demo.gov.vn").unwrap();
+    assert_eq!((kept.id.as_str(), kept.until), ("1", until));
+    assert!(kept.rests > now, "it is not asked for at every message");
+}
+
 #[test]
 fn hints_are_read() {
     let of = |texts: &[&str]| id(&texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>());

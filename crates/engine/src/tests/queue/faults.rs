@@ -181,3 +181,20 @@ async fn the_last_two_deliveries_of_a_message_end_at_once() {
     }
     assert_eq!(world.number("select count(*) from queue_messages").await, 0);
 }
+
+#[tokio::test]
+async fn a_policy_is_known_to_all_nodes_for_as_long_as_it_holds() {
+    let world = World::new().await;
+    let week = std::time::Duration::from_hours(24 * 7);
+    world.engine.put_mta_sts("b.vn", ("1", "mode: none", week)).await.unwrap();
+    world.engine.put_mta_sts("b.vn", ("2", "mode: enforce", week)).await.unwrap();
+    let other = world.another_node();
+    world.forward(24, 0);
+    let (id, policy, left) = other.mta_sts("b.vn").await.unwrap().unwrap();
+    assert_eq!((id.as_str(), policy.as_str(), left.as_secs()), ("2", "mode: enforce", 6 * 24 * 3600));
+    assert_eq!(other.mta_sts("c.vn").await.unwrap(), None);
+    world.forward(24 * 6, 0);
+    assert_eq!(other.mta_sts("b.vn").await.unwrap(), None);
+    world.engine.forget_destinations().await.unwrap();
+    assert_eq!(world.number("select count(*) from mta_sts_policies").await, 0);
+}

@@ -105,6 +105,46 @@ async fn a_policy_outlives_its_hint() {
     assert_eq!(*asked.lock().unwrap(), 2);
 }
 
+/// As a restart, or another node, finds it.
+#[derive(Debug, Default)]
+struct Table(Mutex<Option<(String, guard::Shelved)>>);
+
+impl guard::Shelf for Table {
+    fn find<'a>(&'a self, domain: &'a str) -> guard::Doing<'a, Option<guard::Shelved>> {
+        let found = self.0.lock().unwrap().clone();
+        Box::pin(async move { found.filter(|(of, _)| of == domain).map(|(_, policy)| policy) })
+    }
+
+    fn put<'a>(&'a self, domain: &'a str, policy: guard::Shelved) -> guard::Doing<'a, ()> {
+        *self.0.lock().unwrap() = Some((domain.to_owned(), policy));
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test]
+async fn a_policy_outlives_the_process() {
+    let authority = Authority::new();
+    let answer = Arc::new(Mutex::new(policy("enforce", "mx.b.vn")));
+    let certified = authority.sign(&["mta-sts.b.vn"], false);
+    let (port, asked, _web) = web(&certified, answer).await;
+    let shelf = Arc::new(Table::default());
+    let sts = async |zone: Zone| {
+        let (resolver, dns) = zone.serve().await;
+        let sts = MtaSts::new(resolver, authority.roots(), port, true).unwrap();
+        (sts.with_shelf(Arc::<Table>::clone(&shelf)), dns)
+    };
+    let zone = || Zone::default().text("_mta-sts.b.vn", "v=STSv1; id=1;").at("mta-sts.b.vn", "127.0.0.4");
+    let (first, _dns) = sts(zone()).await;
+    let known = first.policy("b.vn").await.unwrap();
+    // Somebody on the way takes the hint away, and the new process never had it.
+    let (second, _dns) = sts(Zone::default().broken("_mta-sts.b.vn")).await;
+    assert_eq!(second.policy("b.vn").await, Some(known));
+    assert_eq!(second.policy("c.vn").await, None);
+    let (third, _dns) = sts(zone()).await;
+    assert!(third.policy("b.vn").await.is_some());
+    assert_eq!(*asked.lock().unwrap(), 1, "what is known is not fetched");
+}
+
 #[tokio::test]
 async fn policies_are_not_fetched_from_our_own_networks() {
     let authority = Authority::new();
