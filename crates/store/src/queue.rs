@@ -7,6 +7,7 @@
 mod claim;
 mod enqueue;
 mod inspect;
+mod lease;
 mod overdue;
 mod report;
 
