@@ -69,7 +69,7 @@ impl AnnouncementKind<'_> {
 }
 
 impl Engine {
-    /// Announces it and writes to everybody; says the announcement's number.
+    /// Announces it and writes to everybody, of an incident when it begins; says the announcement's number.
     ///
     /// # Errors
     /// `TooSoon` with the first moment that is allowed, `NoEmergencies`, `NoRecovery`, `BadPeriod`, `BadText`, `Denied`.
@@ -90,8 +90,14 @@ impl Engine {
             AnnouncementKind::Incident { .. } => None,
         };
         let (subject, text) = letter(&new.kind, new.text);
-        let mail = self.letters(&domains, &subject, &text).await?;
+        // What has not happened yet is told of when it does; of stops people are to know before.
+        let is_later = matches!(new.kind, AnnouncementKind::Incident { since, .. } if since > self.now());
+        let mail = match is_later {
+            true => Vec::new(),
+            false => self.letters(&domains, &subject, &text).await?,
+        };
         let row = NewAnnouncement {
+            mail_at: is_later.then_some(begins),
             domain: new.domain.and(domains.first()).map(|(domain, _)| *domain),
             kind: new.kind.name(),
             begins,
@@ -104,14 +110,41 @@ impl Engine {
         self.send_letters(&mut tx, &mail).await?;
         let id = tx.insert_announcement(&row, self.now()).await?;
         let detail = json!({ "announcement": id, "kind": row.kind, "begins": begins, "ends": ends, "text": new.text,
-                             "emergency": emergency, "mailboxes": mail.iter().map(|mail| mail.to.len()).sum::<usize>() });
+                             "emergency": emergency, "told_at": row.mail_at, "mailboxes": mail.iter().map(|mail| mail.to.len()).sum::<usize>() });
         self.audit(&mut tx, actor, new.kind.action().as_str(), &target.to_string(), &detail).await?;
         tx.commit().await?;
         self.0.pending.notify_one();
         Ok(id)
     }
 
-    /// Takes an announcement back, and tells everybody.
+    /// Writes to everybody of incidents whose time has come.
+    pub(crate) async fn tell_incidents_job(&self) -> Result<String, Error> {
+        let mut told = 0;
+        loop {
+            let mut tx = self.0.store.begin().await?;
+            let Some(row) = tx.take_due_announcement(self.now()).await? else {
+                return Ok(format!("{told} incidents told of"));
+            };
+            let kind = AnnouncementKind::Incident { since: row.begins, recovery: row.ends };
+            let (subject, text) = letter(&kind, &row.text);
+            let domain = match &row.domain {
+                Some(name) => Some(DomainName::new(name).map_err(|_| Error::NotFound)?),
+                None => None,
+            };
+            let unavailable = |error: AdminError| match error {
+                AdminError::Engine(error) => error,
+                _ => Error::Unavailable,
+            };
+            let domains = self.announced_in(domain.as_ref()).await.map_err(unavailable)?;
+            let mail = self.letters(&domains, &subject, &text).await.map_err(unavailable)?;
+            self.send_letters(&mut tx, &mail).await.map_err(unavailable)?;
+            tx.commit().await?;
+            self.0.pending.notify_one();
+            told += 1;
+        }
+    }
+
+    /// Takes an announcement back, and tells everybody who was told of it.
     ///
     /// # Errors
     /// `NoSuchAnnouncement` when there is none, or it is over, or not his to take back.
@@ -130,8 +163,11 @@ impl Engine {
         let (subject, text) = withdrawal(&row);
         let mail = self.letters(&domains, &subject, &text).await?;
         let mut tx = self.0.store.begin().await?;
-        self.send_letters(&mut tx, &mail).await?;
-        tx.cancel_announcement(id, actor.name(), self.now()).await?.ok_or(missing)?;
+        let cancelled = tx.cancel_announcement(id, actor.name(), self.now()).await?.ok_or(missing)?;
+        // Of what nobody was told yet nobody is told that it is not so.
+        if cancelled.mail_at.is_none() {
+            self.send_letters(&mut tx, &mail).await?;
+        }
         let action = Action::AnnounceWithdraw.as_str();
         self.audit(&mut tx, actor, action, &target.to_string(), &json!({ "announcement": id })).await?;
         tx.commit().await?;

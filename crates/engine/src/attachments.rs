@@ -99,7 +99,7 @@ impl Engine {
         if facts.attachments.is_empty() {
             return Ok(());
         }
-        let policy = self.policy_of(who.domain()).await?;
+        let policy = self.present_policy(who).await?;
         Ok(check(facts, &policy)?)
     }
 }

@@ -92,7 +92,9 @@ impl Engine {
             senders: new.senders,
             by: actor.name(),
         };
+        let over = crate::provisioning::given_up_before(&held.policy, self.now());
         let mut tx = held.tx;
+        tx.free_group_address(&row, over).await?;
         tx.insert_group(&row, self.now()).await?;
         let detail = json!({
             "name": new.name, "rule": new.rule, "unit": new.unit, "deep": new.deep, "senders": new.senders,
@@ -106,7 +108,7 @@ impl Engine {
     pub async fn remove_group(&self, actor: &Actor, address: &Address) -> Result<(), GroupError> {
         let group = self.group_for(actor, Action::GroupRemove, address).await?;
         let mut tx = self.0.store.begin().await?;
-        tx.delete_group(group.group).await?;
+        tx.delete_group(group.group, self.now()).await?;
         self.audit(&mut tx, actor, "group.remove", &address.to_string(), &json!({ "name": group.name }))
             .await?;
         Ok(tx.commit().await?)

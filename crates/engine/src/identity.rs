@@ -4,7 +4,7 @@ use crate::others::Delegated;
 use crate::throttle::Attempt;
 use crate::{Engine, Error, FolderView, figures, passwords};
 use model::calendar::local_date;
-use model::{AccountId, AccountState, Address, DomainId, TraceId};
+use model::{AccountId, AccountState, Address, TraceId};
 use std::net::IpAddr;
 use std::sync::Arc;
 use store::{Event, LoginRow};
@@ -55,7 +55,6 @@ impl Origin {
 #[derive(Clone, Debug)]
 pub struct Principal {
     account: AccountId,
-    domain: DomainId,
     address: Address,
     security_epoch: i64,
     /// `None`: it is his own.
@@ -73,10 +72,6 @@ impl Principal {
         &self.address
     }
 
-    pub(crate) fn domain(&self) -> DomainId {
-        self.domain
-    }
-
     pub(crate) fn security_epoch(&self) -> i64 {
         self.security_epoch
     }
@@ -91,7 +86,6 @@ impl Principal {
         let delegated = Delegated { delegation: held.delegation, rights: held.rights, by };
         Self {
             account: held.mailbox,
-            domain: held.domain,
             address: held.address,
             security_epoch: held.mailbox_epoch,
             delegated: Some(Arc::new(delegated)),
@@ -222,7 +216,6 @@ impl Engine {
         }
         Ok(Principal {
             account: row.account,
-            domain: row.domain,
             address: row.primary,
             security_epoch: row.security_epoch,
             delegated: None,

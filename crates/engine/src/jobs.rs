@@ -114,6 +114,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.support_intake_job()),
     },
     Job {
+        name: "tell-incidents",
+        every: Schedule::Every(Duration::from_mins(1)),
+        run: |engine| Box::pin(engine.tell_incidents_job()),
+    },
+    Job {
         name: "handling-reminders",
         every: Schedule::Daily { hour: 7 },
         run: |engine| Box::pin(engine.handling_reminders_job()),

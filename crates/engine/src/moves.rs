@@ -4,10 +4,10 @@
 //! policy says. Invariants: nothing moves while an address is undecided; each batch is one transaction, so a run that was
 //! killed goes on where it was, by the next `run` or by itself; what was undone can be told from what never moved.
 
+mod telling;
+
 use crate::admin::check_reason;
 use crate::authority::unless_missing;
-use crate::notices::Notice;
-use crate::provisioning::{NEW_ADDRESS, new_address_text};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::{local_date, plus_days, plus_months, start_of_day};
@@ -111,11 +111,11 @@ impl Engine {
             self.move_everybody(id).await?;
         }
         self.end_move(actor, &plan, MoveState::Running, MoveState::Done).await?;
-        self.tell_owners(id).await?;
+        self.tell_owners(id, Direction::Forth).await?;
         self.move_row(id).await
     }
 
-    /// Gives every mailbox its old address back; the new ones go on receiving as aliases for as long.
+    /// Gives every mailbox its old address back and tells every owner; the new ones go on receiving as aliases for as long.
     ///
     /// # Errors
     /// `NoSuchMove`, `MoveState`, `UndoOver`; `GrownTogether` where units, people or mailboxes of the one domain have come to stand
@@ -137,13 +137,14 @@ impl Engine {
                 self.audit_move(&mut tx, actor, &plan.from, &json!({ "act": "undo", "move": id })).await?;
                 tx.commit().await?;
             }
-        } else if plan.state == MoveState::Undone {
-            return Ok(plan);
-        } else if plan.state != MoveState::Undoing {
+        } else if !matches!(plan.state, MoveState::Undoing | MoveState::Undone) {
             return Err(AdminError::MoveState(plan.state.as_str()));
         }
-        self.do_all_steps(id, Direction::Back).await?;
+        if plan.state != MoveState::Undone {
+            self.do_all_steps(id, Direction::Back).await?;
+        }
         self.end_move(actor, &plan, MoveState::Undoing, MoveState::Undone).await?;
+        self.tell_owners(id, Direction::Back).await?;
         self.move_row(id).await
     }
 
@@ -305,29 +306,6 @@ impl Engine {
         detail: &serde_json::Value,
     ) -> Result<(), AdminError> {
         self.audit(tx, actor, "domain.move", domain.as_str(), detail).await
-    }
-
-    async fn tell_owners(&self, id: i64) -> Result<(), AdminError> {
-        let until = self.move_row(id).await?.alias_until.map(|until| plus_days(local_date(until), -1));
-        loop {
-            let untold = self.0.store.untold_steps(id, BATCH).await?;
-            if untold.is_empty() {
-                return Ok(());
-            }
-            for step in &untold {
-                let new = step.new.as_ref().unwrap_or(&step.old);
-                let text = new_address_text(&step.display_name, (&step.old.to_string(), new), until);
-                let notice = Notice {
-                    key: &format!("moved/{id}/{}", step.account),
-                    to: step.account,
-                    subject: NEW_ADDRESS,
-                    text: &text,
-                };
-                self.post(&notice).await?;
-            }
-            let told: Vec<AccountId> = untold.iter().map(|step| step.account).collect();
-            self.0.store.steps_told(id, &told).await?;
-        }
     }
 
     /// Goes on with moves that were cut off.

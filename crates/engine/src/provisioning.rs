@@ -18,6 +18,7 @@ pub use import::import_digest;
 pub use list::{Batch, Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet};
 pub use one::{Granted, NamedMailbox};
 pub(crate) use readdress::{NEW_ADDRESS, Readdressed, new_address_text};
+pub(crate) use taken::given_up_before;
 
 use crate::AdminError;
 use model::naming::{ChoiceError, NameError, NoChoice, PersonScheme, Regulation};

@@ -13,6 +13,7 @@ use model::calendar::local_date;
 use model::quota::{Fullness, Overrides, Range, Rules, Usage, Warned, warn_once};
 use model::{AccountId, Action, Address, DomainId, MailboxClass, Policy};
 use serde_json::json;
+use std::sync::Arc;
 use store::{SendingRow, UsageMark, UsageRow};
 
 pub use store::QuotaRow;
@@ -87,9 +88,15 @@ impl Engine {
         Ok(if usage.may_send(&rules(&policy)) { Sending::Allowed(row) } else { Sending::OverQuota })
     }
 
+    /// The policy of the domain that the mailbox belongs to now: it may have moved since the log-in.
+    pub(crate) async fn present_policy(&self, who: &Principal) -> Result<Arc<Policy>, Error> {
+        let domain = self.0.store.domain_of(who.account()).await?.ok_or(Error::Revoked)?;
+        self.policy_of(domain).await
+    }
+
     /// The share of the quota, in percent, up to which this user's mailbox takes messages.
     pub(crate) async fn hard_limit_percent(&self, who: &Principal) -> Result<u64, Error> {
-        Ok(self.policy_of(who.domain()).await?.quota.hard_limit.into())
+        Ok(self.present_policy(who).await?.quota.hard_limit.into())
     }
 
     /// Warns mailboxes that are nearly full, and notes since when those are full that take no more.

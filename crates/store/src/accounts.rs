@@ -105,12 +105,27 @@ impl Store {
         }))
     }
 
+    /// The domain that a mailbox belongs to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn domain_of(&self, account: AccountId) -> Result<Option<DomainId>, Error> {
+        let id: Option<i64> = sqlx::query_scalar("select domain_id from accounts where account_id = $1")
+            .bind(account.0)
+            .fetch_optional(&self.pools.main)
+            .await?;
+        Ok(id.map(DomainId))
+    }
+
     /// Is the address somebody's, or was it ever?
     ///
     /// # Errors
     /// When the database fails.
     pub async fn was_given_out(&self, address: &Address) -> Result<bool, Error> {
-        Ok(sqlx::query_scalar("select exists (select from addresses where address = $1 union all select from groups where address = $1)")
+        Ok(sqlx::query_scalar(
+            "select exists (select from addresses where address = $1 union all select from groups where address = $1
+                            union all select from group_addresses where address = $1)",
+        )
             .bind(address.to_string())
             .fetch_one(&self.pools.main)
             .await?)

@@ -16,6 +16,8 @@ pub struct NewAnnouncement<'a> {
     pub ends: Option<Timestamp>,
     pub text: &'a str,
     pub emergency: Option<&'a str>,
+    /// When everybody is to be told; `None`: at once.
+    pub mail_at: Option<Timestamp>,
     pub made_by: &'a str,
 }
 
@@ -33,6 +35,8 @@ pub struct AnnouncementRow {
     pub made_by: String,
     pub made_at: Timestamp,
     pub cancelled: Option<(String, Timestamp)>,
+    /// When everybody is to be told; `None`: everybody was.
+    pub mail_at: Option<Timestamp>,
 }
 
 type Row = (
@@ -47,11 +51,24 @@ type Row = (
     jiff_sqlx::Timestamp,
     Option<String>,
     Option<jiff_sqlx::Timestamp>,
+    Option<jiff_sqlx::Timestamp>,
 );
 
 fn announcement(row: Row) -> AnnouncementRow {
-    let (announcement, domain, kind, begins, ends, text, emergency, made_by, made_at, canceller, cancelled) =
-        row;
+    let (
+        announcement,
+        domain,
+        kind,
+        begins,
+        ends,
+        text,
+        emergency,
+        made_by,
+        made_at,
+        canceller,
+        cancelled,
+        mail_at,
+    ) = row;
     AnnouncementRow {
         announcement,
         domain,
@@ -63,6 +80,7 @@ fn announcement(row: Row) -> AnnouncementRow {
         made_by,
         made_at: made_at.to_jiff(),
         cancelled: canceller.zip(cancelled.map(jiff_sqlx::Timestamp::to_jiff)),
+        mail_at: mail_at.map(jiff_sqlx::Timestamp::to_jiff),
     }
 }
 
@@ -81,7 +99,7 @@ impl Store {
     ) -> Result<Vec<AnnouncementRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
             "select n.announcement_id, d.name, n.kind, n.begins, n.ends, n.text, n.emergency, n.made_by, n.made_at,
-                    n.cancelled_by, n.cancelled_at
+                    n.cancelled_by, n.cancelled_at, n.mail_at
                from announcements n left join domains d using (domain_id)
               where ($1 or n.domain_id is null or n.domain_id = any ($2))
                 and ($3::timestamptz is null
@@ -150,8 +168,8 @@ impl Tx {
         now: Timestamp,
     ) -> Result<i64, Error> {
         Ok(sqlx::query_scalar(
-            "insert into announcements (domain_id, kind, begins, ends, text, emergency, made_by, made_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8) returning announcement_id",
+            "insert into announcements (domain_id, kind, begins, ends, text, emergency, made_by, made_at, mail_at)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning announcement_id",
         )
         .bind(new.domain.map(|domain| domain.0))
         .bind(new.kind)
@@ -161,8 +179,29 @@ impl Tx {
         .bind(new.emergency)
         .bind(new.made_by)
         .bind(now.to_sqlx())
+        .bind(new.mail_at.map(jiff_sqlx::ToSqlx::to_sqlx))
         .fetch_one(&mut *self.inner)
         .await?)
+    }
+
+    /// Takes the announcement whose time to be told of has come first, as told; held until the transaction ends (by
+    /// `announcements_mail`).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_due_announcement(&mut self, now: Timestamp) -> Result<Option<AnnouncementRow>, Error> {
+        let row: Option<Row> = sqlx::query_as(
+            "update announcements n set mail_at = null
+              where n.announcement_id = (select announcement_id from announcements
+                                          where mail_at <= $1 and cancelled_at is null
+                                          order by mail_at limit 1 for update skip locked)
+            returning n.announcement_id, (select d.name from domains d where d.domain_id = n.domain_id), n.kind, n.begins,
+                      n.ends, n.text, n.emergency, n.made_by, n.made_at, n.cancelled_by, n.cancelled_at, n.mail_at",
+        )
+        .bind(now.to_sqlx())
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        Ok(row.map(announcement))
     }
 
     /// Cancels what is neither cancelled nor over. `None` when there is no such announcement.
@@ -179,7 +218,7 @@ impl Tx {
             "update announcements n set cancelled_by = $2, cancelled_at = $3
               where n.announcement_id = $1 and n.cancelled_at is null and (n.ends is null or n.ends > $3)
             returning n.announcement_id, (select d.name from domains d where d.domain_id = n.domain_id), n.kind, n.begins,
-                      n.ends, n.text, n.emergency, n.made_by, n.made_at, n.cancelled_by, n.cancelled_at",
+                      n.ends, n.text, n.emergency, n.made_by, n.made_at, n.cancelled_by, n.cancelled_at, n.mail_at",
         )
         .bind(id)
         .bind(by)

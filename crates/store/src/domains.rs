@@ -104,7 +104,8 @@ impl Tx {
             .await?;
         let deleted = sqlx::query(
             "delete from domains where domain_id = $1
-                and not exists (select from addresses where right(address, length($2) + 1) = '@' || $2)",
+                and not exists (select from addresses where right(address, length($2) + 1) = '@' || $2)
+                and not exists (select from group_addresses where right(address, length($2) + 1) = '@' || $2)",
         )
         .bind(domain.0)
         .bind(name.as_str())

@@ -207,6 +207,8 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         let reused = new.iter().filter(|primary| primary.is_reused);
+        let reused: Vec<String> = reused.map(|primary| primary.address.to_string()).collect();
+        self.take_from_groups(&reused).await?;
         let done = sqlx::query(
             "insert into addresses as g (address, account_id, kind, rule, created_at)
              select address, account_id, 'primary', rule, $4
@@ -223,7 +225,7 @@ impl Tx {
         .bind(&accounts)
         .bind(new.iter().map(|primary| primary.rule.as_str()).collect::<Vec<_>>())
         .bind(now.to_sqlx())
-        .bind(reused.map(|primary| primary.address.to_string()).collect::<Vec<_>>())
+        .bind(reused)
         .execute(&mut *self.inner)
         .await?;
         if done.rows_affected() == new.len() as u64 {

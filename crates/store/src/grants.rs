@@ -78,7 +78,10 @@ impl Tx {
             taken_addresses!(),
             " where g.address = any ($1)
              union all
-             select address, null, null, 'group', null from groups where address = any ($1)",
+             select address, null, null, 'group', null from groups where address = any ($1)
+             union all
+             select address, null, null, case when retired_at is null then 'group' else 'retired' end, retired_at
+               from group_addresses where address = any ($1)",
         ))
         .bind(addresses)
         .fetch_all(&mut *self.inner)
@@ -95,7 +98,10 @@ impl Tx {
             taken_addresses!(),
             " where right(g.address, length($1) + 1) = '@' || $1
              union all
-             select address, null, null, 'group', null from groups where right(address, length($1) + 1) = '@' || $1",
+             select address, null, null, 'group', null from groups where right(address, length($1) + 1) = '@' || $1
+             union all
+             select address, null, null, case when retired_at is null then 'group' else 'retired' end, retired_at
+               from group_addresses where right(address, length($1) + 1) = '@' || $1",
         ))
         .bind(domain.as_str())
         .fetch_all(&mut *self.inner)
@@ -182,18 +188,23 @@ impl Tx {
             if these.is_empty() {
                 continue;
             }
+            let addresses: Vec<String> = these.iter().map(|grant| grant.address.to_string()).collect();
             let statement = if is_reused {
-                "update addresses g set account_id = n.account_id, kind = 'primary', rule = n.rule, created_at = $4,
-                                        retired_at = null
+                self.take_from_groups(&addresses).await?;
+                "insert into addresses as g (address, account_id, kind, rule, created_at)
+                 select address, account_id, 'primary', rule, $4
                    from unnest($1::text[], $2::bigint[], $3::text[]) as n (address, account_id, rule)
-                  where g.address = n.address and g.kind = 'retired'"
+                 on conflict on constraint addresses_pkey do update
+                    set account_id = excluded.account_id, kind = 'primary', rule = excluded.rule,
+                        created_at = excluded.created_at, retired_at = null
+                  where g.kind = 'retired'"
             } else {
                 "insert into addresses (address, account_id, kind, rule, created_at)
                  select address, account_id, 'primary', rule, $4
                    from unnest($1::text[], $2::bigint[], $3::text[]) as n (address, account_id, rule)"
             };
             let done = sqlx::query(statement)
-                .bind(these.iter().map(|grant| grant.address.to_string()).collect::<Vec<_>>())
+                .bind(addresses)
                 .bind(of)
                 .bind(these.iter().map(|grant| grant.rule).collect::<Vec<_>>())
                 .bind(now.to_sqlx())

@@ -1,5 +1,7 @@
 //! Groups of addresses, and who is in them at the moment.
 
+mod addresses;
+
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -27,6 +29,8 @@ pub struct GroupRow {
     pub group: i64,
     pub domain: DomainId,
     pub address: Address,
+    /// Addresses that it had and under which it still receives.
+    pub aliases: Vec<String>,
     pub name: String,
     pub rule: GroupRule,
     /// Code of the unit.
@@ -62,15 +66,17 @@ type Row = (
     String,
     String,
     jiff_sqlx::Timestamp,
+    Vec<String>,
 );
 
 fn group(
-    (id, domain, address, name, rule, unit, unit_id, deep, senders, by, at): Row,
+    (id, domain, address, name, rule, unit, unit_id, deep, senders, by, at, aliases): Row,
 ) -> Result<GroupRow, Error> {
     Ok(GroupRow {
         group: id,
         domain: DomainId(domain),
         address: address.parse().map_err(|_| DAMAGED)?,
+        aliases,
         name,
         rule: rule.parse().map_err(|_| DAMAGED)?,
         unit,
@@ -85,7 +91,9 @@ fn group(
 macro_rules! groups {
     ($where:literal) => {
         concat!(
-            "select g.group_id, g.domain_id, g.address, g.name, g.rule, u.code, g.unit_id, g.deep, g.senders, g.made_by, g.made_at
+            "select g.group_id, g.domain_id, g.address, g.name, g.rule, u.code, g.unit_id, g.deep, g.senders, g.made_by, g.made_at,
+                    array(select x.address from group_addresses x where x.group_id = g.group_id and x.retired_at is null
+                           order by x.address)
                from groups g left join units u on u.unit_id = g.unit_id ",
             $where
         )
@@ -136,10 +144,16 @@ macro_rules! chosen {
 }
 
 impl Store {
+    /// By the address that it has, or had and still receives under.
+    ///
     /// # Errors
     /// When the database fails.
     pub async fn group(&self, address: &Address) -> Result<Option<GroupRow>, Error> {
-        let row: Option<Row> = sqlx::query_as(groups!("where g.address = $1"))
+        let row: Option<Row> = sqlx::query_as(groups!(
+            "where g.group_id = (select group_id from groups where address = $1
+                                  union all
+                                 select group_id from group_addresses where address = $1 and retired_at is null)"
+        ))
             .bind(address.to_string())
             .fetch_optional(&self.pools.main)
             .await?;
@@ -253,13 +267,6 @@ impl Tx {
         .bind(now.to_sqlx())
         .fetch_one(&mut *self.inner)
         .await?)
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn delete_group(&mut self, group: i64) -> Result<(), Error> {
-        sqlx::query("delete from groups where group_id = $1").bind(group).execute(&mut *self.inner).await?;
-        Ok(())
     }
 
     /// Nobody else changes who is in groups meanwhile.

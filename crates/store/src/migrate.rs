@@ -48,6 +48,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, name: "queue", sql: include_str!("../../../migrations/0011_queue.sql") },
     Migration { version: 12, name: "handling", sql: include_str!("../../../migrations/0012_handling.sql") },
     Migration { version: 13, name: "sending", sql: include_str!("../../../migrations/0013_sending.sql") },
+    Migration {
+        version: 14,
+        name: "group_addresses",
+        sql: include_str!("../../../migrations/0014_group_addresses.sql"),
+    },
+    Migration { version: 15, name: "incidents", sql: include_str!("../../../migrations/0015_incidents.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -93,6 +93,16 @@ pub enum Direction {
     Back,
 }
 
+impl Direction {
+    /// The state of a step that went this way.
+    const fn ended(self) -> &'static str {
+        match self {
+            Self::Forth => "done",
+            Self::Back => "undone",
+        }
+    }
+}
+
 type MoveColumns = (
     i64,
     String,
@@ -140,23 +150,6 @@ fn step((account, old, new, display_name, state): StepColumns) -> Result<MoveSte
 }
 
 impl Store {
-    /// Moves that somebody began and nobody ended, and those with owners who were not told.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn unfinished_moves(&self) -> Result<Vec<(i64, bool)>, Error> {
-        Ok(sqlx::query_as(
-            "select m.move_id, m.state = 'undoing' from moves m
-              where m.state in ('running', 'undoing')
-                 or m.state = 'done' and exists (select from move_steps s join accounts a using (account_id)
-                                                  where s.move_id = m.move_id and s.state = 'done' and not s.told
-                                                    and a.state <> 'deleted')
-              order by m.move_id",
-        )
-        .fetch_all(&self.pools.main)
-        .await?)
-    }
-
     /// Every move, the newest first, or this one.
     ///
     /// # Errors
@@ -207,36 +200,6 @@ impl Store {
         .await?;
         rows.into_iter().map(step).collect()
     }
-
-    /// Mailboxes that have moved and whose owners were not told yet, with their new addresses.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn untold_steps(&self, id: i64, limit: u32) -> Result<Vec<MoveStep>, Error> {
-        let rows: Vec<StepColumns> = sqlx::query_as(
-            "select s.account_id, s.old, s.new, a.display_name, s.state
-               from move_steps s join accounts a using (account_id)
-              where s.move_id = $1 and s.state = 'done' and not s.told and a.state <> 'deleted'
-              order by s.account_id limit $2",
-        )
-        .bind(id)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pools.main)
-        .await?;
-        rows.into_iter().map(step).collect()
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn steps_told(&self, id: i64, accounts: &[AccountId]) -> Result<(), Error> {
-        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
-        sqlx::query("update move_steps set told = true where move_id = $1 and account_id = any ($2)")
-            .bind(id)
-            .bind(ids)
-            .execute(&self.pools.main)
-            .await?;
-        Ok(())
-    }
 }
 
 impl Tx {
@@ -251,8 +214,14 @@ impl Tx {
         .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
-        Ok(retired.rows_affected())
+        let of_groups =
+            sqlx::query("update group_addresses set until = null, retired_at = $1 where until <= $1")
+                .bind(now.to_sqlx())
+                .execute(&mut *self.inner)
+                .await?;
+        Ok(retired.rows_affected() + of_groups.rows_affected())
     }
+
     /// Makes a plan for every mailbox whose primary address is in the domain: the same local part in the other one.
     /// Where that is somebody's, or was, the new address is left open.
     ///
@@ -297,7 +266,8 @@ impl Tx {
             "update move_steps s set new = null
               where s.move_id = $1 and s.state = 'pending'
                 and (exists (select from addresses a where a.address = s.new and a.account_id <> s.account_id)
-                     or exists (select from groups b where b.address = s.new))",
+                     or exists (select from groups b where b.address = s.new)
+                     or exists (select from group_addresses b where b.address = s.new))",
         )
         .bind(id)
         .execute(&mut *self.inner)
@@ -317,6 +287,7 @@ impl Tx {
              select m.move_id, a.account_id, g.address,
                     case when (taken.account_id is null or taken.account_id = a.account_id)
                                and not exists (select from groups b where b.address = wanted.address)
+                               and not exists (select from group_addresses b where b.address = wanted.address)
                                and not exists (select from move_steps x where x.move_id = m.move_id and x.new = wanted.address)
                          then wanted.address end,
                     'pending'
@@ -344,7 +315,8 @@ impl Tx {
             "update move_steps s set new = $3
               where s.move_id = $1 and s.old = $2 and s.state = 'pending'
                 and not exists (select from addresses a where a.address = $3 and a.account_id <> s.account_id)
-                and not exists (select from groups b where b.address = $3)",
+                and not exists (select from groups b where b.address = $3)
+                and not exists (select from group_addresses b where b.address = $3)",
         )
         .bind(id)
         .bind(old.to_string())

@@ -2,6 +2,7 @@
 
 use crate::AdminError;
 use crate::organisation::Held;
+use jiff::Timestamp;
 use jiff::civil::Date;
 use model::naming::{Choice, NoChoice, Proposal, Proposals, Reserved, Retention, choose, offers};
 use model::{AccountId, DomainName, PersonId, Policy};
@@ -43,15 +44,7 @@ pub(super) struct Applicant {
 
 impl Taken {
     pub(super) fn new(policy: &Policy, rows: Vec<TakenRow>) -> Self {
-        let retention = match policy.naming.retired_months {
-            None => Retention::Forever,
-            // Never before the log that names the former holder by it is gone: the month under way is kept as well.
-            Some(months) => {
-                let months = months.max(policy.log_retention_months().saturating_add(1));
-                Retention::Months(u16::try_from(months).unwrap_or(u16::MAX))
-            }
-        };
-        let mut taken = Self { retention, ..Self::default() };
+        let mut taken = Self { retention: retention(policy), ..Self::default() };
         for row in rows {
             let Some((local, _)) = row.address.rsplit_once('@') else { continue };
             let holder = match (row.retired, row.account) {
@@ -108,6 +101,29 @@ impl Taken {
 
     pub(super) fn reserved(&self) -> &Reserved {
         &self.reserved
+    }
+}
+
+fn retention(policy: &Policy) -> Retention {
+    match policy.naming.retired_months {
+        None => Retention::Forever,
+        // Never before the log that names the former holder by it is gone: the month under way is kept as well.
+        Some(months) => {
+            let months = months.max(policy.log_retention_months().saturating_add(1));
+            Retention::Months(u16::try_from(months).unwrap_or(u16::MAX))
+        }
+    }
+}
+
+/// What was given up before this moment may be somebody else's; `None`: never.
+pub(crate) fn given_up_before(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    match retention(policy) {
+        Retention::Forever => None,
+        Retention::Months(months) => {
+            let today = model::calendar::local_date(now);
+            let span = jiff::Span::new().months(i64::from(months));
+            today.checked_sub(span).ok().map(model::calendar::start_of_day)
+        }
     }
 }
 

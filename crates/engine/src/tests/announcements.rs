@@ -78,6 +78,30 @@ async fn everybody_is_told_once_and_so_of_its_cancellation() {
 }
 
 #[tokio::test]
+async fn an_incident_to_come_is_told_of_when_it_begins() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let (begins, over) = (at("2026-11-22T15:00:00Z"), at("2026-11-22T18:00:00Z"));
+    let incident = AnnouncementKind::Incident { since: begins, recovery: Some(over) };
+    let stays = announce(&world, incident).await.unwrap();
+    let goes = announce(&world, incident).await.unwrap();
+    let stop_now = CancellationToken::new();
+    let received = async || {
+        world.engine.run_job("tell-incidents").await.unwrap().unwrap();
+        world.engine.expand_all(&stop_now).await;
+        world.read(&an, "INBOX").await.len()
+    };
+    assert_eq!(received().await, 0);
+    world.engine.cancel_announcement(&actor(), goes).await.unwrap();
+    assert_eq!(received().await, 0, "nobody was told of it");
+    world.clock.advance(begins.duration_since(world.engine.now()));
+    assert_eq!(received().await, 1);
+    assert_eq!(received().await, 1, "once");
+    world.engine.cancel_announcement(&actor(), stays).await.unwrap();
+    assert_eq!(received().await, 2);
+}
+
+#[tokio::test]
 async fn an_operator_announces_in_his_domain_alone() {
     let world = World::new().await;
     let demo = DomainName::new("demo.gov.vn").unwrap();

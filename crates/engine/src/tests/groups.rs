@@ -154,6 +154,27 @@ async fn who_is_in_a_group_is_as_the_tree_is_now() {
 }
 
 #[tokio::test]
+async fn the_address_of_a_removed_group_is_kept_from_others() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    let first = group("nhom", GroupRule::People, None, false);
+    engine.add_group(&actor(), &first).await.unwrap();
+    engine.remove_group(&actor(), &address("nhom")).await.unwrap();
+    assert_eq!(engine.recipient(&address("nhom")).await.unwrap_err(), RecipientError::Unknown);
+    let taken = GroupError::Admin(AdminError::AddressTaken);
+    let other = group("nhom", GroupRule::Leaders, None, false);
+    assert_eq!(engine.add_group(&actor(), &other).await, Err(taken.clone()));
+    assert_eq!(engine.add_mailbox(&actor(), &mailbox("nhom")).await, Err(AdminError::AddressTaken));
+    engine.add_group(&actor(), &first).await.unwrap();
+    engine.remove_group(&actor(), &address("nhom")).await.unwrap();
+    super::policy(&world, "naming.retired_months", "12").await;
+    world.clock.advance(jiff::SignedDuration::from_hours(24 * 360));
+    assert_eq!(engine.add_group(&actor(), &other).await, Err(taken));
+    world.clock.advance(jiff::SignedDuration::from_hours(24 * 10));
+    engine.add_group(&actor(), &other).await.unwrap();
+}
+
+#[tokio::test]
 async fn mail_to_a_group_comes_once_and_only_from_those_who_may() {
     let world = World::new().await;
     province(&world).await;
@@ -357,14 +378,39 @@ async fn groups_and_open_requests_move_with_their_domain() {
     engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
     engine.add_group(&actor(), &group("so", GroupRule::People, Some("sotttt"), true)).await.unwrap();
     engine.add_group(&actor(), &group("nhom", GroupRule::Manual, None, false)).await.unwrap();
+    engine.add_mailbox(&actor(), &mailbox("nhom@khac.gov.vn")).await.unwrap();
     let plan = engine.plan_move(&actor(), (&domain(), &other), "sáp nhập").await.unwrap();
     engine.run_move(&actor(), plan.id).await.unwrap();
     assert_eq!(names(&world, "so").await, ["binh", "chi", "clerk", "head"]);
+    let called = async |at: &DomainName| {
+        let all = engine.groups(&actor(), at, (None, 9)).await.unwrap();
+        all.into_iter().map(|group| (group.address.to_string(), group.aliases)).collect::<Vec<_>>()
+    };
+    let name = |local: &str, at: &str| format!("{local}@{at}.gov.vn");
+    // Somebody has the one name there.
+    let expected = [(name("nhom", "demo"), vec![]), (name("so", "khac"), vec![name("so", "demo")])];
+    assert_eq!(called(&other).await, expected);
+    assert_eq!(
+        engine.add_mailbox(&actor(), &mailbox("so")).await,
+        Err(AdminError::AddressTaken),
+        "it still receives"
+    );
     engine.change_group(&actor(), &address("nhom"), (&[address("an")], true)).await.unwrap();
     send(&world, &an, &["so"]).await.unwrap();
     assert_eq!(world.number("select count(*) from entries where recipient = 'so@demo.gov.vn'").await, 4);
     assert_eq!(engine.groups(&actor(), &other, (None, 9)).await.unwrap().len(), 2);
     engine.undo_move(&actor(), plan.id).await.unwrap();
     assert_eq!(names(&world, "so").await, ["binh", "chi", "clerk", "head"]);
-    assert_eq!(engine.groups(&actor(), &domain(), (None, 9)).await.unwrap().len(), 2);
+    let expected = [(name("nhom", "demo"), vec![]), (name("so", "demo"), vec![name("so", "khac")])];
+    assert_eq!(called(&domain()).await, expected);
+    send(&world, &an, &["so@khac.gov.vn"]).await.unwrap();
+    assert_eq!(world.number("select count(*) from entries where recipient = 'so@khac.gov.vn'").await, 4);
+    // There and back again, and to the end of the old address.
+    let again = engine.plan_move(&actor(), (&domain(), &other), "sáp nhập").await.unwrap();
+    engine.run_move(&actor(), again.id).await.unwrap();
+    assert_eq!(called(&other).await[1], (name("so", "khac"), vec![name("so", "demo")]));
+    world.clock.advance(jiff::SignedDuration::from_hours(24 * 366));
+    engine.run_job("retire-old-addresses").await.unwrap().unwrap();
+    assert_eq!(called(&other).await[1], (name("so", "khac"), vec![]));
+    assert_eq!(engine.recipient(&address("so")).await.unwrap_err(), RecipientError::Unknown);
 }

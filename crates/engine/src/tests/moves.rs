@@ -59,6 +59,30 @@ async fn mailboxes_move_with_their_mail_and_keep_both_addresses() {
     assert_eq!(world.read(&an, "INBOX").await.len(), 4, "nobody is told twice");
 }
 
+/// AG Đ9.3b has 10 MB, ST Đ7 50: what holds is the policy of where the mailbox is, not of where its session began.
+#[tokio::test]
+async fn a_session_of_before_has_the_rules_of_the_new_domain() {
+    let world = world().await;
+    let engine = &world.engine;
+    let an = world.user("an").await;
+    let file = "QUJD".repeat((11 << 20) / 3);
+    let text = format!(
+        "From: <an@demo.gov.vn>\r\nMIME-Version: 1.0\r\nContent-Type: application/pdf; name=a.pdf\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{file}\r\n"
+    );
+    let send = async || {
+        let recipient = engine.recipient(&address("an")).await.unwrap();
+        let mut spool = engine.new_spool();
+        spool.write(text.as_bytes()).await.unwrap();
+        let arrival = crate::Arrival { principal: Some(an.clone()), ..super::arrival() };
+        engine.deliver(&arrival, &[recipient], spool).await.map(drop)
+    };
+    assert!(matches!(send().await, Err(crate::DeliverError::Attachments(_))));
+    let planned = plan(engine).await;
+    engine.run_move(&actor(), planned.id).await.unwrap();
+    send().await.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_taken_is_decided_before_anything_moves() {
     let world = world().await;
@@ -142,10 +166,13 @@ async fn a_move_is_undone_while_its_window_is_open() {
     assert_eq!((undone.state, undone.undone, undone.done), (MoveState::Undone, 1, 0));
     assert_eq!(primary(&world, "an").await, "an@demo.gov.vn");
     world.deliver(&["an@moi.gov.vn", "an@demo.gov.vn"], b"Subject: sau\r\n\r\n").await;
-    assert_eq!(world.read(&an, "INBOX").await.len(), 3, "the new address goes on receiving");
+    let read = world.read(&an, "INBOX").await;
+    assert_eq!(read.len(), 4, "the new address goes on receiving, and he was told of both");
+    assert_eq!(world.number("select count(*) from notices where key like 'moved-back/%'").await, 1);
     assert_eq!(engine.run_move(&actor(), planned.id).await.unwrap_err(), AdminError::MoveState("undone"));
     assert_eq!(engine.undo_move(&actor(), planned.id).await.unwrap().state, MoveState::Undone);
 
+    assert_eq!(world.read(&an, "INBOX").await.len(), 4, "once");
     let again = plan(engine).await;
     engine.run_move(&actor(), again.id).await.unwrap();
     world.clock.advance(SignedDuration::from_hours(24 * 31));

@@ -77,7 +77,11 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
         .iter()
         .map(|member| json!({ "address": member.address.to_string(), "name": member.display_name }))
         .collect();
-    let mut text = format!("{}\n{} members\n", line(&group), members.len());
+    let mut text = format!("{}\n", line(&group));
+    for alias in &group.aliases {
+        text.push_str(&format!("receives under {alias} too\n"));
+    }
+    text.push_str(&format!("{} members\n", members.len()));
     for member in &members {
         text.push_str(&format!("{}\t{}\n", member.address, member.display_name));
     }
@@ -126,6 +130,7 @@ fn line(group: &GroupDetail) -> String {
 fn as_json(group: &GroupDetail) -> Value {
     json!({
         "group": group.address.to_string(),
+        "aliases": group.aliases,
         "name": group.name,
         "rule": group.rule,
         "unit": group.unit,

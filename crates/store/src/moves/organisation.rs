@@ -1,9 +1,44 @@
 //! The organisation of a domain that moves: units, people, positions, the officers of units, groups, open requests and the
-//! cases of the support mailbox go with their mailboxes. Groups go on receiving under the address that they have.
+//! cases of the support mailbox go with their mailboxes. A group is called by the same name in the other domain where nobody is, and
+//! receives under the address that it had for as long as mailboxes do.
 //!
 //! Invariant: both domains' organisations are held, as whoever changes one holds it.
 
 use crate::{Error, Tx};
+
+/// `wanted`: groups of the move `$1` that are called by an address of the one domain, and the same one in the other.
+macro_rules! wanted_addresses {
+    ($from:literal, $to:literal) => {
+        concat!(
+            "with wanted (group_id, was, wanted, name, rule, unit_id, deep, until) as (
+                 select g.group_id, g.address, left(g.address, -length(f.name)) || t.name, g.name, g.rule, g.unit_id, g.deep,
+                        m.alias_until
+                   from moves m
+                   join domains f on f.domain_id = m.",
+            $from,
+            " join domains t on t.domain_id = m.",
+            $to,
+            " cross join unnest(m.group_ids) gone (group_id)
+                   join groups g using (group_id)
+                  where m.move_id = $1 and m.alias_until is not null and g.domain_id = m.to_domain
+                    and right(g.address, length(f.name) + 1) = '@' || f.name
+             ) "
+        )
+    };
+}
+
+/// Those whose present address is kept as one that they had.
+macro_rules! rename_groups {
+    () => {
+        "update groups g set address = w.wanted from wanted w
+          where g.group_id = w.group_id
+            and exists (select from group_addresses x where x.address = g.address and x.group_id = g.group_id)"
+    };
+}
+
+/// What a group is called by now is not one of those that it had.
+const FORGET_PRESENT: &str = "delete from group_addresses x using moves m, groups g
+      where m.move_id = $1 and g.group_id = any (m.group_ids) and x.group_id = g.group_id and x.address = g.address";
 
 impl Tx {
     /// Gives the organisation (units, people, positions, officers, groups, open requests, cases) of the one domain to the other, and notes what went. A code
@@ -34,6 +69,15 @@ impl Tx {
                from moves m where m.move_id = $1 and g.domain_id = m.from_domain and g.unit_id = any (m.unit_ids)",
             "update groups g set domain_id = m.to_domain
                from moves m, unnest(m.group_ids) gone (group_id) where m.move_id = $1 and g.group_id = gone.group_id",
+            concat!(wanted_addresses!("from_domain", "to_domain"),
+             "insert into group_addresses (address, group_id, name, rule, unit_id, deep, until)
+              select w.was, w.group_id, w.name, w.rule, w.unit_id, w.deep, w.until from wanted w
+               where not exists (select from addresses a where a.address = w.wanted)
+                 and not exists (select from groups b where b.address = w.wanted)
+                 and not exists (select from group_addresses x where x.address = w.wanted and x.group_id is distinct from w.group_id)
+                 and not exists (select from move_steps s where s.move_id = $1 and s.new = w.wanted)"),
+            concat!(wanted_addresses!("from_domain", "to_domain"), rename_groups!()),
+            FORGET_PRESENT,
             "update requests r set domain_id = m.to_domain
                from moves m, unnest(m.request_ids) gone (request_id)
               where m.move_id = $1 and r.request_id = gone.request_id",
@@ -130,6 +174,13 @@ impl Tx {
                from moves m where m.move_id = $1 and e.domain_id = m.to_domain and e.unit_id = any (m.unit_ids)",
             "update grants g set domain_id = m.from_domain
                from moves m where m.move_id = $1 and g.domain_id = m.to_domain and g.unit_id = any (m.unit_ids)",
+            concat!(wanted_addresses!("to_domain", "from_domain"),
+             "insert into group_addresses (address, group_id, name, rule, unit_id, deep, until)
+              select w.was, w.group_id, w.name, w.rule, w.unit_id, w.deep, w.until from wanted w
+               where exists (select from group_addresses x
+                              where x.address = w.wanted and x.group_id = w.group_id and x.until = w.until)"),
+            concat!(wanted_addresses!("to_domain", "from_domain"), rename_groups!()),
+            FORGET_PRESENT,
             "update groups g set domain_id = m.from_domain
                from moves m, unnest(m.group_ids) gone (group_id)
               where m.move_id = $1 and g.group_id = gone.group_id and g.domain_id = m.to_domain",

@@ -1,10 +1,74 @@
 //! Batches of a move: mailboxes get their new address, or the old one back.
 
-use super::{Direction, MoveState};
-use crate::{Error, Tx};
+use super::{Direction, MoveState, MoveStep, StepColumns, step};
+use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::AccountId;
+
+impl Store {
+    /// Moves that somebody began and nobody ended, and those with owners who were not told.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unfinished_moves(&self) -> Result<Vec<(i64, bool)>, Error> {
+        Ok(sqlx::query_as(
+            "select m.move_id, m.state in ('undoing', 'undone') from moves m
+              where m.state in ('running', 'undoing')
+                 or exists (select from move_steps s join accounts a using (account_id)
+                             where s.move_id = m.move_id and s.state = m.state and s.state in ('done', 'undone')
+                               and not s.told and a.state <> 'deleted')
+              order by m.move_id",
+        )
+        .fetch_all(&self.pools.main)
+        .await?)
+    }
+
+    /// Mailboxes that have moved, or moved back, and whose owners were not told of that yet (by `move_steps_untold`).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn untold_steps(
+        &self,
+        id: i64,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<MoveStep>, Error> {
+        let rows: Vec<StepColumns> = sqlx::query_as(
+            "select s.account_id, s.old, s.new, a.display_name, s.state
+               from move_steps s join accounts a using (account_id)
+              where s.move_id = $1 and s.state = $3 and s.state in ('done', 'undone') and not s.told
+                and a.state <> 'deleted'
+              order by s.account_id limit $2",
+        )
+        .bind(id)
+        .bind(i64::from(limit))
+        .bind(direction.ended())
+        .fetch_all(&self.pools.main)
+        .await?;
+        rows.into_iter().map(step).collect()
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn steps_told(
+        &self,
+        id: i64,
+        direction: Direction,
+        accounts: &[AccountId],
+    ) -> Result<(), Error> {
+        let ids: Vec<i64> = accounts.iter().map(|account| account.0).collect();
+        sqlx::query(
+            "update move_steps set told = true where move_id = $1 and account_id = any ($2) and state = $3",
+        )
+        .bind(id)
+        .bind(ids)
+        .bind(direction.ended())
+        .execute(&self.pools.main)
+        .await?;
+        Ok(())
+    }
+}
 
 impl Tx {
     /// Does up to `limit` steps, or takes them back; says whose. Nothing left to do: none. A mailbox that is gone is
@@ -19,9 +83,9 @@ impl Tx {
         limit: u32,
         now: Timestamp,
     ) -> Result<Option<Vec<AccountId>>, Error> {
-        let (on_way, waiting, ended) = match direction {
-            Direction::Forth => (MoveState::Running, "pending", "done"),
-            Direction::Back => (MoveState::Undoing, "done", "undone"),
+        let (on_way, waiting) = match direction {
+            Direction::Forth => (MoveState::Running, "pending"),
+            Direction::Back => (MoveState::Undoing, "done"),
         };
         let state: Option<String> =
             sqlx::query_scalar("select state from moves where move_id = $1 for share")
@@ -49,13 +113,14 @@ impl Tx {
         .await?;
         self.swap_addresses(id, direction, &there, now).await?;
         sqlx::query(
-            "update move_steps set state = case when account_id = any ($3) then $4 else 'skipped' end
+            // Of what has become of his address, each is told anew.
+            "update move_steps set state = case when account_id = any ($3) then $4 else 'skipped' end, told = false
               where move_id = $1 and account_id = any ($2)",
         )
         .bind(id)
         .bind(&taken)
         .bind(&there)
-        .bind(ended)
+        .bind(direction.ended())
         .execute(&mut *self.inner)
         .await?;
         Ok(Some(taken.into_iter().map(AccountId).collect()))
