@@ -42,6 +42,10 @@ end $$;
 create trigger groups_apart_renamed before update of address on groups
     for each row when (old.address is distinct from new.address) execute function keep_addresses_apart();
 
+-- Of which unit the group was that mail waits for: its officer lets it go out, too.
+alter table held_messages add column unit_id bigint constraint held_messages_unit_fkey references units;
+comment on column held_messages.unit_id is 'The unit of the group; null: it was of the domain.';
+
 -- Owners are told of a move that was undone, too.
 drop index move_steps_untold;
 create index move_steps_untold on move_steps (move_id) where state in ('done', 'undone') and not told;

@@ -226,6 +226,26 @@ impl Engine {
         Ok(reach)
     }
 
+    /// May he over the domain, or over anything that is in it: a part of its tree, or a mailbox? For what all of a domain may see.
+    ///
+    /// # Errors
+    /// As [`Engine::authorize`] over the domain.
+    pub(crate) async fn authorize_member(
+        &self,
+        actor: &Actor,
+        action: Action,
+        domain: &DomainName,
+    ) -> Result<(), AdminError> {
+        let reach = actor.reach(action);
+        if let Some(id) = self.0.store.domain(domain).await? {
+            let mailboxes: Vec<AccountId> = reach.mailboxes.iter().copied().map(AccountId).collect();
+            if reach.subtree_domains.contains(&id.0) || self.0.store.is_any_of(id, &mailboxes).await? {
+                return Ok(());
+            }
+        }
+        self.authorize(actor, action, &AdminTarget::Domain(domain)).await
+    }
+
     /// Does nothing but what was lent to him let him do it? To be asked of what he may do.
     pub(crate) async fn is_lent(
         &self,

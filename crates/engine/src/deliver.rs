@@ -6,7 +6,7 @@ pub use error::DeliverError;
 pub(crate) use error::Refused;
 
 use crate::admission::Examined;
-use crate::expansion::{Meant, subject};
+use crate::expansion::{Meant, Of, subject};
 use crate::intake::Prepared;
 use crate::outgoing::Wishes;
 use crate::recipients::Kind;
@@ -98,7 +98,8 @@ impl Engine {
         let mut prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
         prefix.extend_from_slice(scanned.fields().as_bytes());
         let trace_bytes = prefix.len();
-        let told = arrival.hears_of_success() && recipients.iter().any(Recipient::is_told_of_success);
+        let is_told = |to: &Recipient| to.is_told_of_success() || to.is_several();
+        let told = arrival.hears_of_success() && recipients.iter().any(is_told);
         let room = message.len() + trace_bytes as u64 + if told { RECEIPT_BYTES_MAX } else { 0 };
         let permit = self.0.intake.permit(room).await?;
         let mut prepared = self.prepare_cleansed(permit, message, prefix).await?;
@@ -158,20 +159,30 @@ impl Engine {
             if others.is_empty() {
                 return Err(DeliverError::RecipientFull.into());
             }
-            let bytes = message.len() as u64;
-            let junk = arrival.is_junk() || message.is_junk;
-            let mut meant = self.meant(&others, (bytes, junk), &full).await?;
+            let can_be_told = arrival.hears_of_success();
+            let of = Of {
+                bytes: message.len() as u64,
+                junk: arrival.is_junk() || message.is_junk,
+                sender: arrival.principal.as_ref().map(|who| who.own().account()),
+                can_be_told,
+            };
+            let mut meant = self.meant(&others, of, &full).await?;
             let at_once = arrival.wishes.release_at.is_none_or(|at| at <= self.now());
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;
             if waits && self.renew_forwards().await? {
                 // Whoever is gone is passed over when such a message is handed out.
-                meant = self.meant(&others, (bytes, junk), &full).await?;
+                meant = self.meant(&others, of, &full).await?;
             }
             if meant.is_empty() {
-                return Err(DeliverError::Unavailable.into());
+                let nobody = if meant.missed.is_empty() {
+                    DeliverError::Unavailable
+                } else {
+                    DeliverError::RecipientFull
+                };
+                return Err(nobody.into());
             }
-            let only_here = meant.held.is_empty() && meant.outside.is_empty();
-            let is_told = arrival.hears_of_success() && others.iter().any(|other| other.is_told_of_success());
+            let only_here = meant.held.is_empty() && meant.outside.is_empty() && meant.missed.is_empty();
+            let is_told = can_be_told && others.iter().any(|other| other.is_told_of_success());
             let refused = if only_here && at_once && !is_told {
                 self.accept(arrival, &meant.targets, message, about).await?
             } else {
@@ -291,12 +302,13 @@ impl Engine {
         }
         let destinations = outgoing.as_ref().map(crate::outgoing::destinations).unwrap_or_default();
         let release_at = arrival.wishes.release_at.filter(|at| *at > event.at);
-        let told = match release_at {
+        let receipt = match release_at {
             // It may still be called back.
             Some(_) => None,
             None => self.receipt(arrival, &meant.who_comes_here(recipients), (message, about)).await?,
         };
-        let told_to = told.as_ref().and_then(crate::report::Mail::destination);
+        let told = [receipt, self.report_missed(arrival, (meant, recipients), (message, about)).await?];
+        let told_to = told.iter().flatten().filter_map(crate::report::Mail::destination);
         let all: Vec<&str> = destinations.iter().copied().chain(told_to).collect();
         self.0.store.know_destinations(&all, event.at).await?;
         let content = self.write_content(message).await?;
@@ -304,14 +316,12 @@ impl Engine {
             Accepting { targets: &meant.targets, held: &held, outgoing: outgoing.as_ref(), release_at };
         let mut tx = self.0.store.begin().await?;
         let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
-        if let Some(mail) = &told {
+        for mail in told.iter().flatten() {
             tx.mail_back(&mail.back(self, event.at)).await?;
         }
         tx.commit_known(&id).await?;
         placed.iter().for_each(|place| self.0.hub.tell(place.account));
-        if let Some(mail) = &told {
-            mail.tell(self);
-        }
+        told.iter().flatten().for_each(|mail| mail.tell(self));
         if meant.targets.len() > RECIPIENTS_PER_TX {
             self.0.pending.notify_one();
         }

@@ -1,24 +1,35 @@
 //! Whom a message is for in the end: mailboxes, whoever is in groups, those that mail is forwarded to, and others elsewhere.
 //!
 //! Invariants: without groups nothing is asked of the database; each mailbox gets one copy, under the address that came first;
-//! a group of more members than policy lets through waits as a whole (C2). Only a mailbox that was itself written to may
-//! have no room: a full member would keep a message from his whole group, and its sender could not be told of him alone.
+//! a group of more members than policy lets through waits as a whole (C2). Who has no room gets no mail by a group either: he
+//! keeps it from nobody else, and its sender is told of him (A16).
 
 use crate::deliver::Arrival;
 use crate::forwarding::Ends;
 use crate::groups::MEMBERS_MAX;
 use crate::intake::Prepared;
-use crate::recipients::{Kind, room_for_one};
+use crate::recipients::{Kind, MESSAGES_MAX, hard_limit_bytes, room_for_one};
 use crate::sender::written;
 use crate::{Engine, Error, Recipient, Sender};
 use model::calendar::local_date;
 use model::queue::Notify;
-use model::{AccountId, DomainId, FolderId, SpecialUse};
-use std::collections::HashSet;
-use store::{NewHeld, NewOutgoingRecipient, Room, Target};
+use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
+use std::collections::{HashMap, HashSet};
+use store::{GroupRow, NewHeld, NewOutgoingRecipient, Room, Target};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
+
+/// What of a message decides whom it is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Of {
+    pub(crate) bytes: u64,
+    pub(crate) junk: bool,
+    /// Who logged in to send it.
+    pub(crate) sender: Option<AccountId>,
+    /// Its sender hears what becomes of it: of whom nobody could hear, no mail is kept.
+    pub(crate) can_be_told: bool,
+}
 
 /// Whom a message is for.
 #[derive(Debug, Default)]
@@ -30,6 +41,25 @@ pub(crate) struct Meant {
     pub(crate) outside: Vec<(String, NewOutgoingRecipient)>,
     /// Of each recipient, in their order: does it come into a mailbox here, without anybody's approval?
     pub(crate) comes_here: Vec<bool>,
+    /// Members and groups in groups that do not get it.
+    pub(crate) missed: Vec<Missed>,
+}
+
+/// Somebody in a group who does not get a message for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Missed {
+    /// The address that was written to.
+    pub(crate) by: String,
+    pub(crate) address: String,
+    pub(crate) why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// At the hard limit (A16).
+    Full,
+    /// The group takes no mail of this sender's (C2).
+    Restricted,
 }
 
 impl Meant {
@@ -55,21 +85,22 @@ impl Meant {
 #[derive(Debug)]
 pub(crate) struct Held {
     domain: DomainId,
+    unit: Option<UnitId>,
     name: String,
     targets: Vec<Target>,
 }
 
 impl Engine {
-    /// Of a message of so many octets; nobody of `without` gets it. Junk stays in the mailboxes that it came for, in the folder
+    /// Nobody of `without` gets it. Junk stays in the mailboxes that it came for, in the folder
     /// for it: nobody forwards what nobody wants.
     pub(crate) async fn meant(
         &self,
         recipients: &[&Recipient],
-        (bytes, junk): (u64, bool),
+        of: Of,
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
-        let mut meant = self.meant_for(recipients, (bytes, junk), without).await?;
-        if junk {
+        let mut meant = self.meant_for(recipients, of, without).await?;
+        if of.junk {
             self.into_junk(&mut meant).await?;
         }
         Ok(meant)
@@ -97,39 +128,48 @@ impl Engine {
     async fn meant_for(
         &self,
         recipients: &[&Recipient],
-        (bytes, junk): (u64, bool),
+        of: Of,
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
         let mut seen = without.clone();
         let mut meant = Meant::default();
         let mut large = Vec::new();
+        // Who gets it as one of several, and not for himself.
+        let mut members = HashSet::new();
         for recipient in recipients {
             let address = recipient.address().to_string();
             let (mut places, mut room) = (Vec::new(), None);
             match recipient.kind() {
                 Kind::Outside(path) => meant.add_outside(path.clone(), recipient),
                 Kind::Mailbox { account, inbox, hard_limit } => {
-                    room = hard_limit.map(|limit| (*account, room_for_one(limit, bytes)));
+                    room = hard_limit.map(|limit| (*account, room_for_one(limit, of.bytes)));
                     places.push((*account, *inbox));
                 }
                 Kind::Several(several) => places.clone_from(several),
                 Kind::Group(group) => {
-                    let today = local_date(self.now());
-                    let found = self.0.store.group_members(group.group, today, (None, MEMBERS_MAX)).await?;
-                    let receiving = found.into_iter().filter(|member| member.state.receives());
-                    let members: Vec<_> = receiving.map(|member| (member.account, member.inbox)).collect();
+                    let found = self.members_for(group, (of.sender, &address), &mut meant.missed).await?;
                     let over = self.policy_of(group.domain).await?.sending.group_approval_over;
-                    if members.len() > over as usize {
-                        large.push((group.domain, group.name.clone(), address.clone(), members));
+                    if found.len() > over as usize {
+                        large.push((
+                            (group.domain, group.unit_id),
+                            group.name.clone(),
+                            address.clone(),
+                            found,
+                        ));
                     } else {
-                        places = members;
+                        places = found;
                     }
                 }
             }
             let (before, mut comes_here) = (meant.outside.len(), false);
             for place in places {
-                let ends = self.ends(place, junk).await?;
+                let ends = self.ends(place, of.junk).await?;
                 comes_here |= !ends.mailboxes.is_empty();
+                if recipient.is_several() {
+                    members.extend(
+                        ends.mailboxes.iter().map(|(account, _)| *account).filter(|a| !seen.contains(a)),
+                    );
+                }
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
                 if let Some(outside) = ends.outside {
                     meant.add_outside(written(&outside), recipient);
@@ -143,23 +183,76 @@ impl Engine {
             }
         }
         // Behind all the others: who gets it anyway does not wait for it.
-        for (domain, name, address, places) in large {
+        for ((domain, unit), name, address, places) in large {
             let mut targets = Vec::with_capacity(places.len());
             for place in places {
-                let ends = self.ends(place, junk).await?;
+                let ends = self.ends(place, of.junk).await?;
                 // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
                 let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
                 add_targets(&mut targets, &mut seen, (&here, None), &address);
             }
-            meant.held.push(Held { domain, name: format!("{name} <{address}>"), targets });
+            members.extend(targets.iter().map(|target| target.account));
+            meant.held.push(Held { domain, unit, name: format!("{name} <{address}>"), targets });
+        }
+        if of.can_be_told {
+            self.leave_out_full(&mut meant, &members).await?;
         }
         Ok(meant)
+    }
+
+    /// Whoever is in the group, and in those in it that take mail of the sender's.
+    async fn members_for(
+        &self,
+        group: &GroupRow,
+        (sender, by): (Option<AccountId>, &str),
+        missed: &mut Vec<Missed>,
+    ) -> Result<Vec<Place>, Error> {
+        let shut = self.shut_groups(group.group, sender).await?;
+        let ids: Vec<i64> = shut.iter().map(|(inner, _)| *inner).collect();
+        let restricted = |(_, inner): (i64, Address)| Missed {
+            by: by.to_owned(),
+            address: inner.to_string(),
+            why: Why::Restricted,
+        };
+        missed.extend(shut.into_iter().map(restricted));
+        let today = local_date(self.now());
+        let found = self.0.store.group_members((group.group, &ids), today, (None, MEMBERS_MAX)).await?;
+        let receiving = found.into_iter().filter(|member| member.state.receives());
+        Ok(receiving.map(|member| (member.account, member.inbox)).collect())
+    }
+
+    /// Of those who would get it as one of several, those at the hard limit do not. Looked at when the message comes and not under
+    /// their locks: of several that come at once, each may.
+    async fn leave_out_full(&self, meant: &mut Meant, members: &HashSet<AccountId>) -> Result<(), Error> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        let accounts: Vec<AccountId> = members.iter().copied().collect();
+        let mut full = HashMap::new();
+        for row in self.0.store.nearly_full(&accounts, MESSAGES_MAX).await? {
+            let percent = self.policy_of(row.domain).await?.quota.hard_limit.into();
+            if row.used_bytes >= hard_limit_bytes(row.quota_bytes, percent) || row.messages >= MESSAGES_MAX {
+                full.insert(row.account, row.address);
+            }
+        }
+        let Meant { targets, held, missed, .. } = meant;
+        for targets in std::iter::once(targets).chain(held.iter_mut().map(|held| &mut held.targets)) {
+            targets.retain(|target| {
+                let address = full.get(&target.account).filter(|_| target.room.is_none());
+                let by = target.recipient.clone().unwrap_or_default();
+                missed.extend(address.map(|address| Missed { by, address: address.clone(), why: Why::Full }));
+                address.is_none()
+            });
+        }
+        held.retain(|held| !held.targets.is_empty());
+        Ok(())
     }
 
     /// What waits for approval, as the store takes it.
     pub(crate) fn held<'a>(arrival: &'a Arrival, meant: &'a Meant, subject: &'a str) -> Vec<NewHeld<'a>> {
         let held = |held: &'a Held| NewHeld {
             domain: held.domain,
+            unit: held.unit,
             group: &held.name,
             sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
             sender_account: arrival.principal.as_ref().map(|who| who.own().account()),

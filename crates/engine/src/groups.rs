@@ -1,12 +1,15 @@
 //! Groups of the address book (C1, C2): who is in them, who may write to them, and mail to large ones that waits.
 //!
 //! TN Đ3.6.2 names them: all văn thư, all văn phòng, all of a unit. Invariants: a group by a rule is looked up when mail comes,
-//! so it is as the tree is then; nobody gets a message twice; a group is never in itself; what was accepted for a group is
+//! so it is as the tree is then; each group asks for itself who may write to it, also one in another; nobody gets a message
+//! twice; a group is never in itself; what was accepted for a group is
 //! handed out or decided on by somebody, never lost.
+
+mod senders;
 
 use crate::admin::check_name;
 use crate::authority::unless_missing;
-use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal, RecipientError};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::calendar::local_date;
 use model::{Action, Address, DomainName, GroupRule, GroupSenders};
 use serde_json::json;
@@ -133,7 +136,7 @@ impl Engine {
         }
         let (mut accounts, mut groups) = (Vec::new(), Vec::new());
         for member in members {
-            // Whoever writes to the outer one writes to the inner one: that is for whoever may change it to let in.
+            // Whoever writes to the outer one writes to the inner one, if that takes his mail: for whoever may change it to let in.
             match self.0.store.group(member).await? {
                 Some(_) => {
                     let action = if present { Action::GroupChange } else { Action::GroupShow };
@@ -195,7 +198,7 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    /// Groups by address.
+    /// Groups by address; for an officer those of his units.
     ///
     /// # Errors
     /// When the database fails.
@@ -205,8 +208,8 @@ impl Engine {
         domain: &DomainName,
         (after, limit): (Option<&Address>, u32),
     ) -> Result<Vec<GroupDetail>, GroupError> {
-        self.authorize(actor, Action::GroupShow, &AdminTarget::Domain(domain)).await?;
-        Ok(self.0.store.groups(domain, (after, limit)).await?)
+        let reach = self.authorize_part(actor, Action::GroupShow, domain).await?;
+        Ok(self.0.store.groups(&reach, domain, (after, limit)).await?)
     }
 
     /// A group, and whoever is in it now, by number.
@@ -220,11 +223,11 @@ impl Engine {
     ) -> Result<(GroupDetail, Vec<GroupMember>), GroupError> {
         let group = self.group_for(actor, Action::GroupShow, address).await?;
         let today = local_date(self.now());
-        let members = self.0.store.group_members(group.group, today, (None, MEMBERS_MAX)).await?;
+        let members = self.0.store.group_members((group.group, &[]), today, (None, MEMBERS_MAX)).await?;
         Ok((group, members))
     }
 
-    /// Mail to groups of the domain that waits for approval, the oldest first; with `decided` the last ones, whatever became
+    /// Mail to groups of the domain, for an officer of his units, that waits for approval, the oldest first; with `decided` the last ones, whatever became
     /// of them.
     ///
     /// # Errors
@@ -235,9 +238,9 @@ impl Engine {
         domain: &DomainName,
         (decided, limit): (bool, u32),
     ) -> Result<Vec<HeldMessage>, GroupError> {
-        self.authorize(actor, Action::GroupApprove, &AdminTarget::Domain(domain)).await?;
+        let reach = self.authorize_part(actor, Action::GroupApprove, domain).await?;
         let domain = self.domain_id(domain).await?;
-        Ok(self.0.store.held_messages(domain, decided, limit).await?)
+        Ok(self.0.store.held_messages(&reach, domain, (decided, limit)).await?)
     }
 
     /// Lets mail to a large group go out, or refuses it and tells its sender.
@@ -255,7 +258,8 @@ impl Engine {
         }
         let message = self.0.store.held_message(held).await?.ok_or(GroupError::NoSuchMessage)?;
         let domain = self.0.store.domain_name(message.domain).await?.ok_or(GroupError::NoSuchMessage)?;
-        let allowed = self.authorize(actor, Action::GroupApprove, &AdminTarget::Domain(&domain)).await;
+        let target = message.unit.map_or(AdminTarget::Domain(&domain), AdminTarget::Unit);
+        let allowed = self.authorize(actor, Action::GroupApprove, &target).await;
         unless_missing(allowed)?.ok_or(GroupError::NoSuchMessage)?;
         let mut tx = self.0.store.begin().await?;
         if !tx.decide_held(held, approved, (actor.name(), reason), self.now()).await? {
@@ -306,36 +310,6 @@ impl Engine {
             None => AdminTarget::Domain(domain),
         };
         Ok(self.authorize(actor, action, &target).await?)
-    }
-
-    /// The group of this address, if whoever sends may write to it. `None`: there is none.
-    pub(crate) async fn group_recipient(
-        &self,
-        address: &Address,
-        who: Option<&Principal>,
-    ) -> Result<Option<GroupRow>, RecipientError> {
-        let failed = |error: store::Error| {
-            tracing::error!(%error, "a group could not be looked up");
-            RecipientError::Unavailable
-        };
-        let Some(group) = self.0.store.group(address).await.map_err(failed)? else { return Ok(None) };
-        let today = local_date(self.now());
-        let store = &self.0.store;
-        let may = match (group.senders, who.map(|who| who.own().account())) {
-            (GroupSenders::Everybody, _) | (GroupSenders::Local, Some(_)) => true,
-            (_, None) => false,
-            (GroupSenders::Members, Some(account)) => {
-                store.is_group_member(group.group, today, account).await.map_err(failed)?
-            }
-            (GroupSenders::Listed, Some(account)) => {
-                store.is_group_sender(group.group, account).await.map_err(failed)?
-            }
-        };
-        if !may {
-            return Err(RecipientError::Restricted);
-        }
-        let members = store.group_members(group.group, today, (None, 1)).await.map_err(failed)?;
-        if members.is_empty() { Err(RecipientError::Unknown) } else { Ok(Some(group)) }
     }
 
     /// Whoever gets mail for `vanthu.<unit>`, where policy has such addresses and nobody has this one.

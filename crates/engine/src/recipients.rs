@@ -94,6 +94,11 @@ impl Recipient {
         !matches!(self.kind, Kind::Outside(_)) && self.notify.asks_for(Notify::SUCCESS)
     }
 
+    /// A message to it may miss some of whom it is for.
+    pub(crate) fn is_several(&self) -> bool {
+        matches!(self.kind, Kind::Several(_) | Kind::Group(_))
+    }
+
     pub(crate) fn original(&self) -> Option<&str> {
         self.original.as_deref()
     }

@@ -8,6 +8,7 @@
 mod written;
 
 use crate::deliver::Arrival;
+use crate::expansion::{Meant, Missed, Why};
 use crate::intake::{Permit, Prepared};
 use crate::recipients::Kind;
 use crate::{Engine, Error, Recipient, trace_query};
@@ -22,6 +23,9 @@ use store::{
 pub(crate) const ORIGINAL_BYTES_MAX: u64 = 1 << 20;
 /// Octets of a report to whoever wants to hear that his message has arrived: its header, and some hundred for each recipient.
 pub(crate) const RECEIPT_BYTES_MAX: u64 = 1 << 20;
+
+/// Of those in a group who do not get a message so many are named: a report is to be read.
+const MISSED_TOLD_MAX: usize = 100;
 
 /// What became of a recipient (RFC 3464 2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +176,50 @@ impl Engine {
             accepted_at: self.now(),
             give_up_at: None,
             told: told.collect(),
+            original: without_return_path(message.header_alone(0)).to_vec(),
+            is_whole: false,
+        };
+        self.write_report(&report, Some(message.permit())).await
+    }
+
+    /// Of a message that was accepted for a group: who in it does not get it (A16, C2). Strangers are
+    /// not told who is in a group, and who was not shown to be the sender nothing.
+    pub(crate) async fn report_missed(
+        &self,
+        arrival: &Arrival,
+        (meant, recipients): (&Meant, &[&Recipient]),
+        (message, about): (&Prepared, &str),
+    ) -> Result<Option<Mail>, store::Error> {
+        let wants = |missed: &&Missed| {
+            if !arrival.hears_of_success() {
+                return false;
+            }
+            let mut to = recipients.iter().filter(|to| to.address().to_string() == missed.by);
+            to.all(|to| to.notify().asks_for(Notify::FAILURE))
+        };
+        let account = arrival.principal.as_ref().map(|who| who.own().account());
+        let mut told: Vec<Told<'_>> = Vec::new();
+        for missed in meant.missed.iter().filter(wants).take(MISSED_TOLD_MAX) {
+            let address = if account.is_some() { &missed.address } else { &missed.by };
+            let (status, text) = match missed.why {
+                Why::Full => ((5, 2, 2), "a mailbox in this group is full"),
+                Why::Restricted => ((5, 7, 2), "a group in this group takes no mail of this sender"),
+            };
+            if told.iter().all(|other| other.address != address) {
+                let answer = Answer::ours(model::queue::Status(status.0, status.1, status.2), text);
+                told.push(Told { address, original: None, what: What::Failed, answer });
+            }
+        }
+        let Some(sender) = arrival.sender.as_ref().filter(|_| !told.is_empty()) else { return Ok(None) };
+        let report = Report {
+            sender: sender.as_str(),
+            account,
+            envid: arrival.wishes.envid.as_deref(),
+            about,
+            requiretls: arrival.wishes.requiretls,
+            accepted_at: self.now(),
+            give_up_at: None,
+            told,
             original: without_return_path(message.header_alone(0)).to_vec(),
             is_whole: false,
         };

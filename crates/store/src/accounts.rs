@@ -117,6 +117,23 @@ impl Store {
         Ok(id.map(DomainId))
     }
 
+    /// Does any of these mailboxes belong to the domain?
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_any_of(&self, domain: DomainId, accounts: &[AccountId]) -> Result<bool, Error> {
+        if accounts.is_empty() {
+            return Ok(false);
+        }
+        Ok(sqlx::query_scalar(
+            "select exists (select from accounts where account_id = any ($2) and domain_id = $1 and state <> 'deleted')",
+        )
+        .bind(domain.0)
+        .bind(accounts.iter().map(|account| account.0).collect::<Vec<_>>())
+        .fetch_one(&self.pools.main)
+        .await?)
+    }
+
     /// Is the address somebody's, or was it ever?
     ///
     /// # Errors

@@ -1,8 +1,12 @@
 //! Groups of addresses, and who is in them at the moment.
 
 mod addresses;
+mod nested;
 
-use crate::{Error, Store, Tx};
+pub use nested::{FullRow, NestedGroup};
+
+use crate::within::within;
+use crate::{Error, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx as _;
@@ -100,7 +104,7 @@ macro_rules! groups {
     };
 }
 
-/// `chosen (account_id)`: whoever is in the group `$1` on the day `$2`, groups in it included, each once.
+/// `chosen (account_id)`: whoever is in the group `$1` on the day `$2`, groups in it but for `$3` included, each once.
 macro_rules! chosen {
     ($rest:literal) => {
         concat!(
@@ -108,7 +112,7 @@ macro_rules! chosen {
                  select $1::bigint
                   union
                  select m.member_group_id from group_members m join nested n on n.group_id = m.group_id
-                  where m.member_group_id is not null
+                  where m.member_group_id is not null and m.member_group_id <> all ($3::bigint[])
              ), places (group_id, unit_id) as (
                  select g.group_id, g.unit_id from groups g join nested using (group_id) where g.unit_id is not null
                   union
@@ -160,35 +164,43 @@ impl Store {
         row.map(group).transpose()
     }
 
-    /// Groups of the domain by address, from behind `after` on.
+    /// Groups of the domain by address, from behind `after` on, as far as `reach` goes.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn groups(
         &self,
+        reach: &Reach,
         domain: &DomainName,
         (after, limit): (Option<&Address>, u32),
     ) -> Result<Vec<GroupRow>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(groups!(
-            "where g.domain_id = (select domain_id from domains where name = $1)
-               and ($2::text is null or g.address > $2)
-             order by g.address limit $3"
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            groups!(
+                "where g.domain_id = (select domain_id from domains where name = $1)
+                   and ($2::text is null or g.address > $2) and "
+            ),
+            within!("g"),
+            " order by g.address limit $6"
         ))
         .bind(domain.as_str())
         .bind(after.map(ToString::to_string))
+        .bind(reach.everything)
+        .bind(&reach.domains)
+        .bind(&reach.subtree_units)
         .bind(i64::from(limit))
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter().map(group).collect()
     }
 
-    /// Whoever is in the group on that day and has a mailbox that may receive, by number, from behind `after` on.
+    /// Whoever is in the group on that day, but by no group of `shut`, and has a mailbox that may receive, by number, from behind
+    /// `after` on.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn group_members(
         &self,
-        group: i64,
+        (group, shut): (i64, &[i64]),
         day: Date,
         (after, limit): (Option<AccountId>, u32),
     ) -> Result<Vec<MemberRow>, Error> {
@@ -198,11 +210,12 @@ impl Store {
                join accounts a using (account_id)
                join addresses p on p.account_id = a.account_id and p.kind = 'primary'
                join folders f on f.account_id = a.account_id and f.name = 'INBOX'
-              where a.state <> 'deleted' and a.account_id > $3
-              order by a.account_id limit $4"
+              where a.state <> 'deleted' and a.account_id > $4
+              order by a.account_id limit $5"
         ))
         .bind(group)
         .bind(day.to_sqlx())
+        .bind(shut)
         .bind(after.map_or(0, |account| account.0))
         .bind(i64::from(limit))
         .fetch_all(&self.pools.main)
@@ -215,9 +228,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn is_group_member(&self, group: i64, day: Date, account: AccountId) -> Result<bool, Error> {
-        Ok(sqlx::query_scalar(chosen!("select exists (select from chosen where account_id = $3)"))
+        Ok(sqlx::query_scalar(chosen!("select exists (select from chosen where account_id = $4)"))
             .bind(group)
             .bind(day.to_sqlx())
+            .bind(Vec::<i64>::new())
             .bind(account.0)
             .fetch_one(&self.pools.main)
             .await?)

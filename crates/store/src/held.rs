@@ -1,14 +1,17 @@
 //! Mail to large groups that waits for approval (duyệt).
 
-use crate::{Error, Event, Store, Tx};
+use crate::within::within;
+use crate::{Error, Event, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, ContentId, DomainId};
+use model::{AccountId, ContentId, DomainId, UnitId};
 
 /// Mail to a group that is to wait for approval.
 #[derive(Clone, Copy, Debug)]
 pub struct NewHeld<'a> {
     pub domain: DomainId,
+    /// Of the group.
+    pub unit: Option<UnitId>,
     pub group: &'a str,
     pub sender: &'a str,
     pub sender_account: Option<AccountId>,
@@ -21,6 +24,8 @@ pub struct NewHeld<'a> {
 pub struct HeldMessageRow {
     pub held: i64,
     pub domain: DomainId,
+    /// Of the group; `None`: it is the domain's.
+    pub unit: Option<UnitId>,
     pub group: String,
     pub sender: String,
     pub sender_account: Option<AccountId>,
@@ -44,13 +49,15 @@ type HeldRow = (
     Option<String>,
     Option<String>,
     Option<String>,
+    Option<i64>,
 );
 
 fn held_message(row: HeldRow) -> HeldMessageRow {
-    let (id, domain, group, sender, account, subject, members, at, decided, by, outcome, reason) = row;
+    let (id, domain, group, sender, account, subject, members, at, decided, by, outcome, reason, unit) = row;
     HeldMessageRow {
         held: id,
         domain: DomainId(domain),
+        unit: unit.map(UnitId),
         group,
         sender,
         sender_account: account.map(AccountId),
@@ -63,30 +70,48 @@ fn held_message(row: HeldRow) -> HeldMessageRow {
     }
 }
 
+macro_rules! held_messages {
+    () => {
+        "select h.held_id, h.domain_id, h.group_name, h.sender, h.sender_id, h.subject, h.members, h.held_at, h.decided_at,
+                h.decided_by, h.outcome, h.reason, h.unit_id
+           from held_messages h"
+    };
+}
+
 impl Store {
-    /// Mail of the domain that waits for approval, the oldest first; with `decided`, what was decided lately, too.
+    /// Mail of the domain that waits for approval, as far as `reach` goes, the oldest first; with `decided`, what was decided
+    /// lately, too.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn held_messages(
         &self,
+        reach: &Reach,
         domain: DomainId,
-        decided: bool,
-        limit: u32,
+        (decided, limit): (bool, u32),
     ) -> Result<Vec<HeldMessageRow>, Error> {
         let statement = if decided {
-            "select * from (select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at,
-                                   decided_at, decided_by, outcome, reason
-                              from held_messages where domain_id = $1 order by held_id desc limit $2) as last
-              order by held_id"
+            concat!(
+                "select * from (",
+                held_messages!(),
+                " where h.domain_id = $1 and ",
+                within!("h"),
+                " order by h.held_id desc limit $2) as last order by held_id"
+            )
         } else {
-            "select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at, decided_at, decided_by,
-                    outcome, reason
-               from held_messages where domain_id = $1 and outcome is null order by held_id limit $2"
+            concat!(
+                held_messages!(),
+                " where h.domain_id = $1 and h.outcome is null and ",
+                within!("h"),
+                " order by h.held_id limit $2"
+            )
         };
         let rows: Vec<HeldRow> = sqlx::query_as(statement)
             .bind(domain.0)
             .bind(i64::from(limit))
+            .bind(reach.everything)
+            .bind(&reach.domains)
+            .bind(&reach.subtree_units)
             .fetch_all(&self.pools.main)
             .await?;
         Ok(rows.into_iter().map(held_message).collect())
@@ -95,10 +120,10 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn held_message(&self, held: i64) -> Result<Option<HeldMessageRow>, Error> {
-        let row: Option<HeldRow> = sqlx::query_as("select held_id, domain_id, group_name, sender, sender_id, subject, members, held_at, decided_at, decided_by,\n                    outcome, reason from held_messages where held_id = $1")
-        .bind(held)
-        .fetch_optional(&self.pools.main)
-        .await?;
+        let row: Option<HeldRow> = sqlx::query_as(concat!(held_messages!(), " where h.held_id = $1"))
+            .bind(held)
+            .fetch_optional(&self.pools.main)
+            .await?;
         Ok(row.map(held_message))
     }
 }
@@ -117,8 +142,8 @@ impl Tx {
     ) -> Result<i64, Error> {
         let held: i64 = sqlx::query_scalar(
             "insert into held_messages (domain_id, group_name, content_id, sender_id, sender, subject, members, held_at, trace,
-                                        about)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning held_id",
+                                        about, unit_id)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning held_id",
         )
         .bind(new.domain.0)
         .bind(new.group)
@@ -130,6 +155,7 @@ impl Tx {
         .bind(event.at.to_sqlx())
         .bind(event.trace)
         .bind(event.about)
+        .bind(new.unit.map(|unit| unit.0))
         .fetch_one(&mut *self.inner)
         .await?;
         self.wait_for_hand_out(content, new.targets, (Some(held), event.at), release).await?;

@@ -77,6 +77,7 @@ mod tests;
 mod timeline;
 mod tx;
 mod units;
+mod within;
 
 pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Room, Target};
 pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount};
@@ -110,7 +111,7 @@ pub use folders::{FolderRow, Standing};
 pub use follow::{ClassQuota, NewPrimary, UnitMailbox};
 pub use forwards::{ForwardDetail, ForwardRow, ForwardTo};
 pub use grants::{NewGrant, TakenRow};
-pub use groups::{GroupRow, MemberRow, NewGroup};
+pub use groups::{FullRow, GroupRow, MemberRow, NestedGroup, NewGroup};
 pub use handlings::{HandlingRow, NewHandling, OverdueRow};
 pub use handovers::{FolderCount, HandoverRow, NewHandover};
 pub use held::{HeldMessageRow, NewHeld};

@@ -47,6 +47,9 @@ pub struct PersonMoved {
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
     pub until: Option<Date>,
+    /// Roles with what they are over, and (as `delegate`) others' mailboxes that he has rights to: whoever gave them in writing ends
+    /// them, or lets them be (AG Đ11.2đ; LC Đ11).
+    pub keeps: Vec<(String, String)>,
     pub done: bool,
 }
 
@@ -215,13 +218,15 @@ impl Engine {
             }
             _ => Readdressed::default(),
         };
+        let keeps = self.0.store.held_by(person, self.now()).await?;
         let code = |unit: Option<UnitId>| unit.map(|unit| held.code(unit));
-        let moved = PersonMoved { from: code(from), to: code(to), addresses, until, done: !dry_run };
+        let moved = PersonMoved { from: code(from), to: code(to), addresses, until, keeps, done: !dry_run };
         if dry_run {
             return Ok(moved);
         }
         let action = if to.is_some() { "person.transfer" } else { "person.leave" };
-        let detail = json!({ "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses });
+        let detail = json!({ "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses,
+                             "keeps": moved.keeps });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
         held.tx.commit().await?;
         self.send_owed(&owed).await;

@@ -154,6 +154,111 @@ async fn who_is_in_a_group_is_as_the_tree_is_now() {
 }
 
 #[tokio::test]
+async fn a_full_member_gets_no_mail_by_a_group_and_its_sender_is_told() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    engine.add_group(&actor(), &group("so", GroupRule::People, Some("sotttt"), true)).await.unwrap();
+    let fill = "update counters set used_bytes = 400000000
+                 where account_id in (select account_id from addresses where address = any (array[";
+    world.database.run(&format!("{fill} 'chi@demo.gov.vn']))")).await;
+    send(&world, &an, &["so"]).await.unwrap();
+    assert_eq!(world.number("select count(*) from entries where recipient = 'so@demo.gov.vn'").await, 3);
+    let told = world.read(&an, "INBOX").await;
+    let report = String::from_utf8_lossy(&told[0].1);
+    for part in ["Final-Recipient: rfc822;chi@demo.gov.vn", "Action: failed", "Status: 5.2.2"] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+    assert!(!report.contains("binh@demo.gov.vn"), "{report}");
+    // When nobody has room, the sender hears it at the door.
+    world
+        .database
+        .run(&format!("{fill} 'binh@demo.gov.vn', 'clerk@demo.gov.vn', 'head@demo.gov.vn']))"))
+        .await;
+    world.database.run("update accounts set quota_bytes = 300000000").await;
+    assert_eq!(send(&world, &an, &["so"]).await, Err(DeliverError::RecipientFull));
+}
+
+#[tokio::test]
+async fn a_group_in_a_group_asks_for_itself_who_may_write() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    let closed = NewGroup {
+        senders: GroupSenders::Members,
+        ..group("vanphong", GroupRule::People, Some("vp"), false)
+    };
+    engine.add_group(&actor(), &closed).await.unwrap();
+    engine.add_group(&actor(), &group("nhom", GroupRule::Manual, None, false)).await.unwrap();
+    let into = [address("vanphong"), address("head")];
+    engine.change_group(&actor(), &address("nhom"), (&into, true)).await.unwrap();
+    send(&world, &an, &["nhom"]).await.unwrap();
+    assert_eq!(world.number("select count(*) from entries where recipient = 'nhom@demo.gov.vn'").await, 1);
+    let report = world.read(&an, "INBOX").await;
+    let report = String::from_utf8_lossy(&report[0].1);
+    assert!(report.contains("Final-Recipient: rfc822;vanphong@demo.gov.vn"), "{report}");
+    let binh = engine.log_in("binh@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    send(&world, &binh, &["nhom"]).await.unwrap();
+    assert_eq!(world.number("select count(*) from entries where recipient = 'nhom@demo.gov.vn'").await, 4);
+    // Where it has nobody else in it, the sender hears it at the door.
+    engine.change_group(&actor(), &address("nhom"), (&[address("head")], false)).await.unwrap();
+    let refused = engine.recipient_of(&address("nhom"), Some(&an)).await.unwrap_err();
+    assert_eq!(refused, RecipientError::Restricted);
+}
+
+#[tokio::test]
+async fn officers_and_owners_read_what_is_theirs_to_read() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    let other = DomainName::new("khac.gov.vn").unwrap();
+    engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    let id = world.store.domain(&domain()).await.unwrap().unwrap();
+    let vp = world.store.unit(id, "vp").await.unwrap().unwrap();
+    let grant = Grant::new(Role::OrganisationOfficer, Scope::Subtree { domain: id, unit: vp }).unwrap();
+    let officer = Actor::of("dau-moi", None, vec![grant]);
+    let owner = engine.actor_of(&an).await.unwrap();
+    super::policy(&world, "sending.group_approval_over", "2").await;
+    for new in [
+        group("so", GroupRule::Everybody, Some("sotttt"), true),
+        group("vanphong", GroupRule::Everybody, Some("vp"), false),
+        group("tinh", GroupRule::Everybody, None, false),
+    ] {
+        engine.add_group(&actor(), &new).await.unwrap();
+    }
+    let missing = |domain: &DomainName| AdminError::NoSuchDomain(domain.clone());
+    for who in [&officer, &owner] {
+        // One address book and one policy for all of the domain.
+        assert_eq!(engine.directory(who, &domain(), "chi", (None, 9)).await.unwrap().len(), 1);
+        assert_eq!(engine.directory(who, &other, "chi", (None, 9)).await, Err(missing(&other)));
+        assert!(engine.policy(who, &domain()).await.is_ok());
+        assert_eq!(engine.policy(who, &other).await.unwrap_err(), missing(&other));
+        assert!(engine.policy_history(who, &domain()).await.is_err(), "who changed what is not theirs");
+    }
+    let groups = engine.groups(&officer, &domain(), (None, 9)).await.unwrap();
+    assert_eq!(groups.iter().map(|group| group.address.local()).collect::<Vec<_>>(), ["vanphong"]);
+    assert_eq!(engine.groups(&officer, &other, (None, 9)).await, Err(missing(&other).into()));
+    assert!(engine.groups(&owner, &domain(), (None, 9)).await.is_err());
+    for name in ["so", "vanphong", "tinh"] {
+        send(&world, &an, &[name]).await.unwrap();
+    }
+    assert_eq!(engine.held_messages(&actor(), &domain(), (false, 9)).await.unwrap().len(), 3);
+    for decided in [false, true] {
+        let seen = engine.held_messages(&officer, &domain(), (decided, 9)).await.unwrap();
+        assert_eq!(
+            seen.iter().map(|one| one.group.as_str()).collect::<Vec<_>>(),
+            ["Nhóm vanphong <vanphong@demo.gov.vn>"]
+        );
+    }
+    let all = engine.held_messages(&actor(), &domain(), (false, 9)).await.unwrap();
+    for one in &all {
+        let decided = engine.decide_held(&officer, one.held, (true, "")).await;
+        let own = one.unit == Some(vp);
+        assert_eq!(decided, if own { Ok(()) } else { Err(GroupError::NoSuchMessage) });
+    }
+}
+
+#[tokio::test]
 async fn the_address_of_a_removed_group_is_kept_from_others() {
     let world = World::new().await;
     let engine = &world.engine;

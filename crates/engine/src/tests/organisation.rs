@@ -276,3 +276,39 @@ async fn a_quota_of_ones_own_survives_a_position_that_may_have_it() {
         engine.relieve(&actor(), &domain(), &post).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_transfer_names_the_rights_that_it_leaves() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    let office = crate::NewMailbox {
+        unit: Some("sotttt".into()),
+        class: MailboxClass::Organisation,
+        ..super::mailbox("sotttt")
+    };
+    engine.add_mailbox(&actor(), &office).await.unwrap();
+    let own: model::Address = "ltu@demo.gov.vn".parse().unwrap();
+    let lent = crate::NewDelegation {
+        mailbox: office.address.clone(),
+        delegate: own.clone(),
+        rights: [model::Right::Read].into_iter().collect(),
+        document: "Giấy ủy quyền 3".into(),
+        consent: None,
+        since: None,
+        until: None,
+    };
+    engine.grant_delegation(&actor(), &lent).await.unwrap();
+    let over = crate::AdminTarget::UnitCode(&domain(), "sotttt");
+    let role = crate::RoleOver { holder: &own, role: model::Role::OrganisationOfficer, over };
+    engine.grant_role(&actor(), &role, None, "QĐ 1").await.unwrap();
+    let expected = [("delegate", "sotttt@demo.gov.vn"), ("organisation-officer", "sotttt")];
+    for (how, dry_run) in
+        [(crate::PersonMove::Transfer { to: "sokhcn".into() }, true), (crate::PersonMove::Leave, false)]
+    {
+        let moved = engine.move_person(&actor(), &domain(), who, &how, None, dry_run).await.unwrap();
+        let keeps: Vec<_> = moved.keeps.iter().map(|(what, over)| (what.as_str(), over.as_str())).collect();
+        assert_eq!(keeps, expected);
+    }
+}

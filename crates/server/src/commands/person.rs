@@ -74,6 +74,7 @@ fn moved_as_json(moved: &PersonMoved) -> Value {
     json!({
         "done": moved.done, "from": moved.from, "to": moved.to, "addresses": addresses_as_json(&moved.addresses),
         "old_addresses_until": moved.until,
+        "keeps": moved.keeps.iter().map(|(what, over)| json!({ "what": what, "over": over })).collect::<Vec<_>>(),
     })
 }
 
@@ -93,6 +94,14 @@ fn moved_as_text(moved: &PersonMoved) -> String {
     let would = if moved.done { "" } else { "would go " };
     let mut text = format!("{would}from {} to {}\n", place(&moved.from), place(&moved.to));
     tell_addresses(&mut text, &moved.addresses, moved.until);
+    for (what, over) in &moved.keeps {
+        let _ = match what.as_str() {
+            "delegate" => {
+                writeln!(text, "keeps rights to {over}: congthu delegate revoke, if they are to end")
+            }
+            role => writeln!(text, "remains {role} over {over}: congthu role revoke, if that is to end"),
+        };
+    }
     text
 }
 

@@ -3,6 +3,8 @@
 //! Invariant: who is outside the reach is neither listed nor counted, nor does a page get shorter by him.
 
 use crate::{Error, Reach, Store};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use model::{DomainId, PersonId, UnitId};
 
 /// Which people to list.
@@ -85,5 +87,33 @@ impl Store {
                 }
             };
         Ok(rows.into_iter().map(listed).collect())
+    }
+
+    /// What somebody's mailboxes have besides themselves: roles with what they are over, and rights to others' mailboxes (as
+    /// `delegate`).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_by(&self, person: PersonId, now: Timestamp) -> Result<Vec<(String, String)>, Error> {
+        Ok(sqlx::query_as(
+            "select g.role as what, coalesce(u.code, b.address, d.name, '*') as over
+               from accounts a
+               join grants g on g.account_id = a.account_id and g.revoked_at is null and (g.until is null or g.until > $2)
+               left join units u on u.unit_id = g.unit_id
+               left join domains d on d.domain_id = g.domain_id
+               left join addresses b on b.account_id = g.mailbox_id and b.kind = 'primary'
+              where a.person_id = $1 and a.state <> 'deleted'
+             union all
+             select 'delegate', b.address
+               from accounts a
+               join delegations x on x.delegate_id = a.account_id and x.revoked_at is null and (x.until is null or x.until > $2)
+               join addresses b on b.account_id = x.mailbox_id and b.kind = 'primary'
+              where a.person_id = $1 and a.state <> 'deleted'
+              order by what, over",
+        )
+        .bind(person.0)
+        .bind(now.to_sqlx())
+        .fetch_all(&self.pools.main)
+        .await?)
     }
 }
