@@ -73,7 +73,8 @@ def people(count):
         elif sort == 4:
             name = f"TS. {name} (Bí thư)"
         # A year of birth for each five hundred rows and unit, so that nobody is taken for another.
-        rows.append([number + 1, name, f"dv{number % UNITS}", "Chuyên viên" if sort else "Giám đốc", 1950 + number // UNITS // 5 % 60, 500])
+        rows.append([number + 1, name, f"dv{number % UNITS}", "Chuyên viên" if sort else "Giám đốc", 1950 + number // UNITS // 5 % 60,
+                     500 if sort else 1500])  # a leader has 1 GB at least (AG Đ9.3b)
     seen = set()
     for row in rows:
         while (key := (unicodedata.normalize("NFC", row[1]), row[4])) in seen:
