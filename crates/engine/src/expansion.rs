@@ -148,8 +148,7 @@ impl Engine {
                 Kind::Several(several) => places.clone_from(several),
                 Kind::Group(group) => {
                     let found = self.members_for(group, (of.sender, &address), &mut meant.missed).await?;
-                    let over = self.policy_of(group.domain).await?.sending.group_approval_over;
-                    if found.len() > over as usize {
+                    if found.len() > self.approval_over(group).await? {
                         large.push((
                             (group.domain, group.unit_id),
                             group.name.clone(),
@@ -166,9 +165,8 @@ impl Engine {
                 let ends = self.ends(place, of.junk).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
-                    members.extend(
-                        ends.mailboxes.iter().map(|(account, _)| *account).filter(|a| !seen.contains(a)),
-                    );
+                    let new = ends.mailboxes.iter().map(|(account, _)| *account);
+                    members.extend(new.filter(|account| !seen.contains(account)));
                 }
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
                 if let Some(outside) = ends.outside {
@@ -194,10 +192,13 @@ impl Engine {
             members.extend(targets.iter().map(|target| target.account));
             meant.held.push(Held { domain, unit, name: format!("{name} <{address}>"), targets });
         }
-        if of.can_be_told {
-            self.leave_out_full(&mut meant, &members).await?;
-        }
+        self.leave_out_full(&mut meant, (&members, of)).await?;
         Ok(meant)
+    }
+
+    /// Members that a group may have whose mail waits for nobody's approval.
+    async fn approval_over(&self, group: &GroupRow) -> Result<usize, Error> {
+        Ok(self.policy_of(group.domain).await?.sending.group_approval_over as usize)
     }
 
     /// Whoever is in the group, and in those in it that take mail of the sender's.
@@ -223,8 +224,12 @@ impl Engine {
 
     /// Of those who would get it as one of several, those at the hard limit do not. Looked at when the message comes and not under
     /// their locks: of several that come at once, each may.
-    async fn leave_out_full(&self, meant: &mut Meant, members: &HashSet<AccountId>) -> Result<(), Error> {
-        if members.is_empty() {
+    async fn leave_out_full(
+        &self,
+        meant: &mut Meant,
+        (members, of): (&HashSet<AccountId>, Of),
+    ) -> Result<(), Error> {
+        if members.is_empty() || !of.can_be_told {
             return Ok(());
         }
         let accounts: Vec<AccountId> = members.iter().copied().collect();
