@@ -116,6 +116,8 @@ pub enum Asks {
     Nothing,
     Quarantine,
     Reject,
+    /// A name server did not say.
+    Unknown,
 }
 
 impl Asks {
@@ -125,6 +127,7 @@ impl Asks {
             Self::Nothing => "none",
             Self::Quarantine => "quarantine",
             Self::Reject => "reject",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -233,6 +236,8 @@ fn dmarc(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
     let mut found = None;
     for author in &evidence.authors {
         match (author.dmarc, author.asks, rules.dmarc) {
+            // Whatever comes out, its owner asks for nothing.
+            (Outcome::TempError, Asks::Nothing, _) => {}
             (Outcome::TempError, _, _) => return Some(Admission::Later(Ground::Unverifiable)),
             (Outcome::Fail, Asks::Reject, Disowned::Honour) => {
                 return Some(Admission::Refuse(Ground::Dmarc));
@@ -310,9 +315,10 @@ mod tests {
             (Outcome::Fail, Asks::Nothing, Accept, Accept, Accept),
             (Outcome::Fail, Asks::Quarantine, Junk(Ground::Dmarc), Junk(Ground::Dmarc), Accept),
             (Outcome::Fail, Asks::Reject, Refuse(Ground::Dmarc), Junk(Ground::Dmarc), Accept),
+            (Outcome::TempError, Asks::Nothing, Accept, Accept, Accept),
             (
                 Outcome::TempError,
-                Asks::Nothing,
+                Asks::Unknown,
                 Later(Ground::Unverifiable),
                 Later(Ground::Unverifiable),
                 Accept,

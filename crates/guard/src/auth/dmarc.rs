@@ -27,6 +27,7 @@ impl Resolver {
             Err(_) => {
                 let outcome = if exact { Outcome::Pass } else { Outcome::TempError };
                 (author.dmarc, author.aligned) = (outcome, outcome);
+                author.asks = Asks::Unknown;
                 return author;
             }
         };
@@ -41,10 +42,10 @@ impl Resolver {
         author.dmarc = author.aligned;
         author.asks = match self.policy(domain, name == domain, record).await {
             Ok(asks) => asks,
-            Err(_) if author.aligned == Outcome::Pass => Asks::Nothing,
+            Err(_) if author.aligned == Outcome::Pass => Asks::Unknown,
             Err(_) => {
                 author.dmarc = Outcome::TempError;
-                Asks::Nothing
+                Asks::Unknown
             }
         };
         author
