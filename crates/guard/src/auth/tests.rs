@@ -72,13 +72,13 @@ async fn a_broken_name_server_is_never_a_pass_nor_a_no() {
         (
             ["a.vn TXT v=spf1 -all", "_dmarc.a.vn SERVFAIL"],
             MESSAGE.to_owned(),
-            "spf=fail (a.vn) dmarc=temperror (a.vn, p=none)",
+            "spf=fail (a.vn) dmarc=temperror (a.vn, p=unknown)",
         ),
         // What passes needs no policy.
         (
             ["a.vn TXT v=spf1 ip4:192.0.2.1", "_dmarc.a.vn SERVFAIL"],
             MESSAGE.to_owned(),
-            "spf=pass (a.vn) dmarc=pass (a.vn, p=none)",
+            "spf=pass (a.vn) dmarc=pass (a.vn, p=unknown)",
         ),
         (
             ["a.vn SERVFAIL", dmarc],
@@ -101,7 +101,7 @@ async fn silence_ends_and_is_a_temporary_error() {
     let found =
         examine("a.vn SILENT\n_dmarc.a.vn SILENT\nmx.a.vn SILENT", MESSAGE, sender("an@a.vn", "192.0.2.1"))
             .await;
-    assert_eq!(found.line(), "spf=temperror (a.vn) dmarc=temperror (a.vn, p=none)");
+    assert_eq!(found.line(), "spf=temperror (a.vn) dmarc=temperror (a.vn, p=unknown)");
 }
 
 /// From, what passed for DKIM and SPF, records, and what comes of it.
