@@ -1,8 +1,10 @@
 """Whose mail it is: what strangers bring, with keys and policies that a name server of the test publishes."""
 
 import base64
+import json
 import subprocess
 import sys
+import time
 import unittest
 
 import case
@@ -102,6 +104,51 @@ class Authentication(case.Case):
         reply = self.bring("a@broken.test", message("a@broken.test"))
         self.assertEqual((reply.code, reply.text[:6]), (451, "4.7.26"), reply)
         self.assertEqual(self.stored(self.user), [])
+
+
+class Signatures(case.Case):
+    """What leaves, as another server gets it and other programs verify it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.names = names.Names({("gui.test", "MX"): ["10 mail.gui.test"]})
+        cls.addClassCleanup(cls.names.close)
+        cls.there = congthu.Congthu(hostname="mail.nhan.test")
+        cls.addClassCleanup(cls.there.close)
+        cls.there.start()
+        cls.there.add_domain("nhan.test")
+        cls.reader = cls.there.add_mailbox("ai@nhan.test")
+        relay = f'[outbound]\nsmart_host = "127.0.0.1:{cls.there.ports["smtp"]}"\n'
+        cls.server = congthu.Congthu(extra=f'[dns]\nservers = ["127.0.0.1:{cls.names.port}"]\n' + relay)
+        cls.addClassCleanup(cls.server.close)
+        cls.server.start()
+        cls.server.add_domain("gui.test")
+        cls.user = cls.server.add_mailbox("an@gui.test")
+
+    def test_what_we_sign_dkimpy_verifies(self):
+        made = json.loads(self.server.must("dkim", "add", "gui.test", "--json"))
+        self.assertEqual({key["algorithm"] for key in made}, {"rsa-sha256", "ed25519-sha256"})
+        self.assertNotEqual(self.server.run("dkim", "rotate", "gui.test").returncode, 0, "nobody finds the keys")
+        for key in made:
+            self.names.records[(key["name"], "TXT")] = [key["record"]]
+        self.server.must("dkim", "rotate", "gui.test")
+        self.assertIn("is published", self.server.run("check").stdout)
+        body = "Kính gửi,\r\n\r\nhàng  hai dấu cách \r\n\r\n\r\n"
+        done = self.execute(
+            self.tool("swaks"), "--server", f"127.0.0.1:{self.server.ports['submission']}", "--tls", "--auth", "PLAIN",
+            "--auth-user", self.user, "--auth-password", congthu.PASSWORD, "--from", self.user, "--to", self.reader,
+            "--header", "Subject: Công  văn", "--body", body)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        end = time.monotonic() + 30
+        while not (found := self.stored(self.reader, server=self.there)) and time.monotonic() < end:
+            time.sleep(0.2)
+        (stored,) = found
+        self.assertEqual(stored.count(b"DKIM-Signature:"), 2)
+        verifier = dkim.DKIM(stored)
+        for index in range(2):
+            self.assertTrue(verifier.verify(idx=index, dnsfunc=lambda name, timeout=5: self.names.txt(name)), index)
+        changed = dkim.DKIM(stored.replace(b"Subject:", b"Subject: x", 1))
+        self.assertFalse(changed.verify(dnsfunc=lambda name, timeout=5: self.names.txt(name)))
 
 
 if __name__ == "__main__":

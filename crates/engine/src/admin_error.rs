@@ -47,6 +47,10 @@ pub enum AdminError {
     LongLeave(i64),
     #[error("{0}")]
     BadHolidays(String),
+    #[error("{0} has keys that wait: publish them, then `congthu dkim rotate {0}`")]
+    DkimWaiting(DomainName),
+    #[error("{0} has no such key, or none that waits; see `congthu dkim list {0}`")]
+    NoDkimKey(DomainName),
     /// What the life cycle does not allow.
     #[error(transparent)]
     Life(#[from] model::lifecycle::Refusal),

@@ -22,6 +22,7 @@ mod chunk_cache;
 mod delegation;
 mod deliver;
 mod directory;
+mod dkim;
 mod entries;
 mod error;
 mod expansion;
@@ -130,6 +131,7 @@ pub use search::{
 pub use sender::Sender;
 pub use sending::SendingDetail;
 pub use spool::Spool;
+pub use store::DkimKeyRow;
 pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};
 pub use store::{

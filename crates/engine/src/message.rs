@@ -57,6 +57,20 @@ pub struct Piece {
     place: Range<usize>,
 }
 
+impl Piece {
+    /// Octets that are in no chunk.
+    pub(crate) fn new(octets: Vec<u8>) -> Self {
+        let place = 0..octets.len();
+        Self { chunk: Arc::new(octets), place }
+    }
+
+    /// Without so many at its beginning.
+    pub(crate) fn skipping(&self, offset: usize) -> Self {
+        let start = self.place.start.saturating_add(offset).min(self.place.end);
+        Self { chunk: Arc::clone(&self.chunk), place: start..self.place.end }
+    }
+}
+
 impl Deref for Piece {
     type Target = [u8];
 

@@ -45,6 +45,8 @@ pub enum Contact {
 /// The octets of a message as they go out.
 #[derive(Clone, Debug)]
 pub struct OutgoingOctets {
+    /// Signatures.
+    front: Piece,
     body: Body,
     /// Behind our Return-Path (RFC 5321 4.4).
     start: u64,
@@ -53,7 +55,12 @@ pub struct OutgoingOctets {
 impl OutgoingOctets {
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.body.size().saturating_sub(self.start)
+        self.front.len() as u64 + self.body.size().saturating_sub(self.start)
+    }
+
+    /// The same behind these octets.
+    pub(crate) fn behind(self, front: Vec<u8>) -> Self {
+        Self { front: Piece::new(front), ..self }
     }
 
     /// Octets from `offset` on, as many as lie in one chunk; none at the end.
@@ -61,7 +68,11 @@ impl OutgoingOctets {
     /// # Errors
     /// When the database fails.
     pub async fn piece(&self, offset: u64) -> Result<Piece, Error> {
-        self.body.piece(self.start.saturating_add(offset), self.body.size()).await
+        let front = self.front.len() as u64;
+        match offset.checked_sub(front) {
+            Some(offset) => self.body.piece(self.start.saturating_add(offset), self.body.size()).await,
+            None => Ok(self.front.skipping(usize::try_from(offset).unwrap_or(usize::MAX))),
+        }
     }
 
     /// Its header, of a long one the beginning.
@@ -130,7 +141,7 @@ impl Engine {
         let body = self.body(&ids, &sizes);
         let head = body.read(0..HEADER_BYTES_MAX).await?;
         let start = (head.len() - without_return_path(&head).len()) as u64;
-        Ok(OutgoingOctets { body, start })
+        Ok(OutgoingOctets { front: Piece::default(), body, start })
     }
 
     /// What became of a delivery, an outcome for each recipient in their order. False, and nothing is changed, when somebody

@@ -258,12 +258,19 @@ fn failure(error: &NetError) -> DnsError {
 /// A domain as every server can write it: in small letters of ASCII (A-labels); `None` for what is no domain.
 #[must_use]
 pub fn ascii_domain(domain: &str) -> Option<String> {
-    name(domain).ok().map(|name| text(&name)).filter(|name| !name.is_empty())
+    Name::from_utf8(domain).ok().map(|name| text(&name)).filter(|name| !name.is_empty())
 }
 
-/// Absolute, so that no search list is tried.
+/// Absolute, so that no search list is tried. What is no host's name may still be one: SPF records make such.
 fn name(text: &str) -> Result<Name, DnsError> {
-    let mut name = Name::from_utf8(text).map_err(|_| DnsError::BadName(text.to_owned()))?;
+    let bad = |_| DnsError::BadName(text.to_owned());
+    let mut name = match Name::from_utf8(text) {
+        Ok(name) => name,
+        Err(_) if text.is_ascii() && !text.split('.').any(str::is_empty) => {
+            Name::from_labels(text.split('.').map(str::as_bytes)).map_err(bad)?
+        }
+        Err(error) => return Err(bad(error)),
+    };
     name.set_fqdn(true);
     Ok(name)
 }

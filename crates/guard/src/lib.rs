@@ -6,6 +6,7 @@ mod dns;
 mod mta_sts;
 mod network;
 mod scan;
+mod sign;
 mod spf;
 mod tlsa;
 #[cfg(test)]
@@ -17,5 +18,6 @@ pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use mta_sts::{Doing, Mode, MtaSts, Policy, Shelf, Shelved};
 pub use network::is_public;
 pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners};
+pub use sign::{KeyError, NewKey, Signer, SigningKey, new_ed25519_key, new_rsa_key};
 pub use spf::Sender;
 pub use tlsa::{KeyOf, Tlsa};

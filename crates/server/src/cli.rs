@@ -1,6 +1,7 @@
 //! The command line: what may be written, and nothing of what it does.
 
 mod cases;
+mod dkim;
 mod domain;
 mod evidence;
 mod handling;
@@ -13,6 +14,7 @@ mod requests;
 mod sharing;
 
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
+pub(crate) use dkim::DkimCommand;
 pub(crate) use domain::DomainCommand;
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
@@ -178,6 +180,11 @@ pub(crate) enum Command {
     Role {
         #[command(subcommand)]
         command: RoleCommand,
+    },
+    /// Keys that sign the mail of a domain (DKIM)
+    Dkim {
+        #[command(subcommand)]
+        command: DkimCommand,
     },
     /// Public holidays and swapped days (ngày nghỉ), by which terms are counted
     Holiday {

@@ -209,7 +209,11 @@ impl<C: Carrier> Runner<C> {
 
     /// `None`: the database does not answer.
     async fn attempt(&self, connection: &mut C::Connection, delivery: &LeasedDelivery) -> Option<Attempt> {
-        match self.engine.outgoing_octets(delivery).await {
+        let octets = match self.engine.outgoing_octets(delivery).await {
+            Ok(octets) => self.engine.signed(delivery, octets).await,
+            Err(error) => Err(error),
+        };
+        match octets {
             Ok(octets) => Some(connection.send(delivery, octets).await),
             Err(Error::NotFound) => {
                 tracing::error!(queue_id = delivery.queue_id, "a message of the queue cannot be read");

@@ -22,6 +22,7 @@ mod copy_in;
 mod copy_out;
 mod delegations;
 mod directory;
+mod dkim;
 mod domains;
 pub mod embedded;
 mod endpoint;
@@ -95,6 +96,7 @@ pub use contents::{Content, ContentColumns, NewContent};
 pub use copy_across::Destination;
 pub use delegations::{DelegationFilter, DelegationRow, HeldRow, NewDelegation, PresentRow};
 pub use directory::DirectoryRow;
+pub use dkim::{DkimKeyRow, DkimSecretRow};
 pub use domains::DomainRow;
 pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,

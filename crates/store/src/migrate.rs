@@ -54,6 +54,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0014_group_addresses.sql"),
     },
     Migration { version: 15, name: "incidents", sql: include_str!("../../../migrations/0015_incidents.sql") },
+    Migration { version: 16, name: "dkim", sql: include_str!("../../../migrations/0016_dkim.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -9,6 +9,7 @@ mod cases;
 mod checking;
 mod delegation;
 mod deliver;
+mod dkim;
 mod failover;
 mod folders;
 mod forwarding;

@@ -6,37 +6,45 @@ use crate::node::{self, Opened};
 use crate::system::SystemClock;
 use jiff::SignedDuration;
 use model::{Clock as _, DomainName};
-use store::Inspection;
+use store::{DkimKeyRow, Inspection};
 
 /// Two clocks further apart write events in the wrong order, and one of them is wrong for TLS and mail too.
 const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_secs(5);
 /// With one of these off, what was acknowledged is lost when power or the kernel fails.
 const DURABLE: [&str; 3] = ["fsync", "synchronous_commit", "full_page_writes"];
 
-/// Also the domains, where they could be read.
-pub(super) async fn look(config: &Config, findings: &mut Findings) -> Vec<DomainName> {
+/// What is to be looked for in the domain name system.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) domains: Vec<DomainName>,
+    /// With their domains, those that sign or wait to.
+    pub(super) keys: Vec<(String, DkimKeyRow)>,
+}
+
+/// Also the domains and keys, where they could be read.
+pub(super) async fn look(config: &Config, findings: &mut Findings) -> Found {
     let opened = match node::look(config).await {
         Ok(Some(opened)) => opened,
         Ok(None) => {
             findings.warn("database", "there is none yet", "the first congthu serve makes it");
-            return Vec::new();
+            return Found::default();
         }
         Err(error) => {
             findings.error("database", format!("{error:#}"), "");
-            return Vec::new();
+            return Found::default();
         }
     };
-    let domains = look_at(&opened, findings).await;
+    let found = look_at(&opened, findings).await;
     opened.close().await;
-    domains
+    found
 }
 
-async fn look_at(opened: &Opened, findings: &mut Findings) -> Vec<DomainName> {
+async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
     match store::inspect(opened.endpoint()).await {
         Ok(inspection) => judge(&inspection, &opened.endpoint().to_string(), findings),
         Err(error) => {
             findings.error("database", format!("{}: {error}", opened.endpoint()), "");
-            return Vec::new();
+            return Found::default();
         }
     }
     match store::connect(opened.endpoint(), 0).await {
@@ -47,15 +55,16 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Vec<DomainName> {
                 what,
                 "run congthu migrate, which makes the roles or prints their SQL",
             );
-            Vec::new()
+            Found::default()
         }
         Ok(pools) => {
-            let domains = store::Store::new(pools.clone(), None)
-                .domains(&store::Reach { everything: true, ..Default::default() })
-                .await;
+            let store = store::Store::new(pools.clone(), None);
+            let domains = store.domains(&store::Reach { everything: true, ..Default::default() }).await;
+            let keys = store.dkim_records().await;
             pools.close().await;
             // Before the first migration there is no table; that was said above.
-            domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect()
+            let domains = domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect();
+            Found { domains, keys: keys.unwrap_or_default() }
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Names: does the hostname lead here, do its addresses say the hostname, does the mail of each domain come here.
 
 use super::Findings;
+use super::database::Found;
 use crate::config::Config;
 use guard::{Exchange, Resolver};
-use model::DomainName;
 use std::net::IpAddr;
 
 /// Domains that are asked for: a check is to end while its reader waits.
 const DOMAINS_MAX: usize = 50;
 
-pub(super) async fn look(config: &Config, domains: &[DomainName], findings: &mut Findings) {
+pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings) {
+    let domains = &found.domains;
     let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
     let resolver = match Resolver::new(&servers) {
         Ok(resolver) => resolver,
@@ -25,10 +26,45 @@ pub(super) async fn look(config: &Config, domains: &[DomainName], findings: &mut
     for domain in domains.iter().take(DOMAINS_MAX) {
         exchanges(&resolver, domain.as_str(), &hostname, &addresses, findings).await;
     }
+    for (domain, key) in found.keys.iter().take(2 * DOMAINS_MAX) {
+        signature(&resolver, domain, key, findings).await;
+    }
     if domains.len() > DOMAINS_MAX {
         findings
             .ok("dns", format!("only the first {DOMAINS_MAX} of {} domains were looked at", domains.len()));
     }
+}
+
+/// A key that signs and that nobody finds makes mail look forged.
+async fn signature(resolver: &Resolver, domain: &str, key: &engine::DkimKeyRow, findings: &mut Findings) {
+    let name = format!("{}._domainkey.{domain}", key.selector);
+    let mend = format!("publish what congthu dkim dns {domain} prints");
+    match (key_is_published(resolver, domain, key).await, key.state.as_str()) {
+        (Ok(true), _) => findings.ok("dkim", format!("{name} is published")),
+        (Ok(false), "signing") => {
+            findings.error("dkim", format!("{name} signs, and its record does not say its key"), mend);
+        }
+        (Ok(false), _) => findings.warn("dkim", format!("{name} waits, and is not published"), mend),
+        (Err(error), _) => findings.warn("dkim", format!("{name}: {error}"), "try again later"),
+    }
+}
+
+/// Does a record of the domain name system have this key?
+///
+/// # Errors
+/// When it cannot be found out.
+pub(crate) async fn key_is_published(
+    resolver: &Resolver,
+    domain: &str,
+    key: &engine::DkimKeyRow,
+) -> Result<bool, guard::DnsError> {
+    let texts = resolver.texts(&format!("{}._domainkey.{domain}", key.selector)).await?;
+    // Others may fold it and add tags; the key is what counts.
+    let has = |text: &Vec<u8>| {
+        let text: String = String::from_utf8_lossy(text).chars().filter(|c| !c.is_whitespace()).collect();
+        text.split(';').any(|tag| tag == format!("p={}", key.public))
+    };
+    Ok(texts.iter().any(has))
 }
 
 async fn host(resolver: &Resolver, hostname: &str, findings: &mut Findings) -> Vec<IpAddr> {

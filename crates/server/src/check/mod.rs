@@ -9,6 +9,8 @@ mod machine;
 mod ports;
 mod tls;
 
+pub(crate) use domain_names::key_is_published;
+
 use crate::config::Config;
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
@@ -68,8 +70,8 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
     machine::look(config, &mut findings);
     tls::look(config, &mut findings);
     ports::look(config, &mut findings);
-    let domains = database::look(config, &mut findings).await;
-    domain_names::look(config, &domains, &mut findings).await;
+    let found = database::look(config, &mut findings).await;
+    domain_names::look(config, &found, &mut findings).await;
     let text = if json { as_json(&findings)? } else { as_text(&findings) };
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
     match findings.count(Level::Error) {

@@ -11,6 +11,7 @@ mod case;
 mod checking;
 mod delegate;
 mod directory;
+mod dkim;
 mod domain;
 mod forward;
 mod group;
@@ -52,6 +53,7 @@ struct Session {
     actor: Actor,
     json: bool,
     data_dir: PathBuf,
+    config: Config,
 }
 
 /// Runs one command that works on the data.
@@ -59,7 +61,13 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config) -> Result<()> {
     // Read before anything slow, and while nothing is open yet.
     let prepared = prepare(&arguments.command)?;
     let node = Node::command(config).await?;
-    let session = Session { node, actor: actor(), json: arguments.json, data_dir: config.data_dir.clone() };
+    let session = Session {
+        node,
+        actor: actor(),
+        json: arguments.json,
+        data_dir: config.data_dir.clone(),
+        config: config.clone(),
+    };
     let done = act(&session, &arguments.command, prepared).await;
     session.node.close().await;
     done
@@ -110,6 +118,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Announce { command } => announce::run(session, command).await,
         Command::Checking { command } => checking::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
+        Command::Dkim { command } => dkim::run(session, command).await,
         Command::Holiday { command } => holiday::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve

@@ -1,0 +1,154 @@
+//! Keys of domains, and the signatures on what leaves (DKIM).
+//!
+//! Mail is signed when it is sent, not when it is queued: so it is signed by the keys of that moment, copies within the system have
+//! no signature that nobody needs, and what lies in the queue can be signed anew after a key was lost. Invariants: signed is only
+//! what somebody submitted who logged in, in the name that was checked then; what strangers wrote, and is forwarded, never. Every
+//! change of keys is audited, and its row names no secret.
+
+use crate::queue::OutgoingOctets;
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use guard::{NewKey, Signer, SigningKey};
+use model::{Action, Address, DomainName};
+use serde_json::json;
+use store::{DkimKeyRow, DkimSecretRow, LeasedDelivery};
+
+/// The algorithms that new keys are made for (RFC 6376 3.3.1, RFC 8463), and what the selector says of them.
+const ALGORITHMS: [(&str, &str); 2] = [("rsa-sha256", "r"), ("ed25519-sha256", "e")];
+
+impl Engine {
+    /// Makes a key of each algorithm; they wait until [`Engine::rotate_dkim`], so that their records can be published first.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `DkimWaiting` when there are such keys already.
+    pub async fn add_dkim(&self, actor: &Actor, domain: &DomainName) -> Result<Vec<DkimKeyRow>, AdminError> {
+        self.authorize(actor, Action::PolicyChange, &AdminTarget::Domain(domain)).await?;
+        let id = self.domain_id(domain).await?;
+        if self.0.store.dkim_keys(id).await?.iter().any(|key| key.state == "waiting") {
+            return Err(AdminError::DkimWaiting(domain.clone()));
+        }
+        let now = self.now();
+        let day = model::calendar::local_date(now).strftime("%Y%m%d").to_string();
+        let mut made = Vec::new();
+        for (algorithm, letter) in ALGORITHMS {
+            let key = tokio::task::spawn_blocking(move || match algorithm {
+                "rsa-sha256" => guard::new_rsa_key(),
+                _ => guard::new_ed25519_key(),
+            });
+            let NewKey { secret, public } =
+                key.await.map_err(|_| Error::Unavailable)?.map_err(|_| Error::Unavailable)?;
+            let mut bytes = [0; 2];
+            self.0.rng.fill(&mut bytes);
+            // Several may be made on one day.
+            let selector = format!("{letter}{day}-{:04x}", u16::from_be_bytes(bytes));
+            made.push((DkimSecretRow { selector, algorithm: algorithm.to_owned(), secret }, public));
+        }
+        let mut tx = self.0.store.begin().await?;
+        for (key, public) in &made {
+            tx.add_dkim_key(id, key, (public, now)).await?;
+        }
+        let selectors: Vec<&str> = made.iter().map(|(key, _)| key.selector.as_str()).collect();
+        self.audit(&mut tx, actor, "dkim.add", domain.as_str(), &json!({ "selectors": selectors })).await?;
+        tx.commit().await?;
+        let keys = self.0.store.dkim_keys(id).await?;
+        Ok(keys.into_iter().filter(|key| key.state == "waiting").collect())
+    }
+
+    /// # Errors
+    /// `NoSuchDomain`.
+    pub async fn dkim_keys(&self, actor: &Actor, domain: &DomainName) -> Result<Vec<DkimKeyRow>, AdminError> {
+        self.authorize(actor, Action::PolicyShow, &AdminTarget::Domain(domain)).await?;
+        Ok(self.0.store.dkim_keys(self.domain_id(domain).await?).await?)
+    }
+
+    /// From now on the keys that waited sign; those that signed are retired, and their secrets gone. Selectors of the former.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `NoDkimKey` when none waits.
+    pub async fn rotate_dkim(&self, actor: &Actor, domain: &DomainName) -> Result<Vec<String>, AdminError> {
+        self.authorize(actor, Action::PolicyChange, &AdminTarget::Domain(domain)).await?;
+        let id = self.domain_id(domain).await?;
+        let mut tx = self.0.store.begin().await?;
+        let selectors = tx.rotate_dkim_keys(id, self.now()).await?;
+        if selectors.is_empty() {
+            return Err(AdminError::NoDkimKey(domain.clone()));
+        }
+        self.audit(&mut tx, actor, "dkim.rotate", domain.as_str(), &json!({ "selectors": selectors }))
+            .await?;
+        tx.commit().await?;
+        Ok(selectors)
+    }
+
+    /// A key signs no more, and its secret is gone.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `NoDkimKey`.
+    pub async fn retire_dkim(
+        &self,
+        actor: &Actor,
+        domain: &DomainName,
+        selector: &str,
+    ) -> Result<(), AdminError> {
+        self.authorize(actor, Action::PolicyChange, &AdminTarget::Domain(domain)).await?;
+        let id = self.domain_id(domain).await?;
+        let mut tx = self.0.store.begin().await?;
+        if !tx.retire_dkim_key(id, selector, self.now()).await? {
+            return Err(AdminError::NoDkimKey(domain.clone()));
+        }
+        self.audit(&mut tx, actor, "dkim.retire", domain.as_str(), &json!({ "selector": selector })).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// With signatures in front, where its author's domain has keys. A message of 100 MB is read once more for it, piece by
+    /// piece.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn signed(
+        &self,
+        delivery: &LeasedDelivery,
+        octets: OutgoingOctets,
+    ) -> Result<OutgoingOctets, Error> {
+        if delivery.account.is_none() {
+            return Ok(octets);
+        }
+        let header = octets.header().await?;
+        let Some(domain) = author(&header) else { return Ok(octets) };
+        let keys = self.signing_keys(&domain).await?;
+        if keys.is_empty() {
+            return Ok(octets);
+        }
+        let mut signer = Signer::new(&header);
+        let mut at = header.len() as u64;
+        loop {
+            let piece = octets.piece(at).await?;
+            if piece.is_empty() {
+                break;
+            }
+            signer.body(&piece);
+            at = at.saturating_add(piece.len() as u64);
+        }
+        Ok(match signer.fields(&keys, self.now()) {
+            Ok(fields) => octets.behind(fields.into_bytes()),
+            Err(error) => {
+                tracing::error!(%error, %domain, "mail goes out unsigned");
+                octets
+            }
+        })
+    }
+
+    async fn signing_keys(&self, domain: &DomainName) -> Result<Vec<SigningKey>, Error> {
+        let rows = self.0.store.dkim_secrets(domain).await?;
+        let read = |row: &DkimSecretRow| {
+            let key = SigningKey::read(domain.as_str(), &row.selector, &row.algorithm, &row.secret);
+            key.inspect_err(|error| tracing::error!(%error, %domain, "a key does not sign")).ok()
+        };
+        Ok(rows.iter().filter_map(read).collect())
+    }
+}
+
+/// The domain of its author, which was checked when it was submitted.
+fn author(header: &[u8]) -> Option<DomainName> {
+    let authors = proto::mime::authors(header).ok()?;
+    let address: Address = authors.from.first()?.parse().ok()?;
+    Some(address.domain().clone())
+}

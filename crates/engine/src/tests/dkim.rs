@@ -1,0 +1,87 @@
+//! Keys of a domain, and what they sign.
+
+use super::queue::send;
+use super::{World, actor, address, arrival};
+use crate::{AdminError, OutgoingOctets, WantedWork};
+use model::DomainName;
+
+async fn read(octets: &OutgoingOctets) -> String {
+    let mut read = Vec::new();
+    while let piece = octets.piece(read.len() as u64).await.unwrap()
+        && !piece.is_empty()
+    {
+        read.extend_from_slice(&piece);
+    }
+    assert_eq!(read.len() as u64, octets.size());
+    String::from_utf8(read).unwrap()
+}
+
+/// The next message as it goes out.
+async fn goes_out(world: &World) -> String {
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let delivery = &claimed.deliveries[0];
+    let octets = world.engine.outgoing_octets(delivery).await.unwrap();
+    let signed = read(&world.engine.signed(delivery, octets).await.unwrap()).await;
+    let outcomes = vec![super::queue::taken(); delivery.recipients.len()];
+    world.engine.report_mail(&claimed.lease, delivery, outcomes, false).await.unwrap();
+    world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    signed
+}
+
+#[tokio::test]
+async fn keys_wait_sign_and_retire() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    let engine = &world.engine;
+    assert!(matches!(engine.rotate_dkim(&actor(), &domain).await, Err(AdminError::NoDkimKey(_))));
+    let made = engine.add_dkim(&actor(), &domain).await.unwrap();
+    assert_eq!(made.len(), 2);
+    assert!(matches!(engine.add_dkim(&actor(), &domain).await, Err(AdminError::DkimWaiting(_))));
+    send(&world, &an, &["x@a.test"]).await;
+    assert!(goes_out(&world).await.starts_with("Received: "), "what waits signs nothing");
+    engine.rotate_dkim(&actor(), &domain).await.unwrap();
+    send(&world, &an, &["x@a.test"]).await;
+    let signed = goes_out(&world).await;
+    for key in &made {
+        let field = format!(
+            "DKIM-Signature: v=1; a={}; c=relaxed/relaxed; d=demo.gov.vn;\r\n\ts={};",
+            key.algorithm, key.selector
+        );
+        assert!(signed.contains(&field), "{signed}");
+    }
+    assert!(signed.contains("\th=From:\r\n\t From:\r\n\t To:"), "{signed}");
+    // The next keys; the first end, and their secrets go.
+    engine.add_dkim(&actor(), &domain).await.unwrap();
+    engine.rotate_dkim(&actor(), &domain).await.unwrap();
+    send(&world, &an, &["x@a.test"]).await;
+    let signed = goes_out(&world).await;
+    assert_eq!(signed.matches("DKIM-Signature").count(), 2);
+    assert!(made.iter().all(|key| !signed.contains(&key.selector)));
+    for key in engine.dkim_keys(&actor(), &domain).await.unwrap() {
+        let retired = engine.retire_dkim(&actor(), &domain, &key.selector).await;
+        assert_eq!(retired.is_ok(), key.state == "signing", "{key:?}");
+    }
+    send(&world, &an, &["x@a.test"]).await;
+    assert!(goes_out(&world).await.starts_with("Received: "));
+    assert_eq!(world.database.number("select count(secret) from dkim_keys").await, 0);
+}
+
+#[tokio::test]
+async fn what_strangers_wrote_is_not_signed() {
+    let world = World::new().await;
+    world.user("an").await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    world.engine.add_dkim(&actor(), &domain).await.unwrap();
+    world.engine.rotate_dkim(&actor(), &domain).await.unwrap();
+    super::policy(&world, "sending.forward_outside", "true").await;
+    world.engine.set_forward(&actor(), &address("an"), (&address("an@example.net"), false)).await.unwrap();
+    // Not even in our name, which only the policy of a domain lets in.
+    for sender in [None, arrival().sender] {
+        let mut spool = world.engine.new_spool();
+        spool.write(b"From: an@demo.gov.vn\r\nSubject: x\r\n\r\nz\r\n").await.unwrap();
+        let to = [world.engine.recipient(&address("an")).await.unwrap()];
+        world.engine.deliver(&crate::Arrival { sender, ..arrival() }, &to, spool).await.unwrap();
+        assert!(goes_out(&world).await.starts_with("Received: "));
+    }
+}

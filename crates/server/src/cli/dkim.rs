@@ -1,0 +1,37 @@
+//! `congthu dkim …`
+
+use clap::Subcommand;
+use model::DomainName;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DkimCommand {
+    /// Make new keys (RSA of 2048 bits, and Ed25519) and print their records; they sign after `rotate`
+    Add {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+    },
+    /// Show the keys of a domain
+    List {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+    },
+    /// Sign by the keys that wait; those that signed so far are retired
+    Rotate {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        /// Although the domain name system does not show their records (yet)
+        #[arg(long)]
+        unpublished: bool,
+    },
+    /// Sign by this key no more; its secret is removed
+    Retire {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        selector: String,
+    },
+    /// Print the records that are to be published
+    Dns {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+    },
+}
