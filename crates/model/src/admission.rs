@@ -243,7 +243,7 @@ fn dmarc(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
                 return Some(Admission::Refuse(Ground::Dmarc));
             }
             (Outcome::Fail, Asks::Reject | Asks::Quarantine, _) => {
-                found = Some(Admission::Junk(Ground::Dmarc))
+                found = Some(Admission::Junk(Ground::Dmarc));
             }
             _ => {}
         }
