@@ -23,7 +23,7 @@ async fn goes_out(world: &World) -> String {
     let octets = world.engine.outgoing_octets(delivery).await.unwrap();
     let signed = read(&world.engine.signed(delivery, octets).await.unwrap()).await;
     let outcomes = vec![super::queue::taken(); delivery.recipients.len()];
-    world.engine.report_mail(&claimed.lease, delivery, outcomes, false).await.unwrap();
+    world.engine.report_mail(&claimed.lease, delivery, outcomes, crate::Contact::Reached).await.unwrap();
     world.engine.give_back_mail(&claimed.lease).await.unwrap();
     signed
 }
