@@ -101,13 +101,13 @@ impl Engine {
     ) -> Result<Meant, Error> {
         let mut meant = self.meant_for(recipients, of, without).await?;
         if of.junk {
-            self.into_junk(&mut meant).await?;
+            self.send_to_junk(&mut meant).await?;
         }
         Ok(meant)
     }
 
     /// Whoever has removed that folder gets it where all mail comes.
-    async fn into_junk(&self, meant: &mut Meant) -> Result<(), Error> {
+    async fn send_to_junk(&self, meant: &mut Meant) -> Result<(), Error> {
         let held = meant.held.iter_mut().flat_map(|held| held.targets.iter_mut());
         let targets: Vec<&mut Target> = meant.targets.iter_mut().chain(held).collect();
         let accounts: Vec<AccountId> = targets.iter().map(|target| target.account).collect();

@@ -22,14 +22,11 @@ impl Resolver {
         let ids = identifiers(spf, signatures);
         let exact = ids.iter().any(|id| id.outcome == Outcome::Pass && id.domain == domain);
         let mut author = Author { domain: domain.to_owned(), ..Author::default() };
-        let walk = match self.walk(domain).await {
-            Ok(walk) => walk,
-            Err(_) => {
-                let outcome = if exact { Outcome::Pass } else { Outcome::TempError };
-                (author.dmarc, author.aligned) = (outcome, outcome);
-                author.asks = Asks::Unknown;
-                return author;
-            }
+        let Ok(walk) = self.walk(domain).await else {
+            let outcome = if exact { Outcome::Pass } else { Outcome::TempError };
+            (author.dmarc, author.aligned) = (outcome, outcome);
+            author.asks = Asks::Unknown;
+            return author;
         };
         let organisation = organisation(&walk, domain);
         let record = applicable(&walk, domain, &organisation);

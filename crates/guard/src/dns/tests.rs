@@ -44,7 +44,7 @@ fn answer(question: &Message) -> Option<Message> {
             say(RData::MX(MX::new(10, Name::from_ascii("mail.demo.gov.vn.").unwrap())));
         }
         ("_mta-sts.demo.gov.vn", RecordType::TXT) => {
-            say(RData::TXT(TXT::new(vec!["v=STSv1; id=2;".to_owned()])))
+            say(RData::TXT(TXT::new(vec!["v=STSv1; id=2;".to_owned()])));
         }
         ("null.vn", RecordType::MX) => say(RData::MX(MX::new(0, Name::root()))),
         ("1.2.0.192.in-addr.arpa", RecordType::PTR) => {
