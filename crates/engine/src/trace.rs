@@ -12,6 +12,8 @@ use proto::mime::header_fields;
 
 /// Characters of a value that a stranger chose.
 const VALUE_CHARS_MAX: usize = 100;
+/// A domain name has no more (RFC 1035 2.3.4); a selector that has cannot be one.
+const NAME_CHARS_MAX: usize = 255;
 /// Việt Nam has one time and no summer time.
 const OFFSET_HOURS: i8 = 7;
 
@@ -75,7 +77,8 @@ fn results(evidence: &Evidence, hostname: &str) -> String {
 /// RFC 8601 2.2 `pvalue`: a domain or a token as it is, what else a stranger wrote in quotation marks.
 fn value(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+    let is_short = text.len() <= NAME_CHARS_MAX;
+    if !text.is_empty() && is_short && text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
 }
 
 fn quoted(text: &str) -> String {
@@ -159,6 +162,8 @@ mod tests {
             selector: "s\r\nX: \"y".into(),
             why: Some("body".into()),
         };
+        // No line gets longer than a line may be (RFC 5322 2.1.1).
+        assert!(value(&"s".repeat(100_000)).len() <= VALUE_CHARS_MAX + 2);
         let author =
             Author { domain: "a.vn".into(), dmarc: Outcome::Pass, asks: Asks::Reject, ..Author::default() };
         let evidence = Evidence {
