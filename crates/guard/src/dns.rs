@@ -280,4 +280,4 @@ fn text(name: &Name) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -50,7 +50,9 @@ fn answer(zone: &Zone, question: &Message) -> Option<Message> {
     let mut answer = Message::response(question.metadata.id, OpCode::Query);
     let query = question.queries.first()?.clone();
     answer.add_query(query.clone());
-    let asked = query.name().to_ascii().trim_end_matches('.').to_lowercase();
+    // As it is on the wire: a name may be made of any octets.
+    let labels: Vec<_> = query.name().iter().map(String::from_utf8_lossy).collect();
+    let asked = labels.join(".").to_lowercase();
     let below = format!(".{asked}");
     let Some(lines) = zone.get(&asked) else {
         // A name with others below it is there, and empty.
