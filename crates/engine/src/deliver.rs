@@ -7,6 +7,7 @@ pub(crate) use error::Refused;
 
 use crate::admission::Examined;
 use crate::expansion::{Meant, Of, subject};
+use crate::header::check_header;
 use crate::intake::Prepared;
 use crate::outgoing::Wishes;
 use crate::recipients::Kind;
@@ -14,19 +15,12 @@ use crate::report::RECEIPT_BYTES_MAX;
 use crate::trace_query;
 use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool, trace};
 use model::{AccountId, Flags};
-use proto::mime::Facts;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use store::{
     Accepting, Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage, Target,
 };
 
-/// Received fields of a message that goes round in circles (RFC 5321 6.3 asks for at least 100).
-const RECEIVED_MAX: u32 = 100;
-/// Fields of a header: real mail has under a hundred.
-const HEADER_FIELDS_MAX: u32 = 2000;
-/// Octets of a header: mailing lists and signatures stay under 100 KB.
-const HEADER_BYTES_MAX: u64 = 256 * 1024;
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 pub(crate) const ATTEMPTS: u32 = 5;
 
@@ -93,6 +87,7 @@ impl Engine {
         recipients: &[Recipient],
         message: Spool,
     ) -> Result<Delivery, DeliverError> {
+        message.header().await?;
         let scanned = self.scan(arrival, standing, (recipients, &message)).await?;
         let queue_id = self.queue_id();
         let mut prefix = trace::headers(arrival, self.hostname(), &queue_id, recipients, self.now());
@@ -359,14 +354,4 @@ impl Engine {
 
 fn is_among(recipient: &Recipient, full: &HashSet<AccountId>) -> bool {
     matches!(recipient.kind(), Kind::Mailbox { account, .. } if full.contains(account))
-}
-
-fn check_header(facts: &Facts) -> Result<(), DeliverError> {
-    if facts.received_count > RECEIVED_MAX {
-        return Err(DeliverError::Loop);
-    }
-    if facts.header_count > HEADER_FIELDS_MAX || facts.header_bytes > HEADER_BYTES_MAX {
-        return Err(DeliverError::HeaderTooLarge);
-    }
-    Ok(())
 }

@@ -33,6 +33,7 @@ mod forwarding;
 mod groups;
 mod handling;
 mod handover;
+mod header;
 mod holds;
 mod holidays;
 mod housekeeping;
