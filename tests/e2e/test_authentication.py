@@ -40,7 +40,7 @@ class Authentication(case.Case):
             ("_dmarc.test", "TXT"): [],
         })
         cls.addClassCleanup(cls.names.close)
-        cls.server = congthu.Congthu(exempt=(), extra=f'[dns]\nservers = ["127.0.0.1:{cls.names.port}"]\n')
+        cls.server = congthu.Congthu(checked=True, extra=f'[dns]\nservers = ["127.0.0.1:{cls.names.port}"]\n')
         cls.addClassCleanup(cls.server.close)
         cls.server.start()
         cls.server.add_domain("demo.test")

@@ -48,7 +48,9 @@ fn results(evidence: &Evidence, hostname: &str) -> String {
     let mut lines = Vec::new();
     let spf = &evidence.spf;
     let property = if spf.of_helo { "helo" } else { "mailfrom" };
-    lines.push(format!("spf={} smtp.{property}={}", spf.outcome, value(&spf.domain)));
+    if !evidence.is_relayed {
+        lines.push(format!("spf={} smtp.{property}={}", spf.outcome, value(&spf.domain)));
+    }
     for signature in &evidence.signatures {
         let mut line = format!("dkim={}", signature.outcome);
         if let Some(why) = &signature.why {

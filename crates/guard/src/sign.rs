@@ -239,7 +239,7 @@ mod tests {
         let mut examiner = Examiner::new(header.as_bytes());
         examiner.body(body.as_bytes());
         let sender = Sender { ip: "192.0.2.1".parse().unwrap(), helo: "x.vn", path: None };
-        let evidence = examiner.evidence(&resolver, sender).await;
+        let evidence = examiner.evidence(&resolver, Some(sender)).await;
         evidence.signatures.iter().map(|signature| signature.outcome).collect()
     }
 

@@ -19,8 +19,10 @@ pub struct Evidence {
     pub arc: Arc,
     /// Of each domain that the message names as its author's; several are rare.
     pub authors: Vec<Author>,
-    /// The author could not be read without doubt: two programs may show different ones.
+    /// The author could not be read without doubt: there is none, or two programs may show different ones.
     pub unclear_author: bool,
+    /// A relay of ours brought it: nobody says anything of its address, and of DMARC only a pass is known.
+    pub is_relayed: bool,
 }
 
 /// What came of a check (RFC 8601 2.7); the words of each method are a subset.
@@ -280,7 +282,10 @@ impl Evidence {
     /// In one line, for the log of messages: results and domains alone.
     #[must_use]
     pub fn line(&self) -> String {
-        let mut line = format!("spf={} ({})", self.spf.outcome, self.spf.domain);
+        let mut line = match self.is_relayed {
+            true => "relayed".to_owned(),
+            false => format!("spf={} ({})", self.spf.outcome, self.spf.domain),
+        };
         for signature in &self.signatures {
             line.push_str(&format!(" dkim={} ({})", signature.outcome, signature.domain));
         }

@@ -43,7 +43,7 @@ pub(crate) fn scrutiny(config: &Config) -> Result<Option<Scrutiny>> {
         tracing::error!(error = format!("{error:#}"), "mail of strangers cannot be verified");
         Resolver::new(&[NOBODY])
     });
-    Ok(Some(Scrutiny::new(found?)))
+    Ok(Some(Scrutiny::new(found?, &config.authentication.trusted_relays)))
 }
 
 /// What opens connections to the servers of other domains.

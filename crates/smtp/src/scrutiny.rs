@@ -1,25 +1,23 @@
 //! Mail of strangers, before it is taken: what can be found out of it, and what the rules say of that.
 //!
 //! Invariants: what is said here is said after the end of data and before 250, so who is refused knows it; a message is read
-//! piece by piece, never held; nothing is decided here: `guard` finds out, `model::admission` decides. The next kind of evidence
+//! piece by piece, never held, and its header kept to the engine's limits before anything is looked at; nothing is decided here: `guard` finds out, `model::admission` decides. The next kind of evidence
 //! (a filter that reads the message) is gathered in [`Scrutiny::look`], beside that of [`Examiner`], and put into the same
 //! `Evidence`.
 
 use crate::replies;
-use engine::{Engine, Examined, Origin, Recipient, Sender, Spool};
+use engine::{DeliverError, Engine, Examined, Origin, Recipient, Sender, Spool};
 use guard::{Examiner, Resolver};
+use model::Network;
 use model::admission::{Admission, Evidence};
-use proto::mime::header_end;
 use proto::smtp::Reply;
-use std::io;
-
-/// Octets of a header that are looked at; the engine takes no larger one.
-const HEADER_BYTES_MAX: usize = 512 * 1024;
+use std::sync::Arc;
 
 /// Looks at mail of strangers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Scrutiny {
     resolver: Resolver,
+    relays: Arc<[Network]>,
 }
 
 /// A message that has come, and who brought it.
@@ -33,16 +31,17 @@ pub(crate) struct Brought<'a> {
 }
 
 impl Scrutiny {
+    /// `relays`: whence mail of strangers comes by a server of ours, which took it from them.
     #[must_use]
-    pub fn new(resolver: Resolver) -> Self {
-        Self { resolver }
+    pub fn new(resolver: Resolver, relays: &[Network]) -> Self {
+        Self { resolver, relays: relays.into() }
     }
 
     /// What is known of it, when it is to be taken; else what its sender is told.
     pub(crate) async fn look(&self, engine: &Engine, brought: &Brought<'_>) -> Result<Examined, Reply> {
         let mut evidence = self.evidence(brought).await.map_err(|error| {
-            tracing::error!(%error, "a spooled message could not be read back");
-            replies::unavailable()
+            tracing::info!(why = %error, "message refused");
+            replies::deliver(&error)
         })?;
         let admission = engine.admit_mail(&mut evidence, brought.recipients).await;
         match admission.map_err(|_| replies::unavailable())? {
@@ -61,34 +60,25 @@ impl Scrutiny {
     }
 
     /// All that is found out; each kind has its own time limit, so this ends.
-    async fn evidence(&self, brought: &Brought<'_>) -> io::Result<Evidence> {
-        let sender = guard::Sender {
-            ip: brought.origin.remote,
-            helo: brought.helo,
-            path: brought.sender.map(Sender::as_str),
-        };
-        let mut header = Vec::new();
-        let mut end = 0;
-        while end == header.len() && header.len() < HEADER_BYTES_MAX {
-            let piece = brought.spool.piece(header.len() as u64).await?;
-            if piece.is_empty() {
-                break;
-            }
-            header.extend_from_slice(&piece);
-            end = header_end(&header);
-        }
-        header.truncate(end);
+    async fn evidence(&self, brought: &Brought<'_>) -> Result<Evidence, DeliverError> {
+        let header = brought.spool.header().await?;
         let mut examiner = Examiner::new(&header);
         let mut at = header.len() as u64;
         drop(header);
         loop {
-            let piece = brought.spool.piece(at).await?;
+            let piece = brought.spool.piece(at).await.map_err(|error| {
+                tracing::error!(%error, "a spooled message could not be read back");
+                DeliverError::Unavailable
+            })?;
             if piece.is_empty() {
                 break;
             }
             examiner.body(&piece);
             at += piece.len() as u64;
         }
-        Ok(examiner.evidence(&self.resolver, sender).await)
+        let ip = brought.origin.remote;
+        let sender = guard::Sender { ip, helo: brought.helo, path: brought.sender.map(Sender::as_str) };
+        let is_relay = self.relays.iter().any(|relay| relay.contains(ip));
+        Ok(examiner.evidence(&self.resolver, (!is_relay).then_some(sender)).await)
     }
 }

@@ -27,7 +27,7 @@ pub struct Door {
     pub engine: Engine,
     /// Shared by all SMTP doors of the node.
     pub gate: Arc<Gate>,
-    /// Looks at mail of strangers; without it all of theirs is taken.
+    /// Looks at mail that comes without a log-in to an SMTP door; without it all of it is taken.
     pub scrutiny: Option<Scrutiny>,
 }
 
@@ -89,8 +89,8 @@ impl<'a> Connection<'a> {
         };
         let implicit = matches!(door.tls, Tls::Implicit(_));
         let trusted = door.gate.is_trusted(origin.remote, door.role);
-        let is_stranger = door.role == Role::Smtp && !trusted;
-        let scrutiny = door.scrutiny.clone().filter(|_| is_stranger);
+        // Whom no limit is for may still be anybody.
+        let scrutiny = door.scrutiny.clone().filter(|_| door.role == Role::Smtp);
         Self {
             door,
             shutdown,

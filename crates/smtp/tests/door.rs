@@ -1,13 +1,16 @@
 //! The front door with everything behind it: real engine, real Postgres, real TLS.
 //!
 //! `@role …`, `@tls implicit` and `@in-flight BYTES` come before the first connection. `@inbox an 2 TEXT` says that the
-//! mailbox has two messages and the last has the text (without spaces) in it; `@password an TEXT` changes a password.
+//! mailbox has two messages and the last has the text (without spaces) in it; `@password an TEXT` changes a password. `@examined`
+//! has mail of strangers looked at, with a name server that knows no name; `@exempt NETWORK` and `@relay NETWORK` are options.
 
 use engine::{Actor, Engine, NewMailbox, Origin, PolicyEdit, Principal, Protocol, Settings, Wanted};
-use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Rng, TraceId, Uid};
+use guard::Resolver;
+use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Network, Rng, TraceId, Uid};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use smtp::{Door, Gate, Limits, Role, Tls};
+use smtp::{Door, Gate, Limits, Role, Scrutiny, Tls};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,7 +19,7 @@ use store::{Endpoint, Store};
 use testkit::TestDatabase;
 use testkit::transcript::{Stream, World, check};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +44,9 @@ struct Province {
     limits: Limits,
     role: Role,
     implicit: bool,
+    /// Name servers, where mail of strangers is looked at, and whence it comes by a relay.
+    examined: Option<Resolver>,
+    relays: Vec<Network>,
     server: Arc<ServerConfig>,
     connector: TlsConnector,
     tasks: TaskTracker,
@@ -85,6 +91,8 @@ impl Province {
             limits: Limits::default(),
             role: Role::Smtp,
             implicit: false,
+            examined: None,
+            relays: Vec::new(),
             server,
             connector,
             tasks: TaskTracker::new(),
@@ -100,8 +108,25 @@ impl Province {
             tls: if self.implicit { Tls::Implicit(server) } else { Tls::StartTls(server) },
             engine: self.engine.clone(),
             gate: Gate::new(self.limits.clone()),
-            scrutiny: None,
+            scrutiny: self.examined.clone().map(|resolver| Scrutiny::new(resolver, &self.relays)),
         }
+    }
+
+    /// A name server that knows no name.
+    async fn nameless(&self) -> Resolver {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let resolver = Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
+        self.tasks.spawn(async move {
+            let mut buffer = [0; 4096];
+            while let Ok((length, peer)) = socket.recv_from(&mut buffer).await {
+                let question = Message::from_vec(&buffer[..length]).unwrap();
+                let mut answer = Message::response(question.metadata.id, OpCode::Query);
+                answer.add_query(question.queries[0].clone());
+                answer.metadata.response_code = ResponseCode::NXDomain;
+                socket.send_to(&answer.to_vec().unwrap(), peer).await.unwrap();
+            }
+        });
+        resolver
     }
 
     async fn secured(&self, stream: Stream) -> io::Result<Stream> {
@@ -149,6 +174,9 @@ impl World for Province {
             ["role", "submission"] => self.role = Role::Submission,
             ["role", "lmtp"] => self.role = Role::Lmtp,
             ["tls", "implicit"] => self.implicit = true,
+            ["examined"] => self.examined = Some(self.nameless().await),
+            ["exempt", network] => self.limits.exempt.push(network.parse().unwrap()),
+            ["relay", network] => self.relays.push(network.parse().unwrap()),
             ["in-flight", bytes] => self.limits.bytes_in_flight = bytes.parse().unwrap(),
             ["password", name, password] => {
                 let address = Address::new(name, "demo.vn").unwrap();
@@ -219,6 +247,11 @@ async fn transcript(name: &str) {
 #[tokio::test]
 async fn mail_from_other_servers() {
     transcript("receive.txt").await;
+}
+
+#[tokio::test]
+async fn mail_of_strangers_is_looked_at() {
+    transcript("examined.txt").await;
 }
 
 #[tokio::test]

@@ -2,35 +2,56 @@
 //! public suffixes).
 //!
 //! Invariants: a name server that does not answer makes the result a temporary error, unless what passed shows already that the
-//! mail is the domain's; records are read by `mail-auth`, all else is ours.
+//! mail is the domain's, or its own record says what it asks for; records are read by `mail-auth`, all else is ours.
 
+use super::ANSWER_MAX;
 use crate::Resolver;
 use crate::dns::DnsError;
+use futures_util::future::join_all;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::dmarc::{Alignment, Dmarc, Policy, Psd};
 use model::admission::{Asks, Author, Outcome, Signature, Spf};
+use tokio::time::timeout;
 
 /// Labels of the name that is asked for behind the first (RFC 9989 4.10).
 const WALK_LABELS_MAX: usize = 7;
 
-/// The records on the way from a domain up, the longest name first.
-type Walk = Vec<(String, Dmarc)>;
+/// What was found on the way from a domain up.
+#[derive(Debug, Default)]
+pub(super) struct Walk {
+    /// The records, the longest name first.
+    records: Vec<(String, Dmarc)>,
+    /// Every name on it was answered for.
+    is_whole: bool,
+}
 
 impl Resolver {
     /// Of one domain that is named as the author's.
-    pub(super) async fn author(&self, domain: &str, spf: &Spf, signatures: &[Signature]) -> Author {
+    pub(super) async fn author(
+        &self,
+        domain: &str,
+        walk: Walk,
+        (spf, signatures): (&Spf, &[Signature]),
+    ) -> Author {
         let ids = identifiers(spf, signatures);
-        let exact = ids.iter().any(|id| id.outcome == Outcome::Pass && id.domain == domain);
         let mut author = Author { domain: domain.to_owned(), ..Author::default() };
-        let Ok(walk) = self.walk(domain).await else {
-            let outcome = if exact { Outcome::Pass } else { Outcome::TempError };
-            (author.dmarc, author.aligned) = (outcome, outcome);
-            author.asks = Asks::Unknown;
+        let own = walk.records.iter().find(|(name, _)| name == domain).map(|(_, record)| record);
+        let is_exact = ids.iter().any(|id| id.outcome == Outcome::Pass && id.domain == domain);
+        if !walk.is_whole {
+            // A domain's own record holds whatever stands above it, and where nothing passed, nothing fits.
+            author.aligned = match (is_exact, ids.is_empty()) {
+                (true, _) => Outcome::Pass,
+                (false, true) => Outcome::Fail,
+                (false, false) => Outcome::TempError,
+            };
+            author.asks = own.map_or(Asks::Unknown, |record| asks(record.p, record));
+            let is_known = own.is_some() || is_exact;
+            author.dmarc = if is_known { author.aligned } else { Outcome::TempError };
             return author;
-        };
+        }
         let organisation = organisation(&walk, domain);
         let record = applicable(&walk, domain, &organisation);
-        author.aligned = if exact {
+        author.aligned = if is_exact {
             Outcome::Pass
         } else {
             self.aligned(domain, &organisation, record.map(|(_, record)| record), &ids).await
@@ -56,31 +77,31 @@ impl Resolver {
         record: Option<&Dmarc>,
         ids: &[Identifier<'_>],
     ) -> Outcome {
-        let mut found = Outcome::Fail;
-        for id in ids {
-            let relaxed = record.is_none_or(|record| {
+        let is_relaxed = |id: &Identifier<'_>| {
+            record.is_some_and(|record| {
                 *(if id.is_spf { &record.aspf } else { &record.adkim }) == Alignment::Relaxed
-            });
-            let near =
-                id.domain == domain || (relaxed && is_below(id.domain, organisation) && record.is_some());
-            if !near {
-                continue;
-            }
-            let same = match self.walk(id.domain).await {
-                _ if id.domain == domain => true,
-                Ok(walk) => self::organisation(&walk, id.domain) == organisation,
-                Err(_) => {
-                    found = Outcome::TempError;
-                    continue;
+            })
+        };
+        let near = ids
+            .iter()
+            .filter(|id| id.domain == domain || (is_relaxed(id) && is_below(id.domain, organisation)));
+        let walked = join_all(near.map(async |id| {
+            let is_same = match id.domain == domain {
+                true => Some(true),
+                false => {
+                    let walk = self.walk(id.domain).await;
+                    walk.is_whole.then(|| self::organisation(&walk, id.domain) == organisation)
                 }
             };
-            match id.outcome {
-                Outcome::Pass if same => return Outcome::Pass,
-                Outcome::TempError if same => found = Outcome::TempError,
-                _ => {}
-            }
+            (id.outcome, is_same)
+        }));
+        let walked = walked.await;
+        let is = |wanted: (Outcome, Option<bool>)| walked.contains(&wanted);
+        if is((Outcome::Pass, Some(true))) {
+            return Outcome::Pass;
         }
-        found
+        let is_open = is((Outcome::TempError, Some(true))) || walked.iter().any(|(_, same)| same.is_none());
+        if is_open { Outcome::TempError } else { Outcome::Fail }
     }
 
     /// What a record asks for of mail of this domain.
@@ -95,36 +116,40 @@ impl Resolver {
         } else {
             sub
         };
-        // RFC 9989 4.7: in a test the next lower is asked for.
-        Ok(match (policy, record.t) {
-            (Policy::Reject, false) => Asks::Reject,
-            (Policy::Reject, true) | (Policy::Quarantine, false) => Asks::Quarantine,
-            _ => Asks::Nothing,
-        })
+        Ok(asks(policy, record))
     }
 
     /// RFC 9091 2.6: does anything of it lead anywhere?
     async fn exists(&self, domain: &str) -> Result<bool, DnsError> {
-        Ok(!self.exchanges(domain).await?.is_empty() || !self.addresses(domain).await?.is_empty())
+        let asked = async { tokio::join!(self.exchanges(domain), self.addresses(domain)) };
+        let (exchanges, addresses) = timeout(ANSWER_MAX, asked).await.map_err(|_| DnsError::Silence)?;
+        Ok(!exchanges?.is_empty() || !addresses?.is_empty())
     }
 
-    /// RFC 9989 4.10.
-    async fn walk(&self, domain: &str) -> Result<Walk, DnsError> {
+    /// RFC 9989 4.10, all names asked for at once.
+    pub(super) async fn walk(&self, domain: &str) -> Walk {
         let labels: Vec<&str> = domain.split('.').collect();
-        let mut found = Walk::new();
-        let mut left = labels.len();
+        let (mut names, mut left) = (Vec::new(), labels.len());
         while left > 0 {
-            let name = labels.get(labels.len() - left..).unwrap_or_default().join(".");
-            if let Some(record) = self.dmarc_record(&name).await? {
-                let stop = matches!(record.psd, Psd::Yes | Psd::No);
-                found.push((name, record));
-                if stop {
-                    break;
-                }
-            }
+            names.push(labels.get(labels.len() - left..).unwrap_or_default().join("."));
             left = (left - 1).min(WALK_LABELS_MAX);
         }
-        Ok(found)
+        let answers = join_all(names.iter().map(|name| timeout(ANSWER_MAX, self.dmarc_record(name)))).await;
+        let mut walk = Walk { records: Vec::new(), is_whole: true };
+        for (name, answer) in names.into_iter().zip(answers) {
+            match answer {
+                Ok(Ok(Some(record))) => {
+                    let is_last = matches!(record.psd, Psd::Yes | Psd::No);
+                    walk.records.push((name, record));
+                    if is_last {
+                        break;
+                    }
+                }
+                Ok(Ok(None)) => {}
+                Ok(Err(_)) | Err(_) => walk.is_whole = false,
+            }
+        }
+        walk
     }
 
     /// The one record; of several none counts (RFC 7489 6.6.3).
@@ -139,6 +164,15 @@ impl Resolver {
             (Some(record), None) => Ok(Dmarc::parse(record).ok().filter(is_in_force)),
             _ => Ok(None),
         }
+    }
+}
+
+fn asks(policy: Policy, record: &Dmarc) -> Asks {
+    // RFC 9989 4.7: in a test the next lower is asked for.
+    match (policy, record.t) {
+        (Policy::Reject, false) => Asks::Reject,
+        (Policy::Reject, true) | (Policy::Quarantine, false) => Asks::Quarantine,
+        _ => Asks::Nothing,
     }
 }
 
@@ -170,7 +204,7 @@ fn identifiers<'a>(spf: &'a Spf, signatures: &'a [Signature]) -> Vec<Identifier<
 
 /// The highest name that speaks for this domain (RFC 9989 4.10.2).
 fn organisation(walk: &Walk, domain: &str) -> String {
-    for (name, record) in walk {
+    for (name, record) in &walk.records {
         match record.psd {
             Psd::No => return name.clone(),
             // One label below a public suffix.
@@ -182,13 +216,13 @@ fn organisation(walk: &Walk, domain: &str) -> String {
             _ => {}
         }
     }
-    walk.last().map_or(domain, |(name, _)| name).to_owned()
+    walk.records.last().map_or(domain, |(name, _)| name).to_owned()
 }
 
 /// The record that applies (RFC 9989 4.10.1): the domain's own, that of its organisation, that of the public suffix.
 fn applicable<'a>(walk: &'a Walk, domain: &str, organisation: &str) -> Option<(&'a str, &'a Dmarc)> {
-    let of = |wanted: &str| walk.iter().find(|(name, _)| name == wanted);
-    let found = of(domain).or_else(|| of(organisation)).or_else(|| walk.last());
+    let of = |wanted: &str| walk.records.iter().find(|(name, _)| name == wanted);
+    let found = of(domain).or_else(|| of(organisation)).or_else(|| walk.records.last());
     found.map(|(name, record)| (name.as_str(), record))
 }
 

@@ -5,31 +5,35 @@
 
 use crate::Resolver;
 use crate::dns::DnsError;
+use futures_util::future::join_all;
 use hickory_resolver::proto::op::ResponseCode;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::common::verify::DomainKey;
 use mail_auth::{DnsError as NotFound, Error, ResolverCache, Txt};
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// By name, in small letters and with the final dot.
 #[derive(Default)]
 pub(super) struct Keys(HashMap<Box<str>, Txt>);
 
 impl Keys {
-    pub(super) async fn ask(&mut self, resolver: &Resolver, name: &str) {
-        let name = name.to_lowercase();
-        if self.0.contains_key(name.as_str()) {
-            return;
-        }
-        let found = match resolver.texts(name.trim_end_matches('.')).await {
-            Ok(texts) => key(&texts),
-            Err(DnsError::BadName(_)) => Txt::Error(none()),
-            Err(error) => Txt::Error(Error::Dns(NotFound::Resolver(error.to_string()))),
-        };
-        self.0.insert(name.into_boxed_str(), found);
+    /// Asks for all at once; what does not answer in `time` is not known.
+    pub(super) async fn ask(resolver: &Resolver, names: &[String], time: Duration) -> Self {
+        let names: BTreeSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let answers = names.into_iter().map(async |name| {
+            let asked = resolver.texts(name.trim_end_matches('.'));
+            let found = match timeout(time, asked).await.unwrap_or(Err(DnsError::Silence)) {
+                Ok(texts) => key(&texts),
+                Err(DnsError::BadName(_)) => Txt::Error(none()),
+                Err(error) => Txt::Error(Error::Dns(NotFound::Resolver(error.to_string()))),
+            };
+            (name.into_boxed_str(), found)
+        });
+        Self(join_all(answers).await.into_iter().collect())
     }
 }
 

@@ -1,10 +1,15 @@
 //! Signatures, seals and policies against a name server on loopback.
 
+pub(crate) mod vectors;
+
+use super::signatures::{LINKS_MAX, NAMES_MAX, SIGNATURES_MAX};
 use super::*;
 use crate::zone::serve;
+use mail_auth::arc::ArcSealer;
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter as _;
 use mail_auth::dkim::DkimSigner;
+use mail_auth::{AuthenticationResults, MessageAuthenticator, Parameters};
 use model::admission::Asks;
 
 /// RFC 8463 A.2: the private key of `brisbane._domainkey.football.example.com`, and its public half.
@@ -15,23 +20,52 @@ fn sender<'a>(path: &'a str, ip: &str) -> Sender<'a> {
     Sender { ip: ip.parse().unwrap(), helo: "mx.a.vn", path: Some(path).filter(|path| !path.is_empty()) }
 }
 
-/// Looked at in pieces of so many octets.
-async fn examine(zone: &str, message: &str, sender: Sender<'_>) -> Evidence {
+async fn examine(zone: &str, message: &str, sender: Option<Sender<'_>>) -> Evidence {
     let (resolver, _running) = serve(zone).await;
+    examine_by(&resolver, message, sender).await
+}
+
+/// Looked at in pieces of so many octets.
+async fn examine_by(resolver: &Resolver, message: &str, sender: Option<Sender<'_>>) -> Evidence {
     let end = proto::mime::header_end(message.as_bytes());
     let (header, body) = message.as_bytes().split_at(end);
     let mut examiner = Examiner::new(header);
     body.chunks(7).for_each(|piece| examiner.body(piece));
-    examiner.evidence(&resolver, sender).await
+    examiner.evidence(resolver, sender).await
 }
 
-fn signed(domain: &str, message: &str) -> String {
+fn key() -> Ed25519Key {
     use base64::Engine as _;
     let seed = base64::engine::general_purpose::STANDARD.decode(SECRET).unwrap();
     let public = base64::engine::general_purpose::STANDARD.decode(PUBLIC).unwrap();
-    let key = Ed25519Key::from_seed_and_public_key(&seed, &public).unwrap();
-    let signer = DkimSigner::from_key(key).domain(domain).selector("s").headers(["From", "Subject"]);
+    Ed25519Key::from_seed_and_public_key(&seed, &public).unwrap()
+}
+
+fn signed(domain: &str, message: &str) -> String {
+    signed_over(&["From", "Subject"], domain, message)
+}
+
+fn signed_over(fields: &[&str], domain: &str, message: &str) -> String {
+    let signer = DkimSigner::from_key(key()).domain(domain).selector("s").headers(fields.iter().copied());
     format!("{}{message}", signer.sign(message.as_bytes()).unwrap().to_header())
+}
+
+/// With a chain of so many links, which holds.
+async fn sealed(domain: &str, message: &str, links: usize) -> String {
+    let (resolver, _running) = serve(&zone(&[])).await;
+    let keys = [format!("s._domainkey.{domain}.")];
+    let mut message = message.to_owned();
+    for _ in 0..links {
+        let sealer = ArcSealer::from_key(key()).domain(domain).selector("s").headers(["From", "Subject"]);
+        let known = Keys::ask(&resolver, &keys, ANSWER_MAX).await;
+        let parsed = AuthenticatedMessage::parse(message.as_bytes()).unwrap();
+        let library = MessageAuthenticator(resolver.plain.clone());
+        let chain = library.verify_arc(Parameters::new(&parsed).with_txt_cache(&known)).await;
+        let results = AuthenticationResults::new("mx.b.vn");
+        let set = sealer.seal(&parsed, &results, &chain).unwrap().to_header();
+        message = format!("{set}{message}");
+    }
+    message
 }
 
 const MESSAGE: &str = "From: An <an@a.vn>\r\nSubject: x\r\n\r\nHello.\r\n";
@@ -47,22 +81,22 @@ fn zone(lines: &[&str]) -> String {
 #[tokio::test]
 async fn what_passes_shows_whose_mail_it_is() {
     let zone = zone(&["a.vn TXT v=spf1 ip4:192.0.2.1 -all", "_dmarc.a.vn TXT v=DMARC1; p=reject"]);
-    let found = examine(&zone, &signed("a.vn", MESSAGE), sender("an@a.vn", "192.0.2.1")).await;
+    let found = examine(&zone, &signed("a.vn", MESSAGE), Some(sender("an@a.vn", "192.0.2.1"))).await;
     assert_eq!(found.line(), "spf=pass (a.vn) dkim=pass (a.vn) dmarc=pass (a.vn, p=reject)");
-    let found = examine(&zone, MESSAGE, sender("an@a.vn", "192.0.2.9")).await;
+    let found = examine(&zone, MESSAGE, Some(sender("an@a.vn", "192.0.2.9"))).await;
     assert_eq!(found.line(), "spf=fail (a.vn) dmarc=fail (a.vn, p=reject)");
     let changed = signed("a.vn", MESSAGE).replace("Hello", "Hallo");
-    let found = examine(&zone, &changed, sender("", "192.0.2.9")).await;
+    let found = examine(&zone, &changed, Some(sender("", "192.0.2.9"))).await;
     assert_eq!(found.line(), "spf=none (mx.a.vn) dkim=fail (a.vn) dmarc=fail (a.vn, p=reject)");
     let changed = signed("a.vn", MESSAGE).replace("Subject: x", "Subject: y");
-    let found = examine(&zone, &changed, sender("", "192.0.2.9")).await;
+    let found = examine(&zone, &changed, Some(sender("", "192.0.2.9"))).await;
     assert_eq!(found.signatures[0].outcome, Outcome::Fail);
 }
 
 #[tokio::test]
 async fn a_broken_name_server_is_never_a_pass_nor_a_no() {
     let dmarc = "_dmarc.a.vn TXT v=DMARC1; p=reject";
-    let path = sender("an@a.vn", "192.0.2.1");
+    let path = Some(sender("an@a.vn", "192.0.2.1"));
     for (lines, message, expected) in [
         (
             ["a.vn SERVFAIL", dmarc],
@@ -98,9 +132,12 @@ async fn a_broken_name_server_is_never_a_pass_nor_a_no() {
 
 #[tokio::test(start_paused = true)]
 async fn silence_ends_and_is_a_temporary_error() {
-    let found =
-        examine("a.vn SILENT\n_dmarc.a.vn SILENT\nmx.a.vn SILENT", MESSAGE, sender("an@a.vn", "192.0.2.1"))
-            .await;
+    let found = examine(
+        "a.vn SILENT\n_dmarc.a.vn SILENT\nmx.a.vn SILENT",
+        MESSAGE,
+        Some(sender("an@a.vn", "192.0.2.1")),
+    )
+    .await;
     assert_eq!(found.line(), "spf=temperror (a.vn) dmarc=temperror (a.vn, p=unknown)");
 }
 
@@ -162,7 +199,7 @@ async fn alignment_is_as_the_author_says() {
         let zone = zone(&[records, &spf_record, "x.a.vn A 192.0.2.3"]);
         let message = format!("From: an@{from}\r\nSubject: x\r\n\r\nHello.\r\n");
         let path = format!("c@{spf}");
-        let found = examine(&zone, &signed(dkim, &message), sender(&path, "192.0.2.1")).await;
+        let found = examine(&zone, &signed(dkim, &message), Some(sender(&path, "192.0.2.1"))).await;
         assert_eq!(found.signatures[0].outcome, Outcome::Pass);
         let author = &found.authors[0];
         assert_eq!((author.dmarc.as_str(), author.asks), (expected, asks), "{from} {dkim} {spf} {records}");
@@ -183,10 +220,11 @@ async fn whoever_might_be_shown_as_the_author_is_asked() {
         ("FROM:\r\n c@BANK.vn\r\n", vec!["bank.vn"], false),
         ("From: \"a@b.vn\" <c@bank.vn>\r\n", vec!["bank.vn"], false),
         ("From: nobody\r\n", vec![], true),
-        ("Subject: x\r\n", vec![], false),
+        ("Subject: x\r\n", vec![], true),
+        ("Sender: a@bank.vn\r\nReply-To: a@bank.vn\r\n", vec![], true),
     ] {
         let message = format!("{header}\r\nx\r\n");
-        let found = examine(&zone, &message, sender("x@b.vn", "192.0.2.1")).await;
+        let found = examine(&zone, &message, Some(sender("x@b.vn", "192.0.2.1"))).await;
         let found_domains: Vec<_> = found.authors.iter().map(|author| author.domain.as_str()).collect();
         assert_eq!((found_domains, found.unclear_author), (domains.clone(), unclear), "{header}");
         let is_disowned = found.authors.iter().any(|author| author.dmarc == Outcome::Fail);
@@ -199,15 +237,99 @@ async fn a_stranger_does_not_decide_how_much_is_checked() {
     let one = signed("b.vn", MESSAGE);
     let header = one.strip_suffix(MESSAGE).unwrap();
     let message = format!("{}{}", header.repeat(50), signed("a.vn", MESSAGE));
-    let found = examine(&zone(&[]), &message, sender("", "192.0.2.1")).await;
+    let found = examine(&zone(&[]), &message, Some(sender("", "192.0.2.1"))).await;
     assert_eq!(found.signatures.len(), SIGNATURES_MAX);
     assert_eq!(found.signatures[0].domain, "a.vn", "the author's first");
     let garbage = format!("{}{MESSAGE}", "DKIM-Signature: v=2; a=x\r\n".repeat(500));
-    let found = examine(&zone(&[]), &garbage, sender("", "192.0.2.1")).await;
+    let found = examine(&zone(&[]), &garbage, Some(sender("", "192.0.2.1"))).await;
     assert!(found.signatures.len() <= SIGNATURES_MAX);
-    let seals =
-        (1..=60).map(|i| format!("ARC-Seal: i={i}; a=ed25519-sha256; cv=pass; d=a.vn; s=s; b=AAAA\r\n"));
-    let message = format!("{}{MESSAGE}", seals.collect::<String>());
-    let found = examine(&zone(&[]), &message, sender("", "192.0.2.1")).await;
-    assert_ne!(found.arc.outcome, Outcome::Pass);
+    for (links, outcome) in [(LINKS_MAX, Outcome::Pass), (LINKS_MAX + 1, Outcome::Fail)] {
+        let message = sealed("b.vn", MESSAGE, links).await;
+        let found = examine(&zone(&[]), &message, Some(sender("", "192.0.2.1"))).await;
+        assert_eq!((found.arc.outcome, found.arc.links), (outcome, links));
+    }
+}
+
+/// RFC 6376 6.1.1: else its author could be anybody.
+#[tokio::test]
+async fn what_does_not_sign_its_author_is_no_signature() {
+    let zone = zone(&["_dmarc.a.vn TXT v=DMARC1; p=reject"]);
+    let plain = signed_over(&["Subject"], "a.vn", MESSAGE);
+    assert!(!plain.contains("h=From"), "{plain}");
+    let forged = plain.replace("an@a.vn", "giam-doc@a.vn");
+    for message in [plain, forged] {
+        let found = examine(&zone, &message, Some(sender("", "192.0.2.9"))).await;
+        assert_eq!(found.signatures[0].why.as_deref(), Some("From is not signed"));
+        let expected = "spf=none (mx.a.vn) dkim=permerror (a.vn) dmarc=fail (a.vn, p=reject)";
+        assert_eq!(found.line(), expected);
+    }
+    let both = signed("a.vn", &signed_over(&["Subject"], "a.vn", MESSAGE));
+    let found = examine(&zone, &both, Some(sender("", "192.0.2.9"))).await;
+    assert_eq!(
+        found.line(),
+        "spf=none (mx.a.vn) dkim=pass (a.vn) dkim=permerror (a.vn) dmarc=pass (a.vn, p=reject)"
+    );
+}
+
+/// Each name is looked for among all before it, and among all fields.
+#[tokio::test]
+async fn a_stranger_does_not_decide_how_many_names_are_looked_for() {
+    let names: Vec<String> = (0..NAMES_MAX).map(|number| format!("X-{number}")).collect();
+    let mut fields: Vec<&str> = names.iter().map(String::as_str).collect();
+    fields[0] = "From";
+    for (more, expected) in [(None, Outcome::Pass), (Some("X-more"), Outcome::PermError)] {
+        fields.extend(more);
+        let message = signed_over(&fields, "a.vn", MESSAGE);
+        let found = examine(&zone(&[]), &message, Some(sender("", "192.0.2.9"))).await;
+        assert_eq!(found.signatures[0].outcome, expected);
+    }
+}
+
+/// Of one message: its author's key and policy are known, and whoever else is named there says nothing.
+#[tokio::test]
+async fn what_does_not_answer_takes_nothing_from_what_is_known() {
+    let silent: Vec<String> = (1..=4).map(|nth| format!("s._domainkey.x{nth}.silent.vn SILENT")).collect();
+    let mut lines: Vec<&str> = silent.iter().map(String::as_str).collect();
+    lines.extend(["_dmarc.a.vn TXT v=DMARC1; p=reject", "silent.vn SILENT"]);
+    let mut message = signed("a.vn", &sealed("x4.silent.vn", MESSAGE, 1).await);
+    for nth in 1..=3 {
+        message = signed(&format!("x{nth}.silent.vn"), &message);
+    }
+    let (resolver, _running) = serve(&zone(&lines)).await;
+    // The clock jumps only to what never comes.
+    for known in ["s._domainkey.a.vn", "_dmarc.a.vn", "_dmarc.vn"] {
+        resolver.texts(known).await.unwrap();
+    }
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let found = examine_by(&resolver, &message, Some(sender("x@silent.vn", "192.0.2.1"))).await;
+    let took = began.elapsed();
+    let expected = "spf=temperror (silent.vn) dkim=pass (a.vn) dkim=temperror (x3.silent.vn) dkim=temperror (x2.silent.vn) \
+                    dkim=temperror (x1.silent.vn) dmarc=pass (a.vn, p=reject) arc=temperror (x4.silent.vn)";
+    assert_eq!(found.line(), expected);
+    assert!(took <= Duration::from_secs(25), "{took:?}");
+}
+
+/// What a domain says itself holds whatever stands above it.
+#[tokio::test]
+async fn a_domains_own_policy_is_known_without_its_parents() {
+    for (record, expected) in [("p=none", "p=none"), ("p=reject", "p=reject")] {
+        let own = format!("_dmarc.a.vn TXT v=DMARC1; {record}");
+        let lines = [own.as_str(), "_dmarc.vn SERVFAIL", "a.vn SERVFAIL"];
+        let found = examine(&zone(&lines), MESSAGE, Some(sender("an@a.vn", "192.0.2.1"))).await;
+        assert_eq!(found.line(), format!("spf=temperror (a.vn) dmarc=temperror (a.vn, {expected})"));
+        let found = examine(&zone(&lines), MESSAGE, Some(sender("", "192.0.2.1"))).await;
+        assert_eq!(found.line(), format!("spf=none (mx.a.vn) dmarc=fail (a.vn, {expected})"));
+    }
+}
+
+/// Its address is in the SPF record of every domain whose backup it is.
+#[tokio::test]
+async fn a_relay_of_ours_shows_nothing_by_its_address() {
+    let zone = zone(&["a.vn TXT v=spf1 +all", "_dmarc.a.vn TXT v=DMARC1; p=reject"]);
+    let found = examine(&zone, MESSAGE, None).await;
+    assert_eq!(found.line(), "relayed dmarc=none (a.vn, p=reject)");
+    assert_eq!((found.authors[0].aligned, found.shows_sender()), (Outcome::Fail, false));
+    let found = examine(&zone, &signed("a.vn", MESSAGE), None).await;
+    assert_eq!(found.line(), "relayed dkim=pass (a.vn) dmarc=pass (a.vn, p=reject)");
 }

@@ -343,7 +343,8 @@ const DEFINITIONS: &[Definition] = &[
         kind: "list of networks",
         fallback: Fallback::Value("[]"),
         example: r#"["127.0.0.0/8", "10.0.0.0/8"]"#,
-        doc: "Limits per address and log-in back-off never apply to these.",
+        doc: "Limits per address and log-in back-off never apply to these. Nothing else is let pass: what they bring without a log-in \
+              is checked like any stranger's mail; see `trusted_relays` in `[authentication]`.",
         set: |config, value| put(&mut config.limits.exempt_networks, read_list(value)),
     },
     Definition {

@@ -95,6 +95,7 @@ pub(crate) struct Outbound {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Authentication {
     pub(crate) check: bool,
+    pub(crate) trusted_relays: Vec<model::Network>,
 }
 
 /// How mail for one domain leaves.
