@@ -119,13 +119,22 @@ class Signatures(case.Case):
         cls.there.add_domain("nhan.test")
         cls.reader = cls.there.add_mailbox("ai@nhan.test")
         relay = f'[outbound]\nsmart_host = "127.0.0.1:{cls.there.ports["smtp"]}"\n'
-        cls.server = congthu.Congthu(extra=f'[dns]\nservers = ["127.0.0.1:{cls.names.port}"]\n' + relay)
+        cls.server = congthu.Congthu(
+            hostname="mail.gui.test", checked=True, extra=f'[dns]\nservers = ["127.0.0.1:{cls.names.port}"]\n' + relay)
         cls.addClassCleanup(cls.server.close)
         cls.server.start()
         cls.server.add_domain("gui.test")
         cls.user = cls.server.add_mailbox("an@gui.test")
 
-    def test_what_we_sign_dkimpy_verifies(self):
+    def came(self, count):
+        """The messages that are there, once there are so many."""
+        end = time.monotonic() + 30
+        while len(found := self.stored(self.reader, server=self.there)) < count and time.monotonic() < end:
+            time.sleep(0.2)
+        self.assertEqual(len(found), count)
+        return found
+
+    def test_what_we_sign_dkimpy_verifies_and_what_goes_on_is_sealed(self):
         made = json.loads(self.server.must("dkim", "add", "gui.test", "--json"))
         self.assertEqual({key["algorithm"] for key in made}, {"rsa-sha256", "ed25519-sha256"})
         self.assertNotEqual(self.server.run("dkim", "rotate", "gui.test").returncode, 0, "nobody finds the keys")
@@ -139,16 +148,34 @@ class Signatures(case.Case):
             "--auth-user", self.user, "--auth-password", congthu.PASSWORD, "--from", self.user, "--to", self.reader,
             "--header", "Subject: Công  văn", "--body", body)
         self.assertEqual(done.returncode, 0, done.stdout)
-        end = time.monotonic() + 30
-        while not (found := self.stored(self.reader, server=self.there)) and time.monotonic() < end:
-            time.sleep(0.2)
-        (stored,) = found
+        (stored,) = self.came(1)
         self.assertEqual(stored.count(b"DKIM-Signature:"), 2)
         verifier = dkim.DKIM(stored)
         for index in range(2):
             self.assertTrue(verifier.verify(idx=index, dnsfunc=lambda name, timeout=5: self.names.txt(name)), index)
         changed = dkim.DKIM(stored.replace(b"Subject:", b"Subject: x", 1))
         self.assertFalse(changed.verify(dnsfunc=lambda name, timeout=5: self.names.txt(name)))
+        self.a_strangers_mail_goes_on_under_a_seal()
+
+    def a_strangers_mail_goes_on_under_a_seal(self):
+        self.server.must("policy", "set", "gui.test", "sending.forward_outside=true", "--reason", "QĐ 1/QĐ-UBND")
+        self.server.must("forward", "set", self.user, self.reader, "--no-copy")
+        smtp = self.server.smtp()
+        self.addCleanup(smtp.close)
+        smtp.hello()
+        smtp.envelope("a@stranger.test", [self.user])
+        (reply,) = smtp.data(message("a@stranger.test"), 1)
+        self.assertEqual(reply.code, 250, reply)
+        stored = self.came(2)[1]
+        self.assertNotIn(b"DKIM-Signature:", stored)
+        self.assertIn(b"ARC-Authentication-Results: i=1; mail.gui.test;", stored)
+        verified, sets, why = dkim.arc_verify(stored, dnsfunc=lambda name, timeout=5: self.names.txt(name))
+        self.assertEqual((verified, len(sets)), (dkim.CV_Pass, 1), why)
+        self.assertEqual(sets[0]["as-domain"], b"gui.test")
+        for ours, theirs in ((b"xin ch", b"xin tr"), (b"i=1; mail.gui.test", b"i=1; mail.gui.tesu")):
+            changed = stored.replace(ours, theirs, 1)
+            verified = dkim.arc_verify(changed, dnsfunc=lambda name, timeout=5: self.names.txt(name))
+            self.assertEqual(verified[0], dkim.CV_Fail, theirs)
 
 
 if __name__ == "__main__":

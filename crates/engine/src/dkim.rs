@@ -1,14 +1,16 @@
-//! Keys of domains, and the signatures on what leaves (DKIM).
+//! Keys of domains, and the signatures on what leaves: of what users wrote (DKIM), and on what we found out of strangers' mail that
+//! goes on (ARC).
 //!
 //! Mail is signed when it is sent, not when it is queued: so it is signed by the keys of that moment, copies within the system have
 //! no signature that nobody needs, and what lies in the queue can be signed anew after a key was lost. Invariants: signed is only
-//! what somebody submitted who logged in, in the name that was checked then; what strangers wrote, and is forwarded, never. Every
-//! change of keys is audited, and its row names no secret.
+//! what somebody submitted who logged in, in the name that was checked then; what strangers wrote, and is forwarded, never: that is
+//! sealed with what was found out of it when it came, and of what nothing was found out says nothing. Every change of keys is audited, and its row names no secret.
 
 use crate::queue::OutgoingOctets;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
-use guard::{NewKey, Signer, SigningKey};
+use guard::{Chain, NewKey, Signer, SigningKey};
 use model::{Action, Address, DomainName};
+use proto::mime::header_fields;
 use serde_json::json;
 use store::{DkimKeyRow, DkimSecretRow, LeasedDelivery};
 
@@ -98,8 +100,8 @@ impl Engine {
         Ok(tx.commit().await?)
     }
 
-    /// With signatures in front, where its author's domain has keys. A message of 100 MB is read once more for it, piece by
-    /// piece.
+    /// With signatures in front, where its author's domain has keys; of a stranger's, with a seal. A message of 100 MB is read once
+    /// more for it, piece by piece.
     ///
     /// # Errors
     /// When the database fails.
@@ -109,7 +111,7 @@ impl Engine {
         octets: OutgoingOctets,
     ) -> Result<OutgoingOctets, Error> {
         if delivery.account.is_none() {
-            return Ok(octets);
+            return self.sealed(octets).await;
         }
         let header = octets.header().await?;
         let Some(domain) = author(&header) else { return Ok(octets) };
@@ -117,16 +119,7 @@ impl Engine {
         if keys.is_empty() {
             return Ok(octets);
         }
-        let mut signer = Signer::new(&header);
-        let mut at = header.len() as u64;
-        loop {
-            let piece = octets.piece(at).await?;
-            if piece.is_empty() {
-                break;
-            }
-            signer.body(&piece);
-            at = at.saturating_add(piece.len() as u64);
-        }
+        let signer = read_through(&octets, &header).await?;
         Ok(match signer.fields(&keys, self.now()) {
             Ok(fields) => octets.behind(fields.into_bytes()),
             Err(error) => {
@@ -134,6 +127,38 @@ impl Engine {
                 octets
             }
         })
+    }
+
+    /// RFC 8617 5.1. What we wrote ourselves has no results of ours in front, and neither has what was taken unchecked.
+    async fn sealed(&self, octets: OutgoingOctets) -> Result<OutgoingOctets, Error> {
+        let header = octets.header().await?;
+        let Some(chain) = Chain::of(&header, self.hostname()) else { return Ok(octets) };
+        let Some(key) = self.sealing_key(&header).await? else { return Ok(octets) };
+        let signer = read_through(&octets, &header).await?;
+        Ok(match signer.seal(&chain, &key, self.now()) {
+            Ok(set) => octets.behind(set.into_bytes()),
+            Err(error) => {
+                tracing::error!(%error, "mail goes on unsealed");
+                octets
+            }
+        })
+    }
+
+    /// Of the domain that this server's name is in, whoever it is for: who gets such mail learns to know one sealer. Else of the
+    /// domain that it came for.
+    async fn sealing_key(&self, header: &[u8]) -> Result<Option<SigningKey>, Error> {
+        let mut names = vec![self.hostname().to_owned()];
+        while let Some((_, parent)) = names.last().and_then(|name| name.split_once('.')) {
+            names.push(parent.to_owned());
+        }
+        let domains = names.iter().filter_map(|name| DomainName::new(name).ok());
+        for domain in domains.chain(came_for(header)) {
+            let keys = self.signing_keys(&domain).await?;
+            if let Some(key) = keys.into_iter().find(SigningKey::can_seal) {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
     }
 
     async fn signing_keys(&self, domain: &DomainName) -> Result<Vec<SigningKey>, Error> {
@@ -144,6 +169,28 @@ impl Engine {
         };
         Ok(rows.iter().filter_map(read).collect())
     }
+}
+
+/// All of its body.
+async fn read_through(octets: &OutgoingOctets, header: &[u8]) -> Result<Signer, Error> {
+    let mut signer = Signer::new(header);
+    let mut at = header.len() as u64;
+    loop {
+        let piece = octets.piece(at).await?;
+        if piece.is_empty() {
+            return Ok(signer);
+        }
+        signer.body(&piece);
+        at = at.saturating_add(piece.len() as u64);
+    }
+}
+
+/// The domain of its only recipient, where our Received names it.
+fn came_for(header: &[u8]) -> Option<DomainName> {
+    let received = header_fields(header).find(|field| field.is("Received"))?;
+    let (_, address) = str::from_utf8(received.value).ok()?.split_once("\tfor <")?;
+    let address: Address = address.split_once('>')?.0.parse().ok()?;
+    Some(address.domain().clone())
 }
 
 /// The domain of its author, which was checked when it was submitted.

@@ -35,8 +35,8 @@ const LINE_CHARS: usize = 72;
 
 /// A key that signs for a domain.
 pub struct SigningKey {
-    domain: String,
-    selector: String,
+    pub(crate) domain: String,
+    pub(crate) selector: String,
     pair: Pair,
 }
 
@@ -108,14 +108,20 @@ impl SigningKey {
         Ok(Self { domain, selector: selector.to_owned(), pair })
     }
 
-    fn algorithm(&self) -> &'static str {
+    /// RFC 8617 4.1.3 has seals as RFC 6376 has signatures; whoever knows Ed25519 knows RSA, too.
+    #[must_use]
+    pub fn can_seal(&self) -> bool {
+        matches!(self.pair, Pair::Rsa(_))
+    }
+
+    pub(crate) fn algorithm(&self) -> &'static str {
         match self.pair {
             Pair::Rsa(_) => "rsa-sha256",
             Pair::Ed25519(_) => "ed25519-sha256",
         }
     }
 
-    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub(crate) fn sign(&self, data: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -162,9 +168,8 @@ impl Signer {
     /// # Errors
     /// When a key cannot be used.
     pub fn fields(self, keys: &[SigningKey], now: Timestamp) -> Result<String, KeyError> {
-        let (hash, _) = self.body.finish();
-        let hash = STANDARD.encode(hash.complete().as_ref());
-        let (names, signed) = selected(&self.header);
+        let (header, hash) = self.finish();
+        let (names, signed) = selected(&header, &[]);
         let mut fields = String::new();
         for key in keys {
             let start = format!(
@@ -179,22 +184,31 @@ impl Signer {
             data.extend_from_slice(&relaxed(b"dkim-signature", start.as_bytes()));
             // RFC 6376 3.7: without the last line end.
             data.truncate(data.len().saturating_sub(2));
-            let signature = STANDARD.encode(key.sign(&data)?);
-            let lines: Vec<&str> = signature
-                .as_bytes()
-                .chunks(LINE_CHARS)
-                .filter_map(|line| str::from_utf8(line).ok())
-                .collect();
-            fields.push_str(&format!("DKIM-Signature: {start}{}\r\n", lines.join("\r\n\t ")));
+            fields.push_str(&format!("DKIM-Signature: {start}{}\r\n", folded(&key.sign(&data)?)));
         }
         Ok(fields)
     }
+
+    /// Its header, and the hash of its body as signatures have it.
+    pub(crate) fn finish(self) -> (Vec<u8>, String) {
+        let (hash, _) = self.body.finish();
+        (self.header, STANDARD.encode(hash.complete().as_ref()))
+    }
+}
+
+/// A signature as it is written, in lines.
+pub(crate) fn folded(signature: &[u8]) -> String {
+    let signature = STANDARD.encode(signature);
+    let lines = signature.as_bytes().chunks(LINE_CHARS).filter_map(|line| str::from_utf8(line).ok());
+    lines.collect::<Vec<_>>().join("\r\n\t ")
 }
 
 /// Names of the fields that are signed, and the fields as they are signed (RFC 6376 5.4.2: the last of a name first).
-fn selected(header: &[u8]) -> (Vec<&'static str>, Vec<u8>) {
+/// `more` are signed as often as they are there.
+pub(crate) fn selected(header: &[u8], more: &[&'static str]) -> (Vec<&'static str>, Vec<u8>) {
     let (mut names, mut signed) = (Vec::new(), Vec::new());
-    let all = GUARDED.iter().map(|name| (*name, true)).chain(OTHERS.iter().map(|name| (*name, false)));
+    let others = OTHERS.iter().chain(more).map(|name| (*name, false));
+    let all = GUARDED.iter().map(|name| (*name, true)).chain(others);
     for (name, is_guarded) in all {
         let mut fields: Vec<HeaderField<'_>> = header_fields(header).filter(|field| field.is(name)).collect();
         fields.reverse();
@@ -210,7 +224,7 @@ fn selected(header: &[u8]) -> (Vec<&'static str>, Vec<u8>) {
 }
 
 /// RFC 6376 3.4.2.
-fn relaxed(name: &[u8], value: &[u8]) -> Vec<u8> {
+pub(crate) fn relaxed(name: &[u8], value: &[u8]) -> Vec<u8> {
     let mut line = name.to_ascii_lowercase();
     line.push(b':');
     let words = value.split(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n'));

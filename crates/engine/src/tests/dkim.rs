@@ -2,8 +2,9 @@
 
 use super::queue::send;
 use super::{World, actor, address, arrival};
-use crate::{AdminError, OutgoingOctets, WantedWork};
+use crate::{AdminError, Examined, OutgoingOctets, WantedWork};
 use model::DomainName;
+use model::admission::{Arc, Evidence, Outcome};
 
 async fn read(octets: &OutgoingOctets) -> String {
     let mut read = Vec::new();
@@ -83,5 +84,43 @@ async fn what_strangers_wrote_is_not_signed() {
         let to = [world.engine.recipient(&address("an")).await.unwrap()];
         world.engine.deliver(&crate::Arrival { sender, ..arrival() }, &to, spool).await.unwrap();
         assert!(goes_out(&world).await.starts_with("Received: "));
+    }
+}
+
+/// With what was found out of it when it came, and in one copy for each time that it is sent.
+#[tokio::test]
+async fn what_strangers_wrote_goes_on_under_a_seal() {
+    let world = World::new().await;
+    world.user("an").await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    world.engine.add_dkim(&actor(), &domain).await.unwrap();
+    world.engine.rotate_dkim(&actor(), &domain).await.unwrap();
+    super::policy(&world, "sending.forward_outside", "true").await;
+    world.engine.set_forward(&actor(), &address("an"), (&address("an@example.net"), false)).await.unwrap();
+    let links = "ARC-Seal: i=1; cv=none; d=a.vn; b=x\r\nARC-Message-Signature: i=1; d=a.vn; b=x\r\n\
+                 ARC-Authentication-Results: i=1; a.vn; spf=pass\r\n";
+    for (theirs, outcome, expected) in [
+        ("", Outcome::None, Some("i=1; cv=none")),
+        (links, Outcome::Pass, Some("i=2; cv=pass")),
+        (links, Outcome::Fail, None),
+        (links, Outcome::TempError, None),
+    ] {
+        let mut spool = world.engine.new_spool();
+        let message = format!("{theirs}From: x@a.vn\r\nSubject: x\r\n\r\nz\r\n");
+        spool.write(message.as_bytes()).await.unwrap();
+        let to = [world.engine.recipient(&address("an")).await.unwrap()];
+        let chain = Arc { outcome, domain: "a.vn".into(), links: 1 };
+        let evidence = Evidence { arc: chain, ..Evidence::default() };
+        let examined = Some(Examined { evidence, junk: false });
+        world.engine.deliver(&crate::Arrival { examined, ..arrival() }, &to, spool).await.unwrap();
+        let sent = goes_out(&world).await;
+        let Some(expected) = expected else {
+            assert!(sent.starts_with("Authentication-Results: "), "{sent}");
+            continue;
+        };
+        assert!(sent.starts_with(&format!("ARC-Seal: {expected}; a=rsa-sha256; d=demo.gov.vn;")), "{sent}");
+        assert!(!sent.contains("DKIM-Signature"), "{sent}");
+        let results = sent.split_once("\nARC-Authentication-Results: ").unwrap().1;
+        assert!(results.contains(" mail.demo.gov.vn;\r\n\tspf=none"), "{sent}");
     }
 }
