@@ -1,12 +1,14 @@
 //! Handing out accepted mail to those whose mailboxes the accepting transaction left alone, in batches, each exactly once.
 //!
-//! Invariants: a batch and its line on the list go in one transaction; a mailbox that vanished keeps the message from no other.
+//! Invariants: a batch and its line on the list go in one transaction; a mailbox that vanished keeps the message from no other; a
+//! folder that vanished keeps it from nobody.
 
 use crate::accept::{NewEntry, Placed, Target, columns};
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ContentId, FolderId};
+use std::collections::HashMap;
 
 /// Times a batch is tried against vanishing mailboxes before those are looked for one by one.
 const BATCH_ATTEMPTS: i32 = 1;
@@ -14,7 +16,7 @@ const BATCH_ATTEMPTS: i32 = 1;
 impl Store {
     /// Hands out one batch of accepted mail that waits for its entries, but none of `failed`. `None` when no other waits.
     ///
-    /// A mailbox that vanished since is passed over; all others get the message, once. A batch that cannot be handed out
+    /// A mailbox that vanished since is passed over; all others get the message, once, in their INBOX where the folder vanished. A batch that cannot be handed out
     /// is noted in `failed` and waits as before, behind the others.
     ///
     /// # Errors
@@ -133,7 +135,8 @@ impl Tx {
         Ok(row.map(pending))
     }
 
-    /// The targets whose mailbox and folder exist, their counters locked so that they stay.
+    /// The targets whose mailbox exists, their counters locked so that they stay: what was for a folder that is gone comes where
+    /// all mail comes, which cannot go.
     async fn still_there(&mut self, targets: Vec<Target>) -> Result<Vec<Target>, Error> {
         let (accounts, folders, _) = columns(&targets);
         sqlx::query(
@@ -142,11 +145,21 @@ impl Tx {
         .bind(&accounts)
         .execute(&mut *self.inner)
         .await?;
-        let there: Vec<(i64,)> = sqlx::query_as("select folder_id from folders where folder_id = any ($1)")
-            .bind(folders)
-            .fetch_all(&mut *self.inner)
-            .await?;
-        let there: std::collections::HashSet<i64> = there.into_iter().map(|row| row.0).collect();
-        Ok(targets.into_iter().filter(|target| there.contains(&target.folder.0)).collect())
+        let there: Vec<(i64, i64)> = sqlx::query_as(
+            "select w.account_id, coalesce(f.folder_id, i.folder_id)
+               from unnest($1::bigint[], $2::bigint[]) as w (account_id, folder_id)
+               join folders i on i.account_id = w.account_id and i.name = 'INBOX'
+               left join folders f on f.folder_id = w.folder_id and f.account_id = w.account_id",
+        )
+        .bind(&accounts)
+        .bind(&folders)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let there: HashMap<i64, i64> = there.into_iter().collect();
+        let placed = |target: Target| {
+            let folder = there.get(&target.account.0)?;
+            Some(Target { folder: FolderId(*folder), ..target })
+        };
+        Ok(targets.into_iter().filter_map(placed).collect())
     }
 }

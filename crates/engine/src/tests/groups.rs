@@ -336,6 +336,36 @@ async fn what_was_for_later_and_is_refused_leaves_nothing_behind() {
     assert_eq!(world.inbox(&an).await.len(), 1, "he is told of the refusal, and nothing else");
 }
 
+/// Whoever removes a folder while mail for it waits for somebody's word gets it where all mail comes.
+#[tokio::test]
+async fn what_waits_for_approval_outlives_the_folder_that_it_is_for() {
+    let world = World::new().await;
+    province(&world).await;
+    let engine = &world.engine;
+    super::policy(&world, "sending.group_approval_over", "4").await;
+    engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
+    engine.set_group_senders(&actor(), &address("so"), (GroupSenders::Everybody, &[])).await.unwrap();
+    let to = [engine.recipient(&address("so")).await.unwrap()];
+    let examined = crate::Examined { junk: true, ..crate::Examined::default() };
+    let arrival = Arrival { examined: Some(examined), ..arrival() };
+    let mut spool = engine.new_spool();
+    spool.write(b"From: a@b.vn\r\n\r\nx").await.unwrap();
+    engine.deliver(&arrival, &to, spool).await.unwrap();
+    let binh = engine.log_in("binh@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    let chi = engine.log_in("chi@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    let junk = model::FolderName::new("Junk").unwrap();
+    engine.delete_folder(&binh, &junk).await.unwrap();
+    assert!(engine.delete_mailbox(&actor(), &address("clerk"), "thử").await.unwrap());
+    let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
+    engine.decide_held(&actor(), held[0].held, (true, "")).await.unwrap();
+    engine.expand_all(&CancellationToken::new()).await;
+    assert_eq!(world.number("select count(*) from pending_deliveries").await, 0);
+    assert_eq!(world.inbox(&binh).await.len(), 1, "the folder is gone, and he is not");
+    assert_eq!((world.inbox(&chi).await.len(), world.read(&chi, "Junk").await.len()), (0, 1));
+    let came = "select count(*) from entries where recipient = 'so@demo.gov.vn'";
+    assert_eq!(world.number(came).await, 5, "and nobody else lost it");
+}
+
 #[tokio::test]
 async fn mail_to_a_large_group_waits_for_approval() {
     let world = World::new().await;
