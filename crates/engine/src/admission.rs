@@ -48,12 +48,12 @@ impl Engine {
         Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
     }
 
-    /// Keeps in the log of messages that one was refused, and what was known of it (AG Đ9.2); the reply does not wait for it
-    /// to last.
+    /// Keeps in the log of messages that one was refused, for whom it was, and what was known of it (AG Đ9.2); the reply does not
+    /// wait for it to last.
     pub async fn note_refused(
         &self,
         origin: &Origin,
-        sender: Option<&Sender>,
+        (sender, recipients): (Option<&Sender>, &[Recipient]),
         (evidence, ground): (&Evidence, Ground),
     ) {
         let (trace, remote) = (origin.trace_text(), origin.remote.to_canonical().to_string());
@@ -70,7 +70,8 @@ impl Engine {
             status: Some(ground.as_str()),
             about: Some(&about),
         };
-        if let Err(error) = self.0.store.note(&event).await {
+        let to: Vec<String> = recipients.iter().map(|to| to.address().to_string()).collect();
+        if let Err(error) = self.0.store.note_about(&event, &to).await {
             tracing::warn!(%error, "a refused message could not be noted");
         }
     }

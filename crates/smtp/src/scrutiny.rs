@@ -53,7 +53,8 @@ impl Scrutiny {
             refused @ (Admission::Refuse(ground) | Admission::Later(ground)) => {
                 let later = matches!(refused, Admission::Later(_));
                 tracing::info!(ground = ground.as_str(), later, "message refused");
-                engine.note_refused(brought.origin, brought.sender, (&evidence, ground)).await;
+                let between = (brought.sender, brought.recipients);
+                engine.note_refused(brought.origin, between, (&evidence, ground)).await;
                 Err(replies::not_admitted(ground, later))
             }
         }

@@ -95,6 +95,16 @@ impl Store {
         Ok(())
     }
 
+    /// As [`Store::note`], with the addresses it is about, in lower case.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_about(&self, event: &Event<'_>, recipients: &[String]) -> Result<(), Error> {
+        let recipients = recipients.iter().map(|to| Some(to.as_str())).collect();
+        insert(event, Some(recipients)).execute(&self.pools.chunks).await?;
+        Ok(())
+    }
+
     /// Makes the parts of the months around the database's present.
     ///
     /// # Errors

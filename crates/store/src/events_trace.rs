@@ -132,7 +132,10 @@ impl Store {
                left join addresses p on p.account_id = e.account_id and p.kind = 'primary'
               where e.about is not null
                 and ($1::text is null or lower(e.sender) = $1)
-                and ($2::text is null or e.recipients @> array[$2])
+                -- Whom else it came to is not to be found out by asking for him.
+                and ($2::text is null or e.recipients @> array[$2]
+                        and ($11 or e.account_id = any (mine.senders) or split_part($2, '@', 2) = any (receive.names)
+                             or $2 = any (receive.addresses)))
                 -- In the open part few are taken apart: those that have the letters at all.
                 and (cardinality($3::text[]) = 0
                      or (e.about like all ($16::text[]) and string_to_array(split_part(e.about, E'\\n', 4), ' ') @> $3))

@@ -1,9 +1,10 @@
 //! Mail of strangers, by what was found out of it.
 
-use super::{World, actor, address, arrival, policy};
-use crate::{Arrival, Examined, TraceQuery};
+use super::{World, actor, address, arrival, mailbox, policy};
+use crate::{Actor, Arrival, Examined, NewMailbox, TraceQuery};
 use model::admission::{Admission, Asks, Author, Evidence, Ground, Outcome, Spf};
 use model::queue::Notify;
+use model::{DomainId, DomainName, Grant, Role, Scope};
 
 fn evidence(spf: Outcome, author: &str, dmarc: Outcome) -> Evidence {
     let author = Author { domain: author.into(), dmarc, asks: Asks::Reject, aligned: dmarc, ours: false };
@@ -44,6 +45,44 @@ async fn junk_lies_in_its_folder_with_its_evidence() {
     let found = world.engine.trace(&actor(), &query).await.unwrap();
     let detail = found[0].events[0].detail.as_deref();
     assert_eq!(detail, Some("spf=fail (example.org) dmarc=fail (b.vn, p=reject)"));
+}
+
+/// Who asks where a letter is, is whoever looks after the domain of the one who waits for it.
+#[tokio::test]
+async fn refused_mail_is_found_by_whom_it_was_for_and_by_nobody_else() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    let other = DomainName::new("khac.gov.vn").unwrap();
+    world.engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    let secret = NewMailbox { address: address("chi@khac.gov.vn"), ..mailbox("chi") };
+    world.engine.add_mailbox(&actor(), &secret).await.unwrap();
+    let mut to = Vec::new();
+    for name in ["an", "chi@khac.gov.vn"] {
+        to.push(world.engine.recipient(&address(name)).await.unwrap());
+    }
+    let (arrival, found) = (arrival(), evidence(Outcome::Fail, "b.vn", Outcome::Fail));
+    let between = (arrival.sender.as_ref(), to.as_slice());
+    world.engine.note_refused(&arrival.origin, between, (&found, Ground::Dmarc)).await;
+    let by = async |who: &Actor, name: &str| {
+        let query = TraceQuery { to: Some(address(name)), limit: 10, ..TraceQuery::default() };
+        let courses = world.engine.trace(who, &query).await.unwrap();
+        let events = courses.into_iter().flat_map(|course| course.events);
+        events.map(|event| (event.kind, event.recipients)).collect::<Vec<_>>()
+    };
+    let domain = async |name: &str| {
+        let statement = format!("select domain_id from domains where name = '{name}'");
+        DomainId(world.number(&statement).await)
+    };
+    let of =
+        |id| Actor::of("x", None, Grant::new(Role::CentreOperator, Scope::Domain(id)).into_iter().collect());
+    let (ours, theirs) = (of(domain("demo.gov.vn").await), of(domain("khac.gov.vn").await));
+    let seen = |name: &str| vec![("refused".to_owned(), vec![address(name).to_string()])];
+    assert_eq!(by(&ours, "an").await, seen("an"), "and not to whom else it was");
+    assert_eq!(by(&theirs, "chi@khac.gov.vn").await, seen("chi@khac.gov.vn"));
+    assert_eq!(by(&theirs, "an").await, []);
+    assert_eq!(by(&world.engine.actor_of(&an).await.unwrap(), "an").await, seen("an"));
+    assert_eq!(by(&actor(), "binh").await, []);
 }
 
 #[tokio::test]
