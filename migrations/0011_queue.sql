@@ -22,9 +22,12 @@ create table queue_messages (
     -- As `events.about`.
     about       text not null,
     accepted_at timestamptz not null,
-    -- To what other address somebody wants it sent, and who: it takes a second one who says the same.
+    -- To what other address somebody wants it sent, and who, since when: it takes a second one who says the same. Persons are
+    -- told apart by their mailboxes' numbers, whoever is at the console by his name.
     redirect_to       text,
-    redirect_asked_by text
+    redirect_asked_by text,
+    redirect_asked_id bigint,
+    redirect_asked_at timestamptz
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0,
         autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 10000);
 create index queue_messages_content on queue_messages (content_id);

@@ -161,6 +161,15 @@ impl Engine {
         })
     }
 
+    /// Who this is by now, when he is not at hand himself; `None` when there is no such mailbox (any more).
+    pub(crate) async fn actor_again(&self, account: AccountId) -> Result<Option<Actor>, Error> {
+        let found = self.0.store.grants_of(account, self.now()).await?;
+        let Some((standing, _, mut grants)) = found else { return Ok(None) };
+        grants.extend(self.mailbox_grants(account).await?);
+        let who = model::Actor { standing, grants };
+        Ok(Some(Actor { name: format!("mailbox #{account}"), account: Some(account), who }))
+    }
+
     /// Whoever is at the console, with the rights to mailboxes of `person` and none of his own.
     ///
     /// # Errors

@@ -1,20 +1,23 @@
 //! Sending mail of the queue to another address than its sender wrote.
 //!
-//! Invariants: whoever it goes to reads it, so it takes two administrators who say the same, as with an inspection; its sender
-//! is told, in the transaction that does it; what is being sent at the moment is not touched.
+//! Invariants: whoever it goes to reads it, so it takes two administrators who say the same within a day, each of whom may still ask
+//! for it when it is done; its sender is told, in the transaction that does it; what is being sent at the moment is not touched.
 
 use crate::queue::event;
 use crate::queue_admin::{QueueError, QueueMessage};
 use crate::report::{Told, What};
 use crate::{Actor, AdminError, Engine};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::queue::{Answer, Notify, Priority, Schedule, Status};
 use model::{Action, Address, DomainName};
 use serde_json::json;
 use store::{
     AuditEntry, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, NewOutgoing, NewOutgoingEvent,
-    NewOutgoingPart, NewOutgoingRecipient, QueueReport, Reroute, Target,
+    NewOutgoingPart, NewOutgoingRecipient, QueueReport, RedirectAsker, Reroute, Target,
 };
+
+/// How long a request stands that nobody has agreed to.
+const ASKED_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 impl Engine {
     /// Asks that what has not gone yet of a message be sent to another address instead, here or elsewhere; sends it there when
@@ -55,28 +58,49 @@ impl Engine {
         Ok(Some(QueueMessage { queue_id: queue_id.to_owned(), deliveries }))
     }
 
-    /// Has somebody else asked for the same? If not, it is noted that this one does.
+    /// Has somebody else asked for the same, who may still ask for it? If not, it is noted that this one does.
     async fn agree_to_redirect(
         &self,
         actor: &Actor,
         queue_id: &str,
         (messages, to): (&[i64], &Address),
     ) -> Result<bool, QueueError> {
-        let to = to.to_string();
-        let mut tx = self.0.store.begin().await?;
-        let mut agreed = true;
+        let now = self.now();
+        let since = now.saturating_sub(ASKED_KEPT).unwrap_or(Timestamp::MIN);
+        let (address, own) = (to.to_string(), asker(actor));
+        let mut askers = Vec::new();
         for message in messages {
-            match tx.ask_redirect(*message, (&to, actor.name())).await? {
-                Some(asker) if asker == actor.name() => return Err(AdminError::SecondPerson.into()),
-                asker => agreed &= asker.is_some(),
+            askers.extend(self.0.store.redirect_asked(*message, (&address, since)).await?);
+        }
+        if askers.iter().any(|asker| is_same(asker, &own)) {
+            return Err(AdminError::SecondPerson.into());
+        }
+        if askers.len() == messages.len() && self.may_all_redirect(&askers, queue_id).await? {
+            return Ok(true);
+        }
+        let mut tx = self.0.store.begin().await?;
+        for message in messages {
+            tx.ask_redirect(*message, (&address, &own), now).await?;
+        }
+        let detail = json!({ "to": address, "agreed": false });
+        self.audit(&mut tx, actor, Action::QueueRedirect.as_str(), queue_id, &detail).await?;
+        tx.commit().await?;
+        Ok(false)
+    }
+
+    /// What they might do when they asked for it may have been taken from them since.
+    async fn may_all_redirect(&self, askers: &[RedirectAsker], queue_id: &str) -> Result<bool, QueueError> {
+        for account in askers.iter().filter_map(|asker| asker.account) {
+            let Some(asker) = self.actor_again(account).await? else { return Ok(false) };
+            match self.queued_for(&asker, Action::QueueRedirect, queue_id).await {
+                Ok(_) => {}
+                Err(QueueError::NoSuchMessage(_) | QueueError::Admin(AdminError::Denied(_))) => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
             }
         }
-        if !agreed {
-            let detail = json!({ "to": to, "agreed": false });
-            self.audit(&mut tx, actor, Action::QueueRedirect.as_str(), queue_id, &detail).await?;
-            tx.commit().await?;
-        }
-        Ok(agreed)
+        Ok(true)
     }
 
     async fn redirect_all(
@@ -119,6 +143,18 @@ impl Engine {
         } else {
             Err(QueueError::BeingSent(first.queue_id.clone()))
         }
+    }
+}
+
+fn asker(actor: &Actor) -> RedirectAsker {
+    RedirectAsker { name: actor.name().to_owned(), account: actor.account() }
+}
+
+/// A person by the number of his mailbox, as addresses change; whoever is at the console by the name that he has there.
+fn is_same(one: &RedirectAsker, other: &RedirectAsker) -> bool {
+    match (one.account, other.account) {
+        (None, None) => one.name == other.name,
+        (one, other) => one == other,
     }
 }
 

@@ -134,7 +134,7 @@ pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow}
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
     NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow, QueueFilter,
-    QueueLease, QueueReport, QueueRow, RecipientAnswer, Reroute, ScheduledRow, WantedWork,
+    QueueLease, QueueReport, QueueRow, RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, WantedWork,
 };
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;

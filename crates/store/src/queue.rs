@@ -14,6 +14,7 @@ mod report;
 pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease, WantedWork};
 pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient};
 pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow};
+pub use overdue::RedirectAsker;
 pub use report::{
     DeliveryReport, MailBack, MailBackTo, NewOutgoingEvent, QueueReport, RecipientAnswer, Reroute,
 };

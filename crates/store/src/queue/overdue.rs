@@ -95,6 +95,27 @@ impl Store {
         Ok(())
     }
 
+    /// Who asked for it since `since` that a message be sent to this address, if it was the last that was asked for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn redirect_asked(
+        &self,
+        message: i64,
+        (to, since): (&str, Timestamp),
+    ) -> Result<Option<RedirectAsker>, Error> {
+        let asked: Option<(String, Option<i64>)> = sqlx::query_as(
+            "select redirect_asked_by, redirect_asked_id from queue_messages
+              where message_id = $1 and redirect_to = $2 and redirect_asked_at > $3",
+        )
+        .bind(message)
+        .bind(to)
+        .bind(since.to_sqlx())
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(asked.map(|(name, account)| RedirectAsker { name, account: account.map(AccountId) }))
+    }
+
     /// Numbers and submitters of the messages that bear this id: one, but for those that were accepted before a restore.
     ///
     /// # Errors
@@ -108,6 +129,15 @@ impl Store {
         .await?;
         Ok(rows.into_iter().map(|(id, account)| (id, account.map(AccountId))).collect())
     }
+}
+
+/// Who asked for a message to be sent to another address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectAsker {
+    /// As the audit trail has him.
+    pub name: String,
+    /// The own mailbox; `None` at the console.
+    pub account: Option<AccountId>,
 }
 
 impl Tx {
@@ -178,35 +208,28 @@ impl Tx {
         Ok(changed.rows_affected())
     }
 
-    /// Notes who wants a message sent to another address. Who else wanted the same before, if anybody did.
+    /// Notes who wants a message sent to another address, instead of what was asked for before.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn ask_redirect(
         &mut self,
         message: i64,
-        (to, by): (&str, &str),
-    ) -> Result<Option<String>, Error> {
-        let before: Option<(Option<String>, Option<String>)> = sqlx::query_as(
-            "select redirect_to, redirect_asked_by from queue_messages where message_id = $1 for update",
-        )
-        .bind(message)
-        .fetch_optional(&mut *self.inner)
-        .await?;
-        if let Some((Some(same), Some(asker))) = before
-            && same == to
-        {
-            return Ok(Some(asker));
-        }
+        (to, by): (&str, &RedirectAsker),
+        now: Timestamp,
+    ) -> Result<(), Error> {
         sqlx::query(
-            "update queue_messages set redirect_to = $2, redirect_asked_by = $3 where message_id = $1",
+            "update queue_messages set redirect_to = $2, redirect_asked_by = $3, redirect_asked_id = $4, redirect_asked_at = $5
+              where message_id = $1",
         )
         .bind(message)
         .bind(to)
-        .bind(by)
+        .bind(&by.name)
+        .bind(by.account.map(|account| account.0))
+        .bind(now.to_sqlx())
         .execute(&mut *self.inner)
         .await?;
-        Ok(None)
+        Ok(())
     }
 
     /// Takes back what waits for its moment within the system. Says for how many mailboxes.

@@ -91,6 +91,41 @@ async fn a_message_is_sent_elsewhere_instead() {
     assert!(told[1].contains("Final-Recipient: rfc822;ai@example.org\r\nAction: relayed"), "{}", told[1]);
 }
 
+/// Two persons by the numbers of their mailboxes, as an address changes with a transfer; both may still do it when it is done.
+#[tokio::test]
+async fn the_second_person_is_another_one_whatever_they_are_called() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let (one, two) = (world.user("mot").await, world.user("hai").await);
+    let id = send(&world, &an, &["ai@example.org"]).await;
+    let everywhere = Grant::new(Role::SystemAdministrator, Scope::System).unwrap();
+    let (first, second) = (address("mot"), address("hai"));
+    let role = |holder| crate::RoleOver {
+        holder,
+        role: Role::SystemAdministrator,
+        over: crate::AdminTarget::System,
+    };
+    for holder in [&first, &second] {
+        world.engine.grant_role(&actor(), &role(holder), None, "QĐ 1").await.unwrap();
+    }
+    let named = |name: &str, who: &Principal| Actor::of(name, Some(who.account()), vec![everywhere]);
+    let to = address("moi@example.com");
+    let redirect = async |who: &Actor| world.engine.redirect_queued(who, &id, &to).await;
+    assert_eq!(redirect(&named("mot@demo.gov.vn", &one)).await, Ok(None));
+    // Under his new address he is who he was.
+    let same = redirect(&named("mot.moi@demo.gov.vn", &one)).await.unwrap_err();
+    assert_eq!(same, QueueError::Admin(crate::AdminError::SecondPerson));
+    // What nobody agreed to within a day was never asked for.
+    world.forward(24, 1);
+    assert_eq!(redirect(&named("hai@demo.gov.vn", &two)).await, Ok(None));
+    // Whoever may not ask for it any more has not asked.
+    assert!(world.engine.revoke_role(&actor(), &role(&second)).await.unwrap());
+    assert_eq!(redirect(&named("mot@demo.gov.vn", &one)).await, Ok(None));
+    let console = Actor::console("console:root");
+    assert_eq!(redirect(&console).await.unwrap().unwrap().deliveries, 1);
+    assert_eq!(everything_taken(&world.engine).await, ["example.com"]);
+}
+
 /// Who sends it to himself reads it.
 #[tokio::test]
 async fn an_operator_sends_nobodys_mail_to_another_address() {
