@@ -65,7 +65,7 @@ create table queue_deliveries (
     attempts       integer not null default 0,
     -- Whose it is at the moment; the fence: who reports what another one has taken over changes nothing.
     lease_id       bigint,
-    -- An administrator keeps it back.
+    -- An administrator keeps it back, or its sender's mailbox was locked for what it sends; also while somebody has it.
     held           boolean not null default false,
     -- Since when: that time does not count towards giving it up.
     held_at        timestamptz
@@ -119,10 +119,12 @@ comment on table mta_sts_policies is 'Policies that domains publish for mail to 
 -- Mail that is to go later waits for that moment within the system, too (FUTURERELEASE, RFC 4865).
 alter table pending_deliveries add column release_at timestamptz;
 alter table pending_deliveries add column message_id bigint;
+-- Kept back with its message of the queue, since then.
+alter table pending_deliveries add column kept_at timestamptz;
 create index pending_deliveries_message on pending_deliveries (message_id) where message_id is not null;
 -- What is handed out next: at once, or when its moment has come.
 create index pending_deliveries_now on pending_deliveries (attempts, pending_id) where held_id is null and release_at is null;
-create index pending_deliveries_later on pending_deliveries (release_at) where held_id is null and release_at is not null;
+create index pending_deliveries_later on pending_deliveries (release_at) where held_id is null and release_at is not null and kept_at is null;
 comment on column pending_deliveries.message_id is 'The message of the queue whose sender may still call it back.';
 
 -- Automatic forwarding to the outside, where policy lets it.

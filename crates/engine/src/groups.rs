@@ -11,6 +11,7 @@ use crate::admin::check_name;
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::calendar::local_date;
+use model::lifecycle::Life;
 use model::{Action, Address, DomainName, GroupRule, GroupSenders};
 use serde_json::json;
 use store::OwedNotice;
@@ -57,6 +58,11 @@ pub enum GroupError {
     NotMember(Address),
     #[error("there is no such message, or it was decided")]
     NoSuchMessage,
+    /// For spam, malware, or because somebody else has it (An Giang 63/2016 Điều 8.1c, d).
+    #[error(
+        "the mailbox of the sender is locked for what it sends: refuse the message, or wait until it is restored"
+    )]
+    SenderLocked,
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -246,7 +252,7 @@ impl Engine {
     /// Lets mail to a large group go out, or refuses it and tells its sender.
     ///
     /// # Errors
-    /// `NoSuchMessage` when it was decided.
+    /// `NoSuchMessage` when it was decided; `SenderLocked` when it is to go out from a mailbox that is locked for what it sends.
     pub async fn decide_held(
         &self,
         actor: &Actor,
@@ -262,6 +268,13 @@ impl Engine {
         let allowed = self.authorize(actor, Action::GroupApprove, &target).await;
         unless_missing(allowed)?.ok_or(GroupError::NoSuchMessage)?;
         let mut tx = self.0.store.begin().await?;
+        if approved && let Some(sender) = message.sender_account {
+            // Held, so that it is not locked at this moment.
+            let life = tx.life(sender).await?.map(|row| row.life);
+            if matches!(life, Some(Life::Locked { reason, .. }) if reason.stops_mail()) {
+                return Err(GroupError::SenderLocked);
+            }
+        }
         if !tx.decide_held(held, approved, (actor.name(), reason), self.now()).await? {
             return Err(GroupError::NoSuchMessage);
         }

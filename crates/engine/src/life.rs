@@ -42,6 +42,8 @@ pub struct Unlocked {
     pub one_time_password: String,
     /// It is no longer valid from then on.
     pub until: Timestamp,
+    /// Messages of the mailbox that stay kept back until somebody lets them go.
+    pub kept_back: u64,
 }
 
 /// Without the password: what is printed may be kept.
@@ -50,6 +52,7 @@ impl std::fmt::Debug for Unlocked {
         f.debug_struct("Unlocked")
             .field("address", &self.address)
             .field("until", &self.until)
+            .field("kept_back", &self.kept_back)
             .finish_non_exhaustive()
     }
 }
@@ -156,7 +159,9 @@ impl Engine {
         self.rights_changed(&[row.account]).await;
         self.forwards_changed().await;
         self.send_owed(&owed).await;
-        Ok(Unlocked { address: row.address, one_time_password: one_time.password, until: one_time.until })
+        let kept_back = self.0.store.kept_back_of(row.account).await?;
+        let (one_time_password, until) = (one_time.password, one_time.until);
+        Ok(Unlocked { address: row.address, one_time_password, until, kept_back })
     }
 
     /// Đưa vào danh sách xóa, for a violation or because the organisation gave it up.
@@ -335,6 +340,9 @@ impl Engine {
         }
         tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
+        if spreads {
+            self.hold_rest_of(row.account).await;
+        }
         if ends {
             self.rights_changed(&[row.account]).await;
         }

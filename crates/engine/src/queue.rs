@@ -102,6 +102,14 @@ impl Engine {
         Ok(self.0.store.claim_mail(&self.0.node, wanted, CLAIM_MAX, (now, LEASE)).await?)
     }
 
+    /// Is a delivery of a claim still to go? To be asked right before it is begun: it may have been taken over, or be kept back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn may_go(&self, lease: &QueueLease, delivery: &LeasedDelivery) -> Result<bool, Error> {
+        Ok(self.0.store.may_go(lease.lease, delivery.delivery).await?)
+    }
+
     /// Puts off the end of leases; those that are still this node's.
     ///
     /// # Errors

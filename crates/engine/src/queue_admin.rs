@@ -128,13 +128,37 @@ impl Engine {
         self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
         tx.commit().await?;
         if !held {
-            self.0.store.find_forgotten(self.now()).await?;
-            self.0.outgoing.notify_one();
+            self.look_at_released().await?;
         }
         Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
     }
 
-    /// Gives a message up; its sender is told, but for `quietly`.
+    /// Lets everything go that is kept back of a mailbox's: what administrators held, and what its lock did. Says how many
+    /// deliveries.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `Denied`.
+    pub async fn release_mail_of(&self, actor: &Actor, address: &Address) -> Result<u64, QueueError> {
+        self.authorize(actor, Action::QueueChange, &AdminTarget::Address(address)).await?;
+        let row = self.0.store.life(address).await?;
+        let row = row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        let mut tx = self.0.store.begin().await?;
+        let deliveries = tx.release_mail_of(row.account, self.now()).await?;
+        let detail = json!({ "act": "release", "deliveries": deliveries });
+        self.audit(&mut tx, actor, Action::QueueChange.as_str(), &row.address.to_string(), &detail).await?;
+        tx.commit().await?;
+        self.look_at_released().await?;
+        Ok(deliveries)
+    }
+
+    async fn look_at_released(&self) -> Result<(), Error> {
+        self.0.store.find_forgotten(self.now()).await?;
+        self.0.outgoing.notify_one();
+        self.0.pending.notify_one();
+        Ok(())
+    }
+
+    /// Gives a message up, also what of it waits for its moment here; its sender is told of mail to others, but for `quietly`.
     ///
     /// # Errors
     /// `NoSuchMessage`, `BeingSent`, `Denied`.
@@ -151,7 +175,15 @@ impl Engine {
         let answer = Answer::ours(Status(5, 4, 7), "given up by an administrator");
         let mut deliveries = 0;
         for message in messages {
-            if let Some(claimed) = self.claim_whole(message, queue_id).await? {
+            let claimed = self.claim_whole(message, queue_id).await?;
+            let mut tx = self.0.store.begin().await?;
+            let waiting = tx.cancel_pending(message, self.now()).await?;
+            if waiting > 0 {
+                self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
+            }
+            tx.commit().await?;
+            deliveries += waiting;
+            if let Some(claimed) = claimed {
                 deliveries += self.end_all(&claimed, &answer, (telling, Some(audit))).await?;
             }
         }
@@ -239,6 +271,12 @@ impl Engine {
         let missing = || QueueError::NoSuchMessage(queue_id.to_owned());
         let mut messages = Vec::new();
         for (message, account) in self.0.store.queued_as(queue_id).await? {
+            // Of one that is deleted nobody else could end it.
+            let account = match account {
+                Some(account) => self.0.store.mailbox_place(Err(account), self.now()).await?,
+                None => None,
+            };
+            let account = account.map(|place| place.account);
             let target = account.map_or(AdminTarget::System, AdminTarget::Mailbox);
             match self.authorize(actor, action, &target).await {
                 Ok(()) => messages.push(message),

@@ -93,6 +93,12 @@ impl LockReason {
     pub const ALL: [Self; 6] =
         [Self::Inactive, Self::Violation, Self::TakenOver, Self::Spam, Self::Malware, Self::Requested];
 
+    /// Is it one for which the mailbox's mail is not to go on (An Giang 63/2016 Điều 8.1c, d)?
+    #[must_use]
+    pub const fn stops_mail(self) -> bool {
+        matches!(self, Self::Spam | Self::Malware | Self::TakenOver)
+    }
+
     #[must_use]
     pub const fn vietnamese(self) -> &'static str {
         match self {

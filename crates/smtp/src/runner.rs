@@ -1,6 +1,6 @@
 //! Carries the queue's mail: claims work, opens connections, says what became of it.
 //!
-//! Invariants: a claim is one connection's; nothing is sent under a lease that is no longer this node's; no more connections
+//! Invariants: a claim is one connection's; nothing is begun under a lease that is no longer this node's, nor what is kept back; no more connections
 //! are open than [`CONNECTIONS_MAX`], to one destination no more than its window lets, and to those that have not taken
 //! anything lately no more than [`UNPROVEN_MAX`], so that servers that keep us waiting stop no mail to others; on a stop what is being sent is
 //! finished within [`DRAIN_MAX`] and the rest is given back, so that another node need not wait for the lease to end.
@@ -180,6 +180,14 @@ impl<C: Carrier> Runner<C> {
         for delivery in &claimed.deliveries {
             if self.stop.is_cancelled() || place.lost.is_cancelled() {
                 break;
+            }
+            match self.engine.may_go(&claimed.lease, delivery).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "a message of the queue waits for the database");
+                    break;
+                }
             }
             let attempt = tokio::select! {
                 attempt = self.attempt(&mut connection, delivery) => attempt,

@@ -153,18 +153,12 @@ impl World {
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let edit = PolicyEdit { settings: &settings, based_on: None, reason: "QĐ", dry_run: false };
         engine.change_policy(&actor, &domain, &edit).await.unwrap();
-        let mailbox = NewMailbox {
-            address: address("an@demo.vn"),
-            display_name: "An".into(),
-            class: MailboxClass::Person,
-            unit: None,
-            quota_bytes: None,
-            password: Some(PASSWORD.into()),
-            must_change_password: false,
-        };
-        engine.add_mailbox(&actor, &mailbox).await.unwrap();
-        let an = engine.log_in("an@demo.vn", PASSWORD, &origin()).await.unwrap();
+        let an = user(&engine, "an@demo.vn").await;
         Self { engine, an, database, _spool: spool }
+    }
+
+    async fn user(&self, name: &str) -> Principal {
+        user(&self.engine, name).await
     }
 
     async fn send(&self, to: &str) {
@@ -172,19 +166,23 @@ impl World {
     }
 
     async fn send_to(&self, addresses: &[String]) {
+        self.send_as(&self.an, addresses).await;
+    }
+
+    async fn send_as(&self, who: &Principal, addresses: &[String]) {
         let mut to = Vec::new();
         for text in addresses {
-            to.push(self.engine.recipient_of(&address(text), Some(&self.an)).await.unwrap());
+            to.push(self.engine.recipient_of(&address(text), Some(who)).await.unwrap());
         }
         let mut spool = self.engine.new_spool();
-        spool.write("From: an@demo.vn\r\n\r\nKính gửi\r\n".as_bytes()).await.unwrap();
+        spool.write(format!("From: {}\r\n\r\nKính gửi\r\n", who.address()).as_bytes()).await.unwrap();
         let arrival = Arrival {
             origin: origin(),
             helo: "a".into(),
             with: "ESMTPSA",
             tls: None,
-            sender: Some(Sender::from(self.an.address())),
-            principal: Some(self.an.clone()),
+            sender: Some(Sender::from(who.address())),
+            principal: Some(who.clone()),
             wishes: Wishes::default(),
             examined: None,
         };
@@ -194,6 +192,20 @@ impl World {
     async fn leases(&self) -> i64 {
         self.database.number("select count(*) from queue_leases").await
     }
+}
+
+async fn user(engine: &Engine, name: &str) -> Principal {
+    let mailbox = NewMailbox {
+        address: address(name),
+        display_name: name.into(),
+        class: MailboxClass::Person,
+        unit: None,
+        quota_bytes: None,
+        password: Some(PASSWORD.into()),
+        must_change_password: false,
+    };
+    engine.add_mailbox(&Actor::console("test"), &mailbox).await.unwrap();
+    engine.log_in(name, PASSWORD, &origin()).await.unwrap()
 }
 
 fn address(text: &str) -> Address {
@@ -246,6 +258,30 @@ async fn a_stop_finishes_what_is_under_way_and_gives_back_the_rest() {
     runner.await.unwrap();
     assert_eq!(script.0.sent.lock().unwrap().len(), 1);
     let left = "select count(*) from queue_deliveries where lease_id is null and attempts = 0";
+    assert_eq!((world.database.number(left).await, world.leases().await), (4, 0));
+}
+
+/// Its sender's mailbox is locked while a connection has the first of its messages under way and the others before it.
+#[tokio::test]
+async fn what_is_kept_back_behind_a_claim_is_not_begun() {
+    let world = World::new().await;
+    let binh = world.user("binh@demo.vn").await;
+    for n in 0..5 {
+        world.send(&format!("a{n}@slow.example")).await;
+    }
+    world.send_as(&binh, &["b@slow.example".to_owned()]).await;
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    script.0.waiting.acquire().await.unwrap().forget();
+    let (actor, reason) = (Actor::console("test"), model::lifecycle::LockReason::Spam);
+    world.engine.lock(&actor, &address("an@demo.vn"), reason, "thư rác").await.unwrap();
+    script.0.go_on.add_permits(6);
+    // The other's lies behind them in the same claim.
+    script.wait_for(2).await;
+    stop.cancel();
+    runner.await.unwrap();
+    assert_eq!(*script.0.sent.lock().unwrap(), ["a0@slow.example", "b@slow.example"]);
+    let left = "select count(*) from queue_deliveries where lease_id is null and held";
     assert_eq!((world.database.number(left).await, world.leases().await), (4, 0));
 }
 

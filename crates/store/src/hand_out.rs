@@ -106,7 +106,7 @@ impl Tx {
                 sqlx::query_as(
                     "select pending_id, content_id, account_ids, folder_ids, recipients, internal_date, attempts, message_id
                        from pending_deliveries where pending_id <> all ($1) and held_id is null and release_at <= $2
-                      order by release_at limit 1 for update skip locked",
+                        and kept_at is null order by release_at limit 1 for update skip locked",
                 )
                 .bind(failed)
                 .bind(now.to_sqlx())

@@ -7,6 +7,7 @@
 mod claim;
 mod enqueue;
 mod inspect;
+mod kept_back;
 mod lease;
 mod overdue;
 mod report;

@@ -1,8 +1,9 @@
 //! A mailbox that spreads spam or malware, or that somebody else has (An Giang 63/2016 Điều 8.1c, 8.1d): locked by the system
 //! where nobody can wait for an administrator.
 //!
-//! Invariants: as any lock it is one transaction with its audit row; in it, what the mailbox has in the queue is kept back, and its
-//! counts begin anew, so that whoever gets it back can send; the centre hears of it beside the owner and the officers.
+//! Invariants: as any lock it is one transaction with its audit row; in it, what the mailbox has in the queue and for later is kept
+//! back until an administrator lets it go, whatever becomes of the lock, as whoever gets his mailbox back did not write it; its
+//! counts begin anew, so that he can send; the centre hears of it beside the owner and the officers.
 
 use super::Act;
 use crate::{Actor, AdminError, Engine, Error};
@@ -13,7 +14,7 @@ use store::LifeRow;
 
 /// Is it a lock of one whose mail is not to go on?
 pub(super) fn is_of_spreading(event: &Event) -> bool {
-    matches!(event, Event::Lock(LockReason::Spam | LockReason::Malware | LockReason::TakenOver))
+    matches!(event, Event::Lock(reason) if reason.stops_mail())
 }
 
 impl Engine {
@@ -32,6 +33,17 @@ impl Engine {
         let detail = json!({ "reason": reason, "evidence": evidence });
         let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
         self.change_life_of(&row, &Actor::system(job), lifecycle::Actor::System, act).await.map(drop)
+    }
+
+    /// Keeps back what the lock passed over, as somebody else had it in hand. The lock stands, whether or not this succeeds.
+    pub(super) async fn hold_rest_of(&self, account: AccountId) {
+        match self.0.store.hold_rest_of(account, self.now()).await {
+            Ok(0) => {}
+            Ok(kept) => tracing::info!(%account, kept, "more mail of a locked mailbox is kept back"),
+            Err(error) => {
+                tracing::error!(%error, %account, "some mail of a locked mailbox may still go");
+            }
+        }
     }
 
     /// Everybody who hears of what this mailbox does: its owner, who looks after its unit, the centre.

@@ -4,6 +4,7 @@
 mod admin;
 mod course;
 mod faults;
+mod kept_back;
 mod relay;
 mod reports;
 mod resting;
@@ -73,6 +74,9 @@ pub(super) async fn work(engine: &Engine, mut says: impl FnMut(&LeasedDelivery) 
     while let Some(claimed) = engine.claim_mail(&WantedWork::default()).await.unwrap() {
         let mut reached = true;
         for delivery in &claimed.deliveries {
+            if !engine.may_go(&claimed.lease, delivery).await.unwrap() {
+                continue;
+            }
             match says(delivery) {
                 Ok(outcomes) => {
                     let octets = engine.outgoing_octets(delivery).await.unwrap();

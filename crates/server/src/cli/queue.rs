@@ -21,8 +21,14 @@ pub(crate) enum QueueCommand {
     Retry { id: String },
     /// Keep a message back; it is neither sent nor given up
     Hold { id: String },
-    /// Let a message go that was kept back
-    Release { id: String },
+    /// Let a message go that was kept back, or all that is kept back of a mailbox
+    Release {
+        #[arg(required_unless_present = "of")]
+        id: Option<String>,
+        /// All that this mailbox sent, also what a lock for spam, malware or a stolen password keeps back
+        #[arg(long, value_name = "ADDRESS", conflicts_with = "id")]
+        of: Option<Address>,
+    },
     /// Give a message up
     #[command(visible_alias = "cancel")]
     Expire {

@@ -84,13 +84,21 @@ async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> 
     let (engine, actor) = (&session.node.engine, &session.actor);
     let unlocked = engine.unlock(actor, address, request).await.context(address.clone())?;
     let (shown, until) = (unlocked.address.to_string(), unlocked.until);
-    let text = format!(
+    let mut text = format!(
         "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {}",
         unlocked.one_time_password,
         engine.password_page(),
         local_text(until)
     );
-    let json = json!({ "address": shown, "one_time_password": unlocked.one_time_password, "until": until });
+    let kept_back = unlocked.kept_back;
+    if kept_back > 0 {
+        text += &format!(
+            "\n{kept_back} messages that it sent are kept back: `congthu queue release --of {shown}` lets them go"
+        );
+    }
+    let json = json!({
+        "address": shown, "one_time_password": unlocked.one_time_password, "until": until, "kept_back": kept_back,
+    });
     session.answer(&json, &text)
 }
 

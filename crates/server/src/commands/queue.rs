@@ -17,7 +17,18 @@ pub(super) async fn run(session: &Session, command: &QueueCommand) -> Result<()>
         QueueCommand::Show { id } => show(session, id).await,
         QueueCommand::Retry { id } => done(session, &engine.retry_queued(actor, id).await?, "tried at once"),
         QueueCommand::Hold { id } => done(session, &engine.hold_queued(actor, id, true).await?, "kept back"),
-        QueueCommand::Release { id } => done(session, &engine.hold_queued(actor, id, false).await?, "let go"),
+        QueueCommand::Release { id: Some(id), .. } => {
+            done(session, &engine.hold_queued(actor, id, false).await?, "let go")
+        }
+        QueueCommand::Release { of: Some(of), .. } => {
+            let deliveries = engine.release_mail_of(actor, of).await?;
+            session.answer(
+                &json!({ "address": of.to_string(), "deliveries": deliveries }),
+                &format!("{of}: {deliveries} deliveries are let go"),
+            )
+        }
+        // One of them is required.
+        QueueCommand::Release { .. } => Ok(()),
         QueueCommand::Expire { id, quiet } => {
             let text =
                 if *quiet { "given up; its sender is not told" } else { "given up; its sender is told" };

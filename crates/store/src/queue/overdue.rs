@@ -1,4 +1,4 @@
-//! Work that no attempt is needed for: what is late, given up, called back, kept back or sent elsewhere.
+//! Work that no attempt is needed for: what is late, given up, called back or sent elsewhere.
 //!
 //! Invariant: it goes through a lease, too, so that whoever is sending at the moment and whoever gives up never both decide.
 
@@ -171,43 +171,6 @@ impl Tx {
         Ok(moved.rows_affected())
     }
 
-    /// Keeps a message back, or lets it go; what is being sent now is kept back when that fails. The time that it was kept back
-    /// does not count towards giving it up. Says how many deliveries that changed.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn hold_queued(&mut self, message: i64, held: bool, now: Timestamp) -> Result<u64, Error> {
-        let changed = sqlx::query(
-            "update queue_deliveries
-                set held = $2, held_at = case when $2 then $3::timestamptz end,
-                    give_up_at = case when $2 then give_up_at else give_up_at + ($3 - coalesce(held_at, $3)) end,
-                    warn_at = case when $2 then warn_at else warn_at + ($3 - coalesce(held_at, $3)) end
-              where message_id = $1 and held <> $2",
-        )
-        .bind(message)
-        .bind(held)
-        .bind(now.to_sqlx())
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(changed.rows_affected())
-    }
-
-    /// Keeps back everything of this mailbox that nobody is sending at the moment. Says how many deliveries.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn hold_mail_of(&mut self, account: AccountId, now: Timestamp) -> Result<u64, Error> {
-        let changed = sqlx::query(
-            "update queue_deliveries d set held = true, held_at = $2 from queue_messages m
-              where m.account_id = $1 and d.message_id = m.message_id and not d.held and d.lease_id is null",
-        )
-        .bind(account.0)
-        .bind(now.to_sqlx())
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(changed.rows_affected())
-    }
-
     /// Notes who wants a message sent to another address, instead of what was asked for before.
     ///
     /// # Errors
@@ -232,7 +195,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Takes back what waits for its moment within the system. Says for how many mailboxes.
+    /// Takes back what waits for its moment within the system, or is kept back beyond it. Says for how many mailboxes.
     ///
     /// # Errors
     /// When the database fails.
@@ -242,7 +205,7 @@ impl Tx {
             .execute(&mut *self.inner)
             .await?;
         let taken: i64 = sqlx::query_scalar(
-            "with gone as (delete from pending_deliveries where message_id = $1 and release_at > $2
+            "with gone as (delete from pending_deliveries where message_id = $1 and (release_at > $2 or kept_at is not null)
                            returning content_id, cardinality(account_ids) as mailboxes),
                   noted as (insert into sweep_candidates (content_id, noted_at) select distinct content_id, $2 from gone)
              select coalesce(sum(mailboxes), 0)::bigint from gone",
