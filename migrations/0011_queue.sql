@@ -2,7 +2,7 @@
 --
 -- Rows are narrow and short-lived: written in the transaction that answers 250, changed a few times, and gone when the last
 -- recipient has the message or its sender was told. What the server does for messages finds its rows by one of these
--- indexes; only the figures of each minute, and what forgets destinations at night, read all. What is gone is cleared away
+-- indexes; only the figures of each minute read all. What is gone is cleared away
 -- after a thousand rows, not after a fifth of the table, as a claim walks over what has died at the head of its index.
 
 create table queue_messages (
@@ -40,6 +40,9 @@ create table queue_destinations (
     name        text not null constraint queue_destinations_name_key unique,
     -- When it is worth looking at next.
     next_at     timestamptz not null,
+    -- The same for what is no report: not later than the first of it is due, and exact once somebody has looked in vain. So
+    -- whoever may take no more reports passes over those that have nothing else.
+    mail_at     timestamptz not null default '9000-01-01T00:00:00Z',
     -- How often running it could not be reached; then it rests, and one delivery goes first to see.
     failures    integer not null default 0,
     -- What was last said of reaching it.
@@ -48,6 +51,7 @@ create table queue_destinations (
     used_at     timestamptz not null
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200, autovacuum_vacuum_cost_delay = 0);
 create index queue_destinations_next on queue_destinations (next_at);
+create index queue_destinations_mail on queue_destinations (mail_at);
 comment on table queue_destinations is 'Domains that mail goes to, while it does and some days.';
 
 create sequence queue_delivery_ids;
@@ -74,6 +78,8 @@ create table queue_deliveries (
 create index queue_deliveries_due on queue_deliveries (destination_id, priority, due_at) where lease_id is null and not held;
 create index queue_deliveries_message on queue_deliveries (message_id);
 create index queue_deliveries_lease on queue_deliveries (lease_id) where lease_id is not null;
+-- Few at a time.
+create index queue_deliveries_held on queue_deliveries (destination_id) where held;
 create index queue_deliveries_give_up on queue_deliveries (give_up_at) where lease_id is null and not held;
 create index queue_deliveries_warn on queue_deliveries (warn_at) where warn_at is not null and lease_id is null and not held;
 comment on table queue_deliveries is 'A message for a destination: the unit of work.';

@@ -303,8 +303,8 @@ impl Engine {
             None => self.receipt(arrival, &meant.who_comes_here(recipients), (message, about)).await?,
         };
         let told = [receipt, self.report_missed(arrival, (meant, recipients), (message, about)).await?];
-        let told_to = told.iter().flatten().filter_map(crate::report::Mail::destination);
-        let all: Vec<&str> = destinations.iter().copied().chain(told_to).collect();
+        let told_to: Vec<&str> = told.iter().flatten().filter_map(crate::report::Mail::destination).collect();
+        let all: Vec<&str> = destinations.iter().chain(&told_to).copied().collect();
         self.0.store.know_destinations(&all, event.at).await?;
         let content = self.write_content(message).await?;
         let accepting =
@@ -320,7 +320,8 @@ impl Engine {
         if meant.targets.len() > RECIPIENTS_PER_TX {
             self.0.pending.notify_one();
         }
-        self.nudge(&all).await;
+        self.nudge(&destinations).await;
+        self.nudge_for_reports(&told_to).await;
         Ok(())
     }
 }

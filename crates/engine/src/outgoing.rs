@@ -86,10 +86,20 @@ impl Engine {
 
     /// Has this node look at the destinations of mail that was just accepted. What is lost here a round finds.
     pub(crate) async fn nudge(&self, destinations: &[&str]) {
+        self.nudge_for(destinations, false).await;
+    }
+
+    /// The same of reports.
+    pub(crate) async fn nudge_for_reports(&self, destinations: &[&str]) {
+        self.nudge_for(destinations, true).await;
+    }
+
+    async fn nudge_for(&self, destinations: &[&str], only_reports: bool) {
         if destinations.is_empty() {
             return;
         }
-        if let Err(error) = self.0.store.nudge_destinations(destinations, self.now()).await {
+        let nudged = self.0.store.nudge_destinations(destinations, only_reports, self.now());
+        if let Err(error) = nudged.await {
             tracing::warn!(%error, "mail for others waits for the next round");
         }
         self.0.outgoing.notify_one();

@@ -12,7 +12,11 @@ mod lease;
 mod overdue;
 mod report;
 
+#[cfg(test)]
+pub(crate) use claim::DUE_MAIL;
 pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease, WantedWork};
+#[cfg(test)]
+pub(crate) use enqueue::FORGET;
 pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient};
 pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow};
 pub use overdue::RedirectAsker;

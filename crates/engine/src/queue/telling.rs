@@ -223,7 +223,7 @@ impl Engine {
             return Ok(false);
         };
         placed.iter().for_each(|place| self.0.hub.tell(place.account));
-        self.nudge(&destinations).await;
+        self.nudge_for_reports(&destinations).await;
         Ok(true)
     }
 

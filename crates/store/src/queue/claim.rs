@@ -16,6 +16,28 @@ use std::collections::HashMap;
 /// Destinations without anything due that one call passes over.
 const IDLE_MAX: usize = 100;
 
+/// The class of reports: the last.
+const REPORTS: i16 = 2;
+
+/// A destination that is worth looking at: $1 now, $2 not these, $3 only these. By `queue_destinations_next`.
+const DUE: &str = "select destination_id, name, failures from queue_destinations
+      where next_at <= $1 and destination_id <> all ($2) and ($3::bigint[] is null or destination_id = any ($3))
+      order by next_at limit 1 for no key update skip locked";
+
+/// The same for what is no report, by `queue_destinations_mail`.
+pub(crate) const DUE_MAIL: &str = "select destination_id, name, failures from queue_destinations
+      where mail_at <= $1 and next_at <= $1 and destination_id <> all ($2) and ($3::bigint[] is null or destination_id = any ($3))
+      order by mail_at limit 1 for no key update skip locked";
+
+/// What is due at a destination.
+struct Due {
+    chosen: Vec<i64>,
+    /// There may be more.
+    more: bool,
+    /// Something of it is no report.
+    has_mail: bool,
+}
+
 /// Which destinations a node would work for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WantedWork {
@@ -99,9 +121,12 @@ impl Store {
             let mut tx = self.begin().await?;
             let Some((id, name, failures)) = tx.due_destination(wanted, now).await? else { return Ok(None) };
             let limit = if failures > 0 { 1 } else { limit };
-            let (chosen, more) = tx.due_deliveries(id, limit, now).await?;
-            if chosen.is_empty() {
-                tx.look_again(id, None).await?;
+            let Due { chosen, more, has_mail } = tx.due_deliveries(id, limit, now).await?;
+            if chosen.is_empty() || (wanted.no_reports && !has_mail) {
+                match chosen.is_empty() {
+                    true => tx.look_again(id, None).await?,
+                    false => tx.look_again_for_mail(id).await?,
+                }
                 tx.commit().await?;
                 continue;
             }
@@ -130,31 +155,17 @@ impl Tx {
         wanted: &WantedWork,
         now: Timestamp,
     ) -> Result<Option<(i64, String, i32)>, Error> {
-        Ok(sqlx::query_as(
-            "select destination_id, name, failures from queue_destinations q
-              where next_at <= $1 and destination_id <> all ($2) and ($3::bigint[] is null or destination_id = any ($3))
-                and (not $4
-                  or exists (select from queue_deliveries d where d.destination_id = q.destination_id and d.priority = 0
-                                and d.due_at <= $1 and d.lease_id is null and not d.held)
-                  or exists (select from queue_deliveries d where d.destination_id = q.destination_id and d.priority = 1
-                                and d.due_at <= $1 and d.lease_id is null and not d.held))
-              order by next_at limit 1 for no key update skip locked",
-        )
-        .bind(now.to_sqlx())
-        .bind(&wanted.busy)
-        .bind(&wanted.only)
-        .bind(wanted.no_reports)
-        .fetch_optional(&mut *self.inner)
-        .await?)
+        let statement = if wanted.no_reports { DUE_MAIL } else { DUE };
+        Ok(sqlx::query_as(statement)
+            .bind(now.to_sqlx())
+            .bind(&wanted.busy)
+            .bind(&wanted.only)
+            .fetch_optional(&mut *self.inner)
+            .await?)
     }
 
-    /// Which to take, and whether there may be more. Nobody else takes any: the destination's row is ours.
-    async fn due_deliveries(
-        &mut self,
-        destination: i64,
-        limit: i64,
-        now: Timestamp,
-    ) -> Result<(Vec<i64>, bool), Error> {
+    /// Which to take. Nobody else takes any: the destination's row is ours.
+    async fn due_deliveries(&mut self, destination: i64, limit: i64, now: Timestamp) -> Result<Due, Error> {
         let rows: Vec<(i64, i16)> = sqlx::query_as(
             "(select delivery_id, priority from queue_deliveries where destination_id = $1 and priority = 0
                  and due_at <= $2 and lease_id is null and not held order by due_at limit $3)
@@ -171,7 +182,8 @@ impl Tx {
         .fetch_all(&mut *self.inner)
         .await?;
         let limit = usize::try_from(limit).unwrap_or(0);
-        Ok((choose(&rows, limit), rows.len() >= limit))
+        let has_mail = rows.iter().any(|(_, priority)| *priority < REPORTS);
+        Ok(Due { chosen: choose(&rows, limit), more: rows.len() >= limit, has_mail })
     }
 
     /// `chosen` that are still free, under a new lease; what is to be sent only if nobody has begun to keep it back. Leases end
@@ -203,18 +215,40 @@ impl Tx {
     /// no more where nothing is left to probe it with: whoever brings mail for it forward passes over those that rest.
     async fn look_again(&mut self, destination: i64, at: Option<Timestamp>) -> Result<(), Error> {
         sqlx::query(
-            "update queue_destinations set failures = case when $2 is null then 0 else failures end,
-                    next_at = coalesce($2, least(
-                 (select min(due_at) from queue_deliveries
-                   where destination_id = $1 and priority = 0 and lease_id is null and not held),
-                 (select min(due_at) from queue_deliveries
-                   where destination_id = $1 and priority = 1 and lease_id is null and not held),
-                 (select min(due_at) from queue_deliveries
-                   where destination_id = $1 and priority = 2 and lease_id is null and not held)), $3)
-              where destination_id = $1",
+            "with first as (
+                 select least((select min(due_at) from queue_deliveries
+                                where destination_id = $1 and priority = 0 and lease_id is null and not held),
+                              (select min(due_at) from queue_deliveries
+                                where destination_id = $1 and priority = 1 and lease_id is null and not held)) as mail,
+                        (select min(due_at) from queue_deliveries
+                          where destination_id = $1 and priority = 2 and lease_id is null and not held) as report
+             )
+             update queue_destinations
+                set failures = case when $2 is null then 0 else failures end,
+                    next_at = coalesce($2, least(first.mail, first.report), $3),
+                    mail_at = case when $2 is null then coalesce(first.mail, $3) else greatest(mail_at, $2) end
+               from first where destination_id = $1",
         )
         .bind(destination)
         .bind(at.map(jiff_sqlx::ToSqlx::to_sqlx))
+        .bind(never())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
+    /// The destination, whose row is ours, has nothing but reports for now: when the first of anything else is due.
+    async fn look_again_for_mail(&mut self, destination: i64) -> Result<(), Error> {
+        sqlx::query(
+            "update queue_destinations
+                set mail_at = coalesce(least(
+                 (select min(due_at) from queue_deliveries
+                   where destination_id = $1 and priority = 0 and lease_id is null and not held),
+                 (select min(due_at) from queue_deliveries
+                   where destination_id = $1 and priority = 1 and lease_id is null and not held)), $2)
+              where destination_id = $1",
+        )
+        .bind(destination)
         .bind(never())
         .execute(&mut *self.inner)
         .await?;

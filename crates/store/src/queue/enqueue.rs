@@ -15,6 +15,13 @@ use std::collections::BTreeMap;
 const USED_NOTED: SignedDuration = SignedDuration::from_hours(6);
 const USED_KEPT: SignedDuration = SignedDuration::from_hours(72);
 
+/// $1: since when nothing has gone there.
+pub(crate) const FORGET: &str = "delete from queue_destinations d
+      where d.used_at < $1
+        and not exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.lease_id is null and not q.held)
+        and d.destination_id not in (select q.destination_id from queue_deliveries q where q.lease_id is not null)
+        and d.destination_id not in (select q.destination_id from queue_deliveries q where q.held)";
+
 /// A message that is to go out.
 #[derive(Clone, Debug)]
 pub struct NewOutgoing<'a> {
@@ -74,8 +81,8 @@ impl Store {
     /// When the database fails.
     pub async fn know_destinations(&self, names: &[&str], now: Timestamp) -> Result<(), Error> {
         sqlx::query(
-            "insert into queue_destinations as d (name, next_at, used_at)
-             select n.name, $3::timestamptz, $2 from (select distinct name from unnest($1::text[]) as u (name)) as n
+            "insert into queue_destinations as d (name, next_at, mail_at, used_at)
+             select n.name, $3::timestamptz, $3::timestamptz, $2 from (select distinct name from unnest($1::text[]) as u (name)) as n
               where not exists (select from queue_destinations k where k.name = n.name and k.used_at > $4)
               order by n.name
              on conflict on constraint queue_destinations_name_key do update set used_at = excluded.used_at",
@@ -89,35 +96,36 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets destinations that nothing has gone to for days; says how many.
+    /// Forgets destinations that nothing has gone to for days; says how many. Of the queue it looks into indexes alone: what is
+    /// free, what is leased, what is kept back.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forget_destinations(&self, now: Timestamp) -> Result<u64, Error> {
-        let gone = sqlx::query(
-            "delete from queue_destinations d
-              where d.used_at < $1
-                and not exists (select from queue_deliveries q where q.destination_id = d.destination_id)",
-        )
-        .bind(before(now, USED_KEPT))
-        .execute(&self.pools.main)
-        .await?;
+        let gone = sqlx::query(FORGET).bind(before(now, USED_KEPT)).execute(&self.pools.main).await?;
         Ok(gone.rows_affected())
     }
 
-    /// Mail for these was accepted: they are worth looking at now, unless they rest.
+    /// Mail for these was accepted, or nothing but reports: they are worth looking at now, unless they rest.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn nudge_destinations(&self, names: &[&str], now: Timestamp) -> Result<(), Error> {
+    pub async fn nudge_destinations(
+        &self,
+        names: &[&str],
+        only_reports: bool,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         sqlx::query(
-            "update queue_destinations set next_at = $2
+            "update queue_destinations
+                set next_at = least(next_at, $2), mail_at = case when $3 then mail_at else least(mail_at, $2) end
               where destination_id in (select destination_id from queue_destinations
-                                        where name = any ($1) and next_at > $2 and failures = 0
+                                        where name = any ($1) and failures = 0 and (next_at > $2 or mail_at > $2 and not $3)
                                         order by destination_id for no key update skip locked)",
         )
         .bind(names)
         .bind(now.to_sqlx())
+        .bind(only_reports)
         .execute(&self.pools.main)
         .await?;
         Ok(())

@@ -34,14 +34,15 @@ impl Store {
         sqlx::query(
             "with ended as (delete from queue_leases where lease_id = $1 returning lease_id, destination_id),
                   freed as (update queue_deliveries d set lease_id = null from ended where d.lease_id = ended.lease_id
-                            returning d.destination_id, d.due_at),
-                  due as (select destination_id, min(due_at) as due_at from freed group by destination_id),
+                            returning d.destination_id, d.due_at, d.priority),
+                  due as (select destination_id, min(due_at) as due_at, min(due_at) filter (where priority < 2) as mail_at
+                            from freed group by destination_id),
                   locked as materialized (
                       select destination_id from queue_destinations where destination_id in (select destination_id from due)
                        order by destination_id for no key update)
-             update queue_destinations q set next_at = due.due_at
+             update queue_destinations q set next_at = least(q.next_at, due.due_at), mail_at = least(q.mail_at, due.mail_at)
                from due join locked using (destination_id)
-              where q.destination_id = due.destination_id and q.next_at > due.due_at
+              where q.destination_id = due.destination_id and (q.next_at > due.due_at or q.mail_at > due.mail_at)
                 and (q.failures = 0 or $2)",
         )
         .bind(lease.lease)
@@ -69,7 +70,7 @@ impl Store {
                  select destination_id from queue_destinations where destination_id in (select destination_id from freed)
                   order by destination_id for no key update
              ), looked as (
-                 update queue_destinations q set next_at = least(q.next_at, $1) from locked
+                 update queue_destinations q set next_at = least(q.next_at, $1), mail_at = least(q.mail_at, $1) from locked
                   where q.destination_id = locked.destination_id
              )
              select count(*) from ended",
@@ -88,15 +89,17 @@ impl Store {
     /// When the database fails.
     pub async fn find_forgotten(&self, now: Timestamp) -> Result<u64, Error> {
         let found = sqlx::query(
-            "update queue_destinations set next_at = $1 where destination_id in (
+            "update queue_destinations set next_at = least(next_at, $1), mail_at = least(mail_at, $1) where destination_id in (
              select d.destination_id from queue_destinations d
-              where d.next_at > $1 and d.failures = 0
-                and (exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 0
-                                and q.due_at <= $1 and q.lease_id is null and not q.held)
-                  or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 1
-                                and q.due_at <= $1 and q.lease_id is null and not q.held)
-                  or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 2
-                                and q.due_at <= $1 and q.lease_id is null and not q.held))
+              where d.failures = 0
+                and (greatest(d.mail_at, d.next_at) > $1
+                     and (exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 0
+                                     and q.due_at <= $1 and q.lease_id is null and not q.held)
+                       or exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 1
+                                     and q.due_at <= $1 and q.lease_id is null and not q.held))
+                  or d.next_at > $1
+                     and exists (select from queue_deliveries q where q.destination_id = d.destination_id and q.priority = 2
+                                    and q.due_at <= $1 and q.lease_id is null and not q.held))
               order by d.destination_id for no key update skip locked)",
         )
         .bind(now.to_sqlx())

@@ -81,7 +81,7 @@ impl Store {
     /// When the database fails.
     pub async fn look_at(&self, message: i64, now: Timestamp) -> Result<(), Error> {
         sqlx::query(
-            "update queue_destinations set next_at = least(next_at, $2)
+            "update queue_destinations set next_at = least(next_at, $2), mail_at = least(mail_at, $2)
               where destination_id in (
                     select destination_id from queue_destinations
                      where destination_id in (select destination_id from queue_deliveries

@@ -5,7 +5,7 @@
 //! with its last delivery, and its content with that.
 
 use crate::contents::NewContent;
-use crate::queue::{NewOutgoing, never};
+use crate::queue::NewOutgoing;
 use crate::tx::TransactionId;
 use crate::{AuditEntry, Error, Event, NewEntry, Placed, Store, Target, Tx};
 use jiff::Timestamp;
@@ -121,7 +121,8 @@ impl Store {
     /// When the database fails.
     pub async fn destination_reached(&self, destination: i64, now: Timestamp) -> Result<(), Error> {
         sqlx::query(
-            "update queue_destinations set failures = 0, next_at = least(next_at, $2), answer = null, answered_at = $2
+            "update queue_destinations
+                set failures = 0, next_at = least(next_at, $2), mail_at = least(mail_at, $2), answer = null, answered_at = $2
               where destination_id = $1 and failures > 0",
         )
         .bind(destination)
@@ -152,14 +153,19 @@ impl Store {
         if ours.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query("update queue_deliveries set lease_id = null where lease_id = $1")
-            .bind(lease)
-            .execute(&mut *tx.inner)
-            .await?;
+        let has_mail: bool = sqlx::query_scalar(
+            "with freed as (update queue_deliveries set lease_id = null where lease_id = $1 returning priority)
+             select coalesce(bool_or(priority < 2), false) from freed",
+        )
+        .bind(lease)
+        .fetch_one(&mut *tx.inner)
+        .await?;
         sqlx::query(
             "update queue_destinations
                 set failures = greatest(failures, $5), answer = $3, answered_at = $4,
-                    next_at = case when failures < $5 then $2 else greatest(next_at, $2) end
+                    next_at = case when failures < $5 then $2 else greatest(next_at, $2) end,
+                    mail_at = case when $6 then case when failures < $5 then $2 else greatest(next_at, $2) end
+                              else greatest(mail_at, $2) end
               where destination_id = $1",
         )
         .bind(destination)
@@ -167,6 +173,7 @@ impl Store {
         .bind(answer)
         .bind(now.to_sqlx())
         .bind(i32::try_from(failures).unwrap_or(i32::MAX))
+        .bind(has_mail)
         .execute(&mut *tx.inner)
         .await?;
         for event in events {
@@ -306,19 +313,20 @@ impl Tx {
         };
         sqlx::query(
             "with due as (
-                 select destination_id, min(due_at) as at from queue_deliveries
+                 select destination_id, min(due_at) as at, min(due_at) filter (where priority < 2) as mail_at
+                   from queue_deliveries
                   where (delivery_id = any ($1) or message_id = any ($2)) and lease_id is null and not held
                   group by destination_id
              ), locked as materialized (
                  select destination_id from queue_destinations where destination_id in (select destination_id from due)
                   order by destination_id for no key update
              )
-             update queue_destinations q set next_at = due.at from due join locked using (destination_id)
-              where q.destination_id = due.destination_id and q.next_at > due.at and q.failures = 0 and q.next_at <= $3",
+             update queue_destinations q set next_at = least(q.next_at, due.at), mail_at = least(q.mail_at, due.mail_at)
+               from due join locked using (destination_id)
+              where q.destination_id = due.destination_id and (q.next_at > due.at or q.mail_at > due.mail_at) and q.failures = 0",
         )
         .bind(&deliveries)
         .bind(&rerouted)
-        .bind(never())
         .execute(&mut *self.inner)
         .await?;
         Ok(())

@@ -108,6 +108,45 @@ async fn what_is_claimed_is_found_by_indexes() {
     }
 }
 
+#[tokio::test]
+async fn what_forgets_at_night_and_what_hands_out_read_no_queue() {
+    let world = World::new().await;
+    fill(&world, 20_000).await;
+    let mut superuser = world.superuser().await;
+    for statement in [
+        "update queue_deliveries set held = true where delivery_id % 1000 = 0",
+        "update queue_deliveries set lease_id = 1 where delivery_id % 1000 = 1",
+        "insert into pending_deliveries (content_id, account_ids, folder_ids, recipients, internal_date, release_at, message_id)
+         select n, '{1}', '{1}', '{x}', now(), now() + n * interval '1 minute', n from generate_series(1, 20000) n",
+        "analyze queue_deliveries, pending_deliveries",
+    ] {
+        superuser.execute(statement).await.unwrap();
+    }
+    for (statement, table) in [
+        (crate::queue::FORGET, "queue_deliveries"),
+        (
+            "select 1 from pending_deliveries where held_id is null and release_at <= now() and kept_at is null
+              order by release_at limit 1",
+            "pending_deliveries",
+        ),
+        (
+            "select 1 from pending_deliveries where held_id is null and release_at is null order by attempts, pending_id limit 1",
+            "pending_deliveries",
+        ),
+    ] {
+        let explained = AssertSqlSafe(format!("explain {}", statement.replace("$1", "'2026-11-20T00:00:00Z'")));
+        let plan: Vec<String> = sqlx::query_scalar(explained).fetch_all(&mut superuser).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(!plan.contains(&format!("Seq Scan on {table}")) && !plan.contains("Sort"), "{statement}\n{plan}");
+    }
+    // What is leased or kept back is known as well as what is free.
+    superuser.execute("delete from queue_deliveries where lease_id is null and not held").await.unwrap();
+    let busy = world.number("select count(distinct destination_id) from queue_deliveries").await;
+    let later = world.now + SignedDuration::from_hours(24 * 30);
+    assert_eq!(world.store.forget_destinations(later).await.unwrap(), 100 - busy.unsigned_abs());
+    assert!((1..100).contains(&busy), "{busy}");
+}
+
 /// Prints figures; run with `--ignored --nocapture`.
 #[tokio::test]
 #[ignore = "a benchmark: fills 500,000 rows, and prints what a claim takes; docs/adr/0019 says how it is run"]
@@ -129,4 +168,71 @@ async fn a_claim_among_half_a_million() {
         let at = |share: usize| took[took.len() * share / 100];
         println!("{count} waiting: {} claims, median {:?}, p99 {:?}", took.len(), at(50), at(99));
     }
+}
+
+/// Strangers choose where reports go: to tens of thousands of names, all due at once.
+#[tokio::test]
+async fn who_takes_no_more_reports_does_not_walk_through_them() {
+    let world = World::new().await;
+    fill(&world, 20_000).await;
+    let mut superuser = world.superuser().await;
+    for statement in [
+        "truncate queue_messages, queue_deliveries, queue_recipients, queue_destinations, queue_leases",
+        "insert into queue_destinations (name, next_at, used_at)
+         select 'd' || n || '.example', '2026-11-22T00:00:00Z', '2026-11-22T00:00:00Z' from generate_series(1, 20000) n",
+        "insert into queue_messages (queue_id, content_id, sender, needs, about, accepted_at)
+         select 'q' || n, n, '', 0, 'q', '2026-11-22T00:00:00Z' from generate_series(1, 20000) n",
+        "insert into queue_deliveries (message_id, destination_id, priority, due_at, give_up_at)
+         select m.message_id, d.destination_id, 2, '2026-11-22T00:00:00Z', '2026-11-27T00:00:00Z'
+           from (select message_id, row_number() over () as nth from queue_messages) m
+           join (select destination_id, row_number() over () as nth from queue_destinations) d using (nth)",
+        "insert into queue_recipients (delivery_id, nth, address, notify)
+         select delivery_id, 1, 'x@example.org', 0 from queue_deliveries",
+        "analyze queue_messages, queue_deliveries, queue_recipients, queue_destinations",
+    ] {
+        superuser.execute(statement).await.unwrap();
+    }
+    let times = (world.now + SignedDuration::from_hours(2), SignedDuration::from_mins(5));
+    let no_reports = WantedWork { no_reports: true, ..WantedWork::default() };
+    let claim = async |wanted: &WantedWork| world.store.claim_mail("a", wanted, 50, times).await.unwrap();
+    assert!(claim(&no_reports).await.is_none());
+    let plan: Vec<String> =
+        sqlx::query_scalar(AssertSqlSafe(format!("explain (analyze) {}", crate::queue::DUE_MAIL)))
+            .bind(jiff_sqlx::ToSqlx::to_sqlx(times.0))
+            .bind(Vec::<i64>::new())
+            .bind(None::<Vec<i64>>)
+            .fetch_all(&mut superuser)
+            .await
+            .unwrap();
+    let plan = plan.join("\n");
+    assert!(plan.contains("queue_destinations_mail") && !plan.contains("Removed by"), "{plan}");
+    // One of them gets mail, too: it is found, and the report goes with it.
+    let destination = "select min(destination_id) from queue_destinations";
+    let first = world.number(destination).await;
+    let mut new = outgoing(&world, &[("d1.example", "x@d1.example")]);
+    new.due_at = world.now + SignedDuration::from_hours(1);
+    let content = world.content(&[b"x"]).await;
+    let mut tx = world.store.begin().await.unwrap();
+    let accepting = Accepting { outgoing: Some(&new), ..Accepting::default() };
+    let (id, _) = tx.accept_all(&content, &accepting, &world.event()).await.unwrap();
+    tx.commit_known(&id).await.unwrap();
+    world.store.nudge_destinations(&["d1.example"], false, times.0).await.unwrap();
+    let claimed = claim(&no_reports).await.unwrap();
+    assert_eq!(
+        (claimed.lease.destination.as_ref().map(|(id, _)| *id), claimed.deliveries.len()),
+        (Some(first), 2)
+    );
+    assert!(claim(&no_reports).await.is_none());
+    // It comes back, and is found again: given back, or not reached and rested.
+    world.store.end_lease(&claimed.lease).await.unwrap();
+    let claimed = claim(&no_reports).await.unwrap();
+    let rest = times.0 + SignedDuration::from_mins(1);
+    let lease = (claimed.lease.lease, first);
+    assert!(world.store.destination_failed(lease, (1, rest, "away"), &[], times.0).await.unwrap());
+    assert!(claim(&no_reports).await.is_none());
+    let later = (times.0 + SignedDuration::from_mins(2), times.1);
+    let claimed = world.store.claim_mail("a", &no_reports, 50, later).await.unwrap().unwrap();
+    assert_eq!((claimed.lease.failures, claimed.deliveries.len()), (1, 1));
+    // Reports alone are still taken by who may.
+    assert!(claim(&WantedWork::default()).await.is_some());
 }
