@@ -56,6 +56,7 @@ mod mta_sts;
 mod nightly;
 mod notices;
 mod objects;
+mod offices;
 mod parties;
 mod passwords;
 mod people;

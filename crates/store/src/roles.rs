@@ -350,34 +350,4 @@ impl Tx {
         .await?;
         Ok(revoked.rows_affected() > 0)
     }
-
-    /// Ends roles over units of the domain that are dissolved: whose, which, over what. One who had a role over a small unit does
-    /// not come to have it over the one it was merged into. Of all roles, which are few: administrators.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn revoke_grants_of_ended(
-        &mut self,
-        domain: DomainId,
-        by: &str,
-        now: Timestamp,
-    ) -> Result<Vec<(AccountId, String, String, String)>, Error> {
-        let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
-            "with ended as (
-                 update grants g set revoked_by = $2, revoked_at = $3
-                   from units u
-                  where u.domain_id = $1 and u.dissolved_on is not null and g.unit_id = u.unit_id and g.revoked_at is null
-              returning g.account_id, g.role, u.code)
-             select e.account_id, coalesce(a.address, ''), e.role, e.code
-               from ended e left join addresses a on a.account_id = e.account_id and a.kind = 'primary'
-              order by 2, 3, 4",
-        )
-        .bind(domain.0)
-        .bind(by)
-        .bind(now.to_sqlx())
-        .fetch_all(&mut *self.inner)
-        .await?;
-        let ended = |(account, address, role, code)| (AccountId(account), address, role, code);
-        Ok(rows.into_iter().map(ended).collect())
-    }
 }

@@ -1,8 +1,8 @@
 //! People: where they belong, what they hold, and the mailbox class that follows from it (AG Đ7.3b-c, Đ9.3b; LC Đ6.2;
 //! TN Đ8.2).
 //!
-//! Invariant: a personal mailbox belongs to its person's unit and has the class of the positions held; a quota that was the class's
-//! follows it, one that was set for the mailbox stays.
+//! Invariants: a personal mailbox belongs to its person's unit and has the class of the positions held; a quota that was the class's
+//! follows it, one that was set for the mailbox stays; nobody remains the officer of a unit that he has left.
 
 use super::{Held, OrganisationError};
 use crate::admin::check_name;
@@ -47,8 +47,11 @@ pub struct PersonMoved {
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
     pub until: Option<Date>,
-    /// Roles with what they are over, and (as `delegate`) others' mailboxes that he has rights to: whoever gave them in writing ends
-    /// them, or lets them be (AG Đ11.2đ; LC Đ11).
+    /// Roles of an officer (cán bộ đầu mối) that ended with the place in the unit, with its code: whose he was to look after (AG
+    /// Đ10.2b).
+    pub ended: Vec<(String, String)>,
+    /// Other roles with what they are over, and (as `delegate`) others' mailboxes that he has rights to: whoever gave them in writing
+    /// ends them, or lets them be (AG Đ11.2đ; LC Đ11).
     pub keeps: Vec<(String, String)>,
     pub done: bool,
 }
@@ -218,17 +221,27 @@ impl Engine {
             }
             _ => Readdressed::default(),
         };
-        let keeps = self.0.store.held_by(person, self.now()).await?;
+        let left = from.map(|from| left_behind(&held.tree, from, to)).unwrap_or_default();
+        let dismissed = held.tx.revoke_officer_of(person, &left, (actor.name(), self.now())).await?;
+        let keeps = held.tx.held_by(person, self.now()).await?;
+        let ended = dismissed.iter().map(|(_, _, role, over)| (role.clone(), over.clone())).collect();
         let code = |unit: Option<UnitId>| unit.map(|unit| held.code(unit));
-        let moved = PersonMoved { from: code(from), to: code(to), addresses, until, keeps, done: !dry_run };
+        let (from, to_code) = (code(from), code(to));
+        let moved = PersonMoved { from, to: to_code, addresses, until, ended, keeps, done: !dry_run };
         if dry_run {
             return Ok(moved);
         }
         let action = if to.is_some() { "person.transfer" } else { "person.leave" };
         let detail = json!({ "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses,
-                             "keeps": moved.keeps });
+                             "ended": moved.ended, "keeps": moved.keeps });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
+        for (_, address, role, over) in &dismissed {
+            let detail = json!({ "role": role, "over": format!("{domain}/{over}"), "by": action });
+            self.audit(&mut held.tx, actor, Action::OfficerDismiss.as_str(), address, &detail).await?;
+        }
         held.tx.commit().await?;
+        let holders: Vec<_> = dismissed.iter().map(|(account, ..)| *account).collect();
+        self.rights_changed(&holders).await;
         self.send_owed(&owed).await;
         Ok(moved)
     }
@@ -298,6 +311,16 @@ async fn known(held: &mut Held, person: PersonId) -> Result<Loaded, AdminError> 
         return Err(OrganisationError::NoSuchPerson(person.0).into());
     }
     Ok(held.tx.register(held.domain, Part::People(&[person])).await?)
+}
+
+/// Units that somebody has no place in any more: the one he was in, and of those above and below it the ones that he does not come
+/// to be in again.
+fn left_behind(tree: &model::Tree, from: UnitId, to: Option<UnitId>) -> Vec<UnitId> {
+    let is_left = |unit: UnitId| {
+        let near = tree.is_within(from, unit) || tree.is_within(unit, from);
+        unit == from || near && !to.is_some_and(|to| tree.is_within(to, unit))
+    };
+    tree.units().map(|unit| unit.id).filter(|unit| is_left(*unit)).collect()
 }
 
 /// By title, in any case.

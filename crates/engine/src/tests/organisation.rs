@@ -278,7 +278,7 @@ async fn a_quota_of_ones_own_survives_a_position_that_may_have_it() {
 }
 
 #[tokio::test]
-async fn a_transfer_names_the_rights_that_it_leaves() {
+async fn a_transfer_ends_the_offices_of_the_unit_and_names_the_rights_that_it_leaves() {
     let world = World::new().await;
     let engine = &world.engine;
     province(engine).await;
@@ -303,12 +303,32 @@ async fn a_transfer_names_the_rights_that_it_leaves() {
     let over = crate::AdminTarget::UnitCode(&domain(), "sotttt");
     let role = crate::RoleOver { holder: &own, role: model::Role::OrganisationOfficer, over };
     engine.grant_role(&actor(), &role, None, "QĐ 1").await.unwrap();
-    let expected = [("delegate", "sotttt@demo.gov.vn"), ("organisation-officer", "sotttt")];
-    for (how, dry_run) in
-        [(crate::PersonMove::Transfer { to: "sokhcn".into() }, true), (crate::PersonMove::Leave, false)]
-    {
-        let moved = engine.move_person(&actor(), &domain(), who, &how, None, dry_run).await.unwrap();
-        let keeps: Vec<_> = moved.keeps.iter().map(|(what, over)| (what.as_str(), over.as_str())).collect();
-        assert_eq!(keeps, expected);
+    // Both are below the province's committee.
+    for unit in ["sokhcn", "ubnd"] {
+        let domain = domain();
+        let role = crate::RoleOver { over: crate::AdminTarget::UnitCode(&domain, unit), ..role };
+        engine.grant_role(&actor(), &role, None, "QĐ 2").await.unwrap();
     }
+    let officer = async || world.number("select count(*) from grants where revoked_at is null").await;
+    assert_eq!(officer().await, 3);
+    let (lent, over) = (("delegate", "sotttt@demo.gov.vn"), |unit| ("organisation-officer", unit));
+    let transfer = |to: &str| crate::PersonMove::Transfer { to: to.into() };
+    for (how, dry_run, ended, keeps, left) in [
+        (transfer("sokhcn"), true, vec![over("sotttt")], vec![lent, over("sokhcn"), over("ubnd")], 3),
+        (transfer("sokhcn"), false, vec![over("sotttt")], vec![lent, over("sokhcn"), over("ubnd")], 2),
+        (crate::PersonMove::Leave, false, vec![over("sokhcn"), over("ubnd")], vec![lent], 0),
+    ] {
+        let moved = engine.move_person(&actor(), &domain(), who, &how, None, dry_run).await.unwrap();
+        let named = |of: &[(String, String)]| of.to_vec();
+        let text = |of: Vec<(&str, &str)>| {
+            of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (named(&moved.ended), named(&moved.keeps)),
+            (text(ended), text(keeps)),
+            "{how:?} {dry_run}"
+        );
+        assert_eq!(officer().await, left);
+    }
+    assert_eq!(world.audited("officer.dismiss").await, ["ltu@demo.gov.vn"; 3]);
 }

@@ -74,6 +74,7 @@ fn moved_as_json(moved: &PersonMoved) -> Value {
     json!({
         "done": moved.done, "from": moved.from, "to": moved.to, "addresses": addresses_as_json(&moved.addresses),
         "old_addresses_until": moved.until,
+        "ended": moved.ended.iter().map(|(what, over)| json!({ "what": what, "over": over })).collect::<Vec<_>>(),
         "keeps": moved.keeps.iter().map(|(what, over)| json!({ "what": what, "over": over })).collect::<Vec<_>>(),
     })
 }
@@ -94,6 +95,10 @@ fn moved_as_text(moved: &PersonMoved) -> String {
     let would = if moved.done { "" } else { "would go " };
     let mut text = format!("{would}from {} to {}\n", place(&moved.from), place(&moved.to));
     tell_addresses(&mut text, &moved.addresses, moved.until);
+    let ends = if moved.done { "is no longer" } else { "would no longer be" };
+    for (role, over) in &moved.ended {
+        let _ = writeln!(text, "{ends} {role} over {over}");
+    }
     for (what, over) in &moved.keeps {
         let _ = match what.as_str() {
             "delegate" => {

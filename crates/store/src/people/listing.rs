@@ -2,7 +2,7 @@
 //!
 //! Invariant: who is outside the reach is neither listed nor counted, nor does a page get shorter by him.
 
-use crate::{Error, Reach, Store};
+use crate::{Error, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{DomainId, PersonId, UnitId};
@@ -88,13 +88,19 @@ impl Store {
             };
         Ok(rows.into_iter().map(listed).collect())
     }
+}
 
+impl Tx {
     /// What somebody's mailboxes have besides themselves: roles with what they are over, and rights to others' mailboxes (as
     /// `delegate`).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn held_by(&self, person: PersonId, now: Timestamp) -> Result<Vec<(String, String)>, Error> {
+    pub async fn held_by(
+        &mut self,
+        person: PersonId,
+        now: Timestamp,
+    ) -> Result<Vec<(String, String)>, Error> {
         Ok(sqlx::query_as(
             "select g.role as what, coalesce(u.code, b.address, d.name, '*') as over
                from accounts a
@@ -113,7 +119,7 @@ impl Store {
         )
         .bind(person.0)
         .bind(now.to_sqlx())
-        .fetch_all(&self.pools.main)
+        .fetch_all(&mut *self.inner)
         .await?)
     }
 }
