@@ -24,6 +24,9 @@ use store::{
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 pub(crate) const ATTEMPTS: u32 = 5;
 
+/// Times a message is meant anew because members of its groups were filled up: each time others came in between.
+const MEMBERS_FILLED_MAX: u32 = 32;
+
 /// How and from whom a message came.
 #[derive(Clone, Debug)]
 pub struct Arrival {
@@ -148,7 +151,7 @@ impl Engine {
         recipients: &[Recipient],
         (message, queue_id, about): (&Prepared, &str, &str),
     ) -> Result<HashSet<AccountId>, Refused> {
-        let mut full = HashSet::new();
+        let (mut full, mut filled) = (HashSet::new(), 0);
         loop {
             let others: Vec<&Recipient> = recipients.iter().filter(|other| !is_among(other, &full)).collect();
             if others.is_empty() {
@@ -187,7 +190,12 @@ impl Engine {
                 return Ok(full);
             }
             let known = full.len();
-            full.extend(refused);
+            full.extend(refused.iter().filter(|account| others.iter().any(|other| is_of(other, **account))));
+            if full.len() == known && filled < MEMBERS_FILLED_MAX {
+                // Members of groups that were filled up meanwhile: they are left out, and told of.
+                filled += 1;
+                continue;
+            }
             if arrival.origin.protocol != Protocol::Lmtp || full.len() == known {
                 return Err(DeliverError::RecipientFull.into());
             }
@@ -355,4 +363,9 @@ impl Engine {
 
 fn is_among(recipient: &Recipient, full: &HashSet<AccountId>) -> bool {
     matches!(recipient.kind(), Kind::Mailbox { account, .. } if full.contains(account))
+}
+
+/// Was this mailbox itself written to?
+fn is_of(recipient: &Recipient, whose: AccountId) -> bool {
+    matches!(recipient.kind(), Kind::Mailbox { account, .. } if *account == whose)
 }

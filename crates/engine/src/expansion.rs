@@ -15,7 +15,7 @@ use model::calendar::local_date;
 use model::queue::Notify;
 use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
-use store::{GroupRow, NewHeld, NewOutgoingRecipient, Room, Target};
+use store::{GroupRow, NewHeld, NewOutgoingRecipient, RECIPIENTS_PER_TX, Room, Target};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -222,8 +222,8 @@ impl Engine {
         Ok(receiving.map(|member| (member.account, member.inbox)).collect())
     }
 
-    /// Of those who would get it as one of several, those at the hard limit do not. Looked at when the message comes and not under
-    /// their locks: of several that come at once, each may.
+    /// Of those who would get it as one of several, those at the hard limit do not. The others have room for this one message, which
+    /// is looked at under their locks, as of who was written to himself; not so where they are too many for that.
     async fn leave_out_full(
         &self,
         meant: &mut Meant,
@@ -233,15 +233,19 @@ impl Engine {
             return Ok(());
         }
         let accounts: Vec<AccountId> = members.iter().copied().collect();
-        let mut full = HashMap::new();
-        for row in self.0.store.nearly_full(&accounts, MESSAGES_MAX).await? {
+        let at_once = meant.targets.len() <= RECIPIENTS_PER_TX;
+        let (mut full, mut rooms) = (HashMap::new(), HashMap::new());
+        for row in self.0.store.nearly_full(&accounts, (MESSAGES_MAX, at_once)).await? {
             let percent = self.policy_of(row.domain).await?.quota.hard_limit.into();
-            if row.used_bytes >= hard_limit_bytes(row.quota_bytes, percent) || row.messages >= MESSAGES_MAX {
+            let limit = hard_limit_bytes(row.quota_bytes, percent);
+            if row.used_bytes >= limit || row.messages >= MESSAGES_MAX {
                 full.insert(row.account, row.address);
+            } else if at_once {
+                rooms.insert(row.account, room_for_one(limit, of.bytes));
             }
         }
         let Meant { targets, held, missed, .. } = meant;
-        for targets in std::iter::once(targets).chain(held.iter_mut().map(|held| &mut held.targets)) {
+        for targets in std::iter::once(&mut *targets).chain(held.iter_mut().map(|held| &mut held.targets)) {
             targets.retain(|target| {
                 let address = full.get(&target.account).filter(|_| target.room.is_none());
                 let by = target.recipient.clone().unwrap_or_default();
@@ -250,6 +254,9 @@ impl Engine {
             });
         }
         held.retain(|held| !held.targets.is_empty());
+        for target in targets.iter_mut().filter(|target| target.room.is_none()) {
+            target.room = rooms.get(&target.account).copied();
+        }
         Ok(())
     }
 

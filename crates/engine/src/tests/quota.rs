@@ -116,6 +116,39 @@ async fn thirty_two_deliveries_at_the_edge() {
     exactly_one_message_over(&world, "an", before, taken).await;
 }
 
+/// Whoever is in a group keeps its mail from nobody, and gets no more of it than if he had been written to himself.
+#[tokio::test]
+async fn group_mail_at_the_edge_crosses_it_once() {
+    for octets in [1_000, 200_000] {
+        let world = Arc::new(World::new().await);
+        small(&world, "an").await;
+        let binh = world.user("binh").await;
+        let everybody = super::groups::group("tatca", model::GroupRule::Everybody, None, true);
+        world.engine.add_group(&actor(), &everybody).await.unwrap();
+        let of_all = (model::GroupSenders::Everybody, &[][..]);
+        world.engine.set_group_senders(&actor(), &address("tatca"), of_all).await.unwrap();
+        world.deliver(&["an"], &message(99_000)).await;
+        let before = used(&world, "an").await;
+        let mut examined = crate::Examined::default();
+        examined.evidence.spf.outcome = model::admission::Outcome::Pass;
+        let from = Arrival { examined: Some(examined), ..arrival() };
+        let came = all_at_once(&world, &["tatca"], octets, &from).await;
+        assert!(came.iter().all(|came| came[0]));
+        assert_eq!(world.read(&binh, "INBOX").await.len(), 32);
+        let taken = world.number(
+            "select count(*) from entries join addresses using (account_id)
+              where address = 'an@demo.gov.vn' and recipient = 'tatca@demo.gov.vn'",
+        );
+        exactly_one_message_over(&world, "an", before, usize::try_from(taken.await).unwrap()).await;
+        // Of each that did not come its sender hears, and the log does not say that it did.
+        let queued = "select count(*) from queue_messages where sender = ''";
+        let told =
+            "select count(*) from events where 'tatca@demo.gov.vn' = any (recipients) and kind = 'received'";
+        assert_eq!(world.number(told).await, 32);
+        assert!(world.number(queued).await > 0);
+    }
+}
+
 /// They go in a transaction of their own, each after its chunks.
 #[tokio::test]
 async fn large_deliveries_at_the_edge() {

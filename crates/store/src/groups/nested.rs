@@ -55,21 +55,26 @@ impl Store {
         rows.into_iter().map(nested).collect()
     }
 
-    /// Those of these mailboxes whose messages have reached the quota, or so many (by primary keys).
+    /// Those of these mailboxes whose messages have reached the quota, or so many; or `all` of them (by primary keys).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn nearly_full(&self, accounts: &[AccountId], messages: u64) -> Result<Vec<FullRow>, Error> {
+    pub async fn nearly_full(
+        &self,
+        accounts: &[AccountId],
+        (messages, all): (u64, bool),
+    ) -> Result<Vec<FullRow>, Error> {
         let rows: Vec<(i64, i64, String, i64, i64, i64)> = sqlx::query_as(
             "select a.account_id, a.domain_id, p.address, c.used_bytes, a.quota_bytes, c.messages
                from counters c
                join accounts a using (account_id)
                join addresses p on p.account_id = a.account_id and p.kind = 'primary'
-              where c.account_id = any ($1) and (c.used_bytes >= a.quota_bytes or c.messages >= $2)
+              where c.account_id = any ($1) and ($3 or c.used_bytes >= a.quota_bytes or c.messages >= $2)
               order by a.account_id",
         )
         .bind(accounts.iter().map(|account| account.0).collect::<Vec<_>>())
         .bind(i64::try_from(messages).unwrap_or(i64::MAX))
+        .bind(all)
         .fetch_all(&self.pools.main)
         .await?;
         let full =
