@@ -113,7 +113,8 @@ impl Engine {
         if delivery.account.is_none() {
             return self.sealed(octets).await;
         }
-        let header = octets.header().await?;
+        // Of a header that is cut off, the rest would be signed as body.
+        let Some(header) = octets.whole_header().await? else { return Ok(octets) };
         let Some(domain) = author(&header) else { return Ok(octets) };
         let keys = self.signing_keys(&domain).await?;
         if keys.is_empty() {
@@ -131,7 +132,7 @@ impl Engine {
 
     /// RFC 8617 5.1. What we wrote ourselves has no results of ours in front, and neither has what was taken unchecked.
     async fn sealed(&self, octets: OutgoingOctets) -> Result<OutgoingOctets, Error> {
-        let header = octets.header().await?;
+        let Some(header) = octets.whole_header().await? else { return Ok(octets) };
         let Some(chain) = Chain::of(&header, self.hostname()) else { return Ok(octets) };
         let Some(key) = self.sealing_key(&header).await? else { return Ok(octets) };
         let signer = read_through(&octets, &header).await?;

@@ -21,6 +21,8 @@ pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(5);
 const CLAIM_MAX: i64 = 50;
 /// Octets of a header that come back with a report.
 const HEADER_BYTES_MAX: u64 = 64 * 1024;
+/// Octets of any header: no message with a larger one is taken (`header.rs`), and ours in front are a fraction of it.
+const WHOLE_HEADER_BYTES_MAX: u64 = 512 * 1024;
 
 /// Why a destination took nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +79,27 @@ impl OutgoingOctets {
 
     /// Its header, of a long one the beginning.
     pub(crate) async fn header(&self) -> Result<Vec<u8>, Error> {
-        let end = self.start.saturating_add(HEADER_BYTES_MAX).min(self.body.size());
+        Ok(self.header_within(HEADER_BYTES_MAX).await?.0)
+    }
+
+    /// All of its header. `None` for one that is larger than any that was taken.
+    pub(crate) async fn whole_header(&self) -> Result<Option<Vec<u8>>, Error> {
+        for bytes in [HEADER_BYTES_MAX, WHOLE_HEADER_BYTES_MAX] {
+            if let (header, true) = self.header_within(bytes).await? {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The header in so many octets, and whether that is all of it.
+    async fn header_within(&self, bytes: u64) -> Result<(Vec<u8>, bool), Error> {
+        let end = self.start.saturating_add(bytes).min(self.body.size());
         let mut header = self.body.read(self.start..end).await?;
-        header.truncate(proto::mime::header_end(&header));
-        Ok(header)
+        let length = proto::mime::header_end(&header);
+        let is_whole = length < header.len() || end == self.body.size();
+        header.truncate(length);
+        Ok((header, is_whole))
     }
 
     /// All of them, of a message known to be small.

@@ -124,3 +124,27 @@ async fn what_strangers_wrote_goes_on_under_a_seal() {
         assert!(results.contains(" mail.demo.gov.vn;\r\n\tspf=none"), "{sent}");
     }
 }
+
+/// A letter to two thousand people has them all in its header.
+#[tokio::test]
+async fn a_long_header_is_signed_to_its_end() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    world.engine.add_dkim(&actor(), &domain).await.unwrap();
+    world.engine.rotate_dkim(&actor(), &domain).await.unwrap();
+    let mut hashes = Vec::new();
+    for count in [1, 2_000] {
+        let people = vec!["Nguy\u{1ec5}n V\u{103}n An <an@demo.gov.vn>"; count].join(",\r\n ");
+        let mut spool = world.engine.new_spool();
+        let message = format!("From: an@demo.gov.vn\r\nTo: {people}\r\nSubject: x\r\n\r\nbody\r\n");
+        spool.write(message.as_bytes()).await.unwrap();
+        let to = [super::queue::outside(&world, &an, "x@a.test").await];
+        let sender = Some(crate::Sender::from(&address("an")));
+        let arrival = crate::Arrival { sender, principal: Some(an.clone()), ..arrival() };
+        world.engine.deliver(&arrival, &to, spool).await.unwrap();
+        let sent = goes_out(&world).await;
+        hashes.push(sent.split_once(" bh=").unwrap().1.split_once(';').unwrap().0.to_owned());
+    }
+    assert_eq!(hashes[0], hashes[1], "what is behind the header");
+}
