@@ -275,6 +275,18 @@ class Congthu:
         out = subprocess.run(["du", "-sk", str(self.data_dir)], capture_output=True, text=True)
         return int(out.stdout.split()[0])
 
+    def sql(self, statement):
+        """What the embedded Postgres answers its superuser, a row a line, fields parted by `|`."""
+        pid_file = self.postmaster_pid_file()
+        owner = pid_file.stat()
+        sockets = pid_file.read_text().splitlines()[4]
+        done = subprocess.run(
+            ["psql", "-XAtqv", "ON_ERROR_STOP=1", "-h", sockets, "-U", "postgres", "-d", "congthu", "-c", statement],
+            capture_output=True, text=True, cwd="/", user=owner.st_uid, group=owner.st_gid)
+        if done.returncode != 0:
+            raise Failed(f"{statement}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
     # ------------------------------------------------------------ command line
 
     def run(self, *arguments, stdin=None, timeout=300):
