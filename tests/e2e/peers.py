@@ -17,16 +17,19 @@ import wire
 
 
 class Postfix:
-    """A Postfix that sends everything it accepts to one host and port, over TLS or not at all."""
+    """A Postfix that sends everything it accepts to one host and port, over TLS or not at all; `settings` say otherwise."""
 
-    def __init__(self, relay_port, tls_level="encrypt", lookup=None):
+    host = "127.0.0.1"
+    before = ()  # what its programs are started by
+
+    def __init__(self, relay_port=None, tls_level="encrypt", settings=None, port=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="congthu-postfix-"))
         self.directory.chmod(0o755)
         self.config = self.directory / "etc"
-        (self.port,) = congthu.free_ports(1)
-        self.write(relay_port, tls_level)
+        self.port = port or congthu.free_ports(1)[0]
+        self.write(relay_port, tls_level, settings or {})
 
-    def write(self, relay_port, tls_level):
+    def write(self, relay_port, tls_level, others):
         for name in ("etc", "queue", "data"):
             (self.directory / name).mkdir()
         shutil.chown(self.directory / "data", "postfix", "postfix")
@@ -36,29 +39,41 @@ class Postfix:
             "data_directory": self.directory / "data",
             "maillog_file": self.directory / "mail.log",
             "maillog_file_prefixes": str(self.directory),
-            "myhostname": "relay.other.test", "mydestination": "", "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4",
+            "myhostname": "relay.other.test", "mydestination": "", "inet_interfaces": self.host, "inet_protocols": "ipv4",
             "mynetworks": "127.0.0.0/8", "relayhost": f"[127.0.0.1]:{relay_port}",
             "smtp_tls_security_level": tls_level, "smtp_tls_loglevel": "1",
             "smtpd_relay_restrictions": "permit_mynetworks,reject", "alias_maps": "", "alias_database": "",
             "message_size_limit": "104857600", "mailbox_size_limit": "0", "smtputf8_enable": "yes",
-            "minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s",
+            "minimal_backoff_time": "1s", "maximal_backoff_time": "2s", "queue_run_delay": "1s", **others,
         }
-        (self.config / "main.cf").write_text("".join(f"{k} = {v}\n" for k, v in settings.items()))
+        self.set(settings)
         master = pathlib.Path("/etc/postfix/master.cf")
         source = master if master.exists() else pathlib.Path("/usr/share/postfix/master.cf.dist")
         lines = []
         for line in source.read_text().splitlines():
             fields = line.split()
             if line.startswith("smtp ") and fields[1] == "inet":
-                fields[0] = f"127.0.0.1:{self.port}"
+                fields[0] = f"{self.host}:{self.port}"
             if len(fields) >= 8 and not line.startswith((" ", "#")):
                 fields[4] = "n"  # no chroot: it would need the machine's files copied
                 line = " ".join(fields)
             lines.append(line)
         (self.config / "master.cf").write_text("\n".join(lines) + "\n")
 
+    def set(self, settings):
+        """Later settings win over earlier ones; before the start."""
+        with open(self.config / "main.cf", "a") as file:
+            file.write("".join(f"{k} = {v}\n" for k, v in settings.items()))
+
+    def run(self, program, *arguments):
+        """One of Postfix' own commands, with this configuration."""
+        done = subprocess.run([program, "-c", str(self.config), *arguments], capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise congthu.Failed(f"{program} {' '.join(arguments)}: {done.stderr}")
+        return done.stdout
+
     def _postfix(self, *arguments):
-        return subprocess.run(["postfix", "-c", str(self.config), *arguments], capture_output=True, text=True, timeout=60)
+        return subprocess.run([*self.before, "postfix", "-c", str(self.config), *arguments], capture_output=True, text=True, timeout=60)
 
     def start(self):
         done = self._postfix("start")
@@ -67,7 +82,7 @@ class Postfix:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                wire.Smtp("127.0.0.1", self.port).quit()
+                wire.Smtp(self.host, self.port).quit()
                 return
             except wire.Lost:
                 time.sleep(0.05)
@@ -79,8 +94,7 @@ class Postfix:
 
     def queued(self):
         """Queue ids still waiting."""
-        done = subprocess.run(["postqueue", "-c", str(self.config), "-j"], capture_output=True, text=True, timeout=60)
-        return [line for line in done.stdout.splitlines() if line.strip()]
+        return [line for line in self.run("postqueue", "-j").splitlines() if line.strip()]
 
     def close(self):
         self._postfix("stop")
