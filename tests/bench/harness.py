@@ -62,13 +62,13 @@ class Side:
 class Bench(congthu.Congthu):
     """A running server of ours with `users` mailboxes, and the generator aimed at it."""
 
-    def __init__(self, users, content=None):
-        super().__init__()
+    def __init__(self, users, content=None, extra=""):
+        super().__init__(extra)
         if content:
             place = self.directory / content
             place.mkdir()
             place.chmod(0o777)  # the service user's, whoever that is
-            self.extra = f'[content]\nurl = "file://{place}"\n'
+            self.extra += f'[content]\nurl = "file://{place}"\n'
             self.write_config()
         self.users = users
         try:
