@@ -15,7 +15,7 @@ pub struct Figures {
     pub message_bytes: (u64, u64),
     /// Mailboxes that sessions of this node wait for news of.
     pub mailboxes_watched: usize,
-    pub pools: [PoolUsage; 2],
+    pub pools: [PoolUsage; 3],
 }
 
 impl Engine {

@@ -76,7 +76,7 @@ pub(crate) async fn look(config: &Config) -> Result<Option<Opened>> {
 }
 
 /// Connections to the database that one server holds at most.
-pub(crate) const fn connections() -> u32 {
+pub(crate) fn connections() -> u32 {
     store::connections(POOL_SIZE)
 }
 

@@ -8,12 +8,17 @@ use crate::error::numbers;
 use crate::group::{Carrier, portion};
 use crate::small::{Act, statement};
 use crate::{Error, Pools};
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
+use sqlx::{PgPool, Postgres};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
+
+/// Connections that small messages are accepted on at once: what Postgres has to do for them keeps one processor busy each.
+pub(crate) fn acceptors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).div_ceil(2).clamp(1, 8)
+}
 
 /// Held mailboxes that are waited for at once, a connection each; messages for others wait before them.
 const WAITING_MAX: usize = 8;
@@ -105,7 +110,7 @@ fn accepted(jobs: Vec<Job>, mut uids: Vec<Option<i64>>) {
 /// A connection to send accepting statements on.
 #[derive(Debug)]
 struct Line {
-    pools: Pools,
+    pool: PgPool,
     connection: Option<PoolConnection<Postgres>>,
 }
 
@@ -113,7 +118,7 @@ impl Line {
     async fn accept(&mut self, jobs: &[Job], waits: bool) -> Result<Vec<Option<i64>>, Refusal> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.pools.main.acquire().await.map_err(Refusal::NotSent)?),
+            none => none.insert(self.pool.acquire().await.map_err(Refusal::NotSent)?),
         };
         let acts: Vec<&Act> = jobs.iter().map(|job| &job.act).collect();
         let sent = statement(&acts, waits).fetch_one(&mut **connection).await.map_err(Refusal::of);
@@ -132,6 +137,8 @@ impl Line {
 pub(crate) struct Acceptor {
     line: Line,
     held: Held,
+    /// Whoever waits for a mailbox keeps no carrier from its connection.
+    waiters: PgPool,
 }
 
 impl Carrier for Acceptor {
@@ -141,7 +148,7 @@ impl Carrier for Acceptor {
     const WEIGHT_MAX: usize = 512 * 1024;
 
     fn new((pools, held): Self::Shared) -> Self {
-        Self { line: Line { pools, connection: None }, held }
+        Self { line: Line { pool: pools.carriers, connection: None }, held, waiters: pools.main }
     }
 
     fn weight(job: &Job) -> usize {
@@ -182,7 +189,7 @@ impl Acceptor {
         for job in jobs {
             match job.names(accounts) {
                 Some(account) => {
-                    self.held.wait(job, account, &self.line.pools);
+                    self.held.wait(job, account, &self.waiters);
                     left = true;
                 }
                 None => others.push(job),
@@ -211,7 +218,7 @@ impl Default for Held {
 
 impl Held {
     #[expect(clippy::disallowed_methods, reason = "closing the store waits for its connection")]
-    fn wait(&self, job: Job, account: i64, pools: &Pools) {
+    fn wait(&self, job: Job, account: i64, pool: &PgPool) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(others) = jobs.get_mut(&account) {
             others.push_back(job);
@@ -219,7 +226,7 @@ impl Held {
         }
         jobs.insert(account, VecDeque::from([job]));
         drop(jobs);
-        let line = Line { pools: pools.clone(), connection: None };
+        let line = Line { pool: pool.clone(), connection: None };
         tokio::spawn(Waiter { held: self.clone(), account, ended: false }.deliver(line));
     }
 }

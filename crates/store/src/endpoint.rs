@@ -4,6 +4,8 @@
 //! and every migration as `congthu_owner`; no statement, lock wait or idle transaction lasts for ever; a password is never
 //! printed.
 
+use crate::acceptor::acceptors;
+use crate::recipients::FINDERS;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use std::fmt;
@@ -137,6 +139,9 @@ impl fmt::Display for Endpoint {
 pub struct Pools {
     /// Commits are durable when they return.
     pub(crate) main: PgPool,
+    /// As `main`, for statements that many callers share. So few that each comes again before its process has lost what it
+    /// needs from the processor's caches: a pool hands out the connection that has rested longest.
+    pub(crate) carriers: PgPool,
     /// Commits return before they are durable: for chunks, whose WAL the accepting transaction's commit flushes, and for
     /// evidence that nobody waits for.
     pub(crate) chunks: PgPool,
@@ -146,14 +151,15 @@ impl Pools {
     /// Waits for the connections in use to come back, and closes all.
     pub async fn close(&self) {
         self.main.close().await;
+        self.carriers.close().await;
         self.chunks.close().await;
     }
 }
 
-/// Connections of both pools together when the pool of durable commits has `size`.
+/// Connections of all pools together when the pool of durable commits has `size`.
 #[must_use]
-pub const fn connections(size: u32) -> u32 {
-    main_size(size) + chunk_size(size)
+pub fn connections(size: u32) -> u32 {
+    main_size(size) + carriers() + chunk_size(size)
 }
 
 /// Opens the pools: up to `size` connections with durable commits and half as many without.
@@ -162,11 +168,18 @@ pub const fn connections(size: u32) -> u32 {
 /// When no connection can be made, also because the roles are not there (run [`crate::migrate`] first).
 pub async fn connect(endpoint: &Endpoint, size: u32) -> Result<Pools, sqlx::Error> {
     let main = session(&endpoint.server).application_name("congthu");
+    let carrying = main.clone().application_name("congthu carriers");
     let chunks =
         session(&endpoint.server).application_name("congthu chunks").options([("synchronous_commit", "off")]);
     let main = pool(main_size(size)).connect_with(main).await?;
+    let carriers = pool(carriers()).connect_lazy_with(carrying);
     let chunks = pool(chunk_size(size)).connect_lazy_with(chunks);
-    Ok(Pools { main, chunks })
+    Ok(Pools { main, carriers, chunks })
+}
+
+/// One for each carrier there may be.
+fn carriers() -> u32 {
+    u32::try_from(acceptors() + FINDERS).unwrap_or(u32::MAX)
 }
 
 const fn main_size(size: u32) -> u32 {
@@ -297,7 +310,8 @@ mod tests {
 
     #[test]
     fn pools_never_shrink_to_one() {
-        assert_eq!(connections(0), 4);
-        assert_eq!(connections(32), 48);
+        assert_eq!(connections(0), 4 + carriers());
+        assert_eq!(connections(32), 48 + carriers());
+        assert!(carriers() > 2);
     }
 }

@@ -1,6 +1,6 @@
 //! What is counted below, for `/metrics`. The names are explained in `docs/operations/metrics.md`.
 
-use crate::Store;
+use crate::{Pools, Store};
 use metrics::counter;
 use sqlx::PgPool;
 
@@ -17,10 +17,11 @@ pub struct PoolUsage {
 }
 
 impl Store {
-    /// Both pools: that of durable commits, and the other one. Asks nobody.
+    /// All pools. Asks nobody.
     #[must_use]
-    pub fn pool_usage(&self) -> [PoolUsage; 2] {
-        [usage("main", &self.pools.main), usage("chunks", &self.pools.chunks)]
+    pub fn pool_usage(&self) -> [PoolUsage; 3] {
+        let Pools { main, carriers, chunks } = &self.pools;
+        [usage("main", main), usage("carriers", carriers), usage("chunks", chunks)]
     }
 }
 

@@ -171,18 +171,13 @@ pub struct Store {
     lookups: group::Group<recipients::Finder>,
 }
 
-/// Connections that small messages are accepted on at once: what Postgres has to do for them keeps one processor busy each.
-fn acceptors() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).div_ceil(2).clamp(1, 8)
-}
-
 impl Store {
     #[must_use]
     pub fn new(pools: Pools, objects: Option<Objects>) -> Self {
         Self {
             pools,
             objects,
-            acts: group::Group::new(acceptors()),
+            acts: group::Group::new(acceptor::acceptors()),
             held: acceptor::Held::default(),
             lookups: group::Group::new(recipients::FINDERS),
         }

@@ -104,7 +104,7 @@ impl Finder {
     async fn find(&mut self, jobs: &[Lookup]) -> Result<HashMap<String, Row>, sqlx::Error> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.pools.main.acquire().await?),
+            none => none.insert(self.pools.carriers.acquire().await?),
         };
         type Found = (String, i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>);
         let rows: Vec<Found> = sqlx::query_as(
