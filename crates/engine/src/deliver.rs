@@ -299,7 +299,11 @@ impl Engine {
         let mut event = self.received(arrival, (&trace, &remote), (message, about));
         let subject = subject(message);
         let held = Self::held(arrival, meant, &subject);
-        let outgoing = self.outgoing(arrival, meant, (message, queue_id, about));
+        let sent_as = match meant.outside.is_empty() {
+            true => None,
+            false => self.sent_as(arrival, recipients).await?,
+        };
+        let outgoing = self.outgoing(arrival, meant, (message, queue_id, about), sent_as.as_deref());
         if outgoing.is_some() {
             event.status = Some("queued");
         }

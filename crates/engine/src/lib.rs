@@ -64,6 +64,7 @@ mod report;
 mod report_words;
 mod requests;
 mod resync;
+mod return_path;
 mod scanning;
 mod search;
 mod sender;
@@ -194,6 +195,8 @@ struct Inner {
     pending: tokio::sync::Notify,
     /// There is mail for others that somebody may take.
     outgoing: tokio::sync::Notify,
+    /// What return paths are sealed with, once it was needed.
+    return_paths: tokio::sync::OnceCell<return_path::Seal>,
     /// Who looks at what messages hold; empty in commands, which carry none.
     scanners: std::sync::OnceLock<guard::Scanners>,
     /// Names this process in the leases that it takes.
@@ -233,6 +236,7 @@ impl Engine {
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),
             outgoing: tokio::sync::Notify::new(),
+            return_paths: tokio::sync::OnceCell::new(),
             scanners: std::sync::OnceLock::new(),
             node,
             arrivals: std::sync::atomic::AtomicUsize::new(0),

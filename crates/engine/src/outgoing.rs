@@ -1,7 +1,7 @@
 //! What goes to others: what its sender asked for, what its octets need, and the rows that it becomes.
 //!
-//! Invariants: only [`Engine::recipient_of`] for somebody who logged in, and a forwarding that policy allowed, make a recipient
-//! elsewhere, so nobody relays by us; what nobody could be told of is never told.
+//! Invariants: only [`Engine::recipient_of`] for somebody who logged in, a forwarding that policy allowed, and what comes back of
+//! that ([`Engine::came_back`]) make a recipient elsewhere, so nobody relays by us; what nobody could be told of is never told.
 
 use crate::deliver::Arrival;
 use crate::expansion::Meant;
@@ -44,6 +44,7 @@ impl Engine {
         arrival: &'a Arrival,
         meant: &Meant,
         (message, queue_id, about): (&Prepared, &'a str, &'a str),
+        sent_as: Option<&'a str>,
     ) -> Option<NewOutgoing<'a>> {
         let now = self.now();
         let release_at = arrival.wishes.release_at.filter(|at| *at > now);
@@ -67,6 +68,7 @@ impl Engine {
         Some(NewOutgoing {
             queue_id,
             sender,
+            sent_as,
             account: arrival.principal.as_ref().map(|who| who.own().account()),
             ret: wishes.ret,
             envid: wishes.envid.as_deref(),

@@ -183,6 +183,7 @@ fn rerouted<'a>(
     NewOutgoing {
         queue_id: &delivery.queue_id,
         sender: &delivery.sender,
+        sent_as: delivery.sent_as.as_deref(),
         account: delivery.account,
         ret: delivery.ret,
         envid: delivery.envid.as_deref(),

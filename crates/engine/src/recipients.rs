@@ -65,6 +65,11 @@ impl Recipient {
         Self::new(address, Kind::Outside(path), u64::MAX)
     }
 
+    /// The sender of mail that was forwarded, by the address here that it comes back to.
+    pub(crate) fn back_to(address: Address, sender: String, message_bytes_max: u64) -> Self {
+        Self::new(address, Kind::Outside(sender), message_bytes_max)
+    }
+
     fn new(address: Address, kind: Kind, message_bytes_max: u64) -> Self {
         Self { address, kind, message_bytes_max, notify: Notify::UNSAID, original: None }
     }

@@ -118,6 +118,7 @@ impl Mail {
         NewOutgoing {
             queue_id: &self.queue_id,
             sender: "",
+            sent_as: None,
             account: None,
             ret: None,
             envid: None,

@@ -37,7 +37,7 @@ fn envelope(delivery: &LeasedDelivery, size: u64) -> Envelope {
     };
     Envelope {
         queue_id: delivery.queue_id.clone(),
-        sender: delivery.sender.clone(),
+        sender: delivery.sent_as.as_ref().unwrap_or(&delivery.sender).clone(),
         env_id: delivery.envid.clone(),
         ret: delivery.ret,
         size,

@@ -142,14 +142,7 @@ impl EngineDesk {
 
     async fn recipient(&mut self, rcpt: Rcpt) -> Answer {
         let found = match &rcpt.recipient {
-            // An address literal names a host, not one of our domains.
-            Recipient::Mailbox(mailbox) => match address(mailbox) {
-                Ok(address) => {
-                    let found = self.engine.recipient_of(&address, self.principal.as_ref()).await;
-                    found.map(|found| found.as_written(mailbox))
-                }
-                Err(_) => Err(RecipientError::NotLocal),
-            },
+            Recipient::Mailbox(mailbox) => self.mailbox(mailbox).await,
             Recipient::Postmaster => self.postmaster().await,
         };
         match found {
@@ -165,6 +158,19 @@ impl EngineDesk {
                 Answer::Refuse(replies::recipient(error, self.principal.is_some()))
             }
         }
+    }
+
+    async fn mailbox(&self, mailbox: &Mailbox) -> Result<engine::Recipient, RecipientError> {
+        // An address literal names a host, not one of our domains.
+        let Ok(address) = address(mailbox) else { return Err(RecipientError::NotLocal) };
+        if self.envelope.sender.is_none()
+            && self.principal.is_none()
+            && let Some(sender) = self.engine.came_back(mailbox.local(), &address).await?
+        {
+            return Ok(sender);
+        }
+        let found = self.engine.recipient_of(&address, self.principal.as_ref()).await;
+        found.map(|found| found.as_written(mailbox))
     }
 
     /// RFC 5321 4.5.1: the postmaster of this host, or of the domain the host is in (`mail.demo.vn`, `demo.vn`).

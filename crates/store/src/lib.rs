@@ -66,6 +66,7 @@ mod quotas;
 mod recipients;
 mod requests;
 mod resync;
+mod return_path;
 mod rights;
 mod roles;
 mod search;

@@ -76,6 +76,8 @@ pub struct LeasedDelivery {
     pub queue_id: String,
     pub content: ContentId,
     pub sender: String,
+    /// The return path that others are told; `None`: the sender.
+    pub sent_as: Option<String>,
     pub account: Option<AccountId>,
     pub ret: Option<Return>,
     pub envid: Option<String>,
@@ -259,7 +261,8 @@ impl Tx {
     pub(crate) async fn leased(&mut self, lease: i64) -> Result<Vec<LeasedDelivery>, Error> {
         let rows = sqlx::query(
             "select d.delivery_id, d.message_id, q.name, m.queue_id, m.content_id, m.sender, m.account_id, m.ret, m.envid,
-                    m.needs, m.about, m.accepted_at, d.due_at, d.give_up_at, d.warn_at, d.attempts, q.answer
+                    m.needs, m.about, m.accepted_at, d.due_at, d.give_up_at, d.warn_at, d.attempts, q.answer,
+                    m.sent_as
                from queue_deliveries d join queue_messages m using (message_id)
                join queue_destinations q using (destination_id)
               where d.lease_id = $1 order by d.priority, d.due_at, d.delivery_id",
@@ -322,6 +325,7 @@ fn delivery(row: &PgRow) -> Result<LeasedDelivery, sqlx::Error> {
         warn_at: row.try_get::<Option<jiff_sqlx::Timestamp>, _>(14)?.map(jiff_sqlx::Timestamp::to_jiff),
         attempts: u32::try_from(row.try_get::<i32, _>(15)?).unwrap_or(0),
         destination_answer: row.try_get(16)?,
+        sent_as: row.try_get(17)?,
         recipients: Vec::new(),
     })
 }

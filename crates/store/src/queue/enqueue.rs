@@ -28,6 +28,8 @@ pub struct NewOutgoing<'a> {
     pub queue_id: &'a str,
     /// Return path; empty: null.
     pub sender: &'a str,
+    /// The return path that others are told; `None`: the sender.
+    pub sent_as: Option<&'a str>,
     /// Who submitted it.
     pub account: Option<AccountId>,
     pub ret: Option<Return>,
@@ -200,8 +202,9 @@ impl Tx {
         now: Timestamp,
     ) -> Result<i64, Error> {
         let message: i64 = sqlx::query_scalar(
-            "insert into queue_messages (queue_id, content_id, sender, account_id, ret, envid, needs, about, accepted_at)
-             values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning message_id",
+            "insert into queue_messages (queue_id, content_id, sender, account_id, ret, envid, needs, about, accepted_at,
+                                         sent_as)
+             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning message_id",
         )
         .bind(new.queue_id)
         .bind(content.0)
@@ -212,6 +215,7 @@ impl Tx {
         .bind(new.needs.number())
         .bind(new.about)
         .bind(now.to_sqlx())
+        .bind(new.sent_as)
         .fetch_one(&mut *self.inner)
         .await?;
         if !new.parts.is_empty() {

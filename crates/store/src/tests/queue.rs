@@ -16,6 +16,7 @@ fn outgoing<'a>(world: &World, to: &[(&str, &str)]) -> NewOutgoing<'a> {
     NewOutgoing {
         queue_id: "0A",
         sender: "an@demo.gov.vn",
+        sent_as: None,
         account: None,
         ret: None,
         envid: None,

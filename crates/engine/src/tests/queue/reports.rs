@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{PolicyEdit, Sender};
-use model::DomainName;
+use model::{Address, DomainName};
 use model::queue::Return;
 
 #[tokio::test]
@@ -170,6 +170,51 @@ async fn forwarded_mail_goes_out_and_its_sender_elsewhere_is_told() {
     }
     assert_eq!(world.inbox(&an).await.len(), 1);
     assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+/// Elsewhere his domain does not name us (SPF), so it goes under a path of ours, and what comes back to that goes to him.
+#[tokio::test]
+async fn what_comes_back_of_forwarded_mail_goes_on_to_its_sender() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let_forward(&world, "an", "an@example.net", true).await;
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    let paths = std::cell::RefCell::new(HashMap::new());
+    let says = |delivery: &LeasedDelivery| {
+        paths.borrow_mut().insert(delivery.destination.clone(), delivery.sent_as.clone());
+        all(delivery, &taken())
+    };
+    work(&world.engine, says).await;
+    let path = paths.borrow()["example.net"].clone().unwrap();
+    let (local, domain) = path.rsplit_once('@').unwrap();
+    assert!(
+        local.starts_with("SRS0=") && local.ends_with("=example.org=sender") && domain == "demo.gov.vn",
+        "{path}"
+    );
+    // What users send goes under their own address.
+    assert_eq!(paths.borrow()["example.org"], None);
+    let back = async |local: &str| {
+        let address = Address::new(local, "demo.gov.vn").unwrap();
+        world.another_node().came_back(local, &address).await.unwrap()
+    };
+    let mut spool = world.engine.new_spool();
+    spool.write(b"Subject: not delivered\r\n\r\ny\r\n").await.unwrap();
+    let to = back(local).await.unwrap();
+    world.engine.deliver(&Arrival { sender: None, ..arrival() }, &[to], spool).await.unwrap();
+    let gone = std::cell::RefCell::new(Vec::new());
+    let says = |delivery: &LeasedDelivery| {
+        let to: Vec<String> = delivery.recipients.iter().map(|to| to.address.clone()).collect();
+        gone.borrow_mut().push((delivery.sender.clone(), delivery.sent_as.clone(), to.join(" ")));
+        all(delivery, &never())
+    };
+    work(&world.engine, says).await;
+    assert_eq!(*gone.borrow(), [(String::new(), None, "sender@example.org".to_owned())]);
+    assert_eq!(world.queue_rows().await, [0; 4]);
+    // Nobody makes one for another, and none holds for ever.
+    assert!(back(&local.replace("=sender", "=other")).await.is_none() && back("an").await.is_none());
+    world.forward(24 * 22, 0);
+    assert!(back(local).await.is_none());
 }
 
 #[tokio::test]
