@@ -1,5 +1,7 @@
 """Two provinces, each with a server and a database of its own: mail goes from one to the other, and comes back when it cannot."""
 
+import json
+import re
 import time
 import unittest
 
@@ -56,6 +58,34 @@ class Outbound(case.Case):
         for recipient in (self.reader, f"ai%{THERE}@{HERE}", f'"ai@{THERE}"@{HERE}', f"ai@[127.0.0.1]"):
             self.assertEqual(smtp.ask(f"RCPT TO:<{recipient}>").code // 100, 5, recipient)
         smtp.quit()
+
+    def bring(self, smtp, sender, recipient):
+        accepted, _ = smtp.envelope(sender, [recipient])
+        (final,) = smtp.data(self.message(), len(accepted))
+        self.assertTrue(final.ok, str(final))
+
+    def test_forwarded_mail_goes_under_a_path_of_ours_and_what_comes_back_goes_on(self):
+        forwarding = self.server.add_mailbox(f"chuyen@{HERE}")
+        reader = self.there.add_mailbox(f"dich@{THERE}")
+        self.server.must("policy", "set", HERE, "sending.forward_outside=true", "--reason", "thử")
+        self.server.must("forward", "set", forwarding, reader)
+        smtp = self.server.smtp()
+        smtp.hello()
+        self.bring(smtp, "la@xa.test", forwarding)
+        (one,) = self.await_stored(reader, 1, self.there)
+        path = re.match(rb"Return-Path: <(SRS0=[^>]+=xa\.test=la@gui\.test)>\r\n", one)
+        self.assertTrue(path, one[:200])
+        path = path.group(1).decode()
+        for sender, recipient, code in (
+            ("", path, 250), ("", path.lower(), 250), ("ai@nhan.test", path, 550), ("", path.replace("=la@", "=khac@"), 550),
+        ):
+            self.assertEqual(smtp.ask(f"MAIL FROM:<{sender}>").code, 250)
+            self.assertEqual(smtp.ask(f"RCPT TO:<{recipient}>").code, code, (sender, recipient))
+            self.assertEqual(smtp.ask("RSET").code, 250)
+        self.bring(smtp, "", path)
+        smtp.quit()
+        traced = json.loads(self.server.must("trace", "--to", "la@xa.test", "--json"))
+        self.assertEqual([found["sender"] for found in traced][:1], [""], traced)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 15, name: "incidents", sql: include_str!("../../../migrations/0015_incidents.sql") },
     Migration { version: 16, name: "dkim", sql: include_str!("../../../migrations/0016_dkim.sql") },
+    Migration {
+        version: 17,
+        name: "return_path",
+        sql: include_str!("../../../migrations/0017_return_path.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

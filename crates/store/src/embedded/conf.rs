@@ -193,7 +193,8 @@ mod tests {
         {
             assert_eq!(text.lines().filter(|found| found == &line).count(), 1, "{line}");
         }
-        assert!(text.contains("max_connections = 88\n"), "{text}");
+        let wanted = format!("max_connections = {}\n", connections(32) + SPARE_CONNECTIONS);
+        assert!(connections(32) > 48 && text.contains(&wanted), "{text}");
         assert!(text.ends_with("include = 'local.conf'\n"), "the operator has the last word");
     }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{PolicyEdit, Sender};
-use model::{Address, DomainName};
 use model::queue::Return;
+use model::{Address, DomainName};
 
 #[tokio::test]
 async fn a_refusal_is_told_at_once_in_words_and_for_machines() {
