@@ -200,7 +200,7 @@ class Province(congthu.Congthu):
         extra = f'[dns]\nservers = ["{NAME_SERVER}:53"]\n[outbound]\nsource = ["{address_of(number)}"]\nallow_private = true\nauthorities = "{authority.certificate}"\n'
         extra += "".join(f'[[route]]\ndomain = "{other}"\ntls = "verified"\n' for other in verified)
         listeners = {name: congthu.LISTENERS[name] for name in ("smtp", "submission", "imaps")}
-        super().__init__(extra, listeners=listeners, own_certificate=False, hostname=f"mail.{domain}", exempt=())
+        super().__init__(extra, listeners=listeners, own_certificate=False, hostname=f"mail.{domain}", exempt=(), checked=True)
         self.domain, self.host = domain, address_of(number)
         self.ports["smtp"] = 25
         self.certificate, self.key = authority.sign(self.hostname)
