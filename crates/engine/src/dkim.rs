@@ -12,6 +12,8 @@ use guard::{Chain, NewKey, Signer, SigningKey};
 use model::{Action, Address, DomainName};
 use proto::mime::header_fields;
 use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Arc;
 use store::{DkimKeyRow, DkimSecretRow, LeasedDelivery};
 
 /// The algorithms that new keys are made for (RFC 6376 3.3.1, RFC 8463), and what the selector says of them.
@@ -101,14 +103,15 @@ impl Engine {
     }
 
     /// With signatures in front, where its author's domain has keys; of a stranger's, with a seal. A message of 100 MB is read once
-    /// more for it, piece by piece.
+    /// more for it, piece by piece. `known`: keys of authors that were read a moment ago.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn signed(
+    pub(crate) async fn signed(
         &self,
         delivery: &LeasedDelivery,
         octets: OutgoingOctets,
+        known: &mut HashMap<DomainName, Arc<[SigningKey]>>,
     ) -> Result<OutgoingOctets, Error> {
         if delivery.account.is_none() {
             return self.sealed(octets).await;
@@ -116,7 +119,14 @@ impl Engine {
         // Of a header that is cut off, the rest would be signed as body.
         let Some(header) = octets.whole_header().await? else { return Ok(octets) };
         let Some(domain) = author(&header) else { return Ok(octets) };
-        let keys = self.signing_keys(&domain).await?;
+        let keys = match known.get(&domain) {
+            Some(keys) => Arc::clone(keys),
+            None => {
+                let keys: Arc<[SigningKey]> = Arc::from(self.signing_keys(&domain).await?);
+                known.insert(domain.clone(), Arc::clone(&keys));
+                keys
+            }
+        };
         if keys.is_empty() {
             return Ok(octets);
         }

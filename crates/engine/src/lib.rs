@@ -119,7 +119,7 @@ pub use provisioning::{
     Batch, Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox,
     RowFault, RowPlan, Sheet, import_digest,
 };
-pub use queue::{Contact, OutgoingOctets, Unreachable};
+pub use queue::{AtHand, Contact, OutgoingOctets, Unreachable};
 pub use queue_admin::{QueueError, QueueMessage};
 pub use quota::QuotaRow;
 pub use recipients::{Recipient, RecipientError, SenderError};

@@ -3,8 +3,10 @@
 //! Invariants: nothing is said to another system in a transaction; what this node was taken over with changes nothing; a
 //! sender is told once, in the transaction that ends what he is told of; every delivery ends, delivered or told of.
 
+mod at_hand;
 mod telling;
 
+pub use at_hand::AtHand;
 pub(crate) use telling::{Ended, Telling};
 
 use crate::message::FACTS_OCTETS_MAX;
@@ -55,6 +57,12 @@ pub struct OutgoingOctets {
 }
 
 impl OutgoingOctets {
+    async fn of(body: Body) -> Result<Self, Error> {
+        let head = body.read(0..HEADER_BYTES_MAX).await?;
+        let start = (head.len() - without_return_path(&head).len()) as u64;
+        Ok(Self { front: Piece::default(), body, start })
+    }
+
     #[must_use]
     pub fn size(&self) -> u64 {
         self.front.len() as u64 + self.body.size().saturating_sub(self.start)
@@ -165,10 +173,7 @@ impl Engine {
         let mut found = self.0.store.contents(&[delivery.content], columns, FACTS_OCTETS_MAX).await?;
         let content = found.pop().flatten().ok_or(Error::NotFound)?;
         let (ids, sizes) = content.chunks.ok_or(Error::NotFound)?;
-        let body = self.body(&ids, &sizes);
-        let head = body.read(0..HEADER_BYTES_MAX).await?;
-        let start = (head.len() - without_return_path(&head).len()) as u64;
-        Ok(OutgoingOctets { front: Piece::default(), body, start })
+        OutgoingOctets::of(self.body(&ids, &sizes)).await
     }
 
     /// What became of a delivery, an outcome for each recipient in their order. False, and nothing is changed, when somebody

@@ -7,12 +7,13 @@
 
 mod window;
 
-use engine::{Claimed, Contact, Engine, Error, LeasedDelivery, OutgoingOctets, Unreachable};
+use engine::{AtHand, Claimed, Contact, Engine, Error, LeasedDelivery, OutgoingOctets, Unreachable};
 use model::queue::{Answer, Outcome, Status};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -82,7 +83,8 @@ impl Attempt {
 
 /// Runs until `stop`, then lets what is under way end.
 pub async fn run<C: Carrier>(engine: Engine, carrier: C, stop: CancellationToken) {
-    let runner = Runner { engine, carrier, stop, leases: Arc::default(), windows: Arc::default() };
+    let (leases, windows, grown) = (Arc::default(), Arc::default(), Arc::default());
+    let runner = Runner { engine, carrier, stop, leases, windows, grown };
     runner.run().await;
 }
 
@@ -94,6 +96,8 @@ struct Runner<C> {
     /// Those that connections work on; cancelled when they are another node's.
     leases: Arc<Mutex<HashMap<i64, CancellationToken>>>,
     windows: Arc<Mutex<Windows>>,
+    /// A destination that had as many connections as it may have may have one more.
+    grown: Arc<Notify>,
 }
 
 impl<C: Carrier> Runner<C> {
@@ -107,6 +111,7 @@ impl<C: Carrier> Runner<C> {
             self.begin_all(&mut connections).await;
             tokio::select! {
                 () = self.engine.mail_is_waiting() => {}
+                () = self.grown.notified() => {}
                 Some(ended) = connections.join_next() => note_panic(ended),
                 _ = rounds.tick() => {}
                 _ = renewals.tick() => self.renew().await,
@@ -176,8 +181,8 @@ impl<C: Carrier> Runner<C> {
     }
 
     async fn carry_over(&self, mut connection: C::Connection, claimed: &Claimed, place: &Place) {
-        let mut delivered = false;
-        for delivery in &claimed.deliveries {
+        let (mut delivered, mut at_hand) = (false, AtHand::default());
+        for (at, delivery) in claimed.deliveries.iter().enumerate() {
             if self.stop.is_cancelled() || place.lost.is_cancelled() {
                 break;
             }
@@ -190,7 +195,7 @@ impl<C: Carrier> Runner<C> {
                 }
             }
             let attempt = tokio::select! {
-                attempt = self.attempt(&mut connection, delivery) => attempt,
+                attempt = self.attempt(&mut connection, (claimed, at), &mut at_hand) => attempt,
                 // Whoever has it now is sending it.
                 () = place.lost.cancelled() => return,
             };
@@ -200,8 +205,8 @@ impl<C: Carrier> Runner<C> {
             if !self.report(claimed, delivery, &attempt).await {
                 break;
             }
-            if taken {
-                self.windows().grow(place.destination);
+            if taken && self.windows().grow(place.destination) {
+                self.grown.notify_one();
             }
             if let Some(answer) = attempt.broken {
                 self.windows().halve(place.destination);
@@ -216,12 +221,15 @@ impl<C: Carrier> Runner<C> {
     }
 
     /// `None`: the database does not answer.
-    async fn attempt(&self, connection: &mut C::Connection, delivery: &LeasedDelivery) -> Option<Attempt> {
-        let octets = match self.engine.outgoing_octets(delivery).await {
-            Ok(octets) => self.engine.signed(delivery, octets).await,
-            Err(error) => Err(error),
-        };
-        match octets {
+    async fn attempt(
+        &self,
+        connection: &mut C::Connection,
+        (claimed, at): (&Claimed, usize),
+        at_hand: &mut AtHand,
+    ) -> Option<Attempt> {
+        let left = claimed.deliveries.get(at..).unwrap_or_default();
+        let delivery = left.first()?;
+        match self.engine.next_octets(left, at_hand).await {
             Ok(octets) => Some(connection.send(delivery, octets).await),
             Err(Error::NotFound) => {
                 tracing::error!(queue_id = delivery.queue_id, "a message of the queue cannot be read");

@@ -136,7 +136,8 @@ pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow}
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
     NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow, QueueFilter,
-    QueueLease, QueueReport, QueueRow, RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, WantedWork,
+    QueueLease, QueueReport, QueueRow, RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, SentDelivery,
+    WantedWork,
 };
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;
@@ -170,6 +171,8 @@ pub struct Store {
     held: acceptor::Held,
     /// Recipients that are looked up.
     lookups: group::Group<recipients::Finder>,
+    /// Deliveries that were handed over.
+    sent: group::Group<queue::Reporter>,
 }
 
 impl Store {
@@ -181,6 +184,7 @@ impl Store {
             acts: group::Group::new(acceptor::acceptors()),
             held: acceptor::Held::default(),
             lookups: group::Group::new(recipients::FINDERS),
+            sent: group::Group::new(acceptor::acceptors()),
         }
     }
 

@@ -60,6 +60,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "return_path",
         sql: include_str!("../../../migrations/0017_return_path.sql"),
     },
+    Migration { version: 18, name: "sent", sql: include_str!("../../../migrations/0018_sent.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -11,6 +11,7 @@ mod kept_back;
 mod lease;
 mod overdue;
 mod report;
+mod sent;
 
 #[cfg(test)]
 pub(crate) use claim::DUE_MAIL;
@@ -23,6 +24,8 @@ pub use overdue::RedirectAsker;
 pub use report::{
     DeliveryReport, MailBack, MailBackTo, NewOutgoingEvent, QueueReport, RecipientAnswer, Reroute,
 };
+pub(crate) use sent::Reporter;
+pub use sent::SentDelivery;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;

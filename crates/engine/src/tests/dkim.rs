@@ -22,7 +22,7 @@ async fn goes_out(world: &World) -> String {
     let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
     let delivery = &claimed.deliveries[0];
     let octets = world.engine.outgoing_octets(delivery).await.unwrap();
-    let signed = read(&world.engine.signed(delivery, octets).await.unwrap()).await;
+    let signed = read(&world.engine.signed(delivery, octets, &mut Default::default()).await.unwrap()).await;
     let outcomes = vec![super::queue::taken(); delivery.recipients.len()];
     world.engine.report_mail(&claimed.lease, delivery, outcomes, crate::Contact::Reached).await.unwrap();
     world.engine.give_back_mail(&claimed.lease).await.unwrap();

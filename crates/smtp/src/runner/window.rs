@@ -62,11 +62,13 @@ impl Windows {
         self.reports = self.reports.saturating_sub(usize::from(reports));
     }
 
-    /// It has taken a message.
-    pub(super) fn grow(&mut self, destination: i64) {
+    /// It has taken a message. True when a connection more may be opened than before.
+    pub(super) fn grow(&mut self, destination: i64) -> bool {
         let window = self.window(destination);
+        let was_full = window.open >= window.allowed;
         window.allowed = (window.allowed + 1).min(MOST);
         window.proven = true;
+        was_full && window.open < window.allowed
     }
 
     /// It has had enough (421), or a connection was lost.
@@ -97,9 +99,10 @@ mod tests {
         assert_eq!(full(&windows), Vec::<i64>::new());
         windows.begin(7, false);
         assert_eq!(full(&windows), [7]);
-        windows.grow(7);
+        assert!(windows.grow(7), "there is room for one more");
         assert_eq!(full(&windows), Vec::<i64>::new());
-        (0..100).for_each(|_| windows.grow(7));
+        assert!(!windows.grow(7), "there was");
+        assert!((0..100).all(|_| !windows.grow(7)));
         (2..20).for_each(|_| windows.begin(7, false));
         assert_eq!(full(&windows), [7]);
         (0..100).for_each(|_| windows.halve(7));
@@ -113,13 +116,13 @@ mod tests {
     fn who_takes_mail_has_places_of_his_own() {
         let mut windows = Windows::default();
         windows.begin(7, false);
-        windows.grow(7);
+        assert!(!windows.grow(7));
         windows.end(7, false);
         let many = i64::try_from(UNPROVEN_MAX).unwrap();
         (1000..1000 + many).for_each(|id| windows.begin(id, false));
         assert_eq!(windows.wanted().only, Some(vec![7]));
         // Who takes something is waited for no more, and who fails has been proven in vain.
-        windows.grow(1000);
+        assert!(!windows.grow(1000));
         assert_eq!(windows.wanted().only, None);
         windows.halve(1000);
         windows.halve(7);

@@ -1,7 +1,8 @@
 //! Nodes that die, are taken over, or lose the database in the middle.
 
 use super::*;
-use crate::Error;
+use crate::{AtHand, Error};
+use store::Claimed;
 
 #[tokio::test]
 async fn a_dead_nodes_mail_is_taken_over_and_what_it_says_afterwards_changes_nothing() {
@@ -172,14 +173,78 @@ async fn the_last_two_deliveries_of_a_message_end_at_once() {
     );
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!((one.deliveries.len(), two.deliveries.len()), (20, 20));
+    let other = world.another_node();
     for (left, right) in one.deliveries.iter().zip(&two.deliveries) {
         let (left, right) = tokio::join!(
             world.engine.report_mail(&one.lease, left, vec![taken()], Contact::Reached),
-            world.engine.report_mail(&two.lease, right, vec![taken()], Contact::Reached),
+            other.report_mail(&two.lease, right, vec![taken()], Contact::Reached),
         );
         assert!(left.unwrap() && right.unwrap());
     }
     assert_eq!(world.number("select count(*) from queue_messages").await, 0);
+}
+
+/// Whoever has a message locked may take his time; what is said of others is said meanwhile.
+#[tokio::test]
+async fn what_was_handed_over_waits_for_no_other_message() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    send(&world, &an, &["ai@example.org"]).await;
+    send(&world, &an, &["ai@example.net"]).await;
+    let one = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let two = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let report = |claimed: &Claimed| {
+        let (engine, lease, delivery) =
+            (world.engine.clone(), claimed.lease.clone(), claimed.deliveries[0].clone());
+        async move { engine.report_mail(&lease, &delivery, vec![taken()], Contact::Reached).await.unwrap() }
+    };
+    let lock =
+        format!("select 1 from queue_messages where message_id = {} for update", one.deliveries[0].message);
+    let mut held = world.database.hold(&lock).await;
+    let mut first = std::pin::pin!(report(&one));
+    tokio::select! {
+        done = &mut first => panic!("{done:?}"),
+        () = held.until_somebody_waits() => {}
+    }
+    assert!(report(&two).await);
+    assert_eq!(world.queue_rows().await, [1, 1, 1, 2]);
+    held.release().await;
+    assert!(first.await);
+    // Who says it again, or of a lease that has ended, changes nothing.
+    assert!(!report(&one).await);
+    assert_eq!(world.queue_rows().await, [0, 0, 0, 2]);
+    assert_eq!(world.number("select count(*) from events where kind = 'sent'").await, 2);
+    assert_eq!(
+        world
+            .number("select count(*) from events where kind = 'sent' and recipients = '{ai@example.net}'")
+            .await,
+        1
+    );
+}
+
+/// A damaged message among others that are brought together is no trouble of theirs.
+#[tokio::test]
+async fn what_is_brought_together_is_each_by_itself() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    for _ in 0..3 {
+        send(&world, &an, &["ai@example.org"]).await;
+    }
+    let second = "select c.chunk_ids[1] from contents c join queue_messages m using (content_id) order by m.message_id offset 1 limit 1";
+    world.database.run(&format!("update chunks set data = 'damaged' where chunk_id = ({second})")).await;
+    let other = world.another_node();
+    let claimed = other.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let mut at_hand = AtHand::default();
+    for at in 0..3 {
+        let octets = other.next_octets(&claimed.deliveries[at..], &mut at_hand).await;
+        match (at, octets) {
+            (1, octets) => assert_eq!(octets.err(), Some(Error::NotFound)),
+            (_, octets) => {
+                let text = String::from_utf8(octets.unwrap().read().await.unwrap()).unwrap();
+                assert!(text.contains(&claimed.deliveries[at].queue_id), "its own: {text}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
