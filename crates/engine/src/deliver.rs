@@ -158,9 +158,15 @@ impl Engine {
                 return Err(DeliverError::RecipientFull.into());
             }
             let can_be_told = arrival.hears_of_success();
+            let junk = arrival.is_junk() || message.is_junk;
+            // What comes back of forwarded mail is passed on, and nobody passes on what nobody wants.
+            let goes_out = |other: &&Recipient| matches!(other.kind(), Kind::Outside(_));
+            if junk && arrival.principal.is_none() && others.iter().any(goes_out) {
+                return Err(DeliverError::Unwanted.into());
+            }
             let of = Of {
                 bytes: message.len() as u64,
-                junk: arrival.is_junk() || message.is_junk,
+                junk,
                 sender: arrival.principal.as_ref().map(|who| who.own().account()),
                 can_be_told,
             };
@@ -332,6 +338,7 @@ impl Engine {
         if meant.targets.len() > RECIPIENTS_PER_TX {
             self.0.pending.notify_one();
         }
+        self.keep_back_if_spreading(arrival).await;
         self.nudge(&destinations).await;
         self.nudge_for_reports(&told_to).await;
         Ok(())

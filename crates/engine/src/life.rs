@@ -321,8 +321,11 @@ impl Engine {
         tx.set_life(row.account, &applied.life, ends).await?;
         if spreads {
             let held = tx.hold_mail_of(row.account, self.now()).await?;
-            tx.forget_counts(row.account).await?;
             act.note("queued_mail_held", json!(held));
+        }
+        if act.events.contains(&Event::Restore) {
+            // Not when it is locked: what is on its way would be counted anew, and go.
+            tx.forget_counts(row.account).await?;
         }
         act.note("was", json!(before));
         self.audit(&mut tx, actor, act.name, &row.address.to_string(), &act.detail).await?;

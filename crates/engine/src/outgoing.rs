@@ -78,7 +78,11 @@ impl Engine {
                 requiretls: wishes.requiretls,
             },
             about,
-            priority: if bulk { Priority::Bulk } else { Priority::Interactive },
+            priority: match (sender.is_empty(), bulk) {
+                (true, _) => Priority::Report,
+                (false, true) => Priority::Bulk,
+                (false, false) => Priority::Interactive,
+            },
             due_at,
             warn_at: is_told.then(|| after(schedule.warn_after)),
             give_up_at: after(schedule.give_up_after),

@@ -105,7 +105,8 @@ impl Engine {
     }
 
     /// The return path that other systems are told of a message for `recipients` here, some of whose mail goes on to the outside;
-    /// `None`: its sender's own.
+    /// `None`: its sender's own. Of whom SPF did not show as the sender, it is his own as well: else anybody could have a path made to
+    /// whomever he names, and elsewhere SPF says the same of it.
     pub(crate) async fn sent_as(
         &self,
         arrival: &Arrival,
@@ -115,6 +116,13 @@ impl Engine {
         else {
             return Ok(None);
         };
+        if arrival
+            .examined
+            .as_ref()
+            .is_some_and(|examined| !examined.evidence.is_relayed && !examined.evidence.shows_sender())
+        {
+            return Ok(None);
+        }
         let host = sender.as_str().rsplit_once('@').and_then(|(_, host)| DomainName::new(host).ok());
         if let Some(host) = host
             && self.0.store.domain(&host).await?.is_some()

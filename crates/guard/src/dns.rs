@@ -17,6 +17,7 @@ use proven::Prover;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// One try at one server: an answer from the other side of the world takes half a second.
 const TRY_MAX: Duration = Duration::from_secs(3);
@@ -29,11 +30,16 @@ const RECORDS_MAX: usize = 100;
 /// Octets of the texts of one name that are looked at: policies and keys have some hundred.
 const TEXT_OCTETS_MAX: usize = 64 * 1024;
 
+/// Questions under way at once, whoever asks: strangers' mail asks many, and name servers have places for some thousands.
+const QUESTIONS_MAX: usize = 512;
+
 /// Asks name servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Resolver {
     pub(crate) plain: TokioResolver,
     prover: Arc<Prover>,
+    /// Questions under way.
+    turns: Arc<Semaphore>,
 }
 
 /// Where a host is.
@@ -73,7 +79,7 @@ impl Resolver {
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsError> {
         let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
         let prover = Prover::new(builder(servers)?)?;
-        Ok(Self { plain, prover: Arc::new(prover) })
+        Ok(Self { plain, prover: Arc::new(prover), turns: Arc::new(Semaphore::new(QUESTIONS_MAX)) })
     }
 
     /// As [`Resolver::new`], trusting `anchors` instead of the root's keys: for zones of one's own.
@@ -83,7 +89,7 @@ impl Resolver {
     pub fn with_anchors(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<Self, DnsError> {
         let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
         let prover = Prover::new(builder(servers)?.with_trust_anchor(Arc::new(anchors)))?;
-        Ok(Self { plain, prover: Arc::new(prover) })
+        Ok(Self { plain, prover: Arc::new(prover), turns: Arc::new(Semaphore::new(QUESTIONS_MAX)) })
     }
 
     /// Addresses of a host, of both families; none when it has none.
@@ -196,7 +202,11 @@ impl Resolver {
 
     /// `None`: there is none.
     async fn lookup(&self, name: Name, kind: RecordType) -> Result<Option<Lookup>, DnsError> {
-        let asked = tokio::time::timeout(QUESTION_MAX, self.plain.lookup(name, kind)).await;
+        let asked = async {
+            let _turn = self.turns.acquire().await;
+            self.plain.lookup(name, kind).await
+        };
+        let asked = tokio::time::timeout(QUESTION_MAX, asked).await;
         match asked.map_err(|_| DnsError::Silence)? {
             Ok(lookup) => Ok(Some(lookup)),
             Err(error) if says_none(&error) => Ok(None),

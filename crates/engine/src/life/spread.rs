@@ -3,11 +3,11 @@
 //!
 //! Invariants: as any lock it is one transaction with its audit row; in it, what the mailbox has in the queue and for later is kept
 //! back until an administrator lets it go, whatever becomes of the lock, as whoever gets his mailbox back did not write it; its
-//! counts begin anew, so that he can send; the centre hears of it beside the owner and the officers.
+//! counts begin anew when he gets it, so that he can send; the centre hears of it beside the owner and the officers.
 
 use super::Act;
-use crate::{Actor, AdminError, Engine, Error};
-use model::lifecycle::{self, Event, LockReason};
+use crate::{Actor, AdminError, Arrival, Engine, Error};
+use model::lifecycle::{self, Event, Life, LockReason};
 use model::{AccountId, Address, DomainId, DomainName};
 use serde_json::{Value, json};
 use store::LifeRow;
@@ -43,6 +43,20 @@ impl Engine {
             Err(error) => {
                 tracing::error!(%error, %account, "some mail of a locked mailbox may still go");
             }
+        }
+    }
+
+    /// Was its sender locked for what he sends while a message was on its way? Then this is kept back with the rest: either the lock
+    /// finds what was committed before it, or whoever commits finds the lock.
+    pub(crate) async fn keep_back_if_spreading(&self, arrival: &Arrival) {
+        let Some(who) = &arrival.principal else { return };
+        let account = who.own().account();
+        match self.0.store.life(who.own().address()).await {
+            Ok(Some(LifeRow { life: Life::Locked { reason, .. }, .. })) if reason.stops_mail() => {
+                self.hold_rest_of(account).await;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(%error, %account, "whether a mailbox is locked could not be seen"),
         }
     }
 

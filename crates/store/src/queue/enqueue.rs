@@ -108,7 +108,7 @@ impl Store {
         Ok(gone.rows_affected())
     }
 
-    /// Mail for these was accepted, or nothing but reports: they are worth looking at now, unless they rest.
+    /// Mail for these was accepted, or nothing but reports: they are worth looking at now, or when they have rested.
     ///
     /// # Errors
     /// When the database fails.
@@ -120,9 +120,13 @@ impl Store {
     ) -> Result<(), Error> {
         sqlx::query(
             "update queue_destinations
-                set next_at = least(next_at, $2), mail_at = case when $3 then mail_at else least(mail_at, $2) end
+                set next_at = case when failures = 0 then least(next_at, $2) else next_at end,
+                    mail_at = case when $3 then mail_at when failures = 0 then least(mail_at, $2)
+                                   else least(mail_at, greatest(next_at, $2)) end
               where destination_id in (select destination_id from queue_destinations
-                                        where name = any ($1) and failures = 0 and (next_at > $2 or mail_at > $2 and not $3)
+                                        where name = any ($1)
+                                          and (failures = 0 and next_at > $2
+                                               or mail_at > case when failures = 0 then $2 else greatest(next_at, $2) end and not $3)
                                         order by destination_id for no key update skip locked)",
         )
         .bind(names)

@@ -12,6 +12,24 @@ async fn lock(world: &World) {
     world.engine.lock(&actor(), &address("an"), reason, "thư rác").await.unwrap();
 }
 
+/// The lock finds nothing of a message that is being accepted, and whoever accepts it finds the lock.
+#[tokio::test]
+async fn what_is_being_accepted_when_the_lock_comes_stays_as_well() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let mut held = world.database.hold("lock table queue_messages in share row exclusive mode").await;
+    let mut sent = std::pin::pin!(send(&world, &an, &["ai@example.org"]));
+    tokio::select! {
+        done = &mut sent => panic!("{done}"),
+        () = held.until_somebody_waits() => {}
+    }
+    lock(&world).await;
+    held.release().await;
+    sent.await;
+    assert_eq!(world.number("select count(*) from queue_deliveries where held").await, 1);
+    assert!(world.engine.claim_mail(&WantedWork::default()).await.unwrap().is_none());
+}
+
 /// A connection has one message under way and others before it.
 #[tokio::test]
 async fn what_a_node_has_claimed_and_not_begun_stays() {

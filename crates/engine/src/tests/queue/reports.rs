@@ -1,7 +1,8 @@
 //! Who is told what, and where it comes to lie.
 
 use super::*;
-use crate::{PolicyEdit, Sender};
+use crate::{Examined, PolicyEdit, Sender};
+use model::admission::{Evidence, Outcome as Shown, Spf};
 use model::queue::Return;
 use model::{Address, DomainName};
 
@@ -259,4 +260,40 @@ async fn a_receipt_is_for_what_lies_in_a_mailbox() {
     submit(&world, &an, &[to("binh").await], Wishes::default()).await;
     assert_eq!(everything_taken(&world.engine).await, ["example.net"]);
     assert_eq!((told().await, world.inbox(&binh).await.len()), ((1, 1, 0), 1));
+}
+
+/// Who was not shown to be the sender gets no path that leads to whomever he names; what nobody wants comes back to nobody.
+#[tokio::test]
+async fn paths_are_for_senders_that_were_shown_and_pass_no_junk_on() {
+    let world = World::new().await;
+    world.user("an").await;
+    let_forward(&world, "an", "an@example.net", false).await;
+    let bring = async |outcome: Shown| {
+        let to = world.engine.recipient(&address("an")).await.unwrap();
+        let spf = Spf { outcome, domain: "example.org".into(), of_helo: false };
+        let evidence = Evidence { spf, ..Evidence::default() };
+        let examined = Some(Examined { evidence, junk: false });
+        let mut spool = world.engine.new_spool();
+        spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+        world.engine.deliver(&Arrival { examined, ..arrival() }, &[to], spool).await.unwrap();
+        let path = std::cell::RefCell::new(None);
+        let says = |delivery: &LeasedDelivery| {
+            path.replace(delivery.sent_as.clone());
+            all(delivery, &taken())
+        };
+        work(&world.engine, says).await;
+        path.into_inner()
+    };
+    assert_eq!(bring(Shown::SoftFail).await, None);
+    assert_eq!(bring(Shown::None).await, None);
+    let path = bring(Shown::Pass).await.unwrap();
+    let local = path.rsplit_once('@').unwrap().0;
+    let to = world.engine.came_back(local, &Address::new(local, "demo.gov.vn").unwrap()).await.unwrap();
+    let examined = Some(Examined { junk: true, ..Examined::default() });
+    let mut spool = world.engine.new_spool();
+    spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+    let arrival = Arrival { sender: None, examined, ..arrival() };
+    let refused = world.engine.deliver(&arrival, &[to.unwrap()], spool).await;
+    assert_eq!(refused.map(|_| ()), Err(crate::DeliverError::Unwanted));
+    assert_eq!(world.queue_rows().await, [0; 4]);
 }
