@@ -1,7 +1,7 @@
 //! Automatic forwarding (D4), decided in one place.
 //!
 //! ST Đ9.3: never to the outside, but to the domains that policy names. Invariants: what is asked for is looked at when it is
-//! set, whoever sets it; the few that there are lie in memory, so that accepting a message asks nothing; mail goes round no
+//! set, whoever sets it, and what goes outside with each message: where policy does not let it any more, mail stays; the few that there are lie in memory, so that accepting a message asks nothing; mail goes round no
 //! circle and is lost in none, and stays where it came when the next mailbox receives none; each mailbox gets it once. A
 //! forwarding ends with the rights of whoever it goes to or set it, and with a hand-over.
 
@@ -77,11 +77,11 @@ pub(crate) struct Ends {
     pub(crate) outside: Option<Address>,
 }
 
-/// Who gets what comes for the first one, past none of `refusing`.
+/// Who gets what comes for the first one, past none of `refusing`; what comes to `barred` does not go outside.
 fn follow(
     map: &HashMap<AccountId, ForwardRow>,
     (account, inbox): (AccountId, FolderId),
-    refusing: &HashSet<AccountId>,
+    (refusing, barred): (&HashSet<AccountId>, Option<AccountId>),
 ) -> Ends {
     let (mut ends, mut visited) = (Ends::default(), vec![account]);
     let (mut at, mut folder) = (account, inbox);
@@ -90,7 +90,7 @@ fn follow(
             ForwardTo::Mailbox { target, .. } => {
                 !visited.contains(target) && !refusing.contains(target) && visited.len() <= HOPS_MAX
             }
-            ForwardTo::Outside(_) => true,
+            ForwardTo::Outside(_) => barred != Some(at),
         });
         let Some(next) = next else {
             // The end, where a circle would close, or where the next one takes nothing.
@@ -115,19 +115,26 @@ impl Engine {
     /// Where mail for this mailbox goes: to itself, as a rule.
     pub(crate) async fn forwarded(&self, place: (AccountId, FolderId)) -> Result<Ends, Error> {
         let map = self.0.forwards.map();
-        let (mut at, mut refusing) = (place.0, HashSet::new());
+        let (mut at, mut refusing, mut barred) = (place.0, HashSet::new(), None);
         for _ in 0..=HOPS_MAX {
-            let Some(ForwardTo::Mailbox { target, domain, is_locked, .. }) =
-                map.get(&at).map(|next| &next.to)
-            else {
-                break;
-            };
-            if *is_locked && !self.policy_of(*domain).await?.life.locked_receives {
-                refusing.insert(*target);
+            let Some(next) = map.get(&at) else { break };
+            match &next.to {
+                ForwardTo::Mailbox { target, domain, is_locked, .. } => {
+                    if *is_locked && !self.policy_of(*domain).await?.life.locked_receives {
+                        refusing.insert(*target);
+                    }
+                    at = *target;
+                }
+                ForwardTo::Outside(address) => {
+                    let sending = &self.policy_of(next.domain).await?.sending;
+                    let allowed =
+                        sending.forward_outside || sending.forward_domains.contains(address.domain());
+                    barred = (!allowed).then_some(at);
+                    break;
+                }
             }
-            at = *target;
         }
-        Ok(follow(&map, place, &refusing))
+        Ok(follow(&map, place, (&refusing, barred)))
     }
 
     /// Reads them again if they have changed. True then.
@@ -212,7 +219,7 @@ impl Engine {
             return Err(ForwardError::Own);
         }
         self.renew_forwards().await?;
-        let further = follow(&self.0.forwards.map(), (there.account, FolderId(0)), &HashSet::new());
+        let further = follow(&self.0.forwards.map(), (there.account, FolderId(0)), (&HashSet::new(), None));
         if further.mailboxes.iter().any(|(account, _)| *account == from.account) {
             return Err(ForwardError::Circle);
         }
@@ -270,6 +277,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::DomainId;
 
     fn map(rows: &[(i64, i64, bool)]) -> HashMap<AccountId, ForwardRow> {
         let row = |&(from, to, keep_copy): &(i64, i64, bool)| {
@@ -279,7 +287,7 @@ mod tests {
                 domain: model::DomainId(1),
                 is_locked: false,
             };
-            (AccountId(from), ForwardRow { account: AccountId(from), to, keep_copy })
+            (AccountId(from), ForwardRow { account: AccountId(from), domain: DomainId(1), to, keep_copy })
         };
         rows.iter().map(row).collect()
     }
@@ -288,7 +296,7 @@ mod tests {
     fn nothing_goes_round_and_nothing_is_lost() {
         let ends = |rows: &[(i64, i64, bool)]| -> Vec<i64> {
             let refusing = [AccountId(9)].into();
-            let found = follow(&map(rows), (AccountId(1), FolderId(1)), &refusing);
+            let found = follow(&map(rows), (AccountId(1), FolderId(1)), (&refusing, None));
             found.mailboxes.iter().map(|(account, _)| account.0).collect()
         };
         assert_eq!(ends(&[]), [1]);
@@ -304,8 +312,11 @@ mod tests {
         for keep_copy in [false, true] {
             let mut map = map(&[(1, 2, true)]);
             let to = ForwardTo::Outside(outside.clone());
-            map.insert(AccountId(2), ForwardRow { account: AccountId(2), to, keep_copy });
-            let ends = follow(&map, (AccountId(1), FolderId(1)), &HashSet::new());
+            map.insert(
+                AccountId(2),
+                ForwardRow { account: AccountId(2), domain: DomainId(1), to, keep_copy },
+            );
+            let ends = follow(&map, (AccountId(1), FolderId(1)), (&HashSet::new(), None));
             assert_eq!(
                 (ends.mailboxes.len(), ends.outside),
                 (1 + usize::from(keep_copy), Some(outside.clone()))

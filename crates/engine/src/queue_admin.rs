@@ -6,6 +6,7 @@
 
 use crate::queue::{Ended, LEASE, Telling};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
+use model::lifecycle::Life;
 use model::queue::{Answer, Outcome, Status};
 use model::{Action, Address};
 use serde_json::json;
@@ -25,6 +26,10 @@ pub enum QueueError {
     BeingSent(String),
     #[error("{0} cannot get it: there is no such mailbox here, or it receives nothing")]
     NoSuchTarget(Address),
+    #[error(
+        "{0} is locked for what it sends: give it back first (mailbox unlock), or release single messages by their ID"
+    )]
+    SenderLocked(Address),
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -137,11 +142,14 @@ impl Engine {
     /// deliveries.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `Denied`.
+    /// `NoSuchMailbox`, `SenderLocked` while it is locked for what it sends, `Denied`.
     pub async fn release_mail_of(&self, actor: &Actor, address: &Address) -> Result<u64, QueueError> {
         self.authorize(actor, Action::QueueChange, &AdminTarget::Address(address)).await?;
         let row = self.0.store.life(address).await?;
         let row = row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        if matches!(row.life, Life::Locked { reason, .. } if reason.stops_mail()) {
+            return Err(QueueError::SenderLocked(row.address));
+        }
         let mut tx = self.0.store.begin().await?;
         let deliveries = tx.release_mail_of(row.account, self.now()).await?;
         let detail = json!({ "act": "release", "deliveries": deliveries });

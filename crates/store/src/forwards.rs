@@ -12,6 +12,8 @@ use model::{AccountId, AccountState, Address, DomainId, FolderId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRow {
     pub account: AccountId,
+    /// The account's domain, whose policy says where mail may go.
+    pub domain: DomainId,
     pub to: ForwardTo,
     pub keep_copy: bool,
 }
@@ -55,10 +57,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn forwards(&self) -> Result<Vec<ForwardRow>, Error> {
-        type Row = (i64, bool, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<bool>);
+        type Row = (i64, i64, bool, Option<String>, Option<i64>, Option<i64>, Option<i64>, Option<bool>);
         let rows: Vec<Row> = sqlx::query_as(
-            "select w.account_id, w.keep_copy, w.outside, t.account_id, f.folder_id, t.domain_id, t.state = 'locked'
+            "select w.account_id, o.domain_id, w.keep_copy, w.outside, t.account_id, f.folder_id, t.domain_id, t.state = 'locked'
                from forwards w
+               join accounts o on o.account_id = w.account_id
                left join accounts t on t.account_id = w.target_id and t.state in ('new', 'active', 'locked')
                left join folders f on f.account_id = t.account_id and f.name = 'INBOX'
               where f.folder_id is not null or w.outside is not null",
@@ -66,7 +69,7 @@ impl Store {
         .fetch_all(&self.pools.main)
         .await?;
         let mut forwards = Vec::with_capacity(rows.len());
-        for (account, keep_copy, outside, target, inbox, domain, locked) in rows {
+        for (account, own, keep_copy, outside, target, inbox, domain, locked) in rows {
             let to = match (outside, target.zip(inbox).zip(domain)) {
                 (Some(outside), _) => ForwardTo::Outside(outside.parse().map_err(damaged)?),
                 (None, Some(((target, inbox), domain))) => ForwardTo::Mailbox {
@@ -77,7 +80,7 @@ impl Store {
                 },
                 (None, None) => continue,
             };
-            forwards.push(ForwardRow { account: AccountId(account), to, keep_copy });
+            forwards.push(ForwardRow { account: AccountId(account), domain: DomainId(own), to, keep_copy });
         }
         Ok(forwards)
     }

@@ -42,7 +42,11 @@ async fn signature(resolver: &Resolver, domain: &str, key: &engine::DkimKeyRow, 
     match (key_is_published(resolver, domain, key).await, key.state.as_str()) {
         (Ok(true), _) => findings.ok("dkim", format!("{name} is published")),
         (Ok(false), "signing") => {
-            findings.error("dkim", format!("{name} signs, and its record does not say its key"), mend);
+            findings.error(
+                "dkim",
+                format!("{name} signs, and is not published, or its record says another key"),
+                mend,
+            );
         }
         (Ok(false), _) => findings.warn("dkim", format!("{name} waits, and is not published"), mend),
         (Err(error), _) => findings.warn("dkim", format!("{name}: {error}"), "try again later"),

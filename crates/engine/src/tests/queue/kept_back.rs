@@ -64,6 +64,8 @@ async fn what_a_node_has_claimed_and_not_begun_stays() {
     world.look_after().await;
     assert!(everything_taken(engine).await.is_empty());
     // Its owner is given it back; what was written in his name is for an administrator to look at.
+    let refused = engine.release_mail_of(&actor(), &address("an")).await.unwrap_err();
+    assert!(matches!(refused, QueueError::SenderLocked(_)), "{refused}");
     let unlocked = engine.unlock(&actor(), &address("an"), Some("đề nghị")).await.unwrap();
     assert_eq!(unlocked.kept_back, 3);
     assert!(everything_taken(engine).await.is_empty());

@@ -262,6 +262,20 @@ async fn a_receipt_is_for_what_lies_in_a_mailbox() {
     assert_eq!((told().await, world.inbox(&binh).await.len()), ((1, 1, 0), 1));
 }
 
+/// ST Đ9.3: what policy does not let out any more stays, whoever had it set when it did.
+#[tokio::test]
+async fn mail_stays_once_policy_lets_it_out_no_more() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let_forward(&world, "an", "an@example.net", false).await;
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    assert_eq!((world.inbox(&an).await.len(), everything_taken(&world.engine).await.len()), (0, 1));
+    crate::tests::policy(&world, "sending.forward_domains", "").await;
+    crate::tests::policy(&world, "sending.forward_outside", "false").await;
+    world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
+    assert_eq!((world.inbox(&an).await.len(), everything_taken(&world.engine).await.len()), (1, 0));
+}
+
 /// Who was not shown to be the sender gets no path that leads to whomever he names; what nobody wants comes back to nobody.
 #[tokio::test]
 async fn paths_are_for_senders_that_were_shown_and_pass_no_junk_on() {
