@@ -519,7 +519,8 @@ comment on table abandoned is 'Messages given up while the answer of their accep
 -- handful of messages. Fails with CT001 when a chunk that was there is swept (then the chunks are written first), CT002 when
 -- a mailbox is gone, CT003 when was_accepted said no, CT004 when a mailbox would have more than its target allows, and
 -- unless it is to wait for them, CT005 when others hold mailboxes (or they are gone); DETAIL has their numbers.
--- Chunks come before mailboxes, those in the order of their hashes and these in that of their numbers: nobody deadlocks.
+-- Chunks are locked in the order of their hashes, mailboxes in that of their numbers. Who waits for mailboxes does so before he has any
+-- chunk, and who has chunks passes over mailboxes that are not to be had: nobody deadlocks.
 create function accept_messages(
     p_at timestamptz[], p_kinds text[], p_traces text[], p_actors bigint[], p_remotes text[], p_senders text[],
     p_statuses text[], p_abouts text[], p_act_messages integer[],
@@ -559,6 +560,10 @@ begin
     if exists (select from abandoned a where a.trace = any (p_traces) and a.at = any (p_at)) then
         raise exception 'a message was given up' using errcode = 'CT003';
     end if;
+    -- Whoever waits has nothing in hand that others wait for: a chunk of his keeps all mail with the same one from coming.
+    if p_waits then
+        perform 1 from counters c where c.account_id = any (p_account_ids) order by c.account_id for no key update;
+    end if;
     for nth in 1 .. cardinality(p_hashes) loop
         insert into chunks (hash, size, data, created_at)
             values (p_hashes[nth], p_chunk_sizes[nth], p_data[nth], p_at[1])
@@ -578,9 +583,7 @@ begin
     if cardinality(known) > 0 then
         perform hold_chunks(known, known_hashes);
     end if;
-    if p_waits then
-        perform 1 from counters c where c.account_id = any (p_account_ids) order by c.account_id for no key update;
-    else
+    if not p_waits then
         select array_agg(account_id) into had
           from (select c.account_id from counters c where c.account_id = any (p_account_ids)
                  order by c.account_id for no key update skip locked) as locked;

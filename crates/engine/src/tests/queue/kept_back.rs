@@ -17,7 +17,7 @@ async fn lock(world: &World) {
 async fn what_is_being_accepted_when_the_lock_comes_stays_as_well() {
     let world = World::new().await;
     let an = world.user("an").await;
-    let mut held = world.database.hold("lock table queue_messages in share row exclusive mode").await;
+    let mut held = world.database.hold("lock table queue_recipients in share row exclusive mode").await;
     let mut sent = std::pin::pin!(send(&world, &an, &["ai@example.org"]));
     tokio::select! {
         done = &mut sent => panic!("{done}"),
