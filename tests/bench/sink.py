@@ -76,10 +76,10 @@ def connections(port, state):
     return count
 
 
-def message(octets, number):
+def message(octets, number, author="bench-0@bench.test"):
     """A message of about so many octets."""
     line = "Ủy ban nhân dân tỉnh yêu cầu các sở, ban, ngành báo cáo trước ngày 30. "
-    head = (f"From: <bench-0@bench.test>\r\nTo: <ai@sink.test>\r\nSubject: so {number}\r\nMessage-ID: <{number}@bench.test>\r\n"
+    head = (f"From: <{author}>\r\nTo: <ai@sink.test>\r\nSubject: so {number}\r\nMessage-ID: <{number}@bench.test>\r\n"
             "Date: Mon, 02 Jun 2025 08:00:00 +0700\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n").encode()
     row = f"{number} {line}\r\n".encode()
