@@ -520,7 +520,8 @@ comment on table abandoned is 'Messages given up while the answer of their accep
 -- a mailbox is gone, CT003 when was_accepted said no, CT004 when a mailbox would have more than its target allows, and
 -- unless it is to wait for them, CT005 when others hold mailboxes (or they are gone); DETAIL has their numbers.
 -- Chunks are locked in the order of their hashes, mailboxes in that of their numbers. Who waits for mailboxes does so before he has any
--- chunk, and who has chunks passes over mailboxes that are not to be had: nobody deadlocks.
+-- chunk, and who has chunks passes over mailboxes that are not to be had. A transaction of its own (large mail, APPEND) takes chunks
+-- first: against one that waits here it can deadlock over a condemned chunk that both pardon; one of them is then tried again.
 create function accept_messages(
     p_at timestamptz[], p_kinds text[], p_traces text[], p_actors bigint[], p_remotes text[], p_senders text[],
     p_statuses text[], p_abouts text[], p_act_messages integer[],

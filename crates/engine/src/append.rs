@@ -207,7 +207,7 @@ impl Engine {
         let arriving = contents.iter().map(|content| content.size).sum();
         let now = self.now();
         let mut tx = self.0.store.begin().await?;
-        // Contents come first: chunks are taken before mailboxes, in deliveries too.
+        // Contents come first: chunks are taken before mailboxes, as in all transactions of their own.
         let mut ids = Vec::with_capacity(contents.len());
         for content in &contents {
             ids.push(tx.add_content(content, now).await?);
