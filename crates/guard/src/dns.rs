@@ -33,6 +33,9 @@ const TEXT_OCTETS_MAX: usize = 64 * 1024;
 /// Questions under way at once, whoever asks: strangers' mail asks many, and name servers have places for some thousands.
 const QUESTIONS_MAX: usize = 512;
 
+/// Of these for one message: a usual one needs about as many in all.
+pub(crate) const MESSAGE_QUESTIONS_MAX: usize = 16;
+
 /// Asks name servers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Resolver {
@@ -40,6 +43,8 @@ pub struct Resolver {
     prover: Arc<Prover>,
     /// Questions under way.
     turns: Arc<Semaphore>,
+    /// Of these for the message that it asks for.
+    message_turns: Option<Arc<Semaphore>>,
 }
 
 /// Where a host is.
@@ -79,7 +84,7 @@ impl Resolver {
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsError> {
         let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
         let prover = Prover::new(builder(servers)?)?;
-        Ok(Self { plain, prover: Arc::new(prover), turns: Arc::new(Semaphore::new(QUESTIONS_MAX)) })
+        Ok(Self::of(plain, prover))
     }
 
     /// As [`Resolver::new`], trusting `anchors` instead of the root's keys: for zones of one's own.
@@ -89,7 +94,19 @@ impl Resolver {
     pub fn with_anchors(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<Self, DnsError> {
         let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
         let prover = Prover::new(builder(servers)?.with_trust_anchor(Arc::new(anchors)))?;
-        Ok(Self { plain, prover: Arc::new(prover), turns: Arc::new(Semaphore::new(QUESTIONS_MAX)) })
+        Ok(Self::of(plain, prover))
+    }
+
+    fn of(plain: TokioResolver, prover: Prover) -> Self {
+        let turns = Arc::new(Semaphore::new(QUESTIONS_MAX));
+        Self { plain, prover: Arc::new(prover), turns, message_turns: None }
+    }
+
+    /// The same, for one message: what a stranger has us ask for it waits for its own turn first, not in everybody's way.
+    #[must_use]
+    pub(crate) fn for_message(&self) -> Self {
+        let message_turns = Some(Arc::new(Semaphore::new(MESSAGE_QUESTIONS_MAX)));
+        Self { message_turns, ..self.clone() }
     }
 
     /// Addresses of a host, of both families; none when it has none.
@@ -203,6 +220,10 @@ impl Resolver {
     /// `None`: there is none.
     async fn lookup(&self, name: Name, kind: RecordType) -> Result<Option<Lookup>, DnsError> {
         let asked = async {
+            let _of_message = match &self.message_turns {
+                Some(turns) => Some(turns.acquire().await),
+                None => None,
+            };
             let _turn = self.turns.acquire().await;
             self.plain.lookup(name, kind).await
         };

@@ -8,8 +8,13 @@ use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, PTR, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::UdpSocket;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Others on the thread had their turn so often, and nothing came.
+const ROUNDS_OF_SILENCE: usize = 100;
 
 type Zone = HashMap<String, Vec<(String, String)>>;
 
@@ -34,6 +39,45 @@ pub(crate) async fn serve(text: &str) -> (Resolver, DropGuard) {
         }
     });
     (resolver, stop.drop_guard())
+}
+
+/// Answers none before no more come, and then all that wait: how many it had at once, and how many in all.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd {
+    pub(crate) most: AtomicUsize,
+    pub(crate) all: AtomicUsize,
+}
+
+/// As [`serve`], to questions that wait for each other. For a test on one thread.
+pub(crate) async fn serve_crowds(text: &str) -> (Resolver, Arc<Crowd>, DropGuard) {
+    let zone = read(text);
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
+    let (stop, crowd) = (CancellationToken::new(), Arc::new(Crowd::default()));
+    let (stopped, seen) = (stop.clone(), Arc::clone(&crowd));
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(async move {
+        let (mut buffer, mut waiting, mut silent) = ([0; 4096], Vec::new(), 0);
+        while !stopped.is_cancelled() {
+            if let Ok((length, peer)) = socket.try_recv_from(&mut buffer) {
+                waiting.push((Message::from_vec(&buffer[..length]).unwrap(), peer));
+                seen.all.fetch_add(1, Ordering::Relaxed);
+                seen.most.fetch_max(waiting.len(), Ordering::Relaxed);
+                silent = 0;
+            } else if waiting.is_empty() {
+                socket.readable().await.unwrap();
+            } else if silent < ROUNDS_OF_SILENCE {
+                silent += 1;
+                tokio::task::yield_now().await;
+            } else {
+                for (question, peer) in waiting.drain(..) {
+                    let answer = answer(&zone, &question).unwrap();
+                    socket.send_to(&answer.to_vec().unwrap(), peer).await.unwrap();
+                }
+            }
+        }
+    });
+    (resolver, crowd, stop.drop_guard())
 }
 
 fn read(text: &str) -> Zone {

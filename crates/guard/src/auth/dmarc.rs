@@ -11,10 +11,20 @@ use futures_util::future::join_all;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::dmarc::{Alignment, Dmarc, Policy, Psd};
 use model::admission::{Asks, Author, Outcome, Signature, Spf};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 /// Labels of the name that is asked for behind the first (RFC 9989 4.10).
 const WALK_LABELS_MAX: usize = 7;
+
+/// What was found on the ways up that one message has us walk: each once, whoever's it is.
+#[derive(Debug)]
+pub(super) struct Walks<'a> {
+    resolver: &'a Resolver,
+    known: Mutex<HashMap<String, Arc<OnceCell<Arc<Walk>>>>>,
+}
 
 /// What was found on the way from a domain up.
 #[derive(Debug, Default)]
@@ -25,14 +35,22 @@ pub(super) struct Walk {
     is_whole: bool,
 }
 
-impl Resolver {
+impl<'a> Walks<'a> {
+    pub(super) fn new(resolver: &'a Resolver) -> Self {
+        Self { resolver, known: Mutex::default() }
+    }
+
+    pub(super) async fn of(&self, domain: &str) -> Arc<Walk> {
+        let cell = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(domain.to_owned()).or_default())
+        };
+        Arc::clone(cell.get_or_init(async || Arc::new(self.resolver.walk(domain).await)).await)
+    }
+
     /// Of one domain that is named as the author's.
-    pub(super) async fn author(
-        &self,
-        domain: &str,
-        walk: Walk,
-        (spf, signatures): (&Spf, &[Signature]),
-    ) -> Author {
+    pub(super) async fn author(&self, domain: &str, (spf, signatures): (&Spf, &[Signature])) -> Author {
+        let walk = self.of(domain).await;
         let ids = identifiers(spf, signatures);
         let mut author = Author { domain: domain.to_owned(), ..Author::default() };
         let own = walk.records.iter().find(|(name, _)| name == domain).map(|(_, record)| record);
@@ -58,7 +76,7 @@ impl Resolver {
         };
         let Some((name, record)) = record else { return author };
         author.dmarc = author.aligned;
-        author.asks = match self.policy(domain, name == domain, record).await {
+        author.asks = match self.resolver.policy(domain, name == domain, record).await {
             Ok(asks) => asks,
             Err(_) if author.aligned == Outcome::Pass => Asks::Unknown,
             Err(_) => {
@@ -89,7 +107,7 @@ impl Resolver {
             let is_same = match id.domain == domain {
                 true => Some(true),
                 false => {
-                    let walk = self.walk(id.domain).await;
+                    let walk = self.of(id.domain).await;
                     walk.is_whole.then(|| self::organisation(&walk, id.domain) == organisation)
                 }
             };
@@ -103,7 +121,9 @@ impl Resolver {
         let is_open = is((Outcome::TempError, Some(true))) || walked.iter().any(|(_, same)| same.is_none());
         if is_open { Outcome::TempError } else { Outcome::Fail }
     }
+}
 
+impl Resolver {
     /// What a record asks for of mail of this domain.
     async fn policy(&self, domain: &str, is_own: bool, record: &Dmarc) -> Result<Asks, DnsError> {
         let or = |policy: Policy, other: Policy| if policy == Policy::Unspecified { other } else { policy };
@@ -127,7 +147,7 @@ impl Resolver {
     }
 
     /// RFC 9989 4.10, all names asked for at once.
-    pub(super) async fn walk(&self, domain: &str) -> Walk {
+    async fn walk(&self, domain: &str) -> Walk {
         let labels: Vec<&str> = domain.split('.').collect();
         let (mut names, mut left) = (Vec::new(), labels.len());
         while left > 0 {

@@ -3,8 +3,8 @@
 //! Signatures are checked by `mail-auth`, which is handed all it needs and asks no name server itself: what our [`Resolver`] could
 //! not find out is a temporary error in its result, never "there is none". Invariants: of a message no more is held than its
 //! header; a stranger decides neither how many signatures are checked nor how long it takes: each kind of question has its own
-//! end ([`ANSWER_MAX`], SPF's, [`CHAIN_MAX`]), what asks nothing of another is asked beside it, and what does not answer takes
-//! nothing from what is known; the chain comes last, as no rule believes it; nothing is decided here.
+//! end ([`ANSWER_MAX`], SPF's, [`CHAIN_MAX`]), what asks nothing of another is asked beside it, some of it at a time
+//! ([`Resolver::for_message`]), and what does not answer takes nothing from what is known; the chain comes last, as no rule believes it; nothing is decided here.
 
 mod dmarc;
 mod keys;
@@ -12,6 +12,7 @@ mod signatures;
 
 use crate::spf::Sender;
 use crate::{Resolver, ascii_domain};
+use dmarc::Walks;
 use futures_util::future::join_all;
 use keys::Keys;
 use mail_auth::AuthenticatedMessage;
@@ -98,6 +99,7 @@ impl Examiner {
     /// known.
     pub async fn evidence(self, resolver: &Resolver, sender: Option<Sender<'_>>) -> Evidence {
         let Self { header, bodies, from, wanted } = self;
+        let resolver = &resolver.for_message();
         let hashes = bodies.into_iter().map(Body::finish).collect();
         let subject = Arc::new(Subject { header, hashes, authors: from.domains.clone() });
         let of_sender = async {
@@ -106,14 +108,14 @@ impl Examiner {
                 None => Spf::default(),
             }
         };
-        let (spf, keys, walks) = tokio::join!(
+        let walks = Walks::new(resolver);
+        let (spf, keys, _) = tokio::join!(
             of_sender,
             Keys::ask(resolver, &wanted.keys, ANSWER_MAX),
-            join_all(from.domains.iter().map(|domain| resolver.walk(domain)))
+            join_all(from.domains.iter().map(|domain| walks.of(domain)))
         );
         let signatures = Subject::signatures(&subject, resolver, keys).await;
-        let judged = from.domains.iter().zip(walks);
-        let judged = judged.map(|(domain, walk)| resolver.author(domain, walk, (&spf, &signatures)));
+        let judged = from.domains.iter().map(|domain| walks.author(domain, (&spf, &signatures)));
         let mut authors = join_all(judged).await;
         let is_relayed = sender.is_none();
         if is_relayed {

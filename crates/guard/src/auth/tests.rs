@@ -4,13 +4,15 @@ pub(crate) mod vectors;
 
 use super::signatures::{LINKS_MAX, NAMES_MAX, SIGNATURES_MAX};
 use super::*;
-use crate::zone::serve;
+use crate::dns::MESSAGE_QUESTIONS_MAX;
+use crate::zone::{serve, serve_crowds};
 use mail_auth::arc::ArcSealer;
 use mail_auth::common::crypto::Ed25519Key;
 use mail_auth::common::headers::HeaderWriter as _;
 use mail_auth::dkim::DkimSigner;
 use mail_auth::{AuthenticationResults, MessageAuthenticator, Parameters};
 use model::admission::Asks;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// RFC 8463 A.2: the private key of `brisbane._domainkey.football.example.com`, and its public half.
 const SECRET: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
@@ -332,4 +334,35 @@ async fn a_relay_of_ours_shows_nothing_by_its_address() {
     assert_eq!((found.authors[0].aligned, found.shows_sender()), (Outcome::Fail, false));
     let found = examine(&zone, &signed("a.vn", MESSAGE), None).await;
     assert_eq!(found.line(), "relayed dkim=pass (a.vn) dmarc=pass (a.vn, p=reject)");
+}
+
+/// Four authors, each with a long way up, and eight keys: sixty questions, which are asked some at a time.
+#[tokio::test]
+async fn one_message_asks_no_crowd_of_questions() {
+    let mut message = (1..=4).fold(String::new(), |from, nth| {
+        format!("{from}From: <an@a{nth}.b{nth}.c{nth}.d{nth}.e{nth}.f{nth}.g{nth}.vn>\r\n")
+    });
+    message.push_str("Subject: x\r\n\r\ny\r\n");
+    for nth in 1..=SIGNATURES_MAX {
+        message = signed(&format!("x{nth}.vn"), &message);
+    }
+    let (resolver, crowd, _running) = serve_crowds(&zone(&[])).await;
+    let found = examine_by(&resolver, &message, Some(sender("an@y.vn", "192.0.2.1"))).await;
+    assert_eq!((found.authors.len(), found.signatures.len()), (4, 8));
+    let seen = (crowd.most.load(Relaxed), crowd.all.load(Relaxed) > 3 * MESSAGE_QUESTIONS_MAX / 2);
+    assert_eq!(seen, (MESSAGE_QUESTIONS_MAX, true));
+}
+
+/// Whose signature it is is found out once, whoever of the authors might be meant by it; what failed is not asked for again.
+#[tokio::test]
+async fn each_way_up_is_walked_once_for_all_authors() {
+    let lines = ["_dmarc.x.a.vn SERVFAIL", "_dmarc.a.vn TXT v=DMARC1; p=reject"];
+    let (resolver, crowd, _running) = serve_crowds(&zone(&lines)).await;
+    let walks = Walks::new(&resolver);
+    let spf = Spf { outcome: Outcome::Pass, domain: "x.a.vn".into(), of_helo: false };
+    let first = walks.author("a.vn", (&spf, &[])).await;
+    let asked = crowd.all.load(Relaxed);
+    assert_eq!((first.dmarc, asked > 0), (Outcome::TempError, true));
+    let second = walks.author("a.vn", (&spf, &[])).await;
+    assert_eq!((second.dmarc, crowd.all.load(Relaxed)), (Outcome::TempError, asked));
 }
