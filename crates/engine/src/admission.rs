@@ -45,6 +45,8 @@ impl Engine {
                 }
             }
         }
+        evidence.is_reported =
+            !policies.is_empty() && policies.iter().all(|policy| policy.inbound.dmarc_reports);
         Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
     }
 

@@ -71,6 +71,13 @@ pub(crate) fn queue(counts: &QueueCounts, now: Timestamp) {
     gauge!("congthu_queue_oldest_seconds").set(age);
 }
 
+/// Rows that are missing in the reports to the domains that mail came in the name of.
+pub(crate) fn dmarc_dropped(rows: u64) {
+    if rows > 0 {
+        counter!("congthu_dmarc_dropped_total").increment(rows);
+    }
+}
+
 pub(crate) fn housekeeping_failed(task: &'static str) {
     counter!("congthu_housekeeping_failures_total", "task" => task).increment(1);
 }

@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 const POLL_EVERY: Duration = Duration::from_secs(3);
 /// What was done in shared mailboxes is written this late at most.
 const ACTS_EVERY: Duration = Duration::from_secs(5);
+/// What came in others' names is written this late.
+const DMARC_EVERY: Duration = Duration::from_secs(30);
 /// Who has a mailbox open is noted by half hours.
 const PRESENT_EVERY: Duration = Duration::from_mins(15);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
@@ -31,6 +33,7 @@ impl Engine {
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
             every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
+            every(DMARC_EVERY, &stop, || self.write_dmarc()),
             self.expand_when_told(&stop),
             every(QUEUE_EVERY, &stop, || self.look_after_queue()),
             every(QUEUE_EVERY, &stop, || self.look_for_overdue(&stop)),
@@ -40,6 +43,7 @@ impl Engine {
             self.hear_of_rights(&stop),
         );
         self.write_acts().await;
+        self.write_dmarc().await;
     }
 
     pub(crate) async fn poll(&self) {

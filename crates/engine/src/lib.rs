@@ -23,6 +23,7 @@ mod delegation;
 mod deliver;
 mod directory;
 mod dkim;
+mod dmarc;
 mod entries;
 mod error;
 mod expansion;
@@ -189,6 +190,8 @@ struct Inner {
     noted: activity::Noted,
     acts: acts::Acts,
     sizes: attachments::Sizes,
+    /// What came in others' names, until it is written.
+    dmarc: dmarc::Gathered,
     forwards: forwarding::Forwards,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
@@ -231,6 +234,7 @@ impl Engine {
             noted: activity::Noted::default(),
             acts: acts::Acts::default(),
             sizes: attachments::Sizes::default(),
+            dmarc: dmarc::Gathered::default(),
             forwards: forwarding::Forwards::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),

@@ -23,6 +23,8 @@ pub struct Evidence {
     pub unclear_author: bool,
     /// A relay of ours brought it: nobody says anything of its address, and of DMARC only a pass is known.
     pub is_relayed: bool,
+    /// Those whom it is for want the author's domain to be told what came in its name ([`Published`]).
+    pub is_reported: bool,
 }
 
 /// What came of a check (RFC 8601 2.7); the words of each method are a subset.
@@ -109,6 +111,26 @@ pub struct Author {
     pub aligned: Outcome,
     /// It is one of this system's.
     pub ours: bool,
+    /// Where it wants to be told: what it has published.
+    pub published: Option<Published>,
+}
+
+/// The record of a domain that wants to hear what came in its name, and what it came to (RFC 7489 7.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Where the record stands: the author's domain or one above it.
+    pub domain: String,
+    /// `adkim=s`, `aspf=s`.
+    pub strict_dkim: bool,
+    pub strict_spf: bool,
+    pub policy: Asks,
+    /// `sp=`; `None`: as `policy`.
+    pub below: Option<Asks>,
+    /// `t=y` (RFC 9989 4.7): less is done than it asks for.
+    pub is_test: bool,
+    /// A signature, or SPF, passed and is of the domain.
+    pub dkim_passed: bool,
+    pub spf_passed: bool,
 }
 
 /// What the owner of a domain asks for (RFC 7489 6.3 `p=`).

@@ -57,6 +57,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("congthu_senders_throttled_total", Counter, "Times a mailbox reached its limit of sending and was told"),
     ("congthu_senders_locked_total", Counter, "Mailboxes locked as they sent as no person would"),
+    (
+        "congthu_dmarc_dropped_total",
+        Counter,
+        "Kinds of mail missing in reports to the domains in whose names it came, as there were too many",
+    ),
     ("congthu_messages_refused_total", Counter, "Messages refused after DATA, by door and reason"),
     ("congthu_recipients_refused_total", Counter, "Recipients refused, by door and reason"),
     ("congthu_deliver_seconds", Histogram, "From the end of a message to its durable commit, by door"),

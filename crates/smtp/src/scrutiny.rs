@@ -44,7 +44,9 @@ impl Scrutiny {
             replies::deliver(&error)
         })?;
         let admission = engine.admit_mail(&mut evidence, brought.recipients).await;
-        match admission.map_err(|_| replies::unavailable())? {
+        let admission = admission.map_err(|_| replies::unavailable())?;
+        engine.count_judged(brought.origin.remote, &evidence, admission);
+        match admission {
             Admission::Accept => Ok(Examined { evidence, junk: false }),
             Admission::Junk(ground) => {
                 tracing::info!(ground = ground.as_str(), "message goes into Junk");

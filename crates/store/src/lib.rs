@@ -23,6 +23,7 @@ mod copy_out;
 mod delegations;
 mod directory;
 mod dkim;
+mod dmarc;
 mod domains;
 pub mod embedded;
 mod endpoint;
@@ -99,6 +100,7 @@ pub use copy_across::Destination;
 pub use delegations::{DelegationFilter, DelegationRow, HeldRow, NewDelegation, PresentRow};
 pub use directory::DirectoryRow;
 pub use dkim::{DkimKeyRow, DkimSecretRow};
+pub use dmarc::{DmarcCount, DmarcDay, DmarcGathered, DmarcPublished};
 pub use domains::DomainRow;
 pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,

@@ -61,6 +61,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0017_return_path.sql"),
     },
     Migration { version: 18, name: "sent", sql: include_str!("../../../migrations/0018_sent.sql") },
+    Migration { version: 19, name: "dmarc", sql: include_str!("../../../migrations/0019_dmarc.sql") },
 ];
 
 /// What [`migrate`] did.

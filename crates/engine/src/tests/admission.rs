@@ -7,7 +7,8 @@ use model::queue::Notify;
 use model::{DomainId, DomainName, Grant, Role, Scope};
 
 fn evidence(spf: Outcome, author: &str, dmarc: Outcome) -> Evidence {
-    let author = Author { domain: author.into(), dmarc, asks: Asks::Reject, aligned: dmarc, ours: false };
+    let author =
+        Author { domain: author.into(), dmarc, asks: Asks::Reject, aligned: dmarc, ..Author::default() };
     let spf = Spf { outcome: spf, domain: "example.org".into(), of_helo: false };
     Evidence { spf, authors: vec![author], ..Evidence::default() }
 }

@@ -10,6 +10,7 @@ mod checking;
 mod delegation;
 mod deliver;
 mod dkim;
+mod dmarc;
 mod failover;
 mod folders;
 mod forwarding;

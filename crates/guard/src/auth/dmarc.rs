@@ -10,7 +10,7 @@ use crate::dns::DnsError;
 use futures_util::future::join_all;
 use mail_auth::common::parse::TxtRecordParser as _;
 use mail_auth::dmarc::{Alignment, Dmarc, Policy, Psd};
-use model::admission::{Asks, Author, Outcome, Signature, Spf};
+use model::admission::{Asks, Author, Outcome, Published, Signature, Spf};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
@@ -65,6 +65,7 @@ impl<'a> Walks<'a> {
             author.asks = own.map_or(Asks::Unknown, |record| asks(record.p, record));
             let is_known = own.is_some() || is_exact;
             author.dmarc = if is_known { author.aligned } else { Outcome::TempError };
+            author.published = own.and_then(|record| published((domain, record), domain, domain, &ids));
             return author;
         }
         let organisation = organisation(&walk, domain);
@@ -76,6 +77,7 @@ impl<'a> Walks<'a> {
         };
         let Some((name, record)) = record else { return author };
         author.dmarc = author.aligned;
+        author.published = published((name, record), domain, &organisation, &ids);
         author.asks = match self.resolver.policy(domain, name == domain, record).await {
             Ok(asks) => asks,
             Err(_) if author.aligned == Outcome::Pass => Asks::Unknown,
@@ -199,6 +201,41 @@ fn asks(policy: Policy, record: &Dmarc) -> Asks {
 /// RFC 7489 6.6.3: without a policy that can be read it only says where reports go.
 fn is_in_force(record: &Dmarc) -> bool {
     record.p != Policy::Unspecified || !record.rua.is_empty()
+}
+
+/// What the domain is told of the message, if it wants to be. That a name below the organisation's is another's (`psd=n`) is not looked
+/// up for it: whether the message passed is known without.
+fn published(
+    (name, record): (&str, &Dmarc),
+    domain: &str,
+    organisation: &str,
+    ids: &[Identifier<'_>],
+) -> Option<Published> {
+    let (strict_dkim, strict_spf) = (record.adkim == Alignment::Strict, record.aspf == Alignment::Strict);
+    let passed = |by_spf: bool, is_strict: bool| {
+        let fits = |id: &str| id == domain || (!is_strict && is_below(id, organisation));
+        ids.iter().any(|id| id.is_spf == by_spf && id.outcome == Outcome::Pass && fits(id.domain))
+    };
+    (!record.rua.is_empty()).then(|| Published {
+        domain: name.to_owned(),
+        strict_dkim,
+        strict_spf,
+        policy: plain(record.p),
+        below: (plain(record.sp) != plain(record.p) && record.sp != Policy::Unspecified)
+            .then(|| plain(record.sp)),
+        is_test: record.t,
+        dkim_passed: passed(false, strict_dkim),
+        spf_passed: passed(true, strict_spf),
+    })
+}
+
+/// As it is written.
+fn plain(policy: Policy) -> Asks {
+    match policy {
+        Policy::None | Policy::Unspecified => Asks::Nothing,
+        Policy::Quarantine => Asks::Quarantine,
+        Policy::Reject => Asks::Reject,
+    }
 }
 
 /// Something that stands for a domain.

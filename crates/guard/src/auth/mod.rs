@@ -125,7 +125,15 @@ impl Examiner {
         }
         let keys = Keys::ask(resolver, &wanted.chain_keys, CHAIN_MAX).await;
         let arc = Subject::chain(&subject, resolver, keys).await;
-        Evidence { spf, signatures, arc, authors, unclear_author: from.unclear, is_relayed }
+        Evidence {
+            spf,
+            signatures,
+            arc,
+            authors,
+            unclear_author: from.unclear,
+            is_relayed,
+            is_reported: false,
+        }
     }
 }
 

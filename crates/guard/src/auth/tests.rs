@@ -208,6 +208,32 @@ async fn alignment_is_as_the_author_says() {
     }
 }
 
+/// What a report says of each way in which a message is the domain's.
+#[tokio::test]
+async fn who_wants_to_be_told_is_told_by_what_it_passed() {
+    let rua = "rua=mailto:d@a.vn";
+    for (from, dkim, spf, tags, domain, passed) in [
+        ("a.vn", "a.vn", "b.vn", "p=reject", "a.vn", (true, false)),
+        ("a.vn", "b.vn", "a.vn", "p=reject", "a.vn", (false, true)),
+        ("a.vn", "x.a.vn", "a.vn", "p=reject", "a.vn", (true, true)),
+        ("a.vn", "x.a.vn", "a.vn", "p=reject; adkim=s", "a.vn", (false, true)),
+        ("x.a.vn", "a.vn", "b.vn", "p=none; sp=quarantine; t=y", "a.vn", (true, false)),
+    ] {
+        let zone =
+            zone(&[&format!("_dmarc.a.vn TXT v=DMARC1; {tags}; {rua}"), &format!("{spf} TXT v=spf1 +all")]);
+        let message = format!("From: an@{from}\r\nSubject: x\r\n\r\nHello.\r\n");
+        let path = format!("c@{spf}");
+        let found = examine(&zone, &signed(dkim, &message), Some(sender(&path, "192.0.2.1"))).await;
+        let published = found.authors[0].published.clone().unwrap();
+        assert_eq!(published.domain, domain);
+        assert_eq!((published.dkim_passed, published.spf_passed), passed, "{from} {dkim} {spf} {tags}");
+        assert_eq!(published.below, tags.contains("sp=").then_some(Asks::Quarantine));
+        assert_eq!(published.is_test, tags.contains("t=y"));
+    }
+    let silent = examine(&zone(&["_dmarc.a.vn TXT v=DMARC1; p=reject"]), MESSAGE, None).await;
+    assert_eq!(silent.authors[0].published, None);
+}
+
 #[tokio::test]
 async fn whoever_might_be_shown_as_the_author_is_asked() {
     let zone = zone(&["_dmarc.bank.vn TXT v=DMARC1; p=reject"]);

@@ -39,5 +39,7 @@ section! {
         spf_fail: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư từ máy chủ không được tên miền gửi cho phép (SPF)", "D5";
         /// Whom it is from cannot be read without doubt.
         unclear_author: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư có trường người gửi không rõ ràng", "D5";
+        /// Domains that ask for it are told once a day how much mail came in their names, and whence (RFC 7489 7.2).
+        dmarc_reports: bool = true, Plain 0..=0, "Gửi báo cáo DMARC tổng hợp cho tên miền gửi", "D5";
     }
 }
