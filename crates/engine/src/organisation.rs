@@ -7,11 +7,13 @@
 
 mod acts;
 mod people;
+mod transfers;
 mod view;
 
 pub use acts::{UnitAct, UnitChange};
 pub(crate) use people::position;
-pub use people::{NewAppointment, PersonDetail, PersonMove, PersonMoved};
+pub use people::{NewAppointment, PersonDetail};
+pub use transfers::{PersonMove, PersonMoved};
 pub use view::{UnitDetail, UnitEvent};
 
 use crate::admin::{check_name, place};
