@@ -109,8 +109,8 @@ pub use life::{LifeDetail, Unlocked};
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
-    NewAppointment, NewUnit, OrganisationError, PersonDetail, PersonMove, PersonMoved, UnitAct, UnitAdded,
-    UnitChange, UnitDetail, UnitEvent,
+    MoveOptions, NewAppointment, NewUnit, OrganisationError, PersonDetail, PersonMove, PersonMoved,
+    Positions, UnitAct, UnitAdded, UnitChange, UnitDetail, UnitEvent,
 };
 pub use others::{OTHER_USERS, Place, Shared};
 pub use outgoing::Wishes;

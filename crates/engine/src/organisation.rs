@@ -13,7 +13,7 @@ mod view;
 pub use acts::{UnitAct, UnitChange};
 pub(crate) use people::position;
 pub use people::{NewAppointment, PersonDetail};
-pub use transfers::{PersonMove, PersonMoved};
+pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions};
 pub use view::{UnitDetail, UnitEvent};
 
 use crate::admin::{check_name, place};

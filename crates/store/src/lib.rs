@@ -132,6 +132,7 @@ pub use moves::{Direction, MoveRow, MoveState, MoveStep, NewMove};
 pub use mta_sts::MtaStsRow;
 pub use notices::{NoticePlace, OwedNotice};
 pub use objects::Objects;
+pub use offices::{EndedDelegation, EndedRole};
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow};

@@ -5,10 +5,10 @@ use crate::admin::check_name;
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
-use model::{Action, DomainName, Happening, PersonId, UnitCode, UnitId};
+use model::{Action, DomainName, Happening, PersonId, Tree, UnitCode, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use store::Part;
+use store::{EndedRole, Part};
 
 /// An act on units, by their codes.
 #[derive(Clone, Debug)]
@@ -39,7 +39,8 @@ pub struct UnitChange {
     pub people: usize,
     /// Mailboxes that belong to another unit now, people's and units' own.
     pub mailboxes: u64,
-    /// Whose roles over a unit that ends have ended with it: address, role, code. Whoever is to have one over the heir is given it.
+    /// Whose roles have ended: over a unit that ends, and those of officers over units that they are no longer below; address, role,
+    /// code. Whoever is to have one over the heir is given it.
     pub roles: Vec<(String, String, String)>,
     /// Old and new addresses, where the unit is part of them.
     pub addresses: Vec<(String, String)>,
@@ -134,19 +135,17 @@ impl Engine {
         let called = self.before_act(&mut held, &units).await?;
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;
+        let ended = self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
         let (people, mailboxes) = move_all(&mut held, &moves, on).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
         if let UnitAct::Dissolve { unit } = act {
             nobody_left(&mut held, unit).await?;
         }
-        let ended = held.tx.revoke_grants_of_ended(held.domain, actor.name(), self.now()).await?;
         let events = held.tree.events().get(before..).unwrap_or_default();
         let events: Vec<UnitEvent> = events.iter().map(|event| UnitEvent::of(&held.tree, event)).collect();
-        let roles: Vec<_> = ended
-            .iter()
-            .map(|(_, address, role, unit)| (address.clone(), role.clone(), unit.clone()))
-            .collect();
+        let roles: Vec<_> =
+            ended.iter().map(|role| (role.address.clone(), role.role.clone(), role.over.clone())).collect();
         let done = !dry_run;
         let change =
             UnitChange { on, events, people: people.len(), mailboxes, roles, addresses, until, done };
@@ -158,11 +157,29 @@ impl Engine {
                              "addresses": change.addresses });
         let target = format!("{domain}/{}", act.target());
         self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
+        for role in &ended {
+            self.audit_ended_role(actor, &mut held, role, act.name()).await?;
+        }
         held.tx.commit().await?;
-        let holders: Vec<_> = ended.iter().map(|(account, ..)| *account).collect();
+        let holders: Vec<_> = ended.iter().map(|role| role.account).collect();
         self.rights_changed(&holders).await;
         self.send_owed(&owed).await;
         Ok(change)
+    }
+
+    /// Roles over units that have ended, and those of officers over what is no longer above them (as when somebody is
+    /// transferred). The tree is changed by now, whose people and mailboxes go where is known, and nobody has gone yet.
+    async fn end_offices(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        (before, moves): (&Tree, &[(UnitId, UnitId)]),
+    ) -> Result<Vec<EndedRole>, AdminError> {
+        let by = (actor.name(), self.now());
+        let mut ended = held.tx.revoke_grants_of_ended(held.domain, by).await?;
+        let left = no_longer_above(before, &held.tree, moves);
+        ended.extend(held.tx.revoke_officers_out_of(&left, by).await?);
+        Ok(ended)
     }
 
     /// Changes the tree; says whose people and mailboxes go where.
@@ -244,6 +261,18 @@ impl Engine {
     }
 }
 
+/// Units as they were, each with those that were above it and are not above whoever was in it.
+fn no_longer_above(before: &Tree, after: &Tree, moves: &[(UnitId, UnitId)]) -> Vec<(UnitId, UnitId)> {
+    let mut left = Vec::new();
+    for unit in before.units().filter(|unit| unit.state == UnitState::Active) {
+        let goes = moves.iter().find(|(from, _)| *from == unit.id).map(|(_, to)| *to);
+        let now = after.path(goes.unwrap_or(unit.id));
+        let was = before.path(unit.id).into_iter().filter(|above| *above != unit.id);
+        left.extend(was.filter(|above| !now.contains(above)).map(|above| (unit.id, above)));
+    }
+    left
+}
+
 /// People (with the end of their positions there) and mailboxes of units that end.
 async fn move_all(
     held: &mut Held,
@@ -283,7 +312,7 @@ async fn nobody_left(held: &mut Held, code: &str) -> Result<(), AdminError> {
 }
 
 /// For the audit trail and for whoever reads the preview.
-pub(super) fn told(held: &model::Tree, happening: &Happening) -> String {
+pub(super) fn told(held: &Tree, happening: &Happening) -> String {
     let code = |id: &UnitId| held.unit(*id).map_or_else(|| id.to_string(), |unit| unit.code.to_string());
     let above = |id: &Option<UnitId>| id.as_ref().map_or_else(|| "the top".to_owned(), code);
     let codes = |ids: &[UnitId]| ids.iter().map(code).collect::<Vec<_>>().join(", ");

@@ -9,7 +9,7 @@ use crate::admin::check_name;
 use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
-use model::{Action, DomainName, MailboxClass, PersonId, Position, UnitId};
+use model::{Action, DomainName, MailboxClass, PersonId, Position};
 use serde_json::json;
 use store::{ClassQuota, Loaded, Part, PersonFilter};
 

@@ -1,29 +1,49 @@
 //! A person goes to another unit, or leaves (AG Đ7.3b-c; LC Đ6.2; TN Đ8.2), and what ends with the place that he had.
 //!
-//! Invariant: nobody remains the officer of a unit that he has left.
+//! Invariants: nobody remains the officer of a unit that he has left; rights to the mailboxes of such a unit were given to
+//! whoever had a place in it (LC Đ11.1, TN Đ10.1), and end with that unless the administrator says that they go on. All of it
+//! is one transaction, and a preview goes the same way.
 
-use super::OrganisationError;
-use super::people::{follow_class, known};
+use super::people::{follow_class, known, position};
+use super::{Held, OrganisationError};
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, Engine};
 use jiff::civil::Date;
-use model::{Action, DomainName, PersonId, UnitId};
+use model::{AccountId, Action, Appointment, DomainName, PersonId, Right, Rights, UnitId};
 use serde_json::json;
+use store::{EndedDelegation, EndedRole, Loaded};
 
 /// Where somebody goes.
 #[derive(Clone, Debug)]
 pub enum PersonMove {
-    /// Chuyển công tác: the unit by its code. Positions in the old one end.
-    Transfer { to: String },
+    /// Chuyển công tác: the unit by its code. Positions in the old one end; `position` (chức vụ) begins in the new one.
+    Transfer { to: String, position: Option<String> },
     /// Nghỉ hưu, nghỉ việc, chuyển ra khỏi tỉnh: membership and positions end; what becomes of the mailbox is said apart.
     Leave,
+}
+
+/// How somebody goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MoveOptions {
+    /// The day from which it holds; `None`: today.
+    pub on: Option<Date>,
+    /// Rights to mailboxes of the unit left go on.
+    pub keep_delegations: bool,
+    /// Say what would change, and change nothing.
+    pub dry_run: bool,
 }
 
 /// What a move did, or would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PersonMoved {
+    /// Full name.
+    pub name: String,
+    /// Primary addresses of the mailboxes, as they were before.
+    pub mailboxes: Vec<String>,
     pub from: Option<String>,
     pub to: Option<String>,
+    /// Positions (chức vụ) with the codes of their units.
+    pub positions: Positions,
     /// Old and new addresses, where the regulation makes the unit part of them (LC Đ6.2a).
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
@@ -31,10 +51,28 @@ pub struct PersonMoved {
     /// Roles of an officer (cán bộ đầu mối) that ended with the place in the unit, with its code: whose he was to look after (AG
     /// Đ10.2b).
     pub ended: Vec<(String, String)>,
+    /// Mailboxes of the units left, and the rights (ủy quyền) to them that ended.
+    pub delegations: Vec<(String, Rights)>,
     /// Other roles with what they are over, and (as `delegate`) others' mailboxes that he has rights to: whoever gave them in writing
     /// ends them, or lets them be (AG Đ11.2đ; LC Đ11).
     pub keeps: Vec<(String, String)>,
     pub done: bool,
+}
+
+/// What a move does to the positions somebody holds: titles with the codes of their units.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Positions {
+    pub ended: Vec<(String, String)>,
+    pub begun: Vec<(String, String)>,
+    /// In other units (kiêm nhiệm).
+    pub kept: Vec<(String, String)>,
+}
+
+/// What ended with the place in the unit.
+#[derive(Default)]
+struct Ended {
+    roles: Vec<EndedRole>,
+    delegations: Vec<EndedDelegation>,
 }
 
 impl Engine {
@@ -48,30 +86,26 @@ impl Engine {
         domain: &DomainName,
         person: PersonId,
         how: &PersonMove,
-        on: Option<Date>,
-        dry_run: bool,
+        options: MoveOptions,
     ) -> Result<PersonMoved, AdminError> {
         let to = match how {
-            PersonMove::Transfer { to } => Some(to.as_str()),
+            PersonMove::Transfer { to, .. } => Some(to.as_str()),
             PersonMove::Leave => None,
         };
         self.authorize_person(actor, domain, person, to).await?;
         let mut held = self.hold_organisation(domain).await?;
-        let on = self.effective_day(on)?;
+        let on = self.effective_day(options.on)?;
         let mut part = known(&mut held, person).await?;
         let from = part.register.unit_at(person, on);
+        let to = to.map(|to| held.living_unit(to)).transpose()?;
+        let left = from.map(|from| left_behind(&held.tree, from, to)).unwrap_or_default();
+        // Before anything of these mailboxes is touched.
+        let lent = held.tx.hold_with_lent(person, &left, self.now()).await?;
+        let lent = if options.keep_delegations { &[] } else { lent.as_slice() };
         let before = self.before_transfer(&mut held, person).await?;
-        let to = match how {
-            PersonMove::Transfer { to } => {
-                let to = held.living_unit(to)?;
-                part.register.transfer(person, to, on).map_err(OrganisationError::from)?;
-                Some(to)
-            }
-            PersonMove::Leave => {
-                part.register.leave(person, on).map_err(OrganisationError::from)?;
-                None
-            }
-        };
+        let who = held.tx.people_by_id(held.domain, &[person]).await?.into_iter().next();
+        let who = who.ok_or(OrganisationError::NoSuchPerson(person.0))?;
+        let positions = change_register(&held, &mut part, person, (how, to), on)?;
         held.tx.save_register(&part).await?;
         held.tx.move_mailboxes_of(&[person], to).await?;
         follow_class(&mut held, &part, person, on).await?;
@@ -81,30 +115,136 @@ impl Engine {
             }
             _ => Readdressed::default(),
         };
-        let left = from.map(|from| left_behind(&held.tree, from, to)).unwrap_or_default();
-        let dismissed = held.tx.revoke_officer_of(person, &left, (actor.name(), self.now())).await?;
-        let keeps = held.tx.held_by(person, self.now()).await?;
-        let ended = dismissed.iter().map(|(_, _, role, over)| (role.clone(), over.clone())).collect();
+        let ended = self.end_with_place(actor, &mut held, person, (&left, lent)).await?;
         let code = |unit: Option<UnitId>| unit.map(|unit| held.code(unit));
-        let (from, to_code) = (code(from), code(to));
-        let moved = PersonMoved { from, to: to_code, addresses, until, ended, keeps, done: !dry_run };
-        if dry_run {
+        let (from, to) = (code(from), code(to));
+        let moved = PersonMoved {
+            name: who.full_name,
+            mailboxes: who.addresses,
+            from,
+            to,
+            positions,
+            addresses,
+            until,
+            ended: ended.roles.iter().map(|role| (role.role.clone(), role.over.clone())).collect(),
+            delegations: ended.delegations.iter().map(|one| (one.mailbox.clone(), one.rights)).collect(),
+            keeps: held.tx.held_by(person, self.now()).await?,
+            done: !options.dry_run,
+        };
+        if options.dry_run {
             return Ok(moved);
         }
-        let action = if to.is_some() { "person.transfer" } else { "person.leave" };
-        let detail = json!({ "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses,
-                             "ended": moved.ended, "keeps": moved.keeps });
-        self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
-        for (_, address, role, over) in &dismissed {
-            let detail = json!({ "role": role, "over": format!("{domain}/{over}"), "by": action });
-            self.audit(&mut held.tx, actor, Action::OfficerDismiss.as_str(), address, &detail).await?;
-        }
+        let action = if moved.to.is_some() { "person.transfer" } else { "person.leave" };
+        self.audit_person_move(actor, &mut held, (action, person, on), (&moved, &ended)).await?;
         held.tx.commit().await?;
-        let holders: Vec<_> = dismissed.iter().map(|(account, ..)| *account).collect();
-        self.rights_changed(&holders).await;
+        self.tell_of_ended(&ended).await;
         self.send_owed(&owed).await;
         Ok(moved)
     }
+
+    /// What he had as one of these units. `lent`: mailboxes that he has no rights to from now on.
+    async fn end_with_place(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        person: PersonId,
+        (left, lent): (&[UnitId], &[AccountId]),
+    ) -> Result<Ended, AdminError> {
+        let by = (actor.name(), self.now());
+        let roles = held.tx.revoke_officer_of(person, left, by).await?;
+        let delegations = held.tx.revoke_lent_to(person, lent, by).await?;
+        for one in &delegations {
+            // What he had sent on of their mail, he would go on reading.
+            if held.tx.end_forward_by(one.account, &[one.delegate], by).await?.is_some() {
+                let detail = json!({ "target": null, "because": "rights ended" });
+                self.audit(&mut held.tx, actor, "forwarding.set", &one.mailbox, &detail).await?;
+            }
+        }
+        Ok(Ended { roles, delegations })
+    }
+
+    async fn audit_person_move(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        (action, person, on): (&str, PersonId, Date),
+        (moved, ended): (&PersonMoved, &Ended),
+    ) -> Result<(), AdminError> {
+        let domain = held.name.clone();
+        let rights = |rights: Rights| rights.iter().map(Right::as_str).collect::<Vec<_>>();
+        let detail = json!({
+            "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses, "ended": moved.ended,
+            "positions_ended": moved.positions.ended, "positions_begun": moved.positions.begun,
+            "delegations_ended": moved.delegations.iter().map(|(of, all)| (of, rights(*all))).collect::<Vec<_>>(),
+            "keeps": moved.keeps,
+        });
+        self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
+        for role in &ended.roles {
+            self.audit_ended_role(actor, held, role, action).await?;
+        }
+        for one in &ended.delegations {
+            let detail = json!({ "delegate": one.delegate_address, "ended": 1, "rights": rights(one.rights), "by": action });
+            self.audit(&mut held.tx, actor, "delegate.revoke", &one.mailbox, &detail).await?;
+        }
+        Ok(())
+    }
+
+    /// A role that ended with what it rests on; `by`: the act that ended that.
+    pub(super) async fn audit_ended_role(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        ended: &EndedRole,
+        by: &str,
+    ) -> Result<(), AdminError> {
+        let is_officer = ended.role == model::Role::OrganisationOfficer.as_str();
+        let action = if is_officer { Action::OfficerDismiss } else { Action::RoleRevoke };
+        let detail = json!({ "role": ended.role, "over": format!("{}/{}", held.name, ended.over), "by": by });
+        self.audit(&mut held.tx, actor, action.as_str(), &ended.address, &detail).await
+    }
+
+    /// Behind the commit: those who had roles or rights, here and on other nodes.
+    async fn tell_of_ended(&self, ended: &Ended) {
+        let mut changed: Vec<AccountId> = ended.roles.iter().map(|role| role.account).collect();
+        changed.extend(ended.delegations.iter().map(|one| one.account));
+        ended.delegations.iter().for_each(|one| self.0.hub.tell(one.account));
+        self.rights_changed(&changed).await;
+        self.forwards_changed().await;
+    }
+}
+
+/// Where he belongs and what he holds from then on; says what of the latter changes.
+fn change_register(
+    held: &Held,
+    part: &mut Loaded,
+    person: PersonId,
+    (how, to): (&PersonMove, Option<UnitId>),
+    on: Date,
+) -> Result<Positions, AdminError> {
+    let open = |part: &Loaded| -> Vec<Appointment> {
+        let all = part.register.appointments().iter();
+        all.filter(|one| one.person == person && one.until.is_none()).copied().collect()
+    };
+    let before = open(part);
+    let done = match to {
+        Some(to) => part.register.transfer(person, to, on),
+        None => part.register.leave(person, on),
+    };
+    done.map_err(OrganisationError::from)?;
+    if let (PersonMove::Transfer { position: Some(title), .. }, Some(to)) = (how, to) {
+        let position = position(part.register.positions(), title)?.id;
+        part.register.appoint(person, to, position, on).map_err(OrganisationError::from)?;
+    }
+    let after = open(part);
+    let named = |one: &Appointment| {
+        let title = part.register.positions().iter().find(|known| known.id == one.position);
+        (title.map(|known| known.title.clone()).unwrap_or_default(), held.code(one.unit))
+    };
+    Ok(Positions {
+        ended: before.iter().filter(|one| !after.contains(one)).map(named).collect(),
+        begun: after.iter().filter(|one| !before.contains(one)).map(named).collect(),
+        kept: after.iter().filter(|one| before.contains(one)).map(named).collect(),
+    })
 }
 
 /// Units that somebody has no place in any more: the one he was in, and of those above and below it the ones that he does not come

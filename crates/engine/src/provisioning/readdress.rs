@@ -27,6 +27,13 @@ pub(crate) struct Before {
     chosen_stay: bool,
 }
 
+impl Before {
+    /// As it was.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+}
+
 /// Mailboxes that have another address now.
 #[derive(Debug, Default)]
 pub(crate) struct Readdressed {

@@ -398,8 +398,9 @@ async fn a_transfer_changes_the_address_where_the_unit_is_part_of_it() {
     let moved = province.grant(&province.person("Giàng A Pao", Some("stttt"))).await.unwrap();
     let person = moved.person.unwrap();
     let go = async |to: &str, dry_run| {
-        let how = PersonMove::Transfer { to: to.to_owned() };
-        province.engine.move_person(&actor(), &province.domain, person, &how, None, dry_run).await.unwrap()
+        let how = PersonMove::Transfer { to: to.to_owned(), position: None };
+        let options = crate::MoveOptions { dry_run, ..crate::MoveOptions::default() };
+        province.engine.move_person(&actor(), &province.domain, person, &how, options).await.unwrap()
     };
     let (old, new) = ("gapao-stttt@lao-cai.gov.vn", "paoga-snv@lao-cai.gov.vn");
     let expected = [(old.to_owned(), new.to_owned())];

@@ -277,58 +277,157 @@ async fn a_quota_of_ones_own_survives_a_position_that_may_have_it() {
     }
 }
 
-#[tokio::test]
-async fn a_transfer_ends_the_offices_of_the_unit_and_names_the_rights_that_it_leaves() {
-    let world = World::new().await;
-    let engine = &world.engine;
-    province(engine).await;
-    let who = person(engine, "Lê Tú", "sotttt", None).await;
-    let office = crate::NewMailbox {
-        unit: Some("sotttt".into()),
+async fn office(engine: &Engine, unit: &str) -> model::Address {
+    let new = crate::NewMailbox {
+        unit: Some(unit.into()),
         class: MailboxClass::Organisation,
-        ..super::mailbox("sotttt")
+        ..super::mailbox(unit)
     };
-    engine.add_mailbox(&actor(), &office).await.unwrap();
-    let own: model::Address = "ltu@demo.gov.vn".parse().unwrap();
+    engine.add_mailbox(&actor(), &new).await.unwrap();
+    new.address
+}
+
+async fn lend(engine: &Engine, mailbox: &model::Address, to: &model::Address) {
     let lent = crate::NewDelegation {
-        mailbox: office.address.clone(),
-        delegate: own.clone(),
-        rights: [model::Right::Read].into_iter().collect(),
+        mailbox: mailbox.clone(),
+        delegate: to.clone(),
+        rights: [model::Right::Read, model::Right::Manage].into_iter().collect(),
         document: "Giấy ủy quyền 3".into(),
         consent: None,
         since: None,
         until: None,
     };
     engine.grant_delegation(&actor(), &lent).await.unwrap();
-    let over = crate::AdminTarget::UnitCode(&domain(), "sotttt");
-    let role = crate::RoleOver { holder: &own, role: model::Role::OrganisationOfficer, over };
+}
+
+async fn make_officer(engine: &Engine, who: &model::Address, unit: &str) {
+    let domain = domain();
+    let over = crate::AdminTarget::UnitCode(&domain, unit);
+    let role = crate::RoleOver { holder: who, role: model::Role::OrganisationOfficer, over };
     engine.grant_role(&actor(), &role, None, "QĐ 1").await.unwrap();
+}
+
+fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_transfer_ends_what_rests_on_the_place_in_the_unit_and_names_the_rest() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", Some("Trưởng phòng")).await;
+    let own: model::Address = "ltu@demo.gov.vn".parse().unwrap();
+    // Of the unit, of the branch that he stays in, and of another one.
+    for unit in ["sotttt", "cds.sotttt", "ubnd", "sokhcn"] {
+        lend(engine, &office(engine, unit).await, &own).await;
+    }
     // Both are below the province's committee.
-    for unit in ["sokhcn", "ubnd"] {
-        let domain = domain();
-        let role = crate::RoleOver { over: crate::AdminTarget::UnitCode(&domain, unit), ..role };
-        engine.grant_role(&actor(), &role, None, "QĐ 2").await.unwrap();
+    for unit in ["sotttt", "sokhcn", "ubnd"] {
+        make_officer(engine, &own, unit).await;
     }
     let officer = async || world.number("select count(*) from grants where revoked_at is null").await;
-    assert_eq!(officer().await, 3);
-    let (lent, over) = (("delegate", "sotttt@demo.gov.vn"), |unit| ("organisation-officer", unit));
-    let transfer = |to: &str| crate::PersonMove::Transfer { to: to.into() };
-    for (how, dry_run, ended, keeps, left) in [
-        (transfer("sokhcn"), true, vec![over("sotttt")], vec![lent, over("sokhcn"), over("ubnd")], 3),
-        (transfer("sokhcn"), false, vec![over("sotttt")], vec![lent, over("sokhcn"), over("ubnd")], 2),
-        (crate::PersonMove::Leave, false, vec![over("sokhcn"), over("ubnd")], vec![lent], 0),
-    ] {
-        let moved = engine.move_person(&actor(), &domain(), who, &how, None, dry_run).await.unwrap();
-        let named = |of: &[(String, String)]| of.to_vec();
-        let text = |of: Vec<(&str, &str)>| {
-            of.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            (named(&moved.ended), named(&moved.keeps)),
-            (text(ended), text(keeps)),
-            "{how:?} {dry_run}"
-        );
-        assert_eq!(officer().await, left);
+    let lent = async || world.number("select count(*) from delegations where revoked_at is null").await;
+    let (over, of) = (|unit| ("organisation-officer", unit), |mailbox| ("delegate", mailbox));
+    let (sotttt, cds) = ("sotttt@demo.gov.vn", "cds.sotttt@demo.gov.vn");
+    let (ubnd, sokhcn) = ("ubnd@demo.gov.vn", "sokhcn@demo.gov.vn");
+    let transfer =
+        crate::PersonMove::Transfer { to: "sokhcn".into(), position: Some("Phó Giám đốc".into()) };
+    for (keep_delegations, dry_run) in [(true, true), (false, true), (false, false)] {
+        let options = crate::MoveOptions { keep_delegations, dry_run, on: None };
+        let moved = engine.move_person(&actor(), &domain(), who, &transfer, options).await.unwrap();
+        assert_eq!((moved.name.as_str(), moved.mailboxes.as_slice()), ("Lê Tú", &[own.to_string()][..]));
+        assert_eq!(moved.positions.ended, pairs(&[("Trưởng phòng", "sotttt")]));
+        assert_eq!(moved.positions.begun, pairs(&[("Phó Giám đốc", "sokhcn")]));
+        assert_eq!(moved.ended, pairs(&[over("sotttt")]));
+        let mailboxes: Vec<&str> = moved.delegations.iter().map(|(mailbox, _)| mailbox.as_str()).collect();
+        let both = if keep_delegations { vec![] } else { vec![cds, sotttt] };
+        assert_eq!(mailboxes, both);
+        let mut keeps = vec![of(cds), of(sokhcn), of(sotttt), of(ubnd), over("sokhcn"), over("ubnd")];
+        keeps.retain(|(_, mailbox)| !both.contains(mailbox));
+        assert_eq!(moved.keeps, pairs(&keeps));
+        assert_eq!((officer().await, lent().await), if dry_run { (3, 4) } else { (2, 2) });
     }
+    let leave = crate::PersonMove::Leave;
+    let left = engine.move_person(&actor(), &domain(), who, &leave, crate::MoveOptions::default()).await;
+    let left = left.unwrap();
+    assert_eq!(left.positions.ended, pairs(&[("Phó Giám đốc", "sokhcn")]));
+    assert_eq!(left.ended, pairs(&[over("sokhcn"), over("ubnd")]));
+    assert_eq!(left.delegations.len(), 2);
+    assert_eq!((officer().await, lent().await, left.keeps.len()), (0, 0, 0));
     assert_eq!(world.audited("officer.dismiss").await, ["ltu@demo.gov.vn"; 3]);
+    assert_eq!(world.audited("delegate.revoke").await, [cds, sotttt, sokhcn, ubnd]);
+}
+
+#[tokio::test]
+async fn whoever_is_transferred_is_out_of_the_units_mailbox_at_once_and_gets_none_of_its_mail() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    let own: model::Address = "ltu@demo.gov.vn".parse().unwrap();
+    engine.set_password(&actor(), &own, super::PASSWORD, false, "thử").await.unwrap();
+    let sotttt = office(engine, "sotttt").await;
+    lend(engine, &sotttt, &own).await;
+    engine.set_forward(&actor(), &sotttt, (&own, true)).await.unwrap();
+    let elsewhere = world.another_node();
+    let session = elsewhere.log_in("ltu@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    let shared = elsewhere.reach_mailbox(&session, &sotttt).await.unwrap().unwrap();
+    let watch = elsewhere.watch(&shared);
+    let mut listener = world.store.listen_for_rights().await.unwrap();
+    let transfer = crate::PersonMove::Transfer { to: "sokhcn".into(), position: None };
+    engine.move_person(&actor(), &domain(), who, &transfer, crate::MoveOptions::default()).await.unwrap();
+    let soon = std::time::Duration::from_secs(10);
+    let heard = tokio::time::timeout(soon, listener.next()).await.unwrap().unwrap();
+    elsewhere.heard_of_rights(heard).await.unwrap();
+    assert!(watch.has_changed(), "whoever has it open elsewhere looks again");
+    assert_eq!(elsewhere.folders(&shared).await.unwrap_err(), crate::Error::Revoked);
+    assert!(elsewhere.reach_mailbox(&session, &sotttt).await.unwrap().is_none());
+    assert!(elsewhere.folders(&session).await.is_ok(), "his own mailbox is his");
+    assert_eq!(engine.forward(&actor(), &sotttt).await.unwrap(), None);
+    assert_eq!(world.audited("forwarding.set").await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_office_above_a_unit_ends_where_a_reform_takes_its_people_elsewhere() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    found(engine, "hdnd", "Hội đồng nhân dân tỉnh", "ubnd-tinh", None).await;
+    found(engine, "sonv", "Sở Nội vụ", "so", Some("hdnd")).await;
+    person(engine, "Lê Tú", "cds.sotttt", None).await;
+    person(engine, "Trần An", "sotttt", None).await;
+    person(engine, "Vũ Hà", "sokhcn", None).await;
+    let address = |local: &str| -> model::Address { format!("{local}@demo.gov.vn").parse().unwrap() };
+    let (ltu, tan, vha) = (address("ltu"), address("tan"), address("vha"));
+    for (who, unit) in
+        [(&ltu, "sotttt"), (&ltu, "ubnd"), (&tan, "ubnd"), (&tan, "cds.sotttt"), (&vha, "hdnd")]
+    {
+        make_officer(engine, who, unit).await;
+    }
+    let roles = |change: &UnitChange| -> Vec<(String, String)> {
+        change.roles.iter().map(|(who, _, unit)| (who.clone(), unit.clone())).collect()
+    };
+    // To its neighbour: all are below the same committee.
+    let merge = |into: &str| UnitAct::Merge { sources: vec!["sotttt".into()], into: into.into() };
+    let near = act(engine, merge("sokhcn"), true).await.unwrap();
+    assert_eq!(roles(&near), pairs(&[("ltu@demo.gov.vn", "sotttt")]));
+    // Another committee's: who came along is no longer below the old one; who was there keeps what he has.
+    let away =
+        pairs(&[("ltu@demo.gov.vn", "sotttt"), ("ltu@demo.gov.vn", "ubnd"), ("tan@demo.gov.vn", "ubnd")]);
+    for dry_run in [true, false] {
+        let far = act(engine, merge("sonv"), dry_run).await.unwrap();
+        assert_eq!(roles(&far), away);
+        let left = world.number("select count(*) from grants where revoked_at is null").await;
+        assert_eq!(left, if dry_run { 5 } else { 2 });
+    }
+    let dismissed = ["ltu@demo.gov.vn", "ltu@demo.gov.vn", "tan@demo.gov.vn"];
+    assert_eq!(world.audited("officer.dismiss").await, dismissed);
+    // The whole branch goes under another one.
+    make_officer(engine, &tan, "hdnd").await;
+    let to_ubnd = UnitAct::Move { unit: "sonv".into(), to: Some("ubnd".into()) };
+    let moved = act(engine, to_ubnd, false).await.unwrap();
+    assert_eq!(roles(&moved), pairs(&[("tan@demo.gov.vn", "hdnd")]));
+    let left = world.number("select count(*) from grants where revoked_at is null").await;
+    assert_eq!(left, 2, "the one over the room that came along, and a stranger's");
 }

@@ -173,26 +173,40 @@ pub(crate) enum PersonCommand {
         #[arg(long, value_name = "CODE")]
         unit: Option<String>,
     },
-    /// Let a person go to another organisation (chuyển công tác); positions in the old one end
+    /// Let a person go to another organisation (chuyển công tác): positions and the officer's role in the old one end, and so do
+    /// rights to its mailboxes
     Transfer {
         #[command(flatten)]
         of: OfPerson,
         #[arg(long, value_name = "CODE")]
         to: String,
+        /// What the person is to be there (chức vụ), such as "Phó Giám đốc"
+        #[arg(long, value_name = "TITLE")]
+        position: Option<String>,
         #[command(flatten)]
-        how: How,
+        going: Going,
     },
-    /// End a person's membership and positions (nghỉ hưu, nghỉ việc)
+    /// End a person's membership and positions (nghỉ hưu, nghỉ việc), the officer's role there and rights to the organisation's
+    /// mailboxes
     Leave {
         #[command(flatten)]
         of: OfPerson,
         #[command(flatten)]
-        how: How,
+        going: Going,
     },
     /// Give a position (bổ nhiệm)
     Appoint(Appoint),
     /// Take a position (thôi giữ chức vụ)
     Relieve(Appoint),
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Going {
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// Rights to mailboxes of the organisation left (ủy quyền) go on
+    #[arg(long)]
+    pub(crate) keep_delegations: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,21 +2,22 @@
 
 use super::Session;
 use super::pages::{self, PAGE};
-use crate::cli::{Appoint, OfPerson, PersonCommand, PositionCommand};
+use crate::cli::{Appoint, Going, How, OfPerson, PersonCommand, PositionCommand};
 use anyhow::Result;
-use engine::{NewAppointment, PersonDetail, PersonMove, PersonMoved};
+use engine::{MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions};
 use jiff::civil::Date;
-use model::{DomainName, PersonId};
+use model::{DomainName, PersonId, Right, Rights};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()> {
     match command {
         PersonCommand::List { domain, unit } => list(session, domain, unit.as_deref()).await,
-        PersonCommand::Transfer { of, to, how } => {
-            go(session, of, &PersonMove::Transfer { to: to.clone() }, how.on, how.dry_run).await
+        PersonCommand::Transfer { of, to, position, going } => {
+            let how = PersonMove::Transfer { to: to.clone(), position: position.clone() };
+            go(session, of, &how, *going).await
         }
-        PersonCommand::Leave { of, how } => go(session, of, &PersonMove::Leave, how.on, how.dry_run).await,
+        PersonCommand::Leave { of, going } => go(session, of, &PersonMove::Leave, *going).await,
         PersonCommand::Appoint(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
             engine.appoint(&session.actor, domain, &appointment(appoint)).await?;
@@ -58,25 +59,35 @@ fn as_json(person: &PersonDetail) -> Value {
     })
 }
 
-async fn go(
-    session: &Session,
-    of: &OfPerson,
-    how: &PersonMove,
-    on: Option<Date>,
-    dry_run: bool,
-) -> Result<()> {
+async fn go(session: &Session, of: &OfPerson, how: &PersonMove, going: Going) -> Result<()> {
     let (engine, person) = (&session.node.engine, PersonId(of.person));
-    let moved = engine.move_person(&session.actor, &of.domain, person, how, on, dry_run).await?;
+    let Going { how: How { on, dry_run }, keep_delegations } = going;
+    let options = MoveOptions { on, keep_delegations, dry_run };
+    let moved = engine.move_person(&session.actor, &of.domain, person, how, options).await?;
     session.answer(&moved_as_json(&moved), &moved_as_text(&moved))
 }
 
 fn moved_as_json(moved: &PersonMoved) -> Value {
+    let over = |of: &[(String, String)]| -> Value {
+        of.iter().map(|(what, over)| json!({ "what": what, "over": over })).collect()
+    };
+    let posts = |of: &[(String, String)]| -> Value {
+        of.iter().map(|(title, unit)| json!({ "title": title, "unit": unit })).collect()
+    };
+    let delegations = moved.delegations.iter();
+    let delegations: Value =
+        delegations.map(|(mailbox, of)| json!({ "mailbox": mailbox, "rights": rights(*of) })).collect();
+    let Positions { ended, begun, kept } = &moved.positions;
     json!({
-        "done": moved.done, "from": moved.from, "to": moved.to, "addresses": addresses_as_json(&moved.addresses),
-        "old_addresses_until": moved.until,
-        "ended": moved.ended.iter().map(|(what, over)| json!({ "what": what, "over": over })).collect::<Vec<_>>(),
-        "keeps": moved.keeps.iter().map(|(what, over)| json!({ "what": what, "over": over })).collect::<Vec<_>>(),
+        "done": moved.done, "name": moved.name, "mailboxes": moved.mailboxes, "from": moved.from, "to": moved.to,
+        "positions_ended": posts(ended), "positions_begun": posts(begun), "positions_kept": posts(kept),
+        "addresses": addresses_as_json(&moved.addresses), "old_addresses_until": moved.until, "ended": over(&moved.ended),
+        "delegations_ended": delegations, "keeps": over(&moved.keeps),
     })
+}
+
+fn rights(of: Rights) -> Vec<&'static str> {
+    of.iter().map(Right::as_str).collect()
 }
 
 pub(super) fn addresses_as_json(addresses: &[(String, String)]) -> Value {
@@ -92,12 +103,26 @@ pub(super) fn tell_addresses(text: &mut String, addresses: &[(String, String)], 
 
 fn moved_as_text(moved: &PersonMoved) -> String {
     let place = |unit: &Option<String>| unit.clone().unwrap_or_else(|| "no unit".to_owned());
-    let would = if moved.done { "" } else { "would go " };
-    let mut text = format!("{would}from {} to {}\n", place(&moved.from), place(&moved.to));
+    let mailboxes =
+        if moved.mailboxes.is_empty() { "no mailbox".to_owned() } else { moved.mailboxes.join(", ") };
+    let goes = if moved.done { "went" } else { "would go" };
+    let (from, to) = (place(&moved.from), place(&moved.to));
+    let mut text = format!("{} ({mailboxes}) {goes} from {from} to {to}\n", moved.name);
+    let (is, ends) = if moved.done { ("is", "is no longer") } else { ("would be", "would no longer be") };
+    for (words, of) in
+        [(ends, &moved.positions.ended), (is, &moved.positions.begun), ("remains", &moved.positions.kept)]
+    {
+        for (title, unit) in of {
+            let _ = writeln!(text, "{words} {title} of {unit}");
+        }
+    }
     tell_addresses(&mut text, &moved.addresses, moved.until);
-    let ends = if moved.done { "is no longer" } else { "would no longer be" };
     for (role, over) in &moved.ended {
         let _ = writeln!(text, "{ends} {role} over {over}");
+    }
+    let loses = if moved.done { "has no longer" } else { "would lose" };
+    for (mailbox, of) in &moved.delegations {
+        let _ = writeln!(text, "{loses} the rights {} to {mailbox}", rights(*of).join(", "));
     }
     for (what, over) in &moved.keeps {
         let _ = match what.as_str() {

@@ -75,8 +75,8 @@ fn change_as_text(change: &UnitChange) -> String {
         let _ = writeln!(text, "  {}\t{}", event.unit, event.what);
     }
     for (address, role, unit) in &change.roles {
-        let _ =
-            writeln!(text, "  {unit}\t{address} is no longer {role}: give the role anew where it is wanted");
+        let ends = if change.done { "is no longer" } else { "would no longer be" };
+        let _ = writeln!(text, "  {unit}\t{address} {ends} {role}: give the role anew where it is wanted");
     }
     if change.people > 0 || change.mailboxes > 0 {
         let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);

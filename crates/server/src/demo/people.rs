@@ -3,7 +3,9 @@
 //! Invariant: the same at every start, so that a start cut off anywhere is completed by the next and what is there is left alone.
 
 use anyhow::Result;
-use engine::{Actor, AdminError, Engine, Import, ImportRow, NewUnit, PersonMove, UnitAct, import_digest};
+use engine::{
+    Actor, AdminError, Engine, Import, ImportRow, MoveOptions, NewUnit, PersonMove, UnitAct, import_digest,
+};
 use jiff::civil::{Date, date};
 use model::{DomainName, MailboxClass};
 use std::collections::HashSet;
@@ -243,8 +245,9 @@ async fn history(engine: &Engine, actor: &Actor, domain: &DomainName) -> Result<
     unless_done(engine.change_unit(actor, domain, &act, Some(DEPARTMENTS_MERGED), false).await)?;
     let movers = engine.people(actor, domain, Some("nghiepvu.sonoivu"), None, 6).await?;
     for (person, (commune, ..)) in movers.iter().zip(COMMUNES) {
-        let to = PersonMove::Transfer { to: commune.to_owned() };
-        unless_done(engine.move_person(actor, domain, person.person, &to, Some(TWO_TIERS), false).await)?;
+        let to = PersonMove::Transfer { to: commune.to_owned(), position: None };
+        let options = MoveOptions { on: Some(TWO_TIERS), ..MoveOptions::default() };
+        unless_done(engine.move_person(actor, domain, person.person, &to, options).await)?;
     }
     // Last, as it says that all of this was done.
     let act = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
