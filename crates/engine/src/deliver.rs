@@ -113,6 +113,7 @@ impl Engine {
             self.check_attachments(who, &prepared.facts).await?;
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
+        self.count_returns(recipients).await?;
         let found = scanned.scan.line();
         let about =
             trace_query::about_arrived(&queue_id, &prepared.facts, (arrival.examined.as_ref(), &found));
@@ -325,8 +326,10 @@ impl Engine {
         let all: Vec<&str> = destinations.iter().chain(&told_to).copied().collect();
         self.0.store.know_destinations(&all, event.at).await?;
         let content = self.write_content(message).await?;
-        let accepting =
-            Accepting { targets: &meant.targets, held: &held, outgoing: outgoing.as_ref(), release_at };
+        let ways = recipients.iter().filter(|recipient| recipient.is_return_path());
+        let ways: Vec<String> = ways.map(|recipient| recipient.address().to_string()).collect();
+        let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
+        let accepting = Accepting { targets, held: &held, outgoing, ways: &ways, release_at };
         let mut tx = self.0.store.begin().await?;
         let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
         for mail in told.iter().flatten() {

@@ -89,6 +89,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_destinations()),
     },
     Job {
+        name: "forget-return-paths",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_return_paths()),
+    },
+    Job {
         name: "forget-correspondents",
         every: Schedule::Daily { hour: 3 },
         run: |engine| Box::pin(engine.forget_correspondents_job()),

@@ -21,6 +21,8 @@ pub(crate) const MESSAGES_MAX: u64 = 2_000_000;
 pub struct Recipient {
     address: Address,
     kind: Kind,
+    /// The address is a return path of ours.
+    is_return_path: bool,
     /// Octets of the largest message that its domain takes from outside.
     message_bytes_max: u64,
     /// What the sender wants to be told of it (RFC 3461 4.1).
@@ -67,11 +69,12 @@ impl Recipient {
 
     /// The sender of mail that was forwarded, by the address here that it comes back to.
     pub(crate) fn back_to(address: Address, sender: String, message_bytes_max: u64) -> Self {
-        Self::new(address, Kind::Outside(sender), message_bytes_max)
+        Self { is_return_path: true, ..Self::new(address, Kind::Outside(sender), message_bytes_max) }
     }
 
     fn new(address: Address, kind: Kind, message_bytes_max: u64) -> Self {
-        Self { address, kind, message_bytes_max, notify: Notify::UNSAID, original: None }
+        let (notify, original) = (Notify::UNSAID, None);
+        Self { address, kind, is_return_path: false, message_bytes_max, notify, original }
     }
 
     /// With what its sender said of it.
@@ -110,6 +113,10 @@ impl Recipient {
 
     pub(crate) fn kind(&self) -> &Kind {
         &self.kind
+    }
+
+    pub(crate) fn is_return_path(&self) -> bool {
+        self.is_return_path
     }
 
     pub(crate) fn message_bytes_max(&self) -> u64 {

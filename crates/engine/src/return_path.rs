@@ -2,15 +2,17 @@
 //!
 //! The domain of a stranger does not name us among the hosts that send its mail (SPF, RFC 7208), so under his own address what we
 //! forward would be refused elsewhere. The path holds his address, its day, and a seal: `SRS0=<seal>=<day>=<domain>=<local part>`.
+//! Where that would be longer than every host takes, a token stands for him, `SRS0=<seal>=<day>=<token>`, and a row says whose it is.
 //!
 //! Invariants: passed on is only what this system sealed, to whom it sealed it for, only as mail without a sender (RFC 5321
-//! 4.5.5), and only for [`DAYS_MAX`]: so nobody relays by it. The queue, the log and our own reports have his own address. Where
-//! the path would not be one that every host takes, mail goes under the address that it came with.
+//! 4.5.5), only for [`DAYS_MAX`], and [`RETURNS_MAX`] a day: so nobody relays by it. The queue, the log and our own reports have his
+//! own address; what comes back is found by the path, too. An address that only some hosts take goes as it is.
 
 use crate::deliver::Arrival;
-use crate::{Engine, Error, Recipient, RecipientError};
-use jiff::Timestamp;
+use crate::{DeliverError, Engine, Error, Recipient, RecipientError};
+use jiff::{SignedDuration, Timestamp};
 use model::{Address, DomainName};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// In capitals, as all do who write such paths; read in either case.
@@ -23,6 +25,12 @@ const DAYS_MAX: i64 = 21;
 const DAYS_ROUND: i64 = 32 * 32;
 /// Characters of a seal, five bits each: a guess is right once in 10^12.
 const SEAL_CHARS: usize = 8;
+/// Characters of a token, five bits each: two senders of a day do not meet.
+const TOKEN_CHARS: usize = 20;
+/// What comes back by one path within a day: reports of one sender's mail of one day. The rest may try again.
+const RETURNS_MAX: u32 = 10;
+/// Rows forgotten in one statement.
+const FORGOTTEN_AT_ONCE: u32 = 10_000;
 const BASE32: [u8; 32] = *b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// What paths are sealed with.
@@ -34,35 +42,68 @@ impl fmt::Debug for Seal {
     }
 }
 
+/// A path for mail of a sender.
+#[derive(Debug, PartialEq, Eq)]
+struct Path {
+    path: String,
+    /// What stands for him in it, of which a row must be kept.
+    token: Option<String>,
+}
+
+/// Whom a path names.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    Sender(String),
+    /// Whom a row names.
+    Token(String),
+}
+
 impl Seal {
-    /// The path in `domain` for mail of `sender`; `None` when it would be none that every host takes.
-    fn path(&self, sender: &str, domain: &DomainName, now: Timestamp) -> Option<String> {
+    /// The path in `domain` for mail of `sender`; `None` where his address is one that only some hosts take.
+    fn path(&self, sender: &str, domain: &DomainName, now: Timestamp) -> Option<Path> {
         let (local, host) = sender.rsplit_once('@')?;
         if local.starts_with('"') || host.starts_with('[') {
             return None;
         }
-        let sealed = format!("{}={host}={local}", base32(&[day(now) / 32, day(now) % 32]));
-        let local = format!("{MARK}{}={sealed}", self.seal(&sealed, domain));
-        (local.len() <= LOCAL_OCTETS_MAX).then(|| format!("{local}@{domain}"))
+        let day = base32(&[day(now) / 32, day(now) % 32]);
+        let whole = self.sealed(&format!("{day}={host}={local}"), domain);
+        if whole.len() <= LOCAL_OCTETS_MAX {
+            return Some(Path { path: format!("{whole}@{domain}"), token: None });
+        }
+        // The same for all of a day's mail, in his spelling.
+        let token = self.digits(&format!("{day}={sender}@{domain}"), TOKEN_CHARS);
+        let short = self.sealed(&format!("{day}={token}"), domain);
+        Some(Path { path: format!("{short}@{domain}"), token: Some(token) })
+    }
+
+    fn sealed(&self, sealed: &str, domain: &DomainName) -> String {
+        format!("{MARK}{}={sealed}", self.seal(sealed, domain))
     }
 
     /// Whose mail a path of ours is for, in his own spelling; `None` when we did not make it, or long ago.
-    fn sender(&self, local: &str, domain: &DomainName, now: Timestamp) -> Option<String> {
+    fn sender(&self, local: &str, domain: &DomainName, now: Timestamp) -> Option<Named> {
         let (seal, sealed) = unmarked(local)?.split_once('=')?;
         if !is_same(&seal.to_ascii_lowercase(), &self.seal(sealed, domain)) {
             return None;
         }
         let (made, rest) = sealed.split_once('=')?;
-        let (host, local) = rest.split_once('=')?;
         let age = (day(now) - day_of(made)?).rem_euclid(DAYS_ROUND);
-        (age <= DAYS_MAX).then(|| format!("{local}@{host}"))
+        let named = match rest.split_once('=') {
+            Some((host, local)) => Named::Sender(format!("{local}@{host}")),
+            None => Named::Token(rest.to_ascii_lowercase()),
+        };
+        (age <= DAYS_MAX).then_some(named)
     }
 
     /// Some hosts change the case of what comes back.
     fn seal(&self, sealed: &str, domain: &DomainName) -> String {
-        let text = format!("{sealed}@{domain}").to_lowercase();
+        self.digits(&format!("{sealed}@{domain}").to_lowercase(), SEAL_CHARS)
+    }
+
+    /// Of a text, which nobody else can say.
+    fn digits(&self, text: &str, chars: usize) -> String {
         let hash = blake3::keyed_hash(&self.0, text.as_bytes());
-        let digits = hash.as_bytes().iter().take(SEAL_CHARS).map(|byte| i64::from(byte % 32));
+        let digits = hash.as_bytes().iter().take(chars).map(|byte| i64::from(byte % 32));
         base32(&digits.collect::<Vec<_>>())
     }
 }
@@ -129,7 +170,46 @@ impl Engine {
         {
             return Ok(None);
         }
-        Ok(self.seal().await?.path(sender.as_str(), recipient.address().domain(), self.now()))
+        let now = self.now();
+        let Some(made) = self.seal().await?.path(sender.as_str(), recipient.address().domain(), now) else {
+            return Ok(None);
+        };
+        if let Some(token) = &made.token {
+            self.0.store.keep_return_path(token, sender.as_str(), now).await?;
+        }
+        Ok(Some(made.path))
+    }
+
+    /// Counts what comes back.
+    ///
+    /// # Errors
+    /// `TooManyReturns`, or when the database fails.
+    pub(crate) async fn count_returns(&self, recipients: &[Recipient]) -> Result<(), DeliverError> {
+        let paths = recipients.iter().filter(|recipient| recipient.is_return_path());
+        // One seal holds for every spelling.
+        let paths: BTreeSet<String> = paths.map(|path| path.address().to_string().to_lowercase()).collect();
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let counted = self.0.store.count_returns(&paths, RETURNS_MAX, self.now()).await;
+        let counted = counted.map_err(|error| DeliverError::from(Error::from(error)))?;
+        if counted { Ok(()) } else { Err(DeliverError::TooManyReturns) }
+    }
+
+    /// What is over.
+    pub(crate) async fn forget_return_paths(&self) -> Result<String, Error> {
+        // And a day for clocks that are not the same.
+        let kept = SignedDuration::from_hours(24 * (DAYS_MAX + 2));
+        let made_before = self.now().saturating_sub(kept).unwrap_or(Timestamp::MIN);
+        let mut all = 0;
+        loop {
+            let forgotten =
+                self.0.store.forget_return_paths(made_before, self.now(), FORGOTTEN_AT_ONCE).await?;
+            all += forgotten;
+            if forgotten < FORGOTTEN_AT_ONCE.into() {
+                return Ok(format!("{all} forgotten"));
+            }
+        }
     }
 
     /// Whom mail without a sender is for that comes to a return path of ours; `None` when it is another address. `local` is in
@@ -153,7 +233,16 @@ impl Engine {
             return Ok(None);
         };
         let seal = self.seal().await.map_err(unavailable)?;
-        let Some(sender) = seal.sender(local, address.domain(), self.now()) else { return Ok(None) };
+        let sender = match seal.sender(local, address.domain(), self.now()) {
+            Some(Named::Sender(sender)) => sender,
+            Some(Named::Token(token)) => {
+                match self.0.store.return_path_sender(&token).await.map_err(unavailable)? {
+                    Some(sender) => sender,
+                    None => return Ok(None),
+                }
+            }
+            None => return Ok(None),
+        };
         if let Ok(own) = sender.parse::<Address>()
             && self.is_local_domain(own.domain()).await.map_err(|_| RecipientError::Unavailable)?
         {
@@ -179,6 +268,14 @@ mod tests {
         "2026-11-22T10:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(24 * days)
     }
 
+    /// A path that names the sender himself.
+    fn whole(sender: &str, now: Timestamp) -> String {
+        let Path { path, token: None } = SEAL.path(sender, &domain("demo.vn"), now).unwrap() else {
+            panic!()
+        };
+        path
+    }
+
     fn local(path: &str) -> &str {
         path.rsplit_once('@').unwrap().0
     }
@@ -189,18 +286,19 @@ mod tests {
         for sender in
             ["an@xa.example", "Le-Van.An+tag@xn--xa-abc.example", "prvs=12ab=an@a.example", "an@thư.example"]
         {
-            let path = SEAL.path(sender, &here, now).unwrap();
+            let path = whole(sender, now);
             assert!(path.starts_with("SRS0=") && path.ends_with("@demo.vn"), "{path}");
-            assert_eq!(SEAL.sender(local(&path), &here, now).as_deref(), Some(sender), "{path}");
+            let named = |sender: &str| Some(Named::Sender(sender.to_owned()));
+            assert_eq!(SEAL.sender(local(&path), &here, now), named(sender), "{path}");
             let folded = local(&path).to_lowercase();
-            assert_eq!(SEAL.sender(&folded, &here, now), Some(sender.to_lowercase()), "{folded}");
+            assert_eq!(SEAL.sender(&folded, &here, now), named(&sender.to_lowercase()), "{folded}");
         }
     }
 
     #[test]
     fn nobody_else_makes_one_and_none_holds_for_ever() {
         let (here, now) = (domain("demo.vn"), at(0));
-        let path = SEAL.path("an@xa.example", &here, now).unwrap();
+        let path = whole("an@xa.example", now);
         let local = local(&path);
         assert_eq!(SEAL.sender(local, &domain("khac.vn"), now), None);
         assert_eq!(Seal([8; 32]).sender(local, &here, now), None);
@@ -218,16 +316,41 @@ mod tests {
 
     #[test]
     fn what_not_every_host_takes_is_no_path() {
-        let long = format!("{}@xa.example", "a".repeat(50));
-        for sender in ["\"le an\"@xa.example", "an@[192.0.2.1]", "", "an", &long] {
+        for sender in ["\"le an\"@xa.example", "an@[192.0.2.1]", "", "an"] {
             assert_eq!(SEAL.path(sender, &domain("demo.vn"), at(0)), None, "{sender}");
         }
+    }
+
+    /// Lists and shops have such.
+    #[test]
+    fn a_token_stands_for_whom_a_path_has_no_room_for() {
+        let (here, now) = (domain("demo.vn"), at(0));
+        let long = "bounces+123-ab=le.van.an=demo.gov.vn@em.sender.example";
+        let Path { path, token: Some(token) } = SEAL.path(long, &here, now).unwrap() else { panic!() };
+        assert!(
+            local(&path).len() <= LOCAL_OCTETS_MAX && path.ends_with(&format!("={token}@demo.vn")),
+            "{path}"
+        );
+        let named = Some(Named::Token(token.clone()));
+        assert_eq!(SEAL.sender(local(&path), &here, now), named);
+        assert_eq!(SEAL.sender(&local(&path).to_uppercase(), &here, now), named);
+        assert_eq!(SEAL.sender(&local(&path).replace(&token, "aaaaaaaaaaaaaaaaaaaa"), &here, now), None);
+        assert_eq!(SEAL.sender(local(&path), &here, at(DAYS_MAX + 1)), None);
+        // The same for all of a day's mail, and no other's.
+        assert_eq!(SEAL.path(long, &here, now).unwrap().path, path);
+        let others = [
+            SEAL.path(&long.replace("an", "AN"), &here, now),
+            SEAL.path(long, &domain("khac.vn"), now),
+            SEAL.path(long, &here, at(1)),
+            Seal([8; 32]).path(long, &here, now),
+        ];
+        assert!(others.into_iter().all(|other| other.unwrap().token.unwrap() != token));
     }
 
     #[test]
     fn days_are_counted_round() {
         let (here, eve) = (domain("demo.vn"), Timestamp::from_second(24 * 3600 * (DAYS_ROUND - 1)).unwrap());
-        let path = SEAL.path("an@xa.example", &here, eve).unwrap();
+        let path = whole("an@xa.example", eve);
         let later = eve + SignedDuration::from_hours(24 * 3);
         assert!(SEAL.sender(local(&path), &here, later).is_some());
     }

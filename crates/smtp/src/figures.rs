@@ -84,7 +84,9 @@ fn reason(error: &DeliverError) -> &'static str {
         DeliverError::TooLarge { .. } => "size",
         DeliverError::Attachments(_) => "attachments",
         DeliverError::OverQuota => "over_quota",
-        DeliverError::Throttled { .. } | DeliverError::TooManyRecipients { .. } => "throttled",
+        DeliverError::Throttled { .. }
+        | DeliverError::TooManyRecipients { .. }
+        | DeliverError::TooManyReturns => "throttled",
         DeliverError::Infected(_) => "malware",
         DeliverError::Unwanted => "spam",
         DeliverError::NotScanned => "not_scanned",

@@ -93,6 +93,9 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
                 limit.english()
             ),
         ),
+        DeliverError::TooManyReturns => {
+            Reply::new(450, (7, 1), "Too many reports came to this return path today; try again tomorrow")
+        }
         DeliverError::Infected(name) => {
             Reply::new(554, (7, 1), format!("The message holds malware ({name}) and is refused"))
         }

@@ -62,6 +62,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 18, name: "sent", sql: include_str!("../../../migrations/0018_sent.sql") },
     Migration { version: 19, name: "dmarc", sql: include_str!("../../../migrations/0019_dmarc.sql") },
+    Migration {
+        version: 20,
+        name: "return_paths",
+        sql: include_str!("../../../migrations/0020_return_paths.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

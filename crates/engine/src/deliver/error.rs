@@ -34,6 +34,9 @@ pub enum DeliverError {
     /// At no time would it be let through.
     #[error("no more than {most} {}", limit.english())]
     TooManyRecipients { limit: Limit, most: u32 },
+    /// By a return path of ours more came back within a day than reports do.
+    #[error("too much comes back by one return path")]
+    TooManyReturns,
     /// A scanner knows it, by this name (D7).
     #[error("malware was found in the message: {0}")]
     Infected(String),

@@ -5,6 +5,7 @@ mod admin;
 mod course;
 mod faults;
 mod kept_back;
+mod paths;
 mod relay;
 mod reports;
 mod resting;

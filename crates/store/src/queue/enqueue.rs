@@ -71,6 +71,8 @@ pub struct Accepting<'a> {
     pub held: &'a [NewHeld<'a>],
     /// Others.
     pub outgoing: Option<&'a NewOutgoing<'a>>,
+    /// Addresses here by which it comes that no mailbox has: it is found by them.
+    pub ways: &'a [String],
     /// Nothing happens before this moment; then `outgoing` is there, whoever it is for.
     pub release_at: Option<Timestamp>,
 }
@@ -191,7 +193,8 @@ impl Tx {
             .flat_map(|part| &part.recipients)
             .map(|recipient| recipient.address.to_lowercase())
             .collect();
-        self.note_for(event, here.chain(there.iter().map(|to| Some(to.as_str()))).collect()).await?;
+        let there = accepting.ways.iter().chain(&there).map(|to| Some(to.as_str()));
+        self.note_for(event, here.chain(there).collect()).await?;
         Ok((TransactionId::new(number, event), placed))
     }
 
