@@ -19,6 +19,9 @@ use store::{DkimKeyRow, DkimSecretRow, LeasedDelivery};
 /// The algorithms that new keys are made for (RFC 6376 3.3.1, RFC 8463), and what the selector says of them.
 const ALGORITHMS: [(&str, &str); 2] = [("rsa-sha256", "r"), ("ed25519-sha256", "e")];
 
+/// Keys of domains that were asked for; none where there are none.
+pub(crate) type KnownKeys = HashMap<DomainName, Arc<[SigningKey]>>;
+
 impl Engine {
     /// Makes a key of each algorithm; they wait until [`Engine::rotate_dkim`], so that their records can be published first.
     ///
@@ -103,7 +106,7 @@ impl Engine {
     }
 
     /// With signatures in front, where its author's domain has keys; of a stranger's, with a seal. A message of 100 MB is read once
-    /// more for it, piece by piece. `known`: keys of authors that were read a moment ago.
+    /// more for it, piece by piece. `known`: keys of domains that were read a moment ago, and that there were none.
     ///
     /// # Errors
     /// When the database fails.
@@ -111,22 +114,15 @@ impl Engine {
         &self,
         delivery: &LeasedDelivery,
         octets: OutgoingOctets,
-        known: &mut HashMap<DomainName, Arc<[SigningKey]>>,
+        known: &mut KnownKeys,
     ) -> Result<OutgoingOctets, Error> {
         if delivery.account.is_none() {
-            return self.sealed(octets).await;
+            return self.sealed(octets, known).await;
         }
         // Of a header that is cut off, the rest would be signed as body.
         let Some(header) = octets.whole_header().await? else { return Ok(octets) };
         let Some(domain) = author(&header) else { return Ok(octets) };
-        let keys = match known.get(&domain) {
-            Some(keys) => Arc::clone(keys),
-            None => {
-                let keys: Arc<[SigningKey]> = Arc::from(self.signing_keys(&domain).await?);
-                known.insert(domain.clone(), Arc::clone(&keys));
-                keys
-            }
-        };
+        let keys = self.known_keys(&domain, known).await?;
         if keys.is_empty() {
             return Ok(octets);
         }
@@ -141,12 +137,13 @@ impl Engine {
     }
 
     /// RFC 8617 5.1. What we wrote ourselves has no results of ours in front, and neither has what was taken unchecked.
-    async fn sealed(&self, octets: OutgoingOctets) -> Result<OutgoingOctets, Error> {
+    async fn sealed(&self, octets: OutgoingOctets, known: &mut KnownKeys) -> Result<OutgoingOctets, Error> {
         let Some(header) = octets.whole_header().await? else { return Ok(octets) };
         let Some(chain) = Chain::of(&header, self.hostname()) else { return Ok(octets) };
-        let Some(key) = self.sealing_key(&header).await? else { return Ok(octets) };
+        let keys = self.sealing_keys(&header, known).await?;
+        let Some(key) = keys.iter().find(|key| key.can_seal()) else { return Ok(octets) };
         let signer = read_through(&octets, &header).await?;
-        Ok(match signer.seal(&chain, &key, self.now()) {
+        Ok(match signer.seal(&chain, key, self.now()) {
             Ok(set) => octets.behind(set.into_bytes()),
             Err(error) => {
                 tracing::error!(%error, "mail goes on unsealed");
@@ -156,20 +153,33 @@ impl Engine {
     }
 
     /// Of the domain that this server's name is in, whoever it is for: who gets such mail learns to know one sealer. Else of the
-    /// domain that it came for.
-    async fn sealing_key(&self, header: &[u8]) -> Result<Option<SigningKey>, Error> {
+    /// domain that it came for. One of them can seal, or there are none.
+    async fn sealing_keys(&self, header: &[u8], known: &mut KnownKeys) -> Result<Arc<[SigningKey]>, Error> {
         let mut names = vec![self.hostname().to_owned()];
         while let Some((_, parent)) = names.last().and_then(|name| name.split_once('.')) {
             names.push(parent.to_owned());
         }
         let domains = names.iter().filter_map(|name| DomainName::new(name).ok());
         for domain in domains.chain(came_for(header)) {
-            let keys = self.signing_keys(&domain).await?;
-            if let Some(key) = keys.into_iter().find(SigningKey::can_seal) {
-                return Ok(Some(key));
+            let keys = self.known_keys(&domain, known).await?;
+            if keys.iter().any(SigningKey::can_seal) {
+                return Ok(keys);
             }
         }
-        Ok(None)
+        Ok(Arc::default())
+    }
+
+    async fn known_keys(
+        &self,
+        domain: &DomainName,
+        known: &mut KnownKeys,
+    ) -> Result<Arc<[SigningKey]>, Error> {
+        if let Some(keys) = known.get(domain) {
+            return Ok(Arc::clone(keys));
+        }
+        let keys: Arc<[SigningKey]> = Arc::from(self.signing_keys(domain).await?);
+        known.insert(domain.clone(), Arc::clone(&keys));
+        Ok(keys)
     }
 
     async fn signing_keys(&self, domain: &DomainName) -> Result<Vec<SigningKey>, Error> {

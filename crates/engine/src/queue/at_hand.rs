@@ -4,12 +4,10 @@
 //! one message that cannot be read is no other's trouble.
 
 use super::{HEADER_BYTES_MAX, OutgoingOctets};
+use crate::dkim::KnownKeys;
 use crate::message::FACTS_OCTETS_MAX;
 use crate::{Engine, Error};
-use guard::SigningKey;
-use model::DomainName;
 use std::collections::HashMap;
-use std::sync::Arc;
 use store::{ContentColumns, LeasedDelivery};
 
 /// Messages that are brought together.
@@ -20,8 +18,8 @@ const TOGETHER: usize = 16;
 pub struct AtHand {
     /// By delivery.
     octets: HashMap<i64, OutgoingOctets>,
-    /// Those that sign, by the author's domain; asked for anew with each lot of messages.
-    keys: HashMap<DomainName, Arc<[SigningKey]>>,
+    /// Those that sign and seal; asked for anew with each lot of messages.
+    keys: KnownKeys,
 }
 
 impl Engine {

@@ -148,3 +148,41 @@ async fn a_long_header_is_signed_to_its_end() {
     }
     assert_eq!(hashes[0], hashes[1], "what is behind the header");
 }
+
+/// What seals is asked for once for all that a connection has at hand, and so is that nothing does.
+#[tokio::test]
+async fn the_sealing_key_is_read_once_for_many() {
+    let world = World::new().await;
+    world.user("an").await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    super::policy(&world, "sending.forward_outside", "true").await;
+    world.engine.set_forward(&actor(), &address("an"), (&address("an@example.net"), false)).await.unwrap();
+    let two_go = async |between: &str| {
+        for _ in 0..2 {
+            let mut spool = world.engine.new_spool();
+            spool.write(b"From: x@a.vn\r\nSubject: x\r\n\r\nz\r\n").await.unwrap();
+            let to = [world.engine.recipient(&address("an")).await.unwrap()];
+            let examined = Some(Examined::default());
+            world.engine.deliver(&crate::Arrival { examined, ..arrival() }, &to, spool).await.unwrap();
+        }
+        let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+        assert_eq!(claimed.deliveries.len(), 2);
+        let (mut at_hand, mut sealed) = (crate::AtHand::default(), Vec::new());
+        for nth in 0..2 {
+            let octets = world.engine.next_octets(&claimed.deliveries[nth..], &mut at_hand).await.unwrap();
+            sealed.push(read(&octets).await.starts_with("ARC-Seal: "));
+            world.database.run(between).await;
+        }
+        for delivery in &claimed.deliveries {
+            let outcomes = vec![super::queue::taken(); delivery.recipients.len()];
+            let contact = crate::Contact::Reached;
+            world.engine.report_mail(&claimed.lease, delivery, outcomes, contact).await.unwrap();
+        }
+        world.engine.give_back_mail(&claimed.lease).await.unwrap();
+        sealed
+    };
+    world.engine.add_dkim(&actor(), &domain).await.unwrap();
+    assert_eq!(two_go("update dkim_keys set state = 'signing'").await, [false, false]);
+    assert_eq!(two_go("update dkim_keys set state = 'waiting'").await, [true, true]);
+    assert_eq!(two_go("select").await, [false, false]);
+}
