@@ -11,4 +11,4 @@ mod figures;
 pub mod imap;
 mod listener;
 
-pub use listener::{Exempt, ListenLimits, Places, listen};
+pub use listener::{Exempt, ListenLimits, Places, admit};

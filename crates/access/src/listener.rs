@@ -1,21 +1,15 @@
-//! The accept loop: takes connections off a listening socket, within limits, until shutdown.
+//! Accepted connections: each a place, within limits, and a task.
 //!
-//! Invariants: accepting never ends on an error of one connection or for want of file descriptors; every connection
-//! is counted, once for all listeners that share [`Places`], for exactly as long as its task lives; every task is in
-//! the tracker that shutdown waits for.
+//! Invariants: every connection is counted, once for all listeners that share [`Places`], for exactly as long as its task
+//! lives; every task is in the tracker that shutdown waits for.
 
 use crate::figures;
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpStream;
 use tokio_util::task::TaskTracker;
-
-/// Pause after a failed accept: out of descriptors (EMFILE) the next try fails at once too, and would spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Of all places, one in so many is kept for exempt addresses: a crowd at the door does not lock out our own webmail.
 const EXEMPT_SHARE: u32 = 20;
@@ -64,50 +58,31 @@ impl Places {
     }
 }
 
-/// Accepts until `shutdown`, giving each connection to `serve` as a task of `tasks`. `refused` is written to a
-/// connection that has no place before it is closed.
-pub async fn listen<F, Served>(
-    socket: TcpListener,
-    places: Places,
-    refused: &'static [u8],
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-    serve: F,
+/// Gives a connection to `serve` as a task of `tasks`. `refused` is written to one that has no place before it is closed.
+pub fn admit<Served>(
+    stream: TcpStream,
+    peer: IpAddr,
+    places: &Places,
+    refused: &[u8],
+    tasks: &TaskTracker,
+    serve: impl FnOnce(TcpStream) -> Served,
 ) where
-    F: Fn(TcpStream, SocketAddr) -> Served,
     Served: Future<Output = ()> + Send + 'static,
 {
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = socket.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "accept failed");
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
-                }
-            }
-        };
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let Some(place) = Place::take(&places, peer.ip()) else {
-            figures::turned_away();
-            tracing::warn!(remote = %peer.ip(), "connection refused: too many");
-            // A best effort that cannot wait: the socket's empty send buffer takes one line.
-            _ = stream.try_write(refused);
-            continue;
-        };
-        // Replies are flushed whole, so waiting for more to send only delays them.
-        _ = stream.set_nodelay(true);
-        let served = serve(stream, peer);
-        tasks.spawn(async move {
-            served.await;
-            drop(place);
-        });
-    }
+    let Some(place) = Place::take(places, peer) else {
+        figures::turned_away();
+        tracing::warn!(remote = %peer, "connection refused: too many");
+        // A best effort that cannot wait: the socket's empty send buffer takes one line.
+        _ = stream.try_write(refused);
+        return;
+    };
+    // Replies are flushed whole, so waiting for more to send only delays them.
+    _ = stream.set_nodelay(true);
+    let served = serve(stream);
+    tasks.spawn(async move {
+        served.await;
+        drop(place);
+    });
 }
 
 #[derive(Debug, Default)]
@@ -203,40 +178,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_over_the_limit_is_told_and_closed_and_shutdown_ends_the_loop() {
+    async fn a_connection_over_the_limit_is_told_and_closed() {
         use tokio::io::AsyncReadExt as _;
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let end = tokio_util::sync::CancellationToken::new();
         let none_exempt = ListenLimits { per_address_max: 1, total_max: 9, exempt: Arc::new(|_| false) };
         // Listeners share them.
         let places = Places::new(none_exempt);
-        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let second = other.local_addr().unwrap();
-        let served = |socket| {
-            listen(socket, places.clone(), b"* BYE full\r\n", tasks.clone(), shutdown.clone(), {
-                let shutdown = shutdown.clone();
-                move |stream, _| {
-                    let shutdown = shutdown.clone();
-                    async move {
-                        shutdown.cancelled().await;
-                        drop(stream);
-                    }
-                }
-            })
-        };
-        let client = async {
-            let _kept = TcpStream::connect(address).await.unwrap();
-            for address in [address, second] {
-                let mut refused = TcpStream::connect(address).await.unwrap();
-                let mut said = String::new();
-                refused.read_to_string(&mut said).await.unwrap();
-                assert_eq!(said, "* BYE full\r\n");
-            }
-            shutdown.cancel();
-        };
-        tokio::join!(served(socket), served(other), client);
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut said = Vec::new();
+        for _ in 0..2 {
+            let mut client = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
+            let (stream, peer) = socket.accept().await.unwrap();
+            let ended = end.clone();
+            admit(stream, peer.ip(), &places, b"* BYE full\r\n", &tasks, |mut stream| async move {
+                use tokio::io::AsyncWriteExt as _;
+                stream.write_all(b"* OK\r\n").await.unwrap();
+                ended.cancelled().await;
+            });
+            let mut line = [0; 12];
+            let count = client.read(&mut line).await.unwrap();
+            said.push((line[..count].to_vec(), client));
+        }
+        assert_eq!(said[0].0, b"* OK\r\n");
+        assert_eq!(said[1].0, b"* BYE full\r\n");
+        assert_eq!(said[1].1.read(&mut [0; 1]).await.unwrap(), 0, "and closed");
+        end.cancel();
         tasks.close();
         tasks.wait().await;
+        assert!(Place::take(&places, "127.0.0.1".parse().unwrap()).is_some(), "given back");
     }
 }

@@ -2,6 +2,7 @@
 pub mod imap;
 
 pub mod mime;
+pub mod proxy;
 pub mod sasl;
 pub mod search;
 pub mod smtp;

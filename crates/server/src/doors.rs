@@ -1,5 +1,6 @@
 //! From a listener of the configuration to the front door that speaks its protocol.
 
+use crate::accepting::{Accepted, Accepting};
 use crate::config::{Limits, Protocol, TlsMode};
 use crate::sockets::Bound;
 use access::imap;
@@ -8,7 +9,6 @@ use engine::Engine;
 use smtp::{Door, Gate, Role};
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,12 +74,19 @@ impl Doors {
     /// Begins to take connections.
     pub(crate) fn open(&self, bound: Bound) {
         for socket in bound.sockets {
+            let accepting = Accepting {
+                socket,
+                callers: bound.spec.callers.clone(),
+                door: bound.spec.protocol.as_str(),
+                tasks: self.tasks.clone(),
+                shutdown: self.shutdown.clone(),
+            };
             match bound.spec.protocol {
-                Protocol::Smtp => self.open_smtp(socket, Role::Smtp, bound.spec.tls),
-                Protocol::Submission => self.open_smtp(socket, Role::Submission, bound.spec.tls),
-                Protocol::Lmtp => self.open_smtp(socket, Role::Lmtp, bound.spec.tls),
-                Protocol::Imap => self.open_imap(socket, bound.spec.tls),
-                Protocol::Http => self.open_http(socket, bound.spec.tls),
+                Protocol::Smtp => self.open_smtp(accepting, Role::Smtp, bound.spec.tls),
+                Protocol::Submission => self.open_smtp(accepting, Role::Submission, bound.spec.tls),
+                Protocol::Lmtp => self.open_smtp(accepting, Role::Lmtp, bound.spec.tls),
+                Protocol::Imap => self.open_imap(accepting, bound.spec.tls),
+                Protocol::Http => self.open_http(accepting, bound.spec.tls),
             }
         }
     }
@@ -92,23 +99,27 @@ impl Doors {
         });
     }
 
-    fn open_smtp(&self, socket: TcpListener, role: Role, mode: TlsMode) {
+    fn open_smtp(&self, accepting: Accepting, role: Role, mode: TlsMode) {
         let tls = match mode {
             TlsMode::None => smtp::Tls::None,
             TlsMode::StartTls => smtp::Tls::StartTls(Arc::clone(&self.tls)),
             TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(&self.tls)),
         };
-        let door = Door {
+        let door = Arc::new(Door {
             role,
             tls,
             engine: self.engine.clone(),
             gate: Arc::clone(&self.gate),
             scrutiny: self.scrutiny.clone(),
-        };
-        self.spawn(smtp::listen(socket, door, self.tasks.clone(), self.shutdown.clone()));
+        });
+        let (tasks, shutdown) = (self.tasks.clone(), self.shutdown.clone());
+        self.spawn(accepting.run(move |stream, client| {
+            smtp::admit(stream, client.ip(), &door, &tasks, &shutdown);
+            std::future::ready(())
+        }));
     }
 
-    fn open_imap(&self, socket: TcpListener, mode: TlsMode) {
+    fn open_imap(&self, accepting: Accepting, mode: TlsMode) {
         let security = match mode {
             TlsMode::None => imap::Security::Plain,
             TlsMode::StartTls => imap::Security::StartTls(Arc::clone(&self.tls)),
@@ -116,18 +127,24 @@ impl Doors {
         };
         let service =
             imap::Service { engine: self.engine.clone(), security, shutdown: self.shutdown.clone() };
-        let serve = move |stream, peer: std::net::SocketAddr| imap::serve(stream, peer.ip(), service.clone());
         let (places, tasks) = (self.imap_places.clone(), self.tasks.clone());
-        self.spawn(access::listen(socket, places, imap::REFUSED, tasks, self.shutdown.clone(), serve));
+        self.spawn(accepting.run(move |stream, client| {
+            let service = service.clone();
+            access::admit(stream, client.ip(), &places, imap::REFUSED, &tasks, |stream| {
+                imap::serve(stream, client.ip(), service)
+            });
+            std::future::ready(())
+        }));
     }
 
-    fn open_http(&self, socket: TcpListener, mode: TlsMode) {
+    fn open_http(&self, accepting: Accepting, mode: TlsMode) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         let (metrics, tls) = (self.metrics.clone(), Arc::clone(&self.tls));
         self.spawn(async move {
-            let served = match mode {
-                TlsMode::Implicit => web::serve_people(socket, tls, engine, shutdown).await,
-                TlsMode::None | TlsMode::StartTls => web::serve(socket, engine, metrics, shutdown).await,
+            let served = match (Accepted::from(accepting), mode) {
+                (Ok(accepted), TlsMode::Implicit) => web::serve_people(accepted, tls, engine, shutdown).await,
+                (Ok(accepted), _) => web::serve(accepted, engine, metrics, shutdown).await,
+                (Err(error), _) => Err(error),
             };
             if let Err(error) = served {
                 tracing::error!(%error, "http has stopped");

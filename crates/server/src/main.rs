@@ -4,6 +4,7 @@
 //! front doors); errors are one line on standard error that says what and what to do; the exit code is 0 done,
 //! 1 failed, 2 wrong use.
 
+mod accepting;
 mod audit_head;
 mod check;
 mod cli;

@@ -35,11 +35,7 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_start_timestamp_seconds", Gauge, "When the server was ready, in seconds since 1970"),
     ("congthu_connections_total", Counter, "Connections taken, by door"),
     ("congthu_connections_open", Gauge, "Connections open now, by door"),
-    (
-        "congthu_connections_refused_total",
-        Counter,
-        "Connections turned away for want of a place, by door and reason",
-    ),
+    ("congthu_connections_refused_total", Counter, "Connections turned away, by door and reason"),
     ("congthu_tls_failures_total", Counter, "TLS handshakes that failed, by door"),
     ("congthu_messages_accepted_total", Counter, "Messages acknowledged, by door"),
     ("congthu_messages_accepted_bytes_total", Counter, "Their octets, by door"),

@@ -25,7 +25,7 @@ pub(crate) struct Bound {
 /// # Errors
 /// For the first port that cannot be had, with what to do about it.
 pub(crate) fn bind_all(specs: &[ListenerSpec]) -> anyhow::Result<Vec<Bound>> {
-    specs.iter().map(|spec| Ok(Bound { spec: *spec, sockets: bind(spec)? })).collect()
+    specs.iter().map(|spec| Ok(Bound { spec: spec.clone(), sockets: bind(spec)? })).collect()
 }
 
 fn bind(spec: &ListenerSpec) -> anyhow::Result<Vec<TcpListener>> {
@@ -107,7 +107,12 @@ mod tests {
     use crate::config::{Protocol, TlsMode};
 
     fn spec(bind: Bind) -> ListenerSpec {
-        ListenerSpec { protocol: Protocol::Smtp, bind, tls: TlsMode::None }
+        ListenerSpec {
+            protocol: Protocol::Smtp,
+            bind,
+            tls: TlsMode::None,
+            callers: crate::config::Callers::default(),
+        }
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ mod serve;
 
 pub use gate::Gate;
 pub use limits::Limits;
-pub use listener::listen;
+pub use listener::admit;
 pub use proto::smtp::Role;
 pub use scrutiny::Scrutiny;
 pub use serve::{Door, Tls, serve};

@@ -6,9 +6,6 @@ use std::time::Duration;
 /// Octets read at once: a TLS record's worth.
 pub(crate) const READ_BYTES: usize = 16 * 1024;
 
-/// Pause after a failed accept: out of descriptors (EMFILE) the next try fails at once too, and would spin.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// A TLS handshake takes a few round trips; whoever needs longer does not mean one.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(60);
 

@@ -1,48 +1,26 @@
-//! The accept loop of one listening socket.
+//! Accepted connections: each a place at the gate and a task.
 //!
-//! Invariants: accepting never ends on an error of one connection or for want of file descriptors; every connection is
-//! a task that shutdown waits for, and holds its place at the gate exactly as long as it lives.
+//! Invariant: every connection is a task that shutdown waits for, and holds its place at the gate exactly as long as it lives.
 
 use crate::figures;
 use crate::gate::Full;
-use crate::limits::ACCEPT_PAUSE;
 use crate::replies;
 use crate::serve::{Door, serve};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Takes connections until `shutdown`; each is served by a task of `tasks`.
-pub async fn listen(socket: TcpListener, door: Door, tasks: TaskTracker, shutdown: CancellationToken) {
-    let door = Arc::new(door);
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => return,
-            accepted = socket.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => admit(stream, peer, &door, &tasks, &shutdown),
-            Err(error) => {
-                tracing::warn!(%error, "accept failed");
-                tokio::select! {
-                    () = shutdown.cancelled() => return,
-                    () = tokio::time::sleep(ACCEPT_PAUSE) => {}
-                }
-            }
-        }
-    }
-}
-
-fn admit(
+/// Serves a connection by a task of `tasks`, if there is a place for it; else tells it so.
+pub fn admit(
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: IpAddr,
     door: &Arc<Door>,
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) {
-    let place = match door.gate.enter(peer.ip(), door.role) {
+    let place = match door.gate.enter(peer, door.role) {
         Ok(place) => place,
         Err(full) => {
             figures::turned_away(door.role, full);
@@ -55,13 +33,13 @@ fn admit(
     }
     let (door, shutdown) = (Arc::clone(door), shutdown.clone());
     tasks.spawn(async move {
-        serve(stream, peer.ip(), &door, &shutdown).await;
+        serve(stream, peer, &door, &shutdown).await;
         drop(place);
     });
 }
 
-fn refuse(stream: &TcpStream, peer: SocketAddr, full: Full) {
-    tracing::warn!(peer = %peer.ip(), ?full, "connection refused: too many");
+fn refuse(stream: &TcpStream, peer: IpAddr, full: Full) {
+    tracing::warn!(peer = %peer, ?full, "connection refused: too many");
     let mut line = Vec::new();
     replies::full(full).write(&mut line);
     // A courtesy that must not wait: an empty send buffer takes a line.

@@ -309,13 +309,19 @@ async fn plain_text_on_the_tls_port() {
 }
 
 #[tokio::test]
-async fn a_listener_counts_connections_and_stops() {
+async fn connections_are_counted_and_stopped() {
     let mut province = Province::new().await;
     province.limits.connections_per_address = 1;
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    let served = smtp::listen(socket, province.door(), tasks.clone(), shutdown.clone());
+    let door = Arc::new(province.door());
+    let served = async {
+        for _ in 0..2 {
+            let (stream, peer) = socket.accept().await.unwrap();
+            smtp::admit(stream, peer.ip(), &door, &tasks, &shutdown);
+        }
+    };
     let client = async {
         let mut first = TcpStream::connect(address).await.unwrap();
         let mut greeting = [0; 4];

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
@@ -36,8 +36,8 @@ const TLS_CONNECTIONS_PER_ADDRESS_MAX: u32 = 200;
 pub(crate) type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 type Counts = Arc<Mutex<HashMap<IpAddr, u32>>>;
 
-pub(crate) struct Connections {
-    listener: TcpListener,
+pub(crate) struct Connections<L> {
+    listener: L,
     tls: Option<TlsAcceptor>,
     places: Arc<Semaphore>,
     by_address: Counts,
@@ -45,13 +45,13 @@ pub(crate) struct Connections {
     exempt: Option<Exempt>,
 }
 
-impl Connections {
-    pub(crate) fn new(listener: TcpListener) -> Self {
+impl<L> Connections<L> {
+    pub(crate) fn new(listener: L) -> Self {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         Self { listener, tls: None, places, by_address: Counts::default(), exempt: None }
     }
 
-    pub(crate) fn under_tls(listener: TcpListener, config: Arc<ServerConfig>, exempt: Exempt) -> Self {
+    pub(crate) fn under_tls(listener: L, config: Arc<ServerConfig>, exempt: Exempt) -> Self {
         let places = Arc::new(Semaphore::new(TLS_CONNECTIONS_MAX));
         let tls = Some(TlsAcceptor::from(config));
         Self { tls, places, ..Self::new(listener) }.with_limits(exempt)
@@ -118,7 +118,7 @@ impl Transport {
     }
 }
 
-impl Listener for Connections {
+impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for Connections<L> {
     type Io = Connection;
     type Addr = SocketAddr;
 

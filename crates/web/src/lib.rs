@@ -11,6 +11,7 @@ mod metrics;
 mod password_page;
 mod readiness;
 
+pub use axum::serve::Listener;
 pub use metrics::Metrics;
 
 use axum::Router;
@@ -22,9 +23,10 @@ use connections::Connections;
 use engine::Engine;
 use metrics::Peer;
 use readiness::Readiness;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 /// What requests under way get at the end. Their answer is one line, and a supervisor that gets none asks again.
@@ -35,7 +37,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the listening socket fails for good.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     engine: Engine,
     metrics: Metrics,
     shutdown: CancellationToken,
@@ -48,7 +50,7 @@ pub async fn serve(
 /// # Errors
 /// When the listening socket fails for good.
 pub async fn serve_people(
-    listener: TcpListener,
+    listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     tls: Arc<rustls::ServerConfig>,
     engine: Engine,
     shutdown: CancellationToken,
@@ -60,7 +62,7 @@ pub async fn serve_people(
 }
 
 async fn serve_pages(
-    connections: Connections,
+    connections: Connections<impl Listener<Io = TcpStream, Addr = SocketAddr>>,
     pages: Router,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {

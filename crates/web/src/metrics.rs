@@ -7,10 +7,11 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, FORWARDED, VIA};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::IncomingStream;
+use axum::serve::{IncomingStream, Listener};
 use model::Network;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use tokio::net::TcpStream;
 
 use crate::connections::Connections;
 
@@ -46,8 +47,11 @@ impl Metrics {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-impl axum::extract::connect_info::Connected<IncomingStream<'_, Connections>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+impl<L> axum::extract::connect_info::Connected<IncomingStream<'_, Connections<L>>> for Peer
+where
+    L: Listener<Io = TcpStream, Addr = SocketAddr>,
+{
+    fn connect_info(stream: IncomingStream<'_, Connections<L>>) -> Self {
         Self(stream.remote_addr().ip())
     }
 }

@@ -3,11 +3,13 @@
 //! Invariants: this crate alone reads files and environment for settings; an unknown key is an error with its
 //! line; every option is defined in [`defs`] and nowhere else; a relative path starts at the file's directory.
 
+mod callers;
 mod defs;
 mod docs;
 mod parse;
 mod values;
 
+pub(crate) use callers::Callers;
 pub(crate) use docs::{example, reference};
 
 pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, TlsMode, size};
@@ -69,13 +71,15 @@ pub(crate) struct Listener {
     tls: Option<TlsMode>,
     /// Others than this machine may reach a listener that asks for no password.
     allow_remote: bool,
+    callers: Callers,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerSpec {
     pub(crate) protocol: Protocol,
     pub(crate) bind: Bind,
     pub(crate) tls: TlsMode,
+    pub(crate) callers: Callers,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -197,7 +201,7 @@ impl Config {
         let spec = |listener: &Listener| {
             let protocol = listener.protocol?;
             let tls = listener.tls.unwrap_or_else(|| protocol.default_tls());
-            Some(ListenerSpec { protocol, bind: listener.bind?, tls })
+            Some(ListenerSpec { protocol, bind: listener.bind?, tls, callers: listener.callers.clone() })
         };
         self.listeners.iter().filter_map(spec).collect()
     }
@@ -210,6 +214,7 @@ impl Config {
                 bind: Some(spec.bind),
                 tls: Some(spec.tls),
                 allow_remote: false,
+                callers: spec.callers.clone(),
             })
             .collect();
     }
@@ -343,6 +348,7 @@ fn is_page(spec: &ListenerSpec) -> bool {
 fn usual_listeners() -> Vec<ListenerSpec> {
     use Protocol::{Http, Imap, Smtp, Submission};
     use TlsMode::{Implicit, None, StartTls};
+    let spec = |protocol, bind, tls| ListenerSpec { protocol, bind, tls, callers: Callers::default() };
     let mail = [
         (Smtp, 25, StartTls),
         (Submission, 587, StartTls),
@@ -350,12 +356,9 @@ fn usual_listeners() -> Vec<ListenerSpec> {
         (Imap, 143, StartTls),
         (Imap, 993, Implicit),
     ];
-    let http = [
-        ListenerSpec { protocol: Http, bind: Bind::One(([127, 0, 0, 1], 8080).into()), tls: None },
-        ListenerSpec { protocol: Http, bind: Bind::All(443), tls: Implicit },
-    ];
-    let mail =
-        mail.into_iter().map(|(protocol, port, tls)| ListenerSpec { protocol, bind: Bind::All(port), tls });
+    let http =
+        [spec(Http, Bind::One(([127, 0, 0, 1], 8080).into()), None), spec(Http, Bind::All(443), Implicit)];
+    let mail = mail.into_iter().map(|(protocol, port, tls)| spec(protocol, Bind::All(port), tls));
     mail.chain(http).collect()
 }
 

@@ -8,7 +8,7 @@ mod people;
 mod welcome;
 
 use crate::cli;
-use crate::config::{Bind, Config, HostPort, ListenerSpec, Protocol, TlsMode};
+use crate::config::{Bind, Callers, Config, HostPort, ListenerSpec, Protocol, TlsMode};
 use crate::passwords;
 use crate::system::OsRng;
 use crate::tls::PUBLIC_FILE;
@@ -97,7 +97,7 @@ fn listeners(address: IpAddr) -> Vec<ListenerSpec> {
     let local = if address.is_loopback() { address } else { Ipv4Addr::LOCALHOST.into() };
     let spec = |(protocol, port, tls)| {
         let address = if (protocol, tls) == (Protocol::Http, TlsMode::None) { local } else { address };
-        ListenerSpec { protocol, bind: Bind::One((address, port).into()), tls }
+        ListenerSpec { protocol, bind: Bind::One((address, port).into()), tls, callers: Callers::default() }
     };
     PORTS.into_iter().map(spec).collect()
 }

@@ -13,7 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("smtp", &["engine", "guard", "model", "proto"]),
     ("access", &["engine", "model", "proto"]),
     ("web", &["engine", "model", "proto"]),
-    ("server", &["access", "engine", "guard", "model", "smtp", "store", "web"]),
+    ("server", &["access", "engine", "guard", "model", "proto", "smtp", "store", "web"]),
     ("testkit", &[]),
 ];
 
