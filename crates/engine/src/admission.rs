@@ -3,6 +3,7 @@
 use crate::{Arrival, Engine, Error, Origin, Recipient, Sender, trace_query};
 use model::admission::{Admission, Evidence, Ground, admit};
 use model::{DomainName, Policy};
+use proto::mime::facts;
 use std::sync::Arc;
 use store::Event;
 
@@ -50,17 +51,17 @@ impl Engine {
         Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
     }
 
-    /// Keeps in the log of messages that one was refused, for whom it was, and what was known of it (AG Đ9.2); the reply does not
-    /// wait for it to last.
+    /// Keeps in the log of messages that one was refused, by which check, for whom it was, and what was known of it and stands in its
+    /// header (AG Đ9.2); the reply does not wait for it to last.
     pub async fn note_refused(
         &self,
         origin: &Origin,
         (sender, recipients): (Option<&Sender>, &[Recipient]),
         (evidence, ground): (&Evidence, Ground),
+        header: &[u8],
     ) {
         let (trace, remote) = (origin.trace_text(), origin.remote.to_canonical().to_string());
-        let mut about = format!("{}\n\n\n", self.queue_id());
-        trace_query::add_detail(&mut about, &evidence.line());
+        let about = trace_query::about_refused(&self.queue_id(), &facts(header), (evidence, ground));
         let event = Event {
             at: self.now(),
             kind: "refused",

@@ -142,7 +142,7 @@ pub use store::{
     QueueRow, ScheduledRow, WantedWork,
 };
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
-pub use trace_query::{Course, TraceQuery};
+pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};
 pub use write::{Copied, CopyError, Quota};
 

@@ -5,6 +5,7 @@
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Examined};
 use jiff::Timestamp;
+use model::admission::{Evidence, Ground};
 use model::{Action, Address};
 use proto::mime::{Facts, decode_header};
 use store::{EventRow, TraceFilter};
@@ -17,12 +18,36 @@ const MESSAGE_ID_BYTES_MAX: usize = 200;
 const SUBJECT_BYTES_MAX: usize = 1_000;
 /// Characters of what showed where a message comes from.
 const DETAIL_CHARS_MAX: usize = 500;
+/// Authors of a refused message that are shown, and characters of each: it may name anything.
+const AUTHORS_SHOWN: usize = 4;
+const AUTHOR_CHARS_MAX: usize = 80;
 /// Messages whose course is shown at once.
 const MESSAGES_MAX: u32 = 100;
 /// Events of those messages.
 const EVENTS_MAX: u32 = 2_000;
 /// Events handed out at once.
 const EXPORT_PAGE: u32 = 5_000;
+
+/// What an event of mail may be asked for by: what happened to the message, what became of it, or for what it was refused. What other
+/// systems said is asked for by its code (`5.1.1`).
+pub const TRACE_STATUSES: &[&str] = &[
+    "received",
+    "delivered",
+    "queued",
+    "held",
+    "rejected",
+    "refused",
+    "dmarc",
+    "own_domain",
+    "spf",
+    "unclear_author",
+    "unverifiable",
+    "sent",
+    "deferred",
+    "bounced",
+    "cancelled",
+    "appended",
+];
 
 /// What is known of a message; what is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +102,30 @@ pub(crate) fn about_arrived(
     if !line.trim().is_empty() {
         add_detail(&mut about, line.trim());
     }
+    about
+}
+
+/// As [`about`], of a message that was refused: by which check, for which domain, and whom it said it was from.
+pub(crate) fn about_refused(
+    queue_id: &str,
+    facts: &Facts,
+    (evidence, ground): (&Evidence, Ground),
+) -> String {
+    let mut about = about(queue_id, facts);
+    let mut line = format!("refused={}", ground.as_str());
+    if let Some(domain) = evidence.domain_of(ground) {
+        line.push_str(&format!(" ({domain})"));
+    }
+    let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+    for author in facts.envelope.from.iter().take(AUTHORS_SHOWN) {
+        if let (Some(mailbox), Some(host)) = (&author.mailbox, &author.host) {
+            let address = format!("{}@{}", text(mailbox), text(host));
+            line.push_str(" from=");
+            line.extend(address.chars().take(AUTHOR_CHARS_MAX));
+        }
+    }
+    line.push_str(&format!(" {}", evidence.line()));
+    add_detail(&mut about, &line);
     about
 }
 

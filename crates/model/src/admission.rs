@@ -172,14 +172,17 @@ pub enum Ground {
 }
 
 impl Ground {
-    /// For the log of messages.
+    pub const ALL: [Self; 5] =
+        [Self::Dmarc, Self::OwnDomain, Self::Spf, Self::UnclearAuthor, Self::Unverifiable];
+
+    /// For the log of messages and the figures.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Dmarc => "dmarc",
-            Self::OwnDomain => "own domain",
+            Self::OwnDomain => "own_domain",
             Self::Spf => "spf",
-            Self::UnclearAuthor => "unclear author",
+            Self::UnclearAuthor => "unclear_author",
             Self::Unverifiable => "unverifiable",
         }
     }
@@ -299,6 +302,30 @@ impl Evidence {
     #[must_use]
     pub fn shows_sender(&self) -> bool {
         !self.spf.of_helo && self.spf.outcome == Outcome::Pass
+    }
+
+    /// Whose domain it is that the message is refused for; `None` where it names none.
+    #[must_use]
+    pub fn domain_of(&self, ground: Ground) -> Option<&str> {
+        let author = |is: fn(&Author) -> bool| {
+            self.authors.iter().find(|author| is(author)).map(|author| author.domain.as_str())
+        };
+        let domain = match ground {
+            Ground::Dmarc => author(|author| {
+                author.dmarc == Outcome::Fail && matches!(author.asks, Asks::Reject | Asks::Quarantine)
+            }),
+            Ground::OwnDomain => author(|author| author.ours && author.aligned != Outcome::Pass),
+            Ground::Spf => Some(self.spf.domain.as_str()),
+            Ground::UnclearAuthor => None,
+            Ground::Unverifiable => {
+                let author = author(|author| {
+                    author.dmarc == Outcome::TempError
+                        || (author.ours && author.aligned == Outcome::TempError)
+                });
+                author.or(Some(self.spf.domain.as_str()))
+            }
+        };
+        domain.filter(|domain| !domain.is_empty())
     }
 
     /// In one line, for the log of messages: results and domains alone.

@@ -5,6 +5,7 @@
 use crate::gate::Full;
 use engine::{DeliverError, Protocol, RecipientError};
 use metrics::{counter, gauge, histogram};
+use model::admission::Ground;
 use proto::smtp::Role;
 use std::time::Duration;
 
@@ -76,6 +77,16 @@ pub(crate) fn decided(door: Protocol, bytes: u64, took: Duration, error: Option<
     refused(door, reason(error));
 }
 
+/// A stranger's message was refused for what was found out of it.
+pub(crate) fn not_admitted(door: Protocol, ground: Ground) {
+    refused(door, ground.as_str());
+}
+
+/// A stranger's message was refused before anything was found out of it.
+pub(crate) fn unreadable(door: Protocol, error: &DeliverError) {
+    refused(door, reason(error));
+}
+
 fn reason(error: &DeliverError) -> &'static str {
     match error {
         DeliverError::Loop => "loop",
@@ -99,4 +110,17 @@ fn reason(error: &DeliverError) -> &'static str {
 
 fn refused(door: Protocol, reason: &'static str) {
     counter!("congthu_messages_refused_total", "door" => door.as_str(), "reason" => reason).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ground_of_a_refusal_is_documented() {
+        let page = include_str!("../../../docs/operations/metrics.md");
+        for ground in Ground::ALL {
+            assert!(page.contains(&format!("`{}`", ground.as_str())), "{ground:?}");
+        }
+    }
 }

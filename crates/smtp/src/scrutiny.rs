@@ -5,7 +5,7 @@
 //! (a filter that reads the message) is gathered in [`Scrutiny::look`], beside that of [`Examiner`], and put into the same
 //! `Evidence`.
 
-use crate::replies;
+use crate::{figures, replies};
 use engine::{DeliverError, Engine, Examined, Origin, Recipient, Sender, Spool};
 use guard::{Examiner, Resolver};
 use model::Network;
@@ -41,6 +41,7 @@ impl Scrutiny {
     pub(crate) async fn look(&self, engine: &Engine, brought: &Brought<'_>) -> Result<Examined, Reply> {
         let mut evidence = self.evidence(brought).await.map_err(|error| {
             tracing::info!(why = %error, "message refused");
+            figures::unreadable(brought.origin.protocol, &error);
             replies::deliver(&error)
         })?;
         let admission = engine.admit_mail(&mut evidence, brought.recipients).await;
@@ -55,8 +56,11 @@ impl Scrutiny {
             refused @ (Admission::Refuse(ground) | Admission::Later(ground)) => {
                 let later = matches!(refused, Admission::Later(_));
                 tracing::info!(ground = ground.as_str(), later, "message refused");
+                figures::not_admitted(brought.origin.protocol, ground);
                 let between = (brought.sender, brought.recipients);
-                engine.note_refused(brought.origin, between, (&evidence, ground)).await;
+                // It was read a moment ago; without it the log says less.
+                let header = brought.spool.header().await.unwrap_or_default();
+                engine.note_refused(brought.origin, between, (&evidence, ground), &header).await;
                 Err(replies::not_admitted(ground, later))
             }
         }

@@ -7,14 +7,16 @@
 use engine::{Actor, Engine, NewMailbox, Origin, PolicyEdit, Principal, Protocol, Settings, Wanted};
 use guard::Resolver;
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Network, Rng, TraceId, Uid};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use smtp::{Door, Gate, Limits, Role, Scrutiny, Tls};
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use store::{Endpoint, Store};
 use testkit::TestDatabase;
 use testkit::transcript::{Stream, World, check};
@@ -36,6 +38,36 @@ impl Rng for CountingRng {
             let count = self.0.fetch_add(1, Ordering::Relaxed);
             *byte = (count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         }
+    }
+}
+
+/// Names and labels of what is counted on this thread.
+#[derive(Clone, Debug, Default)]
+struct Counted(Arc<Mutex<BTreeSet<String>>>);
+
+struct One(Counted, String);
+
+impl CounterFn for One {
+    fn increment(&self, _: u64) {
+        self.0.0.lock().unwrap().insert(self.1.clone());
+    }
+    fn absolute(&self, _: u64) {}
+}
+
+impl Recorder for Counted {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        let labels = key.labels().map(|label| format!(" {}={}", label.key(), label.value()));
+        let name = format!("{}{}", key.name(), labels.collect::<String>());
+        Counter::from_arc(Arc::new(One(self.clone(), name)))
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
     }
 }
 
@@ -249,9 +281,17 @@ async fn mail_from_other_servers() {
     transcript("receive.txt").await;
 }
 
+/// And counted by what it was refused for.
 #[tokio::test]
 async fn mail_of_strangers_is_looked_at() {
+    let counted = Counted::default();
+    let _counting = metrics::set_default_local_recorder(&counted);
     transcript("examined.txt").await;
+    let seen = counted.0.lock().unwrap().clone();
+    for reason in ["own_domain", "header"] {
+        let expected = format!("congthu_messages_refused_total door=smtp reason={reason}");
+        assert!(seen.contains(&expected), "{expected}: {seen:?}");
+    }
 }
 
 #[tokio::test]

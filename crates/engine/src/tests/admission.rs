@@ -64,7 +64,8 @@ async fn refused_mail_is_found_by_whom_it_was_for_and_by_nobody_else() {
     }
     let (arrival, found) = (arrival(), evidence(Outcome::Fail, "b.vn", Outcome::Fail));
     let between = (arrival.sender.as_ref(), to.as_slice());
-    world.engine.note_refused(&arrival.origin, between, (&found, Ground::Dmarc)).await;
+    let header = b"From: =?utf-8?q?S=E1=BB=9F?= <so@b.vn>, ai@c.vn\r\nSubject: =?utf-8?q?Gi=E1=BA=A5y_m=E1=BB=9Di?=\r\n\r\n";
+    world.engine.note_refused(&arrival.origin, between, (&found, Ground::Dmarc), header).await;
     let by = async |who: &Actor, name: &str| {
         let query = TraceQuery { to: Some(address(name)), limit: 10, ..TraceQuery::default() };
         let courses = world.engine.trace(who, &query).await.unwrap();
@@ -84,6 +85,22 @@ async fn refused_mail_is_found_by_whom_it_was_for_and_by_nobody_else() {
     assert_eq!(by(&theirs, "an").await, []);
     assert_eq!(by(&world.engine.actor_of(&an).await.unwrap(), "an").await, seen("an"));
     assert_eq!(by(&actor(), "binh").await, []);
+    // What was wrong with it, and what it was.
+    for query in [
+        TraceQuery { status: Some("dmarc".into()), limit: 10, ..TraceQuery::default() },
+        TraceQuery { subject: Some("giay moi".into()), limit: 10, ..TraceQuery::default() },
+    ] {
+        let courses = world.engine.trace(&ours, &query).await.unwrap();
+        let event = &courses[0].events[0];
+        let detail = "refused=dmarc (b.vn) from=so@b.vn from=ai@c.vn spf=fail (example.org) dmarc=fail (b.vn, p=reject)";
+        assert_eq!((event.subject.as_deref(), event.detail.as_deref()), (Some("Giấy mời"), Some(detail)));
+    }
+}
+
+/// What is asked for exists, and what exists can be asked for.
+#[test]
+fn every_ground_is_a_status_of_the_trace() {
+    assert!(Ground::ALL.iter().all(|ground| crate::TRACE_STATUSES.contains(&ground.as_str())));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `congthu role …`, `audit …`, `trace …`, `hold …`, `announce …` and `checking …` as they are written.
 
 use clap::{Args, Subcommand};
+use engine::TRACE_STATUSES;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::{Address, DomainName, Role};
@@ -123,8 +124,7 @@ pub(crate) struct TraceOptions {
     /// Our number for it, as the answer to DATA and the log say it
     #[arg(long, value_name = "ID")]
     pub(crate) queue_id: Option<String>,
-    /// delivered, or a kind of event: received, appended
-    #[arg(long)]
+    #[arg(long, value_parser = status, help = statuses())]
     pub(crate) status: Option<String>,
     /// From this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time)
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -138,6 +138,18 @@ pub(crate) struct TraceOptions {
     /// Every event of the time, log-ins too, as JSON lines for central logs
     #[arg(long, conflicts_with_all = ["from", "to", "subject", "message_id", "queue_id", "status", "limit"])]
     pub(crate) export: bool,
+}
+
+fn statuses() -> String {
+    format!(
+        "What happened to it, what became of it, or for what it was refused: {}; or what the other side said: 5.1.1",
+        TRACE_STATUSES.join(", ")
+    )
+}
+
+fn status(text: &str) -> Result<String, String> {
+    let is_code = text.split('.').count() == 3 && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if TRACE_STATUSES.contains(&text) || is_code { Ok(text.to_owned()) } else { Err(statuses()) }
 }
 
 #[derive(Debug, Subcommand)]
