@@ -139,7 +139,7 @@ pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};
 pub use store::{
     Claimed, LeasedDelivery, LeasedRecipient, QueueCounts, QueueDestinationRow, QueueFilter, QueueLease,
-    QueueRow, ScheduledRow, WantedWork,
+    QueueRow, QueueState, ScheduledRow, WantedWork,
 };
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};

@@ -10,7 +10,9 @@ use model::lifecycle::Life;
 use model::queue::{Answer, Outcome, Status};
 use model::{Action, Address};
 use serde_json::json;
-use store::{AuditEntry, Claimed, LeasedDelivery, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow};
+use store::{
+    AuditEntry, Claimed, LeasedDelivery, LifeRow, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow,
+};
 
 /// Deliveries of one message that are shown at once.
 const SHOWN_MAX: u32 = 1_000;
@@ -64,7 +66,7 @@ impl Engine {
         if reach.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.0.store.queue(filter, &reach).await?)
+        Ok(self.0.store.queue(filter, &reach, self.now()).await?)
     }
 
     /// Everything of one message that has not gone yet.
@@ -138,25 +140,60 @@ impl Engine {
         Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
     }
 
-    /// Lets everything go that is kept back of a mailbox's: what administrators held, and what its lock did. Says how many
-    /// deliveries.
+    /// Keeps everything back that a mailbox has in the queue, or lets everything go: what administrators held, and what its lock
+    /// did. Says how many deliveries.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `SenderLocked` while it is locked for what it sends, `Denied`.
-    pub async fn release_mail_of(&self, actor: &Actor, address: &Address) -> Result<u64, QueueError> {
-        self.authorize(actor, Action::QueueChange, &AdminTarget::Address(address)).await?;
-        let row = self.0.store.life(address).await?;
-        let row = row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
-        if matches!(row.life, Life::Locked { reason, .. } if reason.stops_mail()) {
+    /// `NoSuchMailbox`, `SenderLocked` where it is to go while the mailbox is locked for what it sends, `Denied`.
+    pub async fn hold_mail_of(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        held: bool,
+    ) -> Result<u64, QueueError> {
+        let row = self.sender_of(actor, address).await?;
+        if !held && matches!(row.life, Life::Locked { reason, .. } if reason.stops_mail()) {
             return Err(QueueError::SenderLocked(row.address));
         }
         let mut tx = self.0.store.begin().await?;
-        let deliveries = tx.release_mail_of(row.account, self.now()).await?;
-        let detail = json!({ "act": "release", "deliveries": deliveries });
+        let deliveries = tx.hold_all_of(row.account, held, self.now()).await?;
+        let detail = json!({ "act": if held { "hold" } else { "release" }, "deliveries": deliveries });
         self.audit(&mut tx, actor, Action::QueueChange.as_str(), &row.address.to_string(), &detail).await?;
         tx.commit().await?;
-        self.look_at_released().await?;
+        if !held {
+            self.look_at_released().await?;
+        }
         Ok(deliveries)
+    }
+
+    /// Gives up everything that a mailbox has in the queue, each message as [`Engine::expire_queued`] does. Says how many deliveries, and
+    /// which messages were being sent at that moment and stay.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `Denied`; or when the database fails: what was given up until then stays so.
+    pub async fn expire_mail_of(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        quietly: bool,
+    ) -> Result<(u64, Vec<String>), QueueError> {
+        let row = self.sender_of(actor, address).await?;
+        let (mut deliveries, mut being_sent) = (0, Vec::new());
+        for (message, queue_id) in self.0.store.queued_of(row.account).await? {
+            match self.expire_message(actor, (message, &queue_id), quietly).await {
+                Ok(ended) => deliveries += ended,
+                Err(QueueError::BeingSent(id)) => being_sent.push(id),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((deliveries, being_sent))
+    }
+
+    /// Whose mail it is that he may touch.
+    async fn sender_of(&self, actor: &Actor, address: &Address) -> Result<LifeRow, QueueError> {
+        self.authorize(actor, Action::QueueChange, &AdminTarget::Address(address)).await?;
+        let row = self.0.store.life(address).await?;
+        Ok(row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?)
     }
 
     async fn look_at_released(&self) -> Result<(), Error> {
@@ -177,25 +214,34 @@ impl Engine {
         quietly: bool,
     ) -> Result<QueueMessage, QueueError> {
         let messages = self.queued_for(actor, Action::QueueChange, queue_id).await?;
+        let mut deliveries = 0;
+        for message in messages {
+            deliveries += self.expire_message(actor, (message, queue_id), quietly).await?;
+        }
+        Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
+    }
+
+    async fn expire_message(
+        &self,
+        actor: &Actor,
+        (message, queue_id): (i64, &str),
+        quietly: bool,
+    ) -> Result<u64, QueueError> {
         let detail = json!({ "act": "expire", "quietly": quietly });
         let audit = self.entry(actor, Action::QueueChange, queue_id, &detail);
         let telling = if quietly { Telling::Nobody } else { Telling::Usual };
         let answer = Answer::ours(Status(5, 4, 7), "given up by an administrator");
-        let mut deliveries = 0;
-        for message in messages {
-            let claimed = self.claim_whole(message, queue_id).await?;
-            let mut tx = self.0.store.begin().await?;
-            let waiting = tx.cancel_pending(message, self.now()).await?;
-            if waiting > 0 {
-                self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
-            }
-            tx.commit().await?;
-            deliveries += waiting;
-            if let Some(claimed) = claimed {
-                deliveries += self.end_all(&claimed, &answer, (telling, Some(audit))).await?;
-            }
+        let claimed = self.claim_whole(message, queue_id).await?;
+        let mut tx = self.0.store.begin().await?;
+        let mut deliveries = tx.cancel_pending(message, self.now()).await?;
+        if deliveries > 0 {
+            self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
         }
-        Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
+        tx.commit().await?;
+        if let Some(claimed) = claimed {
+            deliveries += self.end_all(&claimed, &answer, (telling, Some(audit))).await?;
+        }
+        Ok(deliveries)
     }
 
     /// What this user submitted for later, by its moment.

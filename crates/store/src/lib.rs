@@ -139,8 +139,8 @@ pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow}
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
     NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow, QueueFilter,
-    QueueLease, QueueReport, QueueRow, RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, SentDelivery,
-    WantedWork,
+    QueueLease, QueueReport, QueueRow, QueueState, RecipientAnswer, RedirectAsker, Reroute, ScheduledRow,
+    SentDelivery, WantedWork,
 };
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;

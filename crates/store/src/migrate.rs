@@ -67,6 +67,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "return_paths",
         sql: include_str!("../../../migrations/0020_return_paths.sql"),
     },
+    Migration { version: 21, name: "held_by", sql: include_str!("../../../migrations/0021_held_by.sql") },
 ];
 
 /// What [`migrate`] did.

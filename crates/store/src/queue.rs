@@ -19,7 +19,7 @@ pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease, WantedWork
 #[cfg(test)]
 pub(crate) use enqueue::FORGET;
 pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient};
-pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, ScheduledRow};
+pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, QueueState, ScheduledRow};
 pub use overdue::RedirectAsker;
 pub use report::{
     DeliveryReport, MailBack, MailBackTo, NewOutgoingEvent, QueueReport, RecipientAnswer, Reroute,

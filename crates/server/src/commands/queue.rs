@@ -4,7 +4,8 @@ use super::Session;
 use super::pages::PAGE;
 use crate::cli::QueueCommand;
 use anyhow::Result;
-use engine::{QueueDestinationRow, QueueFilter, QueueMessage, QueueRow};
+use engine::{QueueDestinationRow, QueueFilter, QueueMessage, QueueRow, QueueState};
+use model::Address;
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -12,28 +13,46 @@ use std::fmt::Write as _;
 pub(super) async fn run(session: &Session, command: &QueueCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     match command {
-        QueueCommand::List { domain, limit } => list(session, domain.as_deref(), *limit).await,
+        QueueCommand::List { domain, from, to, state, limit } => {
+            let lower = |text: &Option<String>| text.as_deref().map(str::to_lowercase);
+            let filter = QueueFilter {
+                domain: lower(domain),
+                sender: lower(from),
+                recipient: lower(to),
+                state: *state,
+                ..QueueFilter::default()
+            };
+            list(session, filter, *limit).await
+        }
         QueueCommand::Destinations => destinations(session).await,
         QueueCommand::Show { id } => show(session, id).await,
         QueueCommand::Retry { id } => done(session, &engine.retry_queued(actor, id).await?, "tried at once"),
-        QueueCommand::Hold { id } => done(session, &engine.hold_queued(actor, id, true).await?, "kept back"),
+        QueueCommand::Hold { id: Some(id), .. } => {
+            done(session, &engine.hold_queued(actor, id, true).await?, "kept back")
+        }
+        QueueCommand::Hold { of: Some(of), .. } => {
+            all_of(session, of, engine.hold_mail_of(actor, of, true).await?, "kept back")
+        }
         QueueCommand::Release { id: Some(id), .. } => {
             done(session, &engine.hold_queued(actor, id, false).await?, "let go")
         }
         QueueCommand::Release { of: Some(of), .. } => {
-            let deliveries = engine.release_mail_of(actor, of).await?;
-            session.answer(
-                &json!({ "address": of.to_string(), "deliveries": deliveries }),
-                &format!("{of}: {deliveries} deliveries are let go"),
-            )
+            all_of(session, of, engine.hold_mail_of(actor, of, false).await?, "let go")
         }
-        // One of them is required.
-        QueueCommand::Release { .. } => Ok(()),
-        QueueCommand::Expire { id, quiet } => {
+        QueueCommand::Expire { id: Some(id), quiet, .. } => {
             let text =
                 if *quiet { "given up; its sender is not told" } else { "given up; its sender is told" };
             done(session, &engine.expire_queued(actor, id, *quiet).await?, text)
         }
+        QueueCommand::Expire { of: Some(of), quiet, .. } => {
+            let (deliveries, being_sent) = engine.expire_mail_of(actor, of, *quiet).await?;
+            for id in &being_sent {
+                tracing::warn!("{id} is being sent at this moment and stays; try again");
+            }
+            all_of(session, of, deliveries, "given up")
+        }
+        // One of them is required.
+        QueueCommand::Hold { .. } | QueueCommand::Release { .. } | QueueCommand::Expire { .. } => Ok(()),
         QueueCommand::Redirect { id, to } => match engine.redirect_queued(actor, id, to).await? {
             Some(message) => done(session, &message, &format!("sent to {to} instead; its sender is told")),
             None => session.answer(
@@ -52,15 +71,21 @@ fn done(session: &Session, message: &QueueMessage, what: &str) -> Result<()> {
     )
 }
 
-async fn list(session: &Session, domain: Option<&str>, limit: u32) -> Result<()> {
+fn all_of(session: &Session, of: &Address, deliveries: u64, what: &str) -> Result<()> {
+    session.answer(
+        &json!({ "address": of.to_string(), "deliveries": deliveries }),
+        &format!("{of}: {deliveries} deliveries are {what}"),
+    )
+}
+
+async fn list(session: &Session, filter: QueueFilter, limit: u32) -> Result<()> {
     let mut rows: Vec<QueueRow> = Vec::new();
     loop {
         let left = limit.saturating_sub(u32::try_from(rows.len()).unwrap_or(u32::MAX));
         let filter = QueueFilter {
-            domain: domain.map(str::to_lowercase),
-            queue_id: None,
             after: rows.last().map_or(0, |row| row.delivery),
             limit: left.min(PAGE),
+            ..filter.clone()
         };
         let page = session.node.engine.queue(&session.actor, &filter).await?;
         let is_last = page.len() < PAGE as usize;
@@ -113,13 +138,15 @@ async fn show(session: &Session, id: &str) -> Result<()> {
 }
 
 fn state(row: &QueueRow) -> String {
-    if row.held {
-        return "held".to_owned();
+    let since = row.held_at.map_or_else(String::new, |at| format!(" since {}", local_text(at)));
+    match row.state {
+        QueueState::HeldByOperator => format!("held by an administrator{since}"),
+        QueueState::HeldByLock => format!("held by the lock of its sender's mailbox{since}"),
+        QueueState::Sending => "being sent".to_owned(),
+        QueueState::Scheduled => format!("scheduled for {}", local_text(row.due_at)),
+        QueueState::Resting => format!("its destination rests; {} attempts", row.attempts),
+        QueueState::Waiting => format!("next {} after {} attempts", local_text(row.due_at), row.attempts),
     }
-    if row.sending {
-        return "being sent".to_owned();
-    }
-    format!("next {} after {} attempts", local_text(row.due_at), row.attempts)
 }
 
 async fn destinations(session: &Session) -> Result<()> {
@@ -157,7 +184,7 @@ fn as_json(row: &QueueRow) -> Value {
     json!({
         "queue_id": row.queue_id, "delivery": row.delivery, "sender": row.sender, "destination": row.destination,
         "accepted_at": row.accepted_at, "due_at": row.due_at, "give_up_at": row.give_up_at,
-        "attempts": row.attempts, "sending": row.sending, "held": row.held,
+        "attempts": row.attempts, "state": row.state.as_str(), "held_at": row.held_at,
         "destination_answer": row.destination_answer, "recipients": recipients,
     })
 }

@@ -14,9 +14,59 @@ pub struct QueueFilter {
     /// Destination.
     pub domain: Option<String>,
     pub queue_id: Option<String>,
+    /// Of the envelope, in lower case; empty: reports.
+    pub sender: Option<String>,
+    /// Somebody who has not got it yet, in lower case.
+    pub recipient: Option<String>,
+    pub state: Option<QueueState>,
     /// From behind this delivery on.
     pub after: i64,
     pub limit: u32,
+}
+
+/// Why a delivery has not gone yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueState {
+    /// An administrator keeps it back.
+    HeldByOperator,
+    /// The lock of its sender's mailbox keeps it back.
+    HeldByLock,
+    /// Somebody is sending it now.
+    Sending,
+    /// Its sender submitted it for later.
+    Scheduled,
+    /// Its destination cannot be reached, and rests.
+    Resting,
+    /// Its turn, or its next try, comes.
+    Waiting,
+}
+
+impl QueueState {
+    pub const ALL: [Self; 6] = [
+        Self::HeldByOperator,
+        Self::HeldByLock,
+        Self::Sending,
+        Self::Scheduled,
+        Self::Resting,
+        Self::Waiting,
+    ];
+
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HeldByOperator => "held-by-operator",
+            Self::HeldByLock => "held-by-lock",
+            Self::Sending => "sending",
+            Self::Scheduled => "scheduled",
+            Self::Resting => "resting",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    fn of(text: &str) -> Result<Self, Error> {
+        let state = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        state.ok_or(Error::Damaged("a delivery is in no known state"))
+    }
 }
 
 /// A delivery as it stands.
@@ -30,9 +80,9 @@ pub struct QueueRow {
     pub due_at: Timestamp,
     pub give_up_at: Timestamp,
     pub attempts: u32,
-    /// Somebody is sending it now.
-    pub sending: bool,
-    pub held: bool,
+    pub state: QueueState,
+    /// Since when it is kept back.
+    pub held_at: Option<Timestamp>,
     /// Recipients that have not got it.
     pub recipients: Vec<(String, Option<Answer>)>,
     /// As [`Event::about`](crate::Event::about).
@@ -76,8 +126,8 @@ type Row = (
     jiff_sqlx::Timestamp,
     jiff_sqlx::Timestamp,
     i32,
-    bool,
-    bool,
+    String,
+    Option<jiff_sqlx::Timestamp>,
     String,
     Option<String>,
 );
@@ -85,18 +135,35 @@ type Recipient = (String, Option<Answer>);
 type RecipientRow = (i64, String, Option<i32>, Option<String>, Option<String>, Option<String>);
 
 impl Store {
-    /// By number: those that were accepted first come first. Of senders within `reach`.
+    /// By number: those that were accepted first come first. Of senders within `reach`. Reads the queue in that order until it has
+    /// found enough.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue(&self, filter: &QueueFilter, reach: &Reach) -> Result<Vec<QueueRow>, Error> {
+    pub async fn queue(
+        &self,
+        filter: &QueueFilter,
+        reach: &Reach,
+        now: Timestamp,
+    ) -> Result<Vec<QueueRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
             "select d.delivery_id, m.queue_id, m.sender, q.name, m.accepted_at, d.due_at, d.give_up_at, d.attempts,
-                    d.lease_id is not null, d.held, m.about, q.answer
+                    s.state, d.held_at, m.about, q.answer
                from queue_deliveries d join queue_messages m using (message_id) join queue_destinations q using (destination_id)
                left join accounts a using (account_id)
+              cross join lateral (
+                    select case when d.held then 'held-by-' || coalesce(d.held_by, 'operator')
+                                when d.lease_id is not null then 'sending'
+                                when d.attempts = 0 and d.due_at > $10 then 'scheduled'
+                                when q.failures > 0 then 'resting'
+                                else 'waiting' end as state
+               ) as s
               where d.delivery_id > $1 and ($2::text is null or q.name = $2) and ($3::text is null or m.queue_id = $3)
                 and ($4 or a.domain_id = any ($5))
+                and ($7::text is null or lower(m.sender) = $7)
+                and ($8::text is null or exists (select from queue_recipients r
+                                                  where r.delivery_id = d.delivery_id and lower(r.address) = $8))
+                and ($9::text is null or s.state = $9)
               order by d.delivery_id limit $6",
         )
         .bind(filter.after)
@@ -105,11 +172,15 @@ impl Store {
         .bind(reach.everything)
         .bind(&reach.domains)
         .bind(i64::from(filter.limit))
+        .bind(&filter.sender)
+        .bind(&filter.recipient)
+        .bind(filter.state.map(QueueState::as_str))
+        .bind(now.to_sqlx())
         .fetch_all(&self.pools.main)
         .await?;
         let ids: Vec<i64> = rows.iter().map(|row| row.0).collect();
         let mut recipients = self.queue_recipients(&ids).await?;
-        Ok(rows.into_iter().map(|row| queue_row(row, &mut recipients)).collect())
+        rows.into_iter().map(|row| queue_row(row, &mut recipients)).collect()
     }
 
     async fn queue_recipients(&self, deliveries: &[i64]) -> Result<HashMap<i64, Vec<Recipient>>, Error> {
@@ -126,6 +197,17 @@ impl Store {
             recipients.entry(delivery).or_default().push((address, last));
         }
         Ok(recipients)
+    }
+
+    /// What this mailbox has in the queue: number and id, by number. By the index of the mailbox.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queued_of(&self, account: AccountId) -> Result<Vec<(i64, String)>, Error> {
+        let found = sqlx::query_as(
+            "select message_id, queue_id from queue_messages where account_id = $1 order by message_id",
+        );
+        Ok(found.bind(account.0).fetch_all(&self.pools.main).await?)
     }
 
     /// Destinations with deliveries of senders within `reach`, those with the most first. Reads the whole queue.
@@ -217,9 +299,9 @@ impl Store {
     }
 }
 
-fn queue_row(row: Row, recipients: &mut HashMap<i64, Vec<Recipient>>) -> QueueRow {
-    let (id, queue_id, sender, name, accepted, due, give_up, attempts, sending, held, about, answer) = row;
-    QueueRow {
+fn queue_row(row: Row, recipients: &mut HashMap<i64, Vec<Recipient>>) -> Result<QueueRow, Error> {
+    let (id, queue_id, sender, name, accepted, due, give_up, attempts, state, held_at, about, answer) = row;
+    Ok(QueueRow {
         delivery: id,
         queue_id,
         sender,
@@ -228,10 +310,10 @@ fn queue_row(row: Row, recipients: &mut HashMap<i64, Vec<Recipient>>) -> QueueRo
         due_at: due.to_jiff(),
         give_up_at: give_up.to_jiff(),
         attempts: u32::try_from(attempts).unwrap_or(0),
-        sending,
-        held,
+        state: QueueState::of(&state)?,
+        held_at: held_at.map(jiff_sqlx::Timestamp::to_jiff),
         recipients: recipients.remove(&id).unwrap_or_default(),
         about,
         destination_answer: answer,
-    }
+    })
 }

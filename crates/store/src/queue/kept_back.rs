@@ -40,7 +40,7 @@ impl Store {
         let mut kept = 0;
         for delivery in left {
             let changed = sqlx::query(
-                "update queue_deliveries set held = true, held_at = $2 where delivery_id = $1 and not held",
+                "update queue_deliveries set held = true, held_at = $2, held_by = 'lock' where delivery_id = $1 and not held",
             )
             .bind(delivery)
             .bind(now.to_sqlx())
@@ -80,23 +80,28 @@ impl Tx {
         self.hold_messages(&[message], held, now).await
     }
 
-    /// Lets everything go that is kept back of this mailbox's. Says how many deliveries.
+    /// Keeps everything back that this mailbox has in the queue, or lets everything go. Says how many deliveries that changed.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn release_mail_of(&mut self, account: AccountId, now: Timestamp) -> Result<u64, Error> {
+    pub async fn hold_all_of(
+        &mut self,
+        account: AccountId,
+        held: bool,
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         let messages: Vec<i64> =
             sqlx::query_scalar("select message_id from queue_messages where account_id = $1 order by 1")
                 .bind(account.0)
                 .fetch_all(&mut *self.inner)
                 .await?;
-        self.hold_messages(&messages, false, now).await
+        self.hold_messages(&messages, held, now).await
     }
 
     async fn hold_messages(&mut self, messages: &[i64], held: bool, now: Timestamp) -> Result<u64, Error> {
         let there = sqlx::query(
             "update queue_deliveries
-                set held = $2, held_at = case when $2 then $3::timestamptz end,
+                set held = $2, held_at = case when $2 then $3::timestamptz end, held_by = case when $2 then 'operator' end,
                     give_up_at = case when $2 then give_up_at else give_up_at + ($3 - coalesce(held_at, $3)) end,
                     warn_at = case when $2 then warn_at else warn_at + ($3 - coalesce(held_at, $3)) end
               where message_id = any ($1) and held <> $2",
@@ -128,7 +133,7 @@ impl Tx {
     /// When the database fails.
     pub async fn hold_mail_of(&mut self, account: AccountId, now: Timestamp) -> Result<u64, Error> {
         let there = sqlx::query(
-            "update queue_deliveries set held = true, held_at = $2 where delivery_id in (
+            "update queue_deliveries set held = true, held_at = $2, held_by = 'lock' where delivery_id in (
                  select d.delivery_id from queue_messages m join queue_deliveries d using (message_id)
                   where m.account_id = $1 and not d.held for update of d skip locked)",
         )

@@ -1,7 +1,8 @@
 //! Administrators and the queue: what they see, what they may do, what is written down of it.
 
 use super::*;
-use crate::{Actor, QueueError, QueueFilter};
+use crate::{Actor, QueueError, QueueFilter, QueueState, Wishes};
+use model::lifecycle::LockReason;
 use model::{DomainName, Grant, Role, Scope};
 
 fn every() -> QueueFilter {
@@ -17,7 +18,7 @@ async fn an_administrator_sees_holds_lets_go_and_ends() {
     let engine = &world.engine;
     let rows = engine.queued_message(&actor(), &id).await.unwrap();
     assert_eq!(rows.len(), 2);
-    assert!(rows.iter().all(|row| row.attempts == 1 && !row.held && !row.sending));
+    assert!(rows.iter().all(|row| row.attempts == 1 && row.state == QueueState::Waiting));
     assert!(rows[0].recipients[0].1.as_ref().is_some_and(|answer| answer.code == Some(451)));
     let destinations = engine.queue_destinations(&actor()).await.unwrap();
     assert_eq!(destinations.len(), 2);
@@ -168,4 +169,74 @@ async fn another_domains_mail_is_out_of_sight() {
     let missing = world.engine.expire_queued(&stranger, "0000", true).await.unwrap_err();
     assert_eq!(hidden, QueueError::NoSuchMessage(id));
     assert_eq!(missing, QueueError::NoSuchMessage("0000".into()));
+}
+
+/// Whose, to whom, and why it is still there.
+#[tokio::test]
+async fn the_queue_is_narrowed_by_sender_recipient_and_state() {
+    let world = World::new().await;
+    let (an, binh, chi) = (world.user("an").await, world.user("binh").await, world.user("chi").await);
+    let engine = &world.engine;
+    let away = |_: &LeasedDelivery| Err(super::away());
+    send(&world, &an, &["ai@rest.example"]).await;
+    work(engine, away).await;
+    let at = engine.now() + SignedDuration::from_hours(2);
+    let later = Wishes { release_at: Some(at), ..Wishes::default() };
+    submit(&world, &an, &[outside(&world, &an, "sau@example.org").await], later).await;
+    let id = send(&world, &binh, &["Ai@example.org", "ba@example.net"]).await;
+    engine.hold_queued(&actor(), &id, true).await.unwrap();
+    send(&world, &chi, &["ai@example.com"]).await;
+    engine.lock(&actor(), &address("chi"), LockReason::Spam, "thư rác").await.unwrap();
+    send(&world, &an, &["ba@example.info"]).await;
+    let listed = async |filter: QueueFilter| {
+        let rows = engine.queue(&actor(), &filter).await.unwrap();
+        rows.iter().map(|row| format!("{} {}", row.destination, row.state.as_str())).collect::<Vec<_>>()
+    };
+    let of = |state| QueueFilter { state: Some(state), ..every() };
+    let text = |text: &str| Some(text.to_owned());
+    for (filter, expected) in [
+        (of(QueueState::Resting), vec!["rest.example resting"]),
+        (of(QueueState::Scheduled), vec!["example.org scheduled"]),
+        (
+            of(QueueState::HeldByOperator),
+            vec!["example.net held-by-operator", "example.org held-by-operator"],
+        ),
+        (of(QueueState::HeldByLock), vec!["example.com held-by-lock"]),
+        (of(QueueState::Waiting), vec!["example.info waiting"]),
+        (of(QueueState::Sending), vec![]),
+        (
+            QueueFilter { sender: text("binh@demo.gov.vn"), recipient: text("ai@example.org"), ..every() },
+            vec!["example.org held-by-operator"],
+        ),
+        (QueueFilter { recipient: text("ba@example.info"), ..every() }, vec!["example.info waiting"]),
+        (QueueFilter { sender: text(""), ..every() }, vec![]),
+    ] {
+        assert_eq!(listed(filter.clone()).await, expected, "{filter:?}");
+    }
+    let claimed = engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    assert_eq!(listed(of(QueueState::Sending)).await, ["example.info sending"]);
+    engine.give_back_mail(&claimed.lease).await.unwrap();
+}
+
+#[tokio::test]
+async fn all_that_somebody_sent_is_held_or_given_up() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let engine = &world.engine;
+    let first = send(&world, &an, &["ai@example.org", "ai@example.net"]).await;
+    send(&world, &an, &["ai@example.com"]).await;
+    send(&world, &binh, &["ai@example.info"]).await;
+    assert_eq!(engine.hold_mail_of(&actor(), &address("an"), true).await.unwrap(), 3);
+    assert_eq!(everything_taken(engine).await, ["example.info"], "others go");
+    engine.hold_queued(&actor(), &first, false).await.unwrap();
+    let claimed = engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    // What is being sent stays; the rest is given up, and its sender hears nothing.
+    let (ended, being_sent) = engine.expire_mail_of(&actor(), &address("an"), true).await.unwrap();
+    assert_eq!((ended, being_sent), (1, vec![first.clone()]));
+    engine.give_back_mail(&claimed.lease).await.unwrap();
+    assert_eq!(engine.expire_mail_of(&actor(), &address("an"), false).await.unwrap(), (2, vec![]));
+    assert_eq!((world.queue_rows().await, world.inbox(&an).await.len()), ([0; 4], 1));
+    assert_eq!(world.audited("queue.change").await.len(), 4);
+    let nobody = engine.hold_mail_of(&actor(), &address("khongco"), true).await;
+    assert!(matches!(nobody, Err(QueueError::Admin(crate::AdminError::NoSuchMailbox(_)))), "{nobody:?}");
 }

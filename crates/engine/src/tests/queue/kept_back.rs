@@ -64,12 +64,12 @@ async fn what_a_node_has_claimed_and_not_begun_stays() {
     world.look_after().await;
     assert!(everything_taken(engine).await.is_empty());
     // Its owner is given it back; what was written in his name is for an administrator to look at.
-    let refused = engine.release_mail_of(&actor(), &address("an")).await.unwrap_err();
+    let refused = engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap_err();
     assert!(matches!(refused, QueueError::SenderLocked(_)), "{refused}");
     let unlocked = engine.unlock(&actor(), &address("an"), Some("đề nghị")).await.unwrap();
     assert_eq!(unlocked.kept_back, 3);
     assert!(everything_taken(engine).await.is_empty());
-    assert_eq!(engine.release_mail_of(&actor(), &address("an")).await.unwrap(), 3);
+    assert_eq!(engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap(), 3);
     assert_eq!(everything_taken(engine).await.len(), 3);
     assert_eq!(world.queue_rows().await, [0; 4]);
     assert_eq!(world.audited("queue.change").await, ["an@demo.gov.vn"]);
@@ -95,7 +95,7 @@ async fn what_was_for_later_does_not_come_at_its_moment() {
     assert_eq!(engine.hold_queued(&actor(), &here, false).await.unwrap().deliveries, 1);
     engine.expand_all(&stop).await;
     assert_eq!((world.inbox(&binh).await.len(), everything_taken(engine).await.len()), (1, 0));
-    assert_eq!(engine.release_mail_of(&actor(), &address("an")).await.unwrap(), 2);
+    assert_eq!(engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap(), 2);
     engine.expand_all(&stop).await;
     assert_eq!((world.inbox(&binh).await.len(), everything_taken(engine).await.len()), (2, 1));
     assert_eq!(world.queue_rows().await, [0; 4]);
@@ -136,7 +136,7 @@ async fn what_is_kept_back_of_a_mailbox_that_is_deleted_can_still_be_ended() {
     lock(&world).await;
     world.forward(3, 0);
     assert!(world.engine.delete_mailbox(&actor(), &address("an"), "thư rác").await.unwrap());
-    let gone = world.engine.release_mail_of(&actor(), &address("an")).await.unwrap_err();
+    let gone = world.engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap_err();
     assert_eq!(gone, QueueError::Admin(crate::AdminError::NoSuchMailbox(address("an"))));
     assert_eq!(world.engine.expire_queued(&actor(), &id, true).await.unwrap().deliveries, 2);
     assert_eq!(world.queue_rows().await, [0; 4]);
