@@ -182,7 +182,7 @@ impl Engine {
         Ok(keys)
     }
 
-    async fn signing_keys(&self, domain: &DomainName) -> Result<Vec<SigningKey>, Error> {
+    pub(crate) async fn signing_keys(&self, domain: &DomainName) -> Result<Vec<SigningKey>, Error> {
         let rows = self.0.store.dkim_secrets(domain).await?;
         let read = |row: &DkimSecretRow| {
             let key = SigningKey::read(domain.as_str(), &row.selector, &row.algorithm, &row.secret);

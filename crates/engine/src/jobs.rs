@@ -119,6 +119,16 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.support_intake_job()),
     },
     Job {
+        name: "dmarc-reports",
+        every: Schedule::Every(Duration::from_mins(60)),
+        run: |engine| Box::pin(engine.dmarc_reports_job()),
+    },
+    Job {
+        name: "dmarc-intake",
+        every: Schedule::Every(Duration::from_mins(5)),
+        run: |engine| Box::pin(engine.dmarc_intake_job()),
+    },
+    Job {
         name: "tell-incidents",
         every: Schedule::Every(Duration::from_mins(1)),
         run: |engine| Box::pin(engine.tell_incidents_job()),

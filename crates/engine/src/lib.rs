@@ -92,6 +92,7 @@ pub use checking::{Checking, CheckingReport};
 pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use directory::DirectoryEntry;
+pub use dmarc::DmarcSummary;
 pub use entries::{Apart, Entries, Sums};
 pub use error::Error;
 pub use figures::Figures;
@@ -134,13 +135,13 @@ pub use search::{
 pub use sender::Sender;
 pub use sending::SendingDetail;
 pub use spool::Spool;
-pub use store::DkimKeyRow;
 pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};
 pub use store::{
     Claimed, LeasedDelivery, LeasedRecipient, QueueCounts, QueueDestinationRow, QueueFilter, QueueLease,
     QueueRow, QueueState, ScheduledRow, WantedWork,
 };
+pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};
@@ -202,6 +203,8 @@ struct Inner {
     return_paths: tokio::sync::OnceCell<return_path::Seal>,
     /// Who looks at what messages hold; empty in commands, which carry none.
     scanners: std::sync::OnceLock<guard::Scanners>,
+    /// Whom to ask about the domains of others; none in commands that do not.
+    resolver: std::sync::OnceLock<guard::Resolver>,
     /// Names this process in the leases that it takes.
     node: String,
     /// Contents that came since the start; those who work behind them look how fast they come.
@@ -242,6 +245,7 @@ impl Engine {
             outgoing: tokio::sync::Notify::new(),
             return_paths: tokio::sync::OnceCell::new(),
             scanners: std::sync::OnceLock::new(),
+            resolver: std::sync::OnceLock::new(),
             node,
             arrivals: std::sync::atomic::AtomicUsize::new(0),
             incarnation: Mutex::default(),

@@ -81,6 +81,7 @@ pub(crate) struct Mail {
     trace: String,
     about: String,
     needs: Needs,
+    priority: Priority,
     to: To,
 }
 
@@ -124,7 +125,7 @@ impl Mail {
             envid: None,
             needs: self.needs,
             about: &self.about,
-            priority: Priority::Report,
+            priority: self.priority,
             due_at: at,
             warn_at: None,
             give_up_at,
@@ -247,7 +248,35 @@ impl Engine {
             requiretls: report.requiretls,
         };
         let about = trace_query::about(&queue_id, &prepared.facts);
-        Ok(Some(Mail { content, queue_id, trace: origin.trace_text(), about, needs, to }))
+        let (trace, priority) = (origin.trace_text(), Priority::Report);
+        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, to }))
+    }
+
+    /// What a machine of ours writes to one of somebody else's, or to a mailbox here: under a null return path, and behind all that
+    /// people wait for. `None` when the address is of this system and nobody's mailbox.
+    pub(crate) async fn mail_to_machine(&self, written: &[u8], address: &str) -> Result<Option<Mail>, Error> {
+        let Some((_, domain)) = address.rsplit_once('@') else { return Ok(None) };
+        let known = address.parse::<Address>().ok();
+        let local = match &known {
+            Some(known) => self.is_local_domain(known.domain()).await?,
+            None => false,
+        };
+        let to = match known.filter(|_| local) {
+            Some(known) => match self.recipient(&known).await.as_ref().map(Recipient::kind) {
+                Ok(Kind::Mailbox { account, inbox, .. }) => {
+                    let recipient = Some(known.to_string());
+                    To::Here(Target { account: *account, folder: *inbox, recipient, room: None })
+                }
+                _ => return Ok(None),
+            },
+            None => To::There(domain.to_lowercase(), address.to_owned()),
+        };
+        let (prepared, queue_id, origin) = self.prepare_own(written, &[], None).await?;
+        let content = self.write_content(&prepared).await?;
+        let needs = Needs { eight_bit: prepared.is_eight_bit(), smtputf8: false, requiretls: false };
+        let about = trace_query::about(&queue_id, &prepared.facts);
+        let (trace, priority) = (origin.trace_text(), Priority::Bulk);
+        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, to }))
     }
 
     /// Whom a report of a message with this return path goes to, and from which address of ours.

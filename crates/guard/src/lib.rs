@@ -13,7 +13,7 @@ mod tlsa;
 #[cfg(test)]
 mod zone;
 
-pub use auth::Examiner;
+pub use auth::{Examiner, ReportAddress};
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use mta_sts::{Doing, Mode, MtaSts, Policy, Shelf, Shelved};

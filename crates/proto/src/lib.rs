@@ -1,4 +1,5 @@
 //! proto
+pub mod dmarc;
 pub mod imap;
 
 pub mod mime;

@@ -14,7 +14,7 @@ mod requests;
 mod sharing;
 
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
-pub(crate) use dkim::DkimCommand;
+pub(crate) use dkim::{DkimCommand, DmarcCommand};
 pub(crate) use domain::DomainCommand;
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
@@ -186,6 +186,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DkimCommand,
     },
+    /// What other systems tell of mail in the names of our domains (DMARC)
+    #[command(subcommand)]
+    Dmarc(DmarcCommand),
     /// Public holidays and swapped days (ngày nghỉ), by which terms are counted
     Holiday {
         #[command(subcommand)]

@@ -30,6 +30,16 @@ pub(crate) fn resolver(config: &Config) -> Result<Resolver> {
     Resolver::new(&servers).context("the name servers; see [dns]")
 }
 
+/// Lets jobs ask for what domains want to be told.
+pub(crate) fn let_ask(engine: &Engine, config: &Config) {
+    match resolver(config) {
+        Ok(resolver) => engine.use_resolver(resolver),
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "no domain is told what came in its name");
+        }
+    }
+}
+
 /// What looks at mail of strangers; `None` where it is not to be looked at.
 ///
 /// # Errors

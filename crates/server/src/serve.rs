@@ -85,6 +85,7 @@ async fn serve(
     let fallen = CancellationToken::new();
     let watched = Watched::new(shutdown.clone(), fallen.clone());
     node.engine.use_scanners(config.scan.scanners());
+    crate::outbound::let_ask(&node.engine, config);
     work_behind(config, node, watched, (&tasks, &shutdown));
     tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
     tasks.spawn(Monitoring::watch_search(node.engine.clone(), shutdown.clone()));

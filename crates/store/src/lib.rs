@@ -24,6 +24,7 @@ mod delegations;
 mod directory;
 mod dkim;
 mod dmarc;
+mod dmarc_received;
 mod domains;
 pub mod embedded;
 mod endpoint;
@@ -101,6 +102,7 @@ pub use delegations::{DelegationFilter, DelegationRow, HeldRow, NewDelegation, P
 pub use directory::DirectoryRow;
 pub use dkim::{DkimKeyRow, DkimSecretRow};
 pub use dmarc::{DmarcCount, DmarcDay, DmarcGathered, DmarcPublished};
+pub use dmarc_received::{DmarcReportRow, DmarcSource, NewDmarcReport};
 pub use domains::DomainRow;
 pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,

@@ -68,6 +68,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0020_return_paths.sql"),
     },
     Migration { version: 21, name: "held_by", sql: include_str!("../../../migrations/0021_held_by.sql") },
+    Migration {
+        version: 22,
+        name: "dmarc_received",
+        sql: include_str!("../../../migrations/0022_dmarc_received.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

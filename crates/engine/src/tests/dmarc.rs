@@ -33,6 +33,11 @@ fn count(world: &World, source: &str, evidence: &Evidence, admission: Admission)
     world.engine.count_judged(source.parse().unwrap(), evidence, admission);
 }
 
+fn move_to(world: &World, at: &str) {
+    let at: jiff::Timestamp = at.parse().unwrap();
+    world.clock.advance(at.duration_since(world.engine.now()));
+}
+
 const REFUSED: Admission = Admission::Refuse(Ground::Dmarc);
 
 #[tokio::test]
@@ -118,4 +123,284 @@ async fn whoever_gets_mail_decides_whether_its_author_is_told() {
     policy(&world, "inbound.dmarc_reports", "false").await;
     world.engine.admit_mail(&mut found, &to).await.unwrap();
     assert!(!found.is_reported);
+}
+
+/// A name server on loopback: the texts of names, and nothing else. Whatever it is asked beside that does not exist, or fails.
+async fn name_server(zone: &'static [(&'static str, &'static str)]) -> guard::Resolver {
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = guard::Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        loop {
+            let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
+            socket.send_to(&answer(zone, &buffer[..length]), peer).await.unwrap();
+        }
+    });
+    resolver
+}
+
+/// RFC 1035 4.1.
+fn answer(zone: &[(&str, &str)], question: &[u8]) -> Vec<u8> {
+    let (mut at, mut labels) = (12, Vec::new());
+    while question[at] > 0 {
+        let end = at + 1 + usize::from(question[at]);
+        labels.push(String::from_utf8_lossy(&question[at + 1..end]).to_lowercase());
+        at = end;
+    }
+    let (name, asked) = (labels.join("."), &question[12..at + 5]);
+    let is_text = asked[asked.len() - 4..asked.len() - 2] == [0, 16];
+    let found: Vec<&str> = zone.iter().filter(|(of, _)| *of == name).map(|(_, text)| *text).collect();
+    let code = match found.first() {
+        Some(&"SERVFAIL") => 2,
+        Some(_) => 0,
+        None => 3,
+    };
+    let texts = if is_text && code == 0 { found } else { Vec::new() };
+    let mut reply = vec![question[0], question[1], 0x81, 0x80 | code, 0, 1, 0, texts.len() as u8, 0, 0, 0, 0];
+    reply.extend_from_slice(asked);
+    for text in texts {
+        let length = text.len() as u8;
+        reply.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, length + 1, length]);
+        reply.extend_from_slice(text.as_bytes());
+    }
+    reply
+}
+
+async fn outgoing(world: &World) -> Vec<(String, String)> {
+    let mut sent = Vec::new();
+    while let Some(claimed) = world.engine.claim_mail(&crate::WantedWork::default()).await.unwrap() {
+        for delivery in &claimed.deliveries {
+            let octets = world.engine.outgoing_octets(delivery).await.unwrap();
+            let octets = world.engine.signed(delivery, octets, &mut Default::default()).await.unwrap();
+            let mut read = Vec::new();
+            while let piece = octets.piece(read.len() as u64).await.unwrap()
+                && !piece.is_empty()
+            {
+                read.extend_from_slice(&piece);
+            }
+            assert_eq!(delivery.sender, "", "a report is answered by nobody");
+            let to = delivery.recipients[0].address.clone();
+            sent.push((to, String::from_utf8(read).unwrap()));
+            let outcomes = vec![super::queue::taken(); delivery.recipients.len()];
+            world
+                .engine
+                .report_mail(&claimed.lease, delivery, outcomes, crate::Contact::Reached)
+                .await
+                .unwrap();
+        }
+        world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    }
+    sent.sort();
+    sent
+}
+
+/// The report in a mail of ours.
+fn attached(message: &str) -> proto::dmarc::Report {
+    let facts = proto::mime::facts(message.as_bytes());
+    let part = facts.structure.parts().find(|part| part.subtype == "gzip").unwrap();
+    let body = &message.as_bytes()[part.body_start as usize..part.body_end as usize];
+    let packed = proto::mime::decode_body(&part.encoding, body);
+    proto::dmarc::read(&proto::dmarc::unpack(&packed).unwrap()).unwrap()
+}
+
+async fn sign(world: &World) {
+    let domain = model::DomainName::new("demo.gov.vn").unwrap();
+    world.engine.add_dkim(&super::actor(), &domain).await.unwrap();
+    world.engine.rotate_dkim(&super::actor(), &domain).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_day_is_told_once_to_those_who_want_to_hear() {
+    let world = World::new().await;
+    sign(&world).await;
+    let zone = &[
+        ("_dmarc.a.vn", "v=DMARC1; p=reject; rua=mailto:d@a.vn,mailto:x@victim.vn,mailto:s@service.vn"),
+        ("a.vn._report._dmarc.service.vn", "v=DMARC1"),
+        ("_dmarc.b.vn", "v=DMARC1; p=reject"),
+        ("_dmarc.c.vn", "SERVFAIL"),
+    ];
+    let resolver = name_server(zone).await;
+    let other = world.another_node();
+    world.engine.use_resolver(resolver.clone());
+    other.use_resolver(resolver);
+    for domain in ["a.vn", "b.vn", "c.vn"] {
+        count(&world, "192.0.2.1", &evidence(domain, Outcome::Fail), REFUSED);
+    }
+    count(&world, "192.0.2.1", &evidence("a.vn", Outcome::Fail), REFUSED);
+    count(&world, "192.0.2.2", &evidence("a.vn", Outcome::Fail), REFUSED);
+    world.engine.write_dmarc().await;
+    let nothing = "0 sent, 0 wanted by nobody, 0 later, 0 days forgotten";
+    assert_eq!(world.engine.dmarc_reports_job().await.unwrap(), nothing, "the day is not over");
+    move_to(&world, "2026-11-23T01:00:01Z");
+    let (here, there) = tokio::join!(world.engine.dmarc_reports_job(), other.dmarc_reports_job());
+    assert!(here.is_ok() && there.is_ok());
+    world.engine.dmarc_reports_job().await.unwrap();
+    let sent = outgoing(&world).await;
+    let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(to, ["d@a.vn", "s@service.vn"]);
+    let message = &sent[0].1;
+    for expected in [
+        "Report Domain: a.vn Submitter: demo.gov.vn",
+        "demo.gov.vn!a.vn!1795305600!1795391999.xml.gz",
+        "<dmarc-noreply@demo.gov.vn>\r\n",
+        "Auto-Submitted: auto-generated",
+        "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=demo.gov.vn;",
+    ] {
+        let unfolded = message.replace("\r\n ", " ").replace("\r\n\t", " ");
+        assert!(unfolded.contains(expected), "{expected}\n{message}");
+    }
+    let report = attached(message);
+    assert_eq!((report.org.as_str(), report.id.as_str()), ("demo.gov.vn", "20261122.a.vn"));
+    let rows: Vec<_> = report.rows.iter().map(|row| (row.source.to_string(), row.messages)).collect();
+    assert_eq!(rows, [("192.0.2.1".to_owned(), 2), ("192.0.2.2".to_owned(), 1)]);
+    // Who cannot be asked is asked again, and given up in the end; what comes late is not told.
+    let open = "select count(*) from dmarc_days where ended_at is null";
+    assert_eq!(world.number(open).await, 1);
+    for _ in 0..8 {
+        world.engine.dmarc_reports_job().await.unwrap();
+    }
+    assert_eq!(world.number(open).await, 0);
+    assert_eq!(
+        world.database.texts("select outcome from dmarc_days order by domain").await,
+        ["sent", "nobody", "unknown"]
+    );
+    move_to(&world, "2026-12-30T01:00:00Z");
+    let done = world.engine.dmarc_reports_job().await.unwrap();
+    assert_eq!(done, "0 sent, 0 wanted by nobody, 0 later, 3 days forgotten");
+    assert_eq!(world.number("select count(*) from dmarc_counts").await, 0);
+    assert_eq!(outgoing(&world).await, []);
+}
+
+#[tokio::test]
+async fn a_report_is_no_larger_than_it_may_be() {
+    let world = World::new().await;
+    let zone = &[("_dmarc.a.vn", "v=DMARC1; p=reject; rua=mailto:d@a.vn!8k,mailto:none@a.vn!1k")];
+    world.engine.use_resolver(name_server(zone).await);
+    for n in 0..1_500_u32 {
+        let source =
+            std::net::Ipv4Addr::from(0x0a00_0000_u32.wrapping_add(n.wrapping_mul(2_654_435_761) >> 8));
+        world.engine.count_judged(source.into(), &evidence("a.vn", Outcome::Fail), REFUSED);
+    }
+    count(&world, "192.0.2.1", &evidence("a.vn", Outcome::Fail), REFUSED);
+    count(&world, "192.0.2.1", &evidence("a.vn", Outcome::Fail), REFUSED);
+    world.engine.write_dmarc().await;
+    move_to(&world, "2026-11-23T02:00:00Z");
+    world.engine.dmarc_reports_job().await.unwrap();
+    let sent = outgoing(&world).await;
+    assert_eq!(sent.len(), 1, "no report is smaller than 1 KB");
+    assert!(sent[0].1.len() < 9 << 10, "{}", sent[0].1.len());
+    let report = attached(&sent[0].1);
+    assert!(report.rows.len() > 20 && report.rows.len() < 1_000, "{}", report.rows.len());
+    assert_eq!(report.rows[0].source.to_string(), "192.0.2.1", "the most frequent first");
+}
+
+/// As another system would send it.
+fn mail_of(report: &proto::dmarc::Report, packed: Vec<u8>) -> Vec<u8> {
+    mail_builder::MessageBuilder::new()
+        .from("noreply@google.com")
+        .to("dmarc-reports@demo.gov.vn")
+        .subject(report.subject("google.com"))
+        .header("Date", mail_builder::headers::raw::Raw::new("Sun, 22 Nov 2026 01:00:00 +0000"))
+        .message_id("1@google.com")
+        .text_body("report")
+        .attachment("application/zip", "x.zip", packed)
+        .write_to_vec()
+        .unwrap()
+}
+
+fn theirs(id: &str, domain: &str) -> proto::dmarc::Report {
+    let row = |source: &str, messages, aligned| proto::dmarc::Row {
+        source: source.parse().unwrap(),
+        messages,
+        disposition: proto::dmarc::Disposition::None,
+        dkim_aligned: aligned,
+        spf_aligned: false,
+        reasons: Vec::new(),
+        header_from: "demo.gov.vn".into(),
+        envelope_from: String::new(),
+        dkim: Vec::new(),
+        spf: None,
+    };
+    proto::dmarc::Report {
+        org: "google.com".into(),
+        id: id.into(),
+        begin: 1_795_219_200,
+        end: 1_795_305_599,
+        domain: domain.into(),
+        policy: "none".into(),
+        rows: vec![row("192.0.2.7", 30, true), row("198.51.100.1", 4, false)],
+        ..proto::dmarc::Report::default()
+    }
+}
+
+#[tokio::test]
+async fn what_others_tell_is_read_once_and_shown_to_whom_it_concerns() {
+    let world = World::new().await;
+    let reports = world.user("dmarc-reports").await;
+    let put = async |report: &proto::dmarc::Report, packed: Vec<u8>| {
+        world.deliver(&["dmarc-reports"], &mail_of(report, packed)).await;
+    };
+    let (one, two) = (theirs("1", "demo.gov.vn"), theirs("2", "thu.demo.gov.vn"));
+    put(&one, proto::dmarc::pack(&one.to_xml())).await;
+    put(&one, one.to_xml().into_bytes()).await;
+    put(&two, proto::dmarc::pack(&two.to_xml())).await;
+    // What is none, of another's domain, of next year, and a bomb.
+    world.deliver(&["dmarc-reports"], b"From: a@b.vn\r\n\r\nhello\r\n").await;
+    let other = theirs("3", "other.vn");
+    put(&other, proto::dmarc::pack(&other.to_xml())).await;
+    let late = proto::dmarc::Report { end: 1_827_000_000, ..theirs("4", "demo.gov.vn") };
+    put(&late, proto::dmarc::pack(&late.to_xml())).await;
+    put(&one, proto::dmarc::pack(&" ".repeat(8 << 20))).await;
+    let did = world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(did, "2 reports read, 1 known before, 4 mails that are none");
+    assert_eq!(
+        world.engine.dmarc_intake_job().await.unwrap(),
+        "0 reports read, 0 known before, 0 mails that are none"
+    );
+    assert_eq!(world.read(&reports, "INBOX").await.len(), 7, "mails stay");
+    let domain = model::DomainName::new("demo.gov.vn").unwrap();
+    let shown = world.engine.dmarc_summary(&super::actor(), &domain, 7).await.unwrap();
+    let rows: Vec<_> =
+        shown.sources.iter().map(|one| (one.row.source.as_str(), one.row.messages, one.orgs)).collect();
+    assert_eq!(rows, [("192.0.2.7", 60, 1), ("198.51.100.1", 8, 1)]);
+    // An inspector of the domain sees it; whoever is of another sees that there is none.
+    let id = model::DomainId(world.number("select domain_id from domains where name = 'demo.gov.vn'").await);
+    let of = |role, scope| crate::Actor::of("x", None, model::Grant::new(role, scope).into_iter().collect());
+    let inspector = of(model::Role::Inspector, model::Scope::Domain(id));
+    assert_eq!(world.engine.dmarc_summary(&inspector, &domain, 7).await.unwrap().sources.len(), 2);
+    let stranger = of(model::Role::Inspector, model::Scope::Domain(model::DomainId(id.0 + 1)));
+    let refused = world.engine.dmarc_summary(&stranger, &domain, 7).await.unwrap_err();
+    assert!(matches!(refused, crate::AdminError::NoSuchDomain(_)), "{refused}");
+    let helpdesk = of(model::Role::Helpdesk, model::Scope::Domain(id));
+    assert!(matches!(
+        world.engine.dmarc_summary(&helpdesk, &domain, 7).await,
+        Err(crate::AdminError::Denied(_))
+    ));
+    // Old ones go.
+    move_to(&world, "2028-06-01T00:00:00Z");
+    world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(world.number("select count(*) from dmarc_report_rows").await, 0);
+}
+
+/// Our reports, read by our own reader: a domain of ours that mail from outside named.
+#[tokio::test]
+async fn what_we_tell_ourselves_is_read() {
+    let world = World::new().await;
+    world.user("dmarc-reports").await;
+    let zone = &[("_dmarc.demo.gov.vn", "v=DMARC1; p=reject; rua=mailto:dmarc-reports@demo.gov.vn")];
+    world.engine.use_resolver(name_server(zone).await);
+    count(&world, "203.0.113.9", &evidence("demo.gov.vn", Outcome::Fail), REFUSED);
+    world.engine.write_dmarc().await;
+    move_to(&world, "2026-11-23T02:00:00Z");
+    let done = world.engine.dmarc_reports_job().await.unwrap();
+    assert!(done.starts_with("1 sent"), "{done}");
+    assert!(world.engine.dmarc_intake_job().await.unwrap().starts_with("1 reports read"));
+    let domain = model::DomainName::new("demo.gov.vn").unwrap();
+    let shown = world.engine.dmarc_summary(&super::actor(), &domain, 7).await.unwrap();
+    let row = &shown.sources[0].row;
+    assert_eq!(
+        (row.source.as_str(), row.disposition.as_str(), row.dkim_aligned),
+        ("203.0.113.9", "reject", false)
+    );
 }

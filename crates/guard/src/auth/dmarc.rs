@@ -32,7 +32,7 @@ pub(super) struct Walk {
     /// The records, the longest name first.
     records: Vec<(String, Dmarc)>,
     /// Every name on it was answered for.
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 impl<'a> Walks<'a> {
@@ -149,7 +149,7 @@ impl Resolver {
     }
 
     /// RFC 9989 4.10, all names asked for at once.
-    async fn walk(&self, domain: &str) -> Walk {
+    pub(super) async fn walk(&self, domain: &str) -> Walk {
         let labels: Vec<&str> = domain.split('.').collect();
         let (mut names, mut left) = (Vec::new(), labels.len());
         while left > 0 {
@@ -175,7 +175,7 @@ impl Resolver {
     }
 
     /// The one record; of several none counts (RFC 7489 6.6.3).
-    async fn dmarc_record(&self, domain: &str) -> Result<Option<Dmarc>, DnsError> {
+    pub(super) async fn dmarc_record(&self, domain: &str) -> Result<Option<Dmarc>, DnsError> {
         let texts = match self.texts(&format!("_dmarc.{domain}")).await {
             Ok(texts) => texts,
             Err(DnsError::BadName(_)) => return Ok(None),
@@ -260,7 +260,7 @@ fn identifiers<'a>(spf: &'a Spf, signatures: &'a [Signature]) -> Vec<Identifier<
 }
 
 /// The highest name that speaks for this domain (RFC 9989 4.10.2).
-fn organisation(walk: &Walk, domain: &str) -> String {
+pub(super) fn organisation(walk: &Walk, domain: &str) -> String {
     for (name, record) in &walk.records {
         match record.psd {
             Psd::No => return name.clone(),

@@ -8,7 +8,10 @@
 
 mod dmarc;
 mod keys;
+mod reporting;
 mod signatures;
+
+pub use reporting::ReportAddress;
 
 use crate::spf::Sender;
 use crate::{Resolver, ascii_domain};

@@ -115,6 +115,7 @@ const BETWEEN: &[Check] = &[
             && states.last() == Some(&HandlingState::Closed)
     }),
     ("contact.support", Rule::LocalPart, |policy| is_local_part(&policy.contact.support)),
+    ("contact.dmarc_reports", Rule::LocalPart, |policy| is_local_part(&policy.contact.dmarc_reports)),
     ("contact.spam", Rule::LocalPart, |policy| is_local_part(&policy.contact.spam)),
 ];
 

@@ -59,6 +59,8 @@ section! {
         support: String = "hotro".to_owned(), Characters 1..=64, "Địa chỉ hỗ trợ", "E6";
         /// Local part for suspicious mail: ST Đ9.4.
         spam: String = "xulythurac".to_owned(), Characters 1..=64, "Địa chỉ xử lý thư rác", "D6";
+        /// Local part of where other systems' reports of mail in the domain's name go (RFC 7489 6.2 `rua`).
+        dmarc_reports: String = "dmarc-reports".to_owned(), Characters 1..=64, "Địa chỉ nhận báo cáo DMARC", "D5";
         /// A telephone number: ST Đ11.4.
         telephone: String = String::new(), Characters 0..=40, "Điện thoại hỗ trợ", "E6";
     }

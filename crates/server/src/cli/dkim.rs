@@ -1,4 +1,4 @@
-//! `congthu dkim …`
+//! `congthu dkim …`, `congthu dmarc …`
 
 use clap::Subcommand;
 use model::DomainName;
@@ -33,5 +33,19 @@ pub(crate) enum DkimCommand {
     Dns {
         #[arg(value_parser = DomainName::new)]
         domain: DomainName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DmarcCommand {
+    /// Show who sends in our domains' names, by the reports of other systems: messages, source, domain in From, DKIM, SPF, what was
+    /// done, how many systems tell of it
+    Report {
+        /// Of this domain only
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+        /// Reports about the last days, at most 400
+        #[arg(long, default_value_t = 7)]
+        days: u32,
     },
 }

@@ -52,6 +52,7 @@ async fn run_one(session: &Session, name: &str) -> Result<()> {
     if !engine.jobs(&session.actor).await?.iter().any(|job| job.name == name) {
         bail!("there is no job {name}; `congthu job list` lists them");
     }
+    crate::outbound::let_ask(engine, &session.config);
     let ran =
         engine.run_job_now(&session.actor, name).await.with_context(|| format!("the job {name} failed"))?;
     let Some(did) = ran else {

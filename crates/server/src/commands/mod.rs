@@ -12,6 +12,7 @@ mod checking;
 mod delegate;
 mod directory;
 mod dkim;
+mod dmarc;
 mod domain;
 mod forward;
 mod group;
@@ -119,6 +120,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Checking { command } => checking::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
         Command::Dkim { command } => dkim::run(session, command).await,
+        Command::Dmarc(command) => dmarc::run(session, command).await,
         Command::Holiday { command } => holiday::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
         Command::Serve

@@ -1,0 +1,224 @@
+//! The job that reads what others tell of mail in our domains' names: each report becomes rows once, and the mail stays where it is.
+//!
+//! Invariants: what a mail becomes and that it was looked at are one transaction; a package is unpacked within bounds, on a thread that
+//! may block; what cannot be read, and what is of no domain of ours, is ordinary mail of that mailbox, and the log says so; whoever
+//! writes much fills no more than [`REPORTS_A_DAY_MAX`].
+
+use crate::message::FACTS_OCTETS_MAX;
+use crate::{Engine, Error};
+use jiff::{SignedDuration, Timestamp};
+use model::{AccountId, Address, DomainId, DomainName};
+use proto::dmarc::{Report, Unreadable, read, unpack};
+use proto::mime::{Part, Structure, decode_body};
+use store::{ContentColumns, DmarcReportRow, NewDmarcReport, NoticePlace, SupportEntry};
+
+/// Mails read at once.
+const PAGE: u32 = 50;
+/// A mailbox that is read for the first time: older ones are passed over.
+const FIRST_SINCE: SignedDuration = SignedDuration::from_hours(24 * 8);
+/// Octets of a package, encoded: what mail servers take.
+const PACKED_BYTES_MAX: u64 = 14 << 20;
+/// Parts of a mail that are looked at.
+const PARTS_MAX: usize = 10;
+/// Reports about a domain in a day: one of each system that it writes to.
+const REPORTS_A_DAY_MAX: u32 = 300;
+/// Rows of a report that are kept, the most frequent.
+const ROWS_KEPT_MAX: usize = 2_000;
+/// How far ahead of ours the clock of another may be.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(48);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// For how long reports are kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(24 * 400);
+const FORGOTTEN_AT_ONCE: u32 = 100;
+
+/// A mailbox for reports, of one domain or of several.
+struct ReportBox {
+    account: AccountId,
+    place: NoticePlace,
+    addresses: Vec<Address>,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+struct Tally {
+    kept: usize,
+    known: usize,
+    others: usize,
+}
+
+/// What a mail became.
+enum Became {
+    Kept,
+    /// It was told before.
+    Known,
+    Mail,
+}
+
+impl Engine {
+    /// Reads what came to the addresses for reports, and forgets old reports.
+    pub(crate) async fn dmarc_intake_job(&self) -> Result<String, Error> {
+        let mut tally = Tally::default();
+        for found in self.dmarc_mailboxes().await? {
+            self.read_dmarc(&found, &mut tally).await?;
+        }
+        let before = self.now().saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
+        while self.0.store.forget_dmarc_reports(before, FORGOTTEN_AT_ONCE).await?
+            == u64::from(FORGOTTEN_AT_ONCE)
+        {}
+        let Tally { kept, known, others } = tally;
+        Ok(format!("{kept} reports read, {known} known before, {others} mails that are none"))
+    }
+
+    /// Each once: there is one cursor.
+    async fn dmarc_mailboxes(&self) -> Result<Vec<ReportBox>, Error> {
+        let mut found: Vec<ReportBox> = Vec::new();
+        for (domain, name) in self.0.store.domain_ids().await? {
+            let policy = self.policy_of(domain).await?;
+            let Ok(address) = Address::new(&policy.contact.dmarc_reports, name.as_str()) else { continue };
+            let Some(party) = self.0.store.party(&address).await? else { continue };
+            if let Some(known) = found.iter_mut().find(|known| known.account == party.account) {
+                known.addresses.push(address);
+                continue;
+            }
+            let Some(place) = self.0.store.notice_place(party.account).await? else { continue };
+            found.push(ReportBox { account: party.account, place, addresses: vec![address] });
+        }
+        Ok(found)
+    }
+
+    async fn read_dmarc(&self, found: &ReportBox, tally: &mut Tally) -> Result<(), Error> {
+        let (store, inbox) = (&self.0.store, found.place.inbox);
+        let since = self.now().saturating_sub(FIRST_SINCE).unwrap_or(self.now());
+        let mut after = store.dmarc_cursor(found.account, inbox, since).await?;
+        loop {
+            let page = store.support_entries(found.account, inbox, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.uid;
+            for entry in &page {
+                match self.take_dmarc(found, entry).await? {
+                    Some(Became::Kept) => tally.kept += 1,
+                    Some(Became::Known) => tally.known += 1,
+                    Some(Became::Mail) => tally.others += 1,
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// `None`: another node has read it.
+    async fn take_dmarc(&self, found: &ReportBox, entry: &SupportEntry) -> Result<Option<Became>, Error> {
+        let report = match self.dmarc_report(found, entry).await? {
+            Some(Ok(report)) => self.known_domain(&report.domain).await?.map(|domain| (domain, report)),
+            Some(Err(why)) => {
+                tracing::info!(%why, "a mail to the address for DMARC reports is kept as mail");
+                None
+            }
+            None => None,
+        };
+        let now = self.now();
+        let mut tx = self.0.store.begin().await?;
+        match tx.hold_dmarc_cursor(found.account).await? {
+            Some(cursor) if cursor < entry.uid => {}
+            _ => return Ok(None),
+        }
+        let mut became = Became::Mail;
+        if let Some((domain, report)) = &report {
+            let day = now.saturating_sub(DAY).unwrap_or(now);
+            let known = tx.count_dmarc_reports(*domain, day, REPORTS_A_DAY_MAX).await?;
+            if known >= REPORTS_A_DAY_MAX.into() {
+                tracing::warn!("more DMARC reports about a domain than are read in a day");
+            } else if let Some(new) = new(*domain, report, now) {
+                became = if tx.add_dmarc_report(&new, now).await? { Became::Kept } else { Became::Known };
+            }
+        }
+        tx.set_dmarc_cursor(found.account, entry.uid).await?;
+        tx.commit().await?;
+        Ok(Some(became))
+    }
+
+    /// `None` for what is no mail to the address for reports.
+    async fn dmarc_report(
+        &self,
+        found: &ReportBox,
+        entry: &SupportEntry,
+    ) -> Result<Option<Result<Report, Unreadable>>, Error> {
+        let recipient = entry.recipient.as_deref().and_then(|to| to.parse::<Address>().ok());
+        let plain = recipient.as_ref().and_then(Address::without_tag);
+        if !recipient.iter().chain(&plain).any(|name| found.addresses.contains(name)) {
+            return Ok(None);
+        }
+        let columns = ContentColumns { structure: true, chunks: true, ..ContentColumns::default() };
+        let mut contents = self.0.store.contents(&[entry.content], columns, FACTS_OCTETS_MAX).await?;
+        let Some(content) = contents.pop().flatten() else { return Ok(None) };
+        let message = self.message(&content, None);
+        let (Some(structure), Some(body)) = (message.structure, message.body) else { return Ok(None) };
+        let mut why = Unreadable::Kind;
+        for part in candidates(&structure).take(PARTS_MAX) {
+            if part.octets() > PACKED_BYTES_MAX {
+                why = Unreadable::TooLarge;
+                continue;
+            }
+            let _room = self.0.intake.permit(part.octets()).await?;
+            let octets = match body.read(part.body_start..part.body_end).await {
+                Err(Error::NotFound) => return Ok(None),
+                octets => octets?,
+            };
+            let encoding = part.encoding.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                unpack(&decode_body(&encoding, &octets)).and_then(|xml| read(&xml))
+            });
+            match read.await.map_err(|_| Error::Unavailable)? {
+                Ok(report) => return Ok(Some(Ok(report))),
+                // A part in words is no package, and says nothing of why.
+                Err(Unreadable::Kind) => {}
+                Err(other) => why = other,
+            }
+        }
+        Ok(Some(Err(why)))
+    }
+
+    /// The domain of ours that it is of, or is below.
+    async fn known_domain(&self, name: &str) -> Result<Option<DomainId>, Error> {
+        let mut name = Some(name);
+        while let Some(one) = name {
+            if let Ok(domain) = DomainName::new(one)
+                && let Some(id) = self.0.store.domain(&domain).await?
+            {
+                return Ok(Some(id));
+            }
+            name = one.split_once('.').map(|(_, parent)| parent);
+        }
+        tracing::info!("a DMARC report of a domain that is not ours is kept as mail");
+        Ok(None)
+    }
+}
+
+/// Leaves that may be a package: whatever they are called, as others call them many things.
+fn candidates(structure: &Structure) -> impl Iterator<Item = &Part> {
+    structure.parts().filter(|part| part.children.is_empty() && part.media_type != "multipart")
+}
+
+/// `None`: its dates are none.
+fn new(domain: DomainId, report: &Report, now: Timestamp) -> Option<NewDmarcReport<'_>> {
+    let row = |row: &proto::dmarc::Row| DmarcReportRow {
+        source: row.source.to_canonical().to_string(),
+        messages: row.messages,
+        disposition: row.disposition.as_str().to_owned(),
+        dkim_aligned: row.dkim_aligned,
+        spf_aligned: row.spf_aligned,
+        header_from: row.header_from.clone(),
+    };
+    let mut rows: Vec<DmarcReportRow> = report.rows.iter().map(row).collect();
+    rows.sort_by_key(|row| std::cmp::Reverse(row.messages));
+    rows.truncate(ROWS_KEPT_MAX);
+    let ends_at = Timestamp::from_second(report.end).ok()?;
+    (ends_at.duration_since(now) <= AHEAD_MAX).then_some(NewDmarcReport {
+        domain,
+        org: &report.org,
+        number: &report.id,
+        of: &report.domain,
+        begins_at: Timestamp::from_second(report.begin).ok()?,
+        ends_at,
+        rows,
+    })
+}

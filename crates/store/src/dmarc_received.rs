@@ -1,0 +1,229 @@
+//! What others tell of mail in the names of our domains (DMARC, RFC 7489 7.2), and how far the mailboxes for it were read.
+//!
+//! Invariants: a report is kept once for each number of whoever tells it; how far a mailbox was read moves on in the transaction that
+//! keeps what was read. Entries themselves are read as those of support are ([`Store::support_entries`]).
+
+use crate::{Error, Store, Tx};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::{AccountId, DomainId, FolderId, Uid};
+
+/// A report of somebody else.
+#[derive(Clone, Debug)]
+pub struct NewDmarcReport<'a> {
+    pub domain: DomainId,
+    pub org: &'a str,
+    pub number: &'a str,
+    pub of: &'a str,
+    pub begins_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub rows: Vec<DmarcReportRow>,
+}
+
+/// A line of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DmarcReportRow {
+    pub source: String,
+    pub messages: u64,
+    pub disposition: String,
+    pub dkim_aligned: bool,
+    pub spf_aligned: bool,
+    pub header_from: String,
+}
+
+/// Who sends in a domain's name, over all reports of a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DmarcSource {
+    pub row: DmarcReportRow,
+    /// How many others tell of it.
+    pub orgs: u64,
+}
+
+impl Store {
+    /// Up to which uid the INBOX was read. When it never was, or is another than it was, what came before `since` is passed over.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dmarc_cursor(
+        &self,
+        mailbox: AccountId,
+        inbox: FolderId,
+        since: Timestamp,
+    ) -> Result<Uid, Error> {
+        let uid: i64 = sqlx::query_scalar(
+            "with inbox as (
+                 select f.uid_validity,
+                        (select coalesce(max(e.uid), 0) from entries e
+                          where e.account_id = $1 and e.folder_id = $2 and e.internal_date < $3) as passed
+                   from folders f
+                  where f.folder_id = $2 and not exists (
+                        select from dmarc_cursors c where c.mailbox_id = $1 and c.uid_validity = f.uid_validity)
+             ), begun as (
+                 insert into dmarc_cursors as c (mailbox_id, uid_validity, uid)
+                 select $1, uid_validity, passed from inbox
+                 on conflict on constraint dmarc_cursors_pkey
+                    do update set uid_validity = excluded.uid_validity, uid = excluded.uid
+                 returning c.uid
+             )
+             select uid from begun
+             union all select uid from dmarc_cursors where mailbox_id = $1 and not exists (select from begun)",
+        )
+        .bind(mailbox.0)
+        .bind(inbox.0)
+        .bind(since.to_sqlx())
+        .fetch_one(&self.pools.main)
+        .await?;
+        Ok(Uid(u32::try_from(uid).unwrap_or(u32::MAX)))
+    }
+
+    /// Sources of mail in a domain's name by reports that end at `since` or later, the most frequent first: by dmarc_reports_ended
+    /// and the key of rows.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn dmarc_sources(
+        &self,
+        domain: DomainId,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DmarcSource>, Error> {
+        type Row = (String, i64, String, bool, bool, String, i64);
+        let rows: Vec<Row> = sqlx::query_as(
+            "select r.source, least(sum(r.messages), 9223372036854775807)::bigint as messages, r.disposition, r.dkim_aligned,
+                    r.spf_aligned, r.header_from, count(distinct p.org)
+               from dmarc_reports p join dmarc_report_rows r on r.report_id = p.report_id
+              where p.domain_id = $1 and p.ends_at >= $2
+              group by r.source, r.disposition, r.dkim_aligned, r.spf_aligned, r.header_from
+              order by 2 desc, r.source limit $3",
+        )
+        .bind(domain.0)
+        .bind(since.to_sqlx())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        let source = |(source, messages, disposition, dkim_aligned, spf_aligned, header_from, orgs): Row| {
+            DmarcSource {
+                row: DmarcReportRow {
+                    source,
+                    messages: messages.unsigned_abs(),
+                    disposition,
+                    dkim_aligned,
+                    spf_aligned,
+                    header_from,
+                },
+                orgs: orgs.unsigned_abs(),
+            }
+        };
+        Ok(rows.into_iter().map(source).collect())
+    }
+
+    /// Forgets reports that came before a moment, some at a time: by dmarc_reports_received.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_dmarc_reports(&self, before: Timestamp, limit: u32) -> Result<u64, Error> {
+        let gone = sqlx::query(
+            "delete from dmarc_reports where report_id in (
+                 select report_id from dmarc_reports where received_at < $1 order by received_at limit $2)",
+        )
+        .bind(before.to_sqlx())
+        .bind(i64::from(limit))
+        .execute(&self.pools.main)
+        .await?;
+        Ok(gone.rows_affected())
+    }
+}
+
+impl Tx {
+    /// The uid up to which a mailbox was read; nobody else reads it meanwhile.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_dmarc_cursor(&mut self, mailbox: AccountId) -> Result<Option<Uid>, Error> {
+        let uid: Option<i64> =
+            sqlx::query_scalar("select uid from dmarc_cursors where mailbox_id = $1 for update")
+                .bind(mailbox.0)
+                .fetch_optional(&mut *self.inner)
+                .await?;
+        Ok(uid.map(|uid| Uid(u32::try_from(uid).unwrap_or(u32::MAX))))
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn set_dmarc_cursor(&mut self, mailbox: AccountId, uid: Uid) -> Result<(), Error> {
+        sqlx::query("update dmarc_cursors set uid = $2 where mailbox_id = $1")
+            .bind(mailbox.0)
+            .bind(i64::from(uid.0))
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
+    /// Reports about a domain that came since a moment, as far as `most`: by dmarc_reports_received.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_dmarc_reports(
+        &mut self,
+        domain: DomainId,
+        since: Timestamp,
+        most: u32,
+    ) -> Result<u64, Error> {
+        let found: i64 = sqlx::query_scalar(
+            "select count(*) from (select from dmarc_reports where received_at >= $2 and domain_id = $1 limit $3) as found",
+        )
+        .bind(domain.0)
+        .bind(since.to_sqlx())
+        .bind(i64::from(most))
+        .fetch_one(&mut *self.inner)
+        .await?;
+        Ok(found.unsigned_abs())
+    }
+
+    /// False when it is known already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_dmarc_report(
+        &mut self,
+        new: &NewDmarcReport<'_>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let report: Option<i64> = sqlx::query_scalar(
+            "insert into dmarc_reports (domain_id, org, number, of, begins_at, ends_at, received_at)
+             values ($1, $2, $3, $4, $5, $6, $7) on conflict on constraint dmarc_reports_key do nothing returning report_id",
+        )
+        .bind(new.domain.0)
+        .bind(new.org)
+        .bind(new.number)
+        .bind(new.of)
+        .bind(new.begins_at.to_sqlx())
+        .bind(new.ends_at.to_sqlx())
+        .bind(now.to_sqlx())
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        let Some(report) = report else { return Ok(false) };
+        let text = |of: fn(&DmarcReportRow) -> &str| -> Vec<String> {
+            new.rows.iter().map(|row| of(row).to_owned()).collect()
+        };
+        let flag = |of: fn(&DmarcReportRow) -> bool| -> Vec<bool> { new.rows.iter().map(of).collect() };
+        let messages: Vec<i64> =
+            new.rows.iter().map(|row| i64::try_from(row.messages).unwrap_or(i64::MAX)).collect();
+        sqlx::query(
+            "insert into dmarc_report_rows (report_id, ordinal, source, messages, disposition, dkim_aligned, spf_aligned, header_from)
+             select $1, n.ordinal, n.source, n.messages, n.disposition, n.dkim, n.spf, n.header_from
+               from unnest($2::text[], $3::bigint[], $4::text[], $5::boolean[], $6::boolean[], $7::text[]) with ordinality
+                 as n (source, messages, disposition, dkim, spf, header_from, ordinal)",
+        )
+        .bind(report)
+        .bind(text(|row| &row.source))
+        .bind(messages)
+        .bind(text(|row| &row.disposition))
+        .bind(flag(|row| row.dkim_aligned))
+        .bind(flag(|row| row.spf_aligned))
+        .bind(text(|row| &row.header_from))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(true)
+    }
+}
