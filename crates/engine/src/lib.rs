@@ -91,7 +91,7 @@ pub use cases::{CaseDetail, CaseError, CaseHistory, CaseQuery, CaseRequest};
 pub use checking::{Checking, CheckingReport};
 pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation};
 pub use deliver::{Arrival, DeliverError, Delivery};
-pub use directory::DirectoryEntry;
+pub use directory::{DirectoryEntry, OpenDirectory};
 pub use dmarc::DmarcSummary;
 pub use entries::{Apart, Entries, Sums};
 pub use error::Error;

@@ -7,3 +7,4 @@ pub mod proxy;
 pub mod sasl;
 pub mod search;
 pub mod smtp;
+pub mod vcard;

@@ -30,7 +30,7 @@ pub(crate) use queue::QueueCommand;
 pub(crate) use relocation::MoveCommand;
 pub(crate) use requests::{AddRequest, RequestCommand};
 pub(crate) use sharing::{
-    AddGroup, DelegateCommand, DirectoryCommand, ForwardCommand, GrantDelegate, GroupCommand,
+    AddGroup, DelegateCommand, DirectoryCommand, DirectoryForm, ForwardCommand, GrantDelegate, GroupCommand,
     HandoverCommand, StartHandover,
 };
 

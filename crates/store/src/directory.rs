@@ -21,7 +21,8 @@ const DAMAGED: Error = Error::Damaged("an account row has a value this version d
 
 impl Store {
     /// Mailboxes of the domain in which every word is found, in the name, the address, the unit or a position; `plain` words
-    /// are compared without diacritics, the others with them. By address, from behind `after` on.
+    /// are compared without diacritics, the others with them. Where `classes` are named, those alone, and none that is locked. By
+    /// address, from behind `after` on.
     ///
     /// # Errors
     /// When the database fails.
@@ -29,6 +30,7 @@ impl Store {
         &self,
         domain: &DomainName,
         (plain, marked): (&[String], &[String]),
+        classes: Option<&[MailboxClass]>,
         day: Date,
         (after, limit): (Option<&Address>, u32),
     ) -> Result<Vec<DirectoryRow>, Error> {
@@ -50,6 +52,7 @@ impl Store {
                                               array_to_string(h.titles, ' ')) as words) as text
               where a.domain_id = (select domain_id from domains where name = $1)
                 and a.state in ('new', 'active', 'locked')
+                and ($7::text[] is null or a.class = any($7) and a.state <> 'locked')
                 and ($5::text is null or g.address > $5)
                 and not exists (select from unnest($3::text[]) as w (word)
                                  where position(word in fold_words(words)) = 0)
@@ -63,6 +66,7 @@ impl Store {
         .bind(marked)
         .bind(after.map(ToString::to_string))
         .bind(i64::from(limit))
+        .bind(classes.map(|classes| classes.iter().map(|class| class.as_str()).collect::<Vec<_>>()))
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter()

@@ -5,7 +5,8 @@ use crate::{
     Actor, AdminError, Arrival, DeliverError, ForwardError, GroupError, NewGroup, NewMailbox, PolicyEdit,
     Principal, RecipientError,
 };
-use model::{DomainName, Grant, GroupRule, GroupSenders, MailboxClass, Role, Scope};
+use model::{DomainName, Grant, GroupRule, GroupSenders, MailboxClass, Role, Scope, lifecycle::LockReason};
+use store::AuditFilter;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn domain() -> DomainName {
@@ -469,6 +470,44 @@ async fn the_address_book_is_found_with_and_without_diacritics() {
     let names: Vec<&str> = page.iter().map(|entry| entry.address.local()).collect();
     assert_eq!(names, ["clerk", "head"]);
     assert_eq!((page[0].positions.as_slice(), page[0].unit.is_some()), (&["Văn thư".to_owned()][..], true));
+}
+
+#[tokio::test]
+async fn what_of_the_address_book_is_open_is_policy() {
+    let world = World::new().await;
+    province(&world).await;
+    let engine = &world.engine;
+    let open = async || {
+        let open = engine.open_directory(&actor(), &domain()).await.unwrap();
+        open.entries.iter().map(|entry| entry.address.local().to_owned()).collect::<Vec<_>>()
+    };
+    let shows = async |what: &str| super::policy(&world, "directory.public", what).await;
+    shows("nothing").await;
+    assert_eq!(open().await, Vec::<String>::new());
+    shows("units").await;
+    assert_eq!(open().await, ["sotttt", "vp.sotttt"]);
+    shows("units-and-people").await;
+    assert_eq!(open().await, ["binh", "chi", "clerk", "head", "sotttt", "vp.sotttt"]);
+    engine.lock(&actor(), &address("chi"), LockReason::TakenOver, "đăng nhập lạ").await.unwrap();
+    assert_eq!(open().await, ["binh", "clerk", "head", "sotttt", "vp.sotttt"]);
+
+    let open = engine.open_directory(&actor(), &domain()).await.unwrap();
+    engine.directory_published(&actor(), &domain(), &open, "json").await.unwrap();
+    let filter = AuditFilter { action: Some("directory.publish"), limit: 9, ..AuditFilter::default() };
+    let rows = engine.audit_rows(&actor(), &filter).await.unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(
+        rows[0].detail.contains("\"entries\": 5") || rows[0].detail.contains("\"entries\":5"),
+        "{}",
+        rows[0].detail
+    );
+    // Whoever may look things up may not give them out.
+    let id = world.store.domain(&domain()).await.unwrap().unwrap();
+    let so = world.store.unit(id, "sotttt").await.unwrap().unwrap();
+    let grant = Grant::new(Role::OrganisationOfficer, Scope::Subtree { domain: id, unit: so }).unwrap();
+    let officer = Actor::of("dau-moi", None, vec![grant]);
+    assert!(engine.open_directory(&officer, &domain()).await.is_err());
+    assert!(engine.directory_published(&officer, &domain(), &open, "json").await.is_err());
 }
 
 #[tokio::test]

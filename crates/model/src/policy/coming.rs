@@ -15,7 +15,6 @@ pub(super) const NOT_IN_FORCE: &[&str] = &[
     "sending.diacritics_hint",
     "sending.secret",
     "sending.recall",
-    "directory.public",
     "report.monthly",
     "report.half_yearly",
     "report.half_year_due",

@@ -1,8 +1,9 @@
 //! Commands on mailboxes that several people use: who may, and who is next.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use model::{Address, DomainName, GroupRule, GroupSenders, Right};
+use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DelegateCommand {
@@ -166,6 +167,26 @@ pub(crate) enum DirectoryCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
         limit: u32,
     },
+    /// Give out what everybody may have of it (danh bạ công khai), as the policy's directory.public says
+    Publish {
+        #[arg(value_parser = DomainName::new)]
+        domain: DomainName,
+        #[arg(long, value_enum, default_value_t = DirectoryForm::Json)]
+        form: DirectoryForm,
+        /// Write it here, for a portal's web server, and only when it differs from what is there; readable by everybody
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// How a published directory is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DirectoryForm {
+    Json,
+    /// With a first line of titles, in UTF-8
+    Csv,
+    /// vCard 4.0
+    Vcard,
 }
 
 #[derive(Debug, Subcommand)]

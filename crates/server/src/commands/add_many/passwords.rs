@@ -84,7 +84,7 @@ pub(super) fn write(file: &mut File, batch: &[Issued]) -> std::io::Result<()> {
 }
 
 /// What a spreadsheet does not take for a formula: a list comes from others.
-fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+pub(in crate::commands) fn plain(text: &str) -> std::borrow::Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
 }
 
