@@ -6,17 +6,48 @@
 //! forwarding ends with the rights of whoever it goes to or set it, and with a hand-over.
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
-use model::{AccountId, Action, Address, DomainName, FolderId, Policy, Reason, Right};
+use model::{AccountId, AccountState, Action, Address, DomainName, FolderId, Policy, Reason, Right};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use store::{ForwardRow, ForwardTo, PartyRow, Tx};
+use store::{ForwardFilter, ForwardRow, ForwardTo, PartyRow, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
 
 /// A mailbox's forwarding.
 pub type ForwardDetail = store::ForwardDetail;
+
+/// A forwarding as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardListed {
+    pub forward: ForwardDetail,
+    /// It goes to another system.
+    pub is_outside: bool,
+    /// Why mail stays in the mailbox instead; `None`: it goes.
+    pub stopped: Option<ForwardStop>,
+}
+
+/// Why mail is not forwarded any more, though it was set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardStop {
+    /// Policy does not let it out any more (ST Đ9.3).
+    Policy,
+    /// The next mailbox takes no mail.
+    Target,
+}
+
+/// Which forwardings to list; all of them by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForwardQuery<'a> {
+    pub domain: Option<&'a DomainName>,
+    /// Those to other systems alone.
+    pub outside: bool,
+    /// From behind this mailbox on.
+    pub after: Option<&'a Address>,
+    /// Rows at most.
+    pub limit: u32,
+}
 
 /// Those that hold, as this node last read them.
 #[derive(Debug, Default)]
@@ -52,7 +83,12 @@ impl From<Error> for ForwardError {
 
 /// May mail of a mailbox in `from` go to an address in `to` by itself (ST Đ9.3)?
 fn is_allowed(policy: &Policy, from: &DomainName, to: &DomainName) -> bool {
-    from == to || policy.sending.forward_outside || policy.sending.forward_domains.contains(to)
+    from == to || is_let_out(policy, to)
+}
+
+/// May mail go to an address of another system in `to` by itself? Looked at with each message.
+fn is_let_out(policy: &Policy, to: &DomainName) -> bool {
+    policy.sending.forward_outside || policy.sending.forward_domains.contains(to)
 }
 
 impl Forwards {
@@ -126,9 +162,7 @@ impl Engine {
                     at = *target;
                 }
                 ForwardTo::Outside(address) => {
-                    let sending = &self.policy_of(next.domain).await?.sending;
-                    let allowed =
-                        sending.forward_outside || sending.forward_domains.contains(address.domain());
+                    let allowed = is_let_out(&*self.policy_of(next.domain).await?, address.domain());
                     barred = (!allowed).then_some(at);
                     break;
                 }
@@ -208,8 +242,15 @@ impl Engine {
         let detail = json!({ "target": target.to_string(), "keep_copy": keep_copy });
         self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &detail).await?;
         tx.commit().await?;
-        self.forwards_changed().await;
+        self.forward_of_changed(party.account).await;
         Ok(())
+    }
+
+    /// Behind the commit: this node knows, and the others are told, before anybody hears that it is done. One that does not hear
+    /// of it finds out by itself within seconds.
+    async fn forward_of_changed(&self, account: AccountId) {
+        self.forwards_changed().await;
+        self.rights_changed(&[account]).await;
     }
 
     /// A mailbox here, if mail may go on to it.
@@ -251,7 +292,7 @@ impl Engine {
         self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &json!({ "target": null }))
             .await?;
         tx.commit().await?;
-        self.forwards_changed().await;
+        self.forward_of_changed(party.account).await;
         Ok(true)
     }
 
@@ -265,6 +306,38 @@ impl Engine {
         self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(mailbox)).await?;
         let party = self.party(mailbox).await?;
         Ok(self.0.store.forward(party.account).await?)
+    }
+
+    /// Whose mail goes where by itself, by the mailboxes' addresses, as far as he may see.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `Denied` for whoever lists nothing.
+    pub async fn forwards(
+        &self,
+        actor: &Actor,
+        query: ForwardQuery<'_>,
+    ) -> Result<Vec<ForwardListed>, ForwardError> {
+        let reach = match query.domain {
+            Some(domain) => self.authorize_part(actor, Action::ForwardingList, domain).await?,
+            None => actor.reach(Action::ForwardingList),
+        };
+        if reach.is_empty() {
+            return Err(AdminError::Denied(Reason::Role).into());
+        }
+        let ForwardQuery { domain, outside, after, limit } = query;
+        let filter = ForwardFilter { reach: &reach, domain, outside, after, limit };
+        let mut listed = Vec::new();
+        for row in self.0.store.forwards_listed(filter).await? {
+            let goes = match row.to {
+                None => is_let_out(&*self.policy_of(row.domain).await?, row.forward.target.domain()),
+                Some((domain, AccountState::Locked)) => self.policy_of(domain).await?.life.locked_receives,
+                Some((_, state)) => state.receives(),
+            };
+            let is_outside = row.to.is_none();
+            let why = if is_outside { ForwardStop::Policy } else { ForwardStop::Target };
+            listed.push(ForwardListed { forward: row.forward, is_outside, stopped: (!goes).then_some(why) });
+        }
+        Ok(listed)
     }
 
     /// The owner's and whoever's manages it for him; at the console, whoever may move mailboxes about.

@@ -109,8 +109,9 @@ impl Engine {
         }
     }
 
-    /// What another node said.
+    /// What another node said; of automatic forwarding, too, which lies in memory.
     pub(crate) async fn heard_of_rights(&self, heard: Heard) -> Result<(), Error> {
+        self.renew_forwards().await?;
         match heard {
             Heard::Accounts(accounts) => {
                 self.look_at_rights(&accounts).await?;

@@ -98,7 +98,7 @@ pub use error::Error;
 pub use figures::Figures;
 pub use flags::{FlagEdit, FlagMode, StoreError, Stored};
 pub use folders::{CreateError, DeleteError, Folder, RenameError, SubscribeError};
-pub use forwarding::{ForwardDetail, ForwardError};
+pub use forwarding::{ForwardDetail, ForwardError, ForwardListed, ForwardQuery, ForwardStop};
 pub use groups::{GroupDetail, GroupError, GroupMember, HeldMessage, NewGroup};
 pub use handling::{HandledMail, HandlingDetail, HandlingError, HandlingStep};
 pub use handover::{HandedOver, Handover, HandoverError, NewHandover};

@@ -3,10 +3,10 @@
 //! Invariant: whatever changes what holds, also a stage of a mailbox, moves the one version on in its own transaction, whose
 //! row it keeps until it commits. So whoever has read a version has read all that was committed under it.
 
-use crate::{Error, Store, Tx};
+use crate::{Error, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, AccountState, Address, DomainId, FolderId};
+use model::{AccountId, AccountState, Address, DomainId, DomainName, FolderId};
 
 /// Where mail of a mailbox goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,78 @@ pub struct ForwardDetail {
     pub set_at: Timestamp,
 }
 
+/// Which forwardings to list.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardFilter<'a> {
+    /// What is outside is not there.
+    pub reach: &'a Reach,
+    pub domain: Option<&'a DomainName>,
+    /// Those to addresses of other systems alone.
+    pub outside: bool,
+    pub after: Option<&'a Address>,
+    /// Rows at most.
+    pub limit: u32,
+}
+
+/// A forwarding as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardListed {
+    pub forward: ForwardDetail,
+    /// The mailbox's domain, whose policy says where mail may go.
+    pub domain: DomainId,
+    /// The domain and stage of the mailbox that it goes to; `None`: an address of another system.
+    pub to: Option<(DomainId, AccountState)>,
+}
+
 impl Store {
+    /// By address of the mailbox, from behind `after` on. Forwardings are few: all within the reach are sorted for a page.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forwards_listed(&self, filter: ForwardFilter<'_>) -> Result<Vec<ForwardListed>, Error> {
+        type Row = (String, String, bool, String, jiff_sqlx::Timestamp, i64, Option<i64>, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "select g.address, coalesce(w.outside, t.address), w.keep_copy, w.set_by, w.set_at, a.domain_id, o.domain_id, o.state
+               from forwards w
+               join accounts a on a.account_id = w.account_id and a.state <> 'deleted'
+               join addresses g on g.account_id = w.account_id and g.kind = 'primary'
+               left join accounts o on o.account_id = w.target_id
+               left join lateral (select x.address from addresses x where x.account_id = w.target_id and x.kind in ('primary', 'retired')
+                                   order by x.kind = 'primary' desc, x.retired_at desc nulls last, x.created_at limit 1) t on true
+              where (w.outside is not null or t.address is not null and not $3)
+                and ($1::text is null or g.address > $1)
+                and ($2::text is null or a.domain_id = (select domain_id from domains where name = $2))
+                and ($5 or a.domain_id = any ($6) or a.account_id = any ($9)
+                     or a.unit_id in (select units_below($7, $8)))
+              order by g.address limit $4",
+        )
+        .bind(filter.after.map(ToString::to_string))
+        .bind(filter.domain.map(DomainName::as_str))
+        .bind(filter.outside)
+        .bind(i64::from(filter.limit))
+        .bind(filter.reach.everything)
+        .bind(&filter.reach.domains)
+        .bind(&filter.reach.subtree_domains)
+        .bind(&filter.reach.subtree_units)
+        .bind(&filter.reach.mailboxes)
+        .fetch_all(&self.pools.main)
+        .await?;
+        let unknown = |_| Error::Damaged("an account row has a value this version does not know");
+        rows.into_iter()
+            .map(|(mailbox, target, keep_copy, set_by, set_at, domain, to, state)| {
+                let state = state.map(|state| state.parse().map_err(unknown)).transpose()?;
+                let forward = ForwardDetail {
+                    mailbox: mailbox.parse().map_err(damaged)?,
+                    target: target.parse().map_err(damaged)?,
+                    keep_copy,
+                    set_by,
+                    set_at: set_at.to_jiff(),
+                };
+                Ok(ForwardListed { forward, domain: DomainId(domain), to: to.map(DomainId).zip(state) })
+            })
+            .collect()
+    }
+
     /// A number that is higher after each change.
     ///
     /// # Errors

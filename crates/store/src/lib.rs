@@ -117,7 +117,7 @@ pub use figures::PoolUsage;
 pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};
 pub use follow::{ClassQuota, NewPrimary, UnitMailbox};
-pub use forwards::{ForwardDetail, ForwardRow, ForwardTo};
+pub use forwards::{ForwardDetail, ForwardFilter, ForwardListed, ForwardRow, ForwardTo};
 pub use grants::{NewGrant, TakenRow};
 pub use groups::{FullRow, GroupRow, MemberRow, NestedGroup, NewGroup};
 pub use handlings::{HandlingRow, NewHandling, OverdueRow};

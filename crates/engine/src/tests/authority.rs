@@ -233,6 +233,21 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     assert!(engine.roles(&officer, true, 0, 100).await.unwrap().is_empty());
     let hidden = address("khac@demo.gov.vn");
     let none = address("none@demo.gov.vn");
+    for (from, to) in [("phong", "so"), ("khac", "so")] {
+        let (from, to) = (address(&format!("{from}@demo.gov.vn")), address(&format!("{to}@demo.gov.vn")));
+        engine.set_forward(&console(), &from, (&to, true)).await.unwrap();
+    }
+    let (own, other) = (DomainName::new("demo.gov.vn").unwrap(), DomainName::new("b.vn").unwrap());
+    for domain in [None, Some(&own)] {
+        let query = crate::ForwardQuery { domain, limit: 100, ..crate::ForwardQuery::default() };
+        let listed = engine.forwards(&officer, query).await.unwrap();
+        let listed: Vec<String> = listed.iter().map(|one| one.forward.mailbox.to_string()).collect();
+        assert_eq!(listed, ["phong@demo.gov.vn"]);
+        assert_eq!(engine.forwards(&console(), query).await.unwrap().len(), 2);
+    }
+    let query = crate::ForwardQuery { domain: Some(&other), limit: 100, ..crate::ForwardQuery::default() };
+    let unseen = AdminError::NoSuchDomain(other.clone());
+    assert_eq!(engine.forwards(&officer, query).await, Err(unseen.into()));
     assert!(engine.mailbox(&officer, &address("phong@demo.gov.vn")).await.unwrap().is_some());
     for there in [&hidden, &none] {
         assert!(engine.mailbox(&officer, there).await.unwrap().is_none());

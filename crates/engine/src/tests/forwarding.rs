@@ -4,7 +4,8 @@ use super::delegation::{delegation, office};
 use super::groups::{domain, inboxes};
 use super::{World, actor, address, arrival};
 use crate::{
-    AclEdit, AdminError, DelegationError, ForwardError, NewDelegation, NewHandover, PolicyEdit, Principal,
+    AclEdit, AdminError, DelegationError, ForwardError, ForwardQuery, ForwardStop, NewDelegation,
+    NewHandover, PolicyEdit, Principal,
 };
 use jiff::SignedDuration;
 use model::lifecycle::{DeletionCause, LockReason};
@@ -110,6 +111,72 @@ async fn a_forwarding_ends_with_rights_and_hand_overs() {
     assert_eq!(target(&world, "vanthu").await, None);
     world.deliver(&["vanthu"], MAIL).await;
     assert_eq!(inboxes(&world, &["vanthu", "chi"]).await, [2, 0]);
+}
+
+#[tokio::test]
+async fn a_list_says_who_forwards_where_and_what_of_it_is_stopped() {
+    let world = World::new().await;
+    for name in ["an", "binh", "chi", "dung"] {
+        world.user(name).await;
+    }
+    let engine = &world.engine;
+    let policy = async |settings: &[(String, String)]| {
+        let edit = PolicyEdit { settings, based_on: None, reason: "thử", dry_run: false };
+        engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
+    };
+    let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    policy(&[set("sending.forward_domains", "bo.gov.vn, tw.gov.vn")]).await;
+    for (from, to) in [("an", "an@bo.gov.vn"), ("binh", "binh@tw.gov.vn"), ("chi", "dung@demo.gov.vn")] {
+        engine.set_forward(&actor(), &address(from), (&to.parse().unwrap(), true)).await.unwrap();
+    }
+    let all = ForwardQuery { limit: 10, ..ForwardQuery::default() };
+    let list = async |query| {
+        let listed = engine.forwards(&actor(), query).await.unwrap();
+        let line = |one: &crate::ForwardListed| {
+            (one.forward.mailbox.local().to_owned(), one.is_outside, one.stopped)
+        };
+        listed.iter().map(line).collect::<Vec<_>>()
+    };
+    let line = |of: &str, outside, stopped| (of.to_owned(), outside, stopped);
+    assert_eq!(list(all).await, [line("an", true, None), line("binh", true, None), line("chi", false, None)]);
+    // What policy does not let out any more, and what goes to nobody, is said to stay.
+    policy(&[set("sending.forward_domains", "bo.gov.vn"), set("life.locked_receives", "false")]).await;
+    engine.lock(&actor(), &address("dung"), LockReason::Requested, "thử").await.unwrap();
+    let stays = line("binh", true, Some(ForwardStop::Policy));
+    let nobody = line("chi", false, Some(ForwardStop::Target));
+    assert_eq!(list(all).await, [line("an", true, None), stays.clone(), nobody.clone()]);
+    assert_eq!(list(ForwardQuery { outside: true, ..all }).await, [line("an", true, None), stays.clone()]);
+    let (after, here) = (address("an"), domain());
+    let page = ForwardQuery { after: Some(&after), limit: 1, ..all };
+    assert_eq!(list(page).await, [stays.clone()]);
+    assert_eq!(list(ForwardQuery { domain: Some(&here), ..page }).await, [stays]);
+    engine.clear_forward(&actor(), &address("an")).await.unwrap();
+    assert_eq!(list(all).await.len(), 2);
+}
+
+#[tokio::test]
+async fn other_nodes_are_told_of_a_forwarding_before_its_setter_is() {
+    let world = World::new().await;
+    for name in ["an", "binh"] {
+        world.user(name).await;
+    }
+    let other = world.another_node();
+    other.open().await.unwrap();
+    other.renew_forwards().await.unwrap();
+    let mut listener = world.store.listen_for_rights().await.unwrap();
+    let mut elsewhere = async |to: [usize; 2]| {
+        let heard = tokio::time::timeout(std::time::Duration::from_secs(10), listener.next());
+        other.heard_of_rights(heard.await.unwrap().unwrap()).await.unwrap();
+        let recipient = other.recipient(&address("an")).await.unwrap();
+        let mut spool = other.new_spool();
+        spool.write(MAIL).await.unwrap();
+        other.deliver(&arrival(), &[recipient], spool).await.unwrap();
+        assert_eq!(inboxes(&world, &["an", "binh"]).await, to);
+    };
+    world.engine.set_forward(&actor(), &address("an"), (&address("binh"), false)).await.unwrap();
+    elsewhere([0, 1]).await;
+    world.engine.clear_forward(&actor(), &address("an")).await.unwrap();
+    elsewhere([1, 1]).await;
 }
 
 #[tokio::test]

@@ -333,6 +333,8 @@ actions! {
     RuleChange "rule.change" "Sửa quy tắc lọc thư" M ChangesMail [- - - - - Y Manage];
     /// Within what policy allows (ST Đ9.3).
     ForwardingSet "forwarding.set" "Đặt chuyển thư tự động" M ChangesMail [- - - - - Y Manage];
+    /// Whose mail goes where by itself, and what of it policy stops (ST Đ9.3).
+    ForwardingList "forwarding.list" "Liệt kê chuyển thư tự động" DU Reads [Y Y Y Y - - -];
     /// To xulythurac@ (ST Đ9.4).
     SpamReport "spam.report" "Báo thư rác, thư nghi ngờ" M ChangesMail [- - - - - Y Read];
 

@@ -203,4 +203,12 @@ pub(crate) enum ForwardCommand {
     Clear { mailbox: Address },
     /// Say where mail goes
     Show { mailbox: Address },
+    /// List whose mail goes where, and what of it policy or the next mailbox stops
+    List {
+        #[arg(long, value_parser = DomainName::new)]
+        domain: Option<DomainName>,
+        /// To other systems only
+        #[arg(long)]
+        outside: bool,
+    },
 }
