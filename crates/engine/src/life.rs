@@ -6,33 +6,32 @@
 mod nightly;
 mod notices;
 mod rules;
+mod shown;
 mod spread;
 
 #[cfg(test)]
 pub(crate) use nightly::Kept;
 pub(crate) use rules::rules;
+pub use shown::{LifeDetail, LockDetail};
 
 use crate::admin::check_reason;
 use crate::authority::unless_missing;
-use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::lifecycle::{self, Applied, DeletionCause, Effect, Event, Life, LockReason, Rules};
 use model::password_rules::ChangeReason;
-use model::{AccountState, Action, Address, DomainName, Reason, Role};
+use model::{AccountState, Action, Address, Role};
 use serde_json::{Value, json};
 use store::LifeRow;
 
-/// A mailbox with its stage, as lists show it.
-#[derive(Clone, Debug)]
-pub struct LifeDetail {
-    pub address: Address,
-    pub display_name: String,
-    pub life: Life,
-    /// What keeps it from being deleted.
-    pub holds: lifecycle::Holds,
-    /// The last day of a restoration that was asked for.
-    pub restore_due: Option<Date>,
+/// What a lock did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockDone {
+    /// Mail still comes in.
+    pub receives: bool,
+    /// Messages that it sent and that are kept back: it was locked for what it sends.
+    pub kept_back: u64,
 }
 
 /// What the administrator hands to the owner of a mailbox that was restored.
@@ -42,7 +41,7 @@ pub struct Unlocked {
     pub one_time_password: String,
     /// It is no longer valid from then on.
     pub until: Timestamp,
-    /// Messages of the mailbox that stay kept back until somebody lets them go.
+    /// Messages of the mailbox that its lock keeps back until somebody lets them go; not what an administrator holds.
     pub kept_back: u64,
 }
 
@@ -65,6 +64,12 @@ struct Act<'a> {
 }
 
 impl Act<'_> {
+    /// What was seen, in words or, by the system, in numbers.
+    fn evidence(&self) -> String {
+        let seen = self.detail.get("evidence");
+        seen.map(|seen| seen.as_str().map_or_else(|| seen.to_string(), str::to_owned)).unwrap_or_default()
+    }
+
     fn note(&mut self, name: &str, value: Value) {
         if let Some(detail) = self.detail.as_object_mut() {
             detail.insert(name.to_owned(), value);
@@ -83,12 +88,14 @@ impl Engine {
         address: &Address,
         reason: LockReason,
         evidence: &str,
-    ) -> Result<(), AdminError> {
+    ) -> Result<LockDone, AdminError> {
         check_reason(evidence)?;
         self.authorize(actor, Action::MailboxLock, &AdminTarget::Address(address)).await?;
         let detail = json!({ "reason": reason, "evidence": evidence });
         let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
-        self.change_life(actor, role_of(actor), address, act).await.map(drop)
+        let (row, rules) = self.change_life(actor, role_of(actor), address, act).await?;
+        let kept_back = self.0.store.kept_back_of(row.account).await?;
+        Ok(LockDone { receives: row.life.receives(&rules), kept_back })
     }
 
     /// The organisation asks for restoration (đề nghị khôi phục, Điều 8.2a); the day by whose end it is to be done.
@@ -218,60 +225,6 @@ impl Engine {
         }
     }
 
-    /// The mailbox's stage; `None` when there is no such mailbox.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn life(&self, actor: &Actor, address: &Address) -> Result<Option<LifeDetail>, AdminError> {
-        let allowed = self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(address)).await;
-        let Some(()) = unless_missing(allowed)? else { return Ok(None) };
-        match self.0.store.life(address).await? {
-            Some(row) => Ok(Some(self.life_detail(row).await?)),
-            None => Ok(None),
-        }
-    }
-
-    /// Mailboxes in this state, by address from behind `after` on: the locked ones, or the deletion list (danh sách xóa).
-    ///
-    /// # Errors
-    /// `NoSuchDomain`, or when the database fails.
-    pub async fn lives(
-        &self,
-        actor: &Actor,
-        domain: Option<&DomainName>,
-        state: AccountState,
-        after: Option<&Address>,
-        limit: u32,
-    ) -> Result<Vec<LifeDetail>, AdminError> {
-        match domain {
-            Some(name) => self.authorize(actor, Action::MailboxList, &AdminTarget::Domain(name)).await?,
-            // Of all domains at once.
-            None if actor.reach(Action::MailboxList).everything => {}
-            None => return Err(AdminError::Denied(Reason::Role)),
-        }
-        let domain = match domain {
-            Some(name) => Some(self.domain_id(name).await?),
-            None => None,
-        };
-        let mut all = Vec::new();
-        for row in self.0.store.ending_lives(domain, state, after, limit).await? {
-            all.push(self.life_detail(row).await?);
-        }
-        Ok(all)
-    }
-
-    async fn life_detail(&self, row: LifeRow) -> Result<LifeDetail, Error> {
-        let restore_due = match row.life.request() {
-            lifecycle::RestoreRequest::Asked { .. } => {
-                let rules = rules(&*self.policy_of(row.domain).await?);
-                lifecycle::restore_due_on(&row.life, &rules, &self.calendar().await?)
-            }
-            _ => None,
-        };
-        let LifeRow { address, display_name, life, holds, .. } = row;
-        Ok(LifeDetail { address, display_name, life, holds, restore_due })
-    }
-
     async fn existing(&self, address: &Address) -> Result<LifeRow, AdminError> {
         self.0.store.life(address).await?.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))
     }
@@ -322,6 +275,9 @@ impl Engine {
         if spreads {
             let held = tx.hold_mail_of(row.account, self.now()).await?;
             act.note("queued_mail_held", json!(held));
+        }
+        if act.events.iter().any(|event| matches!(event, Event::Lock(_))) {
+            tx.note_locks(&[row.account], (actor.name(), &act.evidence())).await?;
         }
         if act.events.contains(&Event::Restore) {
             // Not when it is locked: what is on its way would be counted anew, and go.

@@ -8,7 +8,8 @@ mod schedule;
 mod table;
 
 pub use schedule::{
-    CountsAsUse, Decision, Facts, Leave, Rules, Uses, Warning, due, inactivity_lock_on, restore_due_on,
+    CountsAsUse, Decision, Facts, Leave, Rules, Uses, Warning, due, inactivity_lock_on, next_by_itself_on,
+    restore_due_on,
 };
 pub use table::{Actor, Effect, Event, TRANSITIONS, Transition};
 

@@ -214,7 +214,40 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Who locked the mailbox last, and what he saw; `None` where nobody noted it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lock_note(&self, account: AccountId) -> Result<Option<(String, String)>, Error> {
+        Ok(sqlx::query_as(
+            "select locked_by, coalesce(lock_note, '') from accounts where account_id = $1 and locked_by is not null",
+        )
+        .bind(account.0)
+        .fetch_optional(&self.pools.main)
+        .await?)
+    }
+}
+
 impl Tx {
+    /// Keeps who locked these mailboxes, which are held, and what he saw.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_locks(
+        &mut self,
+        accounts: &[AccountId],
+        (by, note): (&str, &str),
+    ) -> Result<(), Error> {
+        sqlx::query("update accounts set locked_by = $2, lock_note = $3 where account_id = any ($1)")
+            .bind(accounts.iter().map(|account| account.0).collect::<Vec<_>>())
+            .bind(by)
+            .bind(note)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+
     /// The stage of a mailbox, which nobody else changes until the transaction ends. To be called under the mailbox's
     /// lock, as all who change stages do.
     ///

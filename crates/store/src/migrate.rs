@@ -73,6 +73,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "dmarc_received",
         sql: include_str!("../../../migrations/0022_dmarc_received.sql"),
     },
+    Migration {
+        version: 23,
+        name: "lock_notes",
+        sql: include_str!("../../../migrations/0023_lock_notes.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -160,6 +160,10 @@ impl Engine {
         let lives: Vec<(AccountId, Life)> = done.iter().map(|(row, life)| (row.account, *life)).collect();
         tx.set_lives(&lives, ends).await?;
         let actor = Actor::system("keep-lives");
+        if matches!(event, Event::Lock(_)) {
+            let accounts: Vec<AccountId> = lives.iter().map(|(account, _)| *account).collect();
+            tx.note_locks(&accounts, (actor.name(), "")).await?;
+        }
         for (row, life) in &done {
             let (name, detail) = audited(event, row, life);
             self.audit(&mut tx, &actor, name, &row.address.to_string(), &detail).await?;

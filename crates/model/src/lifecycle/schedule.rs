@@ -272,6 +272,23 @@ fn lock_term_end(
     Some(calendar.term_end(local_date(from), rules.deletion_months?))
 }
 
+/// The first day on which the system by itself does what comes next to a mailbox that is locked (it is listed) or listed (it is
+/// deleted). `None`: somebody has to decide first, or nothing comes by itself.
+#[must_use]
+pub fn next_by_itself_on(life: &Life, rules: &Rules, calendar: &WorkCalendar) -> Option<Date> {
+    match *life {
+        Life::Locked { since, request, .. } => {
+            Some(plus_days(lock_term_end(since, request, rules, calendar)?, 1))
+        }
+        Life::ToBeDeleted { confirmed: Some(at), .. } => Some(plus_days(local_date(at), 1)),
+        Life::ToBeDeleted { since, request, cause, .. } if rules.automatic_deletion => match cause {
+            DeletionCause::LockExpired => Some(plus_days(local_date(since), 1)),
+            _ => Some(plus_days(lock_term_end(since, request, rules, calendar)?, 1)),
+        },
+        _ => None,
+    }
+}
+
 /// The day by whose end a restoration that was asked for is to be done (An Giang 63/2016 Điều 8.2b).
 #[must_use]
 pub fn restore_due_on(life: &Life, rules: &Rules, calendar: &WorkCalendar) -> Option<Date> {

@@ -4,30 +4,33 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
-use engine::{LifeDetail, SendingDetail};
+use engine::{LifeDetail, LockDone, SendingDetail};
 use model::calendar::local_text;
-use model::lifecycle::Life;
+use model::lifecycle::{Life, LockReason};
 use model::{AccountState, Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
+/// Of a request for restoration.
+const REFUSED: &str = "stays as it is: the refusal is noted, and whoever looks after the mailbox is told. It may be asked for again";
+
 pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     match command {
-        LifeCommand::Lock { address, reason, evidence } => {
-            engine.lock(actor, address, *reason, evidence).await.context(address.clone())?;
-            done(session, address, "is locked").await
-        }
+        LifeCommand::Lock { address, reason, evidence } => lock(session, address, *reason, evidence).await,
         LifeCommand::Restore { address, refuse: Some(reason), .. } => {
             engine.refuse_restore(actor, address, reason).await.context(address.clone())?;
-            done(session, address, "stays as it is; the refusal is noted").await
+            done(session, address, REFUSED).await
         }
         LifeCommand::Restore { address, request, .. } => {
             let request = request.as_deref().unwrap_or_default();
             let due = engine.ask_restore(actor, address, request).await.context(address.clone())?;
             let due = due.map(|day| day.to_string());
-            let text =
-                format!("{address} is to be restored by the end of {}", due.as_deref().unwrap_or("today"));
+            let text = format!(
+                "the request for {address} is noted, and the mailbox is not in use yet\n\
+                 give it back by the end of {}: congthu mailbox unlock {address}",
+                due.as_deref().unwrap_or("today")
+            );
             session.answer(&json!({ "address": address.to_string(), "due": due }), &text)
         }
         LifeCommand::Unlock { address, request } => unlock(session, address, request.as_deref()).await,
@@ -85,7 +88,7 @@ async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> 
     let unlocked = engine.unlock(actor, address, request).await.context(address.clone())?;
     let (shown, until) = (unlocked.address.to_string(), unlocked.until);
     let mut text = format!(
-        "{shown} is restored\npassword, shown only now: {}\nto be changed at {} before {}",
+        "{shown} is in use again\npassword, shown only now: {}\nits owner changes it at {} before {}; mail programs are refused until then",
         unlocked.one_time_password,
         engine.password_page(),
         local_text(until)
@@ -93,13 +96,111 @@ async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> 
     let kept_back = unlocked.kept_back;
     if kept_back > 0 {
         text += &format!(
-            "\n{kept_back} messages that it sent are kept back: `congthu queue release --of {shown}` lets them go"
+            "\nmessages that it sent and that the lock still keeps back: {kept_back}\n\
+             its owner may not have written them: look with congthu queue list --from {shown} --state held-by-lock, then let single \
+             ones go with congthu queue release ID, or end them with congthu queue expire ID --quiet; \
+             congthu queue release --of {shown} lets all go that is held of it, by administrators too"
         );
     }
     let json = json!({
         "address": shown, "one_time_password": unlocked.one_time_password, "until": until, "kept_back": kept_back,
     });
     session.answer(&json, &text)
+}
+
+async fn lock(session: &Session, address: &Address, reason: LockReason, evidence: &str) -> Result<()> {
+    let locked = session.node.engine.lock(&session.actor, address, reason, evidence).await;
+    let LockDone { receives, kept_back } = locked.context(address.clone())?;
+    let mail = if receives { "mail for it still comes in" } else { "mail for it is refused" };
+    let mut text = format!(
+        "{address} is locked: {}\nits sessions on every node end now, and nobody logs in or sends as it; {mail}\n",
+        reason.vietnamese()
+    );
+    match (reason.stops_mail(), kept_back) {
+        (false, 0) => text += "what it had sent goes on its way\n",
+        (true, 0) => text += "nothing that it sent was still on its way\n",
+        (_, kept_back) => {
+            let _ = writeln!(
+                text,
+                "messages that it sent and that are kept back now: {kept_back}; see congthu queue list"
+            );
+        }
+    }
+    let _ = write!(
+        text,
+        "to give it back: congthu mailbox restore {address} --request \"…\", then congthu mailbox unlock {address}"
+    );
+    let mut json = match session.node.engine.life(&session.actor, address).await? {
+        Some(detail) => as_json(&detail),
+        None => json!({ "address": address.to_string() }),
+    };
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("kept_back".to_owned(), json!(kept_back));
+    }
+    session.answer(&json, &text)
+}
+
+/// Of a mailbox that is locked or listed: why, since when, by whom, and what comes next; nothing of others.
+pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Value, String)> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    let Some(lock) = engine.lock_detail(actor, address).await? else {
+        return Ok((Value::Null, String::new()));
+    };
+    let Some(detail) = engine.life(actor, address).await? else { return Ok((Value::Null, String::new())) };
+    let mut text = String::new();
+    let by = if lock.by.is_empty() { String::new() } else { format!(" by {}", lock.by) };
+    match detail.life {
+        Life::Locked { since, reason, .. } => {
+            let _ = write!(text, "\nlocked    since {}{by}: {}", local_text(since), reason.vietnamese());
+        }
+        Life::ToBeDeleted { since, cause, .. } => {
+            let _ =
+                write!(text, "\nlisted    for deletion since {}: {}", local_text(since), cause.vietnamese());
+        }
+        _ => {}
+    }
+    if !lock.note.is_empty() {
+        let _ = write!(text, "\nseen      {}", lock.note);
+    }
+    let _ = write!(text, "\nreceives  {}", if detail.receives { "yes" } else { "no" });
+    if lock.kept_back > 0 {
+        let _ = write!(text, "\nkept back {} messages that it sent, by the lock", lock.kept_back);
+    }
+    let _ = write!(text, "\nnext      {}", next(&detail));
+    let mut json = as_json(&detail);
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("locked_by".to_owned(), json!(lock.by));
+        fields.insert("evidence".to_owned(), json!(lock.note));
+        fields.insert("kept_back".to_owned(), json!(lock.kept_back));
+    }
+    Ok((json, text))
+}
+
+fn next(mailbox: &LifeDetail) -> String {
+    let address = &mailbox.address;
+    let listed = matches!(mailbox.life, Life::ToBeDeleted { .. });
+    if let Some(day) = mailbox.restore_due {
+        return format!(
+            "asked for: to be given back by the end of {day} (congthu mailbox unlock {address}), or refused"
+        );
+    }
+    match (mailbox.next_on, listed, mailbox.holds.any()) {
+        (_, true, true) => {
+            "held (legal hold, handover or export): deleted in the night after that has ended".to_owned()
+        }
+        (Some(day), true, false) => format!(
+            "deleted with all its mail in the night to {day} or the next, unless it is given back before"
+        ),
+        (None, true, false) => format!(
+            "an administrator confirms it (congthu mailbox confirm-deletion {address}), or it is given back"
+        ),
+        (Some(day), false, _) => format!(
+            "listed for deletion on {day}, unless its organisation asks for it before (congthu mailbox restore)"
+        ),
+        (None, false, _) => {
+            "stays locked until its organisation asks for it (congthu mailbox restore)".to_owned()
+        }
+    }
 }
 
 async fn sending(session: &Session, address: &Address) -> Result<()> {
@@ -242,5 +343,7 @@ fn as_json(mailbox: &LifeDetail) -> Value {
         "life": mailbox.life,
         "holds": mailbox.holds,
         "restore_due": mailbox.restore_due,
+        "next_on": mailbox.next_on,
+        "receives": mailbox.receives,
     })
 }

@@ -148,9 +148,10 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
         return Err(unknown(address));
     };
     let aliases = mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let (standing, told) = life::standing(session, address).await?;
     let text = format!(
         "address   {}\nname      {}\nclass     {}\nstate     {}\nunit      {}\naliases   {aliases}\nused      {} of {}\n\
-         messages  {}\nmade      {}",
+         messages  {}\nmade      {}{told}",
         mailbox.address,
         mailbox.display_name,
         mailbox.class.as_str(),
@@ -161,7 +162,11 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
         mailbox.messages,
         local_text(mailbox.created_at),
     );
-    session.answer(&as_json(&mailbox), &text)
+    let mut json = as_json(&mailbox);
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("life".to_owned(), standing);
+    }
+    session.answer(&json, &text)
 }
 
 async fn delete(session: &Session, address: &Address, reason: &str) -> Result<()> {

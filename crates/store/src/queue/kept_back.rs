@@ -51,7 +51,7 @@ impl Store {
         Ok(kept)
     }
 
-    /// How many messages of this mailbox are kept back.
+    /// How many messages of this mailbox its lock keeps back.
     ///
     /// # Errors
     /// When the database fails.
@@ -59,8 +59,8 @@ impl Store {
         let count: i64 = sqlx::query_scalar(
             "select count(*) from queue_messages m
               where m.account_id = $1
-                and (exists (select from queue_deliveries d where d.message_id = m.message_id and d.held)
-                  or exists (select from pending_deliveries p where p.message_id = m.message_id and p.kept_at is not null))",
+                and (exists (select from queue_deliveries d where d.message_id = m.message_id and d.held and d.held_by = 'lock')
+                  or exists (select from pending_deliveries p where p.message_id = m.message_id and p.kept_at is not null and p.kept_by = 'lock'))",
         )
         .bind(account.0)
         .fetch_one(&self.pools.main)
@@ -113,7 +113,7 @@ impl Tx {
         .await?;
         let here = sqlx::query(
             "update pending_deliveries
-                set kept_at = case when $2 then $3::timestamptz end,
+                set kept_at = case when $2 then $3::timestamptz end, kept_by = case when $2 then 'operator' end,
                     internal_date = case when $2 then internal_date else greatest(internal_date, $3) end
               where message_id = any ($1) and (kept_at is null) = $2",
         )
@@ -142,7 +142,7 @@ impl Tx {
         .execute(&mut *self.inner)
         .await?;
         let here = sqlx::query(
-            "update pending_deliveries set kept_at = $2 where pending_id in (
+            "update pending_deliveries set kept_at = $2, kept_by = 'lock' where pending_id in (
                  select p.pending_id from queue_messages m join pending_deliveries p using (message_id)
                   where m.account_id = $1 and p.kept_at is null for update of p skip locked)",
         )

@@ -102,6 +102,28 @@ async fn what_was_for_later_does_not_come_at_its_moment() {
 }
 
 #[tokio::test]
+async fn what_an_administrator_holds_is_not_the_locks() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let engine = &world.engine;
+    let before = send(&world, &an, &["ai@example.org"]).await;
+    for _ in 0..3 {
+        send(&world, &an, &["ai@example.org"]).await;
+    }
+    engine.hold_queued(&actor(), &before, true).await.unwrap();
+    let locked = engine.lock(&actor(), &address("an"), LockReason::Spam, "thư rác").await.unwrap();
+    assert_eq!((locked.receives, locked.kept_back), (true, 3));
+    let shown = engine.lock_detail(&actor(), &address("an")).await.unwrap().unwrap();
+    assert_eq!((shown.by.as_str(), shown.note.as_str(), shown.kept_back), (actor().name(), "thư rác", 3));
+    let unlocked = engine.unlock(&actor(), &address("an"), Some("đề nghị")).await.unwrap();
+    assert_eq!(unlocked.kept_back, 3);
+    assert!(engine.lock_detail(&actor(), &address("an")).await.unwrap().is_none(), "it is in use");
+    engine.hold_queued(&actor(), &before, false).await.unwrap();
+    assert_eq!(everything_taken(engine).await.len(), 1);
+    assert_eq!(engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap(), 3);
+}
+
+#[tokio::test]
 async fn what_waits_for_approval_is_not_approved_until_the_lock_ends() {
     let world = World::new().await;
     province(&world).await;
