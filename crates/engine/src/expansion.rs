@@ -8,6 +8,7 @@ use crate::deliver::Arrival;
 use crate::forwarding::Ends;
 use crate::groups::MEMBERS_MAX;
 use crate::intake::Prepared;
+use crate::queue::{original_of, written_to};
 use crate::recipients::{Kind, MESSAGES_MAX, hard_limit_bytes, room_for_one};
 use crate::sender::written;
 use crate::{Engine, Error, Recipient, Sender};
@@ -75,9 +76,20 @@ impl Meant {
     }
 
     fn add_outside(&mut self, address: String, recipient: &Recipient) {
+        self.add_there(address, recipient.original().map(str::to_owned), recipient);
+    }
+
+    /// Mail that goes on by itself is known by what was written to, here and further on: the address that its sender gave, else ours
+    /// (RFC 3461 4.2). By that he hears of it, and not of where it goes.
+    fn add_passed_on(&mut self, address: String, recipient: &Recipient) {
+        let original = recipient.original().filter(|original| written_to(original).is_some());
+        let original = original.map(str::to_owned).or_else(|| original_of(recipient.address()));
+        self.add_there(address, original, recipient);
+    }
+
+    fn add_there(&mut self, address: String, orcpt: Option<String>, recipient: &Recipient) {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
-        let (notify, orcpt) = (recipient.notify(), recipient.original().map(str::to_owned));
-        self.outside.push((domain, NewOutgoingRecipient { address, orcpt, notify }));
+        self.outside.push((domain, NewOutgoingRecipient { address, orcpt, notify: recipient.notify() }));
     }
 }
 
@@ -170,7 +182,7 @@ impl Engine {
                 }
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
                 if let Some(outside) = ends.outside {
-                    meant.add_outside(written(&outside), recipient);
+                    meant.add_passed_on(written(&outside), recipient);
                 }
             }
             meant.comes_here.push(comes_here);

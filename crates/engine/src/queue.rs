@@ -4,9 +4,11 @@
 //! sender is told once, in the transaction that ends what he is told of; every delivery ends, delivered or told of.
 
 mod at_hand;
+mod passed_on;
 mod telling;
 
 pub use at_hand::AtHand;
+pub(crate) use passed_on::{original_of, written_to};
 pub(crate) use telling::{Ended, Telling};
 
 use crate::message::FACTS_OCTETS_MAX;

@@ -77,6 +77,14 @@ const TABLE: &[((u16, u16), Words)] = &[
         ),
     ),
     (
+        (2, 4),
+        words(
+            "Địa chỉ này chuyển thư tự động đến nơi khác, nhưng không chuyển được.",
+            OTHER_CHANNEL,
+            "The address passes its mail on by itself, and could not.",
+        ),
+    ),
+    (
         (3, 4),
         words(
             "Thư lớn hơn mức hệ thống của người nhận cho phép.",

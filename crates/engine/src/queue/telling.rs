@@ -4,6 +4,7 @@
 //! Invariants: one transaction for all that became of a message at once, with its events and its letters; nothing of it
 //! when the lease is another node's.
 
+use super::passed_on::conceal;
 use super::{LEASE, event, said};
 use crate::deliver::ATTEMPTS;
 use crate::report::{Mail, ORIGINAL_BYTES_MAX, Report, Told, What};
@@ -209,16 +210,30 @@ impl Engine {
         report: &QueueReport<'_>,
         told: Vec<Vec<Told<'_>>>,
     ) -> Result<bool, Error> {
-        let mut letters = Vec::new();
-        for told in told.into_iter().filter(|told| !told.is_empty() && !delivery.sender.is_empty()) {
-            letters.push(self.report_of(delivery, told).await?);
+        let (mut letters, mut failing, mut passed_on) = (Vec::new(), Vec::new(), Vec::new());
+        for told in &told {
+            passed_on.push(self.passed_on_by(delivery.account, told).await?);
+        }
+        for (mut told, written) in told.into_iter().zip(&passed_on) {
+            for (one, written) in told.iter_mut().zip(written) {
+                failing.extend(written.as_deref().and_then(|written| conceal(one, written)));
+            }
+            if !told.is_empty() && !delivery.sender.is_empty() {
+                letters.push(self.report_of(delivery, told).await?);
+            }
         }
         for attempt in 0..ATTEMPTS {
             match self.commit_report_once(lease, report, &letters).await {
                 // Whoever was to be told is gone meanwhile; he is looked for again, and then not told.
                 Err(store::Error::MailboxGone) if attempt > 0 => letters.clear(),
                 Err(store::Error::ChunkGone | store::Error::Conflict | store::Error::MailboxGone) => {}
-                done => return Ok(done?),
+                done => {
+                    let ours = done?;
+                    if ours {
+                        self.tell_who_forwards(&failing).await;
+                    }
+                    return Ok(ours);
+                }
             }
         }
         Err(Error::Unavailable)

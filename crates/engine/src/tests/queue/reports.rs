@@ -169,8 +169,71 @@ async fn forwarded_mail_goes_out_and_its_sender_elsewhere_is_told() {
         world.engine.deliver(&Arrival { sender, ..arrival() }, &[to], spool).await.unwrap();
         assert_eq!(work(&world.engine, |delivery| all(delivery, &never())).await, ["example.net"]);
     }
-    assert_eq!(world.inbox(&an).await.len(), 1);
+    assert_eq!(
+        world.inbox(&an).await.len(),
+        2,
+        "the copy, and that it does not get to where it is forwarded"
+    );
     assert_eq!(world.queue_rows().await, [0; 4]);
+}
+
+/// RFC 3464 4.2: where his mail goes is its owner's affair; that it does not get there, both hear.
+#[tokio::test]
+async fn whoever_writes_does_not_learn_where_mail_is_forwarded_and_whose_it_is_hears_that_it_fails() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let_forward(&world, "binh", "rieng@example.net", false).await;
+    let says = |delivery: &LeasedDelivery| {
+        let orcpt = delivery.recipients[0].orcpt.as_deref();
+        assert_eq!(orcpt, Some("rfc822;binh@demo.gov.vn"), "further on it is known by what was written to");
+        all(delivery, &never())
+    };
+    let told = async |at: usize| {
+        let raw = world.read(&an, "INBOX").await.remove(at).1;
+        let facts = proto::mime::facts(&raw);
+        let first = facts.structure.parts().find(|part| part.is_text()).unwrap();
+        let body = &raw[usize::try_from(first.body_start).unwrap()..usize::try_from(first.body_end).unwrap()];
+        let words = proto::mime::decode_text(first, body).unwrap().to_string();
+        (words, String::from_utf8_lossy(&raw).into_owned())
+    };
+    for (hours, reports, notices) in [(0, 1, 1), (1, 2, 1), (24, 3, 2)] {
+        world.forward(hours, 0);
+        send(&world, &an, &["binh"]).await;
+        work(&world.engine, says).await;
+        let (words, raw) = told(reports - 1).await;
+        let fields = "Original-Recipient: rfc822;binh@demo.gov.vn\r\nFinal-Recipient: rfc822;binh@demo.gov.vn\r\n\
+                      Action: failed\r\nStatus: 5.2.4\r\n";
+        assert!(raw.contains(fields), "{raw}");
+        assert!(words.contains("binh@demo.gov.vn: Địa chỉ này chuyển thư tự động"), "{words}");
+        for text in [&words, &raw] {
+            assert!(!text.contains("example.net") && !text.contains("no such user"), "{text}");
+        }
+        let inbox = world.inbox(&binh).await;
+        assert_eq!((world.inbox(&an).await.len(), inbox.len()), (reports, notices));
+    }
+    // A stranger, who is told elsewhere, learns as little; the log knows.
+    world.deliver(&["binh"], b"Subject: x\r\n\r\ny\r\n").await;
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let delivery = &claimed.deliveries[0];
+    world.engine.report_mail(&claimed.lease, delivery, vec![never()], Contact::Reached).await.unwrap();
+    world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    let back = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let octets = world.engine.outgoing_octets(&back.deliveries[0]).await.unwrap().read().await.unwrap();
+    let text = String::from_utf8_lossy(&octets);
+    assert!(text.contains("Final-Recipient: rfc822;binh@demo.gov.vn\r\n"), "{text}");
+    assert!(!text.contains("example.net"), "{text}");
+    world.engine.give_back_mail(&back.lease).await.unwrap();
+    let traced =
+        "select count(*) from events where kind = 'bounced' and 'rieng@example.net' = any (recipients)";
+    assert_eq!(world.number(traced).await, 4);
+    // Who claims another's address for what he sends himself has nobody told.
+    let to = outside(&world, &an, "ai@example.org").await;
+    let to = to.asking(Notify::FAILURE, Some("rfc822;binh@demo.gov.vn".to_owned()));
+    world.forward(24, 0);
+    let before = (world.inbox(&an).await.len(), world.inbox(&binh).await.len());
+    submit(&world, &an, &[to], Wishes::default()).await;
+    work(&world.engine, |delivery| all(delivery, &never())).await;
+    assert_eq!((world.inbox(&an).await.len(), world.inbox(&binh).await.len()), (before.0 + 1, before.1));
 }
 
 /// Elsewhere his domain does not name us (SPF), so it goes under a path of ours, and what comes back to that goes to him.

@@ -1,0 +1,143 @@
+//! Mail that goes on by itself to another system (chuyển thư tự động) and does not get there.
+//!
+//! Invariants: its writer hears of the address that he wrote to, and not where that passes its mail on to, which is its owner's
+//! affair (RFC 3464 4.2); the owner hears that it fails, once a day at most, and only of where he has mail sent to now: a sender may
+//! claim any original recipient.
+
+use crate::report::{Told, What};
+use crate::{Engine, Error};
+use model::queue::{Answer, Status};
+use model::{AccountId, Address, DomainName};
+use store::OwedNotice;
+
+/// Somebody's mail that did not get to where it is passed on.
+#[derive(Debug)]
+pub(crate) struct Failing {
+    /// As its sender had it.
+    written: String,
+    target: String,
+    said: String,
+}
+
+/// The address in an original recipient (RFC 3461 4.2) that mail was written to; `None`: it is of another kind, or none that could
+/// stand in a report.
+pub(crate) fn written_to(original: &str) -> Option<String> {
+    let (kind, address) = original.split_once(';')?;
+    let is_mail = kind.eq_ignore_ascii_case("rfc822") || kind.eq_ignore_ascii_case("utf-8");
+    let address = proto::smtp::xtext(address).unwrap_or_else(|| address.to_owned());
+    let is_plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
+    (is_mail && is_plain && address.contains('@')).then_some(address)
+}
+
+/// What [`written_to`] reads (RFC 3461 4.2); `None` for what is not of ASCII, which not every system takes.
+pub(crate) fn original_of(address: &Address) -> Option<String> {
+    let text = address.to_string();
+    text.is_ascii().then(|| format!("rfc822;{}", text.replace('+', "+2B").replace('=', "+3D")))
+}
+
+impl Engine {
+    /// Of each of these the address that was written to, where that passes its mail on to the one that is told of. Mail that nobody
+    /// logged in to send leaves only so.
+    pub(super) async fn passed_on_by(
+        &self,
+        account: Option<AccountId>,
+        told: &[Told<'_>],
+    ) -> Result<Vec<Option<String>>, Error> {
+        let mut all = Vec::with_capacity(told.len());
+        for one in told {
+            let written = one.original.and_then(written_to);
+            let written = written.filter(|written| !written.eq_ignore_ascii_case(one.address));
+            all.push(match written {
+                Some(written) if account.is_none() || self.is_of_ours(&written).await? => Some(written),
+                _ => None,
+            });
+        }
+        Ok(all)
+    }
+
+    async fn is_of_ours(&self, address: &str) -> Result<bool, Error> {
+        let domain = address.rsplit_once('@').and_then(|(_, domain)| DomainName::new(domain).ok());
+        match domain {
+            Some(domain) => self.is_local_domain(&domain).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Behind the commit. What is lost here is told of with the next message that fails.
+    pub(super) async fn tell_who_forwards(&self, failing: &[Failing]) {
+        for one in failing {
+            if let Err(error) = self.tell_one_who_forwards(one).await {
+                tracing::warn!(%error, "who forwards could not be told that it fails");
+            }
+        }
+    }
+
+    async fn tell_one_who_forwards(&self, failing: &Failing) -> Result<(), Error> {
+        let Ok(written) = failing.written.parse::<Address>() else { return Ok(()) };
+        let Some(party) = self.0.store.party(&written).await? else { return Ok(()) };
+        let Some(forward) = self.0.store.forward(party.account).await? else { return Ok(()) };
+        if !forward.target.to_string().eq_ignore_ascii_case(&failing.target) {
+            return Ok(());
+        }
+        let kept = match forward.keep_copy {
+            true => "Thư vẫn được lưu trong hộp thư của Ông/Bà.",
+            false => "Thư KHÔNG được lưu trong hộp thư của Ông/Bà.",
+        };
+        let owed = [OwedNotice {
+            key: format!("forward-failed/{}/{}", party.account, self.today()),
+            to: party.account,
+            subject: "Chuyển thư tự động không thành công".to_owned(),
+            text: format!(
+                "Kính gửi: {}\n\n\
+                 Thư gửi đến {} được chuyển tự động đến {}, nhưng không đến được nơi nhận:\n\n    {}\n\n\
+                 {kept} Người gửi đã được thông báo là thư không đến, không được thông báo địa chỉ chuyển đến.\n\n\
+                 Đề nghị Ông/Bà kiểm tra lại địa chỉ chuyển đến, hoặc đề nghị bộ phận hỗ trợ thôi chuyển thư tự động. Thông báo \
+                 này được gửi mỗi ngày nhiều nhất một lần.\n\n\
+                 Trân trọng.\n",
+                party.display_name, party.address, forward.target, failing.said
+            ),
+        }];
+        let mut tx = self.0.store.begin().await?;
+        tx.owe_notices(&owed, self.now()).await?;
+        tx.commit().await?;
+        self.send_owed(&owed).await;
+        Ok(())
+    }
+}
+
+/// Names the address that was written to in place of where it passes mail on to, and takes away what the other side said, which
+/// may name that as well. Says what failed.
+pub(super) fn conceal<'a>(told: &mut Told<'a>, written: &'a str) -> Option<Failing> {
+    let failing = (told.what == What::Failed).then(|| Failing {
+        written: written.to_owned(),
+        target: told.address.to_owned(),
+        said: super::said(&told.answer),
+    });
+    told.address = written;
+    match told.what {
+        What::Failed | What::Delayed => {
+            let status = Status(told.answer.status.0, 2, 4);
+            told.answer =
+                Answer::ours(status, "the address passes its mail on by itself, and it has not got there");
+        }
+        What::Relayed => told.answer = Answer::ours(Status(2, 1, 5), "the address has passed it on"),
+        _ => {}
+    }
+    failing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_stand_in_a_report_is_named() {
+        assert_eq!(written_to("rfc822;An+2Bx@demo.vn").as_deref(), Some("An+x@demo.vn"));
+        assert_eq!(written_to("UTF-8;ăn@demo.vn").as_deref(), Some("ăn@demo.vn"));
+        let own: Address = "an+x@demo.vn".parse().unwrap();
+        assert_eq!(original_of(&own).and_then(|text| written_to(&text)).as_deref(), Some("an+x@demo.vn"));
+        for none in ["an@demo.vn", "x400;/C=VN", "rfc822;an", "rfc822;a@b.vn\r\nX: y", "rfc822;a b@c.vn"] {
+            assert_eq!(written_to(none), None, "{none:?}");
+        }
+    }
+}
