@@ -6,11 +6,11 @@
 
 use crate::error::numbers;
 use crate::group::{Carrier, portion};
+use crate::line::Line;
 use crate::small::{Act, statement};
 use crate::{Error, Pools};
-use sqlx::pool::PoolConnection;
+use sqlx::PgPool;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
-use sqlx::{PgPool, Postgres};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
@@ -107,29 +107,15 @@ fn accepted(jobs: Vec<Job>, mut uids: Vec<Option<i64>>) {
     }
 }
 
-/// A connection to send accepting statements on.
-#[derive(Debug)]
-struct Line {
-    pool: PgPool,
-    connection: Option<PoolConnection<Postgres>>,
-}
-
-impl Line {
-    async fn accept(&mut self, jobs: &[Job], waits: bool) -> Result<Vec<Option<i64>>, Refusal> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(self.pool.acquire().await.map_err(Refusal::NotSent)?),
-        };
-        let acts: Vec<&Act> = jobs.iter().map(|job| &job.act).collect();
-        let sent = statement(&acts, waits).fetch_one(&mut **connection).await.map_err(Refusal::of);
-        if matches!(sent, Err(Refusal::Lost(_)))
-            && let Some(mut broken) = self.connection.take()
-        {
-            // It may be in any state.
-            broken.close_on_drop();
-        }
-        sent
+/// Sends the accepting statement.
+async fn accept(line: &mut Line, jobs: &[Job], waits: bool) -> Result<Vec<Option<i64>>, Refusal> {
+    let connection = line.connection().await.map_err(Refusal::NotSent)?;
+    let acts: Vec<&Act> = jobs.iter().map(|job| &job.act).collect();
+    let sent = statement(&acts, waits).fetch_one(connection).await.map_err(Refusal::of);
+    if matches!(sent, Err(Refusal::Lost(_))) {
+        line.cut();
     }
+    sent
 }
 
 /// Takes acts to the database, and leaves those behind that would have to wait.
@@ -148,7 +134,7 @@ impl Carrier for Acceptor {
     const WEIGHT_MAX: usize = 512 * 1024;
 
     fn new((pools, held): Self::Shared) -> Self {
-        Self { line: Line { pool: pools.carriers, connection: None }, held, waiters: pools.main }
+        Self { line: Line::new(pools.carriers), held, waiters: pools.main }
     }
 
     fn weight(job: &Job) -> usize {
@@ -159,7 +145,7 @@ impl Carrier for Acceptor {
         // Nobody was told that it began.
         jobs.retain(|job| !job.answer.is_closed());
         while !jobs.is_empty() {
-            match self.line.accept(&jobs, false).await {
+            match accept(&mut self.line, &jobs, false).await {
                 Ok(uids) => return accepted(jobs, uids),
                 Err(Refusal::Busy(accounts)) => jobs = self.leave(jobs, &accounts),
                 Err(Refusal::Certain(_)) if jobs.len() > 1 => return self.carry_each(jobs).await,
@@ -174,7 +160,7 @@ impl Acceptor {
     async fn carry_each(&mut self, jobs: Vec<Job>) {
         for job in jobs {
             let alone = vec![job];
-            match self.line.accept(&alone, false).await {
+            match accept(&mut self.line, &alone, false).await {
                 Ok(uids) => accepted(alone, uids),
                 Err(Refusal::Busy(accounts)) => drop(self.leave(alone, &accounts)),
                 Err(refusal) => refuse(alone, refusal),
@@ -226,7 +212,7 @@ impl Held {
         }
         jobs.insert(account, VecDeque::from([job]));
         drop(jobs);
-        let line = Line { pool: pool.clone(), connection: None };
+        let line = Line::new(pool.clone());
         tokio::spawn(Waiter { held: self.clone(), account, ended: false }.deliver(line));
     }
 }
@@ -281,14 +267,14 @@ impl Drop for Waiter {
 }
 
 async fn deliver_all(line: &mut Line, jobs: Vec<Job>) {
-    match line.accept(&jobs, true).await {
+    match accept(line, &jobs, true).await {
         Ok(uids) => accepted(jobs, uids),
         // The mailbox was not to be had: each of them alone would wait as long again.
         Err(Refusal::Certain(Error::Unavailable(error))) => refuse(jobs, Refusal::NotSent(error)),
         Err(Refusal::Certain(_)) if jobs.len() > 1 => {
             for job in jobs {
                 let alone = vec![job];
-                match line.accept(&alone, true).await {
+                match accept(line, &alone, true).await {
                     Ok(uids) => accepted(alone, uids),
                     Err(refusal) => refuse(alone, refusal),
                 }

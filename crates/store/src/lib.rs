@@ -51,6 +51,7 @@ mod inspect;
 mod jobs;
 mod keywords;
 mod life;
+mod line;
 mod listing;
 mod migrate;
 mod moves;

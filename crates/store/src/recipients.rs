@@ -1,11 +1,10 @@
 //! Who receives mail for an address: asked once for each RCPT command, and so for all that come at the same time together.
 
 use crate::group::Carrier;
+use crate::line::Line;
 use crate::{Error, Pools, Store};
 use jiff::Timestamp;
 use model::{AccountId, AccountState, Address, DomainId, FolderId};
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 use std::collections::HashMap;
 use tokio::sync::oneshot;
 
@@ -63,10 +62,7 @@ pub(crate) struct Lookup {
 
 /// Takes addresses to the database.
 #[derive(Debug)]
-pub(crate) struct Finder {
-    pools: Pools,
-    connection: Option<PoolConnection<Postgres>>,
-}
+pub(crate) struct Finder(Line);
 
 impl Carrier for Finder {
     type Job = Lookup;
@@ -76,7 +72,7 @@ impl Carrier for Finder {
     type Shared = Pools;
 
     fn new(pools: Pools) -> Self {
-        Self { pools, connection: None }
+        Self(Line::new(pools.carriers))
     }
 
     fn weight(_: &Lookup) -> usize {
@@ -86,8 +82,7 @@ impl Carrier for Finder {
     async fn carry(&mut self, jobs: Vec<Lookup>) {
         let found = self.find(&jobs).await;
         if found.is_err() {
-            // It may be in any state.
-            self.connection = None;
+            self.0.cut();
         }
         for job in jobs {
             let answer = match &found {
@@ -102,17 +97,13 @@ impl Carrier for Finder {
 
 impl Finder {
     async fn find(&mut self, jobs: &[Lookup]) -> Result<HashMap<String, Row>, sqlx::Error> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(self.pools.carriers.acquire().await?),
-        };
         type Found = (String, i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>);
         let rows: Vec<Found> = sqlx::query_as(
             "select address, account_id, folder_id, state, quota_bytes, used_bytes, messages, domain_id, full_since
                from find_recipients($1)",
         )
         .bind(jobs.iter().map(|job| job.address.as_str()).collect::<Vec<_>>())
-        .fetch_all(&mut **connection)
+        .fetch_all(self.0.connection().await?)
         .await?;
         let row = |(address, account, inbox, state, quota, used, messages, domain, full): Found| {
             (address, (account, inbox, state, quota, used, messages, domain, full))

@@ -5,12 +5,11 @@
 //! and its caller says it by itself. So is everything whose answer was lost: then the lease tells.
 
 use crate::group::Carrier;
+use crate::line::Line;
 use crate::queue::NewOutgoingEvent;
 use crate::{Pools, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
 use tokio::sync::oneshot;
 
 /// A delivery whose recipients all have it.
@@ -62,10 +61,7 @@ pub(crate) struct Report {
 
 /// Takes reports to the database.
 #[derive(Debug)]
-pub(crate) struct Reporter {
-    pools: Pools,
-    connection: Option<PoolConnection<Postgres>>,
-}
+pub(crate) struct Reporter(Line);
 
 impl Carrier for Reporter {
     type Job = Report;
@@ -75,7 +71,7 @@ impl Carrier for Reporter {
     type Shared = Pools;
 
     fn new(pools: Pools) -> Self {
-        Self { pools, connection: None }
+        Self(Line::new(pools.main))
     }
 
     fn weight(report: &Report) -> usize {
@@ -85,10 +81,7 @@ impl Carrier for Reporter {
     async fn carry(&mut self, reports: Vec<Report>) {
         let ended = self.say(&reports).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "what was handed over is said of each by itself");
-            // It may be in any state.
-            if let Some(mut broken) = self.connection.take() {
-                broken.close_on_drop();
-            }
+            self.0.cut();
             Vec::new()
         });
         for report in reports {
@@ -100,10 +93,6 @@ impl Carrier for Reporter {
 
 impl Reporter {
     async fn say(&mut self, reports: &[Report]) -> Result<Vec<i64>, sqlx::Error> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(self.pools.main.acquire().await?),
-        };
         let numbers =
             |of: fn(&SentDelivery) -> i64| reports.iter().map(|it| of(&it.sent)).collect::<Vec<_>>();
         let texts = |of: fn(&Report) -> Option<&str>| reports.iter().map(of).collect::<Vec<_>>();
@@ -127,7 +116,7 @@ impl Reporter {
             .bind(reports.iter().flat_map(|it| &it.recipients).map(String::as_str).collect::<Vec<_>>())
             .bind(firsts)
             .bind(lasts)
-            .fetch_one(&mut **connection)
+            .fetch_one(self.0.connection().await?)
             .await
     }
 }
