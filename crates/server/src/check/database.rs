@@ -19,7 +19,12 @@ pub(super) struct Found {
     pub(super) domains: Vec<DomainName>,
     /// With their domains, those that sign or wait to.
     pub(super) keys: Vec<(String, DkimKeyRow)>,
+    /// Domains with the local part that is told who sends in their names.
+    pub(super) reports: Vec<(DomainName, String)>,
 }
+
+/// Domains whose sender records are looked at.
+const DOMAINS_MAX: usize = 50;
 
 /// Also the domains and keys, where they could be read.
 pub(super) async fn look(config: &Config, findings: &mut Findings) -> Found {
@@ -61,12 +66,23 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
             let store = store::Store::new(pools.clone(), None);
             let domains = store.domains(&store::Reach { everything: true, ..Default::default() }).await;
             let keys = store.dkim_records().await;
+            let reports = reports(&store).await.unwrap_or_default();
             pools.close().await;
             // Before the first migration there is no table; that was said above.
             let domains = domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect();
-            Found { domains, keys: keys.unwrap_or_default() }
+            Found { domains, keys: keys.unwrap_or_default(), reports }
         }
     }
+}
+
+async fn reports(store: &store::Store) -> Result<Vec<(DomainName, String)>, store::Error> {
+    let mut reports = Vec::new();
+    for (id, domain) in store.domain_ids().await?.into_iter().take(DOMAINS_MAX) {
+        if let Some(version) = store.policy(id).await? {
+            reports.push((domain, version.policy.contact.dmarc_reports));
+        }
+    }
+    Ok(reports)
 }
 
 fn judge(found: &Inspection, place: &str, findings: &mut Findings) {

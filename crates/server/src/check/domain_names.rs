@@ -26,6 +26,7 @@ pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings
     for domain in domains.iter().take(DOMAINS_MAX) {
         exchanges(&resolver, domain.as_str(), &hostname, &addresses, findings).await;
     }
+    super::sender_records::look(&resolver, (config, found), &addresses, findings).await;
     for (domain, key) in found.keys.iter().take(2 * DOMAINS_MAX) {
         signature(&resolver, domain, key, findings).await;
     }

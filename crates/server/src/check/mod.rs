@@ -7,6 +7,7 @@ mod database;
 mod domain_names;
 mod machine;
 mod ports;
+mod sender_records;
 mod tls;
 
 pub(crate) use domain_names::key_is_published;

@@ -1,0 +1,142 @@
+//! What others find of our domains when mail comes in their names: does SPF let this server send, is there a DMARC policy, and does
+//! it have us told who sends (RFC 7208, RFC 7489 6.1).
+//!
+//! Invariant: of what could not be found out nothing is said but that.
+
+use super::Findings;
+use super::database::Found;
+use crate::config::Config;
+use guard::{Resolver, Sender};
+use model::DomainName;
+use model::admission::Outcome;
+use std::net::IpAddr;
+
+/// What is found of a record, and how to mend it; nothing to mend is right.
+#[derive(Debug, PartialEq, Eq)]
+struct Judged {
+    what: String,
+    mend: Option<String>,
+}
+
+pub(super) async fn look(
+    resolver: &Resolver,
+    (config, found): (&Config, &Found),
+    addresses: &[IpAddr],
+    findings: &mut Findings,
+) {
+    let sources = if config.outbound.sources.is_empty() { addresses } else { &config.outbound.sources };
+    let hostname = config.hostname();
+    for (domain, reports) in &found.reports {
+        for source in sources {
+            let path = format!("postmaster@{domain}");
+            let sender = Sender { ip: *source, helo: &hostname, path: Some(&path) };
+            say(spf(domain, *source, resolver.spf(sender).await.outcome), findings);
+        }
+        match resolver.texts(&format!("_dmarc.{domain}")).await {
+            Ok(texts) => say(dmarc(domain, reports, &texts), findings),
+            Err(error) => findings.warn("dns", format!("DMARC of {domain}: {error}"), "try again later"),
+        }
+    }
+}
+
+fn say(judged: Judged, findings: &mut Findings) {
+    match judged.mend {
+        None => findings.ok("dns", judged.what),
+        Some(mend) => findings.warn("dns", judged.what, mend),
+    }
+}
+
+fn spf(domain: &DomainName, source: IpAddr, outcome: Outcome) -> Judged {
+    let kind = if source.is_ipv4() { "ip4" } else { "ip6" };
+    let mend = match outcome {
+        Outcome::Pass => None,
+        Outcome::None => Some(format!("publish {domain}. TXT \"v=spf1 {kind}:{source} -all\"")),
+        Outcome::TempError => Some("try again later".to_owned()),
+        _ => Some(format!("add {kind}:{source} to the SPF record of {domain}")),
+    };
+    let what = match outcome {
+        Outcome::Pass => format!("SPF of {domain} lets {source} send"),
+        Outcome::None => format!("{domain} has no SPF record"),
+        _ => format!("SPF of {domain} says {outcome} of {source}, from which this server sends"),
+    };
+    Judged { what, mend }
+}
+
+fn dmarc(domain: &DomainName, reports: &str, texts: &[Vec<u8>]) -> Judged {
+    let wanted = format!("mailto:{reports}@{domain}");
+    let texts = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned());
+    let records: Vec<String> = texts.filter(|text| text.starts_with("v=DMARC1")).collect();
+    let Some(record) = records.first() else {
+        return Judged {
+            what: format!("{domain} has no DMARC record: anybody may write in its name"),
+            mend: Some(format!("publish _dmarc.{domain}. TXT \"v=DMARC1; p=none; rua={wanted}\"")),
+        };
+    };
+    if records.len() > 1 {
+        return Judged {
+            what: format!("{domain} has {} DMARC records: then none counts", records.len()),
+            mend: Some("leave one".to_owned()),
+        };
+    }
+    let tag = |name: &str| {
+        let mut tags = record.split(';').filter_map(|tag| tag.split_once('='));
+        tags.find(|(tag, _)| tag.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().to_lowercase())
+    };
+    let told = tag("rua").unwrap_or_default();
+    let policy = tag("p").unwrap_or_default();
+    if told.is_empty() {
+        return Judged {
+            what: format!("the DMARC record of {domain} has no rua: nobody is told who sends in its name"),
+            mend: Some(format!("add rua={wanted}, and make that mailbox")),
+        };
+    }
+    let is_ours = told.split(',').any(|one| one.split('!').next().map(str::trim) == Some(wanted.as_str()));
+    let told = if is_ours { "we are told who sends" } else { "others than us are told who sends" };
+    let mend = (policy != "reject").then(|| {
+        "p=reject once congthu dmarc report shows that all that do not pass are strangers".to_owned()
+    });
+    Judged { what: format!("DMARC of {domain}: p={policy}, {told}"), mend }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_record_lacks_is_said() {
+        let domain = DomainName::new("a.vn").unwrap();
+        let judged = |texts: &[&str]| {
+            let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+            dmarc(&domain, "dmarc-reports", &texts)
+        };
+        let right = judged(&["v=DMARC1; p=reject; rua=mailto:x@b.vn, mailto:dmarc-reports@a.vn!10m"]);
+        assert_eq!(
+            right,
+            Judged { what: "DMARC of a.vn: p=reject, we are told who sends".into(), mend: None }
+        );
+        for (texts, what, mend) in [
+            (
+                vec!["v=spf1 -all"],
+                "no DMARC record",
+                "publish _dmarc.a.vn. TXT \"v=DMARC1; p=none; rua=mailto:dmarc-reports@a.vn\"",
+            ),
+            (vec!["v=DMARC1; p=none", "v=DMARC1; p=reject"], "2 DMARC records", "leave one"),
+            (vec!["v=DMARC1; P=none"], "no rua", "add rua=mailto:dmarc-reports@a.vn"),
+            (vec!["v=DMARC1; p=none; rua=mailto:x@b.vn"], "others than us", "p=reject once"),
+        ] {
+            let found = judged(&texts);
+            assert!(found.what.contains(what), "{found:?}");
+            assert!(found.mend.as_deref().unwrap().starts_with(mend), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn spf_is_to_let_this_server_send() {
+        let domain = DomainName::new("a.vn").unwrap();
+        let judged = |outcome| spf(&domain, "192.0.2.1".parse().unwrap(), outcome);
+        assert_eq!(judged(Outcome::Pass).mend, None);
+        assert_eq!(judged(Outcome::None).mend.unwrap(), "publish a.vn. TXT \"v=spf1 ip4:192.0.2.1 -all\"");
+        assert_eq!(judged(Outcome::SoftFail).mend.unwrap(), "add ip4:192.0.2.1 to the SPF record of a.vn");
+    }
+}
