@@ -76,6 +76,7 @@ mod throttle;
 mod trace;
 mod trace_query;
 mod view;
+mod watching;
 mod write;
 
 pub use acl::AclEdit;

@@ -184,6 +184,7 @@ impl Engine {
         for watcher in &new.watchers {
             watchers.push(self.party(watcher).await?.account);
         }
+        watchers.extend(self.watchers_by_policy(domain, unit, account).await?);
         let policy = self.policy_of(domain).await?;
         let days = i32::try_from(new.kind.days(&policy)).unwrap_or(1);
         let due_on = self.calendar().await?.add_working_days(local_date(self.now()), days);

@@ -23,7 +23,8 @@ pub(crate) use evidence::{
 pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};
 pub(crate) use organisation::{
-    AddUnit, Appoint, Going, How, Kinds, OfPerson, PersonCommand, PositionCommand, SplitUnit, UnitCommand,
+    AddUnit, Appoint, Going, How, Kinds, OfPerson, OfUnit, PersonCommand, PositionCommand, SplitUnit,
+    UnitCommand,
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
 pub(crate) use queue::QueueCommand;

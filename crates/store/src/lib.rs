@@ -82,6 +82,7 @@ mod sweeper;
 mod tests;
 mod timeline;
 mod tx;
+mod unit_watchers;
 mod units;
 mod within;
 

@@ -78,6 +78,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "lock_notes",
         sql: include_str!("../../../migrations/0023_lock_notes.sql"),
     },
+    Migration {
+        version: 24,
+        name: "unit_watchers",
+        sql: include_str!("../../../migrations/0024_unit_watchers.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -34,6 +34,41 @@ async fn unit(world: &World, code: &str) -> (i64, i64) {
 }
 
 #[tokio::test]
+async fn whoever_follows_an_organisation_is_told_of_requests_below_it() {
+    let world = World::new().await;
+    let (_, above) = unit(&world, "huyen").await;
+    let (_, so) = unit(&world, "sotttt").await;
+    world.database.run(&format!("update units set parent_id = {above} where unit_id = {so}")).await;
+    world.user("phong-vhtt").await;
+    let engine = &world.engine;
+    let follow = async |who: &str, watches| {
+        engine.watch_unit(&actor(), &domain(), ("huyen", &address(who), watches)).await
+    };
+    assert_eq!(follow("phong-vhtt", true).await, Ok(true));
+    assert_eq!(follow("phong-vhtt", true).await, Ok(false), "once");
+    assert!(matches!(follow("khong-co", true).await, Err(AdminError::NoSuchMailbox(_))));
+    let told = async || {
+        let new = NewRequest { watchers: Vec::new(), ..request(RequestKind::Create, "15/CV") };
+        let made = engine.add_request(&actor(), &new).await.unwrap();
+        world.store.request_watchers(made.request).await.unwrap().len()
+    };
+    super::policy(&world, "request.watchers", "false").await;
+    assert_eq!(told().await, 0, "policy does not want it");
+    super::policy(&world, "request.watchers", "true").await;
+    assert_eq!(told().await, 1);
+    assert_eq!(engine.unit_watchers(&actor(), &domain(), "huyen").await.unwrap(), [address("phong-vhtt")]);
+    // An officer names those who follow his own organisation, and nobody else's.
+    let (id, _) = (world.store.domain(&domain()).await.unwrap().unwrap(), so);
+    let grant = Grant::new(Role::OrganisationOfficer, Scope::Subtree { domain: id, unit: model::UnitId(so) })
+        .unwrap();
+    let officer = Actor::of("dau-moi", None, vec![grant]);
+    let asked = engine.unit_watchers(&officer, &domain(), "huyen").await;
+    assert_eq!(asked, Err(AdminError::NoSuchUnit("huyen".to_owned())));
+    assert_eq!(follow("phong-vhtt", false).await, Ok(true));
+    assert_eq!(told().await, 0);
+}
+
+#[tokio::test]
 async fn a_request_is_due_decided_and_told_of() {
     let world = World::new().await;
     unit(&world, "sotttt").await;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use model::{DomainName, Tier};
+use model::{Address, DomainName, Tier};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UnitCommand {
@@ -21,6 +21,17 @@ pub(crate) enum UnitCommand {
         #[arg(value_parser = DomainName::new)]
         domain: DomainName,
         code: String,
+    },
+    /// List who follows an organisation and those below it, and is told of requests about them where policy says so (theo dõi)
+    Watchers {
+        #[command(flatten)]
+        of: OfUnit,
+        /// Name somebody
+        #[arg(long, value_name = "MAILBOX", conflicts_with = "remove")]
+        add: Option<Address>,
+        /// No longer
+        #[arg(long, value_name = "MAILBOX")]
+        remove: Option<Address>,
     },
     /// Change the name, and with it the addresses that are made of it; the old ones receive for a time
     Rename {

@@ -1,10 +1,10 @@
 //! `congthu unit …`
 
 use super::Session;
-use crate::cli::{AddUnit, Kinds, SplitUnit, UnitCommand};
+use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{NewUnit, UnitAct, UnitChange, UnitDetail, UnitEvent};
-use model::{DomainName, KindId, UnitKind};
+use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -13,6 +13,9 @@ pub(super) async fn run(session: &Session, command: &UnitCommand) -> Result<()> 
         UnitCommand::Add(new) => return add(session, new).await,
         UnitCommand::List { domain, all } => return list(session, domain, *all).await,
         UnitCommand::Show { domain, code } => return show(session, domain, code).await,
+        UnitCommand::Watchers { of, add, remove } => {
+            return watchers(session, of, (add.as_ref(), remove.as_ref())).await;
+        }
         UnitCommand::Kinds(kinds) => return self::kinds(session, kinds).await,
         UnitCommand::Split(split) => return self::split(session, split).await,
         UnitCommand::Merge { domain, codes, into, how } => {
@@ -48,6 +51,20 @@ async fn add(session: &Session, new: &AddUnit) -> Result<()> {
     let added = session.node.engine.add_unit(&session.actor, &unit).await.context(new.name.clone())?;
     let code = added.code.to_string();
     session.answer(&json!({ "code": code, "name": new.name, "rule": added.rule }), &code)
+}
+
+async fn watchers(
+    session: &Session,
+    of: &OfUnit,
+    (add, remove): (Option<&Address>, Option<&Address>),
+) -> Result<()> {
+    let engine = &session.node.engine;
+    for (watcher, watches) in add.map(|one| (one, true)).into_iter().chain(remove.map(|one| (one, false))) {
+        engine.watch_unit(&session.actor, &of.domain, (&of.code, watcher, watches)).await?;
+    }
+    let told = engine.unit_watchers(&session.actor, &of.domain, &of.code).await?;
+    let lines: Vec<String> = told.iter().map(ToString::to_string).collect();
+    session.answer(&json!(lines), &lines.join("\n"))
 }
 
 async fn change(
