@@ -134,6 +134,7 @@ impl From<store::Error> for AdminError {
             ("units_code_key", Self::UnitExists),
             ("addresses_pkey", Self::AddressTaken),
             ("accounts_domain_fkey", Self::DomainInUse),
+            ("reviews_unit_fkey", Self::DomainInUse),
             ("policies_pkey", Self::PolicyRace),
             ("moves_one", Self::MoveExists),
             ("move_steps_new", Self::AddressTaken),

@@ -104,6 +104,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.keep_lives_job()),
     },
     Job {
+        name: "keep-reviews",
+        every: Schedule::Daily { hour: 6 },
+        run: |engine| Box::pin(engine.keep_reviews_job()),
+    },
+    Job {
         name: "password-notices",
         every: Schedule::Daily { hour: 6 },
         run: |engine| Box::pin(engine.password_notices_job()),

@@ -66,6 +66,7 @@ mod report_words;
 mod requests;
 mod resync;
 mod return_path;
+mod reviews;
 mod scanning;
 mod search;
 mod sender;
@@ -130,6 +131,10 @@ pub use renderings::Renderings;
 pub use requests::{
     DOCUMENT_BYTES_MAX, NewRequest, RequestDetail, RequestError, RequestHistory, RequestQuery,
 };
+pub use reviews::{
+    ReviewAnswer, ReviewAnswerRow, ReviewAnswered, ReviewDetail, ReviewError, ReviewFault, ReviewMistake,
+    ReviewQuery, ReviewShown,
+};
 pub use search::{
     Candidates, SEARCH_DIRECT, SEARCH_HEADER_BYTES_MAX, SEARCH_TEXT_BYTES_MAX, Search, SearchLag, SearchPlace,
 };
@@ -144,6 +149,7 @@ pub use store::{
 };
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
+pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};
 pub use write::{Copied, CopyError, Quota};

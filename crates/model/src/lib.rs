@@ -26,6 +26,7 @@ mod policy;
 pub mod queue;
 pub mod quota;
 mod request;
+mod review;
 pub mod scan;
 pub mod sending;
 
@@ -59,4 +60,5 @@ pub use policy::{
     SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned, Unwanted, VersionError, Violation,
 };
 pub use request::{RequestKind, RequestState};
+pub use review::ReviewDecision;
 pub use sending::SendingLimits;

@@ -11,6 +11,7 @@ mod policy;
 mod queue;
 mod relocation;
 mod requests;
+mod reviews;
 mod sharing;
 
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
@@ -26,10 +27,11 @@ pub(crate) use organisation::{
     AddUnit, Appoint, Going, How, Kinds, OfPerson, OfUnit, PersonCommand, PositionCommand, SplitUnit,
     UnitCommand,
 };
-pub(crate) use policy::{JobCommand, PolicyCommand, SetPolicy};
+pub(crate) use policy::{JobCommand, PolicyCommand, SearchCommand, SetPolicy};
 pub(crate) use queue::QueueCommand;
 pub(crate) use relocation::MoveCommand;
 pub(crate) use requests::{AddRequest, RequestCommand};
+pub(crate) use reviews::{AnswerReview, ReviewCommand};
 pub(crate) use sharing::{
     AddGroup, DelegateCommand, DirectoryCommand, DirectoryForm, ForwardCommand, GrantDelegate, GroupCommand,
     HandoverCommand, StartHandover,
@@ -124,6 +126,11 @@ pub(crate) enum Command {
     Request {
         #[command(subcommand)]
         command: RequestCommand,
+    },
+    /// Reviews of units' mailboxes (rà soát danh sách hộp thư)
+    Review {
+        #[command(subcommand)]
+        command: ReviewCommand,
     },
     /// The handling of mail in organisations' mailboxes (xử lý thư)
     Handling {
@@ -376,16 +383,6 @@ pub(crate) enum AliasCommand {
     },
     /// Refuse mail for ALIAS from now on; the address is never given out again
     Delete { alias: Address },
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub(crate) enum SearchCommand {
-    /// Say how many messages are not indexed yet
-    Status,
-    /// Index what is not indexed yet
-    CatchUp,
-    /// Index every message anew; the server may run, and the old index serves meanwhile
-    Rebuild,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]

@@ -70,6 +70,7 @@ mod recipients;
 mod requests;
 mod resync;
 mod return_path;
+mod reviews;
 mod rights;
 mod roles;
 mod search;
@@ -152,6 +153,7 @@ pub use requests::{
     NewRequestDocument, NewRequestRow, RequestDocumentRow, RequestEventRow, RequestFilter, RequestRow,
 };
 pub use resync::Gone;
+pub use reviews::{ReviewEnd, ReviewFilter, ReviewMailbox, ReviewRow, ReviewedMailbox};
 pub use rights::{Heard, Pulse, RightsListener};
 pub use roles::{MailboxPlace, NewRole, Reach, RoleRow};
 pub use search::{

@@ -83,6 +83,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "unit_watchers",
         sql: include_str!("../../../migrations/0024_unit_watchers.sql"),
     },
+    Migration { version: 25, name: "reviews", sql: include_str!("../../../migrations/0025_reviews.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -2,10 +2,10 @@
 //!
 //! Invariant: nobody is told by an office that he no longer holds.
 
-use crate::{Error, Store};
+use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, Address, DomainId, UnitId};
+use model::{AccountId, Address, DomainId, Role, UnitId};
 
 impl Store {
     /// Who is told what happens to the mailboxes of these units: the units' own mailboxes (hộp thư đơn vị), and the officers
@@ -65,5 +65,43 @@ impl Store {
         .fetch_all(&self.pools.main)
         .await?;
         Ok(rows.into_iter().map(AccountId).collect())
+    }
+}
+
+impl Tx {
+    /// Who is told of these units' reviews: the units' own mailboxes, and the officers (cán bộ đầu mối) who are nearest to each, of it
+    /// or of what is above it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn review_officers(
+        &mut self,
+        units: &[UnitId],
+        now: Timestamp,
+    ) -> Result<Vec<(UnitId, AccountId)>, Error> {
+        // Grants are as few as there are administrators.
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "with paths as materialized (
+                 select u.unit_id, unit_path(u.unit_id) as path from unnest($1::bigint[]) as u (unit_id)
+             ), officers as (
+                 select p.unit_id, g.account_id,
+                        rank() over (partition by p.unit_id order by array_position(p.path, g.unit_id) desc) as nth
+                   from paths p
+                   join grants g on g.unit_id = any (p.path) and g.role = $3
+                   join accounts a on a.account_id = g.account_id and a.state in ('new', 'active')
+                  where g.revoked_at is null and (g.until is null or g.until > $2) and g.mailbox_id is null
+             )
+             select unit_id, account_id from officers where nth = 1
+             union
+             select a.unit_id, a.account_id from accounts a
+              where a.unit_id = any ($1) and a.class = 'organisation' and a.state in ('new', 'active')
+             order by 1, 2",
+        )
+        .bind(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
+        .bind(now.to_sqlx())
+        .bind(Role::OrganisationOfficer.as_str())
+        .fetch_all(&mut *self.inner)
+        .await?;
+        Ok(rows.into_iter().map(|(unit, account)| (UnitId(unit), AccountId(account))).collect())
     }
 }

@@ -67,7 +67,7 @@ impl Engine {
         Ok(std::iter::once(row.account).chain(telling.officers(row)).collect())
     }
 
-    pub(super) async fn centre(&self, domain: DomainId, name: &DomainName) -> Result<Vec<AccountId>, Error> {
+    pub(crate) async fn centre(&self, domain: DomainId, name: &DomainName) -> Result<Vec<AccountId>, Error> {
         let policy = self.policy_of(domain).await?;
         let suspicious = Address::new(&policy.contact.spam, name.as_str()).ok();
         Ok(self.0.store.centre(domain, suspicious.as_ref(), self.now()).await?)

@@ -32,6 +32,7 @@ mod readdress;
 mod regulation;
 mod requests;
 mod resync;
+mod reviews;
 mod scanning;
 mod search;
 mod sending;

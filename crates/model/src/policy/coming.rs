@@ -7,7 +7,6 @@
 pub(super) const NOT_IN_FORCE: &[&str] = &[
     "life.export_first",
     "life.backup_days",
-    "request.review_months",
     "sending.warn_public_mail",
     "sending.public_mail",
     "sending.tag_sign_ups",

@@ -1,4 +1,4 @@
-//! `congthu policy …` and `congthu job …` as they are written.
+//! `congthu policy …`, `congthu job …` and `congthu search …` as they are written.
 
 use clap::{Args, Subcommand};
 use model::DomainName;
@@ -63,4 +63,14 @@ pub(crate) enum JobCommand {
 fn setting(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as quota.person=500")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum SearchCommand {
+    /// Say how many messages are not indexed yet
+    Status,
+    /// Index what is not indexed yet
+    CatchUp,
+    /// Index every message anew; the server may run, and the old index serves meanwhile
+    Rebuild,
 }

@@ -5,7 +5,7 @@
 
 mod columns;
 pub(crate) mod passwords;
-mod sheet;
+pub(super) mod sheet;
 
 use super::Session;
 use super::mailbox::must_change;

@@ -30,6 +30,7 @@ mod policy;
 mod queue;
 mod relocation;
 mod request;
+mod review;
 mod role;
 mod search;
 mod trace;
@@ -79,18 +80,25 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config) -> Result<()> {
 struct Prepared {
     password: Option<String>,
     list: Option<add_many::List>,
+    review: Option<Vec<engine::ReviewAnswerRow>>,
 }
 
 fn prepare(command: &Command) -> Result<Prepared> {
     use crate::cli::MailboxCommand::{Add, AddMany, Passwd};
-    let Command::Mailbox { command } = command else { return Ok(Prepared::default()) };
+    let command = match command {
+        Command::Mailbox { command } => command,
+        Command::Review { command } => {
+            return Ok(Prepared { review: review::read(command)?, ..Prepared::default() });
+        }
+        _ => return Ok(Prepared::default()),
+    };
     let (password, list) = match command {
         Add(add) => (mailbox::read_new_password(add)?, None),
         Passwd { password, .. } => (mailbox::read_changed_password(*password)?, None),
         AddMany(add_many) => (None, Some(add_many::read(add_many)?)),
         _ => (None, None),
     };
-    Ok(Prepared { password, list })
+    Ok(Prepared { password, list, ..Prepared::default() })
 }
 
 async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result<()> {
@@ -107,6 +115,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Directory { command } => directory::run(session, command).await,
         Command::Forward { command } => forward::run(session, command).await,
         Command::Request { command } => request::run(session, command).await,
+        Command::Review { command } => review::run(session, command, prepared).await,
         Command::Handling { command } => handling::run(session, command).await,
         Command::Case { command } => case::run(session, command).await,
         Command::Policy { command } => policy::run(session, command).await,

@@ -22,21 +22,21 @@ const WORKBOOK: &[u8] = b"PK\x03\x04";
 
 /// A row with the number that a spreadsheet shows, from 1.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) number: u32,
+pub(in crate::commands) struct Row {
+    pub(in crate::commands) number: u32,
     /// What is not empty, by the index of its column, ascending.
-    pub(super) cells: Vec<(usize, String)>,
+    pub(in crate::commands) cells: Vec<(usize, String)>,
 }
 
 impl Row {
-    pub(super) fn cell(&self, place: usize) -> Option<&str> {
+    pub(in crate::commands) fn cell(&self, place: usize) -> Option<&str> {
         let at = self.cells.binary_search_by_key(&place, |(place, _)| *place).ok()?;
         self.cells.get(at).map(|(_, text)| text.as_str())
     }
 }
 
 /// The octets of a file, or of standard input.
-pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+pub(in crate::commands) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?
@@ -50,7 +50,7 @@ pub(super) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Rows with something in them. Of a workbook where the first row need not be the header, `is_workbook` tells.
-pub(super) fn rows(bytes: &[u8]) -> Result<(Vec<Row>, bool), String> {
+pub(in crate::commands) fn rows(bytes: &[u8]) -> Result<(Vec<Row>, bool), String> {
     if bytes.starts_with(WORKBOOK) {
         return workbook(bytes).map(|rows| (rows, true));
     }
