@@ -79,12 +79,15 @@ impl Meant {
         self.add_there(address, recipient.original().map(str::to_owned), recipient);
     }
 
-    /// Mail that goes on by itself is known by what was written to, here and further on: the address that its sender gave, else ours
-    /// (RFC 3461 4.2). By that he hears of it, and not of where it goes.
+    /// Mail that goes on by itself is known by our address that was written to, here and further on (RFC 3461 4.2). By that its sender
+    /// hears of it, and not of where it goes; so what he himself calls the original recipient counts only where it is that address.
     fn add_passed_on(&mut self, address: String, recipient: &Recipient) {
-        let original = recipient.original().filter(|original| written_to(original).is_some());
-        let original = original.map(str::to_owned).or_else(|| original_of(recipient.address()));
-        self.add_there(address, original, recipient);
+        let ours = recipient.address().to_string();
+        let original = recipient.original().filter(|original| {
+            written_to(original).is_some_and(|written| written.eq_ignore_ascii_case(&ours))
+        });
+        let original = original.map_or_else(|| original_of(recipient.address()), str::to_owned);
+        self.add_there(address, Some(original), recipient);
     }
 
     fn add_there(&mut self, address: String, orcpt: Option<String>, recipient: &Recipient) {

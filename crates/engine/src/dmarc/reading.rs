@@ -16,8 +16,8 @@ use store::{ContentColumns, DmarcReportRow, NewDmarcReport, NoticePlace, Support
 const PAGE: u32 = 50;
 /// A mailbox that is read for the first time: older ones are passed over.
 const FIRST_SINCE: SignedDuration = SignedDuration::from_hours(24 * 8);
-/// Octets of a package, encoded: what mail servers take.
-const PACKED_BYTES_MAX: u64 = 14 << 20;
+/// Octets of a package, encoded: the largest receivers write some hundred KB.
+const PACKED_BYTES_MAX: u64 = 3 << 20;
 /// Parts of a mail that are looked at.
 const PARTS_MAX: usize = 10;
 /// Reports about a domain in a day: one of each system that it writes to.
@@ -58,13 +58,16 @@ impl Engine {
     /// Reads what came to the addresses for reports, and forgets old reports.
     pub(crate) async fn dmarc_intake_job(&self) -> Result<String, Error> {
         let mut tally = Tally::default();
-        for found in self.dmarc_mailboxes().await? {
-            self.read_dmarc(&found, &mut tally).await?;
-        }
         let before = self.now().saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
         while self.0.store.forget_dmarc_reports(before, FORGOTTEN_AT_ONCE).await?
             == u64::from(FORGOTTEN_AT_ONCE)
         {}
+        for found in self.dmarc_mailboxes().await? {
+            // One mailbox that cannot be read is no reason not to read the others.
+            if let Err(error) = self.read_dmarc(&found, &mut tally).await {
+                tracing::warn!(%error, account = %found.account, "a mailbox for DMARC reports cannot be read");
+            }
+        }
         let Tally { kept, known, others } = tally;
         Ok(format!("{kept} reports read, {known} known before, {others} mails that are none"))
     }
@@ -167,7 +170,8 @@ impl Engine {
             let read = tokio::task::spawn_blocking(move || {
                 unpack(&decode_body(&encoding, &octets)).and_then(|xml| read(&xml))
             });
-            match read.await.map_err(|_| Error::Unavailable)? {
+            // Whatever a library makes of what a stranger wrote, the next mail is read.
+            match read.await.unwrap_or(Err(Unreadable::Kind)) {
                 Ok(report) => return Ok(Some(Ok(report))),
                 // A part in words is no package, and says nothing of why.
                 Err(Unreadable::Kind) => {}
@@ -198,7 +202,7 @@ fn candidates(structure: &Structure) -> impl Iterator<Item = &Part> {
     structure.parts().filter(|part| part.children.is_empty() && part.media_type != "multipart")
 }
 
-/// `None`: its dates are none.
+/// `None`: its dates are none, or of another time than reports are kept for.
 fn new(domain: DomainId, report: &Report, now: Timestamp) -> Option<NewDmarcReport<'_>> {
     let row = |row: &proto::dmarc::Row| DmarcReportRow {
         source: row.source.to_canonical().to_string(),
@@ -211,13 +215,17 @@ fn new(domain: DomainId, report: &Report, now: Timestamp) -> Option<NewDmarcRepo
     let mut rows: Vec<DmarcReportRow> = report.rows.iter().map(row).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.messages));
     rows.truncate(ROWS_KEPT_MAX);
-    let ends_at = Timestamp::from_second(report.end).ok()?;
-    (ends_at.duration_since(now) <= AHEAD_MAX).then_some(NewDmarcReport {
+    let (begins_at, ends_at) =
+        (Timestamp::from_second(report.begin).ok()?, Timestamp::from_second(report.end).ok()?);
+    let is_of_our_time = now.duration_since(begins_at) <= KEPT
+        && begins_at <= ends_at
+        && ends_at.duration_since(now) <= AHEAD_MAX;
+    is_of_our_time.then_some(NewDmarcReport {
         domain,
         org: &report.org,
         number: &report.id,
         of: &report.domain,
-        begins_at: Timestamp::from_second(report.begin).ok()?,
+        begins_at,
         ends_at,
         rows,
     })

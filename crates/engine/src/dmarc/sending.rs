@@ -16,6 +16,7 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use model::DomainName;
 use proto::dmarc::{Disposition, DkimResult, Report, Row, SpfResult, pack};
+use std::time::{Duration, Instant};
 use store::{DmarcCount, DmarcDay};
 use tokio::task::JoinSet;
 
@@ -24,6 +25,10 @@ const AFTER_THE_DAY: SignedDuration = SignedDuration::from_hours(1);
 /// Days of domains in one run, and of these at once: some wait long for their name servers.
 const DAYS_A_RUN: u32 = 2_000;
 const AT_ONCE: usize = 16;
+/// How long a run may take, as other jobs wait for it, and how long the name servers of one domain are waited for. The rest is for the
+/// next run.
+const RUN_MAX: Duration = Duration::from_secs(120);
+const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// Runs after which a domain whose name servers do not say whom to tell is not told.
 const TRIES_MAX: u32 = 8;
 /// For how long what was counted is kept.
@@ -68,7 +73,11 @@ impl Engine {
         let days = self.0.store.dmarc_days(day_of(over), DAYS_A_RUN).await?;
         let (mut sent, mut nobody, mut later) = (0, 0, 0);
         let reporter = std::sync::Arc::new(reporter);
+        let began = Instant::now();
         for some in days.chunks(AT_ONCE) {
+            if began.elapsed() > RUN_MAX {
+                break;
+            }
             let mut tasks = JoinSet::new();
             for day in some {
                 let (engine, resolver, day) = (self.clone(), resolver.clone(), day.clone());
@@ -76,10 +85,14 @@ impl Engine {
                 tasks.spawn(async move { engine.tell_day(&resolver, &reporter, &day).await });
             }
             for told in tasks.join_all().await {
-                match told? {
-                    Told::Sent => sent += 1,
-                    Told::Nobody => nobody += 1,
-                    Told::Later => later += 1,
+                match told {
+                    Ok(Told::Sent) => sent += 1,
+                    Ok(Told::Nobody) => nobody += 1,
+                    Ok(Told::Later) => later += 1,
+                    Err(error) => {
+                        tracing::warn!(%error, "a domain could not be told of a day's mail");
+                        later += 1;
+                    }
                 }
             }
         }
@@ -104,22 +117,25 @@ impl Engine {
         reporter: &Reporter,
         day: &DmarcDay,
     ) -> Result<Told, Error> {
-        match resolver.report_addresses(&day.domain).await {
+        let asked = tokio::time::timeout(ANSWER_MAX, resolver.report_addresses(&day.domain)).await;
+        let Ok(found) = asked else { return self.find_later(day).await };
+        match found {
             Ok(addresses) if addresses.is_empty() => {
                 self.end_day(day, "nobody", &[]).await?;
                 Ok(Told::Nobody)
             }
             Ok(addresses) => self.send_day(reporter, day, &addresses).await,
-            Err(error) if day.tries + 1 >= TRIES_MAX => {
-                tracing::info!(%error, "whom to tell of a day's mail could not be found out");
-                self.end_day(day, "unknown", &[]).await?;
-                Ok(Told::Nobody)
-            }
-            Err(_) => {
-                self.0.store.note_dmarc_try(day).await?;
-                Ok(Told::Later)
-            }
+            Err(_) => self.find_later(day).await,
         }
+    }
+
+    async fn find_later(&self, day: &DmarcDay) -> Result<Told, Error> {
+        if day.tries + 1 >= TRIES_MAX {
+            self.end_day(day, "unknown", &[]).await?;
+            return Ok(Told::Nobody);
+        }
+        self.0.store.note_dmarc_try(day).await?;
+        Ok(Told::Later)
     }
 
     async fn send_day(

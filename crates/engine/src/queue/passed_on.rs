@@ -29,10 +29,22 @@ pub(crate) fn written_to(original: &str) -> Option<String> {
     (is_mail && is_plain && address.contains('@')).then_some(address)
 }
 
-/// What [`written_to`] reads (RFC 3461 4.2); `None` for what is not of ASCII, which not every system takes.
-pub(crate) fn original_of(address: &Address) -> Option<String> {
-    let text = address.to_string();
-    text.is_ascii().then(|| format!("rfc822;{}", text.replace('+', "+2B").replace('=', "+3D")))
+/// What [`written_to`] reads (RFC 3461 4.2), of every address: without its tag where that could not stand in a report, which the
+/// sender chose, and in the form of RFC 6533 3 where it is not of ASCII.
+pub(crate) fn original_of(address: &Address) -> String {
+    let all = [Some(address.to_string()), address.without_tag().map(|plain| plain.to_string())];
+    let fits = |text: &String| text.chars().all(|c| c.is_ascii_graphic());
+    match all.iter().flatten().find(|text| fits(text)) {
+        Some(text) => format!("rfc822;{}", text.replace('+', "+2B").replace('=', "+3D")),
+        None => {
+            let written = |c: char| match c {
+                '+' | '=' | '\\' => format!("\\x{{{:X}}}", u32::from(c)),
+                c if c.is_ascii_graphic() => c.to_string(),
+                c => format!("\\x{{{:X}}}", u32::from(c)),
+            };
+            format!("utf-8;{}", address.to_string().chars().map(written).collect::<String>())
+        }
+    }
 }
 
 impl Engine {
@@ -135,7 +147,14 @@ mod tests {
         assert_eq!(written_to("rfc822;An+2Bx@demo.vn").as_deref(), Some("An+x@demo.vn"));
         assert_eq!(written_to("UTF-8;ăn@demo.vn").as_deref(), Some("ăn@demo.vn"));
         let own: Address = "an+x@demo.vn".parse().unwrap();
-        assert_eq!(original_of(&own).and_then(|text| written_to(&text)).as_deref(), Some("an+x@demo.vn"));
+        assert_eq!(written_to(&original_of(&own)).as_deref(), Some("an+x@demo.vn"));
+        // Whatever a sender makes of a tag, something can be named in place of where the mail goes.
+        for tagged in ["an+x y", "an+ă"] {
+            let tagged = Address::new(tagged, "demo.vn").unwrap();
+            assert_eq!(written_to(&original_of(&tagged)).as_deref(), Some("an@demo.vn"), "{tagged}");
+        }
+        let other: Address = "ăn@demo.vn".parse().unwrap();
+        assert_eq!(written_to(&original_of(&other)).as_deref(), Some("\\x{103}n@demo.vn"));
         for none in ["an@demo.vn", "x400;/C=VN", "rfc822;an", "rfc822;a@b.vn\r\nX: y", "rfc822;a b@c.vn"] {
             assert_eq!(written_to(none), None, "{none:?}");
         }

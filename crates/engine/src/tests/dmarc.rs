@@ -351,14 +351,23 @@ async fn what_others_tell_is_read_once_and_shown_to_whom_it_concerns() {
     put(&other, proto::dmarc::pack(&other.to_xml())).await;
     let late = proto::dmarc::Report { end: 1_827_000_000, ..theirs("4", "demo.gov.vn") };
     put(&late, proto::dmarc::pack(&late.to_xml())).await;
+    // Days that no database knows, backwards, and far away; the mails behind are read all the same.
+    for (begin, end) in [
+        (-300_000_000_000, 1_795_305_599),
+        (-300_000_000_000, -300_000_000_000),
+        (1_795_305_599, 1_795_219_200),
+    ] {
+        let odd = proto::dmarc::Report { begin, end, ..theirs(&format!("odd {begin} {end}"), "demo.gov.vn") };
+        put(&odd, proto::dmarc::pack(&odd.to_xml())).await;
+    }
     put(&one, proto::dmarc::pack(&" ".repeat(8 << 20))).await;
     let did = world.engine.dmarc_intake_job().await.unwrap();
-    assert_eq!(did, "2 reports read, 1 known before, 4 mails that are none");
+    assert_eq!(did, "2 reports read, 1 known before, 7 mails that are none");
     assert_eq!(
         world.engine.dmarc_intake_job().await.unwrap(),
         "0 reports read, 0 known before, 0 mails that are none"
     );
-    assert_eq!(world.read(&reports, "INBOX").await.len(), 7, "mails stay");
+    assert_eq!(world.read(&reports, "INBOX").await.len(), 10, "mails stay");
     let domain = model::DomainName::new("demo.gov.vn").unwrap();
     let shown = world.engine.dmarc_summary(&super::actor(), &domain, 7).await.unwrap();
     let rows: Vec<_> =

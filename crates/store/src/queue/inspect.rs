@@ -152,7 +152,7 @@ impl Store {
                from queue_deliveries d join queue_messages m using (message_id) join queue_destinations q using (destination_id)
                left join accounts a using (account_id)
               cross join lateral (
-                    select case when d.held then 'held-by-' || coalesce(d.held_by, 'operator')
+                    select case when d.held then 'held-by-' || coalesce(d.held_by, case when m.account_id is null then 'operator' else 'lock' end)
                                 when d.lease_id is not null then 'sending'
                                 when d.attempts = 0 and d.due_at > $10 then 'scheduled'
                                 when q.failures > 0 then 'resting'

@@ -59,8 +59,8 @@ impl Store {
         let count: i64 = sqlx::query_scalar(
             "select count(*) from queue_messages m
               where m.account_id = $1
-                and (exists (select from queue_deliveries d where d.message_id = m.message_id and d.held and d.held_by = 'lock')
-                  or exists (select from pending_deliveries p where p.message_id = m.message_id and p.kept_at is not null and p.kept_by = 'lock'))",
+                and (exists (select from queue_deliveries d where d.message_id = m.message_id and d.held and d.held_by is distinct from 'operator')
+                  or exists (select from pending_deliveries p where p.message_id = m.message_id and p.kept_at is not null and p.kept_by is distinct from 'operator'))",
         )
         .bind(account.0)
         .fetch_one(&self.pools.main)

@@ -211,6 +211,16 @@ async fn whoever_writes_does_not_learn_where_mail_is_forwarded_and_whose_it_is_h
         let inbox = world.inbox(&binh).await;
         assert_eq!((world.inbox(&an).await.len(), inbox.len()), (reports, notices));
     }
+    // What a colleague calls the original recipient tells him no more, a right guess neither.
+    for (at, claimed) in [(3, "rfc822;rieng@example.net"), (4, "rfc822;x@elsewhere.example")] {
+        let to = world.engine.recipient(&address("binh")).await.unwrap();
+        let to = to.asking(Notify::FAILURE, Some(claimed.to_owned()));
+        submit(&world, &an, &[to], Wishes::default()).await;
+        work(&world.engine, says).await;
+        let (words, raw) = told(at).await;
+        assert!(raw.contains("Final-Recipient: rfc822;binh@demo.gov.vn\r\n"), "{raw}");
+        assert!(!words.contains("example.net") && !raw.contains("no such user"), "{words}");
+    }
     // A stranger, who is told elsewhere, learns as little; the log knows.
     world.deliver(&["binh"], b"Subject: x\r\n\r\ny\r\n").await;
     let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
@@ -225,7 +235,7 @@ async fn whoever_writes_does_not_learn_where_mail_is_forwarded_and_whose_it_is_h
     world.engine.give_back_mail(&back.lease).await.unwrap();
     let traced =
         "select count(*) from events where kind = 'bounced' and 'rieng@example.net' = any (recipients)";
-    assert_eq!(world.number(traced).await, 4);
+    assert_eq!(world.number(traced).await, 6);
     // Who claims another's address for what he sends himself has nobody told.
     let to = outside(&world, &an, "ai@example.org").await;
     let to = to.asking(Notify::FAILURE, Some("rfc822;binh@demo.gov.vn".to_owned()));
