@@ -69,17 +69,24 @@ impl FolderView {
         self.entries.find(uid)
     }
 
-    /// The same folder at the same moment, with these entries (ascending) alone: to be kept for long.
+    /// The same folder at the same moment, with these entries (ascending) alone, their keywords named as in `later`: to be
+    /// kept for long.
     #[must_use]
-    pub fn only(&self, uids: &[Uid]) -> Self {
-        let entries = Entries::new(uids.iter().filter_map(|uid| self.find(*uid)).cloned().collect());
+    pub fn only(&self, entries: Vec<ViewEntry>, later: &Self) -> Self {
         Self {
             owner: self.owner,
             folder: self.folder.clone(),
             recent_uid: self.recent_uid,
-            keywords: self.keywords.clone(),
-            entries,
+            keywords: later.keywords.clone(),
+            entries: Entries::new(entries),
         }
+    }
+
+    /// Ids, ascending, of the keywords so named, in whatever case; names that the mailbox has not used are left out.
+    #[must_use]
+    pub fn keyword_ids(&self, names: &[String]) -> Vec<i16> {
+        let named = |keyword: &&KeywordRow| names.iter().any(|name| name.eq_ignore_ascii_case(&keyword.name));
+        self.keywords.iter().filter(named).map(|keyword| keyword.keyword_id).collect()
     }
 
     /// Names of an entry's keywords.

@@ -5,7 +5,8 @@
 //! plus the messages that went but whose EXPUNGE could not be sent yet ([`Ghost`]s).
 //!
 //! Invariants: positions are in ascending uid order; a position moves only in [`Tracker::advance`], which reports
-//! it; ghosts exist only between two chances to send EXPUNGE (RFC 3501 7.4.1); nothing of the view is copied.
+//! it; ghosts exist only between two chances to send EXPUNGE (RFC 3501 7.4.1); of the view only ghosts are copied; no
+//! message is ever shown older than the client was told it is.
 
 mod compare;
 
@@ -23,8 +24,10 @@ pub(crate) trait Listing {
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str>;
     /// Of the last change in the folder.
     fn modseq(&self) -> ModSeq;
-    /// The same moment with these entries alone.
-    fn only(&self, uids: &[Uid]) -> Self;
+    /// Ids, ascending, of the keywords so named, in whatever case.
+    fn keyword_ids(&self, names: &[String]) -> Vec<i16>;
+    /// The same moment with these entries alone, their keywords named as in `later`.
+    fn only(&self, entries: Vec<ViewEntry>, later: &Self) -> Self;
 }
 
 impl Listing for FolderView {
@@ -40,8 +43,12 @@ impl Listing for FolderView {
         Self::modseq(self)
     }
 
-    fn only(&self, uids: &[Uid]) -> Self {
-        Self::only(self, uids)
+    fn keyword_ids(&self, names: &[String]) -> Vec<i16> {
+        Self::keyword_ids(self, names)
+    }
+
+    fn only(&self, entries: Vec<ViewEntry>, later: &Self) -> Self {
+        Self::only(self, entries, later)
     }
 }
 
@@ -51,7 +58,7 @@ struct Ghost<V> {
     uid: Uid,
     /// Sequence number minus one.
     position: usize,
-    /// What the last view that had it said of it and of those that went with it: a client that never lets itself be told
+    /// What the client was last told of it and of those that went with it: one that never lets itself be told of the end
     /// must not keep a view of the whole folder for each message that goes meanwhile.
     home: Arc<V>,
 }
@@ -276,7 +283,7 @@ impl<V: Listing> Tracker<V> {
                 delta.expunged = gone.iter().rev().map(|(position, _)| number(position + 1)).collect();
                 delta.vanished = gone.iter().map(|(_, uid)| *uid).collect();
             }
-            Expunges::Hold => self.ghosts = haunt(&gone, &old, ghosts),
+            Expunges::Hold => self.ghosts = self.haunt(&gone, &old, ghosts),
         }
         self.beliefs.clear();
         self.forget_empty_claims();
@@ -287,6 +294,36 @@ impl<V: Listing> Tracker<V> {
         delta.changed = changed.into_iter().map(|uid| self.position_from(uid.0)).collect();
         delta.touched = touched.into_iter().map(|uid| self.position_from(uid.0)).collect();
         Ok(delta)
+    }
+
+    /// The ghosts for `gone` (positions and uids): those that were ghosts before, and those that `old` was the last view to
+    /// have, as the client believes them to be.
+    fn haunt(&self, gone: &[(usize, Uid)], old: &V, before: Vec<Ghost<V>>) -> Vec<Ghost<V>> {
+        let mut known = before.iter().map(|ghost| ghost.uid).peekable();
+        let new = gone.iter().map(|(_, uid)| *uid).filter(|uid| known.next_if_eq(uid).is_none());
+        let entries =
+            new.filter_map(|uid| old.entries().find(uid)).map(|entry| self.believed(entry)).collect();
+        let new_home = Arc::new(old.only(entries, &self.view));
+        let mut before = before.into_iter().peekable();
+        gone.iter()
+            .map(|&(position, uid)| {
+                let home = before
+                    .next_if(|ghost| ghost.uid == uid)
+                    .map_or_else(|| Arc::clone(&new_home), |ghost| ghost.home);
+                Ghost { uid, position, home }
+            })
+            .collect()
+    }
+
+    /// `entry` with what the client was told of it since.
+    fn believed(&self, entry: &ViewEntry) -> ViewEntry {
+        let mut entry = entry.clone();
+        if let Some(belief) = self.beliefs.get(&entry.uid) {
+            entry.flags = belief.flags;
+            entry.keywords = self.view.keyword_ids(&belief.keywords).into();
+            entry.modseq = belief.modseq.unwrap_or(entry.modseq);
+        }
+        entry
     }
 
     fn count(&self) -> usize {
@@ -305,23 +342,6 @@ impl<V: Listing> Tracker<V> {
         claims.retain(|uids| !self.span_of_uids(uids.start, uids.end - 1).is_empty());
         self.recent = claims;
     }
-}
-
-/// The ghosts for `gone` (positions and uids): those that were ghosts before and those `old` was the last to have.
-fn haunt<V: Listing>(gone: &[(usize, Uid)], old: &Arc<V>, before: Vec<Ghost<V>>) -> Vec<Ghost<V>> {
-    let mut known = before.iter().map(|ghost| ghost.uid).peekable();
-    let new: Vec<Uid> =
-        gone.iter().map(|(_, uid)| *uid).filter(|uid| known.next_if_eq(uid).is_none()).collect();
-    let new_home = Arc::new(old.only(&new));
-    let mut before = before.into_iter().peekable();
-    gone.iter()
-        .map(|&(position, uid)| {
-            let home = before
-                .next_if(|ghost| ghost.uid == uid)
-                .map_or_else(|| Arc::clone(&new_home), |ghost| ghost.home);
-            Ghost { uid, position, home }
-        })
-        .collect()
 }
 
 fn lower_names<V: Listing>(view: &V, entry: &ViewEntry) -> Vec<String> {

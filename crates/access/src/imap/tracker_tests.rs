@@ -7,21 +7,32 @@ use model::{ContentId, EmailId, Keyword, ModSeq, ThreadId};
 #[derive(Debug)]
 pub(crate) struct Table(pub(crate) Entries, pub(crate) ModSeq);
 
+/// By id.
+const KEYWORDS: [&str; 4] = ["K0", "k1", "k2", "k3"];
+
 impl Listing for Table {
     fn entries(&self) -> &Entries {
         &self.0
     }
 
     fn keyword_names<'a>(&'a self, entry: &'a ViewEntry) -> Vec<&'a str> {
-        entry.keywords.iter().map(|id| ["K0", "k1", "k2", "k3"][usize::try_from(*id).unwrap()]).collect()
+        entry.keywords.iter().map(|id| KEYWORDS[usize::try_from(*id).unwrap()]).collect()
+    }
+
+    fn keyword_ids(&self, names: &[String]) -> Vec<i16> {
+        (0..)
+            .zip(KEYWORDS)
+            .filter(|(_, known)| names.contains(&known.to_lowercase()))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     fn modseq(&self) -> ModSeq {
         self.1
     }
 
-    fn only(&self, uids: &[Uid]) -> Self {
-        Self(Entries::new(self.0.iter().filter(|entry| uids.contains(&entry.uid)).cloned().collect()), self.1)
+    fn only(&self, entries: Vec<ViewEntry>, _: &Self) -> Self {
+        Self(Entries::new(entries), self.1)
     }
 }
 
@@ -232,6 +243,25 @@ fn two_edits_of_one_command_add_up() {
         .advance(&flagged(&[(1, Flags::SEEN | Flags::FLAGGED)]), Expunges::Hold, &Owed::default())
         .unwrap();
     assert_eq!(delta, Delta::default());
+}
+
+/// Somebody else takes the message away behind a FETCH of its body, which said that it is \\Seen now and at which MODSEQ.
+#[test]
+fn what_was_told_of_a_message_holds_when_it_is_gone() {
+    let mut tracker = start(&[1, 2, 3]);
+    let keywords = vec![Keyword::new("K0").unwrap()];
+    let seen = FlagEdit { mode: FlagMode::Add, flags: Flags::SEEN, keywords };
+    tracker.believe(Uid(2), &seen);
+    tracker.believe_modseq(Uid(2), ModSeq(7));
+    for _ in 0..2 {
+        tracker.advance(&plain(&[1, 3]), Expunges::Hold, &Owed::default()).unwrap();
+        let listed = tracker.at(1).unwrap();
+        assert!(listed.gone);
+        let shown = listed.entry;
+        assert_eq!((shown.uid, shown.flags, shown.modseq), (Uid(2), Flags::SEEN, ModSeq(7)));
+        assert_eq!(listed.home.keyword_names(shown), ["K0"]);
+    }
+    assert_eq!(tracker.told_modseq(), ModSeq(1));
 }
 
 #[test]
