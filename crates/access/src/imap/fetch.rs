@@ -263,9 +263,7 @@ async fn mark_seen(
     for target in targets.iter_mut().filter(|target| stored.changed.contains(&target.uid)) {
         target.newly_seen = Some(stored.modseq);
         selected.tracker.believe(target.uid, &edit);
-        if door.enabled.condstore {
-            selected.tracker.believe_modseq(target.uid, stored.modseq);
-        }
+        selected.tracker.believe_modseq(target.uid, stored.modseq);
     }
     Ok(())
 }

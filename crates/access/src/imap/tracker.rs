@@ -69,7 +69,7 @@ struct Belief {
     flags: Flags,
     /// In lower case, sorted.
     keywords: Vec<String>,
-    /// Where the client was told one that the tracked view does not have yet.
+    /// At which all of this was true, where that is known.
     modseq: Option<ModSeq>,
 }
 
@@ -245,10 +245,11 @@ impl<V: Listing> Tracker<V> {
         }
         belief.keywords.sort();
         belief.keywords.dedup();
+        belief.modseq = None;
         self.beliefs.insert(uid, belief);
     }
 
-    /// The client was told this MODSEQ of a message it [believes](Self::believe) something of.
+    /// What the client [believes](Self::believe) of a message was true at this MODSEQ; one that wants to know was told.
     pub(crate) fn believe_modseq(&mut self, uid: Uid, modseq: ModSeq) {
         if let Some(belief) = self.beliefs.get_mut(&uid) {
             belief.modseq = Some(modseq);
@@ -315,13 +316,14 @@ impl<V: Listing> Tracker<V> {
             .collect()
     }
 
-    /// `entry` with what the client was told of it since.
+    /// `entry` with what the client was told of it since, where it is known of which moment that is true: flags of one and
+    /// the MODSEQ of another would be neither's.
     fn believed(&self, entry: &ViewEntry) -> ViewEntry {
         let mut entry = entry.clone();
-        if let Some(belief) = self.beliefs.get(&entry.uid) {
-            entry.flags = belief.flags;
-            entry.keywords = self.view.keyword_ids(&belief.keywords).into();
-            entry.modseq = belief.modseq.unwrap_or(entry.modseq);
+        if let Some(Belief { flags, keywords, modseq: Some(modseq) }) = self.beliefs.get(&entry.uid) {
+            entry.flags = *flags;
+            entry.keywords = self.view.keyword_ids(keywords).into();
+            entry.modseq = *modseq;
         }
         entry
     }

@@ -264,6 +264,22 @@ fn what_was_told_of_a_message_holds_when_it_is_gone() {
     assert_eq!(tracker.told_modseq(), ModSeq(1));
 }
 
+/// STORE .SILENT does not say when it was, and others may have changed the message before: flags and MODSEQ stay of one moment.
+#[test]
+fn flags_of_one_moment_are_not_shown_with_the_modseq_of_another() {
+    let mut tracker = start(&[1, 2, 3]);
+    let edit = |flags| FlagEdit { mode: FlagMode::Add, flags, keywords: vec![] };
+    tracker.believe(Uid(1), &edit(Flags::FLAGGED));
+    tracker.believe(Uid(2), &edit(Flags::SEEN));
+    tracker.believe_modseq(Uid(2), ModSeq(7));
+    tracker.believe(Uid(2), &edit(Flags::FLAGGED));
+    tracker.advance(&plain(&[3]), Expunges::Hold, &Owed::default()).unwrap();
+    for position in [0, 1] {
+        let shown = tracker.at(position).unwrap().entry;
+        assert_eq!((shown.flags, shown.modseq), (Flags::NONE, ModSeq(1)));
+    }
+}
+
 #[test]
 fn a_store_without_silent_tells_what_it_did_not_change_too() {
     let mut tracker = start(&[1, 2, 3]);
