@@ -22,6 +22,8 @@ pub(crate) struct Doors {
     pub(crate) scrutiny: Option<smtp::Scrutiny>,
     pub(crate) imap_places: Places,
     pub(crate) metrics: web::Metrics,
+    /// What programs that set themselves up are told.
+    pub(crate) servers: web::Servers,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     /// Cancelled when a listener ends without being asked.
@@ -139,11 +141,13 @@ impl Doors {
 
     fn open_http(&self, accepting: Accepting, mode: TlsMode) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
-        let (metrics, tls) = (self.metrics.clone(), Arc::clone(&self.tls));
+        let (metrics, servers, tls) = (self.metrics.clone(), self.servers.clone(), Arc::clone(&self.tls));
         self.spawn(async move {
             let served = match (Accepted::from(accepting), mode) {
-                (Ok(accepted), TlsMode::Implicit) => web::serve_people(accepted, tls, engine, shutdown).await,
-                (Ok(accepted), _) => web::serve(accepted, engine, metrics, shutdown).await,
+                (Ok(accepted), TlsMode::Implicit) => {
+                    web::serve_people(accepted, tls, (engine, servers), shutdown).await
+                }
+                (Ok(accepted), _) => web::serve(accepted, engine, (metrics, servers), shutdown).await,
                 (Err(error), _) => Err(error),
             };
             if let Err(error) = served {

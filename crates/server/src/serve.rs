@@ -93,7 +93,6 @@ async fn serve(
     let (gate, imap_places) = (doors::gate(&limits), doors::imap_places(&limits));
     let page = monitoring.page(engine.clone(), Arc::clone(&gate), Arc::clone(&certificates));
     let metrics = web::Metrics { networks: config.metrics_networks.clone(), page: Arc::new(page) };
-    let (all, stop) = (tasks.clone(), shutdown.clone());
     let doors = Doors {
         engine,
         tls,
@@ -101,8 +100,9 @@ async fn serve(
         scrutiny: outbound::scrutiny(config)?,
         imap_places,
         metrics,
-        tasks: all,
-        shutdown: stop,
+        servers: config.servers(),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
         fallen: fallen.clone(),
     };
     for listener in bound {

@@ -1,5 +1,6 @@
 //! The HTTP front door. In the clear, on this machine: `/healthz`, for supervisors and load balancers, and `/metrics`, for
-//! monitoring. Under TLS: `/mat-khau`, where people change their passwords.
+//! monitoring. Under TLS: `/mat-khau`, where people change their passwords. On both, as a proxy may stand in front: what programs
+//! set themselves up from.
 //!
 //! Invariants: nothing about the installation is told to just anybody; a peer holds a connection for seconds only, and
 //! there are few of them, of one address fewer still; however often it is asked, the database is asked once a second, and for a
@@ -10,9 +11,11 @@ mod connections;
 mod metrics;
 mod password_page;
 mod readiness;
+mod set_up;
 
 pub use axum::serve::Listener;
 pub use metrics::Metrics;
+pub use set_up::{MtaSts, Server, Servers};
 
 use axum::Router;
 use axum::extract::State;
@@ -39,10 +42,11 @@ const DRAIN_MAX: Duration = Duration::from_secs(1);
 pub async fn serve(
     listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     engine: Engine,
-    metrics: Metrics,
+    (metrics, servers): (Metrics, Servers),
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    serve_pages(Connections::new(listener), router(engine, metrics), shutdown).await
+    let pages = router(engine, metrics).merge(set_up::router(servers));
+    serve_pages(Connections::new(listener), pages, shutdown).await
 }
 
 /// Serves people's pages under TLS on `listener`; else as [`serve`].
@@ -52,13 +56,13 @@ pub async fn serve(
 pub async fn serve_people(
     listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
     tls: Arc<rustls::ServerConfig>,
-    engine: Engine,
+    (engine, servers): (Engine, Servers),
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let of_engine = engine.clone();
     let exempt = Arc::new(move |peer| of_engine.is_exempt(peer));
     let connections = Connections::under_tls(listener, tls, exempt);
-    serve_pages(connections, password_page::router(engine), shutdown).await
+    serve_pages(connections, password_page::router(engine).merge(set_up::router(servers)), shutdown).await
 }
 
 async fn serve_pages(

@@ -165,7 +165,8 @@ fn refusal(error: &ChangeError) -> (StatusCode, Vec<Message>) {
     }
 }
 
-fn escaped(text: &str) -> String {
+/// As text of HTML or XML, in an attribute too.
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -23,8 +23,12 @@ pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings
     for address in &addresses {
         pointer(&resolver, &hostname, *address, findings).await;
     }
+    let policy = config.mta_sts();
     for domain in domains.iter().take(DOMAINS_MAX) {
         exchanges(&resolver, domain.as_str(), &hostname, &addresses, findings).await;
+        if let Some(policy) = &policy {
+            super::policy_records::look(&resolver, policy, domain.as_str(), findings).await;
+        }
     }
     super::sender_records::look(&resolver, (config, found), &addresses, findings).await;
     for (domain, key) in found.keys.iter().take(2 * DOMAINS_MAX) {

@@ -6,6 +6,7 @@
 mod database;
 mod domain_names;
 mod machine;
+mod policy_records;
 mod ports;
 mod sender_records;
 mod tls;

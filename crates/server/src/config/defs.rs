@@ -5,7 +5,9 @@
 
 mod inbound;
 mod outbound;
+mod published;
 mod scan;
+mod telemetry;
 
 pub(crate) use scan::Scan;
 
@@ -119,6 +121,16 @@ pub(crate) const TABLES: &[Table] = &[
     },
     Table { name: "limits", doc: "What one peer may take.", begin: None },
     Table {
+        name: "clients",
+        doc: "What mail programs are told that set themselves up: docs/operations/set-up.md.",
+        begin: None,
+    },
+    Table {
+        name: "mta_sts",
+        doc: "How other servers are to send mail here (MTA-STS, RFC 8461): docs/operations/set-up.md.",
+        begin: None,
+    },
+    Table {
         name: "metrics",
         doc: "`GET /metrics` of every http listener, in Prometheus' text format: docs/operations/metrics.md. Told to this \
               machine, unless the request came through a proxy, and to nobody else.",
@@ -133,7 +145,13 @@ pub(crate) const TABLES: &[Table] = &[
 
 /// All options, in the order of their tables.
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
-    DEFINITIONS.iter().chain(inbound::INBOUND).chain(outbound::OUTBOUND).chain(scan::SCAN)
+    DEFINITIONS
+        .iter()
+        .chain(inbound::INBOUND)
+        .chain(outbound::OUTBOUND)
+        .chain(scan::SCAN)
+        .chain(published::PUBLISHED)
+        .chain(telemetry::TELEMETRY)
 }
 
 const DEFINITIONS: &[Definition] = &[
@@ -364,32 +382,5 @@ const DEFINITIONS: &[Definition] = &[
         doc: "Limits per address and log-in back-off never apply to these. Nothing else is let pass: what they bring without a log-in \
               is checked like any stranger's mail; see `trusted_relays` in `[authentication]`.",
         set: |config, value| put(&mut config.limits.exempt_networks, read_list(value)),
-    },
-    Definition {
-        table: "metrics",
-        key: "networks",
-        kind: "list of networks",
-        fallback: Fallback::Value("[]"),
-        example: r#"["10.1.2.3/32"]"#,
-        doc: "Whose monitoring may ask too. It needs an http listener that it can reach (`allow_remote`).",
-        set: |config, value| put(&mut config.metrics_networks, read_list(value)),
-    },
-    Definition {
-        table: "log",
-        key: "format",
-        kind: "human | json",
-        fallback: Fallback::Value(r#""human""#),
-        example: r#""json""#,
-        doc: "`--log` on the command line wins.",
-        set: |config, value| put(&mut config.log.format, read(value).map(Some)),
-    },
-    Definition {
-        table: "log",
-        key: "filter",
-        kind: "text",
-        fallback: Fallback::Value(r#""info,postgres=warn""#),
-        example: r#""info,smtp=debug""#,
-        doc: "`error`, `warn`, `info`, `debug` or `trace`, for all or per module.",
-        set: |config, value| put(&mut config.log.filter, read_text(value)),
     },
 ];

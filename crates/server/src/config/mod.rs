@@ -7,6 +7,7 @@ mod callers;
 mod defs;
 mod docs;
 mod parse;
+mod published;
 mod values;
 
 pub(crate) use callers::Callers;
@@ -14,6 +15,7 @@ pub(crate) use docs::{example, reference};
 
 pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, TlsMode, size};
 
+use published::Published;
 use std::path::{Path, PathBuf};
 
 /// Read when neither `--config` nor `CONGTHU_CONFIG` names another.
@@ -46,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.
     pub(crate) metrics_networks: Vec<model::Network>,
+    published: Published,
     pub(crate) log: Log,
 }
 
