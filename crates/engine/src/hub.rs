@@ -109,18 +109,20 @@ impl Engine {
         }
     }
 
-    /// What another node said; of automatic forwarding, too, which lies in memory.
+    /// What another node said; of automatic forwarding, too, which lies in memory. Sessions end first, and whichever of it fails
+    /// keeps nothing else from being done.
     pub(crate) async fn heard_of_rights(&self, heard: Heard) -> Result<(), Error> {
-        self.renew_forwards().await?;
-        match heard {
+        let looked = match heard {
             Heard::Accounts(accounts) => {
-                self.look_at_rights(&accounts).await?;
+                let looked = self.look_at_rights(&accounts).await;
                 // Of a delegation no epoch tells.
                 accounts.iter().for_each(|account| self.0.hub.tell(*account));
-                Ok(())
+                looked
             }
             Heard::Gap => self.look_at_rights(&self.0.hub.accounts()).await,
-        }
+        };
+        let renewed = self.renew_forwards().await;
+        looked.and(renewed.map(drop))
     }
 
     async fn look_at_rights(&self, accounts: &[AccountId]) -> Result<(), Error> {

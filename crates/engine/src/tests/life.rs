@@ -194,6 +194,29 @@ async fn another_node_hears_at_once() {
     watch.changed().await;
 }
 
+/// Sessions end though forwardings cannot be read, and forwardings are read though sessions cannot be looked at.
+#[tokio::test]
+async fn what_was_heard_of_rights_and_of_forwardings_does_not_wait_for_the_other() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    let elsewhere = world.another_node();
+    let (rights, mut watch) = (elsewhere.watch_rights(&an), elsewhere.watch(&an));
+    world.engine.lock(&actor(), &address("an"), LockReason::Requested, "Công văn 9").await.unwrap();
+    let heard = || Heard::Accounts(vec![an.account()]);
+    world.database.run("alter table forward_version rename to broken").await;
+    assert!(elsewhere.heard_of_rights(heard()).await.is_err());
+    assert!(rights.has_ended());
+    watch.changed().await;
+    world.database.run("alter table broken rename to forward_version").await;
+    world.user("chi").await;
+    world.engine.set_forward(&actor(), &address("binh"), (&address("chi"), true)).await.unwrap();
+    world.database.run("alter table counters rename to broken").await;
+    assert!(elsewhere.heard_of_rights(heard()).await.is_err());
+    world.database.run("alter table broken rename to counters").await;
+    assert!(!elsewhere.renew_forwards().await.unwrap(), "they are read already");
+}
+
 #[tokio::test]
 async fn what_was_not_heard_is_found_by_looking() {
     let world = World::new().await;
