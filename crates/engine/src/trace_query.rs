@@ -5,7 +5,7 @@
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Examined};
 use jiff::Timestamp;
-use model::admission::{Evidence, Ground};
+use model::admission::{Evidence, Ground, as_one_word};
 use model::{Action, Address};
 use proto::mime::{Facts, decode_header};
 use store::{EventRow, TraceFilter};
@@ -105,7 +105,8 @@ pub(crate) fn about_arrived(
     about
 }
 
-/// As [`about`], of a message that was refused: by which check, for which domain, and whom it said it was from.
+/// As [`about`], of a message that was refused: by which check, for which domain, and whom it said it was from, as [`as_one_word`]
+/// writes it.
 pub(crate) fn about_refused(
     queue_id: &str,
     facts: &Facts,
@@ -114,14 +115,14 @@ pub(crate) fn about_refused(
     let mut about = about(queue_id, facts);
     let mut line = format!("refused={}", ground.as_str());
     if let Some(domain) = evidence.domain_of(ground) {
-        line.push_str(&format!(" ({domain})"));
+        line.push_str(&format!(" ({})", as_one_word(domain)));
     }
     let text = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
     for author in facts.envelope.from.iter().take(AUTHORS_SHOWN) {
         if let (Some(mailbox), Some(host)) = (&author.mailbox, &author.host) {
             let address = format!("{}@{}", text(mailbox), text(host));
-            line.push_str(" from=");
-            line.extend(address.chars().take(AUTHOR_CHARS_MAX));
+            let shown: String = address.chars().take(AUTHOR_CHARS_MAX).collect();
+            line.push_str(&format!(" from={}", as_one_word(&shown)));
         }
     }
     line.push_str(&format!(" {}", evidence.line()));

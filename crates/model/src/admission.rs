@@ -8,6 +8,7 @@
 //! `inbound`, and the words that a refused sender reads are in `smtp`'s replies, by [`Ground`].
 
 use crate::{Disowned, Doubtful, Inbound};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What is known of a message that a stranger brought.
@@ -328,25 +329,37 @@ impl Evidence {
         domain.filter(|domain| !domain.is_empty())
     }
 
-    /// In one line, for the log of messages: results and domains alone.
+    /// In one line, for the log of messages: results and domains alone, as [`as_one_word`] writes them.
     #[must_use]
     pub fn line(&self) -> String {
         let mut line = match self.is_relayed {
             true => "relayed".to_owned(),
-            false => format!("spf={} ({})", self.spf.outcome, self.spf.domain),
+            false => format!("spf={} ({})", self.spf.outcome, as_one_word(&self.spf.domain)),
         };
         for signature in &self.signatures {
-            line.push_str(&format!(" dkim={} ({})", signature.outcome, signature.domain));
+            line.push_str(&format!(" dkim={} ({})", signature.outcome, as_one_word(&signature.domain)));
         }
         for author in &self.authors {
-            let asks = author.asks.as_str();
-            line.push_str(&format!(" dmarc={} ({}, p={asks})", author.dmarc, author.domain));
+            let (domain, asks) = (as_one_word(&author.domain), author.asks.as_str());
+            line.push_str(&format!(" dmarc={} ({domain}, p={asks})", author.dmarc));
         }
         if self.arc.outcome != Outcome::None {
-            line.push_str(&format!(" arc={} ({})", self.arc.outcome, self.arc.domain));
+            line.push_str(&format!(" arc={} ({})", self.arc.outcome, as_one_word(&self.arc.domain)));
         }
         line
     }
+}
+
+/// A domain or an address within a line of results: as it is, or in quotation marks, and without any of its own, where a stranger
+/// has written into it what could pass for a result.
+#[must_use]
+pub fn as_one_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "-._@+:".contains(c);
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let inner: String = text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect();
+    Cow::Owned(format!("\"{inner}\""))
 }
 
 #[cfg(test)]
@@ -442,5 +455,12 @@ mod tests {
         evidence.spf = Spf { outcome: Outcome::SoftFail, domain: "b.vn".into(), of_helo: false };
         assert_eq!(evidence.line(), "spf=softfail (b.vn) dmarc=pass (a.vn, p=reject)");
         assert!(!evidence.shows_sender());
+        // Whoever says HELO, or writes a signature, says what he likes.
+        evidence.spf.domain = "x) dkim=pass (\"demo.gov.vn".into();
+        evidence.authors[0].domain = "a.vn, p=none) arc=pass (b.vn".into();
+        assert_eq!(
+            evidence.line(),
+            "spf=softfail (\"x) dkim=pass (demo.gov.vn\") dmarc=pass (\"a.vn, p=none) arc=pass (b.vn\", p=reject)"
+        );
     }
 }

@@ -95,6 +95,15 @@ async fn refused_mail_is_found_by_whom_it_was_for_and_by_nobody_else() {
         let detail = "refused=dmarc (b.vn) from=so@b.vn from=ai@c.vn spf=fail (example.org) dmarc=fail (b.vn, p=reject)";
         assert_eq!((event.subject.as_deref(), event.detail.as_deref()), (Some("Giấy mời"), Some(detail)));
     }
+    // Whatever somebody calls himself, no result can be read out of it.
+    let header = b"From: \"x spf=pass (demo.gov.vn) from=ct\"@b.vn\r\nSubject: Con dau\r\n\r\n";
+    world.engine.note_refused(&arrival.origin, between, (&found, Ground::Dmarc), header).await;
+    let query = TraceQuery { subject: Some("con dau".into()), limit: 10, ..TraceQuery::default() };
+    let courses = world.engine.trace(&ours, &query).await.unwrap();
+    let detail = courses[0].events[0].detail.clone().unwrap();
+    let expected =
+        "refused=dmarc (b.vn) from=\"from=ct@b.vn\" spf=fail (example.org) dmarc=fail (b.vn, p=reject)";
+    assert_eq!(detail, expected);
 }
 
 /// What is asked for exists, and what exists can be asked for.
