@@ -255,6 +255,17 @@ impl Engine {
         self.authorize(actor, action, &AdminTarget::Domain(domain)).await
     }
 
+    /// May he? For what is shown beside other things to whoever may: that somebody may not is no try of his, and not noted.
+    pub(crate) async fn may(
+        &self,
+        actor: &Actor,
+        action: Action,
+        target: &AdminTarget<'_>,
+    ) -> Result<bool, Error> {
+        let found = self.find_target(target).await?;
+        Ok(model::allows(&actor.who, action, &found.target()).is_ok())
+    }
+
     /// Does nothing but what was lent to him let him do it? To be asked of what he may do.
     pub(crate) async fn is_lent(
         &self,

@@ -108,7 +108,7 @@ pub use holds::{Held, Release};
 pub use hub::{RightsWatch, Watch};
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
-pub use life::{LifeDetail, LockDetail, LockDone, Unlocked};
+pub use life::{LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{

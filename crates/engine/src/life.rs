@@ -12,7 +12,7 @@ mod spread;
 #[cfg(test)]
 pub(crate) use nightly::Kept;
 pub(crate) use rules::rules;
-pub use shown::{LifeDetail, LockDetail};
+pub use shown::{LifeDetail, LockDetail, LockEvidence};
 
 use crate::admin::check_reason;
 use crate::authority::unless_missing;

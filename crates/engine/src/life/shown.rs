@@ -28,12 +28,19 @@ pub struct LifeDetail {
 /// Who locked a mailbox, and what of its mail is kept back by that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockDetail {
-    /// As the audit trail names him; empty where it was not noted.
+    /// `None`: he who asks may not lock it; to him it would say who watches, and what they see.
+    pub evidence: Option<LockEvidence>,
+    /// Messages that it sent and that have not gone.
+    pub kept_back: u64,
+}
+
+/// What a lock rests on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LockEvidence {
+    /// Who locked it, as the audit trail names him; empty where it was not noted.
     pub by: String,
     /// What was seen.
     pub note: String,
-    /// Messages that it sent and that have not gone.
-    pub kept_back: u64,
 }
 
 impl Engine {
@@ -89,7 +96,7 @@ impl Engine {
         Ok(LifeDetail { address, display_name, life, holds, restore_due, next_on, receives })
     }
 
-    /// Who locked a mailbox that is locked or listed, and why; `None` when it is neither.
+    /// Who locked a mailbox that is locked or listed, and why, as far as he who asks may know it; `None` when it is neither.
     ///
     /// # Errors
     /// As [`Engine::life`].
@@ -104,8 +111,14 @@ impl Engine {
         if !matches!(row.life, Life::Locked { .. } | Life::ToBeDeleted { .. }) {
             return Ok(None);
         }
-        let (by, note) = self.0.store.lock_note(row.account).await?.unwrap_or_default();
+        let evidence = match self.may(actor, Action::MailboxLock, &AdminTarget::Address(address)).await? {
+            true => {
+                let (by, note) = self.0.store.lock_note(row.account).await?.unwrap_or_default();
+                Some(LockEvidence { by, note })
+            }
+            false => None,
+        };
         let kept_back = self.0.store.kept_back_of(row.account).await?;
-        Ok(Some(LockDetail { by, note, kept_back }))
+        Ok(Some(LockDetail { evidence, kept_back }))
     }
 }

@@ -4,7 +4,7 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
-use engine::{LifeDetail, LockDone, SendingDetail};
+use engine::{LifeDetail, LockDone, LockEvidence, SendingDetail};
 use model::calendar::local_text;
 use model::lifecycle::{Life, LockReason};
 use model::{AccountState, Address, DomainName};
@@ -148,7 +148,8 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
     };
     let Some(detail) = engine.life(actor, address).await? else { return Ok((Value::Null, String::new())) };
     let mut text = String::new();
-    let by = if lock.by.is_empty() { String::new() } else { format!(" by {}", lock.by) };
+    let LockEvidence { by: locked_by, note } = lock.evidence.clone().unwrap_or_default();
+    let by = if locked_by.is_empty() { String::new() } else { format!(" by {locked_by}") };
     match detail.life {
         Life::Locked { since, reason, .. } => {
             let _ = write!(text, "\nlocked    since {}{by}: {}", local_text(since), reason.vietnamese());
@@ -159,8 +160,8 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
         }
         _ => {}
     }
-    if !lock.note.is_empty() {
-        let _ = write!(text, "\nseen      {}", lock.note);
+    if !note.is_empty() {
+        let _ = write!(text, "\nseen      {note}");
     }
     let _ = write!(text, "\nreceives  {}", if detail.receives { "yes" } else { "no" });
     if lock.kept_back > 0 {
@@ -169,8 +170,10 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
     let _ = write!(text, "\nnext      {}", next(&detail));
     let mut json = as_json(&detail);
     if let Some(fields) = json.as_object_mut() {
-        fields.insert("locked_by".to_owned(), json!(lock.by));
-        fields.insert("evidence".to_owned(), json!(lock.note));
+        if lock.evidence.is_some() {
+            fields.insert("locked_by".to_owned(), json!(locked_by));
+            fields.insert("evidence".to_owned(), json!(note));
+        }
         fields.insert("kept_back".to_owned(), json!(lock.kept_back));
     }
     Ok((json, text))

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::tests::groups::{domain, group, province};
-use crate::{GroupError, QueueError};
-use model::GroupRule;
+use crate::{Actor, GroupError, LockEvidence, QueueError};
 use model::lifecycle::LockReason;
+use model::{DomainId, Grant, GroupRule, Role, Scope};
 use tokio_util::sync::CancellationToken;
 
 async fn lock(world: &World) {
@@ -114,7 +114,19 @@ async fn what_an_administrator_holds_is_not_the_locks() {
     let locked = engine.lock(&actor(), &address("an"), LockReason::Spam, "thư rác").await.unwrap();
     assert_eq!((locked.receives, locked.kept_back), (true, 3));
     let shown = engine.lock_detail(&actor(), &address("an")).await.unwrap().unwrap();
-    assert_eq!((shown.by.as_str(), shown.note.as_str(), shown.kept_back), (actor().name(), "thư rác", 3));
+    let evidence = LockEvidence { by: actor().name().to_owned(), note: "thư rác".to_owned() };
+    assert_eq!((shown.evidence, shown.kept_back), (Some(evidence), 3));
+    // Whoever may see the mailbox and not lock it: its owner, and those who help him.
+    for role in [Role::MailboxOwner, Role::Helpdesk] {
+        let scope = match role {
+            Role::MailboxOwner => Scope::Mailbox(an.account()),
+            _ => Scope::Domain(DomainId(world.number("select domain_id from domains").await)),
+        };
+        let who = Actor::of("x", None, Grant::new(role, scope).into_iter().collect());
+        let shown = engine.lock_detail(&who, &address("an")).await.unwrap().unwrap();
+        assert_eq!((shown.evidence, shown.kept_back), (None, 3), "{role:?}");
+    }
+    assert_eq!(world.number("select count(*) from events where kind = 'denied'").await, 0);
     let unlocked = engine.unlock(&actor(), &address("an"), Some("đề nghị")).await.unwrap();
     assert_eq!(unlocked.kept_back, 3);
     assert!(engine.lock_detail(&actor(), &address("an")).await.unwrap().is_none(), "it is in use");
