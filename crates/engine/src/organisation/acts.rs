@@ -42,6 +42,8 @@ pub struct UnitChange {
     /// Whose roles have ended: over a unit that ends, and those of officers over units that they are no longer below; address, role,
     /// code. Whoever is to have one over the heir is given it.
     pub roles: Vec<(String, String, String)>,
+    /// Mailboxes that are told no more of the requests of a unit, for the same reasons, with its code (AG Đ7.3).
+    pub watching: Vec<(String, String)>,
     /// Old and new addresses, where the unit is part of them.
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
@@ -135,7 +137,7 @@ impl Engine {
         let called = self.before_act(&mut held, &units).await?;
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;
-        let ended = self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
+        let (ended, watching) = self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
         let (people, mailboxes) = move_all(&mut held, &moves, on).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
@@ -147,19 +149,20 @@ impl Engine {
         let roles: Vec<_> =
             ended.iter().map(|role| (role.address.clone(), role.role.clone(), role.over.clone())).collect();
         let done = !dry_run;
-        let change =
-            UnitChange { on, events, people: people.len(), mailboxes, roles, addresses, until, done };
+        let people = people.len();
+        let change = UnitChange { on, events, people, mailboxes, roles, watching, addresses, until, done };
         if dry_run {
             return Ok(change);
         }
         let told: Vec<Value> = change.events.iter().map(UnitEvent::as_json).collect();
-        let detail = json!({ "on": on, "events": told, "people": people.len(), "mailboxes": mailboxes, "roles": change.roles,
-                             "addresses": change.addresses });
+        let detail = json!({ "on": on, "events": told, "people": people, "mailboxes": mailboxes, "roles": change.roles,
+                             "watching": change.watching, "addresses": change.addresses });
         let target = format!("{domain}/{}", act.target());
         self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
         for role in &ended {
             self.audit_ended_role(actor, &mut held, role, act.name()).await?;
         }
+        self.audit_ended_watching(actor, &mut held, &change.watching, act.name()).await?;
         held.tx.commit().await?;
         let holders: Vec<_> = ended.iter().map(|role| role.account).collect();
         self.rights_changed(&holders).await;
@@ -168,18 +171,20 @@ impl Engine {
     }
 
     /// Roles over units that have ended, and those of officers over what is no longer above them (as when somebody is
-    /// transferred). The tree is changed by now, whose people and mailboxes go where is known, and nobody has gone yet.
+    /// transferred); likewise who is told of their requests. The tree is changed by now, whose people and mailboxes go where is known, and nobody has gone yet.
     async fn end_offices(
         &self,
         actor: &Actor,
         held: &mut Held,
         (before, moves): (&Tree, &[(UnitId, UnitId)]),
-    ) -> Result<Vec<EndedRole>, AdminError> {
+    ) -> Result<(Vec<EndedRole>, Vec<(String, String)>), AdminError> {
         let by = (actor.name(), self.now());
         let mut ended = held.tx.revoke_grants_of_ended(held.domain, by).await?;
         let left = no_longer_above(before, &held.tree, moves);
         ended.extend(held.tx.revoke_officers_out_of(&left, by).await?);
-        Ok(ended)
+        let mut watching = held.tx.end_watching_of_dissolved(held.domain).await?;
+        watching.extend(held.tx.end_watching_out_of(&left, self.now()).await?);
+        Ok((ended, watching))
     }
 
     /// Changes the tree; says whose people and mailboxes go where.

@@ -1,8 +1,8 @@
 //! A person goes to another unit, or leaves (AG Đ7.3b-c; LC Đ6.2; TN Đ8.2), and what ends with the place that he had.
 //!
-//! Invariants: nobody remains the officer of a unit that he has left; rights to the mailboxes of such a unit were given to
-//! whoever had a place in it (LC Đ11.1, TN Đ10.1), and end with that unless the administrator says that they go on. All of it
-//! is one transaction, and a preview goes the same way.
+//! Invariants: nobody remains the officer of a unit that he has left, nor is he told of its requests; rights to the mailboxes of such
+//! a unit were given to whoever had a place in it (LC Đ11.1, TN Đ10.1), and end with that unless the administrator says that they go
+//! on. All of it is one transaction, and a preview goes the same way.
 
 use super::people::{follow_class, known, position};
 use super::{Held, OrganisationError};
@@ -53,8 +53,10 @@ pub struct PersonMoved {
     pub ended: Vec<(String, String)>,
     /// Mailboxes of the units left, and the rights (ủy quyền) to them that ended.
     pub delegations: Vec<(String, Rights)>,
-    /// Other roles with what they are over, and (as `delegate`) others' mailboxes that he has rights to: whoever gave them in writing
-    /// ends them, or lets them be (AG Đ11.2đ; LC Đ11).
+    /// Codes of units whose requests his mailboxes are told of no more (AG Đ7.3).
+    pub watched: Vec<String>,
+    /// Other roles with what they are over, (as `delegate`) others' mailboxes that he has rights to, and (as `watcher`) units whose
+    /// requests he is told of: whoever gave them ends them, or lets them be (AG Đ11.2đ; LC Đ11).
     pub keeps: Vec<(String, String)>,
     pub done: bool,
 }
@@ -73,6 +75,8 @@ pub struct Positions {
 struct Ended {
     roles: Vec<EndedRole>,
     delegations: Vec<EndedDelegation>,
+    /// Mailboxes, and codes of units that they followed.
+    watching: Vec<(String, String)>,
 }
 
 impl Engine {
@@ -115,7 +119,8 @@ impl Engine {
             }
             _ => Readdressed::default(),
         };
-        let ended = self.end_with_place(actor, &mut held, person, (&left, lent)).await?;
+        let watched = to.map(|_| left.as_slice());
+        let ended = self.end_with_place(actor, &mut held, person, (&left, lent, watched)).await?;
         let code = |unit: Option<UnitId>| unit.map(|unit| held.code(unit));
         let (from, to) = (code(from), code(to));
         let moved = PersonMoved {
@@ -128,6 +133,7 @@ impl Engine {
             until,
             ended: ended.roles.iter().map(|role| (role.role.clone(), role.over.clone())).collect(),
             delegations: ended.delegations.iter().map(|one| (one.mailbox.clone(), one.rights)).collect(),
+            watched: ended.watching.iter().map(|(_, unit)| unit.clone()).collect(),
             keeps: held.tx.held_by(person, self.now()).await?,
             done: !options.dry_run,
         };
@@ -142,13 +148,14 @@ impl Engine {
         Ok(moved)
     }
 
-    /// What he had as one of these units. `lent`: mailboxes that he has no rights to from now on.
+    /// What he had as one of these units. `lent`: mailboxes that he has no rights to from now on; `watched`: units that he no longer
+    /// follows, all where there are none.
     async fn end_with_place(
         &self,
         actor: &Actor,
         held: &mut Held,
         person: PersonId,
-        (left, lent): (&[UnitId], &[AccountId]),
+        (left, lent, watched): (&[UnitId], &[AccountId], Option<&[UnitId]>),
     ) -> Result<Ended, AdminError> {
         let by = (actor.name(), self.now());
         let roles = held.tx.revoke_officer_of(person, left, by).await?;
@@ -160,7 +167,8 @@ impl Engine {
                 self.audit(&mut held.tx, actor, "forwarding.set", &one.mailbox, &detail).await?;
             }
         }
-        Ok(Ended { roles, delegations })
+        let watching = held.tx.end_watching_of(person, watched, self.now()).await?;
+        Ok(Ended { roles, delegations, watching })
     }
 
     async fn audit_person_move(
@@ -176,7 +184,7 @@ impl Engine {
             "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses, "ended": moved.ended,
             "positions_ended": moved.positions.ended, "positions_begun": moved.positions.begun,
             "delegations_ended": moved.delegations.iter().map(|(of, all)| (of, rights(*all))).collect::<Vec<_>>(),
-            "keeps": moved.keeps,
+            "watched": moved.watched, "keeps": moved.keeps,
         });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
         for role in &ended.roles {
@@ -185,6 +193,22 @@ impl Engine {
         for one in &ended.delegations {
             let detail = json!({ "delegate": one.delegate_address, "ended": 1, "rights": rights(one.rights), "by": action });
             self.audit(&mut held.tx, actor, "delegate.revoke", &one.mailbox, &detail).await?;
+        }
+        self.audit_ended_watching(actor, held, &ended.watching, action).await
+    }
+
+    /// Who was told of units' requests and is so no longer; `by`: the act that ended it.
+    pub(super) async fn audit_ended_watching(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        ended: &[(String, String)],
+        by: &str,
+    ) -> Result<(), AdminError> {
+        for (watcher, unit) in ended {
+            let detail = json!({ "watcher": watcher, "watches": false, "by": by });
+            let target = format!("{}/{unit}", held.name);
+            self.audit(&mut held.tx, actor, Action::RequestWatch.as_str(), &target, &detail).await?;
         }
         Ok(())
     }

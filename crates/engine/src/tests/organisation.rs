@@ -431,3 +431,82 @@ async fn an_office_above_a_unit_ends_where_a_reform_takes_its_people_elsewhere()
     let left = world.number("select count(*) from grants where revoked_at is null").await;
     assert_eq!(left, 2, "the one over the room that came along, and a stranger's");
 }
+
+async fn follow(engine: &Engine, who: &model::Address, units: &[&str]) {
+    for unit in units {
+        assert!(engine.watch_unit(&actor(), &domain(), (unit, who, true)).await.unwrap());
+    }
+}
+
+/// AG Đ7.3: told of requests is who has a place that makes them his affair, or a role.
+#[tokio::test]
+async fn who_follows_a_unit_is_told_no_more_when_his_place_ends() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    found(engine, "hdnd", "Hội đồng nhân dân tỉnh", "ubnd-tinh", None).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    let own: model::Address = "ltu@demo.gov.vn".parse().unwrap();
+    person(engine, "Vũ Hà", "sotttt", None).await;
+    let stays: model::Address = "vha@demo.gov.vn".parse().unwrap();
+    follow(engine, &stays, &["sotttt"]).await;
+    follow(engine, &own, &["sotttt", "cds.sotttt", "ubnd", "sokhcn", "hdnd"]).await;
+    let transfer = crate::PersonMove::Transfer { to: "sokhcn".into(), position: None };
+    let go = async |how: &crate::PersonMove, dry_run| {
+        let options = crate::MoveOptions { dry_run, ..crate::MoveOptions::default() };
+        engine.move_person(&actor(), &domain(), who, how, options).await.unwrap()
+    };
+    let watchers = async || world.number("select count(*) from unit_watchers").await;
+    for dry_run in [true, false] {
+        let moved = go(&transfer, dry_run).await;
+        assert_eq!(moved.watched, ["cds.sotttt", "sotttt"]);
+        assert_eq!(moved.keeps, pairs(&[("watcher", "hdnd"), ("watcher", "sokhcn"), ("watcher", "ubnd")]));
+        assert_eq!(watchers().await, if dry_run { 6 } else { 4 });
+    }
+    assert_eq!(engine.unit_watchers(&actor(), &domain(), "sotttt").await.unwrap(), [stays]);
+    assert_eq!(world.audited("request.watch").await[6..], ["demo.gov.vn/cds.sotttt", "demo.gov.vn/sotttt"]);
+    // A role by which he sees the requests anyway lets him be told, until it ends with the place.
+    make_officer(engine, &own, "hdnd").await;
+    let left = go(&crate::PersonMove::Leave, true).await;
+    assert_eq!(
+        (left.watched.as_slice(), left.ended),
+        (&["sokhcn".to_owned(), "ubnd".to_owned()][..], vec![])
+    );
+    assert_eq!(left.keeps, pairs(&[("organisation-officer", "hdnd"), ("watcher", "hdnd")]));
+    make_officer(engine, &own, "sokhcn").await;
+    let left = go(&crate::PersonMove::Leave, false).await;
+    assert_eq!(left.watched, ["sokhcn", "ubnd"]);
+    assert_eq!(watchers().await, 2, "over hdnd, and a colleague's");
+}
+
+#[tokio::test]
+async fn who_follows_units_is_told_no_more_when_they_end_or_go_elsewhere() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    found(engine, "hdnd", "Hội đồng nhân dân tỉnh", "ubnd-tinh", None).await;
+    found(engine, "sonv", "Sở Nội vụ", "so", Some("hdnd")).await;
+    person(engine, "Vũ Hà", "sonv", None).await;
+    let (cds, vha) = (office(engine, "cds.sotttt").await, "vha@demo.gov.vn".parse().unwrap());
+    follow(engine, &cds, &["sotttt", "ubnd", "sonv"]).await;
+    follow(engine, &vha, &["sotttt", "ubnd", "cds.sotttt"]).await;
+    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sonv".into() };
+    let ended = pairs(&[
+        ("cds.sotttt@demo.gov.vn", "sotttt"),
+        ("vha@demo.gov.vn", "sotttt"),
+        ("cds.sotttt@demo.gov.vn", "ubnd"),
+    ]);
+    let watchers = async || world.number("select count(*) from unit_watchers").await;
+    for dry_run in [true, false] {
+        assert_eq!(act(engine, merge(), dry_run).await.unwrap().watching, ended);
+        assert_eq!(watchers().await, if dry_run { 6 } else { 3 });
+    }
+    assert_eq!(world.audited("request.watch").await.len(), 6 + 3);
+    assert!(
+        act(engine, UnitAct::Rename { unit: "sonv".into(), name: "Sở Nội vụ mới".into() }, false)
+            .await
+            .unwrap()
+            .watching
+            .is_empty()
+    );
+}

@@ -82,7 +82,7 @@ fn moved_as_json(moved: &PersonMoved) -> Value {
         "done": moved.done, "name": moved.name, "mailboxes": moved.mailboxes, "from": moved.from, "to": moved.to,
         "positions_ended": posts(ended), "positions_begun": posts(begun), "positions_kept": posts(kept),
         "addresses": addresses_as_json(&moved.addresses), "old_addresses_until": moved.until, "ended": over(&moved.ended),
-        "delegations_ended": delegations, "keeps": over(&moved.keeps),
+        "delegations_ended": delegations, "watching_ended": moved.watched, "keeps": over(&moved.keeps),
     })
 }
 
@@ -124,8 +124,17 @@ fn moved_as_text(moved: &PersonMoved) -> String {
     for (mailbox, of) in &moved.delegations {
         let _ = writeln!(text, "{loses} the rights {} to {mailbox}", rights(*of).join(", "));
     }
+    for unit in &moved.watched {
+        let _ = writeln!(text, "{ends} told of requests about {unit}");
+    }
     for (what, over) in &moved.keeps {
         let _ = match what.as_str() {
+            "watcher" => {
+                writeln!(
+                    text,
+                    "is still told of requests about {over}: congthu unit watchers, if that is to end"
+                )
+            }
             "delegate" => {
                 writeln!(text, "keeps rights to {over}: congthu delegate revoke, if they are to end")
             }

@@ -80,7 +80,7 @@ async fn change(
 fn change_as_json(change: &UnitChange) -> Value {
     json!({
         "done": change.done, "on": change.on, "addresses": super::person::addresses_as_json(&change.addresses),
-        "old_addresses_until": change.until, "roles_ended": change.roles, "people": change.people, "mailboxes": change.mailboxes,
+        "old_addresses_until": change.until, "roles_ended": change.roles, "watching_ended": change.watching, "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
@@ -94,6 +94,13 @@ fn change_as_text(change: &UnitChange) -> String {
     for (address, role, unit) in &change.roles {
         let ends = if change.done { "is no longer" } else { "would no longer be" };
         let _ = writeln!(text, "  {unit}\t{address} {ends} {role}: give the role anew where it is wanted");
+    }
+    for (address, unit) in &change.watching {
+        let ends = if change.done { "is no longer" } else { "would no longer be" };
+        let _ = writeln!(
+            text,
+            "  {unit}\t{address} {ends} told of its requests: name it anew where it is wanted (congthu unit watchers)"
+        );
     }
     if change.people > 0 || change.mailboxes > 0 {
         let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);

@@ -91,8 +91,8 @@ impl Store {
 }
 
 impl Tx {
-    /// What somebody's mailboxes have besides themselves: roles with what they are over, and rights to others' mailboxes (as
-    /// `delegate`).
+    /// What somebody's mailboxes have besides themselves: roles with what they are over, rights to others' mailboxes (as
+    /// `delegate`), and units whose requests they are told of (as `watcher`).
     ///
     /// # Errors
     /// When the database fails.
@@ -114,6 +114,10 @@ impl Tx {
                from accounts a
                join delegations x on x.delegate_id = a.account_id and x.revoked_at is null and (x.until is null or x.until > $2)
                join addresses b on b.account_id = x.mailbox_id and b.kind = 'primary'
+              where a.person_id = $1 and a.state <> 'deleted'
+             union all
+             select 'watcher', u.code
+               from accounts a join unit_watchers w using (account_id) join units u on u.unit_id = w.unit_id
               where a.person_id = $1 and a.state <> 'deleted'
               order by what, over",
         )
