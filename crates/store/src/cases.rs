@@ -2,6 +2,7 @@
 //!
 //! Invariant: whoever moves a cursor on holds its row, and makes in the same transaction what the mail becomes.
 
+use crate::cursors::cursor_in;
 use crate::{Error, Reach, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
@@ -286,30 +287,7 @@ impl Store {
         inbox: FolderId,
         since: Timestamp,
     ) -> Result<Uid, Error> {
-        let uid: i64 = sqlx::query_scalar(
-            "with inbox as (
-                 select f.uid_validity,
-                        (select coalesce(max(e.uid), 0) from entries e
-                          where e.account_id = $1 and e.folder_id = $2 and e.internal_date < $3) as passed
-                   from folders f
-                  where f.folder_id = $2 and not exists (
-                        select from support_cursors c where c.mailbox_id = $1 and c.uid_validity = f.uid_validity)
-             ), begun as (
-                 insert into support_cursors as c (mailbox_id, uid_validity, uid)
-                 select $1, uid_validity, passed from inbox
-                 on conflict on constraint support_cursors_pkey
-                    do update set uid_validity = excluded.uid_validity, uid = excluded.uid
-                 returning c.uid
-             )
-             select uid from begun
-             union all select uid from support_cursors where mailbox_id = $1 and not exists (select from begun)",
-        )
-        .bind(mailbox.0)
-        .bind(inbox.0)
-        .bind(since.to_sqlx())
-        .fetch_one(&self.pools.main)
-        .await?;
-        Ok(Uid(u32::try_from(uid).unwrap_or(u32::MAX)))
+        self.inbox_cursor(cursor_in!("support_cursors"), (mailbox, inbox), since).await
     }
 
     /// The mails behind this uid, in order, by the key of entries.

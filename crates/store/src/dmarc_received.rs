@@ -3,6 +3,7 @@
 //! Invariants: a report is kept once for each number of whoever tells it; how far a mailbox was read moves on in the transaction that
 //! keeps what was read. Entries themselves are read as those of support are ([`Store::support_entries`]).
 
+use crate::cursors::cursor_in;
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
@@ -50,30 +51,7 @@ impl Store {
         inbox: FolderId,
         since: Timestamp,
     ) -> Result<Uid, Error> {
-        let uid: i64 = sqlx::query_scalar(
-            "with inbox as (
-                 select f.uid_validity,
-                        (select coalesce(max(e.uid), 0) from entries e
-                          where e.account_id = $1 and e.folder_id = $2 and e.internal_date < $3) as passed
-                   from folders f
-                  where f.folder_id = $2 and not exists (
-                        select from dmarc_cursors c where c.mailbox_id = $1 and c.uid_validity = f.uid_validity)
-             ), begun as (
-                 insert into dmarc_cursors as c (mailbox_id, uid_validity, uid)
-                 select $1, uid_validity, passed from inbox
-                 on conflict on constraint dmarc_cursors_pkey
-                    do update set uid_validity = excluded.uid_validity, uid = excluded.uid
-                 returning c.uid
-             )
-             select uid from begun
-             union all select uid from dmarc_cursors where mailbox_id = $1 and not exists (select from begun)",
-        )
-        .bind(mailbox.0)
-        .bind(inbox.0)
-        .bind(since.to_sqlx())
-        .fetch_one(&self.pools.main)
-        .await?;
-        Ok(Uid(u32::try_from(uid).unwrap_or(u32::MAX)))
+        self.inbox_cursor(cursor_in!("dmarc_cursors"), (mailbox, inbox), since).await
     }
 
     /// Sources of mail in a domain's name by reports that end at `since` or later, the most frequent first: by dmarc_reports_ended

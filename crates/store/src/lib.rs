@@ -20,6 +20,7 @@ mod contents;
 mod copy_across;
 mod copy_in;
 mod copy_out;
+mod cursors;
 mod delegations;
 mod directory;
 mod dkim;

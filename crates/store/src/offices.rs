@@ -37,9 +37,26 @@ fn ended_role((account, address, role, over): RoleColumns) -> EndedRole {
     EndedRole { account: AccountId(account), address, role, over }
 }
 
+/// Ends those of all roles `g` over units `u` that are so, at $2 by $1. Of all roles, which are few: administrators.
+macro_rules! ending {
+    ($which:literal) => {
+        concat!(
+            "with ended as (
+                 update grants g set revoked_by = $1, revoked_at = $2
+                   from ",
+            $which,
+            " and u.unit_id = g.unit_id and g.revoked_at is null
+              returning g.account_id, g.role, u.code)
+             select e.account_id, coalesce(a.address, ''), e.role, e.code
+               from ended e left join addresses a on a.account_id = e.account_id and a.kind = 'primary'
+              order by 2, 3, 4"
+        )
+    };
+}
+
 impl Tx {
     /// Ends roles over units of the domain that are dissolved. One who had a role over a small unit does
-    /// not come to have it over the one it was merged into. Of all roles, which are few: administrators.
+    /// not come to have it over the one it was merged into.
     ///
     /// # Errors
     /// When the database fails.
@@ -48,21 +65,12 @@ impl Tx {
         domain: DomainId,
         (by, now): (&str, Timestamp),
     ) -> Result<Vec<EndedRole>, Error> {
-        let rows: Vec<RoleColumns> = sqlx::query_as(
-            "with ended as (
-                 update grants g set revoked_by = $2, revoked_at = $3
-                   from units u
-                  where u.domain_id = $1 and u.dissolved_on is not null and g.unit_id = u.unit_id and g.revoked_at is null
-              returning g.account_id, g.role, u.code)
-             select e.account_id, coalesce(a.address, ''), e.role, e.code
-               from ended e left join addresses a on a.account_id = e.account_id and a.kind = 'primary'
-              order by 2, 3, 4",
-        )
-        .bind(domain.0)
-        .bind(by)
-        .bind(now.to_sqlx())
-        .fetch_all(&mut *self.inner)
-        .await?;
+        let rows = sqlx::query_as(ending!("units u where u.domain_id = $3 and u.dissolved_on is not null"))
+            .bind(by)
+            .bind(now.to_sqlx())
+            .bind(domain.0)
+            .fetch_all(&mut *self.inner)
+            .await?;
         Ok(rows.into_iter().map(ended_role).collect())
     }
 
@@ -76,29 +84,23 @@ impl Tx {
         units: &[UnitId],
         (by, now): (&str, Timestamp),
     ) -> Result<Vec<EndedRole>, Error> {
-        let rows: Vec<RoleColumns> = sqlx::query_as(
-            "with ended as (
-                 update grants g set revoked_by = $4, revoked_at = $5
-                   from accounts a, units u
-                  where a.person_id = $1 and g.account_id = a.account_id and g.unit_id = any ($2) and u.unit_id = g.unit_id
-                    and g.role = $3 and g.revoked_at is null and (g.until is null or g.until > $5)
-              returning g.account_id, g.role, u.code)
-             select e.account_id, coalesce(a.address, ''), e.role, e.code
-               from ended e left join addresses a on a.account_id = e.account_id and a.kind = 'primary'
-              order by 2, 3, 4",
-        )
-        .bind(person.0)
-        .bind(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
-        .bind(Role::OrganisationOfficer.as_str())
+        let rows = sqlx::query_as(ending!(
+            "accounts a, units u
+              where a.person_id = $4 and g.account_id = a.account_id and g.unit_id = any ($5)
+                and g.role = $3 and (g.until is null or g.until > $2)"
+        ))
         .bind(by)
         .bind(now.to_sqlx())
+        .bind(Role::OrganisationOfficer.as_str())
+        .bind(person.0)
+        .bind(units.iter().map(|unit| unit.0).collect::<Vec<_>>())
         .fetch_all(&mut *self.inner)
         .await?;
         Ok(rows.into_iter().map(ended_role).collect())
     }
 
     /// Ends the officer's roles of people who were in the first of two units, as `accounts` still have it, over the other one: of as
-    /// many units as a reform moves, in one statement. By the few roles.
+    /// many units as a reform moves, in one statement.
     ///
     /// # Errors
     /// When the database fails.
@@ -110,23 +112,16 @@ impl Tx {
         if left.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<RoleColumns> = sqlx::query_as(
-            "with ended as (
-                 update grants g set revoked_by = $4, revoked_at = $5
-                   from accounts a, units u, unnest($1::bigint[], $2::bigint[]) as l (unit_id, above_id)
-                  where a.unit_id = l.unit_id and a.class in ('person', 'leader') and g.account_id = a.account_id
-                    and g.unit_id = l.above_id and u.unit_id = g.unit_id
-                    and g.role = $3 and g.revoked_at is null and (g.until is null or g.until > $5)
-              returning g.account_id, g.role, u.code)
-             select e.account_id, coalesce(a.address, ''), e.role, e.code
-               from ended e left join addresses a on a.account_id = e.account_id and a.kind = 'primary'
-              order by 2, 3, 4",
-        )
-        .bind(left.iter().map(|(unit, _)| unit.0).collect::<Vec<_>>())
-        .bind(left.iter().map(|(_, above)| above.0).collect::<Vec<_>>())
-        .bind(Role::OrganisationOfficer.as_str())
+        let rows = sqlx::query_as(ending!(
+            "accounts a, units u, unnest($4::bigint[], $5::bigint[]) as l (unit_id, above_id)
+              where a.unit_id = l.unit_id and a.class in ('person', 'leader') and g.account_id = a.account_id
+                and g.unit_id = l.above_id and g.role = $3 and (g.until is null or g.until > $2)"
+        ))
         .bind(by)
         .bind(now.to_sqlx())
+        .bind(Role::OrganisationOfficer.as_str())
+        .bind(left.iter().map(|(unit, _)| unit.0).collect::<Vec<_>>())
+        .bind(left.iter().map(|(_, above)| above.0).collect::<Vec<_>>())
         .fetch_all(&mut *self.inner)
         .await?;
         Ok(rows.into_iter().map(ended_role).collect())
