@@ -135,10 +135,9 @@ impl Held {
     /// # Panics
     /// When the database fails.
     pub async fn until_somebody_waits(&mut self) {
-        let waiting = "select exists (select from pg_stat_activity
-                                       where pg_backend_pid() = any (pg_blocking_pids(pid)))";
-        // The statistics are the transaction's own otherwise, and never new.
-        run(&mut self.0, "set local stats_fetch_consistency = none".to_owned()).await;
+        // Of the locks as they are now: of sessions a transaction sees those alone that there were when it first asked.
+        let waiting = "select exists (select from pg_locks
+                                       where not granted and pg_backend_pid() = any (pg_blocking_pids(pid)))";
         let ask = async |connection: &mut PgConnection| {
             let asked = sqlx::query_scalar::<_, bool>(waiting).fetch_one(connection).await;
             asked.expect("the database must answer")
@@ -287,5 +286,29 @@ async fn exists(connection: &mut PgConnection, database: &str) -> bool {
 async fn run(connection: &mut PgConnection, sql: String) {
     if let Err(error) = connection.execute(AssertSqlSafe(sql.clone())).await {
         panic!("{sql}: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// The pool of a test may connect while somebody looks already.
+    #[tokio::test]
+    async fn who_connects_later_is_seen_waiting() {
+        let database = database().await;
+        let mut held = database.hold("lock table accounts in access exclusive mode").await;
+        run(&mut held.0, "select count(*) from pg_stat_activity".to_owned()).await;
+        let mut waits = std::pin::pin!(database.number("select count(*) from accounts"));
+        let seen = async {
+            tokio::select! {
+                number = &mut waits => panic!("{number}"),
+                () = held.until_somebody_waits() => {}
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), seen).await.expect("it waits for the lock");
+        held.release().await;
+        assert_eq!(waits.await, 0);
     }
 }
