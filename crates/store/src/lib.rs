@@ -144,9 +144,9 @@ pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow};
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
-    NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow, QueueFilter,
-    QueueLease, QueueReport, QueueRow, QueueState, RecipientAnswer, RedirectAsker, Reroute, ScheduledRow,
-    SentDelivery, WantedWork,
+    NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow,
+    QueueFilter, QueueLease, QueueReport, QueueRow, QueueState, RecipientAnswer, RedirectAsker, Reroute,
+    ScheduledRow, SentDelivery, WantedWork,
 };
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;
