@@ -16,7 +16,7 @@ use model::calendar::local_date;
 use model::queue::Notify;
 use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
-use store::{GroupRow, NewHeld, NewOutgoingRecipient, RECIPIENTS_PER_TX, Room, Target};
+use store::{GroupRow, NewHeld, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -76,23 +76,31 @@ impl Meant {
     }
 
     fn add_outside(&mut self, address: String, recipient: &Recipient) {
-        self.add_there(address, recipient.original().map(str::to_owned), recipient);
+        self.add_there(address, (recipient.original().map(str::to_owned), None), recipient);
     }
 
     /// Mail that goes on by itself is known by our address that was written to, here and further on (RFC 3461 4.2). By that its sender
     /// hears of it, and not of where it goes; so what he himself calls the original recipient counts only where it is that address.
-    fn add_passed_on(&mut self, address: String, recipient: &Recipient) {
-        let ours = recipient.address().to_string();
-        let original = recipient.original().filter(|original| {
-            written_to(original).is_some_and(|written| written.eq_ignore_ascii_case(&ours))
-        });
-        let original = original.map_or_else(|| original_of(recipient.address()), str::to_owned);
-        self.add_there(address, Some(original), recipient);
+    fn add_passed_on(&mut self, (by, address): (AccountId, String), recipient: &Recipient) {
+        let ours = recipient.address();
+        let is_ours = |original: &&str| {
+            written_to(original).is_some_and(|written| written.eq_ignore_ascii_case(&ours.to_string()))
+        };
+        let original = recipient.original().filter(is_ours);
+        let original = original.map_or_else(|| original_of(ours), str::to_owned);
+        let written = written_to(&original).unwrap_or_else(|| ours.to_string());
+        self.add_there(address, (Some(original), Some(PassedOn { by, written })), recipient);
     }
 
-    fn add_there(&mut self, address: String, orcpt: Option<String>, recipient: &Recipient) {
+    fn add_there(
+        &mut self,
+        address: String,
+        (orcpt, passed_on): (Option<String>, Option<PassedOn>),
+        recipient: &Recipient,
+    ) {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
-        self.outside.push((domain, NewOutgoingRecipient { address, orcpt, notify: recipient.notify() }));
+        let notify = recipient.notify();
+        self.outside.push((domain, NewOutgoingRecipient { address, orcpt, notify, passed_on }));
     }
 }
 
@@ -184,8 +192,8 @@ impl Engine {
                     members.extend(new.filter(|account| !seen.contains(account)));
                 }
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
-                if let Some(outside) = ends.outside {
-                    meant.add_passed_on(written(&outside), recipient);
+                if let Some((by, outside)) = ends.outside {
+                    meant.add_passed_on((by, written(&outside)), recipient);
                 }
             }
             meant.comes_here.push(comes_here);

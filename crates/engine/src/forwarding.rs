@@ -110,7 +110,8 @@ impl Forwards {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ends {
     pub(crate) mailboxes: Vec<(AccountId, FolderId)>,
-    pub(crate) outside: Option<Address>,
+    /// With the mailbox whose forwarding leads there.
+    pub(crate) outside: Option<(AccountId, Address)>,
 }
 
 /// Who gets what comes for the first one, past none of `refusing`; what comes to `barred` does not go outside.
@@ -139,7 +140,7 @@ fn follow(
         match &next.to {
             ForwardTo::Mailbox { target, inbox, .. } => (at, folder) = (*target, *inbox),
             ForwardTo::Outside(address) => {
-                ends.outside = Some(address.clone());
+                ends.outside = Some((at, address.clone()));
                 return ends;
             }
         }
@@ -392,7 +393,7 @@ mod tests {
             let ends = follow(&map, (AccountId(1), FolderId(1)), (&HashSet::new(), None));
             assert_eq!(
                 (ends.mailboxes.len(), ends.outside),
-                (1 + usize::from(keep_copy), Some(outside.clone()))
+                (1 + usize::from(keep_copy), Some((AccountId(2), outside.clone())))
             );
         }
     }

@@ -8,7 +8,7 @@ mod passed_on;
 mod telling;
 
 pub use at_hand::AtHand;
-pub(crate) use passed_on::{original_of, written_to};
+pub(crate) use passed_on::{original_of, written_of, written_to};
 pub(crate) use telling::{Ended, Telling};
 
 use crate::message::FACTS_OCTETS_MAX;

@@ -3,7 +3,7 @@
 //! Invariants: whoever it goes to reads it, so it takes two administrators who say the same within a day, each of whom may still ask
 //! for it when it is done; its sender is told, in the transaction that does it; what is being sent at the moment is not touched.
 
-use crate::queue::event;
+use crate::queue::{event, written_of};
 use crate::queue_admin::{QueueError, QueueMessage};
 use crate::report::{Told, What};
 use crate::{Actor, AdminError, Engine};
@@ -165,6 +165,7 @@ fn redirected<'a>(deliveries: &'a [LeasedDelivery], to: &Address) -> Vec<Told<'a
     let told = |recipient: &'a LeasedRecipient| Told {
         address: &recipient.address,
         original: recipient.orcpt.as_deref(),
+        written: written_of(recipient),
         what: What::Redirected,
         answer: Answer::ours(Status(2, 0, 0), to.to_string()),
     };
@@ -177,7 +178,12 @@ fn rerouted<'a>(
     address: &str,
     now: Timestamp,
 ) -> NewOutgoing<'a> {
-    let recipient = NewOutgoingRecipient { address: address.to_owned(), orcpt: None, notify: Notify::UNSAID };
+    let recipient = NewOutgoingRecipient {
+        address: address.to_owned(),
+        orcpt: None,
+        notify: Notify::UNSAID,
+        passed_on: None,
+    };
     let schedule = Schedule::default();
     let after = |wait| now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     NewOutgoing {

@@ -48,6 +48,8 @@ pub(crate) struct Told<'a> {
     pub(crate) address: &'a str,
     /// ORCPT as it came.
     pub(crate) original: Option<&'a str>,
+    /// Our address that was written to, where it passes its mail on to this one, which the sender does not learn.
+    pub(crate) written: Option<&'a str>,
     pub(crate) what: What,
     pub(crate) answer: Answer,
 }
@@ -113,8 +115,12 @@ impl Mail {
     }
 
     fn outgoing(&self, domain: &str, address: &str, at: Timestamp) -> NewOutgoing<'_> {
-        let recipient =
-            NewOutgoingRecipient { address: address.to_owned(), orcpt: None, notify: Notify::NEVER };
+        let recipient = NewOutgoingRecipient {
+            address: address.to_owned(),
+            orcpt: None,
+            notify: Notify::NEVER,
+            passed_on: None,
+        };
         let give_up_at = at.saturating_add(Schedule::default().give_up_after).unwrap_or(Timestamp::MAX);
         NewOutgoing {
             queue_id: &self.queue_id,
@@ -166,6 +172,7 @@ impl Engine {
         let told = asked.iter().zip(&addresses).map(|(to, address)| Told {
             address,
             original: to.original(),
+            written: None,
             what: if matches!(to.kind(), Kind::Group(_)) { What::Expanded } else { What::Delivered },
             answer: Answer::ours(model::queue::Status(2, 1, 5), "delivered"),
         });
@@ -209,7 +216,7 @@ impl Engine {
             };
             if told.iter().all(|other| other.address != address) {
                 let answer = Answer::ours(model::queue::Status(status.0, status.1, status.2), text);
-                told.push(Told { address, original: None, what: What::Failed, answer });
+                told.push(Told { address, original: None, written: None, what: What::Failed, answer });
             }
         }
         let Some(sender) = arrival.sender.as_ref().filter(|_| !told.is_empty()) else { return Ok(None) };
@@ -277,6 +284,15 @@ impl Engine {
         let about = trace_query::about(&queue_id, &prepared.facts);
         let (trace, priority) = (origin.trace_text(), Priority::Bulk);
         Ok(Some(Mail { content, queue_id, trace, about, needs, priority, to }))
+    }
+
+    /// Is there anybody who is told of a message with this return path?
+    pub(crate) async fn is_anybody_told(
+        &self,
+        sender: &str,
+        account: Option<AccountId>,
+    ) -> Result<bool, Error> {
+        Ok(self.back_to(sender, account).await?.is_some())
     }
 
     /// Whom a report of a message with this return path goes to, and from which address of ours.

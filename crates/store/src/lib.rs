@@ -144,7 +144,7 @@ pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow};
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
-    NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, QueueCounts, QueueDestinationRow,
+    NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn, QueueCounts, QueueDestinationRow,
     QueueFilter, QueueLease, QueueReport, QueueRow, QueueState, RecipientAnswer, RedirectAsker, Reroute,
     ScheduledRow, SentDelivery, WantedWork,
 };

@@ -84,6 +84,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0024_unit_watchers.sql"),
     },
     Migration { version: 25, name: "reviews", sql: include_str!("../../../migrations/0025_reviews.sql") },
+    Migration { version: 26, name: "passed_on", sql: include_str!("../../../migrations/0026_passed_on.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -18,7 +18,7 @@ pub(crate) use claim::DUE_MAIL;
 pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease, WantedWork};
 #[cfg(test)]
 pub(crate) use enqueue::FORGET;
-pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient};
+pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, PassedOn};
 pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, QueueState, ScheduledRow};
 pub use overdue::RedirectAsker;
 pub use report::{

@@ -1,22 +1,24 @@
 //! Mail that goes on by itself to another system (chuyển thư tự động) and does not get there.
 //!
 //! Invariants: its writer hears of the address that he wrote to, and not where that passes its mail on to, which is its owner's
-//! affair (RFC 3464 4.2); the owner hears that it fails, once a day at most, and only of where he has mail sent to now: a sender may
-//! claim any original recipient.
+//! affair (RFC 3464 4.2); the owner hears that it fails, whatever its writer wants to hear, once a day at most, and only of where he has
+//! mail sent to now. Whose it is was noted when it was accepted: a sender may claim any original recipient.
 
+use super::{Ended, said};
 use crate::report::{Told, What};
 use crate::{Engine, Error};
-use model::queue::{Answer, Status};
-use model::{AccountId, Address, DomainName};
-use store::OwedNotice;
+use model::queue::{Answer, Notify, Outcome, Status};
+use model::{AccountId, Address};
+use store::{LeasedDelivery, LeasedRecipient, OwedNotice};
 
 /// Somebody's mail that did not get to where it is passed on.
 #[derive(Debug)]
-pub(crate) struct Failing {
-    /// As its sender had it.
-    written: String,
+pub(super) struct Failing {
+    by: AccountId,
     target: String,
     said: String,
+    /// Does its writer want to hear of it?
+    is_asked: bool,
 }
 
 /// The address in an original recipient (RFC 3461 4.2) that mail was written to; `None`: it is of another kind, or none that could
@@ -47,46 +49,56 @@ pub(crate) fn original_of(address: &Address) -> String {
     }
 }
 
+/// Our address that was written to, where that passes its mail on to this one.
+pub(crate) fn written_of(to: &LeasedRecipient) -> Option<&str> {
+    to.passed_on.as_ref().map(|on| on.written.as_str())
+}
+
+/// What of this was passed on and has failed.
+pub(super) fn failing(ended: &[Ended<'_>]) -> Vec<Failing> {
+    let all = ended.iter().flat_map(|(delivery, outcomes)| delivery.recipients.iter().zip(outcomes));
+    let failing = all.filter_map(|(to, outcome)| match (&to.passed_on, outcome) {
+        (Some(on), Outcome::Failed(answer)) => Some(Failing {
+            by: on.by,
+            target: to.address.clone(),
+            said: said(answer),
+            is_asked: to.notify.asks_for(Notify::FAILURE),
+        }),
+        _ => None,
+    });
+    failing.collect()
+}
+
+/// Names the address that was written to in place of where it passes mail on to, and takes away what the other side said, which
+/// may name that as well.
+pub(super) fn conceal(told: &mut Told<'_>) {
+    let Some(written) = told.written else { return };
+    told.address = written;
+    match told.what {
+        What::Failed | What::Delayed => {
+            let status = Status(told.answer.status.0, 2, 4);
+            told.answer =
+                Answer::ours(status, "the address passes its mail on by itself, and it has not got there");
+        }
+        What::Relayed => told.answer = Answer::ours(Status(2, 1, 5), "the address has passed it on"),
+        _ => {}
+    }
+}
+
 impl Engine {
-    /// Of each of these the address that was written to, where that passes its mail on to the one that is told of. Mail that nobody
-    /// logged in to send leaves only so.
-    pub(super) async fn passed_on_by(
-        &self,
-        account: Option<AccountId>,
-        told: &[Told<'_>],
-    ) -> Result<Vec<Option<String>>, Error> {
-        let mut all = Vec::with_capacity(told.len());
-        for one in told {
-            let written = one.original.and_then(written_to);
-            let written = written.filter(|written| !written.eq_ignore_ascii_case(one.address));
-            all.push(match written {
-                Some(written) if account.is_none() || self.is_of_ours(&written).await? => Some(written),
-                _ => None,
-            });
-        }
-        Ok(all)
-    }
-
-    async fn is_of_ours(&self, address: &str) -> Result<bool, Error> {
-        let domain = address.rsplit_once('@').and_then(|(_, domain)| DomainName::new(domain).ok());
-        match domain {
-            Some(domain) => self.is_local_domain(&domain).await,
-            None => Ok(false),
-        }
-    }
-
     /// Behind the commit. What is lost here is told of with the next message that fails.
-    pub(super) async fn tell_who_forwards(&self, failing: &[Failing]) {
+    pub(super) async fn tell_who_forwards(&self, delivery: &LeasedDelivery, failing: &[Failing]) {
         for one in failing {
-            if let Err(error) = self.tell_one_who_forwards(one).await {
+            if let Err(error) = self.tell_one_who_forwards(delivery, one).await {
                 tracing::warn!(%error, "who forwards could not be told that it fails");
             }
         }
     }
 
-    async fn tell_one_who_forwards(&self, failing: &Failing) -> Result<(), Error> {
-        let Ok(written) = failing.written.parse::<Address>() else { return Ok(()) };
-        let Some(party) = self.0.store.party(&written).await? else { return Ok(()) };
+    async fn tell_one_who_forwards(&self, delivery: &LeasedDelivery, failing: &Failing) -> Result<(), Error> {
+        let Some(party) = self.0.store.parties(&[failing.by]).await?.into_iter().next() else {
+            return Ok(());
+        };
         let Some(forward) = self.0.store.forward(party.account).await? else { return Ok(()) };
         if !forward.target.to_string().eq_ignore_ascii_case(&failing.target) {
             return Ok(());
@@ -95,6 +107,14 @@ impl Engine {
             true => "Thư vẫn được lưu trong hộp thư của Ông/Bà.",
             false => "Thư KHÔNG được lưu trong hộp thư của Ông/Bà.",
         };
+        let sender = match failing.is_asked
+            && self.is_anybody_told(&delivery.sender, delivery.account).await?
+        {
+            true => "Người gửi đã được thông báo là thư không đến, không được thông báo địa chỉ chuyển đến.",
+            false => {
+                "Người gửi KHÔNG được thông báo: thư không có địa chỉ nhận thông báo, hoặc người gửi không yêu cầu."
+            }
+        };
         let owed = [OwedNotice {
             key: format!("forward-failed/{}/{}", party.account, self.today()),
             to: party.account,
@@ -102,7 +122,7 @@ impl Engine {
             text: format!(
                 "Kính gửi: {}\n\n\
                  Thư gửi đến {} được chuyển tự động đến {}, nhưng không đến được nơi nhận:\n\n    {}\n\n\
-                 {kept} Người gửi đã được thông báo là thư không đến, không được thông báo địa chỉ chuyển đến.\n\n\
+                 {kept} {sender}\n\n\
                  Đề nghị Ông/Bà kiểm tra lại địa chỉ chuyển đến, hoặc đề nghị bộ phận hỗ trợ thôi chuyển thư tự động. Thông báo \
                  này được gửi mỗi ngày nhiều nhất một lần.\n\n\
                  Trân trọng.\n",
@@ -115,27 +135,6 @@ impl Engine {
         self.send_owed(&owed).await;
         Ok(())
     }
-}
-
-/// Names the address that was written to in place of where it passes mail on to, and takes away what the other side said, which
-/// may name that as well. Says what failed.
-pub(super) fn conceal<'a>(told: &mut Told<'a>, written: &'a str) -> Option<Failing> {
-    let failing = (told.what == What::Failed).then(|| Failing {
-        written: written.to_owned(),
-        target: told.address.to_owned(),
-        said: super::said(&told.answer),
-    });
-    told.address = written;
-    match told.what {
-        What::Failed | What::Delayed => {
-            let status = Status(told.answer.status.0, 2, 4);
-            told.answer =
-                Answer::ours(status, "the address passes its mail on by itself, and it has not got there");
-        }
-        What::Relayed => told.answer = Answer::ours(Status(2, 1, 5), "the address has passed it on"),
-        _ => {}
-    }
-    failing
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Invariants: one transaction for all that became of a message at once, with its events and its letters; nothing of it
 //! when the lease is another node's.
 
-use super::passed_on::conceal;
+use super::passed_on::{conceal, failing, written_of};
 use super::{LEASE, event, said};
 use crate::deliver::ATTEMPTS;
 use crate::report::{Mail, ORIGINAL_BYTES_MAX, Report, Told, What};
@@ -87,12 +87,8 @@ impl Engine {
         for delivery in late {
             for to in delivery.recipients.iter().filter(|to| to.notify.asks_for(Notify::DELAY)) {
                 let answer = last_said(delivery, to);
-                told.push(Told {
-                    address: &to.address,
-                    original: to.orcpt.as_deref(),
-                    what: What::Delayed,
-                    answer,
-                });
+                let (address, original) = (to.address.as_str(), to.orcpt.as_deref());
+                told.push(Told { address, original, written: written_of(to), what: What::Delayed, answer });
             }
         }
         let report = |delivery: &&LeasedDelivery| DeliveryReport {
@@ -159,6 +155,9 @@ impl Engine {
             for (_, ((kind, ..), recipients)) in &traced {
                 figures::outgoing(kind, recipients.len());
             }
+            if telling != Telling::Nobody {
+                self.tell_who_forwards(first, &failing(&judged)).await;
+            }
         }
         Ok(ours)
     }
@@ -210,14 +209,9 @@ impl Engine {
         report: &QueueReport<'_>,
         told: Vec<Vec<Told<'_>>>,
     ) -> Result<bool, Error> {
-        let (mut letters, mut failing, mut passed_on) = (Vec::new(), Vec::new(), Vec::new());
-        for told in &told {
-            passed_on.push(self.passed_on_by(delivery.account, told).await?);
-        }
-        for (mut told, written) in told.into_iter().zip(&passed_on) {
-            for (one, written) in told.iter_mut().zip(written) {
-                failing.extend(written.as_deref().and_then(|written| conceal(one, written)));
-            }
+        let mut letters = Vec::new();
+        for mut told in told {
+            told.iter_mut().for_each(conceal);
             if !told.is_empty() && !delivery.sender.is_empty() {
                 letters.push(self.report_of(delivery, told).await?);
             }
@@ -227,13 +221,7 @@ impl Engine {
                 // Whoever was to be told is gone meanwhile; he is looked for again, and then not told.
                 Err(store::Error::MailboxGone) if attempt > 0 => letters.clear(),
                 Err(store::Error::ChunkGone | store::Error::Conflict | store::Error::MailboxGone) => {}
-                done => {
-                    let ours = done?;
-                    if ours {
-                        self.tell_who_forwards(&failing).await;
-                    }
-                    return Ok(ours);
-                }
+                done => return Ok(done?),
             }
         }
         Err(Error::Unavailable)
@@ -342,5 +330,5 @@ fn told<'a>(to: &'a LeasedRecipient, outcome: &Outcome, telling: Telling) -> Opt
     };
     let is_told = telling != Telling::Nobody && to.notify.asks_for(asked);
     let (address, original) = (to.address.as_str(), to.orcpt.as_deref());
-    is_told.then(|| Told { address, original, what, answer: answer.clone() })
+    is_told.then(|| Told { address, original, written: written_of(to), what, answer: answer.clone() })
 }

@@ -4,7 +4,7 @@
 //! gets one delivery at a time; the first class of mail leaves a quarter of each claim to the others where they wait.
 
 use crate::queue::never;
-use crate::{Error, Store, Tx};
+use crate::{Error, PassedOn, Store, Tx};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use model::queue::{Answer, Needs, Notify, Return, Status};
@@ -100,12 +100,11 @@ pub struct LeasedRecipient {
     pub address: String,
     pub orcpt: Option<String>,
     pub notify: Notify,
+    /// `None`: he was himself written to.
+    pub passed_on: Option<PassedOn>,
     /// What was last said of him.
     pub last: Option<Answer>,
 }
-
-type RecipientRow =
-    (i64, i32, String, Option<String>, i16, Option<i32>, Option<String>, Option<String>, Option<String>);
 
 impl Store {
     /// Up to `limit` due deliveries of one due destination that is wanted; `None` when there is no such work.
@@ -272,16 +271,16 @@ impl Tx {
         .await?;
         let mut deliveries = rows.iter().map(delivery).collect::<Result<Vec<_>, sqlx::Error>>()?;
         let ids: Vec<i64> = deliveries.iter().map(|delivery| delivery.delivery).collect();
-        let rows: Vec<RecipientRow> = sqlx::query_as(
-            "select delivery_id, nth, address, orcpt, notify, code, status, answer, host from queue_recipients
-              where delivery_id = any ($1) order by delivery_id, nth",
+        let rows = sqlx::query(
+            "select delivery_id, nth, address, orcpt, notify, code, status, answer, host, passed_on_by, written_to
+               from queue_recipients where delivery_id = any ($1) order by delivery_id, nth",
         )
         .bind(ids)
         .fetch_all(&mut *self.inner)
         .await?;
         let mut by_delivery: HashMap<i64, Vec<LeasedRecipient>> = HashMap::new();
-        for row in rows {
-            by_delivery.entry(row.0).or_default().push(recipient(row));
+        for row in &rows {
+            by_delivery.entry(row.try_get(0)?).or_default().push(recipient(row)?);
         }
         for delivery in &mut deliveries {
             delivery.recipients = by_delivery.remove(&delivery.delivery).unwrap_or_default();
@@ -330,15 +329,18 @@ fn delivery(row: &PgRow) -> Result<LeasedDelivery, sqlx::Error> {
     })
 }
 
-fn recipient(row: RecipientRow) -> LeasedRecipient {
-    let (_, nth, address, orcpt, notify, code, status, answer, host) = row;
-    LeasedRecipient {
-        nth,
-        address,
-        orcpt,
-        notify: Notify::from_number(notify).unwrap_or(Notify::UNSAID),
-        last: last_answer(code, status.as_deref(), answer, host),
-    }
+fn recipient(row: &PgRow) -> Result<LeasedRecipient, sqlx::Error> {
+    let by: Option<i64> = row.try_get(9)?;
+    let passed_on = by.zip(row.try_get(10)?).map(|(by, written)| PassedOn { by: AccountId(by), written });
+    let status: Option<String> = row.try_get(6)?;
+    Ok(LeasedRecipient {
+        nth: row.try_get(1)?,
+        address: row.try_get(2)?,
+        orcpt: row.try_get(3)?,
+        notify: Notify::from_number(row.try_get(4)?).unwrap_or(Notify::UNSAID),
+        passed_on,
+        last: last_answer(row.try_get(5)?, status.as_deref(), row.try_get(7)?, row.try_get(8)?),
+    })
 }
 
 pub(crate) fn last_answer(

@@ -60,6 +60,17 @@ pub struct NewOutgoingRecipient {
     pub address: String,
     pub orcpt: Option<String>,
     pub notify: Notify,
+    /// `None`: it was itself written to.
+    pub passed_on: Option<PassedOn>,
+}
+
+/// Of an address elsewhere that gets mail because a mailbox here passes its own on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedOn {
+    /// Whose forwarding it is.
+    pub by: AccountId,
+    /// Our address that was written to, as it may stand in a report: of the same mailbox, of one that forwards to it, or of a group.
+    pub written: String,
 }
 
 /// Whom an accepted message is for, all together.
@@ -233,16 +244,9 @@ impl Tx {
 
     pub(crate) async fn add_deliveries(&mut self, message: i64, new: &NewOutgoing<'_>) -> Result<(), Error> {
         let names: Vec<&str> = new.parts.iter().map(|part| part.destination.as_str()).collect();
-        let mut columns = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (nth, part) in (1_i32..).zip(&new.parts) {
-            for recipient in &part.recipients {
-                columns.0.push(nth);
-                columns.1.push(recipient.address.as_str());
-                columns.2.push(recipient.orcpt.as_deref());
-                columns.3.push(recipient.notify.number());
-            }
-        }
-        let wanted = columns.0.len();
+        let parts = (1_i32..).zip(&new.parts);
+        let recipients: Vec<(i32, &NewOutgoingRecipient)> =
+            parts.flat_map(|(nth, part)| part.recipients.iter().map(move |to| (nth, to))).collect();
         let added = sqlx::query(
             "with parts as materialized (
                  select p.nth, d.destination_id, nextval('queue_delivery_ids') as delivery_id
@@ -251,10 +255,10 @@ impl Tx {
                  insert into queue_deliveries (delivery_id, message_id, destination_id, priority, due_at, give_up_at, warn_at)
                  select delivery_id, $2, destination_id, $3, $4, $5, $6 from parts
              )
-             insert into queue_recipients (delivery_id, nth, address, orcpt, notify)
-             select p.delivery_id, r.nth::int, r.address, r.orcpt, r.notify
-               from unnest($7::int[], $8::text[], $9::text[], $10::smallint[])
-                    with ordinality as r (part, address, orcpt, notify, nth)
+             insert into queue_recipients (delivery_id, nth, address, orcpt, notify, passed_on_by, written_to)
+             select p.delivery_id, r.nth::int, r.address, r.orcpt, r.notify, r.passed_on_by, r.written_to
+               from unnest($7::int[], $8::text[], $9::text[], $10::smallint[], $11::bigint[], $12::text[])
+                    with ordinality as r (part, address, orcpt, notify, passed_on_by, written_to, nth)
                join parts p on p.nth = r.part",
         )
         .bind(&names)
@@ -263,14 +267,16 @@ impl Tx {
         .bind(new.due_at.to_sqlx())
         .bind(new.give_up_at.to_sqlx())
         .bind(new.warn_at.map(jiff_sqlx::ToSqlx::to_sqlx))
-        .bind(columns.0)
-        .bind(columns.1)
-        .bind(columns.2)
-        .bind(columns.3)
+        .bind(recipients.iter().map(|(part, _)| *part).collect::<Vec<_>>())
+        .bind(recipients.iter().map(|(_, to)| to.address.as_str()).collect::<Vec<_>>())
+        .bind(recipients.iter().map(|(_, to)| to.orcpt.as_deref()).collect::<Vec<_>>())
+        .bind(recipients.iter().map(|(_, to)| to.notify.number()).collect::<Vec<_>>())
+        .bind(recipients.iter().map(|(_, to)| to.passed_on.as_ref().map(|on| on.by.0)).collect::<Vec<_>>())
+        .bind(recipients.iter().map(|(_, to)| to.passed_on.as_ref().map(|on| on.written.as_str())).collect::<Vec<_>>())
         .execute(&mut *self.inner)
         .await?;
         // One destination less, and somebody would be passed over in silence.
-        if usize::try_from(added.rows_affected()).ok() == Some(wanted) {
+        if usize::try_from(added.rows_affected()).ok() == Some(recipients.len()) {
             Ok(())
         } else {
             Err(Error::Conflict)

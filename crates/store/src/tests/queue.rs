@@ -9,8 +9,12 @@ use std::time::{Duration, Instant};
 
 fn outgoing<'a>(world: &World, to: &[(&str, &str)]) -> NewOutgoing<'a> {
     let recipient = |(domain, address): &(&str, &str)| {
-        let new =
-            NewOutgoingRecipient { address: (*address).to_owned(), orcpt: None, notify: Notify::UNSAID };
+        let new = NewOutgoingRecipient {
+            address: (*address).to_owned(),
+            orcpt: None,
+            notify: Notify::UNSAID,
+            passed_on: None,
+        };
         ((*domain).to_owned(), new)
     };
     NewOutgoing {

@@ -1,10 +1,11 @@
 //! Who is told what, and where it comes to lie.
 
 use super::*;
+use crate::tests::groups::group;
 use crate::{Examined, PolicyEdit, Sender};
 use model::admission::{Evidence, Outcome as Shown, Spf};
 use model::queue::Return;
-use model::{Address, DomainName};
+use model::{Address, DomainName, GroupRule};
 
 #[tokio::test]
 async fn a_refusal_is_told_at_once_in_words_and_for_machines() {
@@ -244,6 +245,64 @@ async fn whoever_writes_does_not_learn_where_mail_is_forwarded_and_whose_it_is_h
     submit(&world, &an, &[to], Wishes::default()).await;
     work(&world.engine, |delivery| all(delivery, &never())).await;
     assert_eq!((world.inbox(&an).await.len(), world.inbox(&binh).await.len()), (before.0 + 1, before.1));
+}
+
+/// Whichever way it came to him, and whatever its sender wants to hear: that his forwarding fails is its owner's to know.
+#[tokio::test]
+async fn whose_forwarding_fails_hears_of_it_whatever_was_written_to_and_asked_for() {
+    let world = World::new().await;
+    let (an, binh, chi) = (world.user("an").await, world.user("binh").await, world.user("chi").await);
+    let engine = &world.engine;
+    let_forward(&world, "binh", "rieng@example.net", false).await;
+    let_forward(&world, "chi", "binh@demo.gov.vn", true).await;
+    engine.add_group(&actor(), &group("nhom", GroupRule::Manual, None, false)).await.unwrap();
+    engine.change_group(&actor(), &address("nhom"), (&[address("binh")], true)).await.unwrap();
+    let notice = async |at: usize| {
+        let raw = world.read(&binh, "INBOX").await.remove(at).1;
+        let facts = proto::mime::facts(&raw);
+        let part = facts.structure.parts().find(|part| part.is_text()).unwrap();
+        let body = &raw[usize::try_from(part.body_start).unwrap()..usize::try_from(part.body_end).unwrap()];
+        proto::mime::decode_text(part, body).unwrap().to_string()
+    };
+    let (told, not_told) = ("Người gửi đã được thông báo", "Người gửi KHÔNG được thông báo");
+    for (at, (to, notify, is_ours, original, words)) in [
+        ("binh+viec", Notify::FAILURE, true, None, told),
+        ("nhom", Notify::FAILURE, true, None, told),
+        ("chi", Notify::FAILURE, true, None, told),
+        ("binh", Notify::FAILURE, true, Some("x400;/C=VN"), told),
+        ("binh", Notify::NEVER, true, None, not_told),
+        ("binh", Notify::UNSAID, false, None, not_told),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.forward(24, 0);
+        let reports = world.inbox(&an).await.len();
+        let who = is_ours.then_some(&an);
+        let to = engine.recipient_of(&address(to), who).await.unwrap();
+        let to = to.asking(notify, original.map(str::to_owned));
+        let mut spool = engine.new_spool();
+        spool.write(b"From: an@demo.gov.vn\r\nSubject: x\r\n\r\ny\r\n").await.unwrap();
+        let arrival = match is_ours {
+            true => submitted(&an, Wishes::default()),
+            false => Arrival { sender: None, ..arrival() },
+        };
+        engine.deliver(&arrival, &[to], spool).await.unwrap();
+        work(engine, |delivery| all(delivery, &never())).await;
+        let inbox = world.inbox(&binh).await;
+        assert_eq!(inbox.len(), at + 1, "{at}");
+        let said = notice(at).await;
+        assert!(said.contains(words) && said.contains("rieng@example.net"), "{at} {said}");
+        let reports = &world.inbox(&an).await[reports..];
+        assert_eq!(reports.len(), usize::from(words == told), "{at}");
+        assert!(reports.iter().all(|text| !text.contains("example.net")), "{at} {reports:?}");
+    }
+    assert_eq!(world.inbox(&chi).await.len(), 1, "who forwards to a colleague has nothing to mend");
+    // Who has had it ended in silence, has it end for everybody.
+    world.forward(24, 0);
+    let id = send(&world, &an, &["binh"]).await;
+    engine.expire_queued(&actor(), &id, true).await.unwrap();
+    assert_eq!(world.inbox(&binh).await.len(), 6);
 }
 
 /// Elsewhere his domain does not name us (SPF), so it goes under a path of ours, and what comes back to that goes to him.
