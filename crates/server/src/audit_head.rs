@@ -108,13 +108,11 @@ pub(crate) fn read(text_of_file: &str, key: &str) -> Result<AuditHead> {
 }
 
 /// Writes a file that is not there yet.
-pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
-    let cannot = || format!("cannot write {}: name a file that does not exist", file.display());
-    let mut out = File::options().write(true).create_new(true).open(file).with_context(cannot)?;
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.sync_all())
-        .with_context(cannot)
+pub(crate) fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut out = File::options().write(true).create_new(true).open(file)?;
+    out.write_all(text.as_bytes())?;
+    out.write_all(b"\n")?;
+    out.sync_all()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -366,9 +366,9 @@ pub(crate) struct AddMany {
     pub(crate) reissue: bool,
     #[command(flatten)]
     pub(crate) change: ChangeOptions,
-    /// What to call standard input in errors
+    /// Read standard input, and call it so in errors
     #[arg(long, hide = true)]
-    pub(crate) file_name: Option<String>,
+    pub(crate) file_name: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -24,10 +24,14 @@ pub(crate) enum RequestCommand {
     /// Attach a (signed) document
     Attach {
         number: i64,
+        /// - is standard input, which needs --file-name
         file: PathBuf,
         /// Such as application/pdf
         #[arg(long, default_value = "application/octet-stream")]
         media_type: String,
+        /// Read standard input, and call the document so
+        #[arg(long, value_name = "NAME", required_if_eq("file", "-"))]
+        file_name: Option<PathBuf>,
     },
     /// Say who is to see to it
     Assign { number: i64, assignee: String },

@@ -61,4 +61,7 @@ pub(crate) struct AnswerReview {
     /// Say what would come of it, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Read standard input, and call it so in errors
+    #[arg(long, hide = true, requires = "file")]
+    pub(crate) file_name: Option<PathBuf>,
 }

@@ -7,8 +7,8 @@ mod columns;
 pub(crate) mod passwords;
 pub(super) mod sheet;
 
-use super::Session;
 use super::mailbox::must_change;
+use super::{Session, opened};
 use crate::Misuse;
 use crate::cli::AddMany;
 use anyhow::{Context as _, Result, bail};
@@ -41,8 +41,9 @@ pub(super) struct List {
 
 /// Reads the file; nothing else is open yet.
 pub(super) fn read(options: &AddMany) -> Result<List> {
-    let file_name = options.file_name.clone().unwrap_or_else(|| options.file.display().to_string());
-    let bytes = sheet::read(&options.file).with_context(|| format!("cannot read {file_name}"))?;
+    let (file, called) = opened(&options.file, options.file_name.as_deref());
+    let file_name = called.display().to_string();
+    let bytes = sheet::read(file).with_context(|| format!("cannot read {file_name}"))?;
     let misuse = |what: String| Misuse(format!("{file_name} {what}"));
     let (rows, is_workbook) = sheet::rows(&bytes).map_err(misuse)?;
     let (columns, rows) = Columns::find(rows, is_workbook).map_err(misuse)?;

@@ -1,6 +1,6 @@
 //! `congthu audit …`
 
-use super::Session;
+use super::{Session, cannot_write};
 use crate::audit_head::{self, SigningKey};
 use crate::cli::{AuditCommand, AuditList};
 use anyhow::{Context as _, Result, bail};
@@ -116,7 +116,7 @@ async fn head(session: &Session, out: &Path) -> Result<()> {
         bail!("{fault}: such a log is not signed");
     }
     let key = SigningKey::open(&session.data_dir)?;
-    audit_head::write(out, &key.sign(&report.head))?;
+    audit_head::write(out, &key.sign(&report.head)).map_err(|error| cannot_write(out, error))?;
     let text = format!(
         "{} shows {} rows up to {}; keep it where nobody who runs this server can change it\npublic key {}",
         out.display(),

@@ -3,8 +3,8 @@
 //! Invariant: a published file is whole, or the one before; the same directory gives the same octets, so that whoever fetches the file
 //! sees by it whether anything has changed.
 
-use super::Session;
 use super::add_many::passwords::plain;
+use super::{Session, cannot_write};
 use crate::cli::{DirectoryCommand, DirectoryForm};
 use anyhow::{Context as _, Result};
 use engine::{DirectoryEntry, OpenDirectory};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A portal's web server reads it.
 const MODE: u32 = 0o644;
@@ -67,8 +67,8 @@ async fn publish(
     let count = directory.entries.len();
     let is_new = fs::read(file).ok().as_deref() != Some(text.as_bytes());
     if is_new {
-        engine.directory_published(&session.actor, domain, &directory, name).await?;
-        replace(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+        let note = async || Ok(engine.directory_published(&session.actor, domain, &directory, name).await?);
+        replace(file, &text, note).await?;
     }
     let file = file.display();
     let said = if is_new {
@@ -79,19 +79,48 @@ async fn publish(
     session.answer(&json!({ "entries": count, "shows": directory.shows.as_str(), "written": is_new }), &said)
 }
 
-/// Whole or not at all; where `file` is a link, the link is replaced, not what it leads to.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut fresh = file.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = Path::new(&fresh);
-    match fs::remove_file(fresh) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+/// Noted when it can be written, published when it is noted.
+async fn replace(file: &Path, text: &str, note: impl AsyncFnOnce() -> Result<()>) -> Result<()> {
+    let fresh = Fresh::write(file, text).map_err(|error| cannot_write(file, error))?;
+    note().await?;
+    fresh.publish(file).map_err(|error| cannot_write(file, error))
+}
+
+/// A whole file beside the one it will replace: what cannot be written is not said to be published, and what cannot be written
+/// down is not published. Dropped before, it is removed.
+struct Fresh(PathBuf);
+
+impl Fresh {
+    fn write(file: &Path, text: &str) -> std::io::Result<Self> {
+        // No file can come where this is: said here, not after it was written down.
+        if file.is_dir() {
+            return Err(std::io::ErrorKind::IsADirectory.into());
+        }
+        let mut path = file.as_os_str().to_owned();
+        path.push(".new");
+        let path = PathBuf::from(path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path)?;
+        let fresh = Self(path);
+        out.write_all(text.as_bytes())?;
+        out.sync_all()?;
+        Ok(fresh)
     }
-    let mut out = fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(fresh)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()?;
-    fs::rename(fresh, file)
+
+    /// Where `file` is a link, the link is replaced, not what it leads to.
+    fn publish(self, file: &Path) -> std::io::Result<()> {
+        fs::rename(&self.0, file)
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        // Renamed, it is gone; what else cannot be removed is replaced the next time.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 fn item(entry: &DirectoryEntry) -> Value {
@@ -164,14 +193,33 @@ mod tests {
         assert_eq!(lines[2], "vp@thu.test,\"Văn phòng, tầng 2\",organisation,VP,Văn phòng,");
     }
 
+    #[tokio::test]
+    async fn what_cannot_be_written_is_not_noted_and_what_is_not_noted_is_not_published() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut noted = 0;
+        for file in [directory.path().join("none/danh-ba.json"), directory.path().to_owned()] {
+            let note = async || {
+                noted += 1;
+                Ok(())
+            };
+            assert!(replace(&file, "one", note).await.is_err(), "{}", file.display());
+        }
+        assert_eq!(noted, 0);
+        let file = directory.path().join("danh-ba.json");
+        assert!(replace(&file, "one", async || anyhow::bail!("the log cannot be written")).await.is_err());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+        replace(&file, "one", async || Ok(())).await.unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "one");
+    }
+
     #[test]
     fn a_file_is_replaced_whole_and_a_link_is_not_followed() {
         let directory = tempfile::tempdir().unwrap();
         let (file, other) = (directory.path().join("danh-ba.json"), directory.path().join("other"));
         fs::write(&other, "other").unwrap();
         std::os::unix::fs::symlink(&other, &file).unwrap();
-        replace(&file, "one").unwrap();
-        replace(&file, "two").unwrap();
+        Fresh::write(&file, "one").unwrap().publish(&file).unwrap();
+        Fresh::write(&file, "two").unwrap().publish(&file).unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
         assert_eq!(fs::read_to_string(&other).unwrap(), "other");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left behind");

@@ -39,11 +39,12 @@ mod unit;
 use crate::Misuse;
 use crate::cli::{Arguments, Command};
 use crate::config::Config;
+use crate::identity::USER;
 use crate::node::Node;
 use anyhow::{Context as _, Result};
 use engine::Actor;
-use std::io::{BufRead as _, Read as _, Write as _};
-use std::path::PathBuf;
+use std::io::{BufRead as _, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
 /// Longest line taken as a password; longer ones are a file given by mistake.
 const PASSWORD_BYTES_MAX: u64 = 1024;
@@ -148,6 +149,23 @@ fn actor() -> Actor {
     Actor::console(&format!("console:{}", name.as_deref().unwrap_or("unknown")))
 }
 
+/// What to read, and what to call it: a file that was opened already, as root, is standard input and has its name besides.
+fn opened<'a>(file: &'a Path, called: Option<&'a Path>) -> (&'a Path, &'a Path) {
+    called.map_or((file, file), |name| (Path::new("-"), name))
+}
+
+/// What to add where a file cannot be written: whoever typed the command may be root, and may write there.
+fn cannot_write(file: &Path, error: std::io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            format!(": this runs as the user {USER}; name a directory that it may write")
+        }
+        ErrorKind::AlreadyExists => ": name a file that does not exist".to_owned(),
+        _ => String::new(),
+    };
+    anyhow::Error::from(error).context(format!("cannot write {}{advice}", file.display()))
+}
+
 fn read_password() -> Result<String> {
     let mut line = String::new();
     let mut input = std::io::stdin().lock().take(PASSWORD_BYTES_MAX);
@@ -175,5 +193,30 @@ impl Session {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.context("cannot write the answer to standard output"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_with_what_to_do() {
+        let told = |kind: ErrorKind| cannot_write(Path::new("/root/a.json"), kind.into()).to_string();
+        assert_eq!(
+            told(ErrorKind::PermissionDenied),
+            "cannot write /root/a.json: this runs as the user congthu; name a directory that it may write"
+        );
+        assert_eq!(
+            told(ErrorKind::AlreadyExists),
+            "cannot write /root/a.json: name a file that does not exist"
+        );
+    }
+
+    #[test]
+    fn what_was_opened_before_is_read_from_standard_input_under_its_name() {
+        let (file, name) = (Path::new("cv.pdf"), Path::new("cv.pdf"));
+        assert_eq!(opened(file, Some(name)), (Path::new("-"), name));
+        assert_eq!(opened(file, None), (file, file));
     }
 }

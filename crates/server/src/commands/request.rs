@@ -1,13 +1,14 @@
 //! `congthu request …`
 
-use super::Session;
 use super::pages::{self, PAGE};
+use super::{Session, opened};
 use crate::cli::{AddRequest, RequestCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{NewRequest, RequestDetail, RequestHistory, RequestQuery};
 use model::calendar::local_text;
 use model::{DomainName, RequestState};
 use serde_json::{Value, json};
+use std::io::Read as _;
 use std::path::Path;
 
 pub(super) async fn run(session: &Session, command: &RequestCommand) -> Result<()> {
@@ -16,8 +17,8 @@ pub(super) async fn run(session: &Session, command: &RequestCommand) -> Result<(
         RequestCommand::Add(add) => make(session, add).await,
         RequestCommand::List { domain, all, overdue } => list(session, domain, (*all, *overdue)).await,
         RequestCommand::Show { number } => show(session, *number).await,
-        RequestCommand::Attach { number, file, media_type } => {
-            attach(session, *number, (file, media_type)).await
+        RequestCommand::Attach { number, file, media_type, file_name } => {
+            attach(session, *number, (opened(file, file_name.as_deref()), media_type)).await
         }
         RequestCommand::Assign { number, assignee } => {
             engine.assign_request(actor, *number, assignee).await?;
@@ -84,13 +85,22 @@ async fn show(session: &Session, number: i64) -> Result<()> {
     session.answer(&shown, &text)
 }
 
-async fn attach(session: &Session, number: i64, (file, media_type): (&Path, &str)) -> Result<()> {
-    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-    if size > engine::DOCUMENT_BYTES_MAX as u64 {
-        bail!("{} has more than 20 MB", file.display());
+async fn attach(
+    session: &Session,
+    number: i64,
+    ((file, called), media_type): ((&Path, &Path), &str),
+) -> Result<()> {
+    let mut data = Vec::new();
+    let most = engine::DOCUMENT_BYTES_MAX as u64;
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(most + 1).read_to_end(&mut data)
+    } else {
+        std::fs::File::open(file).and_then(|open| open.take(most + 1).read_to_end(&mut data))
+    };
+    if read.with_context(|| format!("cannot read {}", called.display()))? as u64 > most {
+        bail!("{} has more than 20 MB", called.display());
     }
-    let data = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = called.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     session.node.engine.attach_to_request(&session.actor, number, (&name, media_type, &data)).await?;
     session.answer(&json!({ "number": number, "document": name }), &format!("{number} has {name}"))
 }

@@ -2,7 +2,7 @@
 
 use super::add_many::sheet;
 use super::pages::{self, PAGE};
-use super::{Prepared, Session};
+use super::{Prepared, Session, opened};
 use crate::Misuse;
 use crate::cli::{AnswerReview, ReviewCommand};
 use anyhow::{Context as _, Result};
@@ -22,8 +22,11 @@ const REMARKS: &[&str] = &["remark", "remarks", "note", "ghichu", "lydo", "noidu
 
 /// Reads the form that stands in a file; nothing else is open yet.
 pub(super) fn read(command: &ReviewCommand) -> Result<Option<Vec<ReviewAnswerRow>>> {
-    let ReviewCommand::Answer(AnswerReview { file: Some(file), .. }) = command else { return Ok(None) };
-    read_list(file).map(Some)
+    let ReviewCommand::Answer(AnswerReview { file: Some(file), file_name, .. }) = command else {
+        return Ok(None);
+    };
+    let (file, called) = opened(file, file_name.as_deref());
+    read_list(file, called).map(Some)
 }
 
 pub(super) async fn run(session: &Session, command: &ReviewCommand, prepared: Prepared) -> Result<()> {
@@ -41,9 +44,10 @@ pub(super) async fn run(session: &Session, command: &ReviewCommand, prepared: Pr
     }
 }
 
-fn read_list(file: &Path) -> Result<Vec<ReviewAnswerRow>> {
-    let bytes = sheet::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let misuse = |what: &str| Misuse(format!("{} {what}", file.display()));
+/// `called` is what errors call it.
+fn read_list(file: &Path, called: &Path) -> Result<Vec<ReviewAnswerRow>> {
+    let bytes = sheet::read(file).with_context(|| format!("cannot read {}", called.display()))?;
+    let misuse = |what: &str| Misuse(format!("{} {what}", called.display()));
     let (rows, _) = sheet::rows(&bytes).map_err(|what| misuse(&what))?;
     let mut rows = rows.into_iter();
     let header = rows.next().ok_or_else(|| misuse("is empty"))?;
@@ -203,7 +207,7 @@ mod tests {
     fn list(text: &[u8]) -> Result<Vec<ReviewAnswerRow>> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        read_list(file.path())
+        read_list(file.path(), file.path())
     }
 
     #[test]

@@ -7,7 +7,7 @@
 mod copy;
 mod handover;
 
-use crate::cli::{Arguments, Command as Verb, MailboxCommand};
+use crate::cli::{Arguments, Command as Verb, MailboxCommand, RequestCommand, ReviewCommand};
 use crate::commands::add_many::passwords;
 use crate::config::{Config, FILE_VARIABLE};
 use anyhow::{Context as _, Result, bail};
@@ -152,20 +152,29 @@ fn child_words(arguments: &Arguments, config: &Config) -> Result<(Vec<OsString>,
         words.extend([OsString::from("--data-dir"), config.data_dir.clone().into_os_string()]);
         return Ok((words, None));
     }
-    let Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } = &arguments.command else {
-        return Ok((words, None));
+    let Some(path) = file_read(&arguments.command) else { return Ok((words, None)) };
+    let file = File::open(path).with_context(|| format!("cannot read {}; check the path", path.display()))?;
+    Ok((called(words, path), Some(file)))
+}
+
+/// The file whose content a command takes, where that is no option of [`PATH_OPTIONS`] and not standard input.
+fn file_read(command: &Verb) -> Option<&Path> {
+    let path = match command {
+        Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } => &add_many.file,
+        Verb::Request { command: RequestCommand::Attach { file, file_name: None, .. } } => file,
+        Verb::Review { command: ReviewCommand::Answer(answer) } => answer.file.as_ref()?,
+        _ => return None,
     };
-    if add_many.file == Path::new("-") {
-        return Ok((words, None));
-    }
-    let file = File::open(&add_many.file)
-        .with_context(|| format!("cannot read {}; check the path", add_many.file.display()))?;
-    let mut words: Vec<_> = words
-        .into_iter()
-        .map(|word| if word == add_many.file { OsString::from("-") } else { word })
-        .collect();
-    words.extend([OsString::from("--file-name"), add_many.file.clone().into_os_string()]);
-    Ok((words, Some(file)))
+    (path != Path::new("-")).then_some(path)
+}
+
+/// With the option by which these commands read standard input under the file's name; before a `--`, after which all are values.
+fn called(mut words: Vec<OsString>, path: &Path) -> Vec<OsString> {
+    let mut option = OsString::from("--file-name=");
+    option.push(path);
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    words.insert(end, option);
+    words
 }
 
 /// The sheet of passwords is opened here, where the user may not be able to, and handed on as an open file.
@@ -227,6 +236,7 @@ fn is_roots(metadata: &Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
 
     #[test]
     fn of_the_environment_only_what_is_known_is_kept() {
@@ -237,6 +247,31 @@ mod tests {
             ["PGPASSWORD", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD", "RUSTY", "XCONGTHU_A", "path", "BASH_ENV"]
         {
             assert!(!is_kept(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_a_command_takes_is_opened_before_root_is_left() {
+        let read = |words: &str| {
+            let arguments = Arguments::try_parse_from(words.split(' ')).unwrap();
+            file_read(&arguments.command).map(Path::to_path_buf)
+        };
+        assert_eq!(read("congthu mailbox add-many 1"), Some("1".into()));
+        assert_eq!(read("congthu request attach 1 cv.pdf"), Some("cv.pdf".into()));
+        assert_eq!(read("congthu review answer 1 rs.csv"), Some("rs.csv".into()));
+        for words in
+            ["mailbox add-many -", "review answer 1 --all-confirmed", "request attach 1 - --file-name cv.pdf"]
+        {
+            assert_eq!(read(&format!("congthu {words}")), None, "{words}");
+        }
+        for words in ["congthu request attach 1 1", "congthu request attach -- 1 1"] {
+            let child = called(words.split(' ').map(OsString::from).collect(), Path::new("1"));
+            let Verb::Request { command: RequestCommand::Attach { number, file, file_name, .. } } =
+                Arguments::try_parse_from(child).unwrap().command
+            else {
+                panic!("{words}");
+            };
+            assert_eq!((number, file, file_name), (1, "1".into(), Some("1".into())), "{words}");
         }
     }
 
