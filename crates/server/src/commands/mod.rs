@@ -202,14 +202,14 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_told_with_what_to_do() {
-        let told = |kind: ErrorKind| cannot_write(Path::new("/root/a.json"), kind.into()).to_string();
+        let told = |kind: ErrorKind| cannot_write(Path::new("/var/www/a.json"), kind.into()).to_string();
         assert_eq!(
             told(ErrorKind::PermissionDenied),
-            "cannot write /root/a.json: this runs as the user congthu; name a directory that it may write"
+            "cannot write /var/www/a.json: this runs as the user congthu; name a directory that it may write"
         );
         assert_eq!(
             told(ErrorKind::AlreadyExists),
-            "cannot write /root/a.json: name a file that does not exist"
+            "cannot write /var/www/a.json: name a file that does not exist"
         );
     }
 
