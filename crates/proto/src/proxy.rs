@@ -23,6 +23,8 @@ pub enum ProxyError {
     Command,
     #[error("a PROXY header for something else than TCP")]
     Family,
+    #[error("a PROXY header that does not know for whom it is")]
+    Unknown,
     #[error("a PROXY header whose length cannot be")]
     Length,
 }
@@ -36,7 +38,7 @@ pub struct Prefix {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
-    /// The balancer speaks for itself, as when it looks whether we are well; or it does not know for whom it speaks.
+    /// The balancer speaks for itself, as when it looks whether we are well.
     Itself,
     V4,
     V6,
@@ -44,7 +46,7 @@ enum Said {
 
 impl Prefix {
     /// # Errors
-    /// For anything that is no header of version 2 over TCP, or is longer than any balancer makes it.
+    /// For anything that is no header of version 2 over TCP, does not know its client, or is longer than any balancer makes it.
     pub fn read(octets: &[u8; PREFIX_LEN]) -> Result<Self, ProxyError> {
         let [signature @ .., version_command, family, high, low] = octets;
         if signature != SIGNATURE || version_command >> 4 != VERSION {
@@ -52,7 +54,9 @@ impl Prefix {
         }
         let said = match (version_command & 0x0f, family) {
             // Whatever addresses follow are not to be used.
-            (0, _) | (1, 0x00) => Said::Itself,
+            (0, _) => Said::Itself,
+            // Section 2.2 leaves it to us: of a stranger whom it cannot name, the balancer's own address would make somebody trusted.
+            (1, 0x00) => return Err(ProxyError::Unknown),
             (1, 0x11) => Said::V4,
             (1, 0x21) => Said::V6,
             (1, _) => return Err(ProxyError::Family),
@@ -131,7 +135,6 @@ mod tests {
     fn a_balancer_may_speak_for_itself() {
         assert_eq!(read(&header(0x20, 0x00, &[])), Ok(None));
         assert_eq!(read(&header(0x20, 0x11, &[1; 12])), Ok(None), "addresses of LOCAL are not used");
-        assert_eq!(read(&header(0x21, 0x00, &[])), Ok(None));
     }
 
     #[test]
@@ -140,6 +143,8 @@ mod tests {
         assert_eq!(read(b"PROXY TCP4 192.0.2.7 198.51.100.1 1 25\r\n"), Err(ProxyError::NoHeader));
         assert_eq!(read(&header(0x11, 0x11, &[1; 12])), Err(ProxyError::NoHeader), "another version");
         assert_eq!(read(&header(0x22, 0x11, &[1; 12])), Err(ProxyError::Command));
+        assert_eq!(read(&header(0x21, 0x00, &[])), Err(ProxyError::Unknown));
+        assert_eq!(read(&header(0x21, 0x00, &[1; 12])), Err(ProxyError::Unknown));
         assert_eq!(read(&header(0x21, 0x12, &[1; 12])), Err(ProxyError::Family), "UDP");
         assert_eq!(read(&header(0x21, 0x31, &[1; 216])), Err(ProxyError::Family), "a socket file");
         assert_eq!(read(&header(0x21, 0x11, &[1; 11])), Err(ProxyError::Length));

@@ -1,8 +1,8 @@
 //! Taking connections off a listening socket: the one loop of all doors, who may come by it, and for whom a balancer speaks.
 //!
 //! Invariants: accepting never ends on an error of one connection or for want of file descriptors; nobody but the networks that the
-//! listener names as its proxies is believed about an address, and of those nobody who does not say one; a door is given the
-//! client's address, in IPv4 form where it is one.
+//! listener names as its proxies is believed about an address, and of those nobody who does not say one; nobody but a balancer that
+//! speaks for itself (LOCAL) has the balancer's address; a door is given the client's, in IPv4 form where it is one.
 
 use crate::config::Callers;
 use metrics::counter;

@@ -68,6 +68,8 @@ impl Listening {
 const HEADER: &[u8] =
     b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\x02\x07\xc6\x33\x64\x01\xc0\x01\0\x19\x04\0\0";
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+/// For somebody whom the balancer cannot name.
+const UNSPEC: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0";
 
 fn came(client: &str, octets: &[u8]) -> Option<(String, Vec<u8>)> {
     Some((client.to_owned(), octets.to_vec()))
@@ -80,6 +82,7 @@ async fn a_balancer_is_believed_and_must_say() {
     let (head, tail) = HEADER.split_at(9);
     assert_eq!(listening.comes_of(&[head, tail, b"x"]).await, came("192.0.2.7", b"x"), "in pieces");
     assert_eq!(listening.comes_of(&[LOCAL, b"NOOP\r\n"]).await, came("127.0.0.1", b"NOOP\r\n"));
+    assert_eq!(listening.comes_of(&[UNSPEC, b"NOOP\r\n"]).await, None, "whoever it is, not the balancer");
     assert_eq!(listening.comes_of(&[b"EHLO without.header.example\r\n"]).await, None);
     assert_eq!(listening.comes_of(&[head]).await, None, "torn");
     listening.end().await;
