@@ -5,6 +5,7 @@
 
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod archive;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ mod write;
 use std::net::IpAddr;
 
 pub use read::read;
-pub use unpack::{UNPACKED_BYTES_MAX, pack, unpack};
+pub use unpack::{UNPACKED_BYTES_MAX, pack, unpack, unpacked_bytes_max};
 
 /// Octets of a text that is kept; what is longer is cut.
 pub const TEXT_BYTES_MAX: usize = 300;

@@ -113,6 +113,67 @@ fn a_report_in_an_archive_is_read() {
     assert_eq!(read(&unpack(&archive).unwrap()).unwrap(), report());
 }
 
+/// An entry of a directory with this name, which is of no file.
+fn entry(name: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(name.len()).unwrap().to_le_bytes();
+    [b"PK\x01\x02".as_slice(), &[0; 24], &length, &[0; 16], name].concat()
+}
+
+/// The end of an archive that says to have so many files, whose directory begins at `at`.
+fn end(files: u16, at: u32) -> Vec<u8> {
+    let files = files.to_le_bytes();
+    [b"PK\x05\x06".as_slice(), &[0; 4], &files, &files, &[0; 4], &at.to_le_bytes(), &[0; 2]].concat()
+}
+
+/// A directory that names one file as often as there is room: a reader that keeps names says that there is one.
+#[test]
+fn no_more_is_read_of_a_directory_than_of_an_archive_of_reports() {
+    let local = [b"PK\x03\x04".as_slice(), &[0; 26]].concat();
+    let many = [local.clone(), entry(b"r.xml").repeat(60_000), end(60_000, 30)].concat();
+    assert_eq!(unpack(&many), Err(Unreadable::TooLarge));
+    // Told by the record of ZIP64, as one file and as a number that no memory has room for.
+    for (files, refused) in
+        [(1_u64, Unreadable::Packing), (9, Unreadable::TooLarge), (u64::MAX, Unreadable::TooLarge)]
+    {
+        let record_at = u64::try_from(local.len() + entry(b"r.xml").len()).unwrap();
+        let record = [
+            b"PK\x06\x06".as_slice(),
+            &[0; 20],
+            &files.to_le_bytes(),
+            &files.to_le_bytes(),
+            &[0; 8],
+            &u64::MAX.to_le_bytes(),
+        ];
+        let locator = [b"PK\x06\x07".as_slice(), &[0; 4], &record_at.to_le_bytes(), &[0; 4]];
+        let archive =
+            [local.clone(), entry(b"r.xml"), record.concat(), locator.concat(), end(u16::MAX, u32::MAX)];
+        assert_eq!(unpack(&archive.concat()), Err(refused), "{files}");
+    }
+    // As many as there are, and a directory that is not there.
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("r.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    archive.write_all(b"<feedback/>").unwrap();
+    let good = archive.finish().unwrap().into_inner();
+    assert_eq!(unpack(&good).unwrap(), b"<feedback/>");
+    for cut in 0..good.len() {
+        assert!(unpack(&good[..cut]).is_err(), "{cut}");
+        let mut other = good.clone();
+        other[cut] ^= 0xff;
+        // Never beyond it, and never without an end.
+        _ = unpack(&other);
+    }
+}
+
+#[test]
+fn a_report_that_is_not_shrunk_in_an_archive_is_read() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    archive.start_file("r.xml", stored).unwrap();
+    archive.write_all(report().to_xml().as_bytes()).unwrap();
+    archive.set_comment("of a machine").unwrap();
+    assert_eq!(read(&unpack(&archive.finish().unwrap().into_inner()).unwrap()).unwrap(), report());
+}
+
 #[test]
 fn nonsense_is_refused_in_time_and_in_bounds() {
     let start = Instant::now();

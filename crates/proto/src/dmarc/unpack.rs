@@ -3,17 +3,16 @@
 //! Invariant: what a package holds is counted as it is unpacked, not what it says; nothing is unpacked twice.
 
 use super::Unreadable;
+use super::archive::{Packed, report_in};
 use flate2::Compression;
-use flate2::read::{GzEncoder, MultiGzDecoder};
-use std::io::{Cursor, Read};
+use flate2::read::{DeflateDecoder, GzEncoder, MultiGzDecoder};
+use std::io::Read;
 
 /// Octets of a report: a large mail provider's about a large domain has some.
 pub const UNPACKED_BYTES_MAX: u64 = 16 << 20;
 /// Reports shrink to a tenth, at best to a fiftieth. Small ones may be anything.
 const RATIO_MAX: u64 = 200;
 const SMALL_BYTES: u64 = 256 << 10;
-/// Files of an archive: there is one.
-const FILES_MAX: usize = 8;
 
 /// As gzip.
 #[must_use]
@@ -24,26 +23,26 @@ pub fn pack(xml: &str) -> Vec<u8> {
     packed
 }
 
+/// Octets that a package of so many octets may hold: what is to have room before it is unpacked.
+#[must_use]
+pub fn unpacked_bytes_max(packed_bytes: u64) -> u64 {
+    UNPACKED_BYTES_MAX.min(packed_bytes.saturating_mul(RATIO_MAX).max(SMALL_BYTES))
+}
+
 /// The XML in it; by its first octets, as names and media types are often wrong.
 ///
 /// # Errors
 /// [`Unreadable`].
 pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
-    let octets_max = UNPACKED_BYTES_MAX.min((bytes.len() as u64).saturating_mul(RATIO_MAX).max(SMALL_BYTES));
+    let octets_max = unpacked_bytes_max(bytes.len() as u64);
     if bytes.starts_with(&[0x1f, 0x8b]) {
         return bounded(MultiGzDecoder::new(bytes), octets_max);
     }
     if bytes.starts_with(b"PK\x03\x04") {
-        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| Unreadable::Packing)?;
-        if archive.len() > FILES_MAX {
-            return Err(Unreadable::TooLarge);
-        }
-        let is_xml = |name: Result<std::borrow::Cow<'_, str>, _>| {
-            name.is_ok_and(|name| name.to_ascii_lowercase().ends_with(".xml"))
+        return match report_in(bytes)? {
+            Packed::Stored(octets) => bounded(octets, octets_max),
+            Packed::Deflated(octets) => bounded(DeflateDecoder::new(octets), octets_max),
         };
-        let found = archive.file_names().position(is_xml).unwrap_or(0);
-        let file = archive.by_index(found).map_err(|_| Unreadable::Packing)?;
-        return bounded(file, octets_max);
     }
     let start = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     match start.first() {
