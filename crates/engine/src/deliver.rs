@@ -113,7 +113,7 @@ impl Engine {
             self.check_attachments(who, &prepared.facts).await?;
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
         }
-        self.count_returns(recipients).await?;
+        self.check_returns(recipients).await?;
         let found = scanned.scan.line();
         let about =
             trace_query::about_arrived(&queue_id, &prepared.facts, (arrival.examined.as_ref(), &found));
@@ -286,7 +286,8 @@ impl Engine {
     ) -> Result<Vec<AccountId>, Refused> {
         for _ in 0..ATTEMPTS {
             match self.accept_all_once(arrival, (meant, recipients), message).await {
-                Ok(()) => return Ok(Vec::new()),
+                Ok(true) => return Ok(Vec::new()),
+                Ok(false) => return Err(DeliverError::TooManyReturns.into()),
                 Err(store::Error::MailboxFull(full)) => return Ok(full),
                 Err(store::Error::ChunkGone | store::Error::Conflict) => {}
                 Err(error) => return Err(Refused::by_store(error)),
@@ -296,12 +297,13 @@ impl Engine {
         Err(DeliverError::Unavailable.into())
     }
 
+    /// False: by one of our return paths too much came back.
     async fn accept_all_once(
         &self,
         arrival: &Arrival,
         (meant, recipients): (&Meant, &[&Recipient]),
         (message, queue_id, about): (&Prepared, &str, &str),
-    ) -> Result<(), store::Error> {
+    ) -> Result<bool, store::Error> {
         let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
         let mut event = self.received(arrival, (&trace, &remote), (message, about));
         let subject = subject(message);
@@ -331,6 +333,9 @@ impl Engine {
         let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
         let accepting = Accepting { targets, held: &held, outgoing, ways: &ways, release_at };
         let mut tx = self.0.store.begin().await?;
+        if !self.count_returns(&mut tx, recipients).await? {
+            return Ok(false);
+        }
         let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
         for mail in told.iter().flatten() {
             tx.mail_back(&mail.back(self, event.at)).await?;
@@ -344,7 +349,7 @@ impl Engine {
         self.keep_back_if_spreading(arrival).await;
         self.nudge(&destinations).await;
         self.nudge_for_reports(&told_to).await;
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -108,6 +108,12 @@ impl Seal {
     }
 }
 
+/// Those of our paths by which it comes, each once: one seal holds for every spelling.
+fn paths<'a>(recipients: impl IntoIterator<Item = &'a Recipient>) -> BTreeSet<String> {
+    let paths = recipients.into_iter().filter(|recipient| recipient.is_return_path());
+    paths.map(|path| path.address().to_string().to_lowercase()).collect()
+}
+
 /// Without the mark.
 fn unmarked(local: &str) -> Option<&str> {
     let (mark, rest) = local.split_at_checked(MARK.len())?;
@@ -180,20 +186,28 @@ impl Engine {
         Ok(Some(made.path))
     }
 
-    /// Counts what comes back.
+    /// Looks whether what comes back is not too much already, before anything is written of it. It is counted when it is accepted.
     ///
     /// # Errors
     /// `TooManyReturns`, or when the database fails.
-    pub(crate) async fn count_returns(&self, recipients: &[Recipient]) -> Result<(), DeliverError> {
-        let paths = recipients.iter().filter(|recipient| recipient.is_return_path());
-        // One seal holds for every spelling.
-        let paths: BTreeSet<String> = paths.map(|path| path.address().to_string().to_lowercase()).collect();
+    pub(crate) async fn check_returns(&self, recipients: &[Recipient]) -> Result<(), DeliverError> {
+        let paths = paths(recipients);
         if paths.is_empty() {
             return Ok(());
         }
-        let counted = self.0.store.count_returns(&paths, RETURNS_MAX, self.now()).await;
-        let counted = counted.map_err(|error| DeliverError::from(Error::from(error)))?;
-        if counted { Ok(()) } else { Err(DeliverError::TooManyReturns) }
+        let may = self.0.store.may_return(&paths, RETURNS_MAX, self.now()).await;
+        let may = may.map_err(|error| DeliverError::from(Error::from(error)))?;
+        if may { Ok(()) } else { Err(DeliverError::TooManyReturns) }
+    }
+
+    /// Counts what comes back, first of all in the transaction that accepts it; false when it is too much.
+    pub(crate) async fn count_returns(
+        &self,
+        tx: &mut store::Tx,
+        recipients: &[&Recipient],
+    ) -> Result<bool, store::Error> {
+        let paths = paths(recipients.iter().copied());
+        Ok(paths.is_empty() || tx.count_returns(&paths, RETURNS_MAX, self.now()).await?)
     }
 
     /// What is over.

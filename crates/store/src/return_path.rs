@@ -1,6 +1,7 @@
-//! Return paths of forwarded mail: their secret, made once for all nodes, whose the short ones are, and how often each was used.
+//! Return paths of forwarded mail: their secret, made once for all nodes, whose the short ones are, and how often each was used:
+//! counted in the transaction that accepts what came by it, so that what is refused is no use of it.
 
-use crate::{Error, Store};
+use crate::{Error, Store, Tx};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use std::collections::BTreeSet;
@@ -27,35 +28,22 @@ impl Store {
         secret.ok_or(Error::Damaged("the secret of return paths is not as it was made"))
     }
 
-    /// Counts that mail came back by each of these paths; false when by one of them it did `most` times within a day. They are
-    /// taken in order, so that nobody waits for somebody who waits for him. Not waited for on the disk: what a crash forgets is a
-    /// fraction of a second's.
+    /// May mail come back once more by each of these paths? A look ahead, which counts nothing.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_returns(
+    pub async fn may_return(
         &self,
         paths: &BTreeSet<String>,
         most: u32,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-        // By its key alone.
-        let counted = sqlx::query(
-            "insert into return_path_uses as u (path, since, uses)
-             select p.path, $2::timestamptz, 1 from unnest($1::text[]) with ordinality as p (path, nth) order by p.nth
-             on conflict on constraint return_path_uses_pkey do update
-                set since = case when u.since <= $3 then excluded.since else u.since end,
-                    uses = case when u.since <= $3 then 1 else u.uses + 1 end
-              where u.since <= $3 or u.uses < $4",
-        )
-        .bind(&paths)
-        .bind(now.to_sqlx())
-        .bind(before(now, USES_COUNTED))
-        .bind(i64::from(most))
-        .execute(&self.pools.chunks)
-        .await?;
-        Ok(usize::try_from(counted.rows_affected()).ok() == Some(paths.len()))
+        let may = sqlx::query_scalar(
+            "select not exists (select from return_path_uses where path = any ($1) and since > $2 and uses >= $3)",
+        );
+        let may = may.bind(&paths).bind(before(now, USES_COUNTED)).bind(i64::from(most));
+        Ok(may.fetch_one(&self.pools.main).await?)
     }
 
     /// Keeps whose a token is; the same token is the same sender's.
@@ -112,6 +100,39 @@ impl Store {
         .execute(&self.pools.chunks)
         .await?;
         Ok(senders.rows_affected() + uses.rows_affected())
+    }
+}
+
+impl Tx {
+    /// Counts that mail came back by each of these paths; false when by one of them it did `most` times within a day: then this
+    /// transaction is to be dropped. They are taken in order, and before anything else that others wait for, so that nobody waits for
+    /// somebody who waits for him.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_returns(
+        &mut self,
+        paths: &BTreeSet<String>,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        // By its key alone.
+        let counted = sqlx::query(
+            "insert into return_path_uses as u (path, since, uses)
+             select p.path, $2::timestamptz, 1 from unnest($1::text[]) with ordinality as p (path, nth) order by p.nth
+             on conflict on constraint return_path_uses_pkey do update
+                set since = case when u.since <= $3 then excluded.since else u.since end,
+                    uses = case when u.since <= $3 then 1 else u.uses + 1 end
+              where u.since <= $3 or u.uses < $4",
+        )
+        .bind(&paths)
+        .bind(now.to_sqlx())
+        .bind(before(now, USES_COUNTED))
+        .bind(i64::from(most))
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(usize::try_from(counted.rows_affected()).ok() == Some(paths.len()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::reports::let_forward;
 use super::*;
-use crate::{Actor, DeliverError, Sender, TraceQuery};
+use crate::{Actor, DeliverError, Examined, Sender, TraceQuery};
 use model::{Address, Grant, Role, Scope};
 
 /// Of mail of `sender` that is forwarded: the path that others are told.
@@ -23,10 +23,14 @@ async fn path(world: &World, sender: &str) -> Address {
 
 /// A report that comes by it.
 async fn comes(world: &World, path: &Address) -> Result<(), DeliverError> {
+    comes_as(world, path, None).await
+}
+
+async fn comes_as(world: &World, path: &Address, examined: Option<Examined>) -> Result<(), DeliverError> {
     let to = world.engine.came_back(path.local(), path).await.unwrap().unwrap();
     let mut spool = world.engine.new_spool();
     spool.write(b"Message-ID: <back@example.net>\r\nSubject: not delivered\r\n\r\ny\r\n").await.unwrap();
-    world.engine.deliver(&Arrival { sender: None, ..arrival() }, &[to], spool).await.map(|_| ())
+    world.engine.deliver(&Arrival { sender: None, examined, ..arrival() }, &[to], spool).await.map(|_| ())
 }
 
 /// Whoever looks after the domain sees whom its paths lead to; ten a day, whatever is done to the letters of the path.
@@ -84,4 +88,44 @@ async fn a_long_sender_has_a_path_too() {
     assert_eq!(world.engine.forget_return_paths().await.unwrap(), "2 forgotten");
     assert!(world.engine.came_back(by.local(), &by).await.unwrap().is_none());
     assert_eq!(world.database.number("select count(*) from return_path_senders").await, 0);
+}
+
+/// Else whoever knows a path uses it up with what nobody takes.
+#[tokio::test]
+async fn what_is_refused_is_no_use_of_a_path() {
+    let world = World::new().await;
+    world.user("an").await;
+    let_forward(&world, "an", "an@example.net", false).await;
+    let by = path(&world, "Le.An@example.org").await;
+    for _ in 0..12 {
+        let unwanted = Some(Examined { junk: true, ..Examined::default() });
+        assert_eq!(comes_as(&world, &by, unwanted).await, Err(DeliverError::Unwanted));
+    }
+    assert_eq!(world.database.number("select count(*) from return_path_uses").await, 0);
+    for _ in 0..10 {
+        comes(&world, &by).await.unwrap();
+    }
+    assert_eq!(comes(&world, &by).await, Err(DeliverError::TooManyReturns));
+    assert_eq!(world.database.number("select uses::bigint from return_path_uses").await, 10);
+}
+
+/// Each of several that come at once looks before any is counted.
+#[tokio::test]
+async fn what_comes_back_at_once_is_counted_one_by_one() {
+    let world = World::new().await;
+    world.user("an").await;
+    let_forward(&world, "an", "an@example.net", false).await;
+    let by = path(&world, "Le.An@example.org").await;
+    let some = async || {
+        let mut came = 0;
+        for _ in 0..5 {
+            match comes(&world, &by).await {
+                Ok(()) => came += 1,
+                Err(error) => assert_eq!(error, DeliverError::TooManyReturns),
+            }
+        }
+        came
+    };
+    let (one, two, three) = tokio::join!(some(), some(), some());
+    assert_eq!(one + two + three, 10);
 }
