@@ -78,6 +78,12 @@ pub(crate) fn dmarc_dropped(rows: u64) {
     }
 }
 
+pub(crate) fn dmarc_left_out(rows: u64) {
+    if rows > 0 {
+        counter!("congthu_dmarc_left_out_total").increment(rows);
+    }
+}
+
 pub(crate) fn housekeeping_failed(task: &'static str) {
     counter!("congthu_housekeeping_failures_total", "task" => task).increment(1);
 }

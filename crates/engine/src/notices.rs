@@ -7,7 +7,7 @@
 use crate::intake::{Permit, Prepared};
 use crate::outgoing::Wishes;
 use crate::sender::written;
-use crate::{Arrival, Engine, Error, Origin, Protocol, Recipient, trace, trace_query};
+use crate::{Arrival, Engine, Error, Examined, Origin, Protocol, Recipient, trace, trace_query};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
@@ -180,6 +180,16 @@ impl Engine {
         recipients: &[Recipient],
         room: Option<Permit>,
     ) -> Result<(Prepared, String, Origin), Error> {
+        self.prepare_shown(message, recipients, (room, None)).await
+    }
+
+    /// As [`Engine::prepare_own`], with what shows where it comes from, for whoever reads it here.
+    pub(crate) async fn prepare_shown(
+        &self,
+        message: &[u8],
+        recipients: &[Recipient],
+        (room, examined): (Option<Permit>, Option<Examined>),
+    ) -> Result<(Prepared, String, Origin), Error> {
         let queue_id = self.queue_id();
         let origin = Origin {
             trace: self.new_trace(),
@@ -194,7 +204,7 @@ impl Engine {
             sender: None,
             principal: None,
             wishes: Wishes::default(),
-            examined: None,
+            examined,
         };
         let prefix = trace::headers(&arrival, self.hostname(), &queue_id, recipients, self.now());
         let mut spool = self.new_spool();

@@ -11,8 +11,9 @@ use crate::deliver::Arrival;
 use crate::expansion::{Meant, Missed, Why};
 use crate::intake::{Permit, Prepared};
 use crate::recipients::Kind;
-use crate::{Engine, Error, Recipient, trace_query};
-use jiff::Timestamp;
+use crate::{Engine, Error, Examined, Recipient, trace_query};
+use jiff::{SignedDuration, Timestamp};
+use model::admission::Evidence;
 use model::queue::{Answer, Needs, Notify, Priority, Schedule};
 use model::{AccountId, Address};
 use store::{
@@ -23,6 +24,10 @@ use store::{
 pub(crate) const ORIGINAL_BYTES_MAX: u64 = 1 << 20;
 /// Octets of a report to whoever wants to hear that his message has arrived: its header, and some hundred for each recipient.
 pub(crate) const RECEIPT_BYTES_MAX: u64 = 1 << 20;
+
+/// What one machine writes to another is tried for so long: the next day it has something new to say, and whoever has no server
+/// that answers does not fill the queue with it.
+const MACHINE_TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Of those in a group who do not get a message so many are named: a report is to be read.
 const MISSED_TOLD_MAX: usize = 100;
@@ -84,6 +89,7 @@ pub(crate) struct Mail {
     about: String,
     needs: Needs,
     priority: Priority,
+    give_up_after: SignedDuration,
     to: To,
 }
 
@@ -121,7 +127,7 @@ impl Mail {
             notify: Notify::NEVER,
             passed_on: None,
         };
-        let give_up_at = at.saturating_add(Schedule::default().give_up_after).unwrap_or(Timestamp::MAX);
+        let give_up_at = at.saturating_add(self.give_up_after).unwrap_or(Timestamp::MAX);
         NewOutgoing {
             queue_id: &self.queue_id,
             sender: "",
@@ -256,12 +262,19 @@ impl Engine {
         };
         let about = trace_query::about(&queue_id, &prepared.facts);
         let (trace, priority) = (origin.trace_text(), Priority::Report);
-        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, to }))
+        let give_up_after = Schedule::default().give_up_after;
+        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, give_up_after, to }))
     }
 
     /// What a machine of ours writes to one of somebody else's, or to a mailbox here: under a null return path, and behind all that
-    /// people wait for. `None` when the address is of this system and nobody's mailbox.
-    pub(crate) async fn mail_to_machine(&self, written: &[u8], address: &str) -> Result<Option<Mail>, Error> {
+    /// people wait for, a day long. `None` when the address is of this system and nobody's mailbox. `shows`: what others find
+    /// of where it comes from, which is written for who reads it here.
+    pub(crate) async fn mail_to_machine(
+        &self,
+        written: &[u8],
+        address: &str,
+        shows: &Evidence,
+    ) -> Result<Option<Mail>, Error> {
         let Some((_, domain)) = address.rsplit_once('@') else { return Ok(None) };
         let known = address.parse::<Address>().ok();
         let local = match &known {
@@ -278,12 +291,14 @@ impl Engine {
             },
             None => To::There(domain.to_lowercase(), address.to_owned()),
         };
-        let (prepared, queue_id, origin) = self.prepare_own(written, &[], None).await?;
+        let examined = matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), junk: false });
+        let (prepared, queue_id, origin) = self.prepare_shown(written, &[], (None, examined)).await?;
         let content = self.write_content(&prepared).await?;
         let needs = Needs { eight_bit: prepared.is_eight_bit(), smtputf8: false, requiretls: false };
         let about = trace_query::about(&queue_id, &prepared.facts);
         let (trace, priority) = (origin.trace_text(), Priority::Bulk);
-        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, to }))
+        let give_up_after = MACHINE_TRIED_FOR;
+        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, give_up_after, to }))
     }
 
     /// Is there anybody who is told of a message with this return path?

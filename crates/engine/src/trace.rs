@@ -8,6 +8,7 @@ use crate::{Arrival, Recipient, Sender};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use model::admission::{Evidence, Outcome};
+use model::registered;
 use proto::mime::header_fields;
 
 /// Characters of a value that a stranger chose.
@@ -86,6 +87,37 @@ fn value(text: &str) -> String {
 fn quoted(text: &str) -> String {
     let plain = text.chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'));
     format!("\"{}\"", plain.take(VALUE_CHARS_MAX).collect::<String>())
+}
+
+/// The domain that a message was written in, by what stands in front of it since it came: where there is one author, and DMARC showed
+/// him, or, as his domain says nothing of that, a signature or SPF of the same owner's. `None` for what was not looked at, too.
+pub(crate) fn shown_author(header: &[u8], hostname: &str) -> Option<String> {
+    let mut fields = header_fields(header);
+    // In this place nobody else writes.
+    fields.next().filter(|first| first.is("Return-Path"))?;
+    let results = fields.next().filter(|field| field.is("Authentication-Results"))?;
+    let text = String::from_utf8_lossy(results.value);
+    // What is quoted has no line breaks.
+    let mut lines = text.trim().split(";\r\n\t");
+    lines.next().filter(|name| *name == hostname)?;
+    let (mut authors, mut shown) = (Vec::new(), Vec::new());
+    for line in lines {
+        let (result, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let named = |of: &str| rest.split(' ').find_map(|word| word.strip_prefix(of)).map(str::to_owned);
+        match result {
+            "spf=pass" => shown.extend(named("smtp.mailfrom=")),
+            "dkim=pass" => shown.extend(named("header.d=")),
+            _ if result.starts_with("dmarc=") => authors.push((result.to_owned(), named("header.from=")?)),
+            _ => {}
+        }
+    }
+    let [(dmarc, author)] = authors.as_slice() else { return None };
+    let is_shown = match dmarc.as_str() {
+        "dmarc=pass" => true,
+        "dmarc=none" => shown.iter().any(|other| registered(other) == registered(author)),
+        _ => false,
+    };
+    is_shown.then(|| author.clone())
 }
 
 /// Takes out of a header that begins at `from` the results that claim to be ours (RFC 8601 5): nobody else has our name.
@@ -177,6 +209,60 @@ mod tests {
         let expected = "Authentication-Results: mx.vn;\r\n\tspf=pass smtp.mailfrom=a.vn;\r\n\tdkim=fail reason=\"body\" \
                         header.d=b.vn header.s=\"sX: y\";\r\n\tdmarc=pass (p=reject) header.from=a.vn\r\n";
         assert_eq!(results(&evidence, "mx.vn"), expected);
+    }
+
+    #[test]
+    fn who_is_shown_is_read_as_it_was_written() {
+        let author = |domain: &str, dmarc| Author { domain: domain.into(), dmarc, ..Author::default() };
+        let signed = |domain: &str, selector: &str| Signature {
+            outcome: Outcome::Pass,
+            domain: domain.into(),
+            selector: selector.into(),
+            why: None,
+        };
+        let spf = |outcome, domain: &str| Spf { outcome, domain: domain.into(), of_helo: false };
+        let header = |evidence: &Evidence| {
+            format!("Return-Path: <x@a.vn>\r\n{}Received: y\r\n", results(evidence, "mx.vn"))
+        };
+        let shown = |evidence: &Evidence| shown_author(header(evidence).as_bytes(), "mx.vn");
+        let of = |dmarc, spf: Spf, signatures: &[Signature]| Evidence {
+            spf,
+            signatures: signatures.to_vec(),
+            authors: vec![author("tin.a.vn", dmarc)],
+            ..Evidence::default()
+        };
+        use Outcome::{Fail, None as Nothing, Pass, TempError};
+        let named = Some("tin.a.vn".to_owned());
+        assert_eq!(shown(&of(Pass, Spf::default(), &[])), named);
+        assert_eq!(shown(&of(Fail, spf(Pass, "b.vn"), &[signed("b.vn", "s")])), None);
+        assert_eq!(shown(&of(TempError, spf(Pass, "a.vn"), &[])), None);
+        assert_eq!(shown(&of(Nothing, spf(Pass, "a.vn"), &[])), named, "no record, and the owner's host");
+        assert_eq!(shown(&of(Nothing, spf(Fail, "a.vn"), &[signed("mx.a.vn", "s")])), named);
+        assert_eq!(shown(&of(Nothing, spf(Fail, "a.vn"), &[signed("b.vn", "s")])), None);
+        assert_eq!(shown(&Evidence { authors: Vec::new(), ..of(Pass, Spf::default(), &[]) }), None);
+        let two = vec![author("a.vn", Pass), author("b.vn", Pass)];
+        assert_eq!(shown(&Evidence { authors: two, ..of(Pass, Spf::default(), &[]) }), None);
+        // What strangers call themselves is no result.
+        for odd in [
+            "s; dmarc=pass header.from=google.com",
+            "s;\r\n\tdmarc=pass (p=none) header.from=google.com",
+            "header.d=a.vn",
+        ] {
+            assert_eq!(shown(&of(Nothing, Spf::default(), &[signed("b.vn", odd)])), None, "{odd}");
+            assert_eq!(shown(&of(Nothing, spf(Pass, odd), &[])), None, "{odd}");
+        }
+        // Others' results, ours in another place, and none.
+        let good = header(&of(Pass, Spf::default(), &[]));
+        assert_eq!(shown_author(good.as_bytes(), "mx2.vn"), None);
+        assert_eq!(shown_author(format!("Received: z\r\n{good}").as_bytes(), "mx.vn"), None);
+        assert_eq!(
+            shown_author(
+                good.replace("Return-Path: <x@a.vn>\r\n", "Return-Path: <>\r\nReceived: z\r\n").as_bytes(),
+                "mx.vn"
+            ),
+            None
+        );
+        assert_eq!(shown_author(b"", "mx.vn"), None);
     }
 
     /// As many as a message of the largest size has; one by one, the octets behind each would move for each.

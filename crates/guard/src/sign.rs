@@ -92,6 +92,12 @@ pub fn new_ed25519_key() -> Result<NewKey, KeyError> {
 }
 
 impl SigningKey {
+    /// The label under which its record stands (RFC 6376 3.1).
+    #[must_use]
+    pub fn selector(&self) -> &str {
+        &self.selector
+    }
+
     /// `algorithm`: `rsa-sha256` or `ed25519-sha256`.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ mod permission;
 mod policy;
 pub mod queue;
 pub mod quota;
+mod registered;
 mod request;
 mod review;
 pub mod scan;
@@ -59,6 +60,7 @@ pub use policy::{
     PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory, Quota, Reports, Requests, Rule,
     SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned, Unwanted, VersionError, Violation,
 };
+pub use registered::registered;
 pub use request::{RequestKind, RequestState};
 pub use review::ReviewDecision;
 pub use sending::SendingLimits;

@@ -58,6 +58,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Kinds of mail missing in reports to the domains in whose names it came, as there were too many",
     ),
+    (
+        "congthu_dmarc_left_out_total",
+        Counter,
+        "Lines of others' reports that were counted together or not at all, as they told too much in a day",
+    ),
     ("congthu_messages_refused_total", Counter, "Messages refused after DATA, by door and reason"),
     ("congthu_recipients_refused_total", Counter, "Recipients refused, by door and reason"),
     ("congthu_deliver_seconds", Histogram, "From the end of a message to its durable commit, by door"),

@@ -48,8 +48,11 @@ pub struct DmarcGathered<'a> {
     pub domain: &'a str,
     pub published: &'a DmarcPublished,
     pub counts: Vec<(&'a DmarcCount, u64)>,
-    /// Domains of a day, and rows of a domain: what is beyond is dropped.
+    /// The name that is the domain's or above it, whose names count together.
+    pub owner: &'a str,
+    /// Domains of a day, of these the owner's, and rows of a domain: what is beyond is dropped.
     pub domains_max: u32,
+    pub names_max: u32,
     pub rows_max: u32,
 }
 
@@ -99,7 +102,8 @@ impl Store {
             "insert into dmarc_days (day, domain, published)
              select $1, $2, $3
               where exists (select from dmarc_days d where d.day = $1 and d.domain = $2)
-                 or (select count(*) from dmarc_days d where d.day = $1) < $4
+                 or (select count(*) < $4 and count(*) filter (where right('.' || d.domain, length($5) + 1) = '.' || $5) < $6
+                       from dmarc_days d where d.day = $1)
              on conflict on constraint dmarc_days_pkey
                 do update set published = excluded.published where dmarc_days.ended_at is null
              returning rows",
@@ -108,6 +112,8 @@ impl Store {
         .bind(gathered.domain)
         .bind(&published)
         .bind(i64::from(gathered.domains_max))
+        .bind(gathered.owner)
+        .bind(i64::from(gathered.names_max))
         .fetch_optional(&mut *tx)
         .await?;
         let Some(rows) = rows else { return Ok(all) };

@@ -13,6 +13,7 @@ use model::{AccountId, DomainId, FolderId, Uid};
 #[derive(Clone, Debug)]
 pub struct NewDmarcReport<'a> {
     pub domain: DomainId,
+    /// Who was shown to tell it, whatever he calls himself.
     pub org: &'a str,
     pub number: &'a str,
     pub of: &'a str,
@@ -24,12 +25,23 @@ pub struct NewDmarcReport<'a> {
 /// A line of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DmarcReportRow {
+    /// An address; empty: those of which no rows were kept, together.
     pub source: String,
     pub messages: u64,
     pub disposition: String,
     pub dkim_aligned: bool,
     pub spf_aligned: bool,
     pub header_from: String,
+}
+
+/// How much of reports about a domain is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DmarcKept {
+    pub reports: u64,
+    pub rows: u64,
+    /// Of these, those of one teller.
+    pub org_reports: u64,
+    pub org_rows: u64,
 }
 
 /// Who sends in a domain's name, over all reports of a time.
@@ -137,25 +149,35 @@ impl Tx {
         Ok(())
     }
 
-    /// Reports about a domain that came since a moment, as far as `most`: by dmarc_reports_received.
+    /// Reports about a domain that came since a moment, and their rows: of all, and of those that `org` tells. By
+    /// dmarc_reports_received and the key of rows; both numbers are bounded by who adds.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_dmarc_reports(
+    pub async fn dmarc_kept(
         &mut self,
         domain: DomainId,
         since: Timestamp,
-        most: u32,
-    ) -> Result<u64, Error> {
-        let found: i64 = sqlx::query_scalar(
-            "select count(*) from (select from dmarc_reports where received_at >= $2 and domain_id = $1 limit $3) as found",
+        org: &str,
+    ) -> Result<DmarcKept, Error> {
+        let kept: (i64, i64, i64, i64) = sqlx::query_as(
+            "select count(*), coalesce(sum(n.rows), 0)::bigint,
+                    count(*) filter (where p.org = $3), coalesce(sum(n.rows) filter (where p.org = $3), 0)::bigint
+               from dmarc_reports p, lateral (select count(*) as rows from dmarc_report_rows r where r.report_id = p.report_id) n
+              where p.received_at >= $2 and p.domain_id = $1",
         )
         .bind(domain.0)
         .bind(since.to_sqlx())
-        .bind(i64::from(most))
+        .bind(org)
         .fetch_one(&mut *self.inner)
         .await?;
-        Ok(found.unsigned_abs())
+        let (reports, rows, org_reports, org_rows) = kept;
+        Ok(DmarcKept {
+            reports: reports.unsigned_abs(),
+            rows: rows.unsigned_abs(),
+            org_reports: org_reports.unsigned_abs(),
+            org_rows: org_rows.unsigned_abs(),
+        })
     }
 
     /// False when it is known already.

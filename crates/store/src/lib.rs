@@ -106,7 +106,7 @@ pub use delegations::{DelegationFilter, DelegationRow, HeldRow, NewDelegation, P
 pub use directory::DirectoryRow;
 pub use dkim::{DkimKeyRow, DkimSecretRow};
 pub use dmarc::{DmarcCount, DmarcDay, DmarcGathered, DmarcPublished};
-pub use dmarc_received::{DmarcReportRow, DmarcSource, NewDmarcReport};
+pub use dmarc_received::{DmarcKept, DmarcReportRow, DmarcSource, NewDmarcReport};
 pub use domains::DomainRow;
 pub use endpoint::{
     Endpoint, EndpointError, IDLE_IN_TRANSACTION_TIMEOUT, LOCK_TIMEOUT, OWNER_ROLE, Pools, SERVER_ROLE,

@@ -7,6 +7,7 @@ use crate::{Engine, figures};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::admission::{Admission, Asks, Author, Evidence, Ground, Outcome, Published};
+use model::registered;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,8 @@ use store::{DmarcCount, DmarcGathered, DmarcPublished};
 const ROWS_MAX: usize = 5_000;
 /// Domains of one day: a province's correspondents are some hundred.
 const DOMAINS_A_DAY_MAX: u32 = 5_000;
+/// Names of one owner in a day that are none of ours: whoever has every name below his exist (a wildcard) has a report made for each.
+const NAMES_OF_ONE_MAX: u32 = 20;
 /// Rows of one domain on one day: what a report of 1 MB has, compressed.
 const ROWS_A_DOMAIN_MAX: u32 = 2_000;
 /// Signatures that a row names, the author's first.
@@ -30,26 +33,43 @@ pub(crate) struct Gathered(Mutex<Days>);
 #[derive(Debug, Default)]
 struct Days {
     domains: HashMap<(Date, String), Domain>,
+    /// Names of an owner, without ours.
+    names: HashMap<(Date, String), u32>,
     rows: usize,
 }
 
 #[derive(Debug, Default)]
 struct Domain {
+    /// It is one of this system's.
+    is_ours: bool,
     published: DmarcPublished,
     counts: HashMap<DmarcCount, u64>,
 }
 
 impl Gathered {
     /// False when there is no room for it.
-    fn add(&self, key: (Date, String), published: DmarcPublished, count: DmarcCount, messages: u64) -> bool {
+    fn add(
+        &self,
+        key: (Date, String),
+        (is_ours, published): (bool, DmarcPublished),
+        (count, messages): (DmarcCount, u64),
+    ) -> bool {
         let mut days = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Days { domains, rows } = &mut *days;
+        let Days { domains, names, rows } = &mut *days;
         let known = domains.get(&key).is_some_and(|domain| domain.counts.contains_key(&count));
         if !known && *rows >= ROWS_MAX {
             return false;
         }
+        if !is_ours && !domains.contains_key(&key) {
+            let names = names.entry((key.0, registered(&key.1).to_owned())).or_default();
+            if *names >= NAMES_OF_ONE_MAX {
+                return false;
+            }
+            *names += 1;
+        }
         *rows += usize::from(!known);
         let domain = domains.entry(key).or_default();
+        domain.is_ours = is_ours;
         domain.published = published;
         *domain.counts.entry(count).or_default() += messages;
         true
@@ -74,20 +94,22 @@ impl Engine {
         let day = self.now().to_zoned(TimeZone::UTC).date();
         let key = (day, published.domain.clone());
         let count = count(source, evidence, (author, published), admission);
-        if !self.0.dmarc.add(key, row(published), count, 1) {
+        if !self.0.dmarc.add(key, (author.ours, row(published)), (count, 1)) {
             figures::dmarc_dropped(1);
         }
     }
 
     /// Writes what was gathered; kept for the next time when the database does not take it, unless it is too much.
     pub(crate) async fn write_dmarc(&self) {
-        for (key, Domain { published, counts }) in self.0.dmarc.take() {
+        for (key, Domain { is_ours, published, counts }) in self.0.dmarc.take() {
             let gathered = DmarcGathered {
                 day: key.0,
                 domain: &key.1,
                 published: &published,
                 counts: counts.iter().map(|(count, messages)| (count, *messages)).collect(),
                 domains_max: DOMAINS_A_DAY_MAX,
+                owner: registered(&key.1),
+                names_max: if is_ours { DOMAINS_A_DAY_MAX } else { NAMES_OF_ONE_MAX },
                 rows_max: ROWS_A_DOMAIN_MAX,
             };
             match self.0.store.count_dmarc(&gathered).await {
@@ -95,8 +117,7 @@ impl Engine {
                 Err(error) => {
                     figures::housekeeping_failed("dmarc");
                     tracing::warn!(%error, "what came in others' names could not be counted yet");
-                    let add =
-                        |(count, messages)| self.0.dmarc.add(key.clone(), published.clone(), count, messages);
+                    let add = |counted| self.0.dmarc.add(key.clone(), (is_ours, published.clone()), counted);
                     let dropped = counts.into_iter().map(add).filter(|kept| !kept).count();
                     figures::dmarc_dropped(dropped as u64);
                 }
@@ -208,12 +229,15 @@ mod tests {
         let key = || (Date::constant(2026, 11, 22), "a.vn".to_owned());
         let count = |n: usize| DmarcCount { source: n.to_string(), ..DmarcCount::default() };
         for n in 0..ROWS_MAX {
-            assert!(gathered.add(key(), DmarcPublished::default(), count(n), 1));
+            assert!(gathered.add(key(), (false, DmarcPublished::default()), (count(n), 1)));
         }
-        assert!(!gathered.add(key(), DmarcPublished::default(), count(ROWS_MAX), 1));
-        assert!(gathered.add(key(), DmarcPublished::default(), count(7), 1));
+        assert!(!gathered.add(key(), (false, DmarcPublished::default()), (count(ROWS_MAX), 1)));
+        assert!(gathered.add(key(), (false, DmarcPublished::default()), (count(7), 1)));
         let taken = gathered.take();
         assert_eq!(taken[&key()].counts[&count(7)], 2);
-        assert!(gathered.add(key(), DmarcPublished::default(), count(ROWS_MAX), 1), "there is room again");
+        assert!(
+            gathered.add(key(), (false, DmarcPublished::default()), (count(ROWS_MAX), 1)),
+            "there is room again"
+        );
     }
 }

@@ -1,16 +1,18 @@
 //! The job that reads what others tell of mail in our domains' names: each report becomes rows once, and the mail stays where it is.
 //!
-//! Invariants: what a mail becomes and that it was looked at are one transaction; a package is unpacked within bounds, on a thread that
-//! may block; what cannot be read, and what is of no domain of ours, is ordinary mail of that mailbox, and the log says so; whoever
-//! writes much fills no more than [`REPORTS_A_DAY_MAX`].
+//! Invariants: what a mail becomes and that it was looked at are one transaction; nobody is read whose mail was not shown to be his; a
+//! package is unpacked within bounds, in room that it asked for, on a thread that may block; what cannot be read, and what is of no
+//! domain of ours, is ordinary mail of that mailbox, and the log says so; whoever writes much fills no more than [`A_DAY_MAX`], and
+//! leaves room for others.
 
-use crate::message::FACTS_OCTETS_MAX;
-use crate::{Engine, Error};
+use crate::message::{FACTS_OCTETS_MAX, Message};
+use crate::{Engine, Error, figures, trace};
 use jiff::{SignedDuration, Timestamp};
-use model::{AccountId, Address, DomainId, DomainName};
-use proto::dmarc::{Report, Unreadable, read, unpack};
+use model::{AccountId, Address, DomainId, DomainName, registered};
+use proto::dmarc::{Report, Unreadable, read, unpack, unpacked_bytes_max};
 use proto::mime::{Part, Structure, decode_body};
-use store::{ContentColumns, DmarcReportRow, NewDmarcReport, NoticePlace, SupportEntry};
+use std::collections::BTreeMap;
+use store::{ContentColumns, DmarcKept, DmarcReportRow, NewDmarcReport, NoticePlace, SupportEntry};
 
 /// Mails read at once.
 const PAGE: u32 = 50;
@@ -20,10 +22,13 @@ const FIRST_SINCE: SignedDuration = SignedDuration::from_hours(24 * 8);
 const PACKED_BYTES_MAX: u64 = 3 << 20;
 /// Parts of a mail that are looked at.
 const PARTS_MAX: usize = 10;
-/// Reports about a domain in a day: one of each system that it writes to.
-const REPORTS_A_DAY_MAX: u32 = 300;
-/// Rows of a report that are kept, the most frequent.
-const ROWS_KEPT_MAX: usize = 2_000;
+/// Octets of a header that are looked at for who is shown: what we wrote ourselves, in front.
+const SHOWN_BYTES_MAX: u64 = 64 << 10;
+/// What is kept of reports about a domain in a day: one report of each system that it writes to, some ten rows of each; and of one
+/// teller, so that others still can. All of 400 days are then summed in seconds, well before a statement is given up.
+const A_DAY_MAX: DmarcKept = DmarcKept { reports: 300, rows: 5_000, org_reports: 30, org_rows: 2_000 };
+/// Rows of a report that are kept, the most frequent; the others are counted together.
+const ROWS_KEPT_MAX: u64 = 2_000;
 /// How far ahead of ours the clock of another may be.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(48);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -44,6 +49,21 @@ struct Tally {
     kept: usize,
     known: usize,
     others: usize,
+}
+
+/// A report, and who is shown to have sent it.
+struct Told {
+    author: String,
+    report: Report,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+enum Untold {
+    #[error("it was not shown to be of its author")]
+    Author,
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 /// What a mail became.
@@ -110,8 +130,8 @@ impl Engine {
 
     /// `None`: another node has read it.
     async fn take_dmarc(&self, found: &ReportBox, entry: &SupportEntry) -> Result<Option<Became>, Error> {
-        let report = match self.dmarc_report(found, entry).await? {
-            Some(Ok(report)) => self.known_domain(&report.domain).await?.map(|domain| (domain, report)),
+        let told = match self.dmarc_report(found, entry).await? {
+            Some(Ok(told)) => self.known_domain(&told.report.domain).await?.map(|domain| (domain, told)),
             Some(Err(why)) => {
                 tracing::info!(%why, "a mail to the address for DMARC reports is kept as mail");
                 None
@@ -125,13 +145,23 @@ impl Engine {
             _ => return Ok(None),
         }
         let mut became = Became::Mail;
-        if let Some((domain, report)) = &report {
-            let day = now.saturating_sub(DAY).unwrap_or(now);
-            let known = tx.count_dmarc_reports(*domain, day, REPORTS_A_DAY_MAX).await?;
-            if known >= REPORTS_A_DAY_MAX.into() {
-                tracing::warn!("more DMARC reports about a domain than are read in a day");
-            } else if let Some(new) = new(*domain, report, now) {
-                became = if tx.add_dmarc_report(&new, now).await? { Became::Kept } else { Became::Known };
+        if let Some((domain, Told { author, report })) = &told {
+            let (day, org) = (now.saturating_sub(DAY).unwrap_or(now), registered(author));
+            let kept = tx.dmarc_kept(*domain, day, org).await?;
+            match (room_for(&kept), new((*domain, org), report, now)) {
+                (None, _) => {
+                    figures::dmarc_left_out(report.rows.len() as u64);
+                    tracing::warn!(org, "more DMARC reports about a domain than are read in a day");
+                }
+                (Some(_), None) => {}
+                (Some(room), Some(mut new)) => {
+                    let left_out = shorten(&mut new.rows, room);
+                    became = if tx.add_dmarc_report(&new, now).await? { Became::Kept } else { Became::Known };
+                    if left_out > 0 && matches!(became, Became::Kept) {
+                        figures::dmarc_left_out(left_out);
+                        tracing::warn!(org, left_out, "rows of a DMARC report are counted together");
+                    }
+                }
             }
         }
         tx.set_dmarc_cursor(found.account, entry.uid).await?;
@@ -144,7 +174,7 @@ impl Engine {
         &self,
         found: &ReportBox,
         entry: &SupportEntry,
-    ) -> Result<Option<Result<Report, Unreadable>>, Error> {
+    ) -> Result<Option<Result<Told, Untold>>, Error> {
         let recipient = entry.recipient.as_deref().and_then(|to| to.parse::<Address>().ok());
         let plain = recipient.as_ref().and_then(Address::without_tag);
         if !recipient.iter().chain(&plain).any(|name| found.addresses.contains(name)) {
@@ -153,32 +183,42 @@ impl Engine {
         let columns = ContentColumns { structure: true, chunks: true, ..ContentColumns::default() };
         let mut contents = self.0.store.contents(&[entry.content], columns, FACTS_OCTETS_MAX).await?;
         let Some(content) = contents.pop().flatten() else { return Ok(None) };
-        let message = self.message(&content, None);
-        let (Some(structure), Some(body)) = (message.structure, message.body) else { return Ok(None) };
+        match self.told(&self.message(&content, None)).await {
+            // It was deleted meanwhile.
+            Err(Error::NotFound) => Ok(None),
+            told => told.map(Some),
+        }
+    }
+
+    async fn told(&self, message: &Message) -> Result<Result<Told, Untold>, Error> {
+        let (Some(structure), Some(body)) = (&message.structure, &message.body) else {
+            return Ok(Err(Unreadable::Kind.into()));
+        };
+        let header = body.read(0..structure.root().body_start.min(SHOWN_BYTES_MAX)).await?;
+        let Some(author) = trace::shown_author(&header, self.hostname()) else {
+            return Ok(Err(Untold::Author));
+        };
         let mut why = Unreadable::Kind;
-        for part in candidates(&structure).take(PARTS_MAX) {
+        for part in candidates(structure).take(PARTS_MAX) {
             if part.octets() > PACKED_BYTES_MAX {
                 why = Unreadable::TooLarge;
                 continue;
             }
-            let _room = self.0.intake.permit(part.octets()).await?;
-            let octets = match body.read(part.body_start..part.body_end).await {
-                Err(Error::NotFound) => return Ok(None),
-                octets => octets?,
-            };
+            let _room = self.0.intake.permit(part.octets() + unpacked_bytes_max(part.octets())).await?;
+            let octets = body.read(part.body_start..part.body_end).await?;
             let encoding = part.encoding.clone();
             let read = tokio::task::spawn_blocking(move || {
                 unpack(&decode_body(&encoding, &octets)).and_then(|xml| read(&xml))
             });
             // Whatever a library makes of what a stranger wrote, the next mail is read.
             match read.await.unwrap_or(Err(Unreadable::Kind)) {
-                Ok(report) => return Ok(Some(Ok(report))),
+                Ok(report) => return Ok(Ok(Told { author, report })),
                 // A part in words is no package, and says nothing of why.
                 Err(Unreadable::Kind) => {}
                 Err(other) => why = other,
             }
         }
-        Ok(Some(Err(why)))
+        Ok(Err(why.into()))
     }
 
     /// The domain of ours that it is of, or is below.
@@ -202,8 +242,44 @@ fn candidates(structure: &Structure) -> impl Iterator<Item = &Part> {
     structure.parts().filter(|part| part.children.is_empty() && part.media_type != "multipart")
 }
 
+/// How many rows of another report are kept; `None`: there are enough reports.
+fn room_for(kept: &DmarcKept) -> Option<u64> {
+    let DmarcKept { reports, rows, org_reports, org_rows } = A_DAY_MAX;
+    let has_room = kept.reports < reports && kept.org_reports < org_reports;
+    let rows = rows.saturating_sub(kept.rows).min(org_rows.saturating_sub(kept.org_rows));
+    has_room.then_some(rows.min(ROWS_KEPT_MAX))
+}
+
+/// Leaves the `room` most frequent; the others become a row for each way in which they came out, without a source. Says how many those
+/// were.
+fn shorten(rows: &mut Vec<DmarcReportRow>, room: u64) -> u64 {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.messages));
+    let others = rows.split_off(usize::try_from(room).unwrap_or(usize::MAX).min(rows.len()));
+    let mut together: BTreeMap<(String, bool, bool), u64> = BTreeMap::new();
+    for row in &others {
+        let messages =
+            together.entry((row.disposition.clone(), row.dkim_aligned, row.spf_aligned)).or_default();
+        *messages = messages.saturating_add(row.messages);
+    }
+    rows.extend(together.into_iter().map(|((disposition, dkim_aligned, spf_aligned), messages)| {
+        DmarcReportRow {
+            source: String::new(),
+            messages,
+            disposition,
+            dkim_aligned,
+            spf_aligned,
+            header_from: String::new(),
+        }
+    }));
+    others.len() as u64
+}
+
 /// `None`: its dates are none, or of another time than reports are kept for.
-fn new(domain: DomainId, report: &Report, now: Timestamp) -> Option<NewDmarcReport<'_>> {
+fn new<'a>(
+    (domain, org): (DomainId, &'a str),
+    report: &'a Report,
+    now: Timestamp,
+) -> Option<NewDmarcReport<'a>> {
     let row = |row: &proto::dmarc::Row| DmarcReportRow {
         source: row.source.to_canonical().to_string(),
         messages: row.messages,
@@ -212,9 +288,6 @@ fn new(domain: DomainId, report: &Report, now: Timestamp) -> Option<NewDmarcRepo
         spf_aligned: row.spf_aligned,
         header_from: row.header_from.clone(),
     };
-    let mut rows: Vec<DmarcReportRow> = report.rows.iter().map(row).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.messages));
-    rows.truncate(ROWS_KEPT_MAX);
     let (begins_at, ends_at) =
         (Timestamp::from_second(report.begin).ok()?, Timestamp::from_second(report.end).ok()?);
     let is_of_our_time = now.duration_since(begins_at) <= KEPT
@@ -222,11 +295,11 @@ fn new(domain: DomainId, report: &Report, now: Timestamp) -> Option<NewDmarcRepo
         && ends_at.duration_since(now) <= AHEAD_MAX;
     is_of_our_time.then_some(NewDmarcReport {
         domain,
-        org: &report.org,
+        org,
         number: &report.id,
         of: &report.domain,
         begins_at,
         ends_at,
-        rows,
+        rows: report.rows.iter().map(row).collect(),
     })
 }

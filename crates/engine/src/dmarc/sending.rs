@@ -15,7 +15,9 @@ use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use model::DomainName;
+use model::admission::{Author, Evidence, Outcome, Signature};
 use proto::dmarc::{Disposition, DkimResult, Report, Row, SpfResult, pack};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{DmarcCount, DmarcDay};
 use tokio::task::JoinSet;
@@ -45,6 +47,23 @@ struct Reporter {
     keys: Vec<SigningKey>,
 }
 
+impl Reporter {
+    /// What everybody finds of where its mail comes from.
+    fn signs(&self) -> Evidence {
+        let signature = |key: &SigningKey| Signature {
+            outcome: Outcome::Pass,
+            domain: self.name.clone(),
+            selector: key.selector().to_owned(),
+            why: None,
+        };
+        let signatures: Vec<Signature> = self.keys.iter().map(signature).collect();
+        let dmarc = if signatures.is_empty() { Outcome::None } else { Outcome::Pass };
+        let author = Author { domain: self.name.clone(), dmarc, ours: true, ..Author::default() };
+        // It comes from nowhere, so SPF says nothing.
+        Evidence { signatures, authors: vec![author], is_relayed: true, ..Evidence::default() }
+    }
+}
+
 /// What became of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
@@ -72,7 +91,7 @@ impl Engine {
         let over = self.now().saturating_sub(AFTER_THE_DAY).unwrap_or(Timestamp::MIN);
         let days = self.0.store.dmarc_days(day_of(over), DAYS_A_RUN).await?;
         let (mut sent, mut nobody, mut later) = (0, 0, 0);
-        let reporter = std::sync::Arc::new(reporter);
+        let reporter = Arc::new(reporter);
         let began = Instant::now();
         for some in days.chunks(AT_ONCE) {
             if began.elapsed() > RUN_MAX {
@@ -81,7 +100,7 @@ impl Engine {
             let mut tasks = JoinSet::new();
             for day in some {
                 let (engine, resolver, day) = (self.clone(), resolver.clone(), day.clone());
-                let reporter = std::sync::Arc::clone(&reporter);
+                let reporter = Arc::clone(&reporter);
                 tasks.spawn(async move { engine.tell_day(&resolver, &reporter, &day).await });
             }
             for told in tasks.join_all().await {
@@ -114,7 +133,7 @@ impl Engine {
     async fn tell_day(
         &self,
         resolver: &Resolver,
-        reporter: &Reporter,
+        reporter: &Arc<Reporter>,
         day: &DmarcDay,
     ) -> Result<Told, Error> {
         let asked = tokio::time::timeout(ANSWER_MAX, resolver.report_addresses(&day.domain)).await;
@@ -140,19 +159,25 @@ impl Engine {
 
     async fn send_day(
         &self,
-        reporter: &Reporter,
+        reporter: &Arc<Reporter>,
         day: &DmarcDay,
         addresses: &[ReportAddress],
     ) -> Result<Told, Error> {
         let counts = self.0.store.dmarc_counts(day.day, &day.domain).await?;
-        let report = report(reporter, day, &counts);
+        let report = Arc::new(report(reporter, day, &counts));
         let mut mails = Vec::new();
         for to in addresses {
-            let Some(written) = self.write_dmarc_mail(reporter, &report, to) else {
+            let writing = (self.clone(), Arc::clone(reporter), Arc::clone(&report), to.clone());
+            // To shrink, and to sign, is work of the processor.
+            let written = tokio::task::spawn_blocking(move || {
+                let (engine, reporter, report, to) = writing;
+                engine.write_dmarc_mail(&reporter, &report, &to)
+            });
+            let Some(written) = written.await.map_err(|_| Error::Unavailable)? else {
                 tracing::info!("somebody wants reports smaller than any");
                 continue;
             };
-            mails.extend(self.mail_to_machine(&written, &to.address).await?);
+            mails.extend(self.mail_to_machine(&written, &to.address, &reporter.signs()).await?);
         }
         let outcome = if mails.is_empty() { "nobody" } else { "sent" };
         let is_told = self.end_day(day, outcome, &mails).await? && !mails.is_empty();

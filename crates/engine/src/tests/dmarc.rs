@@ -1,6 +1,6 @@
 //! What came in others' names, counted and told to them.
 
-use super::{World, address, policy};
+use super::{World, address, arrival, policy};
 use model::admission::{Admission, Asks, Author, Evidence, Ground, Outcome, Published, Signature, Spf};
 
 pub(super) fn evidence(domain: &str, dmarc: Outcome) -> Evidence {
@@ -110,6 +110,31 @@ async fn nobody_fills_the_tables() {
             .await,
         0
     );
+}
+
+/// Every name below his exists, and each wants a report.
+#[tokio::test]
+async fn one_owner_has_no_thousand_names() {
+    let world = World::new().await;
+    for n in 0..300 {
+        count(&world, "192.0.2.1", &evidence(&format!("{n}.evil.vn"), Outcome::Fail), REFUSED);
+        count(&world, "192.0.2.1", &evidence(&format!("{n}.{n}.gov.vn"), Outcome::Fail), REFUSED);
+        let mut ours = evidence(&format!("{n}.demo.gov.vn"), Outcome::Fail);
+        ours.authors[0].ours = true;
+        count(&world, "192.0.2.1", &ours, REFUSED);
+        if n % 50 == 0 {
+            world.engine.write_dmarc().await;
+        }
+    }
+    world.engine.write_dmarc().await;
+    let of = |owner: &str| format!("select count(*) from dmarc_days where domain like '%.{owner}'");
+    assert_eq!(world.number(&of("evil.vn")).await, 20);
+    assert_eq!(world.number(&of("demo.gov.vn")).await, 300);
+    assert_eq!(world.number(&of("gov.vn")).await, 600);
+    // Those that are counted go on.
+    count(&world, "192.0.2.2", &evidence("0.evil.vn", Outcome::Fail), REFUSED);
+    world.engine.write_dmarc().await;
+    assert_eq!(world.number("select rows::bigint from dmarc_days where domain = '0.evil.vn'").await, 2);
 }
 
 #[tokio::test]
@@ -236,6 +261,9 @@ async fn a_day_is_told_once_to_those_who_want_to_hear() {
     let (here, there) = tokio::join!(world.engine.dmarc_reports_job(), other.dmarc_reports_job());
     assert!(here.is_ok() && there.is_ok());
     world.engine.dmarc_reports_job().await.unwrap();
+    let tried =
+        "select extract(epoch from max(give_up_at) - min(due_at))::bigint / 3600 from queue_deliveries";
+    assert_eq!(world.number(tried).await, 24, "hours: the next day has a report of its own");
     let sent = outgoing(&world).await;
     let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
     assert_eq!(to, ["d@a.vn", "s@service.vn"]);
@@ -295,6 +323,20 @@ async fn a_report_is_no_larger_than_it_may_be() {
     assert_eq!(report.rows[0].source.to_string(), "192.0.2.1", "the most frequent first");
 }
 
+/// What is found of mail that its author has sent.
+fn shown(author: &str) -> Evidence {
+    let author = Author { domain: author.into(), dmarc: Outcome::Pass, ..Author::default() };
+    Evidence { authors: vec![author], ..Evidence::default() }
+}
+
+async fn bring(world: &World, evidence: Option<Evidence>, message: &[u8]) {
+    let to = world.engine.recipient(&address("dmarc-reports")).await.unwrap();
+    let mut spool = world.engine.new_spool();
+    spool.write(message).await.unwrap();
+    let examined = evidence.map(|evidence| crate::Examined { evidence, junk: false });
+    world.engine.deliver(&crate::Arrival { examined, ..arrival() }, &[to], spool).await.unwrap();
+}
+
 /// As another system would send it.
 fn mail_of(report: &proto::dmarc::Report, packed: Vec<u8>) -> Vec<u8> {
     mail_builder::MessageBuilder::new()
@@ -339,7 +381,7 @@ async fn what_others_tell_is_read_once_and_shown_to_whom_it_concerns() {
     let world = World::new().await;
     let reports = world.user("dmarc-reports").await;
     let put = async |report: &proto::dmarc::Report, packed: Vec<u8>| {
-        world.deliver(&["dmarc-reports"], &mail_of(report, packed)).await;
+        bring(&world, Some(shown("google.com")), &mail_of(report, packed)).await;
     };
     let (one, two) = (theirs("1", "demo.gov.vn"), theirs("2", "thu.demo.gov.vn"));
     put(&one, proto::dmarc::pack(&one.to_xml())).await;
@@ -392,10 +434,98 @@ async fn what_others_tell_is_read_once_and_shown_to_whom_it_concerns() {
     assert_eq!(world.number("select count(*) from dmarc_report_rows").await, 0);
 }
 
+#[tokio::test]
+async fn nobody_is_read_whose_mail_is_not_shown_to_be_his() {
+    let world = World::new().await;
+    world.user("dmarc-reports").await;
+    let bring = async |id: &str, evidence: Option<Evidence>| {
+        let told = theirs(id, "demo.gov.vn");
+        bring(&world, evidence, &mail_of(&told, proto::dmarc::pack(&told.to_xml()))).await;
+    };
+    let failed = Author { domain: "google.com".into(), dmarc: Outcome::Fail, ..Author::default() };
+    bring("1", Some(Evidence { authors: vec![failed], ..Evidence::default() })).await;
+    bring("2", Some(evidence("google.com", Outcome::TempError))).await;
+    bring("3", Some(Evidence::default())).await;
+    // Not looked at, as nobody is here: a header of his own says nothing.
+    bring("4", None).await;
+    let forged =
+        "Authentication-Results: mail.demo.gov.vn;\r\n\tdmarc=pass (p=none) header.from=google.com\r\n";
+    let told = theirs("5", "demo.gov.vn");
+    let message = [forged.as_bytes(), &mail_of(&told, proto::dmarc::pack(&told.to_xml()))].concat();
+    self::bring(&world, None, &message).await;
+    let did = world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(did, "0 reports read, 0 known before, 5 mails that are none");
+    // The same number of another is another's; he is who is shown, whatever he says he is.
+    bring("6", Some(shown("tin.a.vn"))).await;
+    bring("6", Some(shown("b.vn"))).await;
+    bring("6", Some(shown("a.vn"))).await;
+    let did = world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(did, "2 reports read, 1 known before, 0 mails that are none");
+    assert_eq!(world.database.texts("select org from dmarc_reports order by org").await, ["a.vn", "b.vn"]);
+}
+
+#[tokio::test]
+async fn inventors_fill_no_more_than_a_day_has() {
+    let world = World::new().await;
+    world.user("dmarc-reports").await;
+    let mut told = theirs("0", "demo.gov.vn");
+    let sample = told.rows[0].clone();
+    told.rows = (0..3_000_u32)
+        .map(|n| proto::dmarc::Row {
+            source: std::net::Ipv4Addr::from(0x0a00_0000 + n).into(),
+            messages: u64::from(n) + 1,
+            dkim_aligned: n % 2 == 0,
+            ..sample.clone()
+        })
+        .collect();
+    let total = 3_000 * 3_001 / 2;
+    let bring = async |id: usize, author: &str, told: &proto::dmarc::Report| {
+        let told = proto::dmarc::Report { id: id.to_string(), ..told.clone() };
+        bring(&world, Some(shown(author)), &mail_of(&told, proto::dmarc::pack(&told.to_xml()))).await;
+    };
+    let rows = "select count(*) from dmarc_report_rows where source <> ''";
+    let of = |org: &str| {
+        format!("{rows} and report_id in (select report_id from dmarc_reports where org = '{org}')")
+    };
+    for id in 0..4 {
+        bring(id, &format!("x{id}.evil.vn"), &told).await;
+    }
+    world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(world.number(&of("evil.vn")).await, 2_000);
+    // None is lost in the sums.
+    assert_eq!(world.number("select sum(messages)::bigint from dmarc_report_rows").await, 4 * total);
+    let domain = model::DomainName::new("demo.gov.vn").unwrap();
+    let sources = world.engine.dmarc_summary(&super::actor(), &domain, 7).await.unwrap().sources;
+    assert_eq!(sources.iter().filter(|one| one.row.source.is_empty()).count(), 2, "passed and not");
+    for owner in 0..12 {
+        for id in 0..2 {
+            bring(id, &format!("evil{owner}.vn"), &told).await;
+        }
+    }
+    world.engine.dmarc_intake_job().await.unwrap();
+    let kept = world.number(rows).await;
+    assert!((4_000..=5_000).contains(&kept), "{kept}");
+    // Many of one are none of another's.
+    let small = theirs("small", "demo.gov.vn");
+    for id in 100..140 {
+        bring(id, "many.vn", &small).await;
+    }
+    bring(0, "google.com", &small).await;
+    world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(world.number("select count(*) from dmarc_reports where org = 'many.vn'").await, 30);
+    assert_eq!(world.number("select count(*) from dmarc_reports where org = 'google.com'").await, 1);
+    // The next day there is room again.
+    move_to(&world, "2026-11-24T01:00:00Z");
+    bring(7, "google.com", &small).await;
+    world.engine.dmarc_intake_job().await.unwrap();
+    assert_eq!(world.number(&of("google.com")).await, 2);
+}
+
 /// Our reports, read by our own reader: a domain of ours that mail from outside named.
 #[tokio::test]
 async fn what_we_tell_ourselves_is_read() {
     let world = World::new().await;
+    sign(&world).await;
     world.user("dmarc-reports").await;
     let zone = &[("_dmarc.demo.gov.vn", "v=DMARC1; p=reject; rua=mailto:dmarc-reports@demo.gov.vn")];
     world.engine.use_resolver(name_server(zone).await);

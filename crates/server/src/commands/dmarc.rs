@@ -40,10 +40,9 @@ fn passed(aligned: bool) -> &'static str {
 fn line(source: &DmarcSource) -> String {
     let DmarcSource { row, orgs } = source;
     let (dkim, spf) = (passed(row.dkim_aligned), passed(row.spf_aligned));
-    format!(
-        "{}\t{}\t{}\tdkim={dkim}\tspf={spf}\t{}\t{orgs}",
-        row.messages, row.source, row.header_from, row.disposition
-    )
+    let (source, from) =
+        if row.source.is_empty() { ("others", "-") } else { (&*row.source, &*row.header_from) };
+    format!("{}\t{source}\t{from}\tdkim={dkim}\tspf={spf}\t{}\t{orgs}", row.messages, row.disposition)
 }
 
 fn as_json(source: &DmarcSource) -> Value {
