@@ -195,7 +195,7 @@ impl Engine {
             return Ok(Err(Unreadable::Kind.into()));
         };
         let header = body.read(0..structure.root().body_start.min(SHOWN_BYTES_MAX)).await?;
-        let Some(author) = trace::shown_author(&header, self.hostname()) else {
+        let Some(author) = trace::shown_author(&header) else {
             return Ok(Err(Untold::Author));
         };
         let mut why = Unreadable::Kind;

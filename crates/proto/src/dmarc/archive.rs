@@ -26,7 +26,7 @@ const LOCATOR_64_BYTES: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packed<'a> {
     Stored(&'a [u8]),
-    /// It ends by itself (RFC 1951): what follows is not of it.
+    /// It ends by itself: what follows is not of it.
     Deflated(&'a [u8]),
 }
 
