@@ -209,7 +209,7 @@ class CommandLine(case.Case):
             if running:
                 self.deliver(self.message(), user, f"a@{domain}")
                 self.assertEqual(len(self.stored(user)), 1)
-                self.server.must("mailbox", "delete", user, "--now", "--reason", "thu hồi")
+                self.server.must("mailbox", "delete", user, "--now", "--reason", "thu hồi", "--without-export")
                 smtp = self.server.smtp()
                 smtp.hello()
                 accepted, _ = smtp.envelope("a@other.test", [user])

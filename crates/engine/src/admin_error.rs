@@ -54,6 +54,15 @@ pub enum AdminError {
     /// What the life cycle does not allow.
     #[error(transparent)]
     Life(#[from] model::lifecycle::Refusal),
+    #[error(
+        "{0} holds mail that was not exported since it went out of use, and the policy asks for that (life.export_first): \
+         congthu mailbox export {0} --out FILE.zip, then this again; or say why it goes without: --without-export"
+    )]
+    NotExported(Address),
+    #[error(
+        "{0} is in use, and its mail is its owner's to read: lock it or put it on the deletion list before it is exported"
+    )]
+    InUse(Address),
     #[error("a name has 1 to 200 characters and no control characters")]
     BadName,
     #[error(transparent)]

@@ -108,7 +108,7 @@ pub use holds::{Held, Release};
 pub use hub::{RightsWatch, Watch};
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
-pub use life::{LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
+pub use life::{Archive, Export, LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
@@ -149,6 +149,7 @@ pub use store::{
 };
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
+pub use store::{EntryRow, ExportRow};
 pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};

@@ -3,25 +3,30 @@
 //! Invariants: a stage is changed by `lifecycle::apply` alone, under the mailbox's lock; what ends rights ends the sessions
 //! of every node behind the commit; deleted means that the content goes, the audit trail stays.
 
+mod deletion;
+mod export;
 mod nightly;
 mod notices;
 mod rules;
 mod shown;
 mod spread;
 
+pub use export::{Archive, Export};
 #[cfg(test)]
 pub(crate) use nightly::Kept;
 pub(crate) use rules::rules;
 pub use shown::{LifeDetail, LockDetail, LockEvidence};
 
 use crate::admin::check_reason;
-use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use model::lifecycle::{self, Applied, DeletionCause, Effect, Event, Life, LockReason, Rules};
+use model::calendar::local_date;
+use model::lifecycle::{
+    self, Applied, DeletionCause, Effect, Event, Life, LockReason, Refusal, Rules, backups_until,
+};
 use model::password_rules::ChangeReason;
-use model::{AccountState, Action, Address, Role};
+use model::{Action, Address, Role};
 use serde_json::{Value, json};
 use store::LifeRow;
 
@@ -61,9 +66,15 @@ struct Act<'a> {
     name: &'static str,
     events: &'a [Event],
     detail: Value,
+    /// Nobody waits for an archive: an administrator said why.
+    without_export: bool,
 }
 
-impl Act<'_> {
+impl<'a> Act<'a> {
+    fn new(name: &'static str, events: &'a [Event], detail: Value) -> Self {
+        Self { name, events, detail, without_export: false }
+    }
+
     /// What was seen, in words or, by the system, in numbers.
     fn evidence(&self) -> String {
         let seen = self.detail.get("evidence");
@@ -92,7 +103,8 @@ impl Engine {
         check_reason(evidence)?;
         self.authorize(actor, Action::MailboxLock, &AdminTarget::Address(address)).await?;
         let detail = json!({ "reason": reason, "evidence": evidence });
-        let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
+        let events = [Event::Lock(reason)];
+        let act = Act::new("mailbox.lock", &events, detail);
         let (row, rules) = self.change_life(actor, role_of(actor), address, act).await?;
         let kept_back = self.0.store.kept_back_of(row.account).await?;
         Ok(LockDone { receives: row.life.receives(&rules), kept_back })
@@ -111,7 +123,7 @@ impl Engine {
         check_reason(request)?;
         self.authorize(actor, Action::RequestCreate, &AdminTarget::Address(address)).await?;
         let detail = json!({ "request": request });
-        let act = Act { name: "mailbox.restore", events: &[Event::AskRestore], detail };
+        let act = Act::new("mailbox.restore", &[Event::AskRestore], detail);
         let (row, rules) = self.change_life(actor, role_of(actor), address, act).await?;
         Ok(lifecycle::restore_due_on(&row.life, &rules, &self.calendar().await?))
     }
@@ -127,7 +139,7 @@ impl Engine {
         check_reason(reason)?;
         self.authorize(actor, Action::MailboxUnlock, &AdminTarget::Address(address)).await?;
         let detail = json!({ "reason": reason });
-        let act = Act { name: "mailbox.restore-refuse", events: &[Event::RefuseRestore], detail };
+        let act = Act::new("mailbox.restore-refuse", &[Event::RefuseRestore], detail);
         self.change_life(actor, role_of(actor), address, act).await.map(drop)
     }
 
@@ -185,44 +197,9 @@ impl Engine {
         check_reason(reason)?;
         self.authorize(actor, Action::MailboxRevoke, &AdminTarget::Address(address)).await?;
         let detail = json!({ "cause": cause, "reason": reason });
-        let act = Act { name: "mailbox.revoke", events: &[Event::List(cause)], detail };
+        let events = [Event::List(cause)];
+        let act = Act::new("mailbox.revoke", &events, detail);
         self.change_life(actor, role_of(actor), address, act).await.map(drop)
-    }
-
-    /// The administrator's word that a listed mailbox may go (Điều 8.3); the nightly job deletes it.
-    ///
-    /// # Errors
-    /// As [`Engine::lock`].
-    pub async fn confirm_deletion(&self, actor: &Actor, address: &Address) -> Result<(), AdminError> {
-        self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await?;
-        let act =
-            Act { name: "mailbox.confirm-deletion", events: &[Event::ConfirmDeletion], detail: json!({}) };
-        self.change_life(actor, role_of(actor), address, act).await.map(drop)
-    }
-
-    /// Thu hồi và xóa at once: the mail is gone, its sessions end, its addresses are never given to anybody else. False when
-    /// there is no such mailbox.
-    ///
-    /// # Errors
-    /// `Life` when it is held, being handed over, or the organisation has asked for it; `BadReason`; nothing is done then.
-    pub async fn delete_mailbox(
-        &self,
-        actor: &Actor,
-        address: &Address,
-        reason: &str,
-    ) -> Result<bool, AdminError> {
-        check_reason(reason)?;
-        let allowed = self.authorize(actor, Action::MailboxDelete, &AdminTarget::Address(address)).await;
-        let Some(()) = unless_missing(allowed)? else { return Ok(false) };
-        let Some(row) = self.0.store.life(address).await? else { return Ok(false) };
-        let listed = row.life.state() == AccountState::ToBeDeleted;
-        let all = [Event::List(DeletionCause::Revoked), Event::ConfirmDeletion, Event::Delete];
-        let events = if listed { all.get(1..).unwrap_or_default() } else { &all };
-        let act = Act { name: "mailbox.delete", events, detail: json!({ "reason": reason }) };
-        match self.change_life(actor, role_of(actor), address, act).await {
-            Err(AdminError::NoSuchMailbox(_)) => Ok(false),
-            done => done.map(|_| true),
-        }
     }
 
     async fn existing(&self, address: &Address) -> Result<LifeRow, AdminError> {
@@ -264,14 +241,19 @@ impl Engine {
         if by == lifecycle::Actor::System && before != seen.life {
             return Err(lifecycle::Refusal::NotFromHere(lifecycle::StateName(before.state())).into());
         }
+        row.holds.export_pending &= !act.without_export;
         let applied = apply(by, &row, act.events, self.now(), &rules)?;
         if applied.has(Effect::EraseContent) {
+            act.note("backups_until", json!(backups_until(local_date(self.now()), &rules)));
             // However much mail there is: one that is cut off could never be deleted.
             tx.take_time().await?;
             tx.delete_account(row.account, self.now()).await?;
         }
         let ends = applied.has(Effect::EndSessions);
         tx.set_life(row.account, &applied.life, ends).await?;
+        if act.without_export {
+            tx.waive_export(row.account).await?;
+        }
         if spreads {
             let held = tx.hold_mail_of(row.account, self.now()).await?;
             act.note("queued_mail_held", json!(held));
@@ -343,8 +325,11 @@ fn apply(
 ) -> Result<Outcome, AdminError> {
     let mut outcome = Outcome { life: row.life, effects: Vec::new() };
     for event in events {
-        let Applied { life, transition } =
-            lifecycle::apply(&outcome.life, *event, by, at, &row.holds, rules)?;
+        let applied = lifecycle::apply(&outcome.life, *event, by, at, &row.holds, rules);
+        let Applied { life, transition } = applied.map_err(|refusal| match refusal {
+            Refusal::NotExported => AdminError::NotExported(row.address.clone()),
+            refusal => refusal.into(),
+        })?;
         outcome.life = life;
         outcome.effects.extend_from_slice(transition.effects);
     }

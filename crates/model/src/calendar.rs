@@ -5,7 +5,7 @@
 //! of dates; a day is one of a kind; Saturday and Sunday are the weekly rest (Quyết định 188/1999/QĐ-TTg) unless swapped.
 
 use crate::lunar;
-use jiff::civil::{Date, Weekday, date};
+use jiff::civil::{Date, DateTime, Weekday, date};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,12 @@ const TET_DAYS: u8 = 5;
 #[must_use]
 pub fn local_date(at: Timestamp) -> Date {
     OFFSET.to_datetime(at).date()
+}
+
+/// Day and time of day in Vietnam.
+#[must_use]
+pub fn local_time(at: Timestamp) -> DateTime {
+    OFFSET.to_datetime(at)
 }
 
 /// The moment as people in Vietnam read it: `2026-11-29 21:00:40 +07`.

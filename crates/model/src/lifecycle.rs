@@ -8,8 +8,8 @@ mod schedule;
 mod table;
 
 pub use schedule::{
-    CountsAsUse, Decision, Facts, Leave, Rules, Uses, Warning, due, inactivity_lock_on, next_by_itself_on,
-    restore_due_on,
+    CountsAsUse, Decision, Facts, Leave, Rules, Uses, Warning, backups_until, due, inactivity_lock_on,
+    next_by_itself_on, restore_due_on,
 };
 pub use table::{Actor, Effect, Event, TRANSITIONS, Transition};
 
@@ -158,11 +158,17 @@ pub struct Holds {
     pub legal_hold: bool,
     /// Đang bàn giao (B10).
     pub handover: bool,
-    /// The archive that was asked for is not written yet (B7).
+    /// It has mail of which no archive was written since it went out of use, nor did an administrator do without (B7).
     pub export_pending: bool,
 }
 
 impl Holds {
+    /// Those that count: an archive is waited for only where the policy asks for one.
+    #[must_use]
+    pub const fn under(self, rules: &Rules) -> Self {
+        Self { export_pending: self.export_pending && rules.export_first, ..self }
+    }
+
     #[must_use]
     pub const fn any(&self) -> bool {
         self.legal_hold || self.handover || self.export_pending
@@ -184,6 +190,8 @@ pub enum Refusal {
     NotConfirmed,
     #[error("the mailbox is held")]
     Held,
+    #[error("the mailbox holds mail that was not exported since it went out of use")]
+    NotExported,
 }
 
 /// An `AccountState` as it reads in a message.
@@ -236,8 +244,11 @@ fn check(life: &Life, event: Event, holds: &Holds, rules: &Rules) -> Result<(), 
         Event::ConfirmDeletion | Event::Delete | Event::List(DeletionCause::LockExpired) if asked => {
             Err(Refusal::RestoreAsked)
         }
-        Event::Delete if holds.any() => Err(Refusal::Held),
+        Event::Delete if holds.legal_hold || holds.handover => Err(Refusal::Held),
         Event::Delete if !deletion_confirmed(life, rules) => Err(Refusal::NotConfirmed),
+        Event::ConfirmDeletion | Event::Delete if holds.under(rules).export_pending => {
+            Err(Refusal::NotExported)
+        }
         _ => Ok(()),
     }
 }

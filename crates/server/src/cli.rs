@@ -264,6 +264,9 @@ pub(crate) enum MailboxCommand {
         /// Why it cannot wait; kept in the audit trail
         #[arg(long)]
         reason: Option<String>,
+        /// No archive of it is wanted, though the domain's policy asks for one
+        #[arg(long, requires = "now")]
+        without_export: bool,
     },
     #[command(flatten)]
     Life(LifeCommand),

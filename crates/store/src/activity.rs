@@ -3,6 +3,7 @@
 //! Invariants: nothing here is written by a delivery; what the system itself wrote is nobody's use; what is asked of all
 //! mailboxes of a domain comes in pages, in order of their number.
 
+use crate::exports::unexported;
 use crate::life::Columns;
 use crate::{Error, LifeRow, Store, Tx};
 use jiff::Timestamp;
@@ -80,7 +81,9 @@ macro_rules! select_facts {
                     a.life_since, a.lock_reason, a.deletion_cause, a.restore_request, a.restore_request_at,
                     a.deletion_confirmed_at, exists (select from holds h where h.account_id = a.account_id and h.kind = 'mailbox'
                              and h.released_at is null) as legal_hold, exists (select from handovers h where h.mailbox_id = a.account_id
-                             and h.ended_at is null) as handover, a.export_pending,
+                             and h.ended_at is null) as handover, a.state = 'to_be_deleted' and ",
+            unexported!(),
+            " as export_pending,
                     a.restored_at, v.sent_at, v.retrieved_at, v.warned_days, v.warned_lock_on, v.warned_on,
                     array(select l.from_day from leaves l where l.account_id = a.account_id order by l.leave_id)
                         as leaves_from,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a stage is written whole, and with it the security epoch when it ends sessions.
 
+use crate::exports::unexported;
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use model::lifecycle::{DeletionCause, Holds, Life, LockReason, RestoreRequest};
@@ -79,7 +80,10 @@ macro_rules! select_lives {
                     a.life_since, a.lock_reason, a.deletion_cause, a.restore_request, a.restore_request_at,
                     a.deletion_confirmed_at, exists (select from holds h where h.account_id = a.account_id and h.kind = 'mailbox'
                              and h.released_at is null) as legal_hold, exists (select from handovers h where h.mailbox_id = a.account_id
-                             and h.ended_at is null) as handover, a.export_pending
+                             and h.ended_at is null) as handover,
+                    case when a.state in ('locked', 'to_be_deleted') then ",
+            unexported!(),
+            " else false end as export_pending
                from accounts a
                join addresses g on g.account_id = a.account_id and g.kind = 'primary' ",
             $rest
@@ -288,7 +292,9 @@ impl Tx {
                     restored_at = case when n.state = 'active' and a.state in ('locked', 'to_be_deleted') then n.since
                                   else a.restored_at end, lock_reason = n.lock_reason,
                     deletion_cause = n.deletion_cause, restore_request = n.request, restore_request_at = n.request_at,
-                    deletion_confirmed_at = n.confirmed, security_epoch = a.security_epoch + $9::integer
+                    deletion_confirmed_at = n.confirmed, security_epoch = a.security_epoch + $9::integer,
+                    out_of_use_since = case when a.state in ('new', 'active') and n.state in ('locked', 'to_be_deleted')
+                                            then n.since else a.out_of_use_since end
                from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
                            $7::timestamptz[], $8::timestamptz[])
                     as n (account_id, state, since, lock_reason, deletion_cause, request, request_at, confirmed)

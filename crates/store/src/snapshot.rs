@@ -55,13 +55,13 @@ impl Store {
 }
 
 /// A read-only transaction that sees one moment.
-struct Snapshot {
-    connection: PoolConnection<Postgres>,
+pub(crate) struct Snapshot {
+    pub(crate) connection: PoolConnection<Postgres>,
     ended: bool,
 }
 
 impl Snapshot {
-    async fn begin(pool: &PgPool) -> Result<Self, Error> {
+    pub(crate) async fn begin(pool: &PgPool) -> Result<Self, Error> {
         let mut snapshot = Self { connection: pool.acquire().await?, ended: false };
         sqlx::query("begin isolation level repeatable read read only")
             .execute(&mut *snapshot.connection)
@@ -69,7 +69,7 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    async fn end(mut self) -> Result<(), Error> {
+    pub(crate) async fn end(mut self) -> Result<(), Error> {
         sqlx::query("commit").execute(&mut *self.connection).await?;
         self.ended = true;
         Ok(())

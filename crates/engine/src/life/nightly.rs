@@ -33,12 +33,18 @@ pub(crate) struct Kept {
     pub(crate) locked: usize,
     pub(crate) listed: usize,
     pub(crate) deleted: usize,
+    /// Left on the list until their mail is exported.
+    pub(crate) waiting: usize,
 }
 
 impl std::fmt::Display for Kept {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { warned, locked, listed, deleted } = self;
-        write!(f, "{warned} warned, {locked} locked, {listed} put on the deletion list, {deleted} deleted")
+        let Self { warned, locked, listed, deleted, waiting } = self;
+        write!(
+            f,
+            "{warned} warned, {locked} locked, {listed} put on the deletion list, {deleted} deleted, {waiting} not until they are \
+             exported"
+        )
     }
 }
 
@@ -56,6 +62,7 @@ struct Due {
     warnings: Vec<(LifeRow, Warning)>,
     changes: Vec<(LifeRow, Event)>,
     deletions: Vec<LifeRow>,
+    waiting: Vec<LifeRow>,
 }
 
 impl Engine {
@@ -66,7 +73,7 @@ impl Engine {
     pub(crate) async fn keep_lives(&self) -> Result<Kept, Error> {
         let mut kept = Kept::default();
         let calendar = self.calendar().await?;
-        for (domain, _) in self.0.store.domain_ids().await? {
+        for (domain, name) in self.0.store.domain_ids().await? {
             let policy = self.policy_of(domain).await?;
             let court = Court {
                 rules: rules(&policy),
@@ -75,16 +82,21 @@ impl Engine {
                 now: self.now(),
             };
             let mut filter = court.filter(domain, &policy);
+            let mut waiting = Vec::new();
             loop {
                 let page = self.0.store.life_facts(&filter).await?;
                 let Some(last) = page.last() else { break };
                 filter.after = last.row.account;
                 let is_last = page.len() < PAGE as usize;
-                self.do_what_is_due(court.due(page), &court, &mut kept).await?;
+                let mut due = court.due(page);
+                waiting.append(&mut due.waiting);
+                self.do_what_is_due(due, &court, &mut kept).await?;
                 if is_last {
                     break;
                 }
             }
+            kept.waiting += waiting.len();
+            self.tell_of_waiting(domain, &name, &waiting).await?;
         }
         Ok(kept)
     }
@@ -109,12 +121,12 @@ impl Engine {
             }
         }
         for row in &due.deletions {
-            let act = Act { name: "mailbox.delete", events: &[Event::Delete], detail: json!({}) };
+            let act = Act::new("mailbox.delete", &[Event::Delete], json!({}));
             let actor = Actor::system("keep-lives");
             match self.change_life_of(row, &actor, lifecycle::Actor::System, act).await {
                 Ok(_) => kept.deleted += 1,
-                // Asked for, held or gone since.
-                Err(AdminError::Life(_) | AdminError::NoSuchMailbox(_)) => {}
+                // Asked for, held, written to or gone since.
+                Err(AdminError::Life(_) | AdminError::NotExported(_) | AdminError::NoSuchMailbox(_)) => {}
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -232,6 +244,7 @@ impl Court {
                 Some(Decision::Warn(warning)) => due.warnings.push((row, warning)),
                 Some(Decision::Apply(Event::Delete)) => due.deletions.push(row),
                 Some(Decision::Apply(event)) => due.changes.push((row, event)),
+                Some(Decision::AwaitExport) => due.waiting.push(row),
                 None => {}
             }
         }

@@ -5,7 +5,7 @@ use crate::{Engine, Error};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::calendar::{days_from, local_date, plus_months};
-use model::lifecycle::{DeletionCause, Life, LockReason, RestoreRequest, Rules, Warning};
+use model::lifecycle::{DeletionCause, Life, LockReason, RestoreRequest, Rules, Warning, backups_until};
 use model::{AccountId, UnitId};
 use std::collections::{BTreeSet, HashMap};
 use store::{LifeRow, OwedNotice};
@@ -82,7 +82,7 @@ impl Engine {
             Life::Locked { since, reason, .. } => self.about_locked(row, since, reason, rules, telling),
             Life::ToBeDeleted { since, cause, .. } => self.about_listed(row, since, cause, telling),
             Life::Active { since } => self.about_restored(row, since, telling),
-            Life::Deleted { at } => self.about_deleted(row, telling, at),
+            Life::Deleted { at } => self.about_deleted(row, telling, local_date(at), rules),
             Life::New => Vec::new(),
         }
     }
@@ -134,15 +134,18 @@ impl Engine {
         self.notices(&key, row, false, telling, &subject, &text)
     }
 
-    fn about_deleted(&self, row: &LifeRow, telling: &Telling, at: Timestamp) -> Vec<OwedNotice> {
+    fn about_deleted(&self, row: &LifeRow, telling: &Telling, day: Date, rules: &Rules) -> Vec<OwedNotice> {
         let key = format!("deleted/{}", row.account);
         let subject = format!("Hộp thư {} đã được xóa", row.address);
+        let last = backups_until(day, rules);
         let text = format!(
-            "Hộp thư {} ({}) đã được xóa ngày {} cùng toàn bộ thư. Địa chỉ không được cấp lại cho người khác.\n\n--\nThe mailbox \
-             was deleted with its mail.",
+            "Hộp thư {} ({}) đã được xóa ngày {} cùng toàn bộ thư. Địa chỉ không được cấp lại cho người khác. Các bản sao lưu của \
+             hệ thống có thể còn giữ thư đến hết ngày {}.\n\n--\nThe mailbox was deleted with its mail. Backups of the system may hold \
+             the mail until {last}.",
             row.address,
             row.display_name,
-            written(local_date(at))
+            written(day),
+            written(last)
         );
         self.notices(&key, row, false, telling, &subject, &text)
     }

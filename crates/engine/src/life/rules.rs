@@ -19,5 +19,7 @@ pub(crate) fn rules(policy: &Policy) -> Rules {
         deletion_months: Some(short(life.delete_after_lock)),
         automatic_deletion: life.deletion == Deletion::Automatic,
         locked_receives: life.locked_receives,
+        export_first: life.export_first,
+        backup_days: short(life.backup_days),
     }
 }

@@ -4,10 +4,10 @@ use super::rules;
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::civil::Date;
-use model::calendar::WorkCalendar;
+use model::calendar::{WorkCalendar, local_date};
 use model::lifecycle::{self, Life};
 use model::{AccountState, Action, Address, DomainName, Reason};
-use store::LifeRow;
+use store::{ExportRow, LifeRow};
 
 /// A mailbox with its stage, as lists show it.
 #[derive(Clone, Debug)]
@@ -23,6 +23,10 @@ pub struct LifeDetail {
     pub next_on: Option<Date>,
     /// Mail comes in.
     pub receives: bool,
+    /// The last archive of it since it went out of use.
+    pub export: Option<ExportRow>,
+    /// The last day on which backups may hold its mail if it is deleted on `next_on`; of a listed one that nothing holds.
+    pub backups_until: Option<Date>,
 }
 
 /// Who locked a mailbox, and what of its mail is kept back by that.
@@ -92,8 +96,33 @@ impl Engine {
         let restore_due = lifecycle::restore_due_on(&row.life, &rules, calendar);
         let next_on = lifecycle::next_by_itself_on(&row.life, &rules, calendar);
         let receives = row.life.receives(&rules);
-        let LifeRow { address, display_name, life, holds, .. } = row;
-        Ok(LifeDetail { address, display_name, life, holds, restore_due, next_on, receives })
+        let export = self.0.store.last_export(row.account).await?;
+        let holds = row.holds.under(&rules);
+        let goes_on = next_on.filter(|_| row.life.state() == AccountState::ToBeDeleted && !holds.any());
+        let backups_until =
+            goes_on.map(|day| lifecycle::backups_until(day.max(local_date(self.now())), &rules));
+        let LifeRow { address, display_name, life, .. } = row;
+        Ok(LifeDetail {
+            address,
+            display_name,
+            life,
+            holds,
+            restore_due,
+            next_on,
+            receives,
+            export,
+            backups_until,
+        })
+    }
+
+    /// The last day on which backups may hold what is deleted in this domain now.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `Denied`.
+    pub async fn backups_until(&self, actor: &Actor, domain: &DomainName) -> Result<Date, AdminError> {
+        self.authorize(actor, Action::PolicyShow, &AdminTarget::Domain(domain)).await?;
+        let policy = self.policy_of(self.domain_id(domain).await?).await?;
+        Ok(lifecycle::backups_until(local_date(self.now()), &rules(&policy)))
     }
 
     /// Who locked a mailbox that is locked or listed, and why, as far as he who asks may know it; `None` when it is neither.

@@ -31,7 +31,8 @@ impl Engine {
     ) -> Result<(), AdminError> {
         let row = self.existing(address).await?;
         let detail = json!({ "reason": reason, "evidence": evidence });
-        let act = Act { name: "mailbox.lock", events: &[Event::Lock(reason)], detail };
+        let events = [Event::Lock(reason)];
+        let act = Act::new("mailbox.lock", &events, detail);
         self.change_life_of(&row, &Actor::system(job), lifecycle::Actor::System, act).await.map(drop)
     }
 

@@ -117,7 +117,7 @@ async fn what_is_taken_back_ends_at_once_on_every_node() {
     ended(&place).await;
     let an = world.engine.log_in("an@demo.gov.vn", "Mật khẩu 2 của tôi", &origin()).await.unwrap();
     let place = reach(&world, &an, INBOX).await.unwrap();
-    world.engine.delete_mailbox(&actor(), &address("vanthu"), "thu hồi").await.unwrap();
+    world.engine.delete_without_export(&actor(), &address("vanthu"), "thu hồi").await.unwrap();
     ended(&place).await;
     assert_eq!(world.engine.check_standing(&owner).await, Err(Error::Revoked));
 }
@@ -301,7 +301,7 @@ async fn of_a_mailbox_that_is_gone_the_record_stays() {
     world.user("an").await;
     office(&world, "vanthu").await;
     give(&world, "vanthu", "an", &[Right::Read]).await;
-    assert!(world.engine.delete_mailbox(&actor(), &address("vanthu"), "giải thể").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &address("vanthu"), "giải thể").await.unwrap());
     let filter = store::DelegationFilter {
         mailbox: None,
         delegate: None,

@@ -143,7 +143,7 @@ async fn who_is_in_a_group_is_as_the_tree_is_now() {
     let new = NewMailbox { class: MailboxClass::Leader, unit: Some("vp".into()), ..mailbox("dao") };
     engine.add_mailbox(&actor(), &new).await.unwrap();
     assert_eq!(names(&world, "leaders").await, ["dao", "head"]);
-    engine.delete_mailbox(&actor(), &address("head"), "thu hồi").await.unwrap();
+    engine.delete_without_export(&actor(), &address("head"), "thu hồi").await.unwrap();
     assert_eq!(names(&world, "both").await, ["chi", "clerk", "dao"]);
     // One address is one mailbox's or one group's.
     let taken = engine.add_group(&actor(), &group("chi", GroupRule::Manual, None, false)).await;
@@ -356,7 +356,7 @@ async fn what_waits_for_approval_outlives_the_folder_that_it_is_for() {
     let chi = engine.log_in("chi@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
     let junk = model::FolderName::new("Junk").unwrap();
     engine.delete_folder(&binh, &junk).await.unwrap();
-    assert!(engine.delete_mailbox(&actor(), &address("clerk"), "thử").await.unwrap());
+    assert!(engine.delete_without_export(&actor(), &address("clerk"), "thử").await.unwrap());
     let held = engine.held_messages(&actor(), &domain(), (false, 10)).await.unwrap();
     engine.decide_held(&actor(), held[0].held, (true, "")).await.unwrap();
     engine.expand_all(&CancellationToken::new()).await;

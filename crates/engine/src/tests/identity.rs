@@ -117,11 +117,11 @@ async fn a_deleted_mailbox_is_gone_and_its_address_is_nobodys() {
     let world = World::new().await;
     let an = world.user("an").await;
     world.deliver(&["an"], b"Subject: x\r\n\r\ny\r\n").await;
-    assert!(world.engine.delete_mailbox(&actor(), &address("an"), "thu hồi").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &address("an"), "thu hồi").await.unwrap());
     assert_eq!(world.engine.folders(&an).await.unwrap_err(), Error::Revoked);
     assert!(world.engine.mailbox(&actor(), &address("an")).await.unwrap().is_none());
     assert!(world.engine.recipient(&address("an")).await.is_err());
     let again = world.engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap_err();
     assert_eq!(again, crate::AdminError::AddressTaken);
-    assert!(!world.engine.delete_mailbox(&actor(), &address("an"), "thu hồi").await.unwrap());
+    assert!(!world.engine.delete_without_export(&actor(), &address("an"), "thu hồi").await.unwrap());
 }

@@ -161,7 +161,7 @@ async fn of_a_deleted_mailbox_nothing_is_left_but_the_audit_trail() {
         before.contains(&"search_texts".to_owned()) && before.contains(&"contents".to_owned()),
         "{before:?}"
     );
-    assert!(world.engine.delete_mailbox(&actor(), &address("an"), "thu hồi").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &address("an"), "thu hồi").await.unwrap());
     sweep_all(&world).await;
     assert_eq!(tables_with(&world, secret).await, Vec::<String>::new());
     assert!(tables_with(&world, "dongsauriengbinh").await.contains(&"contents".to_owned()));

@@ -11,6 +11,7 @@ mod delegation;
 mod deliver;
 mod dkim;
 mod dmarc;
+mod export;
 mod failover;
 mod folders;
 mod forwarding;

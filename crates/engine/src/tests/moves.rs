@@ -142,7 +142,7 @@ async fn a_run_that_was_killed_goes_on_and_everybody_has_one_address() {
     drop(tx);
     assert_eq!(primary(&world, "cb2").await, "cb2@moi.gov.vn");
     assert_eq!(primary(&world, "cb3").await, "cb3@demo.gov.vn");
-    engine.delete_mailbox(&actor(), &address("cb5"), "thu hồi").await.unwrap();
+    engine.delete_without_export(&actor(), &address("cb5"), "thu hồi").await.unwrap();
 
     assert_eq!(engine.run_job("finish-moves").await.unwrap().unwrap(), "1 moves finished");
     let done = engine.moves(&actor()).await.unwrap().remove(0);
@@ -261,7 +261,7 @@ async fn an_undo_leaves_no_tree_that_cannot_be_loaded() {
     assert_eq!(engine.moves(&actor()).await.unwrap()[0].state, MoveState::Done, "nothing was begun");
     let moved = crate::UnitAct::Move { unit: "p1".into(), to: Some("stc".into()) };
     engine.change_unit(&actor(), &name("moi.gov.vn"), &moved, None, false).await.unwrap();
-    engine.delete_mailbox(&actor(), &address("chi@moi.gov.vn"), "thu hồi").await.unwrap();
+    engine.delete_without_export(&actor(), &address("chi@moi.gov.vn"), "thu hồi").await.unwrap();
     engine.undo_move(&actor(), planned.id).await.unwrap();
     for domain in ["demo.gov.vn", "moi.gov.vn"] {
         let id = world.store.domain(&name(domain)).await.unwrap().unwrap();

@@ -363,12 +363,12 @@ async fn what_was_given_up_is_kept_for_its_time() {
         ..province.person("Nguyễn Thanh Bình", None)
     };
     let first = province.grant(&binh).await.unwrap();
-    assert!(world.engine.delete_mailbox(&actor(), &first.address, "thu hồi").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &first.address, "thu hồi").await.unwrap());
     let namesake = province.person("Nguyễn Thanh Bình", None);
     assert_eq!(province.local(&namesake).await, "ntbinh02", "never, where policy names no time");
     let back = province.grant(&binh).await.unwrap();
     assert_eq!((back.address.local(), back.person), ("ntbinh", first.person), "the holder may have it back");
-    assert!(world.engine.delete_mailbox(&actor(), &first.address, "thu hồi").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &first.address, "thu hồi").await.unwrap());
     let settings = [("naming.retired_months".to_owned(), "12".to_owned())];
     let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "QĐ 1", dry_run: false };
     world.engine.change_policy(&actor(), &province.domain, &edit).await.unwrap();

@@ -242,7 +242,7 @@ async fn nothing_is_granted_in_a_unit_that_is_dissolved_or_to_another_units_peop
         must_change_password: false,
         dry_run: true,
     };
-    engine.delete_mailbox(&actor(), &"ltu@demo.gov.vn".parse().unwrap(), "thu hồi").await.unwrap();
+    engine.delete_without_export(&actor(), &"ltu@demo.gov.vn".parse().unwrap(), "thu hồi").await.unwrap();
     let refused = engine.add_named_mailbox(&actor(), &elsewhere).await.unwrap_err();
     assert_eq!(
         refused.to_string(),

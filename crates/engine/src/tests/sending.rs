@@ -198,7 +198,7 @@ async fn whom_one_knows_is_no_stranger_and_what_fails_is_not_counted() {
     let before = detail().await;
     world.user("binh").await;
     let to = world.engine.recipient_of(&address("binh"), Some(&an)).await.unwrap();
-    assert!(world.engine.delete_mailbox(&actor(), &address("binh"), "thử").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &address("binh"), "thử").await.unwrap());
     let mut spool = world.engine.new_spool();
     spool.write(b"From: an@demo.gov.vn\r\n\r\nx\r\n").await.unwrap();
     let refused = world.engine.deliver(&submitted(&an, Wishes::default()), &[to], spool).await;

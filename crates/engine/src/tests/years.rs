@@ -147,7 +147,7 @@ async fn decisions(province: &mut Province, today: Date) {
     let engine = province.engine().clone();
     if today == day("2027-06-01") {
         for name in names("im", 5) {
-            engine.confirm_deletion(&actor(), &address(&name)).await.unwrap();
+            engine.confirm_deletion(&actor(), &address(&name), None).await.unwrap();
         }
     }
     // The last working day before Tết Mậu Thân.

@@ -4,12 +4,15 @@
 //! answers, once done, is not due again. Nobody is locked for want of use who was not warned on an earlier day, however
 //! late the job runs.
 
-use super::{Actor, DeletionCause, Event, Holds, Life, LockReason, RestoreRequest, apply};
+use super::{Actor, DeletionCause, Event, Holds, Life, LockReason, Refusal, RestoreRequest, apply};
 use crate::MailboxClass;
 use crate::calendar::{WorkCalendar, days_from, local_date, plus_days};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+
+/// Days within which what was deleted is swept from the database.
+const SWEEP_DAYS: i32 = 1;
 
 /// The policy of the life cycle. The defaults are An Giang's, and the strictest where a text is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,10 @@ pub struct Rules {
     pub automatic_deletion: bool,
     /// Whether mail still comes in while locked (B5).
     pub locked_receives: bool,
+    /// Whether an archive is written of what is deleted (B7).
+    pub export_first: bool,
+    /// Days for which backups are kept, 1 to 3650 (B7).
+    pub backup_days: u16,
 }
 
 impl Default for Rules {
@@ -52,6 +59,8 @@ impl Default for Rules {
             deletion_months: Some(3),
             automatic_deletion: false,
             locked_receives: true,
+            export_first: true,
+            backup_days: 30,
         }
     }
 }
@@ -150,6 +159,8 @@ pub enum Decision {
     Warn(Warning),
     /// Apply the event, as `Actor::System`.
     Apply(Event),
+    /// It would be deleted, were its mail exported: tell those who export.
+    AwaitExport,
 }
 
 /// What is due for the mailbox at `now`, if anything: one thing at a time; ask again once it is done.
@@ -175,9 +186,12 @@ pub fn due(
             over.then_some(Decision::Apply(list))
         }
         Life::ToBeDeleted { .. } => {
-            let allowed = apply(life, Event::Delete, Actor::System, now, &facts.holds, rules).is_ok();
-            let due = allowed && deletion_term_over(life, rules, calendar, today);
-            due.then_some(Decision::Apply(Event::Delete))
+            let over = deletion_term_over(life, rules, calendar, today);
+            match apply(life, Event::Delete, Actor::System, now, &facts.holds, rules) {
+                Ok(_) if over => Some(Decision::Apply(Event::Delete)),
+                Err(Refusal::NotExported) if over => Some(Decision::AwaitExport),
+                _ => None,
+            }
         }
         Life::Deleted { .. } => None,
     }
@@ -287,6 +301,13 @@ pub fn next_by_itself_on(life: &Life, rules: &Rules, calendar: &WorkCalendar) ->
         },
         _ => None,
     }
+}
+
+/// The last day on which a backup may hold what was deleted on this day (B7): one made before the content was swept from the
+/// database, which is hours later, is kept for `Rules::backup_days`.
+#[must_use]
+pub fn backups_until(deleted_on: Date, rules: &Rules) -> Date {
+    plus_days(deleted_on, SWEEP_DAYS + i32::from(rules.backup_days))
 }
 
 /// The day by whose end a restoration that was asked for is to be done (An Giang 63/2016 Điều 8.2b).

@@ -153,7 +153,12 @@ fn nothing_is_deleted_while_held_asked_for_or_unconfirmed() {
     let delete = |life: &Life, holds: &Holds, rules: &Rules| {
         let result = apply(life, Event::Delete, Actor::System, at(day), holds, rules);
         let job = Facts { holds: *holds, ..facts(day) };
-        assert_eq!(due(life, &job, rules, &CALENDAR, at(day)).is_some(), result.is_ok());
+        let decided = match result {
+            Ok(_) => Some(Decision::Apply(Event::Delete)),
+            Err(Refusal::NotExported) => Some(Decision::AwaitExport),
+            Err(_) => None,
+        };
+        assert_eq!(due(life, &job, rules, &CALENDAR, at(day)), decided);
         result.map(|applied| applied.life)
     };
     let (free, confirmed) = (Holds::default(), Some(at(day)));
@@ -164,11 +169,8 @@ fn nothing_is_deleted_while_held_asked_for_or_unconfirmed() {
     assert_eq!(delete(&listed(RestoreRequest::None, None), &free, &rules), Err(Refusal::NotConfirmed));
     assert_eq!(delete(&listed(RestoreRequest::None, None), &free, &automatic), gone);
     assert_eq!(delete(&listed(asked, confirmed), &free, &automatic), Err(Refusal::RestoreAsked));
-    for holds in [
-        Holds { legal_hold: true, ..free },
-        Holds { handover: true, ..free },
-        Holds { export_pending: true, ..free },
-    ] {
+    for holds in [Holds { legal_hold: true, ..free }, Holds { handover: true, export_pending: true, ..free }]
+    {
         assert_eq!(delete(&listed(RestoreRequest::None, confirmed), &holds, &automatic), Err(Refusal::Held));
     }
     // A request voids the confirmation that was given without it.
@@ -181,6 +183,42 @@ fn nothing_is_deleted_while_held_asked_for_or_unconfirmed() {
         &rules,
     );
     assert_eq!(again.unwrap().life, listed(asked, None));
+}
+
+/// Neither confirmed nor deleted before its mail was exported, where the policy asks for that (B7).
+#[test]
+fn what_was_not_exported_waits_where_the_policy_asks_for_it() {
+    let day = date(2026, 6, 1);
+    let pending = Holds { export_pending: true, ..Holds::default() };
+    let listed = |confirmed| Life::ToBeDeleted {
+        since: at(day),
+        cause: DeletionCause::LockExpired,
+        request: RestoreRequest::None,
+        confirmed,
+    };
+    let job = Facts { holds: pending, ..facts(day) };
+    for automatic_deletion in [false, true] {
+        let asking = Rules { automatic_deletion, ..Rules::default() };
+        let other = Rules { export_first: false, ..asking.clone() };
+        let does = |life: &Life, event, by, rules: &Rules| {
+            apply(life, event, by, at(day), &pending, rules).map(|applied| applied.life.state())
+        };
+        let (confirm, delete) = (Event::ConfirmDeletion, Event::Delete);
+        let confirmed = listed(Some(at(day)));
+        assert_eq!(does(&listed(None), confirm, Actor::Administrator, &asking), Err(Refusal::NotExported));
+        assert_eq!(does(&confirmed, delete, Actor::System, &asking), Err(Refusal::NotExported));
+        assert_eq!(due(&confirmed, &job, &asking, &CALENDAR, at(day)), Some(Decision::AwaitExport));
+        assert_eq!(does(&listed(None), confirm, Actor::Administrator, &other), Ok(AccountState::ToBeDeleted));
+        assert_eq!(does(&confirmed, delete, Actor::System, &other), Ok(AccountState::Deleted));
+    }
+    // Nobody is told of what nobody has confirmed yet.
+    assert_eq!(due(&listed(None), &job, &Rules::default(), &CALENDAR, at(day)), None);
+}
+
+#[test]
+fn backups_hold_what_was_deleted_for_their_days_and_that_of_the_sweeper() {
+    let rules = Rules { backup_days: 30, ..Rules::default() };
+    assert_eq!(backups_until(date(2026, 11, 1), &rules), date(2026, 12, 2));
 }
 
 #[test]
@@ -308,6 +346,7 @@ impl Simulation {
                     self.facts.warned = Some(warning);
                 }
                 Decision::Apply(event) => self.happens(day, event, Actor::System),
+                Decision::AwaitExport => panic!("all of it was exported"),
             }
         }
         panic!("the job of {day} finds no end: {:?}", self.log);
@@ -562,6 +601,7 @@ fn random_lives_take_every_transition_and_keep_the_rules() {
                     continue;
                 }
                 Some(Decision::Apply(event)) => (event, Actor::System),
+                Some(Decision::AwaitExport) => panic!("all of it was exported"),
                 None if dice.below(3) == 0 => {
                     (events[dice.below(events.len())], Actor::ALL[dice.below(Actor::ALL.len())])
                 }

@@ -163,7 +163,7 @@ impl Action {
                 | Self::DelegateGrant
                 | Self::HandoverStart
                 | Self::HandoverComplete
-                | Self::MailboxArchive
+                | Self::MailboxExport
         )
     }
 
@@ -253,8 +253,8 @@ actions! {
     MailboxRevoke "mailbox.revoke" "Thu hồi hộp thư" M Changes [Y Y - - - - -];
     /// An administrator's (AG Đ8.3, B7), as in the table of the life cycle.
     MailboxDelete "mailbox.delete" "Xác nhận xóa hộp thư" M Changes [Y - - - - - -];
-    /// Before a deletion (B7).
-    MailboxArchive "mailbox.archive" "Kết xuất lưu trữ trước khi xóa" M Reads [Y Y - - - - -];
+    /// Before a deletion (B7): the whole of the mail, so it is for whoever may delete it.
+    MailboxExport "mailbox.export" "Kết xuất lưu trữ trước khi xóa" M Changes [Y - - - - - -];
     /// From a backup (E10).
     MailboxRecover "mailbox.recover" "Phục hồi từ bản sao lưu" M Changes [Y - - - - - -];
     AliasAdd "alias.add" "Thêm địa chỉ phụ" M Changes [Y Y - - - - -];

@@ -5,8 +5,6 @@
 
 /// Keys of [`super::Field`]s, in the order of the policy.
 pub(super) const NOT_IN_FORCE: &[&str] = &[
-    "life.export_first",
-    "life.backup_days",
     "sending.warn_public_mail",
     "sending.public_mail",
     "sending.tag_sign_ups",

@@ -122,11 +122,11 @@ section! {
         delete_after_lock: u32 = 3, Months 1..=60, "Xóa sau khi tạm khóa", "B7";
         /// By whom: AG Đ8.3.
         deletion: Deletion = Deletion::Confirmed, Plain 0..=0, "Việc xóa", "B7";
-        /// An archive is offered before.
+        /// An archive is written before: nothing is deleted whose mail was not exported since it went out of use.
         export_first: bool = true, Plain 0..=0, "Kết xuất lưu trữ trước khi xóa", "B7";
         /// Unit mailboxes that were never used are to be deleted: BD Đ5.2 6; 1 to 36; off: they stay.
         unused_unit: Option<u32> = None, Months 1..=36, "Xóa hộp thư đơn vị không đưa vào sử dụng sau", "B8";
-        /// What was deleted is in backups for so long, 1 to 3650; stated to whoever asks.
+        /// What was deleted is in backups for so long, 1 to 3650; stated where something is deleted, and not longer.
         backup_days: u32 = 30, Days 1..=3650, "Bản sao lưu còn giữ", "B7";
         /// A transfer, merger or split can be undone for so long, 1 to 90.
         undo_days: u32 = 30, Days 1..=90, "Thời hạn hoàn tác sáp nhập, chia tách, chuyển", "B9";

@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use model::calendar::Swap;
 use model::lifecycle::{DeletionCause, LockReason};
 use model::{Address, DomainName};
+use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LifeCommand {
@@ -47,7 +48,19 @@ pub(crate) enum LifeCommand {
         reason: String,
     },
     /// Confirm that a mailbox on the deletion list may go; it does in the following night
-    ConfirmDeletion { address: Address },
+    ConfirmDeletion {
+        address: Address,
+        /// No archive of it is wanted, for this reason; it is kept in the audit trail
+        #[arg(long, value_name = "REASON")]
+        without_export: Option<String>,
+    },
+    /// Write a locked or listed mailbox as an archive (kết xuất lưu trữ): one .eml for each message, and an index
+    Export {
+        address: Address,
+        /// A new file, in a directory that the user the server runs as may write to
+        #[arg(long, value_name = "FILE.zip")]
+        out: PathBuf,
+    },
     /// List the mailboxes that are to be deleted (danh sách xóa)
     DeletionList {
         /// Of this domain only

@@ -1,12 +1,12 @@
-//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `confirm-deletion`, `deletion-list`, `leave`.
+//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `leave`.
 
-use super::Session;
 use super::pages::{self, PAGE};
+use super::{Session, export};
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
-use engine::{LifeDetail, LockDone, LockEvidence, SendingDetail};
+use engine::{ExportRow, LifeDetail, LockDone, LockEvidence, SendingDetail};
 use model::calendar::local_text;
-use model::lifecycle::{Life, LockReason};
+use model::lifecycle::{Holds, Life, LockReason};
 use model::{AccountState, Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -38,17 +38,20 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             engine.list_for_deletion(actor, address, *cause, reason).await.context(address.clone())?;
             done(session, address, "is on the deletion list").await
         }
-        LifeCommand::ConfirmDeletion { address } => {
-            engine.confirm_deletion(actor, address).await.context(address.clone())?;
-            let held = engine.life(actor, address).await?.is_some_and(|mailbox| mailbox.holds.any());
-            let what = match held {
-                true => {
-                    "is confirmed, but held (legal hold, handover or export): it is deleted in the night after that has ended"
+        LifeCommand::ConfirmDeletion { address, without_export } => {
+            engine.confirm_deletion(actor, address, without_export.as_deref()).await?;
+            let detail = engine.life(actor, address).await?;
+            let what = match detail.and_then(|mailbox| mailbox.backups_until) {
+                None => {
+                    "is confirmed, but held (legal hold, handover or export): it is deleted in the night after that has ended".to_owned()
                 }
-                false => "will be deleted in the following night",
+                Some(last) => {
+                    format!("will be deleted in the following night; backups may hold its mail until {last}")
+                }
             };
-            done(session, address, what).await
+            done(session, address, &what).await
         }
+        LifeCommand::Export { address, out } => export::run(session, address, out).await,
         LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
         LifeCommand::Quota { address, set, as_class, reason } => {
             if set.is_some() || *as_class {
@@ -167,6 +170,7 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
     if lock.kept_back > 0 {
         let _ = write!(text, "\nkept back {} messages that it sent, by the lock", lock.kept_back);
     }
+    let _ = write!(text, "\nexported  {}", exported(&detail));
     let _ = write!(text, "\nnext      {}", next(&detail));
     let mut json = as_json(&detail);
     if let Some(fields) = json.as_object_mut() {
@@ -179,6 +183,21 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
     Ok((json, text))
 }
 
+/// Whether there is an archive of it, and of all of it.
+fn exported(mailbox: &LifeDetail) -> String {
+    let archive = mailbox.export.as_ref().map(|export| {
+        let ExportRow { at, made_by, messages, file_name, sha256, .. } = export;
+        let hex = export::hex(sha256);
+        format!("{} by {made_by}: {messages} messages, {file_name}, SHA-256 {hex}", local_text(*at))
+    });
+    match (archive, mailbox.holds.export_pending) {
+        (None, true) => "no".to_owned(),
+        (None, false) => "no; none is asked for".to_owned(),
+        (Some(archive), true) => format!("{archive}; mail has come since"),
+        (Some(archive), false) => archive,
+    }
+}
+
 fn next(mailbox: &LifeDetail) -> String {
     let address = &mailbox.address;
     let listed = matches!(mailbox.life, Life::ToBeDeleted { .. });
@@ -187,12 +206,17 @@ fn next(mailbox: &LifeDetail) -> String {
             "asked for: to be given back by the end of {day} (congthu mailbox unlock {address}), or refused"
         );
     }
+    let export_only = Holds { export_pending: true, ..Holds::default() } == mailbox.holds;
     match (mailbox.next_on, listed, mailbox.holds.any()) {
+        (_, true, true) if export_only => {
+            format!("an administrator exports it: congthu mailbox export {address} --out FILE.zip")
+        }
         (_, true, true) => {
             "held (legal hold, handover or export): deleted in the night after that has ended".to_owned()
         }
         (Some(day), true, false) => format!(
-            "deleted with all its mail in the night to {day} or the next, unless it is given back before"
+            "deleted with all its mail in the night to {day} or the next, unless it is given back before{}",
+            in_backups(mailbox)
         ),
         (None, true, false) => format!(
             "an administrator confirms it (congthu mailbox confirm-deletion {address}), or it is given back"
@@ -204,6 +228,10 @@ fn next(mailbox: &LifeDetail) -> String {
             "stays locked until its organisation asks for it (congthu mailbox restore)".to_owned()
         }
     }
+}
+
+fn in_backups(mailbox: &LifeDetail) -> String {
+    mailbox.backups_until.map(|last| format!("; backups may hold it until {last}")).unwrap_or_default()
 }
 
 async fn sending(session: &Session, address: &Address) -> Result<()> {
@@ -256,14 +284,16 @@ async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result
     let mut text = String::new();
     for mailbox in &all {
         let Life::ToBeDeleted { since, cause, confirmed, .. } = mailbox.life else { continue };
-        let standing = match (mailbox.holds.any(), mailbox.restore_due, confirmed) {
+        let Holds { legal_hold, handover, export_pending } = mailbox.holds;
+        let standing = match (legal_hold || handover, mailbox.restore_due, confirmed) {
             (true, _, _) => "held".to_owned(),
             (_, Some(day), _) => format!("asked for, due {day}"),
-            (_, _, Some(at)) => format!("confirmed {}", local_text(at)),
-            _ => "to be confirmed".to_owned(),
+            _ if export_pending => "to be exported".to_owned(),
+            (_, _, Some(at)) => format!("confirmed {}{}", local_text(at), in_backups(mailbox)),
+            _ => format!("to be confirmed{}", in_backups(mailbox)),
         };
-        let _ =
-            writeln!(text, "{}\t{}\t{}\t{standing}", mailbox.address, local_text(since), cause.vietnamese());
+        let (address, since, cause) = (&mailbox.address, local_text(since), cause.vietnamese());
+        let _ = writeln!(text, "{address}\t{since}\t{cause}\t{standing}\t{}", exported(mailbox));
     }
     session.answer(&all.iter().map(as_json).collect(), &text)
 }
@@ -348,5 +378,14 @@ fn as_json(mailbox: &LifeDetail) -> Value {
         "restore_due": mailbox.restore_due,
         "next_on": mailbox.next_on,
         "receives": mailbox.receives,
+        "export": mailbox.export.as_ref().map(|export| json!({
+            "at": export.at,
+            "by": export.made_by,
+            "messages": export.messages,
+            "octets": export.octets,
+            "sha256": export::hex(&export.sha256),
+            "file": export.file_name,
+        })),
+        "backups_until": mailbox.backups_until,
     })
 }

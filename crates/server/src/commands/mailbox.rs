@@ -23,11 +23,11 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
         },
         MailboxCommand::List { domain } => list(session, domain.as_ref()).await,
         MailboxCommand::Show { address } => show(session, address).await,
-        MailboxCommand::Delete { address, now: true, reason: Some(reason) } => {
-            delete(session, address, reason).await
+        MailboxCommand::Delete { address, now: true, reason: Some(reason), without_export } => {
+            delete(session, address, reason, *without_export).await
         }
         MailboxCommand::Delete { address, .. } => Err(Misuse(format!(
-            "a mailbox goes by the deletion list: congthu mailbox revoke {address} --reason \"…\", then confirm-deletion; \
+            "a mailbox goes by the deletion list: congthu mailbox revoke {address} --reason \"…\", then export and confirm-deletion; \
              at once and for good: --now --reason \"…\""
         ))
         .into()),
@@ -169,15 +169,23 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     session.answer(&json, &text)
 }
 
-async fn delete(session: &Session, address: &Address, reason: &str) -> Result<()> {
+async fn delete(session: &Session, address: &Address, reason: &str, without_export: bool) -> Result<()> {
     if std::io::stdin().is_terminal() && !is_sure(address)? {
         bail!("{address} is kept");
     }
-    if !session.node.engine.delete_mailbox(&session.actor, address, reason).await? {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    let deleted = match without_export {
+        true => engine.delete_without_export(actor, address, reason).await?,
+        false => engine.delete_mailbox(actor, address, reason).await?,
+    };
+    if !deleted {
         return Err(unknown(address));
     }
-    session
-        .answer(&json!({ "address": address.to_string(), "deleted": true }), &format!("{address} is deleted"))
+    let last = engine.backups_until(actor, address.domain()).await?;
+    session.answer(
+        &json!({ "address": address.to_string(), "deleted": true, "backups_until": last }),
+        &format!("{address} is deleted; backups may hold its mail until {last}"),
+    )
 }
 
 /// Asks a person at a terminal; a script is taken at its word.

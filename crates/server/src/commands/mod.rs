@@ -14,6 +14,7 @@ mod directory;
 mod dkim;
 mod dmarc;
 mod domain;
+mod export;
 mod forward;
 mod group;
 mod handling;

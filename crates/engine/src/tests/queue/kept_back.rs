@@ -169,7 +169,7 @@ async fn what_is_kept_back_of_a_mailbox_that_is_deleted_can_still_be_ended() {
     let id = submit(&world, &an, &to, Wishes { release_at: Some(at), ..Wishes::default() }).await;
     lock(&world).await;
     world.forward(3, 0);
-    assert!(world.engine.delete_mailbox(&actor(), &address("an"), "thư rác").await.unwrap());
+    assert!(world.engine.delete_without_export(&actor(), &address("an"), "thư rác").await.unwrap());
     let gone = world.engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap_err();
     assert_eq!(gone, QueueError::Admin(crate::AdminError::NoSuchMailbox(address("an"))));
     assert_eq!(world.engine.expire_queued(&actor(), &id, true).await.unwrap().deliveries, 2);
