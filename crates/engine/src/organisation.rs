@@ -6,13 +6,15 @@
 //! and people never belong to a unit that is dissolved.
 
 mod acts;
+mod heirs;
 mod people;
 mod transfers;
 mod view;
 
 pub use acts::{UnitAct, UnitChange};
+pub use heirs::PostEnded;
 pub(crate) use people::position;
-pub use people::{NewAppointment, PersonDetail};
+pub use people::{ClassChange, NewAppointment, PersonDetail, classes_as_json};
 pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions};
 pub use view::{UnitDetail, UnitEvent};
 

@@ -15,6 +15,18 @@ pub struct ClassQuota {
     pub own: Range,
 }
 
+/// A mailbox that has another class now, and what that does to its quota (octets).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassChange {
+    /// The primary address.
+    pub address: String,
+    pub from: MailboxClass,
+    pub to: MailboxClass,
+    pub quota_before: u64,
+    pub quota: u64,
+    pub used: u64,
+}
+
 /// A mailbox with what its address is made of.
 #[derive(Clone, Debug)]
 pub struct UnitMailbox {
@@ -106,6 +118,7 @@ impl Tx {
     }
 
     /// Of a person's mailboxes of one class: gives them the other, and its quota unless they have one of their own that it may have.
+    /// Says which they are.
     ///
     /// # Errors
     /// When the database fails.
@@ -114,15 +127,19 @@ impl Tx {
         person: PersonId,
         (from, to): (MailboxClass, MailboxClass),
         quota: ClassQuota,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<ClassChange>, Error> {
         let octets = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        sqlx::query(
-            "update accounts
+        let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
+            "update accounts a
                 set class = $3,
-                    quota_bytes = case when quota_by is not null and quota_bytes between $5 and $6 then quota_bytes else $4 end,
-                    quota_by = case when quota_bytes between $5 and $6 then quota_by end,
-                    quota_why = case when quota_bytes between $5 and $6 then quota_why end
-              where person_id = $1 and class = $2 and state <> 'deleted'",
+                    quota_bytes = case when a.quota_by is not null and a.quota_bytes between $5 and $6 then a.quota_bytes else $4 end,
+                    quota_by = case when a.quota_bytes between $5 and $6 then a.quota_by end,
+                    quota_why = case when a.quota_bytes between $5 and $6 then a.quota_why end
+               from accounts o
+               left join counters c on c.account_id = o.account_id
+               left join addresses g on g.account_id = o.account_id and g.kind = 'primary'
+              where a.account_id = o.account_id and a.person_id = $1 and a.class = $2 and a.state <> 'deleted'
+             returning coalesce(g.address, ''), o.quota_bytes, a.quota_bytes, coalesce(c.used_bytes, 0)",
         )
         .bind(person.0)
         .bind(from.as_str())
@@ -130,9 +147,17 @@ impl Tx {
         .bind(octets(quota.bytes))
         .bind(octets(quota.own.least.unwrap_or(0)))
         .bind(octets(quota.own.most.unwrap_or(u64::MAX)))
-        .execute(&mut *self.inner)
+        .fetch_all(&mut *self.inner)
         .await?;
-        Ok(())
+        let change = |(address, before, now, used): (String, i64, i64, i64)| ClassChange {
+            address,
+            from,
+            to,
+            quota_before: before.unsigned_abs(),
+            quota: now.unsigned_abs(),
+            used: used.unsigned_abs(),
+        };
+        Ok(rows.into_iter().map(change).collect())
     }
 
     /// The mailboxes that belong to these units, people's and units' own (by `accounts_unit`).

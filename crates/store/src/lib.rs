@@ -122,7 +122,7 @@ pub use exports::{ExportRow, MailboxSnapshot, NewExport};
 pub use figures::PoolUsage;
 pub use flags::{FlagColumns, FlagsEdited};
 pub use folders::{FolderRow, Standing};
-pub use follow::{ClassQuota, NewPrimary, UnitMailbox};
+pub use follow::{ClassChange, ClassQuota, NewPrimary, UnitMailbox};
 pub use forwards::{ForwardDetail, ForwardFilter, ForwardListed, ForwardRow, ForwardTo};
 pub use grants::{NewGrant, TakenRow};
 pub use groups::{FullRow, GroupRow, MemberRow, NestedGroup, NewGroup};

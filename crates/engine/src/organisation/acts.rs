@@ -1,14 +1,16 @@
 //! What happens to units after their founding: one act, previewed or done.
 
+use super::heirs::{Handed, PostEnded, move_all};
+use super::people::classes_as_json;
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
 use crate::admin::check_name;
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
-use model::{Action, DomainName, Happening, PersonId, Tree, UnitCode, UnitId, UnitState};
+use model::{Action, DomainName, Happening, Tree, UnitCode, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use store::{EndedRole, Part};
+use store::{ClassChange, EndedRole, Part};
 
 /// An act on units, by their codes.
 #[derive(Clone, Debug)]
@@ -44,12 +46,29 @@ pub struct UnitChange {
     pub roles: Vec<(String, String, String)>,
     /// Mailboxes that are told no more of the requests of a unit, for the same reasons, with its code (AG Đ7.3).
     pub watching: Vec<(String, String)>,
+    /// Positions (chức vụ) that end with their unit. Whoever is to have one in the heir is appointed.
+    pub positions: Vec<PostEnded>,
+    /// Mailboxes whose class was that of such a position.
+    pub classes: Vec<ClassChange>,
     /// Old and new addresses, where the unit is part of them.
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
     pub until: Option<Date>,
     /// False: a preview.
     pub done: bool,
+}
+
+impl UnitChange {
+    /// As the audit trail keeps it.
+    fn audited(&self) -> Value {
+        let told: Vec<Value> = self.events.iter().map(UnitEvent::as_json).collect();
+        json!({
+            "on": self.on, "events": told, "people": self.people, "mailboxes": self.mailboxes, "roles": self.roles,
+            "watching": self.watching, "addresses": self.addresses,
+            "positions_ended": self.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
+            "classes": classes_as_json(&self.classes),
+        })
+    }
 }
 
 impl UnitAct {
@@ -138,7 +157,7 @@ impl Engine {
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;
         let (ended, watching) = self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
-        let (people, mailboxes) = move_all(&mut held, &moves, on).await?;
+        let gone = move_all(&mut held, &moves, on).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
         if let UnitAct::Dissolve { unit } = act {
@@ -149,14 +168,24 @@ impl Engine {
         let roles: Vec<_> =
             ended.iter().map(|role| (role.address.clone(), role.role.clone(), role.over.clone())).collect();
         let done = !dry_run;
-        let people = people.len();
-        let change = UnitChange { on, events, people, mailboxes, roles, watching, addresses, until, done };
+        let Handed { people, mailboxes, positions, classes } = gone;
+        let change = UnitChange {
+            on,
+            events,
+            people,
+            mailboxes,
+            roles,
+            watching,
+            positions,
+            classes,
+            addresses,
+            until,
+            done,
+        };
         if dry_run {
             return Ok(change);
         }
-        let told: Vec<Value> = change.events.iter().map(UnitEvent::as_json).collect();
-        let detail = json!({ "on": on, "events": told, "people": people, "mailboxes": mailboxes, "roles": change.roles,
-                             "watching": change.watching, "addresses": change.addresses });
+        let detail = change.audited();
         let target = format!("{domain}/{}", act.target());
         self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
         for role in &ended {
@@ -276,32 +305,6 @@ fn no_longer_above(before: &Tree, after: &Tree, moves: &[(UnitId, UnitId)]) -> V
         left.extend(was.filter(|above| !now.contains(above)).map(|above| (unit.id, above)));
     }
     left
-}
-
-/// People (with the end of their positions there) and mailboxes of units that end.
-async fn move_all(
-    held: &mut Held,
-    moves: &[(UnitId, UnitId)],
-    on: Date,
-) -> Result<(Vec<PersonId>, u64), AdminError> {
-    if moves.is_empty() {
-        return Ok((Vec::new(), 0));
-    }
-    let sources: Vec<UnitId> = moves.iter().map(|(from, _)| *from).collect();
-    let mut part = held.tx.register(held.domain, Part::Units(&sources)).await?;
-    let (mut people, mut mailboxes) = (Vec::new(), 0);
-    for (from, to) in moves {
-        let moved = part.register.transfer_all(*from, *to, on).map_err(OrganisationError::from)?;
-        people.extend(moved);
-        let left = part.register.appointments().iter().filter(|a| a.unit == *from && a.until.is_none());
-        let left: Vec<_> = left.map(|a| (a.person, a.position)).collect();
-        for (person, position) in left {
-            part.register.relieve(person, *from, position, on).map_err(OrganisationError::from)?;
-        }
-        mailboxes += held.tx.move_mailboxes(*from, *to).await?;
-    }
-    held.tx.save_register(&part).await?;
-    Ok((people, mailboxes))
 }
 
 async fn nobody_left(held: &mut Held, code: &str) -> Result<(), AdminError> {

@@ -10,8 +10,10 @@ use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
 use model::{Action, DomainName, MailboxClass, PersonId, Position};
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{ClassQuota, Loaded, Part, PersonFilter};
+
+pub use store::ClassChange;
 
 /// A person as lists show it.
 #[derive(Clone, Debug)]
@@ -150,7 +152,7 @@ impl Engine {
         Ok(held.tx.commit().await?)
     }
 
-    /// Bổ nhiệm.
+    /// Bổ nhiệm; says which mailboxes have another class by it.
     ///
     /// # Errors
     /// See [`OrganisationError`]; `NoSuchDomain`, `NoSuchUnit`. Nothing is changed then.
@@ -159,11 +161,11 @@ impl Engine {
         actor: &Actor,
         domain: &DomainName,
         new: &NewAppointment,
-    ) -> Result<(), AdminError> {
+    ) -> Result<Vec<ClassChange>, AdminError> {
         self.change_appointment(actor, domain, new, true).await
     }
 
-    /// Thôi giữ chức vụ, miễn nhiệm.
+    /// Thôi giữ chức vụ, miễn nhiệm; says which mailboxes have another class by it.
     ///
     /// # Errors
     /// As [`Self::appoint`].
@@ -172,7 +174,7 @@ impl Engine {
         actor: &Actor,
         domain: &DomainName,
         held: &NewAppointment,
-    ) -> Result<(), AdminError> {
+    ) -> Result<Vec<ClassChange>, AdminError> {
         self.change_appointment(actor, domain, held, false).await
     }
 
@@ -182,7 +184,7 @@ impl Engine {
         domain: &DomainName,
         new: &NewAppointment,
         begins: bool,
-    ) -> Result<(), AdminError> {
+    ) -> Result<Vec<ClassChange>, AdminError> {
         self.authorize_person(actor, domain, new.person, new.unit.as_deref()).await?;
         let mut held = self.hold_organisation(domain).await?;
         let on = self.effective_day(new.on)?;
@@ -201,11 +203,13 @@ impl Engine {
         };
         done.map_err(OrganisationError::from)?;
         held.tx.save_register(&part).await?;
-        follow_class(&mut held, &part, new.person, on).await?;
+        let classes = follow_class(&mut held, &part, new.person, on).await?;
         let action = if begins { "person.appoint" } else { "person.relieve" };
-        let detail = json!({ "on": on, "unit": held.code(unit), "position": new.title });
+        let detail = json!({ "on": on, "unit": held.code(unit), "position": new.title,
+                             "classes": classes_as_json(&classes) });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", new.person.0), &detail).await?;
-        Ok(held.tx.commit().await?)
+        held.tx.commit().await?;
+        Ok(classes)
     }
 }
 
@@ -226,13 +230,13 @@ pub(crate) fn position<'p>(known: &'p [Position], title: &str) -> Result<&'p Pos
     })
 }
 
-/// A quota of its own goes on where the other class may have it, too.
+/// A quota of its own goes on where the other class may have it, too. Says which mailboxes have another class now.
 pub(super) async fn follow_class(
     held: &mut Held,
     part: &Loaded,
     person: PersonId,
     on: Date,
-) -> Result<(), AdminError> {
+) -> Result<Vec<ClassChange>, AdminError> {
     let class = part.register.class_at(person, on);
     let other = match class {
         MailboxClass::Leader => MailboxClass::Person,
@@ -240,4 +244,16 @@ pub(super) async fn follow_class(
     };
     let to = ClassQuota { bytes: held.policy.quota_bytes(class), own: own_range(&held.policy, class) };
     Ok(held.tx.change_class(person, (other, class), to).await?)
+}
+
+/// As answers and the audit trail have it; quotas and what is used in octets.
+#[must_use]
+pub fn classes_as_json(changes: &[ClassChange]) -> Value {
+    let change = |one: &ClassChange| {
+        json!({
+            "mailbox": one.address, "from": one.from, "to": one.to, "quota_bytes_before": one.quota_before,
+            "quota_bytes": one.quota, "used_bytes": one.used, "over_quota": one.used > one.quota,
+        })
+    };
+    changes.iter().map(change).collect()
 }

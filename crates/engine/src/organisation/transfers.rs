@@ -4,14 +4,14 @@
 //! a unit were given to whoever had a place in it (LC Đ11.1, TN Đ10.1), and end with that unless the administrator says that they go
 //! on. All of it is one transaction, and a preview goes the same way.
 
-use super::people::{follow_class, known, position};
+use super::people::{classes_as_json, follow_class, known, position};
 use super::{Held, OrganisationError};
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, Engine};
 use jiff::civil::Date;
 use model::{AccountId, Action, Appointment, DomainName, PersonId, Right, Rights, UnitId};
 use serde_json::json;
-use store::{EndedDelegation, EndedRole, Loaded};
+use store::{ClassChange, EndedDelegation, EndedRole, Loaded};
 
 /// Where somebody goes.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct PersonMoved {
     pub to: Option<String>,
     /// Positions (chức vụ) with the codes of their units.
     pub positions: Positions,
+    /// Mailboxes that have another class, and its quota, by what the positions became.
+    pub classes: Vec<ClassChange>,
     /// Old and new addresses, where the regulation makes the unit part of them (LC Đ6.2a).
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
@@ -112,7 +114,7 @@ impl Engine {
         let positions = change_register(&held, &mut part, person, (how, to), on)?;
         held.tx.save_register(&part).await?;
         held.tx.move_mailboxes_of(&[person], to).await?;
-        follow_class(&mut held, &part, person, on).await?;
+        let classes = follow_class(&mut held, &part, person, on).await?;
         let Readdressed { addresses, until, owed } = match to {
             Some(to) if held.policy.request.transfer_renames => {
                 self.readdress(&mut held, before, &[(from, to)]).await?
@@ -129,6 +131,7 @@ impl Engine {
             from,
             to,
             positions,
+            classes,
             addresses,
             until,
             ended: ended.roles.iter().map(|role| (role.role.clone(), role.over.clone())).collect(),
@@ -184,7 +187,7 @@ impl Engine {
             "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses, "ended": moved.ended,
             "positions_ended": moved.positions.ended, "positions_begun": moved.positions.begun,
             "delegations_ended": moved.delegations.iter().map(|(of, all)| (of, rights(*all))).collect::<Vec<_>>(),
-            "watched": moved.watched, "keeps": moved.keeps,
+            "watched": moved.watched, "keeps": moved.keeps, "classes": classes_as_json(&moved.classes),
         });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
         for role in &ended.roles {

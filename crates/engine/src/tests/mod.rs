@@ -126,6 +126,14 @@ impl World {
         self.database.texts(&query).await
     }
 
+    /// What the last act with this name is kept with.
+    pub(crate) async fn detail(&self, action: &str) -> serde_json::Value {
+        let query = format!(
+            "select detail::text from audit where action = '{action}' order by audit_id desc limit 1"
+        );
+        serde_json::from_str(&self.database.texts(&query).await[0]).unwrap()
+    }
+
     /// The octets of every message in the folder, by uid.
     pub(crate) async fn read(&self, who: &Principal, folder: &str) -> Vec<(u32, Vec<u8>)> {
         let folder = self.engine.folder(who, &FolderName::new(folder).unwrap()).await.unwrap().unwrap();

@@ -277,6 +277,117 @@ async fn a_quota_of_ones_own_survives_a_position_that_may_have_it() {
     }
 }
 
+/// What changed of the class of one mailbox: classes, megabytes before, after and used.
+fn class_of(changes: &[crate::ClassChange]) -> Vec<(MailboxClass, MailboxClass, [u64; 3])> {
+    let of = |one: &crate::ClassChange| {
+        (one.from, one.to, [one.quota_before, one.quota, one.used].map(|octets| octets >> 20))
+    };
+    changes.iter().map(of).collect()
+}
+
+/// As if the mailbox had that much mail.
+async fn fill(world: &World, local: &str, megabytes: u64) {
+    let fill = format!(
+        "update counters set used_bytes = {megabytes} << 20
+          where account_id = (select account_id from addresses where address = '{local}@demo.gov.vn')"
+    );
+    world.database.run(&fill).await;
+}
+
+#[tokio::test]
+async fn a_merger_names_the_positions_and_classes_that_end_with_the_unit() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let head = person(engine, "Trần An", "sotttt", Some("Giám đốc")).await;
+    let clerk = person(engine, "Lê Tú", "sotttt", Some("Chuyên viên")).await;
+    // Of another unit, and one there as well (kiêm nhiệm); what he is at home he remains.
+    let guest = person(engine, "Vũ Hà", "sokhcn", Some("Trưởng phòng")).await;
+    let post =
+        NewAppointment { person: guest, title: "Kế toán".into(), unit: Some("sotttt".into()), on: None };
+    engine
+        .appoint(&actor(), &domain(), &NewAppointment { on: Some(FOUNDED), ..post.clone() })
+        .await
+        .unwrap_err();
+    engine.appoint(&actor(), &domain(), &post).await.unwrap();
+    fill(&world, "tan", 400).await;
+    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let ended = [(head, "Trần An", "Giám đốc"), (clerk, "Lê Tú", "Chuyên viên"), (guest, "Vũ Hà", "Kế toán")];
+    for dry_run in [true, false] {
+        let change = act(engine, merge(), dry_run).await.unwrap();
+        let named: Vec<_> = change
+            .positions
+            .iter()
+            .map(|post| (post.person, post.name.as_str(), post.title.as_str()))
+            .collect();
+        assert_eq!(named, ended);
+        assert!(change.positions.iter().all(|post| post.unit == "sotttt"));
+        let gone = (MailboxClass::Leader, MailboxClass::Person, [1024, 300, 400]);
+        assert_eq!(class_of(&change.classes), [gone]);
+        let mailbox = engine.mailbox(&actor(), &"tan@demo.gov.vn".parse().unwrap()).await.unwrap().unwrap();
+        let class = if dry_run { MailboxClass::Leader } else { MailboxClass::Person };
+        assert_eq!(mailbox.class, class);
+    }
+    let row = world.detail("unit.merge").await;
+    assert_eq!(row["positions_ended"][0]["title"], "Giám đốc");
+    assert_eq!(
+        (&row["classes"][0]["mailbox"], &row["classes"][0]["over_quota"]),
+        (&"tan@demo.gov.vn".into(), &true.into())
+    );
+    let people = engine.people(&actor(), &domain(), Some("sokhcn"), None, 10).await.unwrap();
+    let there: Vec<_> = people.iter().map(|one| (one.person, one.positions.len())).collect();
+    assert_eq!(there, [(head, 0), (clerk, 0), (guest, 1)]);
+}
+
+#[tokio::test]
+async fn who_is_a_leader_in_the_heir_already_keeps_class_and_quota_through_a_merger() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let head = person(engine, "Trần An", "sotttt", Some("Giám đốc")).await;
+    let post =
+        NewAppointment {
+            person: head, title: "Phó Giám đốc".into(), unit: Some("sokhcn".into()), on: None
+        };
+    assert_eq!(engine.appoint(&actor(), &domain(), &post).await.unwrap(), []);
+    let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let change = act(engine, merge, false).await.unwrap();
+    assert_eq!((change.positions.len(), change.classes.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn whoever_loses_or_gets_a_leading_position_is_told_of_class_and_quota() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", Some("Giám đốc")).await;
+    fill(&world, "ltu", 400).await;
+    let down = (MailboxClass::Leader, MailboxClass::Person, [1024, 300, 400]);
+    let up = (MailboxClass::Person, MailboxClass::Leader, [300, 1024, 400]);
+    let post = NewAppointment { person: who, title: "Giám đốc".into(), unit: None, on: None };
+    assert_eq!(class_of(&engine.relieve(&actor(), &domain(), &post).await.unwrap()), [down]);
+    assert_eq!(world.detail("person.relieve").await["classes"][0]["used_bytes"], 400 << 20);
+    let post = NewAppointment { title: "Phó Giám đốc".into(), ..post };
+    assert_eq!(class_of(&engine.appoint(&actor(), &domain(), &post).await.unwrap()), [up]);
+    assert_eq!(world.detail("person.appoint").await["classes"][0]["over_quota"], false);
+    let go = async |how: &crate::PersonMove, dry_run| {
+        let options = crate::MoveOptions { dry_run, ..crate::MoveOptions::default() };
+        engine.move_person(&actor(), &domain(), who, how, options).await.unwrap().classes
+    };
+    let same = crate::PersonMove::Transfer { to: "sokhcn".into(), position: Some("Giám đốc".into()) };
+    assert_eq!(class_of(&go(&same, true).await), [], "a leader there as well");
+    let plain = crate::PersonMove::Transfer { to: "sokhcn".into(), position: None };
+    assert_eq!(class_of(&go(&crate::PersonMove::Leave, true).await), [down]);
+    for dry_run in [true, false] {
+        assert_eq!(class_of(&go(&plain, dry_run).await), [down]);
+    }
+    let row = world.detail("person.transfer").await;
+    assert_eq!(
+        (&row["classes"][0]["from"], &row["classes"][0]["quota_bytes"]),
+        (&"leader".into(), &(300 << 20).into())
+    );
+}
+
 async fn office(engine: &Engine, unit: &str) -> model::Address {
     let new = crate::NewMailbox {
         unit: Some(unit.into()),

@@ -226,7 +226,7 @@ fn unknown(address: &Address) -> anyhow::Error {
 }
 
 /// 1 MB = 2^20 bytes, as quotas are counted; rounded up, so that only an empty mailbox shows 0.
-fn megabytes(bytes: u64) -> String {
+pub(super) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1 << 20))
 }
 

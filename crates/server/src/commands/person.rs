@@ -4,7 +4,7 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::{Appoint, Going, How, OfPerson, PersonCommand, PositionCommand};
 use anyhow::Result;
-use engine::{MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions};
+use engine::{ClassChange, MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions};
 use jiff::civil::Date;
 use model::{DomainName, PersonId, Right, Rights};
 use serde_json::{Value, json};
@@ -20,13 +20,13 @@ pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()
         PersonCommand::Leave { of, going } => go(session, of, &PersonMove::Leave, *going).await,
         PersonCommand::Appoint(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
-            engine.appoint(&session.actor, domain, &appointment(appoint)).await?;
-            done(session, appoint, true)
+            let classes = engine.appoint(&session.actor, domain, &appointment(appoint)).await?;
+            done(session, appoint, (true, &classes))
         }
         PersonCommand::Relieve(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
-            engine.relieve(&session.actor, domain, &appointment(appoint)).await?;
-            done(session, appoint, false)
+            let classes = engine.relieve(&session.actor, domain, &appointment(appoint)).await?;
+            done(session, appoint, (false, &classes))
         }
     }
 }
@@ -81,6 +81,7 @@ fn moved_as_json(moved: &PersonMoved) -> Value {
     json!({
         "done": moved.done, "name": moved.name, "mailboxes": moved.mailboxes, "from": moved.from, "to": moved.to,
         "positions_ended": posts(ended), "positions_begun": posts(begun), "positions_kept": posts(kept),
+        "classes": engine::classes_as_json(&moved.classes),
         "addresses": addresses_as_json(&moved.addresses), "old_addresses_until": moved.until, "ended": over(&moved.ended),
         "delegations_ended": delegations, "watching_ended": moved.watched, "keeps": over(&moved.keeps),
     })
@@ -101,6 +102,23 @@ pub(super) fn tell_addresses(text: &mut String, addresses: &[(String, String)], 
     }
 }
 
+/// What another class does to mailboxes.
+pub(super) fn tell_classes(text: &mut String, classes: &[ClassChange], done: bool) {
+    let goes = if done { "goes" } else { "would go" };
+    for one in classes {
+        let [before, quota, used] = [one.quota_before, one.quota, one.used].map(super::mailbox::megabytes);
+        let _ = write!(
+            text,
+            "{} {goes} from class {} to {}, quota {before} to {quota}, {used} used",
+            one.address,
+            one.from.as_str(),
+            one.to.as_str(),
+        );
+        let over = "; WARNING: more than it may have then, so it is over its quota at once (congthu mailbox quota --set, or another position)";
+        let _ = writeln!(text, "{}", if one.used > one.quota { over } else { "" });
+    }
+}
+
 fn moved_as_text(moved: &PersonMoved) -> String {
     let place = |unit: &Option<String>| unit.clone().unwrap_or_else(|| "no unit".to_owned());
     let mailboxes =
@@ -116,6 +134,7 @@ fn moved_as_text(moved: &PersonMoved) -> String {
             let _ = writeln!(text, "{words} {title} of {unit}");
         }
     }
+    tell_classes(&mut text, &moved.classes, moved.done);
     tell_addresses(&mut text, &moved.addresses, moved.until);
     for (role, over) in &moved.ended {
         let _ = writeln!(text, "{ends} {role} over {over}");
@@ -153,12 +172,14 @@ fn appointment(appoint: &Appoint) -> NewAppointment {
     }
 }
 
-fn done(session: &Session, appoint: &Appoint, holds: bool) -> Result<()> {
+fn done(session: &Session, appoint: &Appoint, (holds, classes): (bool, &[ClassChange])) -> Result<()> {
     let (person, title) = (appoint.of.person, &appoint.title);
-    let text = if holds { "is now" } else { "is no longer" };
+    let words = if holds { "is now" } else { "is no longer" };
+    let mut text = format!("person {person} {words} {title}\n");
+    tell_classes(&mut text, classes, true);
     session.answer(
-        &json!({ "person": person, "position": title, "holds": holds }),
-        &format!("person {person} {text} {title}"),
+        &json!({ "person": person, "position": title, "holds": holds, "classes": engine::classes_as_json(classes) }),
+        &text,
     )
 }
 

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
-use engine::{NewUnit, UnitAct, UnitChange, UnitDetail, UnitEvent};
+use engine::{NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
 use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -80,7 +80,9 @@ async fn change(
 fn change_as_json(change: &UnitChange) -> Value {
     json!({
         "done": change.done, "on": change.on, "addresses": super::person::addresses_as_json(&change.addresses),
-        "old_addresses_until": change.until, "roles_ended": change.roles, "watching_ended": change.watching, "people": change.people, "mailboxes": change.mailboxes,
+        "old_addresses_until": change.until, "roles_ended": change.roles, "watching_ended": change.watching,
+        "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
+        "classes": engine::classes_as_json(&change.classes), "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
@@ -102,6 +104,16 @@ fn change_as_text(change: &UnitChange) -> String {
             "  {unit}\t{address} {ends} told of its requests: name it anew where it is wanted (congthu unit watchers)"
         );
     }
+    let ends = if change.done { "is no longer" } else { "would no longer be" };
+    for post in &change.positions {
+        let (name, title, unit) = (&post.name, &post.title, &post.unit);
+        let _ = writeln!(
+            text,
+            "  {unit}\t{name} (person {}) {ends} {title}: appoint anew where it is wanted (congthu person appoint)",
+            post.person.0
+        );
+    }
+    super::person::tell_classes(&mut text, &change.classes, change.done);
     if change.people > 0 || change.mailboxes > 0 {
         let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);
     }
