@@ -12,7 +12,8 @@ mod transfers;
 mod view;
 
 pub use acts::{UnitAct, UnitChange};
-pub use heirs::PostEnded;
+pub(crate) use heirs::refuse_dissolved;
+pub use heirs::{FurtherOffice, OpenHanded, PostEnded};
 pub(crate) use people::position;
 pub use people::{ClassChange, NewAppointment, PersonDetail, classes_as_json};
 pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions};
@@ -72,6 +73,8 @@ pub enum OrganisationError {
         "{unit} still has {people} people and {mailboxes} mailboxes: move them first, or merge it into another unit"
     )]
     InUse { unit: String, people: usize, mailboxes: u64 },
+    #[error("unit {unit} is dissolved{}", heirs::followed_by(.heirs))]
+    Dissolved { unit: String, heirs: Vec<String> },
     #[error("there is no person {0}")]
     NoSuchPerson(i64),
     #[error("there is no position {0:?}; the positions are {1}")]

@@ -210,6 +210,7 @@ impl Engine {
         actor: &Actor,
         CheckedRequest { domain, row, watchers }: &CheckedRequest<'_>,
     ) -> Result<(RequestDetail, Vec<OwedNotice>), RequestError> {
+        crate::organisation::refuse_dissolved(tx, row).await?;
         let id = tx.insert_request(row, watchers, self.now()).await?;
         tx.note_request(id, (actor.name(), "create", row.document), self.now()).await?;
         let detail = json!({ "kind": row.kind, "subject": row.subject, "due_on": row.due_on.to_string() });

@@ -92,16 +92,19 @@ impl Tx {
         Ok(rows.into_iter().map(|(unit, count)| (UnitId(unit), count.unsigned_abs())).collect())
     }
 
-    /// Mailboxes follow their unit, or their person: sets the unit of those that belong to one unit, or to these people.
+    /// Mailboxes follow their unit, or their person: sets the unit of those that belong to one unit, which ends, or to these people.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn move_mailboxes(&mut self, from: UnitId, to: UnitId) -> Result<u64, Error> {
-        let done = sqlx::query("update accounts set unit_id = $2 where unit_id = $1 and state <> 'deleted'")
-            .bind(from.0)
-            .bind(to.0)
-            .execute(&mut *self.inner)
-            .await?;
+    pub async fn move_mailboxes(&mut self, from: UnitId, to: UnitId, now: Timestamp) -> Result<u64, Error> {
+        let done = sqlx::query(
+            "update accounts set unit_id = $2, moved_in_at = $3 where unit_id = $1 and state <> 'deleted'",
+        )
+        .bind(from.0)
+        .bind(to.0)
+        .bind(now.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
         Ok(done.rows_affected())
     }
 

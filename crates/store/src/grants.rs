@@ -109,7 +109,8 @@ impl Tx {
         Ok(rows.into_iter().map(taken).collect())
     }
 
-    /// What units have as their own address: the primary one of their oldest organisation mailbox.
+    /// What units have as their own address: the primary one of their oldest organisation mailbox
+    /// that did not come from a unit that ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,7 +119,7 @@ impl Tx {
             "select distinct on (a.unit_id) a.unit_id, g.address
                from accounts a join addresses g on g.account_id = a.account_id and g.kind = 'primary'
               where a.domain_id = $1 and a.unit_id is not null and a.class = 'organisation' and a.state <> 'deleted'
-              order by a.unit_id, a.account_id",
+              order by a.unit_id, a.moved_in_at nulls first, a.account_id",
         )
         .bind(domain.0)
         .fetch_all(&mut *self.inner)

@@ -46,6 +46,7 @@ mod groups;
 mod hand_out;
 mod handlings;
 mod handovers;
+mod heirs;
 mod held;
 mod holidays;
 mod imports;

@@ -86,6 +86,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 25, name: "reviews", sql: include_str!("../../../migrations/0025_reviews.sql") },
     Migration { version: 26, name: "passed_on", sql: include_str!("../../../migrations/0026_passed_on.sql") },
     Migration { version: 27, name: "exports", sql: include_str!("../../../migrations/0027_exports.sql") },
+    Migration { version: 28, name: "moved_in", sql: include_str!("../../../migrations/0028_moved_in.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -247,7 +247,7 @@ pub struct UnitFigures {
     pub unit: UnitId,
     pub people: u64,
     pub mailboxes: u64,
-    /// The primary address of its oldest organisation mailbox.
+    /// The primary address of its oldest organisation mailbox that did not come from a unit that ended.
     pub address: Option<String>,
 }
 
@@ -263,7 +263,7 @@ impl Store {
                left join (select unit_id, count(*) as people from memberships where until_day is null group by unit_id) m
                       using (unit_id)
                left join (select a.unit_id, count(*) as mailboxes,
-                                 (array_agg(g.address order by a.account_id)
+                                 (array_agg(g.address order by a.moved_in_at nulls first, a.account_id)
                                     filter (where a.class = 'organisation'))[1] as address
                             from accounts a join addresses g on g.account_id = a.account_id and g.kind = 'primary'
                            where a.domain_id = $1 and a.unit_id is not null and a.state <> 'deleted'

@@ -1,6 +1,6 @@
 //! What happens to units after their founding: one act, previewed or done.
 
-use super::heirs::{Handed, PostEnded, move_all};
+use super::heirs::{FurtherOffice, Handed, OpenHanded, PostEnded, further_offices, move_all};
 use super::people::classes_as_json;
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
 use crate::admin::check_name;
@@ -50,6 +50,10 @@ pub struct UnitChange {
     pub positions: Vec<PostEnded>,
     /// Mailboxes whose class was that of such a position.
     pub classes: Vec<ClassChange>,
+    /// Requests and reviews that were open, and are the heir's now.
+    pub open: OpenHanded,
+    /// Organisation mailboxes of the heir beyond the one that the policy gives it: somebody decides what becomes of them.
+    pub offices: Vec<FurtherOffice>,
     /// Old and new addresses, where the unit is part of them.
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
@@ -66,7 +70,7 @@ impl UnitChange {
             "on": self.on, "events": told, "people": self.people, "mailboxes": self.mailboxes, "roles": self.roles,
             "watching": self.watching, "addresses": self.addresses,
             "positions_ended": self.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
-            "classes": classes_as_json(&self.classes),
+            "classes": classes_as_json(&self.classes), "open": self.open.as_json(),
         })
     }
 }
@@ -157,9 +161,11 @@ impl Engine {
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;
         let (ended, watching) = self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
-        let gone = move_all(&mut held, &moves, on).await?;
+        let gone = move_all(&mut held, &moves, (on, self.now())).await?;
+        let open = self.hand_open(actor, &mut held, &moves).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
+        let offices = further_offices(&mut held, &moves).await?;
         if let UnitAct::Dissolve { unit } = act {
             nobody_left(&mut held, unit).await?;
         }
@@ -178,6 +184,8 @@ impl Engine {
             watching,
             positions,
             classes,
+            open,
+            offices,
             addresses,
             until,
             done,

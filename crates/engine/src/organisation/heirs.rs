@@ -1,15 +1,17 @@
 //! What a unit that ends hands to the one that takes over (sáp nhập, chia tách; AG Đ7.3d; LC Đ6.1; TN Đ8.1).
 //!
-//! Invariant: people and mailboxes go along; positions end with the unit, each said by name, and the class of a mailbox follows.
+//! Invariants: people and mailboxes go along, and so does what is open: requests, and the review of the mailboxes; positions end with
+//! the unit, each said by name, and the class of a mailbox follows. The heir's own address stays its own.
 
 use super::people::follow_class;
 use super::{Held, OrganisationError};
-use crate::AdminError;
+use crate::{Actor, AdminError, Engine};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use model::{Appointment, PersonId, UnitId};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-use store::{ClassChange, Loaded, Part};
+use store::{ClassChange, Loaded, NewRequestRow, Part, Tx};
 
 /// A position (chức vụ) that ended with its unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,16 @@ impl PostEnded {
     }
 }
 
+/// An organisation mailbox that came to a unit that has one, where the policy says that a unit has one (AG Đ6.2; LC Đ4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherOffice {
+    /// Code of the unit.
+    pub unit: String,
+    /// The unit's own address, which it goes on to have.
+    pub own: String,
+    pub further: String,
+}
+
 /// What went along, and what ended.
 #[derive(Debug, Default)]
 pub(super) struct Handed {
@@ -38,11 +50,60 @@ pub(super) struct Handed {
     pub(super) classes: Vec<ClassChange>,
 }
 
+/// What was open of the units that end, and is the heir's now; with its code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenHanded {
+    /// Numbers of requests.
+    pub requests: Vec<(i64, String)>,
+    /// Numbers of reviews, and of those that they go on in: the same unless the heir had one.
+    pub reviews: Vec<(i64, i64, String)>,
+}
+
+impl OpenHanded {
+    #[must_use]
+    pub fn as_json(&self) -> Value {
+        let request = |(number, to): &(i64, String)| json!({ "request": number, "to": to });
+        let review = |(number, within, to): &(i64, i64, String)| json!({ "review": number, "goes_on_in": within, "to": to });
+        json!({
+            "requests": self.requests.iter().map(request).collect::<Vec<_>>(),
+            "reviews": self.reviews.iter().map(review).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Engine {
+    /// OpenHanded requests and reviews of units that end become the heirs'.
+    pub(super) async fn hand_open(
+        &self,
+        actor: &Actor,
+        held: &mut Held,
+        moves: &[(UnitId, UnitId)],
+    ) -> Result<OpenHanded, AdminError> {
+        let mut open = OpenHanded::default();
+        for (from, to) in moves {
+            let (code, heir) = (held.code(*from), held.code(*to));
+            for request in held.tx.hand_requests(*from, *to).await? {
+                let note = format!("{code} → {heir}");
+                held.tx.note_request(request, (actor.name(), "hand", &note), self.now()).await?;
+                open.requests.push((request, heir.clone()));
+            }
+            let by = (actor.name(), REVIEW_GOES_ON, self.now());
+            if let Some((review, within)) = held.tx.hand_review((*from, *to), by).await? {
+                open.reviews.push((review, within, heir));
+            }
+        }
+        Ok(open)
+    }
+}
+
+/// What stands in a review that ended because its unit did.
+const REVIEW_GOES_ON: &str = "Đơn vị đã sáp nhập; tiếp tục trong kỳ rà soát của đơn vị tiếp nhận";
+
 /// People (with the end of all positions there, also of those who are elsewhere) and mailboxes of units that end.
 pub(super) async fn move_all(
     held: &mut Held,
     moves: &[(UnitId, UnitId)],
-    on: Date,
+    (on, now): (Date, Timestamp),
 ) -> Result<Handed, AdminError> {
     if moves.is_empty() {
         return Ok(Handed::default());
@@ -61,7 +122,7 @@ pub(super) async fn move_all(
         for (person, position) in left {
             part.register.relieve(person, *from, position, on).map_err(OrganisationError::from)?;
         }
-        handed.mailboxes += held.tx.move_mailboxes(*from, *to).await?;
+        handed.mailboxes += held.tx.move_mailboxes(*from, *to, now).await?;
     }
     held.tx.save_register(&part).await?;
     let leads = |post: &&Appointment| {
@@ -92,4 +153,37 @@ async fn named(held: &mut Held, part: &Loaded, posts: &[Appointment]) -> Result<
         .collect();
     found.sort_by(|(a, x), (b, y)| (&x.unit, a, &x.name, x.person).cmp(&(&y.unit, b, &y.name, y.person)));
     Ok(found.into_iter().map(|(_, post)| post).collect())
+}
+
+/// Organisation mailboxes of the heirs beyond the one that each may have.
+pub(super) async fn further_offices(
+    held: &mut Held,
+    moves: &[(UnitId, UnitId)],
+) -> Result<Vec<FurtherOffice>, AdminError> {
+    let mut found = Vec::new();
+    if !held.policy.naming.one_per_organisation {
+        return Ok(found);
+    }
+    let heirs: BTreeSet<UnitId> = moves.iter().map(|(_, to)| *to).collect();
+    for heir in heirs {
+        let mut offices = held.tx.offices_of(heir).await?.into_iter();
+        let Some(own) = offices.next() else { continue };
+        let unit = held.code(heir);
+        found.extend(offices.map(|further| FurtherOffice { unit: unit.clone(), own: own.clone(), further }));
+    }
+    Ok(found)
+}
+
+/// Nothing new is asked for in the name of a unit that ended: whoever took over asks.
+pub(crate) async fn refuse_dissolved(tx: &mut Tx, request: &NewRequestRow<'_>) -> Result<(), AdminError> {
+    let Some(id) = request.unit else { return Ok(()) };
+    let Some(heirs) = tx.heirs_of_dissolved(id).await? else { return Ok(()) };
+    let tree = tx.tree(request.domain).await?;
+    let unit = tree.unit(id).map_or_else(|| id.to_string(), |unit| unit.code.to_string());
+    Err(OrganisationError::Dissolved { unit, heirs }.into())
+}
+
+/// Who is to be named in place of a unit that ended.
+pub(super) fn followed_by(heirs: &[String]) -> String {
+    if heirs.is_empty() { String::new() } else { format!(", followed by {}", heirs.join(", ")) }
 }

@@ -621,3 +621,80 @@ async fn who_follows_units_is_told_no_more_when_they_end_or_go_elsewhere() {
             .is_empty()
     );
 }
+
+/// Codes of units whose open requests and reviews there are, by number.
+async fn open_of(world: &World, table: &str, open: &str) -> Vec<String> {
+    let query = format!("select u.code from {table} r join units u using (unit_id) where {open} order by 1");
+    world.database.texts(&query).await
+}
+
+#[tokio::test]
+async fn what_is_open_of_a_unit_that_ends_is_its_heirs_and_nothing_new_is_asked_in_its_name() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    for unit in ["sotttt", "sokhcn", "cds.sotttt"] {
+        office(engine, unit).await;
+        engine.open_review(&actor(), &domain(), unit).await.unwrap();
+    }
+    let ask = async |unit: &str| {
+        let new = crate::NewRequest {
+            domain: domain(),
+            kind: model::RequestKind::Create,
+            unit: Some(unit.to_owned()),
+            mailbox: None,
+            subject: "Cấp hộp thư".into(),
+            detail: String::new(),
+            document: "15/CV".into(),
+            requested_by: None,
+            watchers: Vec::new(),
+        };
+        engine.add_request(&actor(), &new).await.map(|made| made.request)
+    };
+    let (open, settled) = (ask("sotttt").await.unwrap(), ask("sotttt").await.unwrap());
+    engine.decide_request(&actor(), settled, (model::RequestState::Done, "")).await.unwrap();
+    let requests = async || open_of(&world, "requests", "r.state = 'new'").await;
+    let reviews = async || open_of(&world, "reviews", "r.finished_at is null").await;
+    let merge = |from: &str, into: &str| UnitAct::Merge { sources: vec![from.into()], into: into.into() };
+    for dry_run in [true, false] {
+        let change = act(engine, merge("sotttt", "sokhcn"), dry_run).await.unwrap();
+        assert_eq!(change.open.requests, [(open, "sokhcn".to_owned())]);
+        assert_eq!(change.open.reviews, [(1, 2, "sokhcn".to_owned())]);
+        assert_eq!(requests().await, [if dry_run { "sotttt" } else { "sokhcn" }]);
+        assert_eq!(reviews().await.len(), if dry_run { 3 } else { 2 });
+    }
+    // The heir's is of both units' mailboxes; one that has none goes on with the other's.
+    assert_eq!(engine.review(&actor(), 2).await.unwrap().detail.review.listed, 2);
+    assert_eq!(engine.request(&actor(), open).await.unwrap().events.last().unwrap().act, "hand");
+    found(engine, "sonv", "Sở Nội vụ", "so", Some("ubnd")).await;
+    let change = act(engine, merge("cds.sotttt", "sonv"), false).await.unwrap();
+    assert_eq!(change.open.reviews, [(3, 3, "sonv".to_owned())]);
+    assert_eq!(reviews().await, ["sokhcn", "sonv"]);
+    assert_eq!(world.detail("unit.merge").await["open"]["reviews"][0]["to"], "sonv");
+    let refused = ask("sotttt").await.unwrap_err();
+    assert_eq!(refused.to_string(), "unit sotttt is dissolved, followed by sokhcn");
+}
+
+#[tokio::test]
+async fn the_heirs_address_stays_its_own_and_a_further_one_is_named() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    // The older mailbox is the one of the unit that ends.
+    let (further, own) = (office(engine, "sotttt").await, office(engine, "sokhcn").await);
+    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let named =
+        crate::FurtherOffice { unit: "sokhcn".into(), own: own.to_string(), further: further.to_string() };
+    for dry_run in [true, false] {
+        assert_eq!(act(engine, merge(), dry_run).await.unwrap().offices, [named.clone()]);
+    }
+    let (unit, _) = engine.unit(&actor(), &domain(), "sokhcn").await.unwrap().unwrap();
+    assert_eq!(unit.address, Some(own.to_string()));
+    let third = crate::NewMailbox {
+        unit: Some("sokhcn".into()),
+        class: MailboxClass::Organisation,
+        ..super::mailbox("so-moi")
+    };
+    let refused = engine.add_mailbox(&actor(), &third).await.unwrap_err().to_string();
+    assert!(refused.contains("has the address sokhcn@demo.gov.vn"), "{refused}");
+}

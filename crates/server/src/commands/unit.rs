@@ -3,7 +3,7 @@
 use super::Session;
 use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
-use engine::{NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
+use engine::{FurtherOffice, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
 use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -82,9 +82,33 @@ fn change_as_json(change: &UnitChange) -> Value {
         "done": change.done, "on": change.on, "addresses": super::person::addresses_as_json(&change.addresses),
         "old_addresses_until": change.until, "roles_ended": change.roles, "watching_ended": change.watching,
         "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
-        "classes": engine::classes_as_json(&change.classes), "people": change.people, "mailboxes": change.mailboxes,
+        "classes": engine::classes_as_json(&change.classes), "open": change.open.as_json(),
+        "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
+}
+
+fn office_as_json(office: &FurtherOffice) -> Value {
+    json!({ "unit": office.unit, "own": office.own, "further": office.further })
+}
+
+/// What the heir of a unit has of it that somebody sees to.
+fn tell_open(text: &mut String, change: &UnitChange) {
+    let becomes = if change.done { "is now of" } else { "would be of" };
+    for (request, to) in &change.open.requests {
+        let _ = writeln!(text, "  request {request} {becomes} {to}");
+    }
+    let goes = if change.done { "goes on as" } else { "would go on as" };
+    for (review, within, to) in &change.open.reviews {
+        let _ = writeln!(text, "  review {review} {goes} {within} of {to}");
+    }
+    for FurtherOffice { unit, own, further } in &change.offices {
+        let _ = writeln!(
+            text,
+            "  {unit}\tits own address is {own}; {further} comes beside it, where naming.one_per_organisation allows one: forward \
+             its mail (congthu forward set {further} {own}), or delete it when nothing in it is needed (congthu mailbox delete)"
+        );
+    }
 }
 
 fn change_as_text(change: &UnitChange) -> String {
@@ -114,6 +138,7 @@ fn change_as_text(change: &UnitChange) -> String {
         );
     }
     super::person::tell_classes(&mut text, &change.classes, change.done);
+    tell_open(&mut text, change);
     if change.people > 0 || change.mailboxes > 0 {
         let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);
     }
