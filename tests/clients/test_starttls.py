@@ -40,6 +40,7 @@ class StartTls(journey.Journey):
         return self.message(subject=subject, to=self.user, sender=self.user)
 
     def must(self, *command, code=0, **options):
+        options = {"timeout": 180, **options}  # OfflineIMAP alone takes a minute where other work has the processors
         done = self.execute(*command, env={"PATH": "/usr/bin:/bin", "HOME": str(self.scratch), "LC_ALL": "C.UTF-8"}, **options)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout + done.stderr
