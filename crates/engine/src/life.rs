@@ -251,6 +251,7 @@ impl Engine {
         }
         let ends = applied.has(Effect::EndSessions);
         tx.set_life(row.account, &applied.life, ends).await?;
+        row.life = applied.life;
         if act.without_export {
             tx.waive_export(row.account).await?;
         }
@@ -267,18 +268,15 @@ impl Engine {
         }
         act.note("was", json!(before));
         self.audit(&mut tx, actor, act.name, &row.address.to_string(), &act.detail).await?;
-        row.life = applied.life;
-        let mut owed = Vec::new();
-        if applied.has(Effect::Notify) {
-            owed = match act.events {
-                [Event::AskRestore | Event::RefuseRestore] => {
-                    let due = lifecycle::restore_due_on(&row.life, &rules, &calendar);
-                    let why = act.detail.get("reason").and_then(Value::as_str).unwrap_or_default();
-                    self.about_restoration(&row, &telling, due, why)
-                }
-                _ => self.about_change(&row, &row.life, &rules, &telling),
-            };
-        }
+        let owed = match act.events {
+            _ if !applied.has(Effect::Notify) => Vec::new(),
+            [Event::AskRestore | Event::RefuseRestore] => {
+                let due = lifecycle::restore_due_on(&row.life, &rules, &calendar);
+                let why = act.detail.get("reason").and_then(Value::as_str).unwrap_or_default();
+                self.about_restoration(&row, &telling, due, why)
+            }
+            _ => self.about_change(&row, &row.life, &rules, &telling),
+        };
         tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
         if spreads {

@@ -686,7 +686,7 @@ async fn the_heirs_address_stays_its_own_and_a_further_one_is_named() {
     let named =
         crate::FurtherOffice { unit: "sokhcn".into(), own: own.to_string(), further: further.to_string() };
     for dry_run in [true, false] {
-        assert_eq!(act(engine, merge(), dry_run).await.unwrap().offices, [named.clone()]);
+        assert_eq!(act(engine, merge(), dry_run).await.unwrap().offices, std::slice::from_ref(&named));
     }
     let (unit, _) = engine.unit(&actor(), &domain(), "sokhcn").await.unwrap().unwrap();
     assert_eq!(unit.address, Some(own.to_string()));

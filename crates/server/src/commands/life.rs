@@ -40,16 +40,7 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         }
         LifeCommand::ConfirmDeletion { address, without_export } => {
             engine.confirm_deletion(actor, address, without_export.as_deref()).await?;
-            let detail = engine.life(actor, address).await?;
-            let what = match detail.and_then(|mailbox| mailbox.backups_until) {
-                None => {
-                    "is confirmed, but held (legal hold, handover or export): it is deleted in the night after that has ended".to_owned()
-                }
-                Some(last) => {
-                    format!("will be deleted in the following night; backups may hold its mail until {last}")
-                }
-            };
-            done(session, address, &what).await
+            confirmed(session, address).await
         }
         LifeCommand::Export { address, out } => export::run(session, address, out).await,
         LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
@@ -84,6 +75,19 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         }
         LifeCommand::Leave { address, .. } => leaves(session, address).await,
     }
+}
+
+async fn confirmed(session: &Session, address: &Address) -> Result<()> {
+    let detail = session.node.engine.life(&session.actor, address).await?;
+    let what = match detail.and_then(|mailbox| mailbox.backups_until) {
+        None => {
+            "is confirmed, but held (legal hold, handover or export): it is deleted in the night after that has ended".to_owned()
+        }
+        Some(last) => {
+            format!("will be deleted in the following night; backups may hold its mail until {last}")
+        }
+    };
+    done(session, address, &what).await
 }
 
 async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> Result<()> {
