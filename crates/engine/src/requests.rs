@@ -3,15 +3,15 @@
 //! AG Đ7, Đ8; LC Đ6; TN Đ8; ST Đ4; BD Đ5. Invariants: what is settled stays so; what policy wants in writing is not accepted
 //! without its document; each step is kept with who took it and when, and audited.
 
+mod shown;
+
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
-use jiff::civil::Date;
 use model::calendar::local_date;
 use model::{AccountId, Action, Address, DomainName, RequestKind, RequestState};
 use serde_json::json;
 use std::collections::BTreeSet;
 use store::{
-    NewRequestDocument, NewRequestRow, OwedNotice, RequestDocumentRow, RequestEventRow, RequestFilter,
-    RequestRow, Tx,
+    NewRequestDocument, NewRequestRow, OwedNotice, RequestDocumentRow, RequestEventRow, RequestRow, Tx,
 };
 
 const SUBJECT_CHARS_MAX: usize = 300;
@@ -136,12 +136,25 @@ impl Engine {
     /// # Errors
     /// See [`RequestError`].
     pub async fn add_request(&self, actor: &Actor, new: &NewRequest) -> Result<RequestDetail, RequestError> {
-        let checked = self.check_request(actor, new).await?;
+        let mut checked = self.check_request(actor, new).await?;
+        checked.row.requester = self.asking(actor, new).await?;
         let mut tx = self.0.store.begin().await?;
         let (request, owed) = self.put_request(&mut tx, actor, &checked).await?;
         tx.commit().await?;
         self.send_owed(&owed).await;
         Ok(request)
+    }
+
+    /// Who is told as the one who asks: whoever does it himself, or, at the console, the mailbox of ours that is named. Another's
+    /// address, or a name, is only written down.
+    async fn asking(&self, actor: &Actor, new: &NewRequest) -> Result<Option<AccountId>, RequestError> {
+        let named = new.requested_by.as_deref().and_then(|by| by.parse::<Address>().ok());
+        let (None, Some(address)) = (actor.account(), named) else { return Ok(actor.account()) };
+        match self.0.store.party(&address).await? {
+            Some(party) => Ok(Some(party.account)),
+            None if *address.domain() == new.domain => Err(AdminError::NoSuchMailbox(address).into()),
+            None => Ok(None),
+        }
     }
 
     /// May he ask for it, and is it whole?
@@ -312,36 +325,6 @@ impl Engine {
         tx.commit().await?;
         self.send_owed(&owed).await;
         Ok(decided)
-    }
-
-    /// By number; what is outside the actor's reach is not there.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn requests(
-        &self,
-        actor: &Actor,
-        query: RequestQuery<'_>,
-    ) -> Result<Vec<RequestDetail>, RequestError> {
-        let reach = actor.reach(Action::RequestShow);
-        let today: Date = local_date(self.now());
-        let filter = RequestFilter {
-            reach: &reach,
-            domain: query.domain,
-            settled: query.settled,
-            due_before: query.overdue.then_some(today),
-            after: query.after,
-            limit: query.limit,
-        };
-        Ok(self.0.store.requests(filter).await?)
-    }
-
-    /// # Errors
-    /// `NoSuchRequest`, also for what is out of reach.
-    pub async fn request(&self, actor: &Actor, request: i64) -> Result<RequestHistory, RequestError> {
-        let found = self.request_for(actor, Action::RequestShow, request).await?;
-        let (events, documents) = self.0.store.request_history(request).await?;
-        Ok(RequestHistory { request: found, events, documents })
     }
 
     async fn request_for(

@@ -194,7 +194,8 @@ impl Engine {
         let Some(opened) = tx.open_review(unit, due_on, by).await? else { return Ok(None) };
         let officers = tx.review_officers(&[unit], self.now()).await?;
         let told: Vec<_> = officers.into_iter().map(|(_, account)| account).collect();
-        let owed = nightly::opened(&opened, &told);
+        let mailboxes = tx.review_mailboxes(opened.review).await?;
+        let owed = nightly::opened(&opened, &mailboxes, &told);
         tx.owe_notices(&owed, self.now()).await?;
         let about =
             json!({ "unit": opened.unit_code, "mailboxes": opened.listed, "due_on": due_on.to_string() });

@@ -175,21 +175,38 @@ impl Holds {
     }
 }
 
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = [
+            (self.legal_hold, "a legal hold (congthu hold list)"),
+            (self.handover, "a handover (congthu handover finish)"),
+            (self.export_pending, "an archive that is being written"),
+        ];
+        let kept: Vec<&str> = kept.into_iter().filter_map(|(holds, by)| holds.then_some(by)).collect();
+        f.write_str(&kept.join(" and "))
+    }
+}
+
 /// Why an event does not take place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("a mailbox that is {0} knows no such event")]
+    #[error(
+        "the mailbox is {0}, and from there this does not happen: congthu mailbox show says what comes next"
+    )]
     NotFromHere(StateName),
     #[error("{0:?} may not do this")]
     NotAllowed(Actor),
-    #[error("the organisation has not asked for it")]
+    #[error(
+        "the organisation has not asked for it: note its request with congthu mailbox restore --request, or give it with \
+         congthu mailbox unlock --request"
+    )]
     NotAsked,
     #[error("the organisation has asked for the mailbox: that has to be decided first")]
     RestoreAsked,
     #[error("the deletion is not confirmed")]
     NotConfirmed,
-    #[error("the mailbox is held")]
-    Held,
+    #[error("the mailbox is kept by {0}, which has to end first")]
+    Held(Holds),
     #[error("the mailbox holds mail that was not exported since it went out of use")]
     NotExported,
 }
@@ -244,7 +261,7 @@ fn check(life: &Life, event: Event, holds: &Holds, rules: &Rules) -> Result<(), 
         Event::ConfirmDeletion | Event::Delete | Event::List(DeletionCause::LockExpired) if asked => {
             Err(Refusal::RestoreAsked)
         }
-        Event::Delete if holds.legal_hold || holds.handover => Err(Refusal::Held),
+        Event::Delete if holds.legal_hold || holds.handover => Err(Refusal::Held(*holds)),
         Event::Delete if !deletion_confirmed(life, rules) => Err(Refusal::NotConfirmed),
         Event::ConfirmDeletion | Event::Delete if holds.under(rules).export_pending => {
             Err(Refusal::NotExported)

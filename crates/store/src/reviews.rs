@@ -8,9 +8,9 @@ use jiff::civil::Date;
 use jiff_sqlx::{Date as SqlDate, Timestamp as SqlTimestamp, ToSqlx as _};
 use model::{AccountId, AccountState, Address, DomainId, DomainName, MailboxClass, ReviewDecision, UnitId};
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
+use sqlx::{PgExecutor, Row as _};
 
 /// A review, without what was said of each mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -182,34 +182,8 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn review_mailboxes(&self, review_id: i64) -> Result<Vec<ReviewMailbox>, Error> {
-        type Row = (i64, String, String, String, String, Option<SqlTimestamp>, bool);
-        let rows: Vec<Row> = sqlx::query_as(
-            "select a.account_id, g.address, a.display_name, a.class, a.state, greatest(v.sent_at, v.retrieved_at),
-                    a.account_id <> all (r.listed)
-               from reviews r
-               join accounts a on a.unit_id = r.unit_id and a.state <> 'deleted'
-               join addresses g on g.account_id = a.account_id and g.kind = 'primary'
-               left join activity v on v.account_id = a.account_id
-              where r.review_id = $1
-              order by g.address",
-        )
-        .bind(review_id)
-        .fetch_all(&self.pools.main)
-        .await?;
-        let mailbox = |(account, address, name, class, state, used_at, is_new): Row| {
-            Ok(ReviewMailbox {
-                account: AccountId(account),
-                address: address.parse().map_err(|_| DAMAGED)?,
-                name,
-                class: class.parse().map_err(|_| DAMAGED)?,
-                state: state.parse().map_err(|_| DAMAGED)?,
-                used_at: used_at.map(SqlTimestamp::to_jiff),
-                is_new,
-            })
-        };
-        rows.into_iter().map(mailbox).collect()
+        review_mailboxes(&self.pools.main, review_id).await
     }
-
     /// Units of a domain, by number from behind `after` on, that have mailboxes and no open review, and whose last review ended (or
     /// that were founded) `months` before `today` or earlier. Asked for once a night, of all units of the domain.
     ///
@@ -281,6 +255,14 @@ impl Tx {
         let row =
             sqlx::query(reviews!("where r.review_id = $1")).bind(id).fetch_optional(&mut *self.inner).await?;
         row.as_ref().map(review).transpose()
+    }
+
+    /// As [`Store::review_mailboxes`], of a review that was opened just now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn review_mailboxes(&mut self, review_id: i64) -> Result<Vec<ReviewMailbox>, Error> {
+        review_mailboxes(&mut *self.inner, review_id).await
     }
 
     /// Finishes it. False when it was finished before.
@@ -379,4 +361,36 @@ impl Tx {
             .await?;
         rows.iter().map(review).collect()
     }
+}
+
+async fn review_mailboxes<'e>(
+    executor: impl PgExecutor<'e>,
+    review_id: i64,
+) -> Result<Vec<ReviewMailbox>, Error> {
+    type Row = (i64, String, String, String, String, Option<SqlTimestamp>, bool);
+    let rows: Vec<Row> = sqlx::query_as(
+        "select a.account_id, g.address, a.display_name, a.class, a.state, greatest(v.sent_at, v.retrieved_at),
+                a.account_id <> all (r.listed)
+           from reviews r
+           join accounts a on a.unit_id = r.unit_id and a.state <> 'deleted'
+           join addresses g on g.account_id = a.account_id and g.kind = 'primary'
+           left join activity v on v.account_id = a.account_id
+          where r.review_id = $1
+          order by g.address",
+    )
+    .bind(review_id)
+    .fetch_all(executor)
+    .await?;
+    let mailbox = |(account, address, name, class, state, used_at, is_new): Row| {
+        Ok(ReviewMailbox {
+            account: AccountId(account),
+            address: address.parse().map_err(|_| DAMAGED)?,
+            name,
+            class: class.parse().map_err(|_| DAMAGED)?,
+            state: state.parse().map_err(|_| DAMAGED)?,
+            used_at: used_at.map(SqlTimestamp::to_jiff),
+            is_new,
+        })
+    };
+    rows.into_iter().map(mailbox).collect()
 }

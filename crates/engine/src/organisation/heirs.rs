@@ -8,6 +8,7 @@ use super::{Held, OrganisationError};
 use crate::{Actor, AdminError, Engine};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use model::calendar::local_date;
 use model::{Appointment, PersonId, UnitId};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -130,7 +131,7 @@ pub(super) async fn move_all(
     };
     let leaders: BTreeSet<PersonId> = ended.iter().filter(leads).map(|post| post.person).collect();
     for person in leaders {
-        handed.classes.extend(follow_class(held, &part, person, on).await?);
+        handed.classes.extend(follow_class(held, &part, person, local_date(now)).await?);
     }
     handed.positions = named(held, &part, &ended).await?;
     Ok(handed)

@@ -9,6 +9,7 @@ use crate::admin::check_name;
 use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
+use model::calendar::local_date;
 use model::{Action, DomainName, MailboxClass, PersonId, Position};
 use serde_json::{Value, json};
 use store::{ClassQuota, Loaded, Part, PersonFilter};
@@ -203,7 +204,7 @@ impl Engine {
         };
         done.map_err(OrganisationError::from)?;
         held.tx.save_register(&part).await?;
-        let classes = follow_class(&mut held, &part, new.person, on).await?;
+        let classes = follow_class(&mut held, &part, new.person, local_date(self.now())).await?;
         let action = if begins { "person.appoint" } else { "person.relieve" };
         let detail = json!({ "on": on, "unit": held.code(unit), "position": new.title,
                              "classes": classes_as_json(&classes) });
@@ -230,14 +231,15 @@ pub(crate) fn position<'p>(known: &'p [Position], title: &str) -> Result<&'p Pos
     })
 }
 
-/// A quota of its own goes on where the other class may have it, too. Says which mailboxes have another class now.
+/// To the class of `today`, from whichever day on the change holds: somebody may have been appointed since. A quota of its own goes on
+/// where the other class may have it, too. Says which mailboxes have another class now.
 pub(super) async fn follow_class(
     held: &mut Held,
     part: &Loaded,
     person: PersonId,
-    on: Date,
+    today: Date,
 ) -> Result<Vec<ClassChange>, AdminError> {
-    let class = part.register.class_at(person, on);
+    let class = part.register.class_at(person, today);
     let other = match class {
         MailboxClass::Leader => MailboxClass::Person,
         _ => MailboxClass::Leader,

@@ -9,6 +9,7 @@ use super::{Held, OrganisationError};
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, Engine};
 use jiff::civil::Date;
+use model::calendar::local_date;
 use model::{AccountId, Action, Appointment, DomainName, PersonId, Right, Rights, UnitId};
 use serde_json::json;
 use store::{ClassChange, EndedDelegation, EndedRole, Loaded};
@@ -114,7 +115,7 @@ impl Engine {
         let positions = change_register(&held, &mut part, person, (how, to), on)?;
         held.tx.save_register(&part).await?;
         held.tx.move_mailboxes_of(&[person], to).await?;
-        let classes = follow_class(&mut held, &part, person, on).await?;
+        let classes = follow_class(&mut held, &part, person, local_date(self.now())).await?;
         let Readdressed { addresses, until, owed } = match to {
             Some(to) if held.policy.request.transfer_renames => {
                 self.readdress(&mut held, before, &[(from, to)]).await?

@@ -7,15 +7,17 @@ use super::{Actor, Engine, Error, audited_as};
 use crate::AdminError;
 use jiff::civil::Date;
 use model::calendar::local_date;
-use model::{AccountId, DomainId, DomainName, ReviewDecision, UnitId};
+use model::{AccountId, AccountState, DomainId, DomainName, ReviewDecision, UnitId};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
-use store::{OwedNotice, ReviewRow, ReviewedMailbox};
+use store::{OwedNotice, ReviewMailbox, ReviewRow, ReviewedMailbox};
 
 /// Units and reviews read at once.
 const PAGE: u32 = 500;
 /// Units named to the centre in one letter; the others are in the list that it points to.
 const NAMED_MAX: usize = 100;
+/// Mailboxes listed in a unit's letter.
+const LISTED_MAX: usize = 200;
 /// What stands in a review that ended by itself.
 const EMPTY: &str = "Đơn vị không còn hộp thư nào";
 
@@ -102,7 +104,7 @@ fn written(day: Date) -> String {
 }
 
 /// To each of those who answer for the unit.
-pub(super) fn opened(review: &ReviewRow, told: &[AccountId]) -> Vec<OwedNotice> {
+pub(super) fn opened(review: &ReviewRow, mailboxes: &[ReviewMailbox], told: &[AccountId]) -> Vec<OwedNotice> {
     let ReviewRow { review: number, unit_code, unit_name, listed, .. } = review;
     let due = written(review.due_on);
     let subject = format!("Rà soát danh sách hộp thư của {unit_name}, hạn {due}");
@@ -110,9 +112,35 @@ pub(super) fn opened(review: &ReviewRow, told: &[AccountId]) -> Vec<OwedNotice> 
         "Kính gửi: Ông/Bà phụ trách hộp thư điện tử công vụ của {unit_name}\n\nĐến kỳ rà soát danh sách hộp thư của đơn vị \
          {unit_name} (mã {unit_code}), gồm {listed} hộp thư. Đề nghị đơn vị xem từng hộp thư và xác nhận còn sử dụng, đề nghị thay \
          đổi, hoặc đề nghị thu hồi hộp thư không còn sử dụng; gửi kết quả cho bộ phận quản trị chậm nhất ngày {due}.\n\nSố của kỳ rà \
-         soát: {number}.\n\n--\nThe mailboxes of {unit_code} are to be reviewed by {due}: confirm, change or revoke each. Review {number}."
+         soát: {number}.\n\n{}\nCách trả lời: gửi bộ phận quản trị tệp CSV hoặc XLSX gồm ba cột \"địa chỉ\", \"kết quả\" (xác nhận, thay đổi \
+         hoặc thu hồi) và \"ghi chú\" (nội dung cần thay đổi, lý do thu hồi), mỗi hộp thư một dòng.\n\n--\nThe mailboxes of \
+         {unit_code} are to be reviewed by {due}: confirm, change or revoke each, in a CSV or XLSX list with the columns address, \
+         decision and remark. Review {number}.",
+        listing(mailboxes),
     );
     to_each(told, &format!("review/{number}/opened"), &subject, &text)
+}
+
+/// The mailboxes by address. When each was last used is for the officer, who asks for the review itself, and not in a letter that
+/// everybody with a right to the unit's mailbox may read.
+fn listing(mailboxes: &[ReviewMailbox]) -> String {
+    let mut text = "Danh sách hộp thư:\n".to_owned();
+    for (at, ReviewMailbox { address, name, state, .. }) in mailboxes.iter().take(LISTED_MAX).enumerate() {
+        let state = match state {
+            AccountState::New => "chưa đăng nhập lần nào",
+            AccountState::Active => "đang sử dụng",
+            AccountState::Locked => "tạm khóa",
+            AccountState::ToBeDeleted => "trong danh sách xóa",
+            AccountState::Deleted => "đã xóa",
+        };
+        text.push_str(&format!("{}. {address} - {name} ({state})\n", at + 1));
+    }
+    if let Some(more @ 1..) = mailboxes.len().checked_sub(LISTED_MAX) {
+        text.push_str(&format!(
+            "và {more} hộp thư khác: đề nghị bộ phận quản trị cung cấp danh sách đầy đủ.\n"
+        ));
+    }
+    text
 }
 
 fn overdue(review: &ReviewRow, told: &[AccountId]) -> Vec<OwedNotice> {

@@ -101,6 +101,7 @@ async fn a_restoration_is_asked_for_and_gives_a_password_for_one_log_in() {
     world.engine.lock(&actor(), &address("an"), LockReason::TakenOver, "đăng nhập lạ").await.unwrap();
     let unasked = world.engine.unlock(&actor(), &address("an"), None).await.unwrap_err();
     assert_eq!(unasked, AdminError::Life(Refusal::NotAsked));
+    assert!(unasked.to_string().contains("congthu mailbox restore --request"), "{unasked}");
     // A Sunday: the one working day is Monday.
     let due = world.engine.ask_restore(&actor(), &address("an"), "Công văn 12/SNV").await.unwrap();
     assert_eq!(due.unwrap().to_string(), "2026-11-23");
@@ -135,7 +136,10 @@ async fn nothing_goes_that_is_held_asked_for_or_unconfirmed() {
     assert_eq!(world.engine.delete_mailbox(&actor(), &an, " ").await.unwrap_err(), AdminError::BadReason);
     world.database.run("insert into holds (account_id, kind, reason, placed_by, since) select account_id, 'mailbox', 'Vụ 1', 'test', now() from accounts").await;
     let held = world.engine.delete_mailbox(&actor(), &an, "thu hồi").await.unwrap_err();
-    assert_eq!(held, AdminError::Life(Refusal::Held));
+    assert_eq!(
+        held.to_string(),
+        "the mailbox is kept by a legal hold (congthu hold list), which has to end first"
+    );
     assert!(world.engine.recipient(&an).await.is_err(), "what is listed takes nothing more");
     world.database.run("update holds set released_at = now()").await;
     assert!(world.engine.delete_mailbox(&actor(), &an, "thu hồi").await.unwrap());

@@ -339,20 +339,22 @@ async fn a_merger_names_the_positions_and_classes_that_end_with_the_unit() {
     assert_eq!(there, [(head, 0), (clerk, 0), (guest, 1)]);
 }
 
+/// Also where the merger holds from a day before he was appointed.
 #[tokio::test]
 async fn who_is_a_leader_in_the_heir_already_keeps_class_and_quota_through_a_merger() {
-    let world = World::new().await;
-    let engine = &world.engine;
-    province(engine).await;
-    let head = person(engine, "Trần An", "sotttt", Some("Giám đốc")).await;
-    let post =
-        NewAppointment {
-            person: head, title: "Phó Giám đốc".into(), unit: Some("sokhcn".into()), on: None
-        };
-    assert_eq!(engine.appoint(&actor(), &domain(), &post).await.unwrap(), []);
-    let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
-    let change = act(engine, merge, false).await.unwrap();
-    assert_eq!((change.positions.len(), change.classes.len()), (1, 0));
+    for days_later in [0, 3] {
+        let world = World::new().await;
+        let engine = &world.engine;
+        province(engine).await;
+        let head = person(engine, "Trần An", "sotttt", Some("Giám đốc")).await;
+        world.clock.advance(jiff::SignedDuration::from_hours(24 * days_later));
+        let (title, unit) = ("Phó Giám đốc".to_owned(), Some("sokhcn".to_owned()));
+        let post = NewAppointment { person: head, title, unit, on: None };
+        assert_eq!(engine.appoint(&actor(), &domain(), &post).await.unwrap(), []);
+        let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+        let change = act(engine, merge, false).await.unwrap();
+        assert_eq!((change.positions.len(), change.classes.len()), (1, 0));
+    }
 }
 
 #[tokio::test]

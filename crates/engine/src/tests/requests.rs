@@ -114,6 +114,29 @@ async fn a_request_is_due_decided_and_told_of() {
 }
 
 #[tokio::test]
+async fn whoever_the_console_names_as_asking_is_told() {
+    let world = World::new().await;
+    unit(&world, "sotttt").await;
+    let (an, _) = (world.user("an").await, world.user("binh").await);
+    let engine = &world.engine;
+    let by = async |who: &str| {
+        let new = NewRequest { requested_by: Some(who.to_owned()), ..request(RequestKind::Create, "15/CV") };
+        engine.add_request(&actor(), &new).await
+    };
+    let made = by("an@demo.gov.vn").await.unwrap();
+    assert_eq!(made.requester, Some(an.account()));
+    engine.decide_request(&actor(), made.request, (RequestState::Refused, "Thiếu hồ sơ")).await.unwrap();
+    assert_eq!(world.read(&an, "INBOX").await.len(), 2, "its receipt, and the refusal");
+    // A slip of the keys would leave him untold; elsewhere nobody is told, and a name is a name.
+    let missing = by("ann@demo.gov.vn").await.unwrap_err();
+    assert_eq!(missing, RequestError::Admin(AdminError::NoSuchMailbox(address("ann"))));
+    for who in ["an@bo.gov.vn", "Nguyễn Văn An"] {
+        let made = by(who).await.unwrap();
+        assert_eq!((made.requester, made.requested_by.as_str()), (None, who));
+    }
+}
+
+#[tokio::test]
 async fn an_officer_sees_his_own_units_requests_only() {
     let world = World::new().await;
     let (domain_id, mine) = unit(&world, "sotttt").await;

@@ -171,7 +171,8 @@ fn nothing_is_deleted_while_held_asked_for_or_unconfirmed() {
     assert_eq!(delete(&listed(asked, confirmed), &free, &automatic), Err(Refusal::RestoreAsked));
     for holds in [Holds { legal_hold: true, ..free }, Holds { handover: true, export_pending: true, ..free }]
     {
-        assert_eq!(delete(&listed(RestoreRequest::None, confirmed), &holds, &automatic), Err(Refusal::Held));
+        let held = Err(Refusal::Held(holds));
+        assert_eq!(delete(&listed(RestoreRequest::None, confirmed), &holds, &automatic), held);
     }
     // A request voids the confirmation that was given without it.
     let again = apply(

@@ -32,8 +32,12 @@ pub(super) async fn look(resolver: &Resolver, policy: &web::MtaSts, domain: &str
     }
     // That they cannot be found out is said where MX records are looked at.
     for exchange in resolver.exchanges(domain).await.unwrap_or_default() {
-        if let Some((wrong, mend)) = left_out(domain, &exchange.host, &document) {
-            findings.error("dns", wrong, mend);
+        match (policy.mode, left_out(domain, &exchange.host, &document)) {
+            ("enforce", Some((wrong, mend))) => {
+                findings.error("dns", wrong + ": others send nothing there", mend);
+            }
+            ("testing", Some((wrong, mend))) => findings.warn("dns", wrong, mend),
+            _ => {}
         }
     }
 }
@@ -76,8 +80,7 @@ fn announced(domain: &str, id: &str, texts: &[Vec<u8>]) -> Result<String, (Strin
 fn left_out(domain: &str, host: &str, document: &str) -> Option<(String, String)> {
     let allows = Policy::parse(document).is_none_or(|policy| policy.allows(host));
     (!allows).then(|| {
-        let what =
-            format!("the MTA-STS policy of {domain} does not name {host}, its MX: others send nothing there");
+        let what = format!("the MTA-STS policy of {domain} does not name {host}, its MX");
         (what, format!("add {host} to [mta_sts] hosts"))
     })
 }

@@ -39,7 +39,7 @@ pub(crate) enum RequestCommand {
     Decide {
         number: i64,
         state: RequestState,
-        /// Told to whoever asked; a refusal needs it
+        /// Told to the mailbox that asked (`request add --by ADDRESS`) and to the watchers; a refusal needs it
         #[arg(long, default_value = "")]
         reason: String,
     },
@@ -73,8 +73,8 @@ pub(crate) struct AddRequest {
     /// Number and date of the paper
     #[arg(long, default_value = "")]
     pub(crate) document: String,
-    /// Who asks [default: whoever runs the command]
-    #[arg(long, value_name = "NAME")]
+    /// Who asks: an address of ours, which is told what becomes of it, or only a name [default: whoever runs the command]
+    #[arg(long, value_name = "ADDRESS|NAME")]
     pub(crate) by: Option<String>,
     /// Who is told besides, with commas between
     #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]

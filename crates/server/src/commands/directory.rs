@@ -96,8 +96,9 @@ impl Fresh {
         if file.is_dir() {
             return Err(std::io::ErrorKind::IsADirectory.into());
         }
+        // Of this process alone: one publisher does not take another's half a file for its own.
         let mut path = file.as_os_str().to_owned();
-        path.push(".new");
+        path.push(format!(".{}.new", std::process::id()));
         let path = PathBuf::from(path);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

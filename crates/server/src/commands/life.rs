@@ -147,14 +147,18 @@ async fn lock(session: &Session, address: &Address, reason: LockReason, evidence
     session.answer(&json, &text)
 }
 
-/// Of a mailbox that is locked or listed: why, since when, by whom, and what comes next; nothing of others.
+/// Of a mailbox that is locked or listed: why, since when, by whom, and what comes next; of every one what keeps it from being deleted.
 pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Value, String)> {
     let (engine, actor) = (&session.node.engine, &session.actor);
-    let Some(lock) = engine.lock_detail(actor, address).await? else {
-        return Ok((Value::Null, String::new()));
-    };
     let Some(detail) = engine.life(actor, address).await? else { return Ok((Value::Null, String::new())) };
     let mut text = String::new();
+    if detail.holds.any() {
+        let _ = write!(text, "\nkept by   {}", detail.holds);
+    }
+    let Some(lock) = engine.lock_detail(actor, address).await? else {
+        let json = if detail.holds.any() { as_json(&detail) } else { Value::Null };
+        return Ok((json, text));
+    };
     let LockEvidence { by: locked_by, note } = lock.evidence.clone().unwrap_or_default();
     let by = if locked_by.is_empty() { String::new() } else { format!(" by {locked_by}") };
     match detail.life {
@@ -168,7 +172,7 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
         _ => {}
     }
     if !note.is_empty() {
-        let _ = write!(text, "\nseen      {note}");
+        let _ = write!(text, "\nevidence  {note}");
     }
     let _ = write!(text, "\nreceives  {}", if detail.receives { "yes" } else { "no" });
     if lock.kept_back > 0 {
