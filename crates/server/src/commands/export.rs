@@ -9,6 +9,7 @@ mod names;
 mod target;
 
 use super::Session;
+use crate::audit_head::hex;
 use anyhow::{Context as _, Result, anyhow};
 use aws_lc_rs::digest;
 use engine::{AdminError, Archive, EntryRow, Export, Message};
@@ -208,8 +209,4 @@ fn digest_of(mut file: &File) -> std::io::Result<(u64, [u8; 32])> {
     let mut sha256 = [0; 32];
     sha256.copy_from_slice(sum.finish().as_ref());
     Ok((octets, sha256))
-}
-
-pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -2,6 +2,7 @@
 
 use super::pages::{self, PAGE};
 use super::{Session, export};
+use crate::audit_head::hex;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
 use engine::{ExportRow, LifeDetail, LockDone, LockEvidence, SendingDetail};
@@ -195,8 +196,8 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
 fn exported(mailbox: &LifeDetail) -> String {
     let archive = mailbox.export.as_ref().map(|export| {
         let ExportRow { at, made_by, messages, file_name, sha256, .. } = export;
-        let hex = export::hex(sha256);
-        format!("{} by {made_by}: {messages} messages, {file_name}, SHA-256 {hex}", local_text(*at))
+        let digest = hex(sha256);
+        format!("{} by {made_by}: {messages} messages, {file_name}, SHA-256 {digest}", local_text(*at))
     });
     match (archive, mailbox.holds.export_pending) {
         (None, true) => "no".to_owned(),
@@ -391,7 +392,7 @@ fn as_json(mailbox: &LifeDetail) -> Value {
             "by": export.made_by,
             "messages": export.messages,
             "octets": export.octets,
-            "sha256": export::hex(&export.sha256),
+            "sha256": hex(&export.sha256),
             "file": export.file_name,
         })),
         "backups_until": mailbox.backups_until,
