@@ -59,6 +59,7 @@ mod queue;
 mod queue_admin;
 mod queue_redirect;
 mod quota;
+mod recent;
 mod recipients;
 mod renderings;
 mod report;

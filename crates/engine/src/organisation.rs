@@ -22,7 +22,7 @@ pub use view::{UnitDetail, UnitEvent};
 use crate::admin::{check_name, place};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::civil::Date;
-use model::naming::{self, Reserved, UnitScheme};
+use model::naming::{Reserved, UnitScheme};
 use model::{
     Action, DomainId, DomainName, Happening, KindId, Kinds, PeopleError, Policy, TextError, Tree, TreeError,
     Unit, UnitCode, UnitId, UnitKind, UnitState,
@@ -304,7 +304,7 @@ fn kind_of(kinds: &Kinds, text: &str, on: Date) -> Result<KindId, AdminError> {
 
 /// The domain's scheme for units' addresses and codes.
 pub(crate) fn unit_scheme(policy: &Policy) -> UnitScheme {
-    naming::Regulation::of(policy.naming.unit_scheme).unit_scheme()
+    policy.naming.unit_scheme.unit_scheme()
 }
 
 /// The first code of the scheme that no unit has or had.

@@ -21,7 +21,7 @@ pub(crate) use readdress::{NEW_ADDRESS, Readdressed, new_address_text};
 pub(crate) use taken::given_up_before;
 
 use crate::AdminError;
-use model::naming::{ChoiceError, NameError, NoChoice, PersonScheme, Regulation};
+use model::naming::{ChoiceError, NameError, NoChoice, PersonScheme};
 use model::{MailboxClass, Policy};
 
 /// Why no mailbox was granted.
@@ -73,7 +73,7 @@ pub enum GrantError {
 
 /// The domain's scheme for people's addresses.
 pub(crate) fn person_scheme(policy: &Policy) -> PersonScheme {
-    Regulation::of(policy.naming.person_scheme).person_scheme()
+    policy.naming.person_scheme.person_scheme()
 }
 
 /// A leader's position makes the mailbox a leader's (AG Đ9.3b).

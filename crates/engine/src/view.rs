@@ -3,10 +3,10 @@
 //! Invariant: a view is one snapshot of the database; it is handed out only to its owner, after a look at the owner's
 //! standing, and only while the folder's modseq is still the view's.
 
+use crate::recent::Recent;
 use crate::{Engine, Entries, Error, Folder, Principal};
 use model::{AccountId, Flags, FolderId, ModSeq, Uid};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use store::{EntryRow, FolderDelta, FolderRow, KeywordRow};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -103,88 +103,30 @@ impl FolderView {
     }
 }
 
+/// Whoever holds its lock loads the view, others wait for them.
 type Cell = Arc<AsyncMutex<Option<Arc<FolderView>>>>;
 
 #[derive(Debug, Default)]
-pub(crate) struct Views(Mutex<Slots>);
-
-#[derive(Debug, Default)]
-struct Slots {
-    by_folder: HashMap<FolderId, Slot>,
-    /// Folder by time of last use, oldest first.
-    by_use: BTreeMap<u64, FolderId>,
-    weight: usize,
-    tick: u64,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    cell: Cell,
-    weight: usize,
-    used: u64,
-}
+pub(crate) struct Views(Recent<FolderId, Cell, WEIGHT_MAX>);
 
 impl Views {
-    /// The place of a folder's view; whoever holds its lock loads it, others wait for them.
+    /// The place of a folder's view. It weighs from here on, loaded or not: whoever wanted it may go away before it is.
     fn cell(&self, folder: FolderId) -> Cell {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.tick += 1;
-        let tick = slots.tick;
-        // It weighs from here on, loaded or not: whoever wanted it may go away before it is.
-        let mut added = 0;
-        let slot = slots.by_folder.entry(folder).or_insert_with(|| {
-            added = WEIGHT_EMPTY;
-            Slot { weight: WEIGHT_EMPTY, ..Slot::default() }
-        });
-        let before = std::mem::replace(&mut slot.used, tick);
-        let cell = slot.cell.clone();
-        slots.weight += added;
-        slots.by_use.remove(&before);
-        slots.by_use.insert(tick, folder);
-        cell
-    }
-
-    fn loaded(&self, folder: FolderId, weight: usize) {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.by_folder.get_mut(&folder) {
-            let before = std::mem::replace(&mut slot.weight, weight);
-            slots.weight = slots.weight + weight - before;
-        }
-        // The one just loaded stays, however large: it is in use.
-        while slots.weight > WEIGHT_MAX
-            && let Some(oldest) = slots.by_use.values().copied().find(|oldest| *oldest != folder)
-        {
-            slots.forget(oldest);
-        }
+        self.0.find_or_default(folder, WEIGHT_EMPTY)
     }
 
     /// A view if it is there and nobody is renewing it, used or not.
     pub(crate) fn peek(&self, folder: FolderId) -> Option<Arc<FolderView>> {
-        self.kept(folder)?.try_lock().ok()?.clone()
-    }
-
-    /// The place of a folder's view, if there is one.
-    fn kept(&self, folder: FolderId) -> Option<Cell> {
-        let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(slots.by_folder.get(&folder)?.cell.clone())
+        self.0.peek(folder)?.try_lock().ok()?.clone()
     }
 
     /// Forgets every view; who is loading one keeps it to themselves.
     pub(crate) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slots::default();
+        self.0.clear();
     }
 
     pub(crate) fn forget(&self, folder: FolderId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).forget(folder);
-    }
-}
-
-impl Slots {
-    fn forget(&mut self, folder: FolderId) {
-        if let Some(slot) = self.by_folder.remove(&folder) {
-            self.by_use.remove(&slot.used);
-            self.weight -= slot.weight;
-        }
+        self.0.forget(folder);
     }
 }
 
@@ -227,7 +169,7 @@ impl Engine {
         before: ModSeq,
         change: impl FnOnce(&FolderView) -> FolderView,
     ) {
-        let Some(cell) = self.0.views.kept(folder) else { return };
+        let Some(cell) = self.0.views.0.peek(folder) else { return };
         let mut held = cell.lock().await;
         let was = held.as_ref().filter(|view| view.owner == who.account() && view.modseq() == before);
         if let Some(changed) = was.map(|view| Arc::new(change(view))) {
@@ -247,7 +189,7 @@ impl Engine {
             Some(view) if view.folder.modseq == now.modseq => Arc::new(view.with_row(now)),
             cached => Arc::new(self.load_view(who, folder, cached.as_deref()).await?),
         };
-        self.0.views.loaded(folder, view.weight());
+        self.0.views.0.weigh(folder, view.weight());
         *held = Some(view.clone());
         Ok(view)
     }
@@ -338,42 +280,5 @@ fn renew(
         entries,
         keywords,
         folder: Folder::from_row(delta.folder, true),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn views_longest_unused_are_dropped() {
-        let views = Views::default();
-        let third = WEIGHT_MAX / 3;
-        for id in 1..=3 {
-            let _ = views.cell(FolderId(id));
-            views.loaded(FolderId(id), third);
-        }
-        let _ = views.cell(FolderId(1));
-        let _ = views.cell(FolderId(4));
-        views.loaded(FolderId(4), third);
-        let kept = |id| views.0.lock().unwrap().by_folder.contains_key(&FolderId(id));
-        assert_eq!([1, 2, 3, 4].map(kept), [true, false, true, true]);
-        views.loaded(FolderId(4), 2 * WEIGHT_MAX);
-        assert_eq!([1, 2, 3, 4].map(kept), [false, false, false, true], "what is in use stays");
-        views.forget(FolderId(4));
-        let slots = views.0.lock().unwrap();
-        assert_eq!((slots.weight, slots.by_use.len(), slots.by_folder.len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn empty_views_weigh_something() {
-        let views = Views::default();
-        for id in 0..i64::try_from(WEIGHT_MAX / WEIGHT_EMPTY).unwrap() + 10 {
-            let _ = views.cell(FolderId(id));
-            views.loaded(FolderId(id), WEIGHT_EMPTY);
-        }
-        let slots = views.0.lock().unwrap();
-        assert_eq!(slots.by_folder.len(), WEIGHT_MAX / WEIGHT_EMPTY);
-        assert_eq!(slots.by_use.len(), slots.by_folder.len());
     }
 }

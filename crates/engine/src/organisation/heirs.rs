@@ -73,7 +73,7 @@ impl OpenHanded {
 }
 
 impl Engine {
-    /// OpenHanded requests and reviews of units that end become the heirs'.
+    /// Open requests and reviews of units that end become the heirs'.
     pub(super) async fn hand_open(
         &self,
         actor: &Actor,

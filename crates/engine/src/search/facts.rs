@@ -5,10 +5,11 @@
 //! bounded, for a folder and in all.
 
 use super::lines::Lines;
+use crate::recent::Recent;
 use model::FolderId;
 use proto::search::{FactsLine, Needle, fold};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use tokio::sync::RwLock;
 
 /// Octets of all kept facts; beyond, the folders longest unused are dropped. About 600,000 messages.
@@ -161,60 +162,20 @@ type Shared = Arc<RwLock<FolderFacts>>;
 
 /// Those of all folders that were searched last.
 #[derive(Debug, Default)]
-pub(crate) struct FactsCache(Mutex<Slots>);
-
-#[derive(Debug, Default)]
-struct Slots {
-    by_folder: HashMap<FolderId, Slot>,
-    /// Folder by time of last use, oldest first.
-    by_use: BTreeMap<u64, FolderId>,
-    bytes: usize,
-    tick: u64,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    facts: Shared,
-    bytes: usize,
-    used: u64,
-}
+pub(crate) struct FactsCache(Recent<FolderId, Shared, BYTES_MAX>);
 
 impl FactsCache {
     pub(super) fn of(&self, folder: FolderId) -> Shared {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.tick += 1;
-        let tick = slots.tick;
-        let slot = slots.by_folder.entry(folder).or_default();
-        let before = std::mem::replace(&mut slot.used, tick);
-        let facts = slot.facts.clone();
-        slots.by_use.remove(&before);
-        slots.by_use.insert(tick, folder);
-        facts
+        self.0.find_or_default(folder, FOLDER_BYTES)
     }
 
     /// Says what a folder's facts take now; the folder's own stay.
     pub(super) fn grown(&self, folder: FolderId, bytes: usize) {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.by_folder.get_mut(&folder) {
-            let before = std::mem::replace(&mut slot.bytes, bytes);
-            slots.bytes = slots.bytes + bytes - before;
-        }
-        while slots.bytes > BYTES_MAX
-            && let Some((tick, oldest)) = slots.by_use.pop_first()
-        {
-            if oldest == folder {
-                slots.by_use.insert(tick, oldest);
-                break;
-            }
-            if let Some(slot) = slots.by_folder.remove(&oldest) {
-                slots.bytes -= slot.bytes;
-            }
-        }
+        self.0.weigh(folder, bytes);
     }
 
-    /// Forgets everything.
     pub(crate) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Slots::default();
+        self.0.clear();
     }
 }
 
@@ -265,18 +226,5 @@ mod tests {
         assert!((5..30).contains(&kept), "{kept} of {} octets", large.len());
         assert!(folder.bytes() <= 2 * FOLDER_BYTES_MAX, "{}", folder.bytes());
         assert!(folder.add(0, &large), "known");
-    }
-
-    #[test]
-    fn folders_longest_unused_go() {
-        let cache = FactsCache::default();
-        for folder in 1..=3 {
-            cache.of(FolderId(folder));
-            cache.grown(FolderId(folder), BYTES_MAX / 2);
-        }
-        let slots = cache.0.lock().unwrap();
-        let mut left: Vec<i64> = slots.by_folder.keys().map(|folder| folder.0).collect();
-        left.sort_unstable();
-        assert_eq!((left, slots.bytes, slots.by_use.len()), (vec![2, 3], BYTES_MAX / 2 * 2, 2));
     }
 }

@@ -130,13 +130,14 @@ impl SameDay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::naming::{PersonName, Regulation};
+    use crate::SchemeId;
+    use crate::naming::PersonName;
     use jiff::civil::date;
     use std::collections::BTreeSet;
 
     #[test]
     fn passes_over_what_is_not_free() {
-        let scheme = Regulation::AnGiang.person_scheme();
+        let scheme = SchemeId::AnGiang.person_scheme();
         let name = PersonName::parse("Ân Dmin").unwrap();
         let choice =
             choose(scheme.propose(&name, None), &Reserved::default(), |local| local == "admin02").unwrap();
@@ -147,7 +148,7 @@ mod tests {
 
     #[test]
     fn the_end_is_told() {
-        let scheme = Regulation::LaoCai.person_scheme();
+        let scheme = SchemeId::LaoCai.person_scheme();
         let name = PersonName::parse("Giàng A Pao").unwrap();
         let none = choose(scheme.propose(&name, None), &Reserved::default(), |_| false);
         assert_eq!(none, Err(NoChoice::NoProposal));
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_holder_chooses_one_or_two_characters() {
-        let scheme = Regulation::ThaiNguyen.person_scheme();
+        let scheme = SchemeId::ThaiNguyen.person_scheme();
         let name = PersonName::parse("Đặng Thị Đào").unwrap();
         let held = ["daodt", "daodta", "daodtb"];
         let taken = |local: &str| held.contains(&local);

@@ -24,7 +24,6 @@ pub use fold::{NAME_BYTES_MAX, NameError};
 pub use form::{Form, FormError, Piece};
 pub use local_part::{LOCAL_BYTES_MAX, LocalPart, LocalPartError};
 pub use person_name::PersonName;
-pub use regulations::Regulation;
 pub use reserved::{RETENTION_MONTHS_MAX, ROLES, Reserved, Retention, SERVICE_MAILBOXES};
 pub use scheme::{
     NUMBER_MAX, Namesakes, Parent, PersonScheme, Proposal, Proposals, RULES_MAX, Rule, STEPS_MAX, SameDay,

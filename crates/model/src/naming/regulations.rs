@@ -9,51 +9,8 @@ use super::unit_name::NameKind::{
     Ward,
 };
 use crate::SchemeId;
-use serde::{Deserialize, Serialize};
 
-/// The regulations whose schemes are built in; the names are those of their profiles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Regulation {
-    /// Quyết định 63/2016/QĐ-UBND tỉnh An Giang.
-    AnGiang,
-    /// Quyết định 33/2010/QĐ-UBND tỉnh Lào Cai.
-    LaoCai,
-    /// Quyết định 957/QĐ-UBND năm 2013 tỉnh Thái Nguyên.
-    ThaiNguyen,
-    /// Quyết định 59/2024/QĐ-UBND tỉnh Sóc Trăng.
-    SocTrang,
-    /// Quyết định 148/QĐ-SCT năm 2014 của Sở Công Thương Bình Định.
-    BinhDinhSct,
-}
-
-impl Regulation {
-    pub const ALL: [Self; 5] =
-        [Self::AnGiang, Self::LaoCai, Self::ThaiNguyen, Self::SocTrang, Self::BinhDinhSct];
-
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AnGiang => "an-giang",
-            Self::LaoCai => "lao-cai",
-            Self::ThaiNguyen => "thai-nguyen",
-            Self::SocTrang => "soc-trang",
-            Self::BinhDinhSct => "binh-dinh-sct",
-        }
-    }
-
-    /// The regulation whose schemes a policy names.
-    #[must_use]
-    pub const fn of(scheme: SchemeId) -> Self {
-        match scheme {
-            SchemeId::AnGiang => Self::AnGiang,
-            SchemeId::LaoCai => Self::LaoCai,
-            SchemeId::ThaiNguyen => Self::ThaiNguyen,
-            SchemeId::SocTrang => Self::SocTrang,
-            SchemeId::BinhDinhSct => Self::BinhDinhSct,
-        }
-    }
-
+impl SchemeId {
     #[must_use]
     pub fn person_scheme(self) -> PersonScheme {
         PersonScheme {
@@ -333,12 +290,11 @@ mod tests {
 
     #[test]
     fn tables_are_read_whole() {
-        for regulation in Regulation::ALL {
-            let (persons, units) = (regulation.person_scheme(), regulation.unit_scheme());
-            assert_eq!(persons.rules.len(), regulation.person_rows().len(), "{regulation:?}");
-            assert_eq!(units.rules.len(), regulation.unit_rows().len(), "{regulation:?}");
-            assert_eq!((persons.check(), units.check()), (Ok(()), Ok(())), "{regulation:?}");
-            assert_eq!(SchemeId::ALL.iter().filter(|id| Regulation::of(**id) == regulation).count(), 1);
+        for scheme in SchemeId::ALL {
+            let (persons, units) = (scheme.person_scheme(), scheme.unit_scheme());
+            assert_eq!(persons.rules.len(), scheme.person_rows().len(), "{scheme:?}");
+            assert_eq!(units.rules.len(), scheme.unit_rows().len(), "{scheme:?}");
+            assert_eq!((persons.check(), units.check()), (Ok(()), Ok(())), "{scheme:?}");
             for rule in persons.rules.iter().chain(&units.rules) {
                 assert!(rule.source == OURS || rule.source.starts_with("Điều "), "{rule:?}");
             }

@@ -116,13 +116,14 @@ impl Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::naming::{Regulation, Reserved, choose};
+    use crate::SchemeId;
+    use crate::naming::{Reserved, choose};
     use crate::{Kinds, NewUnit};
     use jiff::civil::date;
 
     /// Founds units with the codes that the scheme proposes; name, kind, index of the unit above.
-    fn tree(regulation: Regulation, rows: &[(&str, &str, Option<i64>)]) -> Tree {
-        let scheme = regulation.unit_scheme();
+    fn tree(scheme: SchemeId, rows: &[(&str, &str, Option<i64>)]) -> Tree {
+        let scheme = scheme.unit_scheme();
         let mut tree = Tree::new(Kinds::default());
         for ((name, kind, parent), id) in rows.iter().zip(1..) {
             let (kind, parent) = (KindId::new(kind), parent.map(UnitId));
@@ -145,8 +146,8 @@ mod tests {
         tree
     }
 
-    fn addresses(regulation: Regulation, tree: &Tree) -> Vec<String> {
-        let scheme = regulation.unit_scheme();
+    fn addresses(scheme: SchemeId, tree: &Tree) -> Vec<String> {
+        let scheme = scheme.unit_scheme();
         let local = |id| {
             let subject = tree.subject(id, |_| None).unwrap().unwrap();
             let chosen = choose(scheme.propose(&subject.unit()), &Reserved::default(), |_| false).unwrap();
@@ -168,12 +169,12 @@ mod tests {
             ("Xã Vĩnh Hòa", "xa", Some(6)),
             ("Phường Tân Châu", "phuong", Some(1)),
         ];
-        let tree = tree(Regulation::AnGiang, &rows);
+        let tree = tree(SchemeId::AnGiang, &rows);
         let codes: Vec<&str> = tree.units().map(|unit| unit.code.as_str()).collect();
         let before = ["ubnd", "bandantoc", "sonoivu", "vanphong.sonoivu", "chauphu", "tanchau"];
         assert_eq!(codes[..6], before);
         assert_eq!(codes[6..], ["vinhhoa", "vinhhoa.tanchau", "ptanchau"], "as each was founded");
-        let now = addresses(Regulation::AnGiang, &tree);
+        let now = addresses(SchemeId::AnGiang, &tree);
         assert_eq!(now[..6], before);
         assert_eq!(now[6..], ["vinhhoa.chauphu", "vinhhoa.tanchau", "ptanchau"], "as all are there");
     }
@@ -186,9 +187,9 @@ mod tests {
             ("Phòng Công nghệ thông tin", "phong", Some(2)),
             ("Văn phòng Ủy ban nhân dân tỉnh", "van-phong", Some(1)),
         ];
-        let tree = tree(Regulation::LaoCai, &rows);
+        let tree = tree(SchemeId::LaoCai, &rows);
         assert_eq!(tree.unit(UnitId(2)).unwrap().code.as_str(), "stttt");
-        assert_eq!(addresses(Regulation::LaoCai, &tree)[1], "contact-stttt");
+        assert_eq!(addresses(SchemeId::LaoCai, &tree)[1], "contact-stttt");
         let people = |id| tree.code_of_people(UnitId(id)).unwrap().as_str();
         assert_eq!((people(3), people(2), people(4)), ("stttt", "stttt", "vpubnd"));
     }

@@ -1,12 +1,13 @@
 //! Every unit and person that a regulation or the requirements (A3–A12) name, and exactly the address they give.
 
 use super::Grants;
+use crate::SchemeId;
 use crate::naming::NameKind::{Department, District, Ward};
-use crate::naming::{Applicant, NameKind, Namesakes, Regulation, Unit, UnitName};
+use crate::naming::{Applicant, NameKind, Namesakes, Unit, UnitName};
 use jiff::civil::date;
 
-fn persons(regulation: Regulation, rows: &[(&str, Option<&str>, &str, &str)]) {
-    let scheme = regulation.person_scheme();
+fn persons(scheme: SchemeId, rows: &[(&str, Option<&str>, &str, &str)]) {
+    let scheme = scheme.person_scheme();
     let mut grants = Grants::default();
     for (name, unit, local, rule) in rows {
         let made = grants.person(&scheme, name, *unit).unwrap();
@@ -22,12 +23,12 @@ fn an_giang_persons() {
         ("Tôn Nữ Thị Đào", None, "tntdao", "plain"),
         ("Sang", None, "sang", "plain"),
     ];
-    persons(Regulation::AnGiang, &rows);
+    persons(SchemeId::AnGiang, &rows);
 }
 
 #[test]
 fn an_giang_has_two_digits_and_then_three() {
-    let scheme = Regulation::AnGiang.person_scheme();
+    let scheme = SchemeId::AnGiang.person_scheme();
     let mut grants = Grants::default();
     let made: Vec<_> = (0..101).map(|_| grants.person(&scheme, "Nguyễn Thanh Bình", None).unwrap()).collect();
     assert_eq!(made[98], ("ntbinh99".to_owned(), "ordinal".to_owned()));
@@ -46,16 +47,16 @@ fn lao_cai_persons() {
         ("Pao", Some("stttt"), "pao-stttt", "plain"),
         ("Pao", Some("stttt"), "pao2-stttt", "ordinal"),
     ];
-    persons(Regulation::LaoCai, &rows);
-    assert!(Regulation::LaoCai.person_scheme().needs_unit());
-    assert!(!Regulation::AnGiang.person_scheme().needs_unit());
+    persons(SchemeId::LaoCai, &rows);
+    assert!(SchemeId::LaoCai.person_scheme().needs_unit());
+    assert!(!SchemeId::AnGiang.person_scheme().needs_unit());
 }
 
 #[test]
 fn thai_nguyen_persons() {
     let rows = [("Đặng Thị Đào", None, "daodt", "plain"), ("Đặng Thị Đào", None, "daodta", "extra-one")];
-    persons(Regulation::ThaiNguyen, &rows);
-    assert!(Regulation::ThaiNguyen.person_scheme().holder_chooses);
+    persons(SchemeId::ThaiNguyen, &rows);
+    assert!(SchemeId::ThaiNguyen.person_scheme().holder_chooses);
 }
 
 #[test]
@@ -65,12 +66,12 @@ fn soc_trang_persons() {
         ("Dương Chí Nguyên", None, "dcnguyen1", "ordinal"),
         ("Dương Chí Nguyên", None, "dcnguyen2", "ordinal"),
     ];
-    persons(Regulation::SocTrang, &rows);
+    persons(SchemeId::SocTrang, &rows);
 }
 
 #[test]
 fn soc_trang_serves_leaders_of_a_day_first() {
-    let scheme = Regulation::SocTrang.person_scheme();
+    let scheme = SchemeId::SocTrang.person_scheme();
     let day = date(2026, 11, 2);
     let asked = [(None, 1), (Some(2), 2), (Some(1), 3)].map(|(rank, number)| Applicant { day, rank, number });
     let mut grants = Grants::default();
@@ -85,14 +86,14 @@ fn soc_trang_serves_leaders_of_a_day_first() {
 fn binh_dinh_persons() {
     let rows =
         [("Nguyễn Văn Bằng", None, "bangnv", "plain"), ("Nguyễn Văn Bằng", None, "bangnv2", "ordinal")];
-    persons(Regulation::BinhDinhSct, &rows);
+    persons(SchemeId::BinhDinhSct, &rows);
 }
 
 /// Name, the unit above, its code, who bears its name, the address, the rule.
 type UnitRow<'a> = (&'a str, Option<(&'a str, NameKind)>, Option<&'a str>, Namesakes, &'a str, &'a str);
 
-fn units(regulation: Regulation, rows: &[UnitRow<'_>]) {
-    let scheme = regulation.unit_scheme();
+fn units(scheme: SchemeId, rows: &[UnitRow<'_>]) {
+    let scheme = scheme.unit_scheme();
     let mut grants = Grants::default();
     for (text, parent, code, namesakes, local, rule) in rows {
         let name = UnitName::parse(text).unwrap();
@@ -158,7 +159,7 @@ fn an_giang_units() {
         ("Ủy ban nhân dân tỉnh An Giang", None, None, NONE, "ubnd", "other"),
         ("Công an tỉnh", None, None, NONE, "congan", "other"),
     ];
-    units(Regulation::AnGiang, &rows);
+    units(SchemeId::AnGiang, &rows);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn lao_cai_units() {
         ("Sở Nông vụ", None, None, NONE, "contact-sonongvu", "whole"),
         ("Sở Nông vụ", None, None, NONE, "contact-snv2", "ordinal"),
     ];
-    units(Regulation::LaoCai, &rows);
+    units(SchemeId::LaoCai, &rows);
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn thai_nguyen_units() {
         ("Phòng Tổng hợp", Some(("sonoivu", Department)), None, NONE, "pth", "initials"),
         ("Phòng Thi hành", Some(("sonoivu", Department)), None, NONE, "pth.sonoivu", "below"),
     ];
-    units(Regulation::ThaiNguyen, &rows);
+    units(SchemeId::ThaiNguyen, &rows);
 }
 
 #[test]
@@ -224,7 +225,7 @@ fn soc_trang_units() {
         ("Sở Nông vụ", None, None, NONE, "sonongvu", "whole"),
         ("Thanh tra tỉnh", None, None, NONE, "tt", "initials"),
     ];
-    units(Regulation::SocTrang, &rows);
+    units(SchemeId::SocTrang, &rows);
 }
 
 #[test]
@@ -238,5 +239,5 @@ fn binh_dinh_units() {
         ("Phòng Quản lý Chợ nổi", None, None, NONE, "quanlychonoi", "whole"),
         ("Phòng Quản lý Chợ nổi", None, None, NONE, "qlcn2", "ordinal"),
     ];
-    units(Regulation::BinhDinhSct, &rows);
+    units(SchemeId::BinhDinhSct, &rows);
 }

@@ -1,12 +1,13 @@
 //! Schemes as a profile writes them: every built-in one survives TOML, and one can be written by hand.
 
 use super::Grants;
-use crate::naming::{PersonScheme, Regulation, UnitScheme};
+use crate::SchemeId;
+use crate::naming::{PersonScheme, UnitScheme};
 
 #[test]
 fn schemes_survive_toml() {
-    for regulation in Regulation::ALL {
-        let (persons, units) = (regulation.person_scheme(), regulation.unit_scheme());
+    for scheme in SchemeId::ALL {
+        let (persons, units) = (scheme.person_scheme(), scheme.unit_scheme());
         let text = toml::to_string(&persons).unwrap();
         assert_eq!(toml::from_str::<PersonScheme>(&text).unwrap(), persons, "{text}");
         let text = toml::to_string(&units).unwrap();

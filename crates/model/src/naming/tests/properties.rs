@@ -2,9 +2,10 @@
 //! hostile input ends early.
 
 use super::Grants;
+use crate::SchemeId;
 use crate::naming::{
     LOCAL_BYTES_MAX, LocalPart, NAME_BYTES_MAX, NameError, NameKind, Namesakes, NoChoice, PersonName,
-    Proposals, Regulation, Reserved, STEPS_MAX, Unit, UnitName, choose,
+    Proposals, Reserved, STEPS_MAX, Unit, UnitName, choose,
 };
 use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization as _;
@@ -126,7 +127,7 @@ fn assert_valid(locals: &[String], from: &str) {
 #[test]
 fn persons_of_any_name() {
     let mut dice = Dice(1);
-    let schemes = Regulation::ALL.map(Regulation::person_scheme);
+    let schemes: Vec<_> = SchemeId::ALL.iter().map(|id| id.person_scheme()).collect();
     let mut named = 0;
     for _ in 0..1_000 {
         let text = text(&mut dice);
@@ -152,7 +153,7 @@ fn words(text: &str) -> Result<Vec<String>, NameError> {
 #[test]
 fn units_of_any_name() {
     let mut dice = Dice(2);
-    let schemes = Regulation::ALL.map(Regulation::unit_scheme);
+    let schemes: Vec<_> = SchemeId::ALL.iter().map(|id| id.unit_scheme()).collect();
     let namesakes = [Namesakes::None, Namesakes::Commune, Namesakes::District, Namesakes::Both];
     for _ in 0..1_000 {
         let text = text(&mut dice);
@@ -176,9 +177,9 @@ fn units_of_any_name() {
 
 #[test]
 fn what_is_granted_was_free() {
-    for (seed, regulation) in (3..).zip(Regulation::ALL) {
+    for (seed, &id) in (3..).zip(SchemeId::ALL) {
         let mut dice = Dice(seed);
-        let scheme = regulation.person_scheme();
+        let scheme = id.person_scheme();
         let mut grants = Grants::default();
         for _ in 0..1_500 {
             let text = text(&mut dice);
@@ -187,7 +188,7 @@ fn what_is_granted_was_free() {
                 match grants.person(&scheme, &text, Some("snv")) {
                     Ok((local, _)) => assert!(!grants.reserved.holds(&local), "{local}"),
                     Err(error) => {
-                        assert_eq!((error, regulation), (NoChoice::AllTaken, Regulation::ThaiNguyen));
+                        assert_eq!((error, id), (NoChoice::AllTaken, SchemeId::ThaiNguyen));
                     }
                 }
             }
@@ -206,7 +207,7 @@ fn hostile_names_end_early() {
     }
     for text in &ten_kilobytes {
         let text: String = text.chars().take(NAME_BYTES_MAX / 4).collect();
-        for regulation in Regulation::ALL {
+        for id in SchemeId::ALL {
             let mut asked = 0;
             let mut taken = |local: &str| {
                 assert!(local.len() <= LOCAL_BYTES_MAX);
@@ -214,13 +215,13 @@ fn hostile_names_end_early() {
                 true
             };
             if let Ok(name) = PersonName::parse(&text) {
-                let scheme = regulation.person_scheme();
+                let scheme = id.person_scheme();
                 assert!(
                     choose(scheme.propose(&name, Some("snv")), &Reserved::default(), &mut taken).is_err()
                 );
             }
             if let Ok(name) = UnitName::parse(&text) {
-                let scheme = regulation.unit_scheme();
+                let scheme = id.unit_scheme();
                 assert!(choose(scheme.propose(&Unit::new(&name)), &Reserved::default(), &mut taken).is_err());
             }
             assert!(asked <= 2 * STEPS_MAX, "{asked}");
@@ -231,7 +232,7 @@ fn hostile_names_end_early() {
 #[test]
 fn too_long_is_not_cut() {
     let name = PersonName::parse(&"a".repeat(LOCAL_BYTES_MAX + 1)).unwrap();
-    let scheme = Regulation::AnGiang.person_scheme();
+    let scheme = SchemeId::AnGiang.person_scheme();
     assert_eq!(
         choose(scheme.propose(&name, None), &Reserved::default(), |_| false),
         Err(NoChoice::NoProposal)
@@ -242,7 +243,7 @@ fn too_long_is_not_cut() {
 
 #[test]
 fn a_hostile_code_gives_nothing() {
-    let scheme = Regulation::LaoCai.person_scheme();
+    let scheme = SchemeId::LaoCai.person_scheme();
     let name = PersonName::parse("Nguyễn Thanh Bình").unwrap();
     for code in ["", "-", "a b", "../x", "ĐÀO", "a@b", &"x".repeat(10_240)] {
         assert_eq!(scheme.propose(&name, Some(code)).count(), 0, "{code}");

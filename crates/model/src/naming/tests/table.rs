@@ -1,7 +1,7 @@
 //! `names.txt`: names beyond the regulations' own, each with the address it gets and the rule that made it.
 
 use super::Grants;
-use crate::naming::Regulation;
+use crate::SchemeId;
 use unicode_normalization::UnicodeNormalization as _;
 
 const NAMES: &str = include_str!("names.txt");
@@ -12,9 +12,7 @@ fn each_name_gets_its_address_by_its_rule() {
     let mut wrong = Vec::new();
     for section in NAMES.split("\n[").skip(1) {
         let (profile, rows) = section.split_once("]\n").unwrap();
-        let regulation =
-            Regulation::ALL.into_iter().find(|regulation| regulation.as_str() == profile).unwrap();
-        let scheme = regulation.person_scheme();
+        let scheme = SchemeId::ALL.iter().find(|scheme| scheme.as_str() == profile).unwrap().person_scheme();
         let mut grants = Grants::default();
         for row in rows.lines().filter(|row| !row.is_empty() && !row.starts_with('#')) {
             let fields: Vec<&str> = row.split('|').collect();
