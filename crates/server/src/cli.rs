@@ -8,6 +8,7 @@ mod handling;
 mod life;
 mod organisation;
 mod policy;
+mod program;
 mod queue;
 mod relocation;
 mod requests;
@@ -28,6 +29,7 @@ pub(crate) use organisation::{
     UnitCommand,
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SearchCommand, SetPolicy};
+pub(crate) use program::{ConfigCommand, Demo, Shell};
 pub(crate) use queue::QueueCommand;
 pub(crate) use relocation::MoveCommand;
 pub(crate) use requests::{AddRequest, RequestCommand};
@@ -38,7 +40,7 @@ pub(crate) use sharing::{
 };
 
 use crate::config::{LogFormat, size};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use model::{Address, DomainName, MailboxClass};
 use std::path::PathBuf;
 
@@ -224,23 +226,6 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// Where the demo keeps its data [default: ~/.congthu-demo, as root /var/lib/congthu-demo]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    pub(crate) bind: std::net::IpAddr,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum MailboxCommand {
     /// Make a mailbox; without --password-stdin a password is made and shown once
@@ -386,16 +371,6 @@ pub(crate) enum AliasCommand {
     },
     /// Refuse mail for ALIAS from now on; the address is never given out again
     Delete { alias: Address },
-}
-
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Read the configuration and say what is wrong with it
-    Check,
-    /// Print the reference, docs/configuration.md
-    Docs,
-    /// Print an example file with every option
-    Example,
 }
 
 #[cfg(test)]
