@@ -14,6 +14,7 @@ mod relocation;
 mod requests;
 mod reviews;
 mod sharing;
+mod times;
 
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
 pub(crate) use dkim::{DkimCommand, DmarcCommand};
@@ -341,7 +342,7 @@ pub(crate) struct AddMany {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Since when the people have been in their units and positions [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = times::day)]
     pub(crate) since: Option<jiff::civil::Date>,
     /// Make the good rows although others are wrong
     #[arg(long)]

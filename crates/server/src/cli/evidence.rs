@@ -1,5 +1,6 @@
 //! `congthu role …`, `audit …`, `trace …`, `hold …`, `announce …` and `checking …` as they are written.
 
+use super::times::{day, moment};
 use clap::{Args, Subcommand};
 use engine::TRACE_STATUSES;
 use jiff::Timestamp;
@@ -235,10 +236,10 @@ pub(crate) enum CheckingCommand {
         #[arg(long, value_name = "CODE", requires = "domain")]
         unit: Option<String>,
         /// First day, such as 2026-11-01
-        #[arg(long, value_name = "DAY")]
+        #[arg(long, value_name = "DAY", value_parser = day)]
         since: Date,
         /// Last day; at most today counts
-        #[arg(long, value_name = "DAY")]
+        #[arg(long, value_name = "DAY", value_parser = day)]
         until: Date,
         /// Each mailbox, not each organisation
         #[arg(long)]
@@ -247,28 +248,4 @@ pub(crate) enum CheckingCommand {
         #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
         below: Option<u32>,
     },
-}
-
-/// A day or a minute in Việt Nam, or a moment with its zone.
-pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(moment) = text.parse() {
-        return Ok(moment);
-    }
-    let zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
-    let civil = text
-        .parse::<jiff::civil::DateTime>()
-        .map_err(|_| "write a time like 2026-11-01 or 2026-11-01T08:00")?;
-    zone.to_timestamp(civil).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn moments_are_vietnamese_unless_they_say_otherwise() {
-        let moment = |text: &str| super::moment(text).map(|at| at.to_string());
-        assert_eq!(moment("2026-11-01").unwrap(), "2026-10-31T17:00:00Z");
-        assert_eq!(moment("2026-11-01T08:00").unwrap(), "2026-11-01T01:00:00Z");
-        assert_eq!(moment("2026-11-01T08:00:00Z").unwrap(), "2026-11-01T08:00:00Z");
-        assert!(moment("yesterday").is_err());
-    }
 }

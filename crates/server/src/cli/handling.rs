@@ -1,5 +1,6 @@
 //! Commands on the handling of mail in organisations' mailboxes.
 
+use super::times::day;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use model::{Address, FolderName, INBOX};
@@ -26,7 +27,7 @@ pub(crate) enum HandlingCommand {
         #[arg(long, value_name = "ADDRESS")]
         to: Address,
         /// Until when [default: handling.answer_days of the policy]
-        #[arg(long, value_name = "DATE")]
+        #[arg(long, value_name = "DATE", value_parser = day)]
         due: Option<Date>,
     },
     /// Say that it was answered

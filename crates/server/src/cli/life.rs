@@ -1,5 +1,6 @@
 //! `congthu mailbox …`, what is done to a mailbox in the course of its life: what may be written.
 
+use super::times::day;
 use crate::config::size;
 use clap::Subcommand;
 use jiff::civil::Date;
@@ -108,10 +109,10 @@ pub(crate) enum LifeCommand {
     Leave {
         address: Address,
         /// First day, as 2026-03-01
-        #[arg(long, requires_all = ["to", "reason"])]
+        #[arg(long, value_parser = day, requires_all = ["to", "reason"])]
         from: Option<Date>,
         /// Last day
-        #[arg(long, requires = "from")]
+        #[arg(long, value_parser = day, requires = "from")]
         to: Option<Date>,
         #[arg(long, requires = "from")]
         reason: Option<String>,
@@ -158,10 +159,10 @@ pub(crate) struct SetHolidays {
     #[arg(long, value_name = "OFF=WORKED", value_parser = swap)]
     pub(crate) swap: Vec<Swap>,
     /// A further day off
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub(crate) off: Vec<Date>,
     /// A further day worked
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub(crate) worked: Vec<Date>,
     /// Who announced it: the document's number and date
     #[arg(long)]
@@ -170,6 +171,5 @@ pub(crate) struct SetHolidays {
 
 fn swap(text: &str) -> Result<Swap, String> {
     let (off, worked) = text.split_once('=').ok_or("two days with = between them")?;
-    let day = |text: &str| text.parse::<Date>().map_err(|error| error.to_string());
     Ok(Swap { off: day(off)?, worked: day(worked)? })
 }

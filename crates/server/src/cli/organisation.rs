@@ -1,5 +1,6 @@
 //! What may be written about units, people and positions.
 
+use super::times::day;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use model::{Address, DomainName, Tier};
@@ -112,7 +113,7 @@ pub(crate) struct AddUnit {
     #[arg(long, value_name = "ID")]
     pub(crate) identifier: Option<String>,
     /// The day of its founding [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) on: Option<Date>,
 }
 
@@ -126,7 +127,7 @@ pub(crate) struct OfUnit {
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct How {
     /// The day from which it holds [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) on: Option<Date>,
     /// Say what would change, and change nothing
     #[arg(long)]
@@ -170,7 +171,7 @@ pub(crate) struct Kinds {
     #[arg(long, requires = "id")]
     pub(crate) tier: Option<Tier>,
     /// No unit of the kind is founded from this day on
-    #[arg(long, requires = "id", value_name = "YYYY-MM-DD")]
+    #[arg(long, requires = "id", value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) ended: Option<Date>,
 }
 
@@ -238,7 +239,7 @@ pub(crate) struct Appoint {
     #[arg(long, value_name = "CODE")]
     pub(crate) unit: Option<String>,
     /// The day from which it holds [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) on: Option<Date>,
 }
 

@@ -1,5 +1,6 @@
 //! Commands on mailboxes that several people use: who may, and who is next.
 
+use super::times::day;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use model::{Address, DomainName, GroupRule, GroupSenders, Right};
@@ -46,10 +47,10 @@ pub(crate) struct GrantDelegate {
     #[arg(long)]
     pub(crate) document: String,
     /// First day [default: now]
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub(crate) since: Option<Date>,
     /// Last day
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub(crate) until: Option<Date>,
     /// Of a personal mailbox, where policy allows it: how its owner consented
     #[arg(long)]
