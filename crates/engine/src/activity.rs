@@ -20,6 +20,7 @@ use model::{AccountId, Action, Address, Uid};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
+use store::LeaveRow;
 
 /// The lock for disuse comes after months: an hour is exact enough.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -126,7 +127,7 @@ impl Engine {
     /// Thông báo lý do: from the first to the last day the mailbox may be unused (Điều 8.1a).
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `BadReason`, `BadLeave`, `LongLeave`.
+    /// `NoSuchMailbox`, `BadReason`, `BadLeave`, `LongLeave`; `LeaveNoted` when one of the days is excused already.
     pub async fn note_leave(
         &self,
         actor: &Actor,
@@ -143,16 +144,51 @@ impl Engine {
         if days_from(from, to).max(days_from(self.today(), to)) > LEAVE_DAYS_MAX {
             return Err(AdminError::LongLeave(LEAVE_DAYS_MAX));
         }
-        let row = self.0.store.life(address).await?;
-        let row = row.ok_or_else(|| AdminError::NoSuchMailbox(address.clone()))?;
+        let missing = || AdminError::NoSuchMailbox(address.clone());
+        let row = self.0.store.life(address).await?.ok_or_else(missing)?;
+        let leave = Leave { from, to };
         let mut tx = self.0.store.begin().await?;
-        tx.add_leave(row.account, Leave { from, to }, reason, actor.name(), self.now()).await?;
+        // Two who note the same leave at once come one after the other.
+        tx.lock_mailbox(row.account).await?.ok_or_else(missing)?;
+        if let Some(noted) = tx.overlapping_leave(row.account, leave).await? {
+            return Err(AdminError::LeaveNoted(noted));
+        }
+        tx.add_leave(row.account, leave, reason, actor.name(), self.now()).await?;
         let detail = json!({ "from": from, "to": to, "reason": reason });
         self.audit(&mut tx, actor, "mailbox.leave", &row.address.to_string(), &detail).await?;
         Ok(tx.commit().await?)
     }
 
-    /// The leaves of a mailbox with their reasons, the latest first; `None` when there is no such mailbox.
+    /// Takes back the leave that begins on that day: terms are counted as if it had not been noted. Says what it was.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `BadReason`; `NoSuchLeave` when none that stands begins then.
+    pub async fn withdraw_leave(
+        &self,
+        actor: &Actor,
+        address: &Address,
+        from: Date,
+        why: &str,
+    ) -> Result<LeaveRow, AdminError> {
+        check_reason(why)?;
+        self.authorize(actor, Action::NoticeRecord, &AdminTarget::Address(address)).await?;
+        let missing = || AdminError::NoSuchMailbox(address.clone());
+        let row = self.0.store.life(address).await?.ok_or_else(missing)?;
+        let mut tx = self.0.store.begin().await?;
+        tx.lock_mailbox(row.account).await?.ok_or_else(missing)?;
+        let withdrawn = tx.withdraw_leaves(row.account, from, (actor.name(), why, self.now())).await?;
+        let target = row.address.to_string();
+        for LeaveRow { leave, reason, .. } in &withdrawn {
+            let detail = json!({ "from": leave.from, "to": leave.to, "reason": reason, "why": why });
+            self.audit(&mut tx, actor, "mailbox.leave-withdraw", &target, &detail).await?;
+        }
+        let last = withdrawn.into_iter().max_by_key(|row| row.leave.to);
+        let last = last.ok_or(AdminError::NoSuchLeave(from))?;
+        tx.commit().await?;
+        Ok(last)
+    }
+
+    /// The leaves of a mailbox, the latest first, with those that were taken back; `None` when there is no such mailbox.
     ///
     /// # Errors
     /// When the database fails.
@@ -160,12 +196,29 @@ impl Engine {
         &self,
         actor: &Actor,
         address: &Address,
-    ) -> Result<Option<Vec<(Leave, String)>>, AdminError> {
+    ) -> Result<Option<Vec<LeaveRow>>, AdminError> {
         let allowed = self.authorize(actor, Action::ActivityShow, &AdminTarget::Address(address)).await;
         let Some(()) = unless_missing(allowed)? else { return Ok(None) };
         match self.0.store.life(address).await? {
             Some(row) => Ok(Some(self.0.store.leaves(row.account).await?)),
             None => Ok(None),
         }
+    }
+
+    /// Those that stand and are not over, the first one first; `None` when there is no such mailbox.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn leaves_ahead(
+        &self,
+        actor: &Actor,
+        address: &Address,
+    ) -> Result<Option<Vec<LeaveRow>>, AdminError> {
+        let today = self.today();
+        let ahead = |all: Vec<LeaveRow>| {
+            let stand = all.into_iter().filter(|row| row.withdrawn.is_none() && row.leave.to >= today);
+            stand.rev().collect()
+        };
+        Ok(self.leaves(actor, address).await?.map(ahead))
     }
 }

@@ -2,6 +2,8 @@
 
 use crate::{Error, GrantError, OrganisationError, passwords};
 use jiff::Timestamp;
+use jiff::civil::Date;
+use model::lifecycle::Leave;
 use model::password_rules::Flaw;
 use model::quota::QuotaError;
 use model::{Address, DomainName, Reason, SetError, VersionError};
@@ -45,6 +47,13 @@ pub enum AdminError {
         "a notice of leave covers {0} days at most, and ends that many days from today at the latest: give notice again then"
     )]
     LongLeave(i64),
+    #[error(
+        "a leave from {} to {} is noted already: give the days that it lacks, or take it back first (congthu mailbox cancel-leave --from {})",
+        .0.from, .0.to, .0.from
+    )]
+    LeaveNoted(Leave),
+    #[error("no leave that stands begins on {0}; congthu mailbox leave ADDRESS lists them")]
+    NoSuchLeave(Date),
     #[error("{0}")]
     BadHolidays(String),
     #[error("{0} has keys that wait: publish them, then `congthu dkim rotate {0}`")]

@@ -151,7 +151,7 @@ pub use store::{
 };
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
-pub use store::{EntryRow, ExportRow};
+pub use store::{EntryRow, ExportRow, LeaveRow};
 pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};

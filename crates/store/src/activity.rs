@@ -1,4 +1,4 @@
-//! When mailboxes were last used (giao dịch gửi, nhận), the leaves that excuse them, and what the nightly job asks of all.
+//! When mailboxes were last used (giao dịch gửi, nhận), and what the nightly job asks of all.
 //!
 //! Invariants: nothing here is written by a delivery; what the system itself wrote is nobody's use; what is asked of all
 //! mailboxes of a domain comes in pages, in order of their number.
@@ -85,9 +85,11 @@ macro_rules! select_facts {
             unexported!(),
             " as export_pending,
                     a.restored_at, v.sent_at, v.retrieved_at, v.warned_days, v.warned_lock_on, v.warned_on,
-                    array(select l.from_day from leaves l where l.account_id = a.account_id order by l.leave_id)
+                    array(select l.from_day from leaves l
+                           where l.account_id = a.account_id and l.withdrawn_at is null order by l.leave_id)
                         as leaves_from,
-                    array(select l.to_day from leaves l where l.account_id = a.account_id order by l.leave_id)
+                    array(select l.to_day from leaves l
+                           where l.account_id = a.account_id and l.withdrawn_at is null order by l.leave_id)
                         as leaves_to,
                     case when $1 then (
                         select max(e.save_date) from entries e
@@ -181,23 +183,6 @@ impl Store {
         .await?;
         Ok(noted.rows_affected() > 0)
     }
-
-    /// The leaves of a mailbox with their reasons, the latest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn leaves(&self, account: AccountId) -> Result<Vec<(Leave, String)>, Error> {
-        let rows: Vec<(jiff_sqlx::Date, jiff_sqlx::Date, String)> = sqlx::query_as(
-            "select from_day, to_day, reason from leaves where account_id = $1 order by from_day desc, leave_id desc",
-        )
-        .bind(account.0)
-        .fetch_all(&self.pools.main)
-        .await?;
-        let leave = |(from, to, reason): (jiff_sqlx::Date, jiff_sqlx::Date, String)| {
-            (Leave { from: from.to_jiff(), to: to.to_jiff() }, reason)
-        };
-        Ok(rows.into_iter().map(leave).collect())
-    }
 }
 
 impl Tx {
@@ -228,31 +213,6 @@ impl Tx {
         .fetch_all(&mut *self.inner)
         .await?;
         Ok(rows.into_iter().map(|row| row.0).collect())
-    }
-
-    /// # Errors
-    /// When the database fails.
-    pub async fn add_leave(
-        &mut self,
-        account: AccountId,
-        leave: Leave,
-        reason: &str,
-        by: &str,
-        at: Timestamp,
-    ) -> Result<(), Error> {
-        sqlx::query(
-            "insert into leaves (account_id, from_day, to_day, reason, noted_by, noted_at)
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(account.0)
-        .bind(leave.from.to_sqlx())
-        .bind(leave.to.to_sqlx())
-        .bind(reason)
-        .bind(by)
-        .bind(at.to_sqlx())
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(())
     }
 
     /// Keeps the warnings that were given.

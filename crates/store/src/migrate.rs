@@ -87,6 +87,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { version: 26, name: "passed_on", sql: include_str!("../../../migrations/0026_passed_on.sql") },
     Migration { version: 27, name: "exports", sql: include_str!("../../../migrations/0027_exports.sql") },
     Migration { version: 28, name: "moved_in", sql: include_str!("../../../migrations/0028_moved_in.sql") },
+    Migration {
+        version: 29,
+        name: "leaves_withdrawn",
+        sql: include_str!("../../../migrations/0029_leaves_withdrawn.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -3,7 +3,8 @@
 use super::{PASSWORD, World, actor, address, mailbox, origin};
 use crate::{AdminError, Error, LoginError};
 use jiff::SignedDuration;
-use model::lifecycle::{DeletionCause, Life, LockReason, Refusal, StateName};
+use jiff::civil::Date;
+use model::lifecycle::{DeletionCause, Leave, Life, LockReason, Refusal, StateName};
 use model::{AccountState, FolderName};
 use std::time::Duration;
 use store::Heard;
@@ -62,6 +63,86 @@ async fn a_leave_has_an_end() {
         assert_eq!(leave(from, to).await, Err(AdminError::LongLeave(366)), "{from}");
     }
     assert_eq!(leave("2026-12-02", "2026-12-01").await, Err(AdminError::BadLeave));
+}
+
+#[tokio::test]
+async fn a_day_is_excused_once_until_it_is_taken_back() {
+    let world = World::new().await;
+    for name in ["an", "binh"] {
+        world.user(name).await;
+    }
+    let day = |text: &str| text.parse::<Date>().unwrap();
+    let leave = async |who: &str, from: &str, to: &str| {
+        world.engine.note_leave(&actor(), &address(who), day(from), day(to), "đi học").await
+    };
+    let back =
+        async |from: &str| world.engine.withdraw_leave(&actor(), &address("an"), day(from), "ghi nhầm").await;
+    let ahead = async || world.engine.leaves_ahead(&actor(), &address("an")).await.unwrap().unwrap();
+    let noted = Leave { from: day("2026-12-01"), to: day("2026-12-10") };
+    leave("an", "2026-12-01", "2026-12-10").await.unwrap();
+    for (from, to) in [
+        ("2026-12-01", "2026-12-10"),
+        ("2026-11-20", "2026-12-01"),
+        ("2026-12-10", "2026-12-20"),
+        ("2026-12-05", "2026-12-06"),
+        ("2026-11-20", "2026-12-31"),
+    ] {
+        assert_eq!(leave("an", from, to).await, Err(AdminError::LeaveNoted(noted)), "{from}");
+    }
+    // The days beside it, and another's, are free.
+    leave("an", "2026-12-11", "2026-12-12").await.unwrap();
+    leave("binh", "2026-12-01", "2026-12-10").await.unwrap();
+    assert_eq!(
+        ahead().await.iter().map(|row| row.leave.from).collect::<Vec<_>>(),
+        [day("2026-12-01"), day("2026-12-11")]
+    );
+    assert_eq!(back("2026-12-05").await.unwrap_err(), AdminError::NoSuchLeave(day("2026-12-05")));
+    assert_eq!(back("2026-12-01").await.unwrap().leave, noted);
+    assert_eq!(back("2026-12-01").await.unwrap_err(), AdminError::NoSuchLeave(day("2026-12-01")));
+    assert_eq!(world.audited("mailbox.leave-withdraw").await, ["an@demo.gov.vn"]);
+    assert_eq!(ahead().await.len(), 1);
+    let all = world.engine.leaves(&actor(), &address("an")).await.unwrap().unwrap();
+    let withdrawn: Vec<bool> = all.iter().map(|row| row.withdrawn.is_some()).collect();
+    assert_eq!(withdrawn, [false, true], "its row stays");
+    leave("an", "2026-12-01", "2026-12-10").await.unwrap();
+    // On its last day it is in force; what is over is in the list alone.
+    world.clock.advance(SignedDuration::from_hours(24 * 20));
+    assert_eq!(ahead().await.len(), 1);
+    world.clock.advance(SignedDuration::from_hours(24));
+    assert!(ahead().await.is_empty());
+}
+
+#[tokio::test]
+async fn two_who_note_one_leave_at_once_note_it_once() {
+    let world = World::new().await;
+    world.user("hai").await;
+    let other = world.another_node();
+    let (who, from, to) = (address("hai"), "2026-12-01".parse().unwrap(), "2026-12-10".parse().unwrap());
+    let (by, why) = (actor(), "đi học");
+    let (one, two) = tokio::join!(
+        world.engine.note_leave(&by, &who, from, to, why),
+        other.note_leave(&by, &who, from, to, why)
+    );
+    assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+}
+
+/// A month away, which was noted by mistake: the lock comes as if it had not been.
+#[tokio::test]
+async fn a_leave_that_was_taken_back_excuses_nothing() {
+    let world = World::new().await;
+    for name in ["an", "binh"] {
+        world.user(name).await;
+        let days = ("2026-12-01".parse().unwrap(), "2027-06-30".parse().unwrap());
+        world.engine.note_leave(&actor(), &address(name), days.0, days.1, "đi học").await.unwrap();
+    }
+    let from = "2026-12-01".parse().unwrap();
+    world.engine.withdraw_leave(&actor(), &address("an"), from, "ghi nhầm").await.unwrap();
+    for _ in 0..120 {
+        world.engine.keep_lives().await.unwrap();
+        world.clock.advance(SignedDuration::from_hours(24));
+    }
+    assert_eq!(state(&world, "an").await, AccountState::Locked);
+    assert_ne!(state(&world, "binh").await, AccountState::Locked);
 }
 
 /// Each round waits for the transactions of other tests, as the sweeper itself does: they share the cluster's numbers.

@@ -117,6 +117,16 @@ pub(crate) enum LifeCommand {
         #[arg(long, requires = "from")]
         reason: Option<String>,
     },
+    /// Take a leave back that was noted: terms are counted as if it had not been
+    CancelLeave {
+        address: Address,
+        /// Its first day
+        #[arg(long, value_name = "DAY", value_parser = day)]
+        from: Date,
+        /// Why; it is kept with the leave
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 fn lock_reason(name: &str) -> Result<LockReason, String> {

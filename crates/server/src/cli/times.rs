@@ -14,8 +14,9 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
     }
-    let civil =
-        text.parse::<DateTime>().map_err(|_| "write a time like 2026-11-01 or 2026-11-01T08:00".to_owned())?;
+    let civil = text
+        .parse::<DateTime>()
+        .map_err(|_| "write a time like 2026-11-01 or 2026-11-01T08:00".to_owned())?;
     TimeZone::fixed(offset(7)).to_timestamp(civil).map_err(|error| error.to_string())
 }
 
@@ -38,6 +39,7 @@ mod tests {
         for words in [
             "mailbox leave a@b.vn --reason R --to 2026-12-02 --from DAY",
             "mailbox leave a@b.vn --reason R --from 2026-12-01 --to DAY",
+            "mailbox cancel-leave a@b.vn --reason R --from DAY",
             "mailbox add-many a.csv --since DAY",
             "holiday set 2027 --source S --off DAY",
             "holiday set 2027 --source S --worked DAY",

@@ -1,7 +1,7 @@
-//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `leave`.
+//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `quota`, `resets`.
 
 use super::pages::{self, PAGE};
-use super::{Session, export};
+use super::{Session, export, leave};
 use crate::audit_head::hex;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
@@ -67,14 +67,12 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             session.answer(&json!({ "address": address }), &format!("{address}: the confirmation is noted"))
         }
         LifeCommand::Leave { address, from: Some(from), to: Some(to), reason } => {
-            let reason = reason.as_deref().unwrap_or_default();
-            engine.note_leave(actor, address, *from, *to, reason).await.context(address.clone())?;
-            session.answer(
-                &json!({ "address": address.to_string(), "from": from, "to": to }),
-                &format!("{address} may be unused from {from} to {to}"),
-            )
+            leave::note(session, address, (*from, *to), reason.as_deref().unwrap_or_default()).await
         }
-        LifeCommand::Leave { address, .. } => leaves(session, address).await,
+        LifeCommand::Leave { address, .. } => leave::list(session, address).await,
+        LifeCommand::CancelLeave { address, from, reason } => {
+            leave::cancel(session, address, *from, reason).await
+        }
     }
 }
 
@@ -362,18 +360,6 @@ async fn resets(session: &Session, open: bool) -> Result<()> {
                 "document": reset.document,
             })
         })
-        .collect();
-    session.answer(&json, &text)
-}
-
-async fn leaves(session: &Session, address: &Address) -> Result<()> {
-    let leaves = session.node.engine.leaves(&session.actor, address).await?;
-    let leaves = leaves.ok_or_else(|| anyhow!("there is no mailbox {address}; see congthu mailbox list"))?;
-    let text: String =
-        leaves.iter().map(|(leave, reason)| format!("{}\t{}\t{reason}\n", leave.from, leave.to)).collect();
-    let json = leaves
-        .iter()
-        .map(|(leave, reason)| json!({ "from": leave.from, "to": leave.to, "reason": reason }))
         .collect();
     session.answer(&json, &text)
 }

@@ -1,7 +1,7 @@
 //! `congthu mailbox …`
 
 use super::pages::PAGE;
-use super::{Prepared, Session, add_many, life, named, pages, read_password};
+use super::{Prepared, Session, add_many, leave, life, named, pages, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
@@ -149,9 +149,10 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     };
     let aliases = mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (standing, told) = life::standing(session, address).await?;
+    let (leaves, away) = leave::ahead(session, address).await?;
     let text = format!(
         "address   {}\nname      {}\nclass     {}\nstate     {}\nunit      {}\naliases   {aliases}\nused      {} of {}\n\
-         messages  {}\nmade      {}{told}",
+         messages  {}\nmade      {}{away}{told}",
         mailbox.address,
         mailbox.display_name,
         mailbox.class.as_str(),
@@ -165,6 +166,7 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     let mut json = as_json(&mailbox);
     if let Some(fields) = json.as_object_mut() {
         fields.insert("life".to_owned(), standing);
+        fields.insert("leaves".to_owned(), leaves);
     }
     session.answer(&json, &text)
 }

@@ -22,6 +22,7 @@ mod handover;
 mod hold;
 mod holiday;
 mod job;
+mod leave;
 mod life;
 mod mailbox;
 mod named;
