@@ -7,8 +7,7 @@
 use crate::notices::Letter;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, trace_query};
 use jiff::Timestamp;
-use jiff::tz::{TimeZone, offset};
-use model::calendar::local_date;
+use model::calendar::{local_date, written_day, written_time};
 use model::{Action, DomainId, DomainName};
 use serde_json::json;
 use store::{AnnouncementRow, Event, NewAnnouncement, NewContent, Target, Tx};
@@ -276,11 +275,6 @@ fn check_text(text: &str) -> Result<(), AdminError> {
     if fits { Ok(()) } else { Err(AdminError::BadText) }
 }
 
-/// 08 giờ 00 ngày 30/11/2026
-fn written(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::fixed(offset(7))).strftime("%H giờ %M ngày %d/%m/%Y").to_string()
-}
-
 fn letter(kind: &AnnouncementKind<'_>, text: &str) -> (String, String) {
     let text = text.trim();
     match *kind {
@@ -289,27 +283,29 @@ fn letter(kind: &AnnouncementKind<'_>, text: &str) -> (String, String) {
             let why = emergency
                 .map(|why| format!("\n\nLý do không thông báo trước được: {why}"))
                 .unwrap_or_default();
-            let subject = format!("Thông báo tạm dừng dịch vụ thư điện tử{urgent} từ {}", written(begins));
+            let subject =
+                format!("Thông báo tạm dừng dịch vụ thư điện tử{urgent} từ {}", written_time(begins));
             let body = format!(
                 "Kính gửi: Các cơ quan, đơn vị và cá nhân sử dụng hệ thống thư điện tử công vụ\n\nHệ thống thư điện tử công vụ tạm dừng \
                  hoạt động{urgent} từ {} đến {}.\n\nNội dung: {text}{why}\n\nTrong thời gian này không gửi, nhận và xem thư được. Thư từ \
                  bên ngoài gửi đến sẽ được máy chủ gửi tự động chuyển lại sau khi hệ thống hoạt động trở lại. Đề nghị \
                  các cơ quan, đơn vị và cá nhân chủ động sắp xếp công việc.\n\nTrân trọng.",
-                written(begins),
-                written(ends),
+                written_time(begins),
+                written_time(ends),
             );
             (subject, body)
         }
         AnnouncementKind::Incident { since, recovery } => {
             let until = recovery.map_or_else(
                 || "Thời gian khắc phục: sẽ thông báo sau.".to_owned(),
-                |at| format!("Thời gian dự kiến khắc phục xong: {}.", written(at)),
+                |at| format!("Thời gian dự kiến khắc phục xong: {}.", written_time(at)),
             );
-            let subject = format!("Thông báo sự cố hệ thống thư điện tử ngày {}", day(since));
+            let subject =
+                format!("Thông báo sự cố hệ thống thư điện tử ngày {}", written_day(local_date(since)));
             let body = format!(
                 "Kính gửi: Các cơ quan, đơn vị và cá nhân sử dụng hệ thống thư điện tử công vụ\n\nHệ thống thư điện tử công vụ gặp sự cố từ \
                  {}.\n\nNội dung: {text}\n\n{until}\n\nTrân trọng.",
-                written(since),
+                written_time(since),
             );
             (subject, body)
         }
@@ -319,7 +315,7 @@ fn letter(kind: &AnnouncementKind<'_>, text: &str) -> (String, String) {
 fn withdrawal(row: &AnnouncementRow) -> (String, String) {
     let incident = row.kind == "incident";
     let what = if incident { "sự cố" } else { "tạm dừng dịch vụ" };
-    let subject = format!("Hủy thông báo {what} ngày {}", day(row.begins));
+    let subject = format!("Hủy thông báo {what} ngày {}", written_day(local_date(row.begins)));
     let after = if incident {
         "Hệ thống thư điện tử công vụ hoạt động bình thường."
     } else {
@@ -328,11 +324,7 @@ fn withdrawal(row: &AnnouncementRow) -> (String, String) {
     let body = format!(
         "Kính gửi: Các cơ quan, đơn vị và cá nhân sử dụng hệ thống thư điện tử công vụ\n\nThông báo {what} từ {} đã được hủy. \
          {after}\n\nTrân trọng.",
-        written(row.begins)
+        written_time(row.begins)
     );
     (subject, body)
-}
-
-fn day(at: Timestamp) -> String {
-    local_date(at).strftime("%d/%m/%Y").to_string()
 }

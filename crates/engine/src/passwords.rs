@@ -8,7 +8,7 @@ use crate::authority::unless_missing;
 use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, LoginError, Origin, password};
 use jiff::{SignedDuration, Timestamp};
-use model::calendar::local_date;
+use model::calendar::{local_date, written_day};
 use model::password_rules::{self, ChangeReason, Flaw, PASSWORD_BYTES_MAX, Person, Rules};
 use model::{AccountId, Action, Address, DomainId, MailboxClass, Policy, Reason, Role};
 use serde_json::json;
@@ -332,7 +332,7 @@ impl Engine {
                 let Some(days) = rules.notice(set_on, None, today) else { continue };
                 let Some(end) = rules.last_day(set_on) else { continue };
                 let key = format!("password/{}/{set_on}/{days}", age.account);
-                let end = end.strftime("%d/%m/%Y");
+                let end = written_day(end);
                 let text = format!(
                     "Mật khẩu hộp thư của Ông/Bà hết hạn sau ngày {end}. Hãy đổi mật khẩu tại {page} trước ngày đó; quá hạn, chương \
                      trình thư sẽ không đăng nhập được cho đến khi đổi mật khẩu.\n\n--\nYour password ends on {end}: change it \

@@ -4,6 +4,10 @@
 //! calendar decides) is computed, what the Prime Minister decides each year is in the table. Invariants: pure functions
 //! of dates; a day is one of a kind; Saturday and Sunday are the weekly rest (Quyết định 188/1999/QĐ-TTg) unless swapped.
 
+mod written;
+
+pub use written::{local_text, written_day, written_time};
+
 use crate::lunar;
 use jiff::civil::{Date, DateTime, Weekday, date};
 use jiff::tz::Offset;
@@ -33,12 +37,6 @@ pub fn local_date(at: Timestamp) -> Date {
 #[must_use]
 pub fn local_time(at: Timestamp) -> DateTime {
     OFFSET.to_datetime(at)
-}
-
-/// The moment as people in Vietnam read it: `2026-11-29 21:00:40 +07`.
-#[must_use]
-pub fn local_text(at: Timestamp) -> String {
-    OFFSET.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S +07").to_string()
 }
 
 /// The moment the day begins in Vietnam.

@@ -4,7 +4,7 @@ use crate::notices::Notice;
 use crate::{Engine, Error};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use model::calendar::{days_from, local_date, plus_months};
+use model::calendar::{days_from, local_date, plus_months, written_day};
 use model::lifecycle::{DeletionCause, Life, LockReason, RestoreRequest, Rules, Warning, backups_until};
 use model::{AccountId, UnitId};
 use std::collections::{BTreeSet, HashMap};
@@ -62,7 +62,7 @@ impl Engine {
              báo lý do cho bộ phận quản trị.\n\n--\nThe mailbox will be locked on {day} unless it is used: read new mail, or \
              send a message.",
             row.address,
-            written(day)
+            written_day(day)
         );
         for OwedNotice { key, to, subject, text } in self.notices(&key, row, true, telling, &subject, &text) {
             self.post(&Notice { key: &key, to, subject: &subject, text: &text }).await?;
@@ -98,7 +98,7 @@ impl Engine {
         let key = format!("locked/{}/{since}", row.account);
         let subject = format!("Hộp thư {} đã bị tạm khóa", row.address);
         let term = rules.deletion_months.map(|months| {
-            let day = written(plus_months(local_date(since), months));
+            let day = written_day(plus_months(local_date(since), months));
             format!(" Sau ngày {day}, nếu không có đề nghị khôi phục, hộp thư được đưa vào danh sách xóa.")
         });
         let text = format!(
@@ -106,7 +106,7 @@ impl Engine {
              trị.{}\n\n--\nThe mailbox is locked; the organisation can ask for its restoration.",
             row.address,
             row.display_name,
-            written(local_date(since)),
+            written_day(local_date(since)),
             reason.vietnamese(),
             term.unwrap_or_default(),
         );
@@ -128,7 +128,7 @@ impl Engine {
              the organisation can still ask for its restoration.",
             row.address,
             row.display_name,
-            written(local_date(since)),
+            written_day(local_date(since)),
             cause.vietnamese()
         );
         self.notices(&key, row, false, telling, &subject, &text)
@@ -144,8 +144,8 @@ impl Engine {
              the mail until {last}.",
             row.address,
             row.display_name,
-            written(day),
-            written(last)
+            written_day(day),
+            written_day(last)
         );
         self.notices(&key, row, false, telling, &subject, &text)
     }
@@ -159,7 +159,7 @@ impl Engine {
              đầu tiên tại {}\n\n--\nThe mailbox was restored.",
             row.address,
             row.display_name,
-            written(local_date(at)),
+            written_day(local_date(at)),
             self.password_page()
         );
         self.notices(&key, row, true, telling, &subject, &text)
@@ -178,8 +178,9 @@ impl Engine {
         let (key, subject, text) = match row.life.request() {
             RestoreRequest::None => return Vec::new(),
             RestoreRequest::Asked { at } => {
-                let due =
-                    due.map(|day| format!(", hạn xử lý đến hết ngày {}", written(day))).unwrap_or_default();
+                let due = due
+                    .map(|day| format!(", hạn xử lý đến hết ngày {}", written_day(day)))
+                    .unwrap_or_default();
                 (
                     format!("restore-asked/{}/{at}", row.account),
                     format!("Đã tiếp nhận đề nghị khôi phục hộp thư {address}"),
@@ -220,9 +221,4 @@ impl Engine {
         })
         .collect()
     }
-}
-
-/// As letters write days.
-fn written(day: Date) -> String {
-    day.strftime("%d/%m/%Y").to_string()
 }

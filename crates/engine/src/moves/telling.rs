@@ -8,7 +8,7 @@ use crate::provisioning::{NEW_ADDRESS, new_address_text};
 use crate::{AdminError, Engine};
 use jiff::civil::Date;
 use model::AccountId;
-use model::calendar::{local_date, plus_days};
+use model::calendar::{local_date, plus_days, written_day};
 use store::{Direction, MoveStep};
 
 impl Engine {
@@ -42,7 +42,7 @@ impl Engine {
 fn old_address_text(step: &MoveStep, until: Option<Date>) -> String {
     let MoveStep { old, display_name, .. } = step;
     let new = step.new.as_ref().unwrap_or(old);
-    let until = until.map(|day| format!(" đến hết ngày {}", day.strftime("%d/%m/%Y"))).unwrap_or_default();
+    let until = until.map(|day| format!(" đến hết ngày {}", written_day(day))).unwrap_or_default();
     format!(
         "Kính gửi: {display_name}\n\n\
          Việc chuyển hộp thư của Ông/Bà sang địa chỉ {new} đã được hoàn tác. Hộp thư lại có địa chỉ {old}.\n\n\

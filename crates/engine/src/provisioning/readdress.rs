@@ -11,7 +11,7 @@ use super::taken::{Applicant, Taken};
 use crate::organisation::{Held, unit_scheme};
 use crate::{AdminError, Engine};
 use jiff::civil::Date;
-use model::calendar::{plus_days, plus_months, start_of_day};
+use model::calendar::{plus_days, plus_months, start_of_day, written_day};
 use model::naming::{PersonName, PersonScheme, Proposals, UnitScheme};
 use model::{Address, MailboxClass, PersonId, Tree, UnitCode, UnitId, UnitState};
 use std::collections::HashMap;
@@ -187,7 +187,7 @@ pub(crate) fn new_address_text(
     (old, new): (&str, &Address),
     until: Option<Date>,
 ) -> String {
-    let until = until.map(|day| format!(" đến hết ngày {}", day.strftime("%d/%m/%Y"))).unwrap_or_default();
+    let until = until.map(|day| format!(" đến hết ngày {}", written_day(day))).unwrap_or_default();
     format!(
         "Kính gửi: {display_name}\n\n\
          Hộp thư của Ông/Bà có địa chỉ mới là {new}.\n\n\

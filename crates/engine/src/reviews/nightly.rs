@@ -5,8 +5,7 @@
 
 use super::{Actor, Engine, Error, audited_as};
 use crate::AdminError;
-use jiff::civil::Date;
-use model::calendar::local_date;
+use model::calendar::{local_date, written_day};
 use model::{AccountId, AccountState, DomainId, DomainName, ReviewDecision, UnitId};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
@@ -98,15 +97,10 @@ impl Engine {
     }
 }
 
-/// 30/11/2026
-fn written(day: Date) -> String {
-    day.strftime("%d/%m/%Y").to_string()
-}
-
 /// To each of those who answer for the unit.
 pub(super) fn opened(review: &ReviewRow, mailboxes: &[ReviewMailbox], told: &[AccountId]) -> Vec<OwedNotice> {
     let ReviewRow { review: number, unit_code, unit_name, listed, .. } = review;
-    let due = written(review.due_on);
+    let due = written_day(review.due_on);
     let subject = format!("Rà soát danh sách hộp thư của {unit_name}, hạn {due}");
     let text = format!(
         "Kính gửi: Ông/Bà phụ trách hộp thư điện tử công vụ của {unit_name}\n\nĐến kỳ rà soát danh sách hộp thư của đơn vị \
@@ -145,7 +139,7 @@ fn listing(mailboxes: &[ReviewMailbox]) -> String {
 
 fn overdue(review: &ReviewRow, told: &[AccountId]) -> Vec<OwedNotice> {
     let ReviewRow { review: number, unit_code, unit_name, .. } = review;
-    let due = written(review.due_on);
+    let due = written_day(review.due_on);
     let subject = format!("Quá hạn rà soát danh sách hộp thư của {unit_name}");
     let text = format!(
         "Kính gửi: Ông/Bà phụ trách hộp thư điện tử công vụ của {unit_name}\n\nKết quả rà soát danh sách hộp thư của đơn vị {unit_name} \
@@ -162,7 +156,7 @@ fn overdue_at_centre(domain: &DomainName, reviews: &[ReviewRow], told: &[Account
     let mut text = "Các đơn vị sau chưa gửi kết quả rà soát danh sách hộp thư đúng hạn:\n\n".to_owned();
     for review in reviews.iter().take(NAMED_MAX) {
         let ReviewRow { review: number, unit_code, unit_name, due_on, .. } = review;
-        text.push_str(&format!("- {unit_name} ({unit_code}), kỳ số {number}, hạn {}\n", written(*due_on)));
+        text.push_str(&format!("- {unit_name} ({unit_code}), kỳ số {number}, hạn {}\n", written_day(*due_on)));
     }
     if count > NAMED_MAX {
         text.push_str(&format!("- và {} đơn vị khác\n", count - NAMED_MAX));

@@ -49,6 +49,13 @@ fn announced_holidays_are_off_and_their_neighbours_worked() {
 }
 
 #[test]
+fn letters_write_days_and_minutes_as_people_here_do() {
+    assert_eq!(written_day(date(2026, 12, 1)), "01/12/2026");
+    // Seven hours ahead: the next morning.
+    assert_eq!(written_time("2026-11-29T18:05:40Z".parse().unwrap()), "01 giờ 05 ngày 30/11/2026");
+}
+
+#[test]
 fn swapped_saturdays_are_worked() {
     let calendar = calendar();
     for day in [date(2024, 5, 4), date(2025, 4, 26), date(2026, 1, 10), date(2026, 8, 22)] {
