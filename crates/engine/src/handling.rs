@@ -9,7 +9,7 @@ use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use model::calendar::local_date;
+use model::calendar::{local_date, written_day};
 use model::{Action, Address, FolderName, HandlingState, MailboxClass, Policy, Right, Uid};
 use serde_json::json;
 use store::{HandlingRow, NewHandling, PartyRow, SharedAct};
@@ -232,12 +232,16 @@ impl Engine {
             for row in &page {
                 after = row.handling;
                 let Some(place) = self.0.store.notice_place(row.account).await? else { continue };
-                let key = format!("handling/{}/{}", row.handling, row.due_on);
+                let due_on = row.due_on;
+                let key = format!("handling/{}/{due_on}", row.handling);
                 let subject = format!("Quá hạn xử lý thư của {}", place.address);
                 let text = format!(
                     "Thư số {} trong thư mục {} của hộp thư {} đã quá hạn xử lý ngày {}. Đề nghị Ông/Bà trả lời hoặc báo cáo thủ \
-                     trưởng.\n\n--\nMessage {0} in {1} of {2} was to be handled by {3}.",
-                    row.uid.0, row.folder, place.address, row.due_on
+                     trưởng.\n\n--\nMessage {0} in {1} of {2} was to be handled by {due_on}.",
+                    row.uid.0,
+                    row.folder,
+                    place.address,
+                    written_day(due_on)
                 );
                 let to = row.assignee.unwrap_or(row.account);
                 let notice = Notice { key: &key, to, subject: &subject, text: &text };

@@ -9,6 +9,7 @@ use crate::notices::Notice;
 use crate::recipients::Kind;
 use crate::{Actor, AdminError, AdminTarget, DeliverError, Engine, Error, Principal, Recipient};
 use jiff::{SignedDuration, Timestamp};
+use model::calendar::{local_text, written_time};
 use model::lifecycle::LockReason;
 use model::sending::{Ask, Limit, Sent, Suspicion, Verdict};
 use model::{AccountId, Action, Address, SendingLimits};
@@ -211,16 +212,17 @@ impl Engine {
         let Some(row) = self.0.store.life(address).await? else { return Ok(Vec::new()) };
         let told = self.told_of(&row).await?;
         let LifeRow { address, display_name, account, .. } = &row;
-        let (limit, most, until) =
-            (refused.limit.vietnamese(), refused.most, model::calendar::local_text(refused.until));
+        let (limit, most) = (refused.limit.vietnamese(), refused.most);
         let subject = format!("Hộp thư {address} tạm thời bị hạn chế gửi thư");
         let text = format!(
-            "Hộp thư {address} ({display_name}) đã đạt giới hạn {most} {limit}. Đến {until}, hệ thống tạm dừng nhận thư gửi đi từ \
+            "Hộp thư {address} ({display_name}) đã đạt giới hạn {most} {limit}. Đến {}, hệ thống tạm dừng nhận thư gửi đi từ \
              hộp thư này; thư nhận về không bị ảnh hưởng.\n\nNếu chủ hộp thư không gửi các thư đó, mật khẩu có thể đã bị lộ: hãy đổi \
              mật khẩu ngay và báo bộ phận quản trị. Nếu vẫn tiếp tục phát tán, hộp thư sẽ bị tạm khóa. Nếu cần gửi nhiều thư cho công \
              việc, đơn vị đề nghị bộ phận quản trị.\n\n--\nThe mailbox reached its limit of {most} {}; nothing it sends is taken \
-             until {until}.",
-            refused.limit.english()
+             until {}.",
+            written_time(refused.until),
+            refused.limit.english(),
+            local_text(refused.until)
         );
         let notice = |to: AccountId| OwedNotice {
             key: format!("throttled/{account}/{}/{to}", refused.until),

@@ -12,6 +12,7 @@ use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use mail_builder::mime::{BodyPart, MimePart};
+use model::calendar::written_time;
 use model::queue::Answer;
 use std::fmt::Write as _;
 
@@ -110,7 +111,7 @@ impl Engine {
                     .to_owned()
             }
         };
-        let _ = writeln!(text, "\nTiêu đề: {subject}\nGửi lúc: {}\n", trace::date(report.accepted_at));
+        let _ = writeln!(text, "\nTiêu đề: {subject}\nGửi lúc: {}\n", written_time(report.accepted_at));
         for told in report.told.iter().take(TOLD_MAX) {
             let words = explain(told.answer.status);
             let _ = match told.what {
@@ -142,7 +143,7 @@ impl Engine {
             let _ = writeln!(
                 text,
                 "\nHệ thống gửi lại đến {}; sau đó sẽ thông báo nếu không gửi được.",
-                trace::date(until)
+                written_time(until)
             );
         }
         let _ = writeln!(text, "\n--\n{}", what.title().1);

@@ -1,7 +1,7 @@
 //! Mail of an organisation's mailbox goes through its states, by those who have rights to it, and comes due.
 
 use super::delegation::{delegation, office};
-use super::{World, actor, address};
+use super::{PASSWORD, World, actor, address, origin};
 use crate::{Actor, AdminError, FlagEdit, FlagMode, HandledMail, HandlingError, HandlingStep, Principal};
 use jiff::SignedDuration;
 use model::{Flags, FolderName, HandlingState, Reason, Right, Uid};
@@ -111,6 +111,9 @@ async fn what_is_overdue_is_listed_and_reminded_of_once() {
     assert_eq!(states(&world, &actor(), true).await, late);
     let told = "select count(*) from entries e join addresses g using (account_id) where g.address = 'binh@demo.gov.vn'";
     assert_eq!(world.number(told).await, 1);
+    let binh = world.engine.log_in("binh@demo.gov.vn", PASSWORD, &origin()).await.unwrap();
+    let letter = world.letters(&binh).await.remove(0);
+    assert!(letter.contains("đã quá hạn xử lý ngày 27/11/2026."), "{letter}");
 }
 
 #[tokio::test]

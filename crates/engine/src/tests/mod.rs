@@ -134,6 +134,11 @@ impl World {
         serde_json::from_str(&self.database.texts(&query).await[0]).unwrap()
     }
 
+    /// The letters in somebody's INBOX as he sees them, the oldest first.
+    pub(crate) async fn letters(&self, who: &Principal) -> Vec<String> {
+        self.read(who, "INBOX").await.iter().map(|(_, raw)| words_of(raw)).collect()
+    }
+
     /// The octets of every message in the folder, by uid.
     pub(crate) async fn read(&self, who: &Principal, folder: &str) -> Vec<(u32, Vec<u8>)> {
         let folder = self.engine.folder(who, &FolderName::new(folder).unwrap()).await.unwrap().unwrap();
@@ -148,6 +153,16 @@ impl World {
         }
         read
     }
+}
+
+/// A letter as its reader sees it: its subject, then its words, with each run of blanks as one.
+pub(crate) fn words_of(raw: &[u8]) -> String {
+    let facts = proto::mime::facts(raw);
+    let first = facts.structure.parts().find(|part| part.is_text()).unwrap();
+    let body = &raw[usize::try_from(first.body_start).unwrap()..usize::try_from(first.body_end).unwrap()];
+    let subject = proto::mime::decode_header(facts.envelope.subject.as_deref().unwrap());
+    let words = format!("{subject} {}", proto::mime::decode_text(first, body).unwrap());
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn settings(spool: &tempfile::TempDir) -> Settings {
