@@ -6,12 +6,12 @@
 
 use crate::delegation::{check_document, is_personal};
 use crate::{Actor, AdminError, AdminTarget, DelegationError, Engine, Error};
-use model::calendar::local_date;
+use model::calendar::{local_date, written_day};
 use model::password_rules::ChangeReason;
 use model::{Action, Address, Right, Rights};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use store::{FolderCount, HandoverRow};
+use store::{FolderCount, HandoverRow, PartyRow};
 
 /// Characters of the name and office of whoever hands over or takes over.
 const NAME_CHARS_MAX: usize = 200;
@@ -91,7 +91,7 @@ impl Handover {
             ("Bên giao", row.from.clone()),
             ("Bên nhận", row.to.clone()),
             ("Căn cứ", row.document.clone()),
-            ("Bắt đầu", format!("{} ({})", local_date(row.started_at), row.started_by)),
+            ("Bắt đầu", format!("{} ({})", written_day(local_date(row.started_at)), row.started_by)),
         ];
         for (label, value) in lines {
             let _ = writeln!(text, "{label}: {value}");
@@ -100,8 +100,13 @@ impl Handover {
             None => text.push_str("Tình trạng: đang bàn giao, tạm dừng việc xóa thư\n"),
             Some((at, by, outcome)) => {
                 let outcome = if outcome == "finished" { "đã hoàn thành" } else { "đã hủy" };
-                let _ = writeln!(text, "Tình trạng: {outcome} ngày {} ({by})", local_date(*at));
+                let day = written_day(local_date(*at));
+                let _ = writeln!(text, "Tình trạng: {outcome} ngày {day} ({by})");
             }
+        }
+        let given = self.given();
+        if let Some(given) = given.as_deref().filter(|_| row.record.get("end").is_none()) {
+            let _ = writeln!(text, "Ủy quyền khi hoàn thành: {given}");
         }
         for (key, label) in [("start", "Khi bắt đầu"), ("end", "Khi hoàn thành")] {
             if let Some(part) = row.record.get(key) {
@@ -115,6 +120,10 @@ impl Handover {
                 "\nThôi ủy quyền: {}",
                 if names.is_empty() { "không có".to_owned() } else { names.join(", ") }
             );
+            // What an earlier version finished does not say to whom.
+            if row.to_account.is_none() || given.is_some() {
+                let _ = writeln!(text, "Ủy quyền mới: {}", given.as_deref().unwrap_or("không có"));
+            }
             let went = row.record.get("forwarded").and_then(Value::as_str).unwrap_or("không có");
             let _ = writeln!(text, "Thôi chuyển thư tự động đến: {went}");
             text.push_str("Mật khẩu: đã cấp lại, mật khẩu cũ không còn hiệu lực\n");
@@ -122,6 +131,19 @@ impl Handover {
         text.push_str("\nBên giao (ký, ghi rõ họ tên)\t\tBên nhận (ký, ghi rõ họ tên)\n");
         text
     }
+
+    /// To whom which rights are given with the mailbox.
+    fn given(&self) -> Option<String> {
+        let given = self.row.record.get("given")?;
+        let said = |key: &str| given.get(key).and_then(Value::as_str).unwrap_or_default();
+        let rights: Vec<&str> = self.row.to_rights.iter().map(Right::label).collect();
+        Some(format!("{} ({}): {}", said("to"), said("name"), rights.join(", ")))
+    }
+}
+
+fn given(delegate: &PartyRow, rights: Rights) -> Value {
+    let rights: Vec<&str> = rights.iter().map(Right::as_str).collect();
+    json!({ "to": delegate.address.to_string(), "name": delegate.display_name, "rights": rights })
 }
 
 fn table(part: &Value) -> String {
@@ -190,7 +212,10 @@ impl Engine {
             return Err(HandoverError::Running(mailbox.address));
         }
         tx.take_time().await?;
-        let record = json!({ "start": counted(self.now(), &tx.folder_counts(mailbox.account).await?) });
+        let mut record = json!({ "start": counted(self.now(), &tx.folder_counts(mailbox.account).await?) });
+        if let (Some(delegate), Some(record)) = (&delegate, record.as_object_mut()) {
+            record.insert("given".to_owned(), given(delegate, new.rights));
+        }
         let row = store::NewHandover {
             mailbox: mailbox.account,
             from: &new.from,
@@ -234,11 +259,16 @@ impl Engine {
         let revoked: Vec<String> = ended.iter().map(|party| party.address.to_string()).collect();
         // Where the one before let mail go is not where the new one wants it.
         let went = tx.end_forward(mailbox.account, (actor.name(), now)).await?;
+        let delegate = self.0.store.parties(running.to_account.as_slice()).await?;
         let mut record = running.record.clone();
         if let Some(record) = record.as_object_mut() {
             record.insert("end".to_owned(), counted(now, &tx.folder_counts(mailbox.account).await?));
             record.insert("revoked".to_owned(), json!(revoked));
             record.insert("forwarded".to_owned(), json!(went));
+            // As they are now; a hand-over that an earlier version began does not name him.
+            if let Some(delegate) = delegate.first() {
+                record.insert("given".to_owned(), given(delegate, running.to_rights));
+            }
         }
         tx.set_password(mailbox.account, &one_time.as_new(ChangeReason::Reset, now, &policy)).await?;
         if let Some(delegate) = running.to_account {

@@ -32,6 +32,8 @@ async fn as_it_is_from_one_holder_to_the_next() {
     let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::DELETED, keywords: Vec::new() };
     let started = engine.start_handover(&actor(), &handover(Some("binh"))).await.unwrap();
     assert_eq!(started.row.record["start"]["messages"], 3);
+    let said = "Ủy quyền khi hoàn thành: binh@demo.gov.vn (Nguyễn Văn A): đọc\n";
+    assert!(started.text().contains(said), "{}", started.text());
     let again = engine.start_handover(&actor(), &handover(None)).await;
     assert_eq!(again.unwrap_err(), HandoverError::Running(address("vanthu")));
 
@@ -54,10 +56,17 @@ async fn as_it_is_from_one_holder_to_the_next() {
     let record = &done.handover.row.record;
     assert_eq!((&record["end"]["messages"], &record["revoked"][0]), (&4.into(), &"an@demo.gov.vn".into()));
     let text = done.handover.text();
-    assert!(
-        text.contains("Trần Thị B") && text.contains("INBOX: 3 thư") && text.contains("đã hoàn thành"),
-        "{text}"
-    );
+    for said in [
+        "Bên nhận: Trần Thị B, Chánh Văn phòng\n",
+        "Bắt đầu: 22/11/2026 (test)\n",
+        "Tình trạng: đã hoàn thành ngày 22/11/2026 (test)\n",
+        "Ủy quyền mới: binh@demo.gov.vn (Nguyễn Văn A): đọc\n",
+        "INBOX: 3 thư",
+        "Thôi ủy quyền: an@demo.gov.vn\n",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert_eq!(record["given"]["rights"][0], "read");
     // Whoever was in it is out, and the new holder is in.
     assert_eq!(engine.check_standing(&owner).await, Err(Error::Revoked));
     assert_eq!(engine.check_standing(&place.who).await, Err(Error::Revoked));

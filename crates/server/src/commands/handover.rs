@@ -1,6 +1,7 @@
 //! `congthu handover …`
 
 use super::Session;
+use super::mailbox::term;
 use crate::cli::{HandoverCommand, StartHandover};
 use anyhow::Result;
 use engine::{Handover, NewHandover};
@@ -42,7 +43,13 @@ async fn finish(session: &Session, mailbox: &Address) -> Result<()> {
     if let Some(object) = shown.as_object_mut() {
         object.insert("one_time_password".to_owned(), json!(done.one_time_password));
     }
-    let text = format!("{}\npassword, shown only now: {}", done.handover.text(), done.one_time_password);
+    let text = format!(
+        "{}\npassword, shown only now: {}{}\nits new holder changes it at {}",
+        done.handover.text(),
+        done.one_time_password,
+        term(session, mailbox.domain()).await,
+        session.node.engine.password_page()
+    );
     session.answer(&shown, &text)
 }
 
