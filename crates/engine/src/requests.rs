@@ -3,13 +3,13 @@
 //! AG Đ7, Đ8; LC Đ6; TN Đ8; ST Đ4; BD Đ5. Invariants: what is settled stays so; what policy wants in writing is not accepted
 //! without its document; each step is kept with who took it and when, and audited.
 
+mod letters;
 mod shown;
 
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::calendar::local_date;
 use model::{AccountId, Action, Address, DomainName, RequestKind, RequestState};
 use serde_json::json;
-use std::collections::BTreeSet;
 use store::{
     NewRequestDocument, NewRequestRow, OwedNotice, RequestDocumentRow, RequestEventRow, RequestRow, Tx,
 };
@@ -122,7 +122,10 @@ async fn hold_open(tx: &mut store::Tx, request: i64) -> Result<(), RequestError>
 pub(crate) struct CheckedRequest<'a> {
     domain: &'a DomainName,
     row: NewRequestRow<'a>,
+    /// All of them.
     watchers: Vec<AccountId>,
+    /// Those of them whom policy has told.
+    following: Vec<AccountId>,
 }
 
 /// What becomes of a request, by whom it may be said.
@@ -197,7 +200,8 @@ impl Engine {
         for watcher in &new.watchers {
             watchers.push(self.party(watcher).await?.account);
         }
-        watchers.extend(self.watchers_by_policy(domain, unit, account).await?);
+        let following = self.watchers_by_policy(domain, unit, account).await?;
+        watchers.extend(&following);
         let policy = self.policy_of(domain).await?;
         let days = i32::try_from(new.kind.days(&policy)).unwrap_or(1);
         let due_on = self.calendar().await?.add_working_days(local_date(self.now()), days);
@@ -213,7 +217,7 @@ impl Engine {
             requester: actor.account(),
             due_on,
         };
-        Ok(CheckedRequest { domain: &new.domain, row, watchers })
+        Ok(CheckedRequest { domain: &new.domain, row, watchers, following })
     }
 
     /// Records it in the caller's transaction; says what is owed to whom once that is committed.
@@ -221,7 +225,7 @@ impl Engine {
         &self,
         tx: &mut Tx,
         actor: &Actor,
-        CheckedRequest { domain, row, watchers }: &CheckedRequest<'_>,
+        CheckedRequest { domain, row, watchers, following }: &CheckedRequest<'_>,
     ) -> Result<(RequestDetail, Vec<OwedNotice>), RequestError> {
         crate::organisation::refuse_dissolved(tx, row).await?;
         let id = tx.insert_request(row, watchers, self.now()).await?;
@@ -229,7 +233,7 @@ impl Engine {
         let detail = json!({ "kind": row.kind, "subject": row.subject, "due_on": row.due_on.to_string() });
         self.audit(tx, actor, "request.create", &format!("{domain}/{id}"), &detail).await?;
         let request = tx.request(id).await?.ok_or(RequestError::NoSuchRequest(id))?;
-        let owed = about_request(&request, "tiếp nhận", watchers.clone());
+        let owed = letters::about(&request, "tiếp nhận", (watchers, following));
         tx.owe_notices(&owed, self.now()).await?;
         Ok((request, owed))
     }
@@ -305,6 +309,7 @@ impl Engine {
         }
         let policy = self.policy_of(found.domain).await?;
         let watchers = self.0.store.request_watchers(request).await?;
+        let following = self.watchers_by_policy(found.domain, found.unit, found.account).await?;
         let mut tx = self.0.store.begin().await?;
         let state = tx.hold_request(request).await?.ok_or(RequestError::NoSuchRequest(request))?;
         if !state.may_become(next) {
@@ -320,7 +325,7 @@ impl Engine {
         let target = self.audited_as(&found).await?;
         self.audit(&mut tx, actor, "request.decide", &target, &detail).await?;
         let decided = tx.request(request).await?.ok_or(RequestError::NoSuchRequest(request))?;
-        let owed = about_request(&decided, next.label(), watchers);
+        let owed = letters::about(&decided, next.label(), (&watchers, &following));
         tx.owe_notices(&owed, self.now()).await?;
         tx.commit().await?;
         self.send_owed(&owed).await;
@@ -351,33 +356,4 @@ impl Engine {
         let domain = self.0.store.domain_name(request.domain).await?;
         Ok(format!("{}/{}", domain.as_ref().map_or("", DomainName::as_str), request.request))
     }
-}
-
-/// What whoever asked, and the watchers, are told.
-fn about_request(request: &RequestDetail, what: &str, watchers: Vec<AccountId>) -> Vec<OwedNotice> {
-    let subject = format!("Đề nghị số {}: {what}", request.request);
-    let why = request.decided.as_ref().map_or("", |(_, _, why)| why);
-    let about = request
-        .address
-        .as_ref()
-        .map_or_else(|| request.unit_code.clone().unwrap_or_default(), ToString::to_string);
-    let mut text = format!(
-        "Đề nghị số {} ({}): {}\nĐơn vị, hộp thư: {about}\nTình trạng: {}\nHạn xử lý: {}\n",
-        request.request,
-        request.kind.label(),
-        request.subject,
-        request.state.label(),
-        request.due_on,
-    );
-    if !why.is_empty() {
-        text.push_str(&format!("Nội dung giải quyết: {why}\n"));
-    }
-    let told: BTreeSet<AccountId> = watchers.into_iter().chain(request.requester).collect();
-    let owed = told.into_iter().map(|to| OwedNotice {
-        key: format!("request/{}/{}/{to}", request.request, request.state.as_str()),
-        to,
-        subject: subject.clone(),
-        text: text.clone(),
-    });
-    owed.collect()
 }

@@ -34,6 +34,10 @@ pub struct RequestRow {
     pub account: Option<AccountId>,
     /// Of the mailbox it is about.
     pub address: Option<Address>,
+    /// Its display name.
+    pub mailbox_name: Option<String>,
+    /// Code and name of the unit that asks, else of the one that the mailbox belongs to.
+    pub about_unit: Option<(String, String)>,
     pub kind: RequestKind,
     pub state: RequestState,
     pub subject: String,
@@ -98,6 +102,8 @@ fn request(row: &PgRow) -> Result<RequestRow, Error> {
     let decided_at: Option<jiff_sqlx::Timestamp> = row.try_get("decided_at")?;
     let decided_by: Option<String> = row.try_get("decided_by")?;
     let decision: Option<String> = row.try_get("decision")?;
+    let (code, name): (Option<String>, Option<String>) =
+        (row.try_get("about_code")?, row.try_get("about_name")?);
     Ok(RequestRow {
         request: row.try_get("request_id")?,
         domain: DomainId(row.try_get("domain_id")?),
@@ -105,6 +111,8 @@ fn request(row: &PgRow) -> Result<RequestRow, Error> {
         unit_code: row.try_get("code")?,
         account: row.try_get::<Option<i64>, _>("account_id")?.map(AccountId),
         address: address.map(|address| address.parse().map_err(|_| DAMAGED)).transpose()?,
+        mailbox_name: row.try_get("display_name")?,
+        about_unit: code.zip(name),
         kind: kind.parse().map_err(|_| DAMAGED)?,
         state: state.parse().map_err(|_| DAMAGED)?,
         subject: row.try_get("subject")?,
@@ -125,10 +133,11 @@ macro_rules! requests {
         concat!(
             "select r.request_id, r.domain_id, r.unit_id, u.code, r.account_id, g.address, r.kind, r.state, r.subject,
                     r.detail, r.document, r.requested_by, r.requester_id, r.received_at, r.due_on, r.assignee, r.decision,
-                    r.decided_by, r.decided_at
+                    r.decided_by, r.decided_at, a.display_name, v.code as about_code, v.name as about_name
                from requests r
                left join units u on u.unit_id = r.unit_id
                left join accounts a on a.account_id = r.account_id
+               left join units v on v.unit_id = coalesce(r.unit_id, a.unit_id)
                left join addresses g on g.account_id = r.account_id and g.kind = 'primary' ",
             $where
         )

@@ -1,7 +1,7 @@
 //! Requests of organisations, from their receipt to their decision.
 
-use super::{World, actor, address};
-use crate::{Actor, AdminError, NewRequest, RequestError, RequestQuery};
+use super::{World, actor, address, mailbox};
+use crate::{Actor, AdminError, NewMailbox, NewRequest, RequestError, RequestQuery};
 use jiff::SignedDuration;
 use model::{DomainName, Grant, RequestKind, RequestState, Role, Scope};
 
@@ -133,6 +133,54 @@ async fn whoever_the_console_names_as_asking_is_told() {
     for who in ["an@bo.gov.vn", "Nguyễn Văn An"] {
         let made = by(who).await.unwrap();
         assert_eq!((made.requester, made.requested_by.as_str()), (None, who));
+    }
+}
+
+#[tokio::test]
+async fn the_letter_of_a_request_says_what_it_is_about_and_why_it_came() {
+    let world = World::new().await;
+    unit(&world, "sotttt").await;
+    let (binh, chi, dung) = (world.user("binh").await, world.user("chi").await, world.user("dung").await);
+    world
+        .engine
+        .add_mailbox(&actor(), &NewMailbox { unit: Some("sotttt".into()), ..mailbox("an") })
+        .await
+        .unwrap();
+    super::policy(&world, "request.watchers", "true").await;
+    world.engine.watch_unit(&actor(), &domain(), ("sotttt", &address("chi"), true)).await.unwrap();
+    // Of the mailbox alone: its unit is named all the same.
+    let new = NewRequest {
+        unit: None,
+        mailbox: Some(address("an")),
+        requested_by: Some("dung@demo.gov.vn".into()),
+        ..request(RequestKind::Revoke, "15/CV-STTTT")
+    };
+    let made = world.engine.add_request(&actor(), &new).await.unwrap().request;
+    world.engine.decide_request(&actor(), made, (RequestState::Done, "Đã thu hồi")).await.unwrap();
+    let about = format!(
+        "Đề nghị số {made} (thu hồi): Cấp mới 2 hộp thư Đơn vị: Đơn vị sotttt (sotttt) Hộp thư: an@demo.gov.vn (Nguyễn Văn A) Văn \
+         bản: 15/CV-STTTT Tình trạng:"
+    );
+    for (who, why, because) in [
+        (&dung, "đề nghị được gửi từ hộp thư này.", "this mailbox asked."),
+        (&chi, "hộp thư này theo dõi các đề nghị của đơn vị.", "this mailbox follows the unit's requests."),
+        (&binh, "hộp thư này được chỉ định theo dõi đề nghị này.", "was named to be told of this request."),
+    ] {
+        let [receipt, done] = &world.letters(who).await[..] else { panic!("two letters") };
+        for letter in [receipt, done] {
+            let (vietnamese, english) = letter.split_once(" -- ").unwrap();
+            assert!(vietnamese.contains(&about), "{about}: {letter}");
+            // Sunday 22 November 2026: one working day.
+            assert!(vietnamese.contains("Hạn xử lý: 23/11/2026"), "{letter}");
+            assert!(vietnamese.ends_with(why), "{why}: {letter}");
+            assert!(english.ends_with(because), "{because}: {letter}");
+        }
+        assert!(
+            receipt.contains(&format!("Request {made} (revoke) is new, due by 2026-11-23.")),
+            "{receipt}"
+        );
+        assert!(done.contains(&format!("Request {made} (revoke) is done. You")), "{done}");
+        assert!(done.contains("Nội dung giải quyết: Đã thu hồi"), "{done}");
     }
 }
 
