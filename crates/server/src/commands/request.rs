@@ -65,7 +65,7 @@ async fn show(session: &Session, number: i64) -> Result<()> {
     let RequestHistory { request, events, documents } =
         session.node.engine.request(&session.actor, number).await?;
     let mut shown = as_json(&request);
-    let mut text = format!("{}\n{}\n", line(&request), request.detail);
+    let mut text = format!("{}\n{}\n{}\n", line(&request), origin(&request), request.detail);
     let mut acts = Vec::new();
     for event in &events {
         text.push_str(&format!("{}\t{}\t{}\t{}\n", local_text(event.at), event.actor, event.act, event.note));
@@ -108,6 +108,13 @@ async fn attach(
 async fn decide(session: &Session, number: i64, (state, reason): (RequestState, &str)) -> Result<()> {
     let decided = session.node.engine.decide_request(&session.actor, number, (state, reason)).await?;
     session.answer(&as_json(&decided), &line(&decided))
+}
+
+/// Who asked, when, and by which paper.
+fn origin(request: &RequestDetail) -> String {
+    let RequestDetail { requested_by, received_at, document, .. } = request;
+    let paper = if document.is_empty() { String::new() } else { format!(", document {document}") };
+    format!("asked for by {requested_by}, received {}{paper}", local_text(*received_at))
 }
 
 fn line(request: &RequestDetail) -> String {
