@@ -28,7 +28,7 @@ use std::task::{Context, Waker};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Mistakes shown before the rest is only counted.
-const SHOWN_MAX: usize = 50;
+pub(super) const SHOWN_MAX: usize = 50;
 
 /// A list that could be read.
 #[derive(Debug)]

@@ -168,6 +168,13 @@ fn cannot_write(file: &Path, error: std::io::Error) -> anyhow::Error {
     anyhow::Error::from(error).context(format!("cannot write {}{advice}", file.display()))
 }
 
+/// A number with its noun, and the verb where one follows: `1 mailbox`, `2 mailboxes`.
+fn counted(number: impl std::fmt::Display, one: &str, many: &str) -> String {
+    let number = number.to_string();
+    let noun = if number == "1" { one } else { many };
+    format!("{number} {noun}")
+}
+
 fn read_password() -> Result<String> {
     let mut line = String::new();
     let mut input = std::io::stdin().lock().take(PASSWORD_BYTES_MAX);
@@ -212,6 +219,15 @@ mod tests {
         assert_eq!(
             told(ErrorKind::AlreadyExists),
             "cannot write /var/www/a.json: name a file that does not exist"
+        );
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let shown = |number: u64| counted(number, "person", "people");
+        assert_eq!(
+            [shown(0), shown(1), shown(2), shown(11)],
+            ["0 people", "1 person", "2 people", "11 people"]
         );
     }
 

@@ -1,13 +1,14 @@
 //! `congthu review …`
 
-use super::add_many::sheet;
+use super::add_many::{SHOWN_MAX, sheet};
 use super::pages::{self, PAGE};
-use super::{Prepared, Session, opened};
+use super::{Prepared, Session, counted, opened};
 use crate::Misuse;
 use crate::cli::{AnswerReview, ReviewCommand};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use engine::{
-    ReviewAnswer, ReviewAnswerRow, ReviewDetail, ReviewMailbox, ReviewQuery, ReviewShown, ReviewedMailbox,
+    ReviewAnswer, ReviewAnswerRow, ReviewDetail, ReviewError, ReviewFault, ReviewMailbox, ReviewQuery,
+    ReviewShown, ReviewedMailbox,
 };
 use model::calendar::local_text;
 use model::{DomainName, ReviewDecision, fold_marks};
@@ -133,7 +134,11 @@ async fn answer(session: &Session, form: &AnswerReview, rows: Vec<ReviewAnswerRo
         note: form.note.clone(),
         dry_run: form.dry_run,
     };
-    let answered = session.node.engine.answer_review(&session.actor, form.number, &answer).await?;
+    let answered = session.node.engine.answer_review(&session.actor, form.number, &answer).await;
+    let answered = match answered {
+        Err(ReviewError::Rows(faults)) => return Err(refused(&faults)),
+        answered => answered?,
+    };
     let mut text: String = answered.decisions.iter().map(|one| said(one) + "\n").collect();
     for address in &answered.unanswered {
         text.push_str(&format!("unanswered\t{address}\n"));
@@ -144,6 +149,17 @@ async fn answer(session: &Session, form: &AnswerReview, rows: Vec<ReviewAnswerRo
         &json!({ "number": form.number, "dry_run": form.dry_run, "decisions": decisions, "unanswered": unanswered }),
         &text,
     )
+}
+
+/// Each mistake on a line of its own, as a list may have many.
+fn refused(faults: &[ReviewFault]) -> anyhow::Error {
+    for fault in faults.iter().take(SHOWN_MAX) {
+        eprintln!("congthu: {fault}");
+    }
+    if faults.len() > SHOWN_MAX {
+        eprintln!("congthu: and {} more", faults.len() - SHOWN_MAX);
+    }
+    anyhow!("{}: nothing was done", counted(faults.len(), "mistake", "mistakes"))
 }
 
 fn said(one: &ReviewedMailbox) -> String {
@@ -164,7 +180,8 @@ fn line(ReviewDetail { review, is_overdue }: &ReviewDetail) -> String {
         None => "open".to_owned(),
     };
     let (number, code, due_on) = (review.review, &review.unit_code, review.due_on);
-    format!("{number}\t{code}\t{}\tdue {due_on}\t{} mailboxes\t{state}", review.unit_name, review.listed)
+    let listed = counted(review.listed, "mailbox", "mailboxes");
+    format!("{number}\t{code}\t{}\tdue {due_on}\t{listed}\t{state}", review.unit_name)
 }
 
 fn mailbox_json(mailbox: &ReviewMailbox) -> Value {
