@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::node::{self, Opened};
 use crate::system::SystemClock;
 use jiff::SignedDuration;
-use model::{Clock as _, DomainName};
+use model::{Address, Clock as _, DomainName};
 use store::{DkimKeyRow, Inspection};
 
 /// Two clocks further apart write events in the wrong order, and one of them is wrong for TLS and mail too.
@@ -19,8 +19,16 @@ pub(super) struct Found {
     pub(super) domains: Vec<DomainName>,
     /// With their domains, those that sign or wait to.
     pub(super) keys: Vec<(String, DkimKeyRow)>,
-    /// Domains with the local part that is told who sends in their names.
-    pub(super) reports: Vec<(DomainName, String)>,
+    pub(super) reports: Vec<ReportsTo>,
+}
+
+/// Who is told who sends in a domain's name.
+#[derive(Debug)]
+pub(super) struct ReportsTo {
+    pub(super) domain: DomainName,
+    pub(super) address: Address,
+    /// Somebody's mailbox has the address.
+    pub(super) receives: bool,
 }
 
 /// Domains whose sender records are looked at.
@@ -75,11 +83,14 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
     }
 }
 
-async fn reports(store: &store::Store) -> Result<Vec<(DomainName, String)>, store::Error> {
+async fn reports(store: &store::Store) -> Result<Vec<ReportsTo>, store::Error> {
     let mut reports = Vec::new();
     for (id, domain) in store.domain_ids().await?.into_iter().take(DOMAINS_MAX) {
-        if let Some(version) = store.policy(id).await? {
-            reports.push((domain, version.policy.contact.dmarc_reports));
+        let Some(version) = store.policy(id).await? else { continue };
+        let address = format!("{}@{domain}", version.policy.contact.dmarc_reports);
+        if let Ok(address) = address.parse() {
+            let receives = store.party(&address).await?.is_some();
+            reports.push(ReportsTo { domain, address, receives });
         }
     }
     Ok(reports)

@@ -4,7 +4,7 @@
 //! Invariant: of what could not be found out nothing is said but that.
 
 use super::Findings;
-use super::database::Found;
+use super::database::{Found, ReportsTo};
 use crate::config::Config;
 use guard::{Resolver, Sender};
 use model::DomainName;
@@ -26,14 +26,15 @@ pub(super) async fn look(
 ) {
     let sources = if config.outbound.sources.is_empty() { addresses } else { &config.outbound.sources };
     let hostname = config.hostname();
-    for (domain, reports) in &found.reports {
+    for reports in &found.reports {
+        let domain = &reports.domain;
         for source in sources {
             let path = format!("postmaster@{domain}");
             let sender = Sender { ip: *source, helo: &hostname, path: Some(&path) };
             say(spf(domain, *source, resolver.spf(sender).await.outcome), findings);
         }
         match resolver.texts(&format!("_dmarc.{domain}")).await {
-            Ok(texts) => say(dmarc(domain, reports, &texts), findings),
+            Ok(texts) => say(dmarc(reports, &texts), findings),
             Err(error) => findings.warn("dns", format!("DMARC of {domain}: {error}"), "try again later"),
         }
     }
@@ -62,14 +63,18 @@ fn spf(domain: &DomainName, source: IpAddr, outcome: Outcome) -> Judged {
     Judged { what, mend }
 }
 
-fn dmarc(domain: &DomainName, reports: &str, texts: &[Vec<u8>]) -> Judged {
-    let wanted = format!("mailto:{reports}@{domain}");
+fn dmarc(reports: &ReportsTo, texts: &[Vec<u8>]) -> Judged {
+    let ReportsTo { domain, address, receives } = reports;
+    let wanted = format!("mailto:{address}");
+    // To an address of nobody's, others are told to send in vain.
+    let make = format!("congthu mailbox add {address} --name \"Báo cáo DMARC\" --class service");
+    let first = if *receives { String::new() } else { format!("{make}, then ") };
     let texts = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned());
     let records: Vec<String> = texts.filter(|text| text.starts_with("v=DMARC1")).collect();
     let Some(record) = records.first() else {
         return Judged {
             what: format!("{domain} has no DMARC record: anybody may write in its name"),
-            mend: Some(format!("publish _dmarc.{domain}. TXT \"v=DMARC1; p=none; rua={wanted}\"")),
+            mend: Some(format!("{first}publish _dmarc.{domain}. TXT \"v=DMARC1; p=none; rua={wanted}\"")),
         };
     };
     if records.len() > 1 {
@@ -88,10 +93,18 @@ fn dmarc(domain: &DomainName, reports: &str, texts: &[Vec<u8>]) -> Judged {
     if told.is_empty() {
         return Judged {
             what: format!("the DMARC record of {domain} has no rua: nobody is told who sends in its name"),
-            mend: Some(format!("add rua={wanted}, and make that mailbox")),
+            mend: Some(format!("{first}add rua={wanted} to it")),
         };
     }
     let is_ours = told.split(',').any(|one| one.split('!').next().map(str::trim) == Some(wanted.as_str()));
+    if is_ours && !receives {
+        return Judged {
+            what: format!(
+                "DMARC of {domain}: p={policy}; its rua names {address}, and nobody has that mailbox"
+            ),
+            mend: Some(make),
+        };
+    }
     let told = if is_ours { "we are told who sends" } else { "others than us are told who sends" };
     let mend = (policy != "reject").then(|| {
         "p=reject once congthu dmarc report shows that all that do not pass are strangers".to_owned()
@@ -103,13 +116,29 @@ fn dmarc(domain: &DomainName, reports: &str, texts: &[Vec<u8>]) -> Judged {
 mod tests {
     use super::*;
 
+    fn judged(receives: bool, texts: &[&str]) -> Judged {
+        let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+        let domain = DomainName::new("a.vn").unwrap();
+        dmarc(&ReportsTo { domain, address: "dmarc-reports@a.vn".parse().unwrap(), receives }, &texts)
+    }
+
+    #[test]
+    fn a_mailbox_that_nobody_has_is_to_be_made_first() {
+        let make = "congthu mailbox add dmarc-reports@a.vn --name \"Báo cáo DMARC\" --class service";
+        for (texts, then) in [
+            (&[][..], ", then publish _dmarc.a.vn. TXT \"v=DMARC1; p=none; rua=mailto:dmarc-reports@a.vn\""),
+            (&["v=DMARC1; p=reject"], ", then add rua=mailto:dmarc-reports@a.vn to it"),
+            (&["v=DMARC1; p=reject; rua=mailto:dmarc-reports@a.vn"], ""),
+        ] {
+            assert_eq!(judged(false, texts).mend, Some(format!("{make}{then}")));
+        }
+        // Who is told elsewhere needs none here.
+        assert_eq!(judged(false, &["v=DMARC1; p=reject; rua=mailto:x@b.vn"]).mend, None);
+    }
+
     #[test]
     fn what_a_record_lacks_is_said() {
-        let domain = DomainName::new("a.vn").unwrap();
-        let judged = |texts: &[&str]| {
-            let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-            dmarc(&domain, "dmarc-reports", &texts)
-        };
+        let judged = |texts: &[&str]| judged(true, texts);
         let right = judged(&["v=DMARC1; p=reject; rua=mailto:x@b.vn, mailto:dmarc-reports@a.vn!10m"]);
         assert_eq!(
             right,
@@ -122,7 +151,7 @@ mod tests {
                 "publish _dmarc.a.vn. TXT \"v=DMARC1; p=none; rua=mailto:dmarc-reports@a.vn\"",
             ),
             (vec!["v=DMARC1; p=none", "v=DMARC1; p=reject"], "2 DMARC records", "leave one"),
-            (vec!["v=DMARC1; P=none"], "no rua", "add rua=mailto:dmarc-reports@a.vn"),
+            (vec!["v=DMARC1; P=none"], "no rua", "add rua=mailto:dmarc-reports@a.vn to it"),
             (vec!["v=DMARC1; p=none; rua=mailto:x@b.vn"], "others than us", "p=reject once"),
         ] {
             let found = judged(&texts);
