@@ -8,7 +8,7 @@ pub(crate) mod passwords;
 pub(super) mod sheet;
 
 use super::mailbox::must_change;
-use super::{Session, opened};
+use super::{Session, counted, opened};
 use crate::Misuse;
 use crate::cli::AddMany;
 use anyhow::{Context as _, Result, bail};
@@ -92,15 +92,16 @@ pub(super) async fn run(session: &Session, options: &AddMany, list: List) -> Res
         Err(AdminError::Grant(GrantError::BadRows(faults))) => {
             show(&columns, &faults);
             bail!(
-                "{} cells are wrong and nothing was made: mend them and run it again, or add --skip-bad",
-                faults.len()
+                "{} wrong and nothing was made: mend that and run it again, or add --skip-bad",
+                counted(faults.len(), "cell is", "cells are")
             );
         }
         Err(error) if issued.is_empty() => Err(error.into()),
         Err(error) => {
             // What was made keeps the passwords that are told here.
             answer(session, options, &columns, (&Imported::default(), &issued))?;
-            let context = format!("{} passwords were told; run it again to go on", issued.len());
+            let told = counted(issued.len(), "password was", "passwords were");
+            let context = format!("{told} told; run it again to go on");
             Err(anyhow::Error::from(error).context(context))
         }
     }
@@ -181,13 +182,14 @@ fn preview(session: &Session, columns: &Columns, plan: &ImportPlan) -> Result<()
         "rows": plan.rows.iter().map(row_as_json).collect::<Vec<_>>(),
         "failed": faults_as_json(columns, &plan.faults),
     });
-    let _ = writeln!(text, "{} mailboxes would be made, {} were before", plan.rows.len(), plan.done);
+    let mailboxes = counted(plan.rows.len(), "mailbox", "mailboxes");
+    let _ = writeln!(text, "{mailboxes} would be made, made before: {}", plan.done);
     session.answer(&shown, &text)?;
     if plan.faults.is_empty() {
         return Ok(());
     }
     show(columns, &plan.faults);
-    bail!("{} cells are wrong; nothing was changed", plan.faults.len());
+    bail!("{} wrong; nothing was changed", counted(plan.faults.len(), "cell is", "cells are"));
 }
 
 fn row_as_json(row: &RowPlan) -> Value {
@@ -219,8 +221,10 @@ fn answer(
     };
     let mut text = String::new();
     for issued in issued {
-        let _ = writeln!(text, "{}\t{}", issued.address, password(issued).as_deref().unwrap_or("-"));
+        let shown = password(issued).map(|password| format!("\t{password}")).unwrap_or_default();
+        let _ = writeln!(text, "{}{shown}", issued.address);
     }
+    text += &total(options, imported, issued.len());
     let added: Vec<Value> = issued
         .iter()
         .map(|issued| {
@@ -234,13 +238,31 @@ fn answer(
     session.answer(&shown, &text)?;
     show(columns, &imported.warnings);
     if imported.before > 0 {
-        eprintln!("congthu: {} mailboxes were made by an earlier run", imported.before);
+        let mailboxes = counted(imported.before, "mailbox was", "mailboxes were");
+        eprintln!("congthu: {mailboxes} made by an earlier run");
     }
     if !imported.faults.is_empty() {
         show(columns, &imported.faults);
-        eprintln!("congthu: {} cells are wrong and their rows were passed over", imported.faults.len());
+        let cells = counted(imported.faults.len(), "cell is", "cells are");
+        eprintln!("congthu: {cells} wrong; what is in such a row was passed over");
     }
     Ok(())
+}
+
+/// What the run comes to; nothing of one that failed, which says itself how far it came.
+fn total(options: &AddMany, imported: &Imported, issued: usize) -> String {
+    if imported.made + imported.before == 0 {
+        return String::new();
+    }
+    let mut text = format!("{} made", counted(imported.made, "mailbox", "mailboxes"));
+    let anew = issued.saturating_sub(imported.made);
+    if anew > 0 {
+        let _ = write!(text, ", {} made anew", counted(anew, "password", "passwords"));
+    }
+    if let Some(file) = &options.passwords {
+        let _ = write!(text, "; one-time passwords are in {}", file.display());
+    }
+    text
 }
 
 fn show(columns: &Columns, faults: &[RowFault]) {

@@ -1,6 +1,6 @@
 //! `congthu audit …`
 
-use super::{Session, cannot_write};
+use super::{Session, cannot_write, counted};
 use crate::audit_head::{self, SigningKey};
 use crate::cli::{AuditCommand, AuditList};
 use anyhow::{Context as _, Result, bail};
@@ -88,7 +88,7 @@ async fn verify(session: &Session, files: &[PathBuf], key: Option<&str>) -> Resu
         if session.json {
             session.answer(&shown, "")?;
         }
-        bail!("{fault}; {} rows before it are whole", report.head.rows);
+        bail!("{fault}; {} whole before it", counted(report.head.rows, "row is", "rows are"));
     }
     session.answer(&shown, &whole(&report, heads.len()))
 }
@@ -96,8 +96,8 @@ async fn verify(session: &Session, files: &[PathBuf], key: Option<&str>) -> Resu
 fn whole(report: &AuditReport, heads: usize) -> String {
     let AuditReport { head, numbers_unused, .. } = report;
     let mut text = format!(
-        "the log is whole: {} rows up to {}, digest {}\n{numbers_unused} numbers without a row are acts that were rolled back, or jumps\n",
-        head.rows,
+        "the log is whole: {} up to {}, digest {}\nnumbers without a row: {numbers_unused}, acts that were rolled back, or jumps\n",
+        counted(head.rows, "row", "rows"),
         head.id,
         audit_head::hex(&head.digest)
     );
@@ -118,9 +118,9 @@ async fn head(session: &Session, out: &Path) -> Result<()> {
     let key = SigningKey::open(&session.data_dir)?;
     audit_head::write(out, &key.sign(&report.head)).map_err(|error| cannot_write(out, error))?;
     let text = format!(
-        "{} shows {} rows up to {}; keep it where nobody who runs this server can change it\npublic key {}",
+        "{} shows {} up to {}; keep it where nobody who runs this server can change it\npublic key {}",
         out.display(),
-        report.head.rows,
+        counted(report.head.rows, "row", "rows"),
         report.head.id,
         key.public()
     );

@@ -1,6 +1,6 @@
 //! `congthu checking …`
 
-use super::Session;
+use super::{Session, counted};
 use crate::cli::CheckingCommand;
 use anyhow::Result;
 use engine::Checking;
@@ -17,7 +17,7 @@ pub(super) async fn run(session: &Session, command: &CheckingCommand) -> Result<
         in_domain && below.is_none_or(|below| one.percent().is_some_and(|percent| percent < below))
     };
     let shown: Vec<&Checking> = all.iter().filter(is_wanted).collect();
-    let mut text = format!("{} working days\n", report.working_days.len());
+    let mut text = counted(report.working_days.len(), "working day", "working days") + "\n";
     for one in &shown {
         let Checking { of, name, mailboxes, expected, met } = one;
         let percent = one.percent().map_or_else(|| "–".to_owned(), |percent| format!("{percent} %"));

@@ -1,6 +1,6 @@
 //! `congthu dmarc …`
 
-use super::Session;
+use super::{Session, counted};
 use crate::cli::DmarcCommand;
 use anyhow::Result;
 use engine::{DmarcSource, DmarcSummary};
@@ -22,8 +22,9 @@ pub(super) async fn run(session: &Session, command: &DmarcCommand) -> Result<()>
             let fits = sources.iter().filter(|one| (one.row.dkim_aligned || one.row.spf_aligned) == passed);
             fits.map(|one| one.row.messages).fold(0, u64::saturating_add)
         };
-        let _ =
-            writeln!(text, "{domain} since {since}: {} messages pass, {} do not", count(true), count(false));
+        let passing = counted(count(true), "message passes", "messages pass");
+        let failing = counted(count(false), "does not", "do not");
+        let _ = writeln!(text, "{domain} since {since}: {passing}, {failing}");
         for source in &sources {
             let _ = writeln!(text, "{}", line(source));
         }

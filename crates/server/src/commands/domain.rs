@@ -1,6 +1,6 @@
 //! `congthu domain …`
 
-use super::Session;
+use super::{Session, counted};
 use crate::cli::DomainCommand;
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -29,7 +29,8 @@ pub(super) async fn run(session: &Session, command: &DomainCommand) -> Result<()
             let domains = engine.domains(&session.actor).await?;
             let mut text = String::new();
             for domain in &domains {
-                let _ = writeln!(text, "{}\t{}\t{}", domain.name, domain.profile, count(domain.mailboxes));
+                let mailboxes = counted(domain.mailboxes, "mailbox", "mailboxes");
+                let _ = writeln!(text, "{}\t{}\t{mailboxes}", domain.name, domain.profile);
             }
             let list: Vec<_> = domains
                 .iter()
@@ -38,8 +39,4 @@ pub(super) async fn run(session: &Session, command: &DomainCommand) -> Result<()
             session.answer(&json!(list), &text)
         }
     }
-}
-
-fn count(mailboxes: u64) -> String {
-    if mailboxes == 1 { "1 mailbox".to_owned() } else { format!("{mailboxes} mailboxes") }
 }

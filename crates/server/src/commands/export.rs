@@ -8,7 +8,7 @@ mod index;
 mod names;
 mod target;
 
-use super::Session;
+use super::{Session, counted};
 use crate::audit_head::hex;
 use anyhow::{Context as _, Result, anyhow};
 use aws_lc_rs::digest;
@@ -74,10 +74,10 @@ pub(super) async fn run(session: &Session, address: &Address, to: &Path) -> Resu
         "folders": written.folders, "messages": written.messages, "octets": octets, "sha256": hex,
     });
     let text = format!(
-        "{}: {} messages in {} folders, as of {}\n{}: {octets} octets\nSHA-256 {hex}",
+        "{}: {} in {}, as of {}\n{}: {octets} octets\nSHA-256 {hex}",
         export.address,
-        written.messages,
-        written.folders,
+        counted(written.messages, "message", "messages"),
+        counted(written.folders, "folder", "folders"),
         local_text(export.at),
         to.display()
     );

@@ -1,7 +1,7 @@
 //! `congthu group …`
 
-use super::Session;
 use super::pages::{self, PAGE};
+use super::{Session, counted};
 use crate::cli::{AddGroup, GroupCommand};
 use anyhow::Result;
 use engine::{GroupDetail, HeldMessage, NewGroup};
@@ -81,7 +81,7 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     for alias in &group.aliases {
         text.push_str(&format!("receives under {alias} too\n"));
     }
-    text.push_str(&format!("{} members\n", members.len()));
+    text.push_str(&format!("{}\n", counted(members.len(), "member", "members")));
     for member in &members {
         text.push_str(&format!("{}\t{}\n", member.address, member.display_name));
     }
@@ -106,7 +106,8 @@ async fn held(session: &Session, domain: &DomainName, all: bool) -> Result<()> {
         let outcome = one.decided.as_ref().map_or("waits", |(_, _, outcome, _)| outcome);
         let HeldMessage { held, held_at, group, sender, members, subject, .. } = one;
         let held_at = local_text(*held_at);
-        format!("{held}\t{held_at}\t{outcome}\t{group}\t{members} members\t{sender}\t{subject}\n")
+        let members = counted(members, "member", "members");
+        format!("{held}\t{held_at}\t{outcome}\t{group}\t{members}\t{sender}\t{subject}\n")
     };
     let item = |one: &HeldMessage| {
         json!({

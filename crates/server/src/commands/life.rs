@@ -1,7 +1,7 @@
 //! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `quota`, `resets`.
 
 use super::pages::{self, PAGE};
-use super::{Session, export, leave};
+use super::{Session, counted, export, leave};
 use crate::audit_head::hex;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
@@ -175,7 +175,8 @@ pub(super) async fn standing(session: &Session, address: &Address) -> Result<(Va
     }
     let _ = write!(text, "\nreceives  {}", if detail.receives { "yes" } else { "no" });
     if lock.kept_back > 0 {
-        let _ = write!(text, "\nkept back {} messages that it sent, by the lock", lock.kept_back);
+        let messages = counted(lock.kept_back, "message", "messages");
+        let _ = write!(text, "\nkept back {messages} that it sent, by the lock");
     }
     let _ = write!(text, "\nexported  {}", exported(&detail));
     let _ = write!(text, "\nnext      {}", next(&detail));
@@ -195,7 +196,8 @@ fn exported(mailbox: &LifeDetail) -> String {
     let archive = mailbox.export.as_ref().map(|export| {
         let ExportRow { at, made_by, messages, file_name, sha256, .. } = export;
         let digest = hex(sha256);
-        format!("{} by {made_by}: {messages} messages, {file_name}, SHA-256 {digest}", local_text(*at))
+        let messages = counted(messages, "message", "messages");
+        format!("{} by {made_by}: {messages}, {file_name}, SHA-256 {digest}", local_text(*at))
     });
     match (archive, mailbox.holds.export_pending) {
         (None, true) => "no".to_owned(),
@@ -315,7 +317,8 @@ async fn quota(session: &Session, address: &Address) -> Result<()> {
         Some((by, why)) => format!("its own, by {by}: {why}"),
         None => format!("that of the class {}", row.class.as_str()),
     };
-    let text = format!("{}\t{used} of {quota} MB\t{} messages\t{whose}", row.address, row.messages);
+    let messages = counted(row.messages, "message", "messages");
+    let text = format!("{}\t{used} of {quota} MB\t{messages}\t{whose}", row.address);
     let own = row.own.as_ref().map(|(by, why)| json!({ "by": by, "reason": why }));
     let json = json!({
         "address": row.address.to_string(),

@@ -1,7 +1,7 @@
 //! `congthu mailbox …`
 
 use super::pages::PAGE;
-use super::{Prepared, Session, add_many, leave, life, named, pages, read_password};
+use super::{Prepared, Session, add_many, counted, leave, life, named, pages, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
@@ -108,7 +108,7 @@ async fn show_password(
 pub(super) async fn term(session: &Session, domain: &DomainName) -> String {
     let policy = session.node.engine.policy(&session.actor, domain).await;
     let days = policy.map(|version| version.policy.password.one_time_days);
-    days.map(|days| format!(" (good for {days} days)")).unwrap_or_default()
+    days.map(|days| format!(" (good for {})", counted(days, "day", "days"))).unwrap_or_default()
 }
 
 /// Every mailbox, of one domain or of all.

@@ -1,7 +1,7 @@
 //! `congthu queue …`: mail on its way to others.
 
-use super::Session;
 use super::pages::PAGE;
+use super::{Session, counted};
 use crate::cli::QueueCommand;
 use anyhow::Result;
 use engine::{QueueDestinationRow, QueueFilter, QueueMessage, QueueRow, QueueState};
@@ -67,14 +67,14 @@ fn done(session: &Session, message: &QueueMessage, what: &str) -> Result<()> {
     let QueueMessage { queue_id, deliveries } = message;
     session.answer(
         &json!({ "queue_id": queue_id, "deliveries": deliveries }),
-        &format!("{queue_id}: {deliveries} deliveries are {what}"),
+        &format!("{queue_id}: {} {what}", counted(deliveries, "delivery is", "deliveries are")),
     )
 }
 
 fn all_of(session: &Session, of: &Address, deliveries: u64, what: &str) -> Result<()> {
     session.answer(
         &json!({ "address": of.to_string(), "deliveries": deliveries }),
-        &format!("{of}: {deliveries} deliveries are {what}"),
+        &format!("{of}: {} {what}", counted(deliveries, "delivery is", "deliveries are")),
     )
 }
 

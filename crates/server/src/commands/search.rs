@@ -1,6 +1,6 @@
 //! `congthu search …`
 
-use super::Session;
+use super::{Session, counted};
 use crate::cli::SearchCommand;
 use anyhow::Result;
 use serde_json::json;
@@ -20,7 +20,10 @@ pub(super) async fn run(session: &Session, command: &SearchCommand) -> Result<()
     let lag = engine.search_lag().await?;
     let oldest = lag.oldest.map(|at| at.to_string());
     let text = match &oldest {
-        Some(oldest) => format!("{} messages are not indexed yet, the oldest of {oldest}", lag.contents),
+        Some(oldest) => {
+            let waiting = counted(lag.contents, "message is", "messages are");
+            format!("{waiting} not indexed yet, the oldest of {oldest}")
+        }
         None => "Every message is indexed".to_owned(),
     };
     session.answer(&json!({ "waiting": lag.contents, "oldest": oldest }), &text)

@@ -1,6 +1,6 @@
 //! `congthu unit …`
 
-use super::Session;
+use super::{Session, counted};
 use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{FurtherOffice, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
@@ -140,7 +140,9 @@ fn change_as_text(change: &UnitChange) -> String {
     super::person::tell_classes(&mut text, &change.classes, change.done);
     tell_open(&mut text, change);
     if change.people > 0 || change.mailboxes > 0 {
-        let _ = writeln!(text, "  {} people and {} mailboxes go along", change.people, change.mailboxes);
+        let people = counted(change.people, "person", "people");
+        let mailboxes = counted(change.mailboxes, "mailbox", "mailboxes");
+        let _ = writeln!(text, "  go along: {people}, {mailboxes}");
     }
     super::person::tell_addresses(&mut text, &change.addresses, change.until);
     text
@@ -178,13 +180,13 @@ async fn list(session: &Session, domain: &DomainName, all: bool) -> Result<()> {
         let ended = unit.dissolved.map_or_else(String::new, |day| format!("\tdissolved {day}"));
         let _ = writeln!(
             text,
-            "{}{}\t{}\t{}\t{} people\t{} mailboxes{ended}",
+            "{}{}\t{}\t{}\t{}\t{}{ended}",
             "  ".repeat(unit.depth),
             unit.code,
             unit.kind_label,
             unit.name,
-            unit.people,
-            unit.mailboxes,
+            counted(unit.people, "person", "people"),
+            counted(unit.mailboxes, "mailbox", "mailboxes"),
         );
     }
     session.answer(&units.iter().map(as_json).collect(), &text)
