@@ -156,7 +156,10 @@ fn overdue_at_centre(domain: &DomainName, reviews: &[ReviewRow], told: &[Account
     let mut text = "Các đơn vị sau chưa gửi kết quả rà soát danh sách hộp thư đúng hạn:\n\n".to_owned();
     for review in reviews.iter().take(NAMED_MAX) {
         let ReviewRow { review: number, unit_code, unit_name, due_on, .. } = review;
-        text.push_str(&format!("- {unit_name} ({unit_code}), kỳ số {number}, hạn {}\n", written_day(*due_on)));
+        text.push_str(&format!(
+            "- {unit_name} ({unit_code}), kỳ số {number}, hạn {}\n",
+            written_day(*due_on)
+        ));
     }
     if count > NAMED_MAX {
         text.push_str(&format!("- và {} đơn vị khác\n", count - NAMED_MAX));
@@ -201,4 +204,30 @@ fn to_each(told: &[AccountId], key: &str, subject: &str, text: &str) -> Vec<Owed
         text: text.to_owned(),
     };
     told.into_iter().map(owed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_says_how_many_are_not_in_it() {
+        let mailbox = |n: usize| ReviewMailbox {
+            account: AccountId(1),
+            address: format!("hop{n}@a.vn").parse().unwrap(),
+            name: "Văn thư".to_owned(),
+            class: model::MailboxClass::Organisation,
+            state: AccountState::Active,
+            used_at: None,
+            is_new: false,
+        };
+        let list = |count: usize| listing(&(1..=count).map(mailbox).collect::<Vec<_>>());
+        assert!(list(200).ends_with("200. hop200@a.vn - Văn thư (đang sử dụng)\n"));
+        let cut = list(203);
+        assert!(cut.contains("\n200. hop200@a.vn") && !cut.contains("hop201@a.vn"), "{cut}");
+        assert!(
+            cut.ends_with("và 3 hộp thư khác: đề nghị bộ phận quản trị cung cấp danh sách đầy đủ.\n"),
+            "{cut}"
+        );
+    }
 }

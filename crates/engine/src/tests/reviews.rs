@@ -7,6 +7,7 @@ use crate::{
     ReviewDetail, ReviewError, ReviewFault, ReviewMistake, ReviewQuery, RoleOver,
 };
 use jiff::SignedDuration;
+use model::lifecycle::LockReason;
 use model::{DomainName, RequestKind, ReviewDecision, Role};
 
 fn domain() -> DomainName {
@@ -142,6 +143,29 @@ async fn reviews_open_on_time_once_and_are_told_of() {
     assert!(province.night().await.starts_with("0 opened"));
     province.days(1);
     assert!(province.night().await.starts_with("1 opened"), "khac's is still open");
+}
+
+#[tokio::test]
+async fn the_letter_of_a_review_lists_the_mailboxes_and_says_how_to_answer() {
+    let province = Province::new().await;
+    let engine = &province.world.engine;
+    engine.lock(&actor(), &address("chi"), LockReason::Requested, "CV 1").await.unwrap();
+    let number = province.open("so").await;
+    let letter = province.world.letters(&log_in(&province.world, "an").await).await.remove(0);
+    // In order of their addresses, with name and state; nobody else's, and not when each was last used.
+    let listed = "Danh sách hộp thư: 1. an@demo.gov.vn - Nguyễn Văn A (đang sử dụng) \
+                  2. binh@demo.gov.vn - Nguyễn Văn A (chưa đăng nhập lần nào) \
+                  3. chi@demo.gov.vn - Nguyễn Văn A (tạm khóa) Cách trả lời: ";
+    assert!(letter.contains(listed), "{letter}");
+    assert!(!letter.contains("dung@demo.gov.vn") && !letter.contains("hộp thư khác"), "{letter}");
+    // The columns and words that `congthu review answer` reads.
+    for said in [
+        format!("Số của kỳ rà soát: {number}."),
+        "ba cột \"địa chỉ\", \"kết quả\" (xác nhận, thay đổi hoặc thu hồi) và \"ghi chú\"".to_owned(),
+        "gồm 3 hộp thư.".to_owned(),
+    ] {
+        assert!(letter.contains(&said), "{said}: {letter}");
+    }
 }
 
 #[tokio::test]
