@@ -3,8 +3,8 @@
 use super::authority::unit;
 use super::{PASSWORD, World, actor, address, mailbox, origin, policy};
 use crate::{
-    Actor, AdminError, AdminTarget, NewMailbox, Principal, RequestQuery, ReviewAnswer, ReviewAnswerRow,
-    ReviewDetail, ReviewError, ReviewFault, ReviewMistake, ReviewQuery, RoleOver,
+    Actor, AdminError, AdminTarget, NewMailbox, NewUnit, Principal, RequestQuery, ReviewAnswer,
+    ReviewAnswerRow, ReviewDetail, ReviewError, ReviewFault, ReviewMistake, ReviewQuery, RoleOver,
 };
 use jiff::SignedDuration;
 use model::lifecycle::LockReason;
@@ -146,12 +146,29 @@ async fn reviews_open_on_time_once_and_are_told_of() {
 }
 
 #[tokio::test]
+async fn a_shorter_term_counts_from_the_day_a_unit_was_entered() {
+    let province = Province::new().await;
+    policy(&province.world, "request.review_months", "3").await;
+    province.days(40);
+    // Founded long ago, and entered today.
+    let old = NewUnit { on: Some("2020-01-01".parse().unwrap()), ..unit("demo.gov.vn", "cu", None) };
+    province.world.engine.add_unit(&actor(), &old).await.unwrap();
+    add(&province.world, "em", Some("cu")).await;
+    assert!(province.night().await.starts_with("0 opened"));
+    policy(&province.world, "request.review_months", "1").await;
+    assert!(province.night().await.starts_with("2 opened"), "so and khac, whose month is over");
+    province.days(31);
+    assert!(province.night().await.starts_with("1 opened"));
+}
+
+#[tokio::test]
 async fn the_letter_of_a_review_lists_the_mailboxes_and_says_how_to_answer() {
     let province = Province::new().await;
     let engine = &province.world.engine;
     engine.lock(&actor(), &address("chi"), LockReason::Requested, "CV 1").await.unwrap();
     let number = province.open("so").await;
-    let letter = province.world.letters(&log_in(&province.world, "an").await).await.remove(0);
+    let letters = province.world.letters(&log_in(&province.world, "an").await).await;
+    let letter = letters.iter().find(|letter| letter.starts_with("Rà soát danh sách hộp thư")).unwrap();
     // In order of their addresses, with name and state; nobody else's, and not when each was last used.
     let listed = "Danh sách hộp thư: 1. an@demo.gov.vn - Nguyễn Văn A (đang sử dụng) \
                   2. binh@demo.gov.vn - Nguyễn Văn A (chưa đăng nhập lần nào) \
