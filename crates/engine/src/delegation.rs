@@ -38,6 +38,14 @@ pub struct NewDelegation {
 /// A delegation as lists show it.
 pub type DelegationDetail = DelegationRow;
 
+/// What ended with rights to a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    pub delegations: usize,
+    /// Where its mail went on to by itself until then.
+    pub forward_ended: Option<String>,
+}
+
 /// Which delegations to list; all of them by default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DelegationQuery<'a> {
@@ -149,7 +157,7 @@ impl Engine {
         })
     }
 
-    /// Ends the delegation to `delegate`, or every one of the mailbox; sessions in it end at once. Says how many there were.
+    /// Ends the delegation to `delegate`, or every one of the mailbox, and forwarding that rested on it; sessions in it end at once.
     ///
     /// # Errors
     /// `NotDelegated` when there is none to him.
@@ -158,7 +166,7 @@ impl Engine {
         actor: &Actor,
         mailbox: &Address,
         delegate: Option<&Address>,
-    ) -> Result<usize, DelegationError> {
+    ) -> Result<Revoked, DelegationError> {
         self.authorize(actor, Action::DelegateRevoke, &AdminTarget::Address(mailbox)).await?;
         let mailbox = self.party(mailbox).await?;
         let delegate = match delegate {
@@ -175,11 +183,11 @@ impl Engine {
         }
         let detail = json!({ "delegate": delegate.map(|delegate| delegate.address.to_string()), "ended": ended.len() });
         self.audit(&mut tx, actor, "delegate.revoke", &mailbox.address.to_string(), &detail).await?;
-        self.end_forward_by(&mut tx, actor, &mailbox, &ended).await?;
+        let forward_ended = self.end_forward_by(&mut tx, actor, &mailbox, &ended).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
         self.forwards_changed().await;
-        Ok(ended.len())
+        Ok(Revoked { delegations: ended.len(), forward_ended })
     }
 
     /// By mailbox and delegate.

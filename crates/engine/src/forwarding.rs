@@ -194,21 +194,22 @@ impl Engine {
         }
     }
 
-    /// Ends the mailbox's forwarding if it goes to one of these people, or one of them set it; audited. The transaction holds
-    /// the mailbox's lock.
+    /// Ends the mailbox's forwarding if it goes to one of these people, or one of them set it; audited. Says where mail went. The
+    /// transaction holds the mailbox's lock.
     pub(crate) async fn end_forward_by(
         &self,
         tx: &mut Tx,
         actor: &Actor,
         mailbox: &PartyRow,
         people: &[AccountId],
-    ) -> Result<(), AdminError> {
+    ) -> Result<Option<String>, AdminError> {
         let by = (actor.name(), self.now());
-        if tx.end_forward_by(mailbox.account, people, by).await?.is_some() {
-            let detail = json!({ "target": null, "because": "rights ended" });
+        let went = tx.end_forward_by(mailbox.account, people, by).await?;
+        if let Some(went) = &went {
+            let detail = json!({ "target": null, "went_to": went, "because": "rights ended" });
             self.audit(tx, actor, "forwarding.set", &mailbox.address.to_string(), &detail).await?;
         }
-        Ok(())
+        Ok(went)
     }
 
     /// # Errors

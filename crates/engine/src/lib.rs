@@ -92,7 +92,7 @@ pub use audit::{AuditFault, AuditHead, AuditReport};
 pub use authority::{Actor, AdminTarget, RoleOver};
 pub use cases::{CaseDetail, CaseError, CaseHistory, CaseQuery, CaseRequest};
 pub use checking::{Checking, CheckingReport};
-pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation};
+pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation, Revoked};
 pub use deliver::{Arrival, DeliverError, Delivery};
 pub use directory::{DirectoryEntry, OpenDirectory};
 pub use dmarc::DmarcSummary;
@@ -115,7 +115,7 @@ pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
     ClassChange, FurtherOffice, MoveOptions, NewAppointment, NewUnit, OpenHanded, OrganisationError,
     PersonDetail, PersonMove, PersonMoved, Positions, PostEnded, UnitAct, UnitAdded, UnitChange, UnitDetail,
-    UnitEvent, classes_as_json,
+    UnitEvent, classes_as_json, forwards_as_json,
 };
 pub use others::{OTHER_USERS, Place, Shared};
 pub use outgoing::Wishes;
@@ -151,7 +151,7 @@ pub use store::{
 };
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
-pub use store::{EntryRow, ExportRow, LeaveRow};
+pub use store::{EntryRow, ExportRow, ForwardNamed, LeaveRow};
 pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};

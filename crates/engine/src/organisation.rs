@@ -16,7 +16,7 @@ pub(crate) use heirs::refuse_dissolved;
 pub use heirs::{FurtherOffice, OpenHanded, PostEnded};
 pub(crate) use people::position;
 pub use people::{ClassChange, NewAppointment, PersonDetail, classes_as_json};
-pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions};
+pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions, forwards_as_json};
 pub use view::{UnitDetail, UnitEvent};
 
 use crate::admin::{check_name, place};

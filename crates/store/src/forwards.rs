@@ -302,7 +302,7 @@ impl Tx {
     }
 
     /// Last in its transaction, but for the audit trail: it is held until the commit.
-    async fn forwards_changed(&mut self) -> Result<(), Error> {
+    pub(crate) async fn forwards_changed(&mut self) -> Result<(), Error> {
         sqlx::query("update forward_version set version = version + 1").execute(&mut *self.inner).await?;
         Ok(())
     }

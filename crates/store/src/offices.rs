@@ -129,14 +129,14 @@ impl Tx {
 
     /// Holds the mailboxes of a person together with those of `units`, not people's, that he has rights to at `now` or later,
     /// whose modseqs move on: by them other nodes notice that rights have changed. Says which the latter are. One who lends more
-    /// at the same moment does so after this. By `accounts_person` and `delegations_delegate`.
+    /// at the same moment does so after this. `also` are held with them. By `accounts_person` and `delegations_delegate`.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn hold_with_lent(
         &mut self,
         person: PersonId,
-        units: &[UnitId],
+        (units, also): (&[UnitId], &[AccountId]),
         now: Timestamp,
     ) -> Result<Vec<AccountId>, Error> {
         let lent: Vec<i64> = sqlx::query_scalar(
@@ -156,7 +156,7 @@ impl Tx {
               where account_id = any ($1) or account_id in (select account_id from accounts where person_id = $2)
               order by account_id for no key update",
         )
-        .bind(&lent)
+        .bind(lent.iter().copied().chain(also.iter().map(|mailbox| mailbox.0)).collect::<Vec<_>>())
         .bind(person.0)
         .execute(&mut *self.inner)
         .await?;

@@ -2,6 +2,7 @@
 
 use super::heirs::{FurtherOffice, Handed, OpenHanded, PostEnded, further_offices, move_all};
 use super::people::classes_as_json;
+use super::transfers::forwards_as_json;
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
 use crate::admin::check_name;
 use crate::provisioning::Readdressed;
@@ -10,7 +11,7 @@ use jiff::civil::Date;
 use model::{Action, DomainName, Happening, Tree, UnitCode, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use store::{ClassChange, EndedRole, Part};
+use store::{ClassChange, EndedRole, ForwardNamed, Part};
 
 /// An act on units, by their codes.
 #[derive(Clone, Debug)]
@@ -54,12 +55,22 @@ pub struct UnitChange {
     pub open: OpenHanded,
     /// Organisation mailboxes of the heir beyond the one that the policy gives it: somebody decides what becomes of them.
     pub offices: Vec<FurtherOffice>,
+    /// Forwardings (chuyển thư tự động) that go on as they were set: from mailboxes, not people's, of a unit that ends, and of units
+    /// that are no longer above to whoever was in it. Somebody decides whether they are to.
+    pub forwards: Vec<ForwardNamed>,
     /// Old and new addresses, where the unit is part of them.
     pub addresses: Vec<(String, String)>,
     /// The day to whose end the old ones receive.
     pub until: Option<Date>,
     /// False: a preview.
     pub done: bool,
+}
+
+/// What rested on a unit that has ended, or that is no longer above others.
+struct Offices {
+    ended: Vec<EndedRole>,
+    watching: Vec<(String, String)>,
+    forwards: Vec<ForwardNamed>,
 }
 
 impl UnitChange {
@@ -71,6 +82,7 @@ impl UnitChange {
             "watching": self.watching, "addresses": self.addresses,
             "positions_ended": self.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
             "classes": classes_as_json(&self.classes), "open": self.open.as_json(),
+            "forwardings_kept": forwards_as_json(&self.forwards),
         })
     }
 }
@@ -160,8 +172,10 @@ impl Engine {
         let called = self.before_act(&mut held, &units).await?;
         let moves = self.apply(&mut held, act, on).await?;
         self.save_tree(&mut held, before).await?;
-        let (ended, watching) = self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
-        let gone = move_all(&mut held, &moves, (on, self.now())).await?;
+        let Offices { ended, watching, forwards } =
+            self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
+        let Handed { people, mailboxes, positions, classes } =
+            move_all(&mut held, &moves, (on, self.now())).await?;
         let open = self.hand_open(actor, &mut held, &moves).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
@@ -173,8 +187,6 @@ impl Engine {
         let events: Vec<UnitEvent> = events.iter().map(|event| UnitEvent::of(&held.tree, event)).collect();
         let roles: Vec<_> =
             ended.iter().map(|role| (role.address.clone(), role.role.clone(), role.over.clone())).collect();
-        let done = !dry_run;
-        let Handed { people, mailboxes, positions, classes } = gone;
         let change = UnitChange {
             on,
             events,
@@ -186,16 +198,16 @@ impl Engine {
             classes,
             open,
             offices,
+            forwards,
             addresses,
             until,
-            done,
+            done: !dry_run,
         };
         if dry_run {
             return Ok(change);
         }
-        let detail = change.audited();
         let target = format!("{domain}/{}", act.target());
-        self.audit(&mut held.tx, actor, act.name(), &target, &detail).await?;
+        self.audit(&mut held.tx, actor, act.name(), &target, &change.audited()).await?;
         for role in &ended {
             self.audit_ended_role(actor, &mut held, role, act.name()).await?;
         }
@@ -208,20 +220,22 @@ impl Engine {
     }
 
     /// Roles over units that have ended, and those of officers over what is no longer above them (as when somebody is
-    /// transferred); likewise who is told of their requests. The tree is changed by now, whose people and mailboxes go where is known, and nobody has gone yet.
+    /// transferred); likewise who is told of their requests. Forwardings go on, as rights to mailboxes do, and are named. The tree is changed by now, whose people and mailboxes go where is known, and nobody has gone yet.
     async fn end_offices(
         &self,
         actor: &Actor,
         held: &mut Held,
         (before, moves): (&Tree, &[(UnitId, UnitId)]),
-    ) -> Result<(Vec<EndedRole>, Vec<(String, String)>), AdminError> {
+    ) -> Result<Offices, AdminError> {
         let by = (actor.name(), self.now());
         let mut ended = held.tx.revoke_grants_of_ended(held.domain, by).await?;
         let left = no_longer_above(before, &held.tree, moves);
         ended.extend(held.tx.revoke_officers_out_of(&left, by).await?);
         let mut watching = held.tx.end_watching_of_dissolved(held.domain).await?;
         watching.extend(held.tx.end_watching_out_of(&left, self.now()).await?);
-        Ok((ended, watching))
+        let sources: Vec<UnitId> = moves.iter().map(|(from, _)| *from).collect();
+        let forwards = held.tx.forwards_of_units(&sources, &left).await?;
+        Ok(Offices { ended, watching, forwards })
     }
 
     /// Changes the tree; says whose people and mailboxes go where.

@@ -2,7 +2,8 @@
 //!
 //! Invariants: nobody remains the officer of a unit that he has left, nor is he told of its requests; rights to the mailboxes of such
 //! a unit were given to whoever had a place in it (LC Đ11.1, TN Đ10.1), and end with that unless the administrator says that they go
-//! on. All of it is one transaction, and a preview goes the same way.
+//! on; an office's mail does not go on to who has left it, unless he may still read it there. All of it
+//! is one transaction, and a preview goes the same way.
 
 use super::people::{classes_as_json, follow_class, known, position};
 use super::{Held, OrganisationError};
@@ -11,8 +12,8 @@ use crate::{Actor, AdminError, Engine};
 use jiff::civil::Date;
 use model::calendar::local_date;
 use model::{AccountId, Action, Appointment, DomainName, PersonId, Right, Rights, UnitId};
-use serde_json::json;
-use store::{ClassChange, EndedDelegation, EndedRole, Loaded};
+use serde_json::{Value, json};
+use store::{ClassChange, EndedDelegation, EndedRole, ForwardNamed, Loaded};
 
 /// Where somebody goes.
 #[derive(Clone, Debug)]
@@ -56,6 +57,11 @@ pub struct PersonMoved {
     pub ended: Vec<(String, String)>,
     /// Mailboxes of the units left, and the rights (ủy quyền) to them that ended.
     pub delegations: Vec<(String, Rights)>,
+    /// Forwardings (chuyển thư tự động) from mailboxes of the units left, and where he leaves from any but people's, that went to him or
+    /// were set by him: mail lies in those mailboxes from then on.
+    pub forwards_ended: Vec<ForwardNamed>,
+    /// Those that go on to him: from mailboxes that he may read, of other units, and of people.
+    pub forwards_kept: Vec<ForwardNamed>,
     /// Codes of units whose requests his mailboxes are told of no more (AG Đ7.3).
     pub watched: Vec<String>,
     /// Other roles with what they are over, (as `delegate`) others' mailboxes that he has rights to, and (as `watcher`) units whose
@@ -78,8 +84,21 @@ pub struct Positions {
 struct Ended {
     roles: Vec<EndedRole>,
     delegations: Vec<EndedDelegation>,
+    forwards: Vec<(AccountId, ForwardNamed)>,
     /// Mailboxes, and codes of units that they followed.
     watching: Vec<(String, String)>,
+}
+
+/// What may end with the place in the units left.
+#[derive(Clone, Copy)]
+struct Going<'a> {
+    left: &'a [UnitId],
+    /// Mailboxes that he has no rights to from now on; held.
+    lent: &'a [AccountId],
+    /// Mailboxes whose mail goes on to him; held.
+    forwarding: &'a [AccountId],
+    /// Units that he no longer follows; `None`: all.
+    watched: Option<&'a [UnitId]>,
 }
 
 impl Engine {
@@ -107,7 +126,9 @@ impl Engine {
         let to = to.map(|to| held.living_unit(to)).transpose()?;
         let left = from.map(|from| left_behind(&held.tree, from, to)).unwrap_or_default();
         // Before anything of these mailboxes is touched.
-        let lent = held.tx.hold_with_lent(person, &left, self.now()).await?;
+        let reach = to.map(|_| left.as_slice());
+        let forwarding = held.tx.forwarding_to(person, reach).await?;
+        let lent = held.tx.hold_with_lent(person, (&left, &forwarding), self.now()).await?;
         let lent = if options.keep_delegations { &[] } else { lent.as_slice() };
         let before = self.before_transfer(&mut held, person).await?;
         let who = held.tx.people_by_id(held.domain, &[person]).await?.into_iter().next();
@@ -122,8 +143,8 @@ impl Engine {
             }
             _ => Readdressed::default(),
         };
-        let watched = to.map(|_| left.as_slice());
-        let ended = self.end_with_place(actor, &mut held, person, (&left, lent, watched)).await?;
+        let going = Going { left: &left, lent, forwarding: &forwarding, watched: reach };
+        let ended = self.end_with_place(actor, &mut held, person, going).await?;
         let code = |unit: Option<UnitId>| unit.map(|unit| held.code(unit));
         let (from, to) = (code(from), code(to));
         let moved = PersonMoved {
@@ -137,6 +158,8 @@ impl Engine {
             until,
             ended: ended.roles.iter().map(|role| (role.role.clone(), role.over.clone())).collect(),
             delegations: ended.delegations.iter().map(|one| (one.mailbox.clone(), one.rights)).collect(),
+            forwards_ended: ended.forwards.iter().map(|(_, one)| one.clone()).collect(),
+            forwards_kept: held.tx.forwards_to(person).await?,
             watched: ended.watching.iter().map(|(_, unit)| unit.clone()).collect(),
             keeps: held.tx.held_by(person, self.now()).await?,
             done: !options.dry_run,
@@ -152,27 +175,21 @@ impl Engine {
         Ok(moved)
     }
 
-    /// What he had as one of these units. `lent`: mailboxes that he has no rights to from now on; `watched`: units that he no longer
-    /// follows, all where there are none.
+    /// What he had as one of the units left.
     async fn end_with_place(
         &self,
         actor: &Actor,
         held: &mut Held,
         person: PersonId,
-        (left, lent, watched): (&[UnitId], &[AccountId], Option<&[UnitId]>),
+        going: Going<'_>,
     ) -> Result<Ended, AdminError> {
         let by = (actor.name(), self.now());
-        let roles = held.tx.revoke_officer_of(person, left, by).await?;
-        let delegations = held.tx.revoke_lent_to(person, lent, by).await?;
-        for one in &delegations {
-            // What he had sent on of their mail, he would go on reading.
-            if held.tx.end_forward_by(one.account, &[one.delegate], by).await?.is_some() {
-                let detail = json!({ "target": null, "because": "rights ended" });
-                self.audit(&mut held.tx, actor, "forwarding.set", &one.mailbox, &detail).await?;
-            }
-        }
-        let watching = held.tx.end_watching_of(person, watched, self.now()).await?;
-        Ok(Ended { roles, delegations, watching })
+        let roles = held.tx.revoke_officer_of(person, going.left, by).await?;
+        let delegations = held.tx.revoke_lent_to(person, going.lent, by).await?;
+        // What may not be read there any more is not sent on, either.
+        let forwards = held.tx.end_forwards_to(person, going.forwarding, by).await?;
+        let watching = held.tx.end_watching_of(person, going.watched, self.now()).await?;
+        Ok(Ended { roles, delegations, forwards, watching })
     }
 
     async fn audit_person_move(
@@ -188,6 +205,8 @@ impl Engine {
             "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses, "ended": moved.ended,
             "positions_ended": moved.positions.ended, "positions_begun": moved.positions.begun,
             "delegations_ended": moved.delegations.iter().map(|(of, all)| (of, rights(*all))).collect::<Vec<_>>(),
+            "forwardings_ended": forwards_as_json(&moved.forwards_ended),
+            "forwardings_kept": forwards_as_json(&moved.forwards_kept),
             "watched": moved.watched, "keeps": moved.keeps, "classes": classes_as_json(&moved.classes),
         });
         self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
@@ -197,6 +216,10 @@ impl Engine {
         for one in &ended.delegations {
             let detail = json!({ "delegate": one.delegate_address, "ended": 1, "rights": rights(one.rights), "by": action });
             self.audit(&mut held.tx, actor, "delegate.revoke", &one.mailbox, &detail).await?;
+        }
+        for (_, one) in &ended.forwards {
+            let detail = json!({ "target": null, "went_to": one.target, "copy_kept": one.keep_copy, "because": action });
+            self.audit(&mut held.tx, actor, "forwarding.set", &one.mailbox, &detail).await?;
         }
         self.audit_ended_watching(actor, held, &ended.watching, action).await
     }
@@ -235,10 +258,18 @@ impl Engine {
     async fn tell_of_ended(&self, ended: &Ended) {
         let mut changed: Vec<AccountId> = ended.roles.iter().map(|role| role.account).collect();
         changed.extend(ended.delegations.iter().map(|one| one.account));
+        changed.extend(ended.forwards.iter().map(|(account, _)| *account));
         ended.delegations.iter().for_each(|one| self.0.hub.tell(one.account));
         self.rights_changed(&changed).await;
         self.forwards_changed().await;
     }
+}
+
+/// As answers and the audit trail have them.
+#[must_use]
+pub fn forwards_as_json(forwards: &[ForwardNamed]) -> Value {
+    let one = |one: &ForwardNamed| json!({ "mailbox": one.mailbox, "target": one.target, "copy_kept": one.keep_copy });
+    forwards.iter().map(one).collect()
 }
 
 /// Where he belongs and what he holds from then on; says what of the latter changes.

@@ -90,7 +90,7 @@ async fn what_is_taken_back_ends_at_once_on_every_node() {
     tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
     assert_eq!(
         world.engine.revoke_delegation(&actor(), &address("vanthu"), Some(&address("an"))).await,
-        Ok(1)
+        Ok(crate::Revoked { delegations: 1, forward_ended: None })
     );
     other.poll().await;
     tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();

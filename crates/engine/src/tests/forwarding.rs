@@ -85,7 +85,8 @@ async fn a_forwarding_ends_with_rights_and_hand_overs() {
         set(to).await.unwrap();
         give(&[Right::Read, Right::Manage, Right::Write]).await;
         assert_eq!(target(&world, "vanthu").await.as_deref(), Some(to), "other rights that let him do it");
-        engine.revoke_delegation(&actor(), &vanthu, Some(&address("an"))).await.unwrap();
+        let revoked = engine.revoke_delegation(&actor(), &vanthu, Some(&address("an"))).await.unwrap();
+        assert_eq!(revoked.forward_ended, Some(address(to).to_string()), "said to whoever ended it");
         assert_eq!(target(&world, "vanthu").await, None);
     }
     give(&all).await;

@@ -20,6 +20,7 @@ mod handling;
 mod handover;
 mod identity;
 mod import;
+mod left_forwards;
 mod life;
 mod lost_commit;
 mod mailbox;

@@ -27,7 +27,7 @@ async fn found(engine: &Engine, code: &str, name: &str, kind: &str, parent: Opti
     engine.add_unit(&actor(), &new).await.unwrap();
 }
 
-async fn person(engine: &Engine, name: &str, unit: &str, position: Option<&str>) -> PersonId {
+pub(super) async fn person(engine: &Engine, name: &str, unit: &str, position: Option<&str>) -> PersonId {
     let new = NamedMailbox {
         domain: domain(),
         name: name.to_owned(),
@@ -46,11 +46,11 @@ async fn person(engine: &Engine, name: &str, unit: &str, position: Option<&str>)
     engine.add_named_mailbox(&actor(), &new).await.unwrap().person.unwrap()
 }
 
-async fn act(engine: &Engine, act: UnitAct, dry_run: bool) -> Result<UnitChange, AdminError> {
+pub(super) async fn act(engine: &Engine, act: UnitAct, dry_run: bool) -> Result<UnitChange, AdminError> {
     engine.change_unit(&actor(), &domain(), &act, Some(REFORM), dry_run).await
 }
 
-async fn province(engine: &Engine) {
+pub(super) async fn province(engine: &Engine) {
     found(engine, "ubnd", "Ủy ban nhân dân tỉnh", "ubnd-tinh", None).await;
     found(engine, "sotttt", "Sở Thông tin và Truyền thông", "so", Some("ubnd")).await;
     found(engine, "sokhcn", "Sở Khoa học và Công nghệ", "Sở", Some("ubnd")).await;
@@ -390,7 +390,7 @@ async fn whoever_loses_or_gets_a_leading_position_is_told_of_class_and_quota() {
     );
 }
 
-async fn office(engine: &Engine, unit: &str) -> model::Address {
+pub(super) async fn office(engine: &Engine, unit: &str) -> model::Address {
     let new = crate::NewMailbox {
         unit: Some(unit.into()),
         class: MailboxClass::Organisation,
@@ -400,7 +400,7 @@ async fn office(engine: &Engine, unit: &str) -> model::Address {
     new.address
 }
 
-async fn lend(engine: &Engine, mailbox: &model::Address, to: &model::Address) {
+pub(super) async fn lend(engine: &Engine, mailbox: &model::Address, to: &model::Address) {
     let lent = crate::NewDelegation {
         mailbox: mailbox.clone(),
         delegate: to.clone(),

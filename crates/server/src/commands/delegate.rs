@@ -4,7 +4,7 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::{DelegateCommand, GrantDelegate};
 use anyhow::Result;
-use engine::{DelegationDetail, DelegationQuery, NewDelegation};
+use engine::{DelegationDetail, DelegationQuery, NewDelegation, Revoked};
 use model::calendar::local_text;
 use model::calendar::{plus_days, start_of_day};
 use model::{Address, DomainName, Right};
@@ -39,8 +39,14 @@ async fn give(session: &Session, grant: &GrantDelegate) -> Result<()> {
 
 async fn revoke(session: &Session, mailbox: &Address, delegate: Option<&Address>) -> Result<()> {
     let ended = session.node.engine.revoke_delegation(&session.actor, mailbox, delegate).await?;
-    let shown = json!({ "mailbox": mailbox.to_string(), "revoked": ended });
-    session.answer(&shown, &format!("{mailbox}: {ended} revoked"))
+    let Revoked { delegations, forward_ended } = ended;
+    let shown =
+        json!({ "mailbox": mailbox.to_string(), "revoked": delegations, "forwarding_ended": forward_ended });
+    let mut text = format!("{mailbox}: {delegations} revoked");
+    if let Some(went) = forward_ended {
+        text.push_str(&format!("\nmail of {mailbox} goes on to {went} no longer, and lies in {mailbox}"));
+    }
+    session.answer(&shown, &text)
 }
 
 async fn list(

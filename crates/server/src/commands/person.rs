@@ -4,7 +4,9 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::{Appoint, Going, How, OfPerson, PersonCommand, PositionCommand};
 use anyhow::Result;
-use engine::{ClassChange, MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions};
+use engine::{
+    ClassChange, ForwardNamed, MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions,
+};
 use jiff::civil::Date;
 use model::{DomainName, PersonId, Right, Rights};
 use serde_json::{Value, json};
@@ -83,7 +85,9 @@ fn moved_as_json(moved: &PersonMoved) -> Value {
         "positions_ended": posts(ended), "positions_begun": posts(begun), "positions_kept": posts(kept),
         "classes": engine::classes_as_json(&moved.classes),
         "addresses": addresses_as_json(&moved.addresses), "old_addresses_until": moved.until, "ended": over(&moved.ended),
-        "delegations_ended": delegations, "watching_ended": moved.watched, "keeps": over(&moved.keeps),
+        "delegations_ended": delegations,
+        "forwardings_ended": engine::forwards_as_json(&moved.forwards_ended),
+        "forwardings_kept": engine::forwards_as_json(&moved.forwards_kept), "watching_ended": moved.watched, "keeps": over(&moved.keeps),
     })
 }
 
@@ -119,6 +123,36 @@ pub(super) fn tell_classes(text: &mut String, classes: &[ClassChange], done: boo
     }
 }
 
+/// Forwardings that an act leaves as they are.
+pub(super) fn tell_forwards_kept(text: &mut String, forwards: &[ForwardNamed], done: bool) {
+    let goes = if done { "still goes" } else { "would still go" };
+    for ForwardNamed { mailbox, target, keep_copy } in forwards {
+        let copy = copy_words(*keep_copy);
+        let _ = writeln!(
+            text,
+            "mail of {mailbox} {goes} on to {target} ({copy}): congthu forward clear {mailbox}, if that is to end"
+        );
+    }
+}
+
+fn copy_words(keep_copy: bool) -> &'static str {
+    if keep_copy { "a copy kept" } else { "none kept" }
+}
+
+/// Whose mail goes on to a person, and whose no longer.
+fn tell_forwards(text: &mut String, moved: &PersonMoved) {
+    let [goes, lies] = if moved.done { ["no longer goes", "lies"] } else { ["would no longer go", "lie"] };
+    for ForwardNamed { mailbox, target, keep_copy } in &moved.forwards_ended {
+        let copy = copy_words(*keep_copy);
+        let _ = writeln!(
+            text,
+            "mail of {mailbox} {goes} on to {target} ({copy}), but {lies} in {mailbox}: congthu forward set, if it is to go to \
+             somebody else"
+        );
+    }
+    tell_forwards_kept(text, &moved.forwards_kept, moved.done);
+}
+
 fn moved_as_text(moved: &PersonMoved) -> String {
     let place = |unit: &Option<String>| unit.clone().unwrap_or_else(|| "no unit".to_owned());
     let mailboxes =
@@ -143,6 +177,7 @@ fn moved_as_text(moved: &PersonMoved) -> String {
     for (mailbox, of) in &moved.delegations {
         let _ = writeln!(text, "{loses} the rights {} to {mailbox}", rights(*of).join(", "));
     }
+    tell_forwards(&mut text, moved);
     for unit in &moved.watched {
         let _ = writeln!(text, "{ends} told of requests about {unit}");
     }
@@ -201,4 +236,45 @@ pub(super) async fn positions(session: &Session, command: &PositionCommand) -> R
     let list = positions.iter();
     let list = list.map(|p| json!({ "title": p.title, "rank": p.rank, "leader": p.leader }));
     session.answer(&list.collect(), &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_mail_goes_on_to_somebody_who_goes_is_named() {
+        let one = |keep_copy| {
+            let (mailbox, target) = ("vp@thu.test".to_owned(), "lan@thu.test".to_owned());
+            ForwardNamed { mailbox, target, keep_copy }
+        };
+        let mut moved = PersonMoved {
+            name: "Trần Thị Lan".to_owned(),
+            mailboxes: vec!["lan@thu.test".to_owned()],
+            from: Some("vp".to_owned()),
+            to: None,
+            positions: Positions::default(),
+            classes: Vec::new(),
+            addresses: Vec::new(),
+            until: None,
+            ended: Vec::new(),
+            delegations: Vec::new(),
+            forwards_ended: vec![one(false)],
+            forwards_kept: vec![one(true)],
+            watched: Vec::new(),
+            keeps: Vec::new(),
+            done: false,
+        };
+        let text = moved_as_text(&moved);
+        let ends =
+            "mail of vp@thu.test would no longer go on to lan@thu.test (none kept), but lie in vp@thu.test";
+        let stays = "mail of vp@thu.test would still go on to lan@thu.test (a copy kept)";
+        assert!(text.contains(ends) && text.contains(stays), "{text}");
+        moved.done = true;
+        let text = moved_as_text(&moved);
+        assert!(text.contains("no longer goes on to") && text.contains("still goes on to"), "{text}");
+        let json = moved_as_json(&moved);
+        assert_eq!(json["forwardings_ended"][0]["copy_kept"], false);
+        assert_eq!(json["forwardings_kept"][0]["mailbox"], "vp@thu.test");
+    }
 }

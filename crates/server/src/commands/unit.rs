@@ -83,7 +83,7 @@ fn change_as_json(change: &UnitChange) -> Value {
         "old_addresses_until": change.until, "roles_ended": change.roles, "watching_ended": change.watching,
         "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
         "classes": engine::classes_as_json(&change.classes), "open": change.open.as_json(),
-        "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
+        "forwardings_kept": engine::forwards_as_json(&change.forwards), "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
@@ -138,6 +138,7 @@ fn change_as_text(change: &UnitChange) -> String {
         );
     }
     super::person::tell_classes(&mut text, &change.classes, change.done);
+    super::person::tell_forwards_kept(&mut text, &change.forwards, change.done);
     tell_open(&mut text, change);
     if change.people > 0 || change.mailboxes > 0 {
         let people = counted(change.people, "person", "people");
