@@ -153,6 +153,7 @@ impl Engine {
                 content: self.content(&entry.prepared),
                 chunks: entry.prepared.pieces()?,
                 targets: &target,
+                forwarded: &[],
                 flags: entry.flags,
                 internal_date: entry.internal_date,
             });

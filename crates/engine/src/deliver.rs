@@ -189,7 +189,7 @@ impl Engine {
             let only_here = meant.held.is_empty() && meant.outside.is_empty() && meant.missed.is_empty();
             let is_told = can_be_told && others.iter().any(|other| other.is_told_of_success());
             let refused = if only_here && at_once && !is_told {
-                self.accept(arrival, &meant.targets, message, about).await?
+                self.accept(arrival, &meant, message, about).await?
             } else {
                 self.accept_all(arrival, (&meant, &others), (message, queue_id, about)).await?
             };
@@ -219,13 +219,13 @@ impl Engine {
     async fn accept(
         &self,
         arrival: &Arrival,
-        targets: &[Target],
+        meant: &Meant,
         message: &Prepared,
         about: &str,
     ) -> Result<Vec<AccountId>, Refused> {
-        let mut is_small = message.len() <= SMALL_BYTES_MAX && targets.len() <= SMALL_TARGETS_MAX;
+        let mut is_small = message.len() <= SMALL_BYTES_MAX && meant.targets.len() <= SMALL_TARGETS_MAX;
         for _ in 0..ATTEMPTS {
-            match self.accept_once(arrival, targets, message, about, is_small).await {
+            match self.accept_once(arrival, meant, message, about, is_small).await {
                 Ok(()) => return Ok(Vec::new()),
                 Err(store::Error::MailboxFull(full)) => return Ok(full),
                 Err(store::Error::ChunkGone) => is_small = false,
@@ -240,7 +240,7 @@ impl Engine {
     async fn accept_once(
         &self,
         arrival: &Arrival,
-        targets: &[Target],
+        Meant { targets, forwarded, .. }: &Meant,
         message: &Prepared,
         about: &str,
         is_small: bool,
@@ -252,6 +252,7 @@ impl Engine {
                 content: self.content(message),
                 chunks: message.pieces()?,
                 targets,
+                forwarded,
                 flags: Flags::NONE,
                 internal_date: None,
             };
@@ -262,11 +263,11 @@ impl Engine {
         let content = &self.write_content(message).await?;
         let mut tx = self.0.store.begin().await?;
         if targets.len() <= RECIPIENTS_PER_TX {
-            let (id, _) = tx.accept(content, targets, &event).await?;
+            let (id, _) = tx.accept_forwarded(content, (targets, forwarded), &event).await?;
             tx.commit_known(&id).await?;
             self.tell(targets);
         } else {
-            let id = tx.accept_pending(content, targets, &event).await?;
+            let id = tx.accept_pending_forwarded(content, (targets, forwarded), &event).await?;
             tx.commit_known(&id).await?;
             self.tell(targets.iter().filter(|target| target.room.is_some()));
             self.0.pending.notify_one();
@@ -331,7 +332,9 @@ impl Engine {
         let ways = recipients.iter().filter(|recipient| recipient.is_return_path());
         let ways: Vec<String> = ways.map(|recipient| recipient.address().to_string()).collect();
         let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
-        let accepting = Accepting { targets, held: &held, outgoing, ways: &ways, release_at };
+        // What waits may be called back.
+        let forwarded = if release_at.is_some() { &[][..] } else { &meant.forwarded };
+        let accepting = Accepting { targets, held: &held, outgoing, forwarded, ways: &ways, release_at };
         let mut tx = self.0.store.begin().await?;
         if !self.count_returns(&mut tx, recipients).await? {
             return Ok(false);

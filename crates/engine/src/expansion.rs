@@ -16,7 +16,7 @@ use model::calendar::local_date;
 use model::queue::Notify;
 use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
-use store::{GroupRow, NewHeld, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target};
+use store::{Forwarded, GroupRow, NewHeld, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -44,6 +44,8 @@ pub(crate) struct Meant {
     pub(crate) comes_here: Vec<bool>,
     /// Members and groups in groups that do not get it.
     pub(crate) missed: Vec<Missed>,
+    /// How it goes on by itself, each mailbox's forwarding once; nothing of what waits for approval.
+    pub(crate) forwarded: Vec<Forwarded>,
 }
 
 /// Somebody in a group who does not get a message for it.
@@ -73,6 +75,14 @@ impl Meant {
     /// Everybody has left the group since it was asked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.targets.is_empty() && self.held.is_empty() && self.outside.is_empty()
+    }
+
+    fn add_steps(&mut self, steps: Vec<Forwarded>) {
+        for step in steps {
+            if !self.forwarded.iter().any(|known| known.by == step.by) {
+                self.forwarded.push(step);
+            }
+        }
     }
 
     fn add_outside(&mut self, address: String, recipient: &Recipient) {
@@ -143,7 +153,7 @@ impl Engine {
 
     async fn ends(&self, place: Place, junk: bool) -> Result<Ends, Error> {
         match junk {
-            true => Ok(Ends { mailboxes: vec![place], outside: None }),
+            true => Ok(Ends { mailboxes: vec![place], ..Ends::default() }),
             false => self.forwarded(place).await,
         }
     }
@@ -172,12 +182,8 @@ impl Engine {
                 Kind::Group(group) => {
                     let found = self.members_for(group, (of.sender, &address), &mut meant.missed).await?;
                     if found.len() > self.approval_over(group).await? {
-                        large.push((
-                            (group.domain, group.unit_id),
-                            group.name.clone(),
-                            address.clone(),
-                            found,
-                        ));
+                        let whose = (group.domain, group.unit_id);
+                        large.push((whose, group.name.clone(), address.clone(), found));
                     } else {
                         places = found;
                     }
@@ -192,6 +198,7 @@ impl Engine {
                     members.extend(new.filter(|account| !seen.contains(account)));
                 }
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
+                meant.add_steps(ends.steps);
                 if let Some((by, outside)) = ends.outside {
                     meant.add_passed_on((by, written(&outside)), recipient);
                 }

@@ -5,12 +5,13 @@
 //! circle and is lost in none, and stays where it came when the next mailbox receives none; each mailbox gets it once. A
 //! forwarding ends with the rights of whoever it goes to or set it, and with a hand-over.
 
+use crate::sender::written;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::{AccountId, AccountState, Action, Address, DomainName, FolderId, Policy, Reason, Right};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use store::{ForwardFilter, ForwardRow, ForwardTo, PartyRow, Tx};
+use store::{ForwardFilter, ForwardRow, ForwardTo, Forwarded, ForwardedTo, PartyRow, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
@@ -112,6 +113,8 @@ pub(crate) struct Ends {
     pub(crate) mailboxes: Vec<(AccountId, FolderId)>,
     /// With the mailbox whose forwarding leads there.
     pub(crate) outside: Option<(AccountId, Address)>,
+    /// How it goes there.
+    pub(crate) steps: Vec<Forwarded>,
 }
 
 /// Who gets what comes for the first one, past none of `refusing`; what comes to `barred` does not go outside.
@@ -137,9 +140,15 @@ fn follow(
         if next.keep_copy {
             ends.mailboxes.push((at, folder));
         }
+        let step = |to| Forwarded { by: at, to, keep_copy: next.keep_copy };
         match &next.to {
-            ForwardTo::Mailbox { target, inbox, .. } => (at, folder) = (*target, *inbox),
+            ForwardTo::Mailbox { target, inbox, .. } => {
+                ends.steps.push(step(ForwardedTo::Mailbox(*target)));
+                (at, folder) = (*target, *inbox);
+            }
             ForwardTo::Outside(address) => {
+                // As events have it, and whoever looks for it.
+                ends.steps.push(step(ForwardedTo::Outside(written(address).to_lowercase())));
                 ends.outside = Some((at, address.clone()));
                 return ends;
             }

@@ -47,6 +47,9 @@ pub const TRACE_STATUSES: &[&str] = &[
     "bounced",
     "cancelled",
     "appended",
+    "forwarded",
+    "copy_kept",
+    "none_kept",
 ];
 
 /// What is known of a message; what is `None` does not narrow.
@@ -234,7 +237,8 @@ impl Engine {
 
 /// Events by message, in the order in which the messages were found.
 fn courses(found: &[EventRow], mut all: Vec<EventRow>) -> Vec<Course> {
-    all.sort_by_key(|event| (event.at, event.id));
+    // Where it went on was noted in the moment in which it came, in either order.
+    all.sort_by_key(|event| (event.at, event.kind == "forwarded", event.id));
     let mut courses: Vec<Course> = Vec::new();
     for first in found {
         let same = |event: &EventRow| match &first.message_id {

@@ -7,8 +7,9 @@
 //! [`RECIPIENTS_PER_TX`], never wait on a list. What waits there was acknowledged, and comes however full the mailbox is.
 
 use crate::contents::NewContent;
+use crate::forwarded::{Columns, Of, bind_forwarded, insert_forwarded};
 use crate::tx::TransactionId;
-use crate::{Error, Event, Tx};
+use crate::{Error, Event, Forwarded, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ContentId, FolderId, Uid};
@@ -57,8 +58,21 @@ impl Tx {
         targets: &[Target],
         event: &Event<'_>,
     ) -> Result<(TransactionId, Vec<Placed>), Error> {
+        self.accept_forwarded(content, (targets, &[]), event).await
+    }
+
+    /// As [`Tx::accept`], of a message that went on by itself to these targets.
+    ///
+    /// # Errors
+    /// As [`Tx::accept`].
+    pub async fn accept_forwarded(
+        &mut self,
+        content: &NewContent,
+        (targets, forwarded): (&[Target], &[Forwarded]),
+        event: &Event<'_>,
+    ) -> Result<(TransactionId, Vec<Placed>), Error> {
         let (accounts, folders, recipients) = columns(targets);
-        let rows: Vec<PlacedRow> = sqlx::query_as(
+        let text = concat!(
             "with accepted as materialized (
                  select add_content($1, $2, $3, $4, $5, $6, $7, $8, $9) as content_id
              ), placed as materialized (
@@ -67,32 +81,34 @@ impl Tx {
              ), noted as (
                  insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status, about)
                  values ($1, $13, $14, $15, $16, $17, $12, $2, $18, $19)
-             )
-             select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
-        )
-        .bind(event.at.to_sqlx())
-        .bind(content.size_i64())
-        .bind(&content.chunk_ids)
-        .bind(content.chunk_hashes_bytea())
-        .bind(content.chunk_sizes_i32())
-        .bind(&content.envelope)
-        .bind(&content.structure)
-        .bind(&content.preview)
-        .bind(content.thread_id)
-        .bind(accounts)
-        .bind(folders)
-        .bind(recipients)
-        .bind(event.kind)
-        .bind(event.trace)
-        .bind(event.account.map(|account| account.0))
-        .bind(event.remote)
-        .bind(event.sender)
-        .bind(event.status)
-        .bind(event.about)
-        .bind(bytes_max(targets))
-        .bind(messages_max(targets))
-        .fetch_all(&mut *self.inner)
-        .await?;
+             ), forwarded as (",
+            insert_forwarded!("$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29"),
+            ") select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
+        );
+        let steps = Columns::of(forwarded.iter().map(|step| (Of::from(event), step)));
+        let statement = sqlx::query_as(text)
+            .bind(event.at.to_sqlx())
+            .bind(content.size_i64())
+            .bind(&content.chunk_ids)
+            .bind(content.chunk_hashes_bytea())
+            .bind(content.chunk_sizes_i32())
+            .bind(&content.envelope)
+            .bind(&content.structure)
+            .bind(&content.preview)
+            .bind(content.thread_id)
+            .bind(accounts)
+            .bind(folders)
+            .bind(recipients)
+            .bind(event.kind)
+            .bind(event.trace)
+            .bind(event.account.map(|account| account.0))
+            .bind(event.remote)
+            .bind(event.sender)
+            .bind(event.status)
+            .bind(event.about)
+            .bind(bytes_max(targets))
+            .bind(messages_max(targets));
+        let rows: Vec<PlacedRow> = bind_forwarded!(statement, steps).fetch_all(&mut *self.inner).await?;
         let id =
             rows.first().map(|row| TransactionId::new(row.0.clone(), event)).ok_or(Error::MailboxGone)?;
         Ok((id, rows.into_iter().map(|(_, account, folder, uid)| placed(account, folder, uid)).collect()))
@@ -108,7 +124,20 @@ impl Tx {
         targets: &[Target],
         event: &Event<'_>,
     ) -> Result<TransactionId, Error> {
-        Ok(self.keep_pending(content, targets, event).await?.0)
+        self.accept_pending_forwarded(content, (targets, &[]), event).await
+    }
+
+    /// As [`Tx::accept_pending`], of a message that went on by itself to these targets.
+    ///
+    /// # Errors
+    /// As [`Tx::accept_pending`].
+    pub async fn accept_pending_forwarded(
+        &mut self,
+        content: &NewContent,
+        (targets, forwarded): (&[Target], &[Forwarded]),
+        event: &Event<'_>,
+    ) -> Result<TransactionId, Error> {
+        Ok(self.keep_pending(content, (targets, forwarded), event).await?.0)
     }
 
     /// As [`Tx::accept_pending`], of what the system writes to everybody: to read it is nobody's use of his mailbox.
@@ -121,7 +150,7 @@ impl Tx {
         targets: &[Target],
         event: &Event<'_>,
     ) -> Result<(), Error> {
-        let (_, content) = self.keep_pending(content, targets, event).await?;
+        let (_, content) = self.keep_pending(content, (targets, &[]), event).await?;
         sqlx::query("insert into announced (content_id) values ($1)")
             .bind(content.0)
             .execute(&mut *self.inner)
@@ -132,7 +161,7 @@ impl Tx {
     async fn keep_pending(
         &mut self,
         content: &NewContent,
-        targets: &[Target],
+        (targets, forwarded): (&[Target], &[Forwarded]),
         event: &Event<'_>,
     ) -> Result<(TransactionId, ContentId), Error> {
         let id: String =
@@ -140,7 +169,7 @@ impl Tx {
         let content = self.add_content(content, event.at).await?;
         self.place_or_wait(content, targets, event.at).await?;
         let (_, _, recipients) = columns(targets);
-        self.note_for(event, recipients).await?;
+        self.note_forwarded(event, recipients, forwarded).await?;
         Ok((TransactionId::new(id, event), content))
     }
 

@@ -3,7 +3,8 @@
 //! Never bodies or passwords; of a message its Message-ID and the beginning of its subject, by which it is looked for
 //! (docs/adr/0017). Mail events are written in the transaction they tell of.
 
-use crate::{Error, Store, Tx};
+use crate::forwarded::{Columns, Of, bind_forwarded, insert_forwarded};
+use crate::{Error, Forwarded, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::AccountId;
@@ -43,15 +44,25 @@ impl<'a> Event<'a> {
     }
 }
 
-const INSERT: &str =
-    "insert into events (at, kind, trace, account_id, remote, sender, size, status, recipients, about)
-                      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+macro_rules! insert_event {
+    () => {
+        "insert into events (at, kind, trace, account_id, remote, sender, size, status, recipients, about)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    };
+}
 
-fn insert<'q>(
+type Insert<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+fn insert<'q>(event: &'q Event<'q>, recipients: Option<Vec<Option<&'q str>>>) -> Insert<'q> {
+    bind_event(sqlx::query(insert_event!()), event, recipients)
+}
+
+fn bind_event<'q>(
+    statement: Insert<'q>,
     event: &'q Event<'q>,
     recipients: Option<Vec<Option<&'q str>>>,
-) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {
-    sqlx::query(INSERT)
+) -> Insert<'q> {
+    statement
         .bind(event.at.to_sqlx())
         .bind(event.kind)
         .bind(event.trace)
@@ -82,6 +93,35 @@ impl Tx {
     ) -> Result<(), Error> {
         insert(event, Some(recipients)).execute(&mut *self.inner).await?;
         Ok(())
+    }
+
+    /// As [`Tx::note_for`], of a message that went on by itself.
+    pub(crate) async fn note_forwarded(
+        &mut self,
+        event: &Event<'_>,
+        recipients: Vec<Option<&str>>,
+        forwarded: &[Forwarded],
+    ) -> Result<(), Error> {
+        if forwarded.is_empty() {
+            return self.note_for(event, recipients).await;
+        }
+        let text = concat!(
+            "with forwarded as (",
+            insert_forwarded!("$11", "$12", "$13", "$14", "$15", "$16", "$17", "$18"),
+            ") ",
+            insert_event!()
+        );
+        let columns = Columns::of(forwarded.iter().map(|step| (Of::from(event), step)));
+        bind_forwarded!(bind_event(sqlx::query(text), event, Some(recipients)), columns)
+            .execute(&mut *self.inner)
+            .await?;
+        Ok(())
+    }
+}
+
+impl<'a> From<&Event<'a>> for Of<'a> {
+    fn from(event: &Event<'a>) -> Self {
+        Self { at: event.at, trace: event.trace, sender: event.sender, about: event.about }
     }
 }
 

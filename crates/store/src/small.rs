@@ -9,7 +9,8 @@ use crate::accept::{Target, bytes_max, messages_max};
 use crate::acceptor::{Job, NotAccepted};
 use crate::chunks::{NewChunk, compress_all, to_i32};
 use crate::contents::NewContent;
-use crate::{Error, Event, Store};
+use crate::forwarded::{Columns, Of, bind_forwarded, insert_forwarded};
+use crate::{Error, Event, Forwarded, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{Flags, Uid};
@@ -35,6 +36,8 @@ pub struct SmallMessage<'a> {
     pub chunks: Vec<NewChunk<'a>>,
     /// Each account at most once, at most [`SMALL_TARGETS_MAX`].
     pub targets: &'a [Target],
+    /// How it went on by itself to them.
+    pub forwarded: &'a [Forwarded],
     pub flags: Flags,
     /// `None`: the moment of the event.
     pub internal_date: Option<Timestamp>,
@@ -102,6 +105,7 @@ pub(crate) struct Act {
     sender: Option<String>,
     status: Option<String>,
     about: Option<String>,
+    forwarded: Vec<Forwarded>,
     messages: Vec<Message>,
     /// Compressed.
     chunks: BTreeMap<[u8; 32], (i32, Vec<u8>)>,
@@ -148,6 +152,7 @@ impl Act {
             sender: event.sender.map(str::to_owned),
             status: event.status.map(str::to_owned),
             about: event.about.map(str::to_owned),
+            forwarded: messages.iter().flat_map(|message| message.forwarded).cloned().collect(),
             messages: messages.into_iter().map(|message| Message::new(message, event.at)).collect(),
             chunks: sized.collect(),
         })
@@ -166,6 +171,21 @@ impl Message {
     }
 }
 
+/// What every statement does; where mail went on by itself, it is noted with it.
+macro_rules! accept_messages {
+    () => {
+        "select accept_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                                $21, $22, $23, $24, $25, $26, $27, $28)"
+    };
+}
+const ACCEPT: &str = accept_messages!();
+const ACCEPT_FORWARDED: &str = concat!(
+    "with forwarded as (",
+    insert_forwarded!("$29", "$30", "$31", "$32", "$33", "$34", "$35", "$36"),
+    ") ",
+    accept_messages!()
+);
+
 pub(crate) type Statement<'q> =
     sqlx::query::QueryScalar<'q, Postgres, Vec<Option<i64>>, sqlx::postgres::PgArguments>;
 
@@ -182,36 +202,43 @@ pub(crate) fn statement<'q>(acts: &[&'q Act], waits: bool) -> Statement<'q> {
     // Counted from 1, as Postgres does.
     let place = |hash: &[u8; 32]| to_i32(hashes.partition_point(|before| *before <= hash));
     let targets: Vec<&Target> = messages.iter().flat_map(|(_, message)| &message.targets).collect();
-    sqlx::query_scalar(
-        "select accept_messages($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                                $21, $22, $23, $24, $25, $26, $27, $28)",
-    )
-    .bind(acts.iter().map(|act| act.at.to_sqlx()).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.kind.as_str()).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.trace.as_str()).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.account).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.remote.as_deref()).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.sender.as_deref()).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.status.as_deref()).collect::<Vec<_>>())
-    .bind(acts.iter().map(|act| act.about.as_deref()).collect::<Vec<_>>())
-    .bind(of_acts(|act| to_i32(act.messages.len())))
-    .bind(contents().map(NewContent::size_i64).collect::<Vec<_>>())
-    .bind(contents().map(|content| content.envelope.as_slice()).collect::<Vec<_>>())
-    .bind(contents().map(|content| content.structure.as_slice()).collect::<Vec<_>>())
-    .bind(contents().map(|content| content.preview.as_str()).collect::<Vec<_>>())
-    .bind(contents().map(|content| content.thread_id).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(_, message)| message.flags.0).collect::<Vec<_>>())
-    .bind(messages.iter().map(|(_, message)| message.internal_date.to_sqlx()).collect::<Vec<_>>())
-    .bind(of_messages(|message| to_i32(message.pieces.len())))
-    .bind(of_messages(|message| to_i32(message.targets.len())))
-    .bind(messages.iter().flat_map(|(_, message)| &message.pieces).map(place).collect::<Vec<_>>())
-    .bind(hashes.iter().copied().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
-    .bind(chunks.values().map(|(size, _)| *size).collect::<Vec<_>>())
-    .bind(chunks.values().map(|(_, data)| data.as_slice()).collect::<Vec<_>>())
-    .bind(targets.iter().map(|target| target.account.0).collect::<Vec<_>>())
-    .bind(targets.iter().map(|target| target.folder.0).collect::<Vec<_>>())
-    .bind(targets.iter().map(|target| target.recipient.as_deref()).collect::<Vec<_>>())
-    .bind(bytes_max(targets.iter().copied()))
-    .bind(messages_max(targets.iter().copied()))
-    .bind(waits)
+    let steps =
+        Columns::of(acts.iter().flat_map(|act| act.forwarded.iter().map(move |step| (Of::from(*act), step))));
+    let text = if steps.is_empty() { ACCEPT } else { ACCEPT_FORWARDED };
+    let statement = sqlx::query_scalar(text)
+        .bind(acts.iter().map(|act| act.at.to_sqlx()).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.kind.as_str()).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.trace.as_str()).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.account).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.remote.as_deref()).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.sender.as_deref()).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.status.as_deref()).collect::<Vec<_>>())
+        .bind(acts.iter().map(|act| act.about.as_deref()).collect::<Vec<_>>())
+        .bind(of_acts(|act| to_i32(act.messages.len())))
+        .bind(contents().map(NewContent::size_i64).collect::<Vec<_>>())
+        .bind(contents().map(|content| content.envelope.as_slice()).collect::<Vec<_>>())
+        .bind(contents().map(|content| content.structure.as_slice()).collect::<Vec<_>>())
+        .bind(contents().map(|content| content.preview.as_str()).collect::<Vec<_>>())
+        .bind(contents().map(|content| content.thread_id).collect::<Vec<_>>())
+        .bind(messages.iter().map(|(_, message)| message.flags.0).collect::<Vec<_>>())
+        .bind(messages.iter().map(|(_, message)| message.internal_date.to_sqlx()).collect::<Vec<_>>())
+        .bind(of_messages(|message| to_i32(message.pieces.len())))
+        .bind(of_messages(|message| to_i32(message.targets.len())))
+        .bind(messages.iter().flat_map(|(_, message)| &message.pieces).map(place).collect::<Vec<_>>())
+        .bind(hashes.iter().copied().map(<[u8; 32]>::as_slice).collect::<Vec<_>>())
+        .bind(chunks.values().map(|(size, _)| *size).collect::<Vec<_>>())
+        .bind(chunks.values().map(|(_, data)| data.as_slice()).collect::<Vec<_>>())
+        .bind(targets.iter().map(|target| target.account.0).collect::<Vec<_>>())
+        .bind(targets.iter().map(|target| target.folder.0).collect::<Vec<_>>())
+        .bind(targets.iter().map(|target| target.recipient.as_deref()).collect::<Vec<_>>())
+        .bind(bytes_max(targets.iter().copied()))
+        .bind(messages_max(targets.iter().copied()))
+        .bind(waits);
+    if steps.is_empty() { statement } else { bind_forwarded!(statement, steps) }
+}
+
+impl<'a> From<&'a Act> for Of<'a> {
+    fn from(act: &'a Act) -> Self {
+        Self { at: act.at, trace: &act.trace, sender: act.sender.as_deref(), about: act.about.as_deref() }
+    }
 }

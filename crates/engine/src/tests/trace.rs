@@ -196,3 +196,102 @@ async fn the_seventh_month_goes_by_the_job_six_stay_and_what_is_held_too() {
     assert!(listed[0].released.is_some());
     assert!(engine.holds(&actor(), false, 0, 9).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn where_mail_went_on_by_itself_is_in_its_course_and_found_by_either_address() {
+    let world = World::new().await;
+    for name in ["an", "binh", "chi", "dung"] {
+        world.user(name).await;
+    }
+    let engine = &world.engine;
+    let settings = [("sending.forward_domains".to_owned(), "bo.gov.vn".to_owned())];
+    let edit = crate::PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+    engine.change_policy(&actor(), &DomainName::new("demo.gov.vn").unwrap(), &edit).await.unwrap();
+    let set = async |of: &str, to: &str, keep_copy| {
+        engine.set_forward(&actor(), &address(of), (&to.parse().unwrap(), keep_copy)).await.unwrap();
+    };
+    set("an", "binh@demo.gov.vn", false).await;
+    set("binh", "chi@demo.gov.vn", true).await;
+    set("dung", "Dung@Bo.gov.vn", true).await;
+    let events = async |query: TraceQuery| {
+        let courses = found(&world, &actor(), query).await;
+        assert_eq!(courses.len(), 1, "one message");
+        let line = |event: &store::EventRow| {
+            let local = |one: &String| one.strip_suffix("@demo.gov.vn").unwrap_or(one).to_owned();
+            let account = event.account.as_ref().map(local).unwrap_or_default();
+            let to = event.recipients.iter().map(local).collect::<Vec<_>>().join(" ");
+            (event.kind.clone(), account, to, event.status.clone().unwrap_or_default())
+        };
+        courses[0].events.iter().map(line).collect::<Vec<_>>()
+    };
+    let line = |kind: &str, by: &str, to: &str, status: &str| {
+        (kind.to_owned(), by.to_owned(), to.to_owned(), status.to_owned())
+    };
+    let expected = [
+        line("received", "", "an an", "delivered"),
+        line("forwarded", "an", "an binh", "none_kept"),
+        line("forwarded", "binh", "binh chi", "copy_kept"),
+    ];
+    // Small, and as large as what a transaction of its own takes.
+    for (id, padding) in [("small", 1), ("large", 4_000)] {
+        let mail = format!(
+            "Message-ID: <{id}@x>\r\nSubject: giay moi\r\n\r\n{}",
+            "0123456789 abcdefg hijklmnopqrstuvwxy\r\n".repeat(padding)
+        );
+        world.deliver(&["an"], mail.as_bytes()).await;
+        for to in ["an", "binh", "chi"] {
+            let query = TraceQuery {
+                to: Some(address(to)),
+                message_id: Some(format!("{id}@x")),
+                ..TraceQuery::default()
+            };
+            assert_eq!(events(query).await, expected, "{id} to {to}");
+        }
+    }
+    let status = TraceQuery {
+        status: Some("none_kept".into()),
+        message_id: Some("small@x".into()),
+        ..TraceQuery::default()
+    };
+    assert_eq!(events(status).await, expected);
+    // To another system, beside somebody else who sent it here.
+    world.deliver(&["dung", "chi"], b"Message-ID: <out@x>\r\nSubject: ra ngoai\r\n\r\nx\r\n").await;
+    let there = TraceQuery { to: Some("dung@bo.gov.vn".parse().unwrap()), ..TraceQuery::default() };
+    let went = line("forwarded", "dung", "dung dung@bo.gov.vn", "copy_kept");
+    assert!(events(there).await.contains(&went));
+    // Whoever got it learns of nobody else.
+    let account = world.store.login(&address("chi")).await.unwrap().unwrap().account;
+    let chi = Actor::of("ai", None, vec![Grant::new(Role::MailboxOwner, Scope::Mailbox(account)).unwrap()]);
+    for course in found(&world, &chi, TraceQuery::default()).await {
+        for event in course.events {
+            assert!(event.recipients.iter().all(|to| to == "chi@demo.gov.vn"), "{event:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_sent_mail_does_not_see_where_it_was_forwarded() {
+    let world = World::new().await;
+    for name in ["an", "binh", "chi"] {
+        world.user(name).await;
+    }
+    let engine = &world.engine;
+    engine.set_forward(&actor(), &address("binh"), (&address("chi"), false)).await.unwrap();
+    let an = engine.log_in("an@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    let account = an.own().account();
+    let mut spool = engine.new_spool();
+    spool.write(b"From: an@demo.gov.vn\r\nMessage-ID: <s@x>\r\n\r\nz").await.unwrap();
+    let to = [engine.recipient(&address("binh")).await.unwrap()];
+    let sent =
+        crate::Arrival { sender: Some(Sender::from(&address("an"))), principal: Some(an), ..arrival() };
+    engine.deliver(&sent, &to, spool).await.unwrap();
+    let query = || TraceQuery { message_id: Some("s@x".into()), ..TraceQuery::default() };
+    let an = Actor::of("an", None, vec![Grant::new(Role::MailboxOwner, Scope::Mailbox(account)).unwrap()]);
+    let seen = found(&world, &an, query()).await;
+    assert_eq!(seen[0].events.len(), 1);
+    assert_eq!(seen[0].events[0].recipients, ["binh@demo.gov.vn"]);
+    assert_eq!(found(&world, &actor(), query()).await[0].events.len(), 2);
+    // Mail that nobody forwards has one event.
+    world.deliver(&["chi"], MESSAGE.as_bytes()).await;
+    assert_eq!(world.number("select count(*) from events where kind = 'forwarded'").await, 1);
+}

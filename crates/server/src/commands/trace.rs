@@ -51,6 +51,14 @@ fn line(event: &EventRow) -> String {
     };
     add("queue", event.queue_id.as_deref());
     add("from", event.sender.as_deref());
+    if event.kind == "forwarded" {
+        add("by", event.account.as_deref());
+        let to = event.recipients.iter().filter(|to| Some(*to) != event.account.as_ref());
+        add("to", Some(&to.map(String::as_str).collect::<Vec<_>>().join(", ")));
+        let copy = if event.status.as_deref() == Some("none_kept") { "none kept" } else { "a copy kept" };
+        let _ = write!(line, " ({copy})");
+        return line;
+    }
     add("to", Some(&event.recipients.join(", ")));
     add("by", event.account.as_deref());
     add("at", event.remote.as_deref());
@@ -83,4 +91,40 @@ fn as_json(event: &EventRow) -> Value {
         "status": event.status, "queue_id": event.queue_id, "message_id": event.message_id,
         "subject": event.subject, "detail": event.detail,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_mail_went_on_is_said_with_whether_a_copy_stays() {
+        let office = "vp@thu.test".to_owned();
+        let event = |recipients: &[&str], status: &str| EventRow {
+            at: Timestamp::UNIX_EPOCH,
+            id: 1,
+            kind: "forwarded".to_owned(),
+            trace: "1".to_owned(),
+            account: Some(office.clone()),
+            remote: None,
+            sender: Some("an@x.vn".to_owned()),
+            recipients: recipients.iter().map(|&to| to.to_owned()).collect(),
+            size: None,
+            status: Some(status.to_owned()),
+            queue_id: Some("0A".to_owned()),
+            message_id: None,
+            subject: None,
+            detail: None,
+        };
+        let told = line(&event(&[&office, "lan@thu.test"], "none_kept"));
+        assert!(
+            told.ends_with("forwarded queue 0A from an@x.vn by vp@thu.test to lan@thu.test (none kept)"),
+            "{told}"
+        );
+        assert!(
+            line(&event(&[&office, "lan@thu.test"], "copy_kept")).ends_with("to lan@thu.test (a copy kept)")
+        );
+        // Who may not see where it went.
+        assert!(line(&event(&[&office], "none_kept")).ends_with("by vp@thu.test (none kept)"));
+    }
 }

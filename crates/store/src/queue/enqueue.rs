@@ -4,7 +4,7 @@ use crate::accept::columns;
 use crate::contents::NewContent;
 use crate::queue::never;
 use crate::tx::TransactionId;
-use crate::{Error, Event, NewEntry, NewHeld, Placed, RECIPIENTS_PER_TX, Store, Target, Tx};
+use crate::{Error, Event, Forwarded, NewEntry, NewHeld, Placed, RECIPIENTS_PER_TX, Store, Target, Tx};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use model::queue::{Needs, Notify, Priority, Return};
@@ -82,6 +82,8 @@ pub struct Accepting<'a> {
     pub held: &'a [NewHeld<'a>],
     /// Others.
     pub outgoing: Option<&'a NewOutgoing<'a>>,
+    /// How it went on by itself from mailboxes here.
+    pub forwarded: &'a [Forwarded],
     /// Addresses here by which it comes that no mailbox has: it is found by them.
     pub ways: &'a [String],
     /// Nothing happens before this moment; then `outgoing` is there, whoever it is for.
@@ -205,7 +207,7 @@ impl Tx {
             .map(|recipient| recipient.address.to_lowercase())
             .collect();
         let there = accepting.ways.iter().chain(&there).map(|to| Some(to.as_str()));
-        self.note_for(event, here.chain(there).collect()).await?;
+        self.note_forwarded(event, here.chain(there).collect(), accepting.forwarded).await?;
         Ok((TransactionId::new(number, event), placed))
     }
 

@@ -8,7 +8,7 @@ fn small<'a>(pieces: &'a [&'a [u8]], targets: &'a [Target]) -> SmallMessage<'a> 
     let chunks =
         pieces.iter().map(|bytes| NewChunk { hash: *blake3::hash(bytes).as_bytes(), bytes }).collect();
     let content = described(Vec::new(), pieces);
-    SmallMessage { content, chunks, targets, flags: Flags::NONE, internal_date: None }
+    SmallMessage { content, chunks, targets, forwarded: &[], flags: Flags::NONE, internal_date: None }
 }
 
 async fn accept(

@@ -1,0 +1,122 @@
+//! That mail went on by itself (chuyển thư tự động): an event beside that of the message, in the statement that notes that one.
+//!
+//! Invariants: mail that nobody forwards costs nothing by it; the addresses are those of the moment, and it belongs to whose forwarding
+//! it is, so that whoever sent the message does not learn of it (`Store::trace`).
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
+use model::AccountId;
+
+/// One step of mail that went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Whose forwarding it is.
+    pub by: AccountId,
+    pub to: ForwardedTo,
+    /// A copy stays with the former.
+    pub keep_copy: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardedTo {
+    Mailbox(AccountId),
+    /// An address of another system, in lower case.
+    Outside(String),
+}
+
+impl Forwarded {
+    /// Statuses of the event: a copy stays, or none does.
+    pub const STATUSES: [&str; 2] = ["copy_kept", "none_kept"];
+
+    const fn status(&self) -> &'static str {
+        let [kept, none] = Self::STATUSES;
+        if self.keep_copy { kept } else { none }
+    }
+}
+
+/// Notes the events of [`Columns`], which are eight parameters; without `returning`, for a `with`.
+macro_rules! insert_forwarded {
+    ($at:literal, $trace:literal, $sender:literal, $about:literal, $by:literal, $to:literal, $outside:literal, $status:literal) => {
+        concat!(
+            "insert into events (at, kind, trace, account_id, sender, recipients, status, about)
+             select f.at, 'forwarded', f.trace, f.by_id, f.sender,
+                    array_remove(array[(select g.address from addresses g where g.account_id = f.by_id and g.kind = 'primary'),
+                                       coalesce(f.outside, (select g.address from addresses g
+                                                             where g.account_id = f.to_id and g.kind = 'primary'))], null),
+                    f.status, f.about
+               from unnest(",
+            $at, "::timestamptz[], ", $trace, "::text[], ", $sender, "::text[], ", $about, "::text[], ",
+            $by, "::bigint[], ", $to, "::bigint[], ", $outside, "::text[], ", $status, "::text[]",
+            ") as f (at, trace, sender, about, by_id, to_id, outside, status)"
+        )
+    };
+}
+
+/// Gives the statement the parameters of [`insert_forwarded`].
+macro_rules! bind_forwarded {
+    ($statement:expr, $columns:expr) => {{
+        let columns = $columns;
+        $statement
+            .bind(columns.at)
+            .bind(columns.traces)
+            .bind(columns.senders)
+            .bind(columns.abouts)
+            .bind(columns.by)
+            .bind(columns.to)
+            .bind(columns.outside)
+            .bind(columns.statuses)
+    }};
+}
+
+pub(crate) use {bind_forwarded, insert_forwarded};
+
+/// The message that went on, as its own event has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Of<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) trace: &'a str,
+    pub(crate) sender: Option<&'a str>,
+    pub(crate) about: Option<&'a str>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Columns<'a> {
+    pub(crate) at: Vec<jiff_sqlx::Timestamp>,
+    pub(crate) traces: Vec<&'a str>,
+    pub(crate) senders: Vec<Option<&'a str>>,
+    pub(crate) abouts: Vec<Option<&'a str>>,
+    pub(crate) by: Vec<i64>,
+    pub(crate) to: Vec<Option<i64>>,
+    pub(crate) outside: Vec<Option<&'a str>>,
+    pub(crate) statuses: Vec<&'static str>,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn of(steps: impl IntoIterator<Item = (Of<'a>, &'a Forwarded)>) -> Self {
+        let mut columns = Self::default();
+        for (of, step) in steps {
+            let (to, outside) = match &step.to {
+                ForwardedTo::Mailbox(to) => (Some(to.0), None),
+                ForwardedTo::Outside(address) => (None, Some(address.as_str())),
+            };
+            columns.at.push(of.at.to_sqlx());
+            columns.traces.push(of.trace);
+            columns.senders.push(of.sender);
+            columns.abouts.push(of.about.map(what));
+            columns.by.push(step.by.0);
+            columns.to.push(to);
+            columns.outside.push(outside);
+            columns.statuses.push(step.status());
+        }
+        columns
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.by.is_empty()
+    }
+}
+
+/// What the message is found by, without what was found out of where it came from: the event of the message says that.
+fn what(about: &str) -> &str {
+    about.match_indices('\n').nth(3).map_or(about, |(at, _)| &about[..at])
+}
