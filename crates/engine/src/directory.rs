@@ -11,6 +11,7 @@ use serde_json::json;
 
 /// Somebody in the address book.
 pub type DirectoryEntry = store::DirectoryRow;
+pub use store::DirectoryUnit;
 
 /// Entries asked of the database at once.
 const PAGE: u32 = 1_000;

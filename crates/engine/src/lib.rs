@@ -94,7 +94,7 @@ pub use cases::{CaseDetail, CaseError, CaseHistory, CaseQuery, CaseRequest};
 pub use checking::{Checking, CheckingReport};
 pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation, Revoked};
 pub use deliver::{Arrival, DeliverError, Delivery};
-pub use directory::{DirectoryEntry, OpenDirectory};
+pub use directory::{DirectoryEntry, DirectoryUnit, OpenDirectory};
 pub use dmarc::DmarcSummary;
 pub use entries::{Apart, Entries, Sums};
 pub use error::Error;

@@ -16,8 +16,8 @@ pub struct Card<'a> {
     pub kind: Kind,
     /// FN, which has no parts: Vietnamese names are not taken apart.
     pub name: &'a str,
-    /// Empty: none.
-    pub organisation: &'a str,
+    /// The organisation, and the units in it from the highest down (RFC 6350 6.6.4); empty: none.
+    pub organisation: &'a [&'a str],
     pub titles: &'a [String],
     pub email: &'a str,
 }
@@ -31,7 +31,9 @@ impl Card<'_> {
         line(out, if self.kind == Kind::Org { "KIND:org" } else { "KIND:individual" });
         line(out, &format!("FN:{}", escaped(self.name)));
         if !self.organisation.is_empty() {
-            line(out, &format!("ORG:{}", escaped(self.organisation)));
+            // A unit keeps its place, whichever characters its name has.
+            let parts: Vec<String> = self.organisation.iter().map(|part| escaped(part)).collect();
+            line(out, &format!("ORG:{}", parts.join(";")));
         }
         for title in self.titles {
             line(out, &format!("TITLE:{}", escaped(title)));
@@ -77,15 +79,22 @@ mod tests {
     fn a_person_and_an_organisation() {
         let mut out = String::new();
         let titles = ["Phó Giám đốc, phụ trách".to_owned()];
-        let (name, organisation) = ("Nguyễn Thị Bưởi", "Sở Thông tin; Truyền thông");
-        Card { kind: Kind::Individual, name, organisation, titles: &titles, email: "buoi@t.vn" }
-            .write(&mut out);
-        Card { kind: Kind::Org, name: "Văn phòng", organisation: "", titles: &[], email: "vp@t.vn" }
+        let (name, organisation) =
+            ("Nguyễn Thị Bưởi", ["Sở Thông tin; Truyền thông", "Phòng Kế hoạch, Tài chính"]);
+        Card {
+            kind: Kind::Individual,
+            name,
+            organisation: &organisation,
+            titles: &titles,
+            email: "buoi@t.vn",
+        }
+        .write(&mut out);
+        Card { kind: Kind::Org, name: "Văn phòng", organisation: &[], titles: &[], email: "vp@t.vn" }
             .write(&mut out);
         assert_eq!(
             out,
             "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:mailto:buoi@t.vn\r\nKIND:individual\r\nFN:Nguyễn Thị Bưởi\r\n\
-             ORG:Sở Thông tin\\; Truyền thông\r\nTITLE:Phó Giám đốc\\, phụ trách\r\nEMAIL:buoi@t.vn\r\nEND:VCARD\r\n\
+             ORG:Sở Thông tin\\; Truyền thông;Phòng Kế hoạch\\, Tài chính\r\nTITLE:Phó Giám đốc\\, phụ trách\r\nEMAIL:buoi@t.vn\r\nEND:VCARD\r\n\
              BEGIN:VCARD\r\nVERSION:4.0\r\nUID:mailto:vp@t.vn\r\nKIND:org\r\nFN:Văn phòng\r\nEMAIL:vp@t.vn\r\nEND:VCARD\r\n"
         );
     }
@@ -94,7 +103,7 @@ mod tests {
     fn nothing_in_a_text_ends_a_line() {
         let mut out = String::new();
         let name = "a\r\nEMAIL:x@evil.example\u{0}\\";
-        Card { kind: Kind::Org, name, organisation: "", titles: &[], email: "vp@t.vn" }.write(&mut out);
+        Card { kind: Kind::Org, name, organisation: &[], titles: &[], email: "vp@t.vn" }.write(&mut out);
         assert!(out.contains("\r\nFN:a\\nEMAIL:x@evil.example\\\\\r\n"), "{out}");
     }
 
@@ -102,7 +111,7 @@ mod tests {
     fn long_lines_are_folded_between_characters() {
         let mut out = String::new();
         let name = "ữ".repeat(60);
-        Card { kind: Kind::Org, name: &name, organisation: "", titles: &[], email: "vp@t.vn" }
+        Card { kind: Kind::Org, name: &name, organisation: &[], titles: &[], email: "vp@t.vn" }
             .write(&mut out);
         assert!(out.lines().all(|line| line.len() <= LINE_MAX), "{out}");
         assert!(out.replace("\r\n ", "").contains(&name));

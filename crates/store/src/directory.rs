@@ -11,10 +11,20 @@ pub struct DirectoryRow {
     pub address: Address,
     pub display_name: String,
     pub class: MailboxClass,
-    /// Code and name.
-    pub unit: Option<(String, String)>,
-    /// Chức vụ, highest first.
+    pub unit: Option<DirectoryUnit>,
+    /// Chức vụ in that unit, highest first.
     pub positions: Vec<String>,
+    /// Chức vụ in other units (kiêm nhiệm), highest first.
+    pub elsewhere: Vec<(String, DirectoryUnit)>,
+}
+
+/// A unit as an address book names it: several have a room of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryUnit {
+    pub code: String,
+    pub name: String,
+    /// Code and name of the unit above it.
+    pub parent: Option<(String, String)>,
 }
 
 const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
@@ -34,19 +44,23 @@ impl Store {
         day: Date,
         (after, limit): (Option<&Address>, u32),
     ) -> Result<Vec<DirectoryRow>, Error> {
-        type Row = (String, String, String, Option<String>, Option<String>, Vec<String>);
+        type Row = (String, String, String, Vec<Option<String>>, Vec<String>, Vec<Option<String>>);
         let rows: Vec<Row> = sqlx::query_as(
-            "with held (person_id, titles) as materialized (
-                 select a.person_id, array_agg(p.title order by p.rank, p.title)
+            "with held (person_id, titles, units) as materialized (
+                 select a.person_id, array_agg(p.title order by p.rank, p.title, u.code),
+                        array_agg(array[u.code, u.name, b.code, b.name] order by p.rank, p.title, u.code)
                    from appointments a join positions p using (position_id)
+                   join units u using (unit_id) left join units b on b.unit_id = u.parent_id
                   where a.from_day <= $2 and (a.until_day is null or a.until_day > $2)
                     and p.domain_id = (select domain_id from domains where name = $1)
                   group by a.person_id
              )
-             select g.address, a.display_name, a.class, u.code, u.name, coalesce(h.titles, '{}')
+             select g.address, a.display_name, a.class, array[u.code, u.name, b.code, b.name],
+                    coalesce(h.titles, '{}'), array(select unnest(h.units))
                from accounts a
                join addresses g on g.account_id = a.account_id and g.kind = 'primary'
                left join units u using (unit_id)
+               left join units b on b.unit_id = u.parent_id
                left join held h using (person_id),
                     lateral (select concat_ws(' ', a.display_name, g.address, u.code, u.name,
                                               array_to_string(h.titles, ' ')) as words) as text
@@ -70,15 +84,33 @@ impl Store {
         .fetch_all(&self.pools.main)
         .await?;
         rows.into_iter()
-            .map(|(address, display_name, class, code, name, positions)| {
+            .map(|(address, display_name, class, own, titles, units)| {
+                let own = unit(&own);
+                let posts = titles.into_iter().zip(units.chunks_exact(4).map(unit));
+                let (here, elsewhere): (Vec<_>, Vec<_>) =
+                    posts.partition(|(_, there)| there.is_none() || *there == own);
                 Ok(DirectoryRow {
                     address: address.parse().map_err(|_| DAMAGED)?,
                     display_name,
                     class: class.parse().map_err(|_| DAMAGED)?,
-                    unit: code.zip(name),
-                    positions,
+                    unit: own,
+                    positions: here.into_iter().map(|(title, _)| title).collect(),
+                    elsewhere: elsewhere
+                        .into_iter()
+                        .filter_map(|(title, unit)| Some((title, unit?)))
+                        .collect(),
                 })
             })
             .collect()
     }
+}
+
+/// Of code and name, and those of the unit above it.
+fn unit(columns: &[Option<String>]) -> Option<DirectoryUnit> {
+    let [Some(code), Some(name), above @ ..] = columns else { return None };
+    let parent = match above {
+        [Some(code), Some(name)] => Some((code.clone(), name.clone())),
+        _ => None,
+    };
+    Some(DirectoryUnit { code: code.clone(), name: name.clone(), parent })
 }

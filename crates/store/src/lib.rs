@@ -108,7 +108,7 @@ pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};
 pub use copy_across::Destination;
 pub use delegations::{DelegationFilter, DelegationRow, HeldRow, NewDelegation, PresentRow};
-pub use directory::DirectoryRow;
+pub use directory::{DirectoryRow, DirectoryUnit};
 pub use dkim::{DkimKeyRow, DkimSecretRow};
 pub use dmarc::{DmarcCount, DmarcDay, DmarcGathered, DmarcPublished};
 pub use dmarc_received::{DmarcKept, DmarcReportRow, DmarcSource, NewDmarcReport};

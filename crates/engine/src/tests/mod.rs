@@ -9,6 +9,7 @@ mod cases;
 mod checking;
 mod delegation;
 mod deliver;
+mod directory;
 mod dkim;
 mod dmarc;
 mod export;

@@ -184,7 +184,7 @@ pub(crate) enum DirectoryCommand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DirectoryForm {
     Json,
-    /// With a first line of titles, in UTF-8
+    /// As spreadsheets here open it: in UTF-8, parted by semicolons, with a first line of titles
     Csv,
     /// vCard 4.0
     Vcard,

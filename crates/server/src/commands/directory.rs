@@ -6,8 +6,8 @@
 use super::add_many::passwords::plain;
 use super::{Session, cannot_write};
 use crate::cli::{DirectoryCommand, DirectoryForm};
-use anyhow::{Context as _, Result};
-use engine::{DirectoryEntry, OpenDirectory};
+use anyhow::{Context as _, Result, bail};
+use engine::{DirectoryEntry, DirectoryUnit, OpenDirectory};
 use model::{Address, DomainName, MailboxClass};
 use proto::vcard::{Card, Kind};
 use serde_json::{Value, json};
@@ -16,6 +16,18 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+/// Excel takes the file for UTF-8 by the mark, and parts columns at semicolons where Vietnam's settings are.
+const MARK: &str = "\u{feff}";
+const HEADER: [&str; 8] = [
+    "Địa chỉ",
+    "Họ và tên",
+    "Loại",
+    "Mã đơn vị",
+    "Đơn vị",
+    "Mã đơn vị cấp trên",
+    "Đơn vị cấp trên",
+    "Chức vụ",
+];
 /// A portal's web server reads it.
 const MODE: u32 = 0o644;
 
@@ -38,8 +50,8 @@ async fn search(
 ) -> Result<()> {
     let found = session.node.engine.directory(&session.actor, domain, words, page).await?;
     let line = |entry: &DirectoryEntry| {
-        let unit = entry.unit.as_ref().map_or("-", |(_, name)| name.as_str());
-        let positions = entry.positions.join(", ");
+        let unit = entry.unit.as_ref().map_or_else(|| "-".to_owned(), |unit| path(unit).join(" > "));
+        let positions = titles(entry).join(", ");
         format!("{}\t{}\t{positions}\t{unit}\n", entry.address, entry.display_name)
     };
     let text: String = found.iter().map(line).collect();
@@ -52,6 +64,7 @@ async fn publish(
     form: DirectoryForm,
     out: Option<&Path>,
 ) -> Result<()> {
+    check_json(session.json, form, out)?;
     let engine = &session.node.engine;
     let directory = engine.open_directory(&session.actor, domain).await?;
     let (text, name) = match form {
@@ -77,6 +90,17 @@ async fn publish(
         format!("{file}: {count} mục, không thay đổi (unchanged)")
     };
     session.answer(&json!({ "entries": count, "shows": directory.shows.as_str(), "written": is_new }), &said)
+}
+
+/// Standard output has the directory, or what is told of it.
+fn check_json(json: bool, form: DirectoryForm, out: Option<&Path>) -> Result<()> {
+    if json && out.is_none() && form != DirectoryForm::Json {
+        bail!(
+            "--json tells of a file that was written: name it with --out, or leave --json out to have the directory \
+             on standard output"
+        );
+    }
+    Ok(())
 }
 
 /// Noted when it can be written, published when it is noted.
@@ -124,14 +148,46 @@ impl Drop for Fresh {
     }
 }
 
+/// The unit above it, where there is one, and the unit: several have a room of one name.
+fn path(unit: &DirectoryUnit) -> Vec<&str> {
+    unit.parent.iter().map(|(_, name)| name.as_str()).chain([unit.name.as_str()]).collect()
+}
+
+/// Chức vụ: those in other units with the unit, from the room up, as it is said.
+fn titles(entry: &DirectoryEntry) -> Vec<String> {
+    let elsewhere = entry.elsewhere.iter().map(|(title, unit)| {
+        let mut path = path(unit);
+        path.reverse();
+        format!("{title} ({})", path.join(", "))
+    });
+    entry.positions.iter().cloned().chain(elsewhere).collect()
+}
+
 fn item(entry: &DirectoryEntry) -> Value {
-    json!({
+    let mut item = json!({
         "address": entry.address.to_string(),
         "name": entry.display_name,
         "class": entry.class,
-        "unit": entry.unit.as_ref().map(|(code, _)| code),
-        "unit_name": entry.unit.as_ref().map(|(_, name)| name),
         "positions": entry.positions,
+        "positions_elsewhere": entry.elsewhere.iter().map(|(title, unit)| {
+            let mut post = unit_item(Some(unit));
+            post["title"] = title.as_str().into();
+            post
+        }).collect::<Vec<_>>(),
+    });
+    if let (Value::Object(item), Value::Object(unit)) = (&mut item, unit_item(entry.unit.as_ref())) {
+        item.extend(unit);
+    }
+    item
+}
+
+fn unit_item(unit: Option<&DirectoryUnit>) -> Value {
+    let parent = unit.and_then(|unit| unit.parent.as_ref());
+    json!({
+        "unit": unit.map(|unit| &unit.code),
+        "unit_name": unit.map(|unit| &unit.name),
+        "parent_unit": parent.map(|(code, _)| code),
+        "parent_unit_name": parent.map(|(_, name)| name),
     })
 }
 
@@ -143,28 +199,47 @@ fn as_json(domain: &DomainName, directory: &OpenDirectory) -> String {
     )
 }
 
+/// As the other lists that a spreadsheet opens.
 fn as_csv(entries: &[DirectoryEntry]) -> Result<String> {
-    let mut rows = csv::Writer::from_writer(Vec::new());
-    rows.write_record(["address", "name", "class", "unit", "unit_name", "positions"])?;
+    let mut rows = csv::WriterBuilder::new()
+        .delimiter(b';')
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(MARK.as_bytes().to_vec());
+    rows.write_record(HEADER)?;
     for entry in entries {
-        let (code, unit) = entry.unit.as_ref().map_or(("", ""), |(code, name)| (code, name));
-        let (address, positions) = (entry.address.to_string(), entry.positions.join("; "));
-        let cells = [&address, &entry.display_name, entry.class.as_str(), code, unit, &positions];
+        let unit = entry.unit.as_ref();
+        let (code, name) = unit.map_or(("", ""), |unit| (&unit.code, &unit.name));
+        let parent = unit.and_then(|unit| unit.parent.as_ref());
+        let (above, above_name) = parent.map_or(("", ""), |(code, name)| (code, name));
+        let (address, titles) = (entry.address.to_string(), titles(entry).join("; "));
+        let class = class_words(entry.class);
+        let cells = [&address, &entry.display_name, class, code, name, above, above_name, &titles];
         rows.write_record(cells.map(|cell| plain(cell).into_owned()))?;
     }
     String::from_utf8(rows.into_inner().map_err(|error| anyhow::anyhow!("{error}"))?).context("not UTF-8")
 }
 
+/// As lists of mailboxes name it (`congthu mailbox add-many`).
+const fn class_words(class: MailboxClass) -> &'static str {
+    match class {
+        MailboxClass::Person => "cá nhân",
+        MailboxClass::Leader => "lãnh đạo",
+        MailboxClass::Organisation => "đơn vị",
+        MailboxClass::Service => "dịch vụ",
+    }
+}
+
 fn as_vcards(entries: &[DirectoryEntry]) -> String {
     let mut out = String::new();
     for entry in entries {
+        let (organisation, titles) = (entry.unit.as_ref().map(path).unwrap_or_default(), titles(entry));
         let is_organisation = entry.class == MailboxClass::Organisation;
         let email = entry.address.to_string();
         let card = Card {
             kind: if is_organisation { Kind::Org } else { Kind::Individual },
             name: &entry.display_name,
-            organisation: entry.unit.as_ref().map_or("", |(_, name)| name),
-            titles: &entry.positions,
+            organisation: &organisation,
+            titles: &titles,
             email: &email,
         };
         card.write(&mut out);
@@ -176,22 +251,72 @@ fn as_vcards(entries: &[DirectoryEntry]) -> String {
 mod tests {
     use super::*;
 
+    fn unit(code: &str, name: &str, parent: Option<(&str, &str)>) -> DirectoryUnit {
+        let parent = parent.map(|(code, name)| (code.to_owned(), name.to_owned()));
+        DirectoryUnit { code: code.to_owned(), name: name.to_owned(), parent }
+    }
+
     fn entry(name: &str) -> DirectoryEntry {
         DirectoryEntry {
             address: "vp@thu.test".parse().unwrap(),
             display_name: name.to_owned(),
             class: MailboxClass::Organisation,
-            unit: Some(("VP".to_owned(), "Văn phòng".to_owned())),
+            unit: Some(unit("VP", "Văn phòng", None)),
             positions: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 
     #[test]
-    fn a_spreadsheet_takes_no_name_for_a_formula() {
-        let text = as_csv(&[entry("=cmd()"), entry("Văn phòng, tầng 2")]).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[1], "vp@thu.test,'=cmd(),organisation,VP,Văn phòng,");
-        assert_eq!(lines[2], "vp@thu.test,\"Văn phòng, tầng 2\",organisation,VP,Văn phòng,");
+    fn a_spreadsheet_opens_it_and_takes_no_name_for_a_formula() {
+        let text = as_csv(&[entry("=cmd()"), entry("Văn phòng; tầng 2")]).unwrap();
+        let lines: Vec<&str> = text.split("\r\n").collect();
+        assert_eq!(
+            lines[0],
+            "\u{feff}Địa chỉ;Họ và tên;Loại;Mã đơn vị;Đơn vị;Mã đơn vị cấp trên;Đơn vị cấp trên;Chức vụ"
+        );
+        assert_eq!(lines[1], "vp@thu.test;'=cmd();đơn vị;VP;Văn phòng;;;");
+        assert_eq!(lines[2], "vp@thu.test;\"Văn phòng; tầng 2\";đơn vị;VP;Văn phòng;;;");
+    }
+
+    #[test]
+    fn a_room_is_named_with_the_unit_above_it_and_a_title_with_the_room_that_it_is_of() {
+        let mut one = entry("Trần An");
+        one.class = MailboxClass::Person;
+        one.unit = Some(unit("khtc.soyte", "Phòng Kế hoạch - Tài chính", Some(("soyte", "Sở Y tế"))));
+        one.positions = vec!["Chuyên viên".to_owned()];
+        let other = unit("tccb.sonoivu", "Phòng Tổ chức cán bộ", Some(("sonoivu", "Sở Nội vụ")));
+        one.elsewhere = vec![("Kế toán".to_owned(), other)];
+        let entries = [one];
+        let csv = as_csv(&entries).unwrap();
+        let row = "cá nhân;khtc.soyte;Phòng Kế hoạch - Tài chính;soyte;Sở Y tế;\
+                   \"Chuyên viên; Kế toán (Phòng Tổ chức cán bộ, Sở Nội vụ)\"\r\n";
+        assert!(csv.ends_with(row), "{csv}");
+        let card = as_vcards(&entries).replace("\r\n ", "");
+        for line in [
+            "ORG:Sở Y tế;Phòng Kế hoạch - Tài chính",
+            "TITLE:Chuyên viên",
+            "TITLE:Kế toán (Phòng Tổ chức cán bộ\\, Sở Nội vụ)",
+        ] {
+            assert!(card.lines().any(|of| of == line), "{line} in {card}");
+        }
+        let json = item(&entries[0]);
+        assert_eq!((&json["unit"], &json["parent_unit"]), (&"khtc.soyte".into(), &"soyte".into()));
+        assert_eq!(json["parent_unit_name"], "Sở Y tế");
+        assert_eq!(json["positions"], json!(["Chuyên viên"]));
+        let elsewhere = &json["positions_elsewhere"][0];
+        assert_eq!((&elsewhere["title"], &elsewhere["unit"]), (&"Kế toán".into(), &"tccb.sonoivu".into()));
+        assert_eq!(elsewhere["parent_unit_name"], "Sở Nội vụ");
+    }
+
+    #[test]
+    fn a_directory_in_another_form_is_no_answer_in_json() {
+        let file = Some(Path::new("danh-ba.csv"));
+        for form in [DirectoryForm::Csv, DirectoryForm::Vcard] {
+            assert!(check_json(true, form, None).unwrap_err().to_string().contains("--out"));
+            assert!(check_json(true, form, file).is_ok() && check_json(false, form, None).is_ok());
+        }
+        assert!(check_json(true, DirectoryForm::Json, None).is_ok());
     }
 
     #[tokio::test]
