@@ -3,6 +3,10 @@
 //! Invariants: a row that was changed, put in, taken out or moved breaks the chain and is named; a chain that was cut off at its
 //! end, or made anew as a whole, is shown by comparing it with a head that was written down before and kept elsewhere.
 
+mod target;
+
+pub(crate) use target::AuditKind;
+
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::Timestamp;
 use model::Action;
@@ -135,7 +139,7 @@ impl Engine {
         Ok(format!("{rows} rows up to {last} are whole, digest {digest}"))
     }
 
-    /// Acts that he may see, the newest first, a thousand at most.
+    /// Acts that he may see, the newest first, a thousand at most. A target without its kind is sought among all kinds.
     ///
     /// # Errors
     /// When the database fails.
@@ -147,6 +151,8 @@ impl Engine {
         let reach = actor.reach(Action::AuditShow);
         let domains = (!reach.everything).then_some(reach.domains.as_slice());
         let limit = filter.limit.min(LIST_MAX);
-        Ok(self.0.store.audit_rows(&AuditFilter { domains, limit, ..*filter }).await?)
+        let aliases = filter.target.map(target::aliases).unwrap_or_default();
+        let filter = AuditFilter { domains, limit, aliases: &aliases, ..*filter };
+        Ok(self.0.store.audit_rows(&filter).await?)
     }
 }

@@ -7,6 +7,7 @@
 mod intake;
 mod mail;
 
+use crate::audit::AuditKind;
 use crate::notices::{Letter, Thread};
 use crate::{
     Actor, AdminError, AdminTarget, Engine, Error, NewRequest, Recipient, RequestError, trace_query,
@@ -113,7 +114,7 @@ impl Engine {
         case: i64,
         assignee: &str,
     ) -> Result<CaseDetail, CaseError> {
-        self.case_for(actor, Action::CaseAssign, case).await?;
+        let found = self.case_for(actor, Action::CaseAssign, case).await?;
         crate::admin::check_name(assignee)?;
         let mut tx = self.0.store.begin().await?;
         let held = tx.hold_case(case).await?.ok_or(CaseError::NoSuchCase(case))?;
@@ -124,7 +125,7 @@ impl Engine {
         tx.set_case_state(case, held.state.after_assignment(), self.now()).await?;
         tx.note_case(case, (actor.name(), "assign", assignee), self.now()).await?;
         let detail = json!({ "assignee": assignee });
-        self.audit(&mut tx, actor, "case.assign", &case.to_string(), &detail).await?;
+        self.audit(&mut tx, actor, "case.assign", &audited_as(&found), &detail).await?;
         tx.commit().await?;
         self.case_now(case).await
     }
@@ -206,7 +207,7 @@ impl Engine {
         tx.set_case_state(case.case, CaseState::Answered, now).await?;
         tx.note_case(case.case, (actor.name(), "answer", ""), now).await?;
         let detail = json!({ "to": place.address.to_string(), "message_id": message_id });
-        self.audit(&mut tx, actor, "case.answer", &case.case.to_string(), &detail).await?;
+        self.audit(&mut tx, actor, "case.answer", &audited_as(case), &detail).await?;
         tx.commit_known(&id).await?;
         for target in &targets {
             self.0.hub.tell(target.account);
@@ -219,7 +220,7 @@ impl Engine {
     /// # Errors
     /// `NoSuchCase`, `Closed`.
     pub async fn close_case(&self, actor: &Actor, case: i64, note: &str) -> Result<CaseDetail, CaseError> {
-        self.case_for(actor, Action::CaseClose, case).await?;
+        let found = self.case_for(actor, Action::CaseClose, case).await?;
         if !note.is_empty() {
             crate::admin::check_reason(note)?;
         }
@@ -230,7 +231,7 @@ impl Engine {
         }
         tx.set_case_state(case, CaseState::Closed, self.now()).await?;
         tx.note_case(case, (actor.name(), "close", note), self.now()).await?;
-        self.audit(&mut tx, actor, "case.close", &case.to_string(), &json!({ "note": note })).await?;
+        self.audit(&mut tx, actor, "case.close", &audited_as(&found), &json!({ "note": note })).await?;
         tx.commit().await?;
         self.case_now(case).await
     }
@@ -276,7 +277,7 @@ impl Engine {
         tx.link_case(case, request).await?;
         tx.note_case(case, (actor.name(), "turn-into-request", &request.to_string()), self.now()).await?;
         let detail = json!({ "request": request });
-        self.audit(&mut tx, actor, "case.turn-into-request", &case.to_string(), &detail).await?;
+        self.audit(&mut tx, actor, "case.turn-into-request", &audited_as(&found), &detail).await?;
         tx.commit().await?;
         self.send_owed(&owed).await;
         Ok(request)
@@ -299,6 +300,11 @@ impl Engine {
             None => Err(CaseError::NoSuchCase(case)),
         }
     }
+}
+
+/// By its domain and number.
+fn audited_as(case: &CaseRow) -> String {
+    AuditKind::Case.within(&case.domain_name, case.case)
 }
 
 /// Why an answer was not given: what is tried again, and what is said.

@@ -1,5 +1,6 @@
 //! The working days of each year (B6): by law, as announced, and as an administrator has entered them.
 
+use crate::audit::AuditKind;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::Action;
 use model::calendar::{WorkCalendar, YEARS, YearTable};
@@ -50,7 +51,8 @@ impl Engine {
         let mut tx = self.0.store.begin().await?;
         tx.set_holidays(table, actor.name(), self.now()).await?;
         let detail = json!({ "days": table });
-        self.audit(&mut tx, actor, "holiday.set", &table.year.to_string(), &detail).await?;
+        let target = AuditKind::Holiday.of_system(&table.year.to_string());
+        self.audit(&mut tx, actor, "holiday.set", &target, &detail).await?;
         Ok(tx.commit().await?)
     }
 }

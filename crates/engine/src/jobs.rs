@@ -3,6 +3,7 @@
 //! Invariants: a job may run twice (a node died, or was thought dead), so each of them is idempotent; a node that lost its
 //! lease stops what it was doing; one that fails is tried again soon and never keeps another from running.
 
+use crate::audit::AuditKind;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
 use model::Action;
@@ -240,7 +241,8 @@ impl Engine {
             return Ok(None);
         }
         let mut tx = self.0.store.begin().await?;
-        self.audit(&mut tx, actor, Action::JobRun.as_str(), name, &json!({})).await?;
+        let target = AuditKind::Job.of_system(name);
+        self.audit(&mut tx, actor, Action::JobRun.as_str(), &target, &json!({})).await?;
         tx.commit().await?;
         Ok(self.run_job(name).await?)
     }
@@ -270,7 +272,8 @@ impl Engine {
         if !JOBS.iter().any(|job| job.name == name) || !tx.pause_job(name, paused).await? {
             return Ok(false);
         }
-        self.audit(&mut tx, actor, Action::JobPause.as_str(), name, &json!({ "paused": paused })).await?;
+        let (target, detail) = (AuditKind::Job.of_system(name), json!({ "paused": paused }));
+        self.audit(&mut tx, actor, Action::JobPause.as_str(), &target, &detail).await?;
         tx.commit().await?;
         Ok(true)
     }

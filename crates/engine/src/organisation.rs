@@ -20,6 +20,7 @@ pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions, forwards_as
 pub use view::{UnitDetail, UnitEvent};
 
 use crate::admin::{check_name, place};
+use crate::audit::AuditKind;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::civil::Date;
 use model::naming::{Reserved, UnitScheme};
@@ -205,7 +206,7 @@ impl Engine {
         self.save_tree(&mut held, before).await?;
         let detail =
             json!({ "name": new.name, "kind": new.kind, "parent": new.parent, "on": on, "rule": added.rule });
-        let target = format!("{}/{}", new.domain, added.code);
+        let target = AuditKind::Unit.within(&new.domain, &added.code);
         self.audit(&mut held.tx, actor, "unit.add", &target, &detail).await?;
         held.tx.commit().await?;
         Ok(added)
@@ -280,7 +281,7 @@ impl Engine {
         let mut held = self.hold_organisation(domain).await?;
         held.tx.put_kind(held.domain, &kind).await?;
         let detail = json!({ "label": kind.label, "tier": kind.tier, "ended": kind.ended });
-        let target = format!("{domain}/{}", kind.id.as_str());
+        let target = AuditKind::UnitKind.within(domain, kind.id.as_str());
         self.audit(&mut held.tx, actor, "unit.kind", &target, &detail).await?;
         Ok(held.tx.commit().await?)
     }

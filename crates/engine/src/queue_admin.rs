@@ -4,6 +4,7 @@
 //! trail; what is being sent at the moment is not touched, as the other side may have it already; a sender calls back only what
 //! has not begun to go.
 
+use crate::audit::AuditKind;
 use crate::queue::{Ended, LEASE, Telling};
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
 use model::lifecycle::Life;
@@ -105,7 +106,7 @@ impl Engine {
             deliveries += tx.retry_queued(*message, now).await?;
         }
         let detail = json!({ "act": "retry", "deliveries": deliveries });
-        self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
+        self.audit(&mut tx, actor, Action::QueueChange.as_str(), &audited_as(queue_id), &detail).await?;
         tx.commit().await?;
         for message in messages {
             self.0.store.look_at(message, now).await?;
@@ -132,7 +133,7 @@ impl Engine {
             deliveries += tx.hold_queued(message, held, now).await?;
         }
         let detail = json!({ "act": if held { "hold" } else { "release" }, "deliveries": deliveries });
-        self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
+        self.audit(&mut tx, actor, Action::QueueChange.as_str(), &audited_as(queue_id), &detail).await?;
         tx.commit().await?;
         if !held {
             self.look_at_released().await?;
@@ -228,14 +229,15 @@ impl Engine {
         quietly: bool,
     ) -> Result<u64, QueueError> {
         let detail = json!({ "act": "expire", "quietly": quietly });
-        let audit = self.entry(actor, Action::QueueChange, queue_id, &detail);
+        let target = audited_as(queue_id);
+        let audit = self.entry(actor, Action::QueueChange, &target, &detail);
         let telling = if quietly { Telling::Nobody } else { Telling::Usual };
         let answer = Answer::ours(Status(5, 4, 7), "given up by an administrator");
         let claimed = self.claim_whole(message, queue_id).await?;
         let mut tx = self.0.store.begin().await?;
         let mut deliveries = tx.cancel_pending(message, self.now()).await?;
         if deliveries > 0 {
-            self.audit(&mut tx, actor, Action::QueueChange.as_str(), queue_id, &detail).await?;
+            self.audit(&mut tx, actor, Action::QueueChange.as_str(), &target, &detail).await?;
         }
         tx.commit().await?;
         if let Some(claimed) = claimed {
@@ -347,10 +349,15 @@ impl Engine {
         &self,
         actor: &'a Actor,
         action: Action,
-        queue_id: &'a str,
+        target: &'a str,
         detail: &'a serde_json::Value,
     ) -> AuditEntry<'a> {
         let action = action.as_str();
-        AuditEntry { at: self.now(), actor: actor.name(), action, target: queue_id, detail }
+        AuditEntry { at: self.now(), actor: actor.name(), action, target, detail }
     }
+}
+
+/// By our number for it: several messages may have come with it, of several domains.
+pub(crate) fn audited_as(queue_id: &str) -> String {
+    AuditKind::Queue.of_system(queue_id)
 }

@@ -4,7 +4,7 @@
 //! for it when it is done; its sender is told, in the transaction that does it; what is being sent at the moment is not touched.
 
 use crate::queue::{event, written_of};
-use crate::queue_admin::{QueueError, QueueMessage};
+use crate::queue_admin::{QueueError, QueueMessage, audited_as};
 use crate::report::{Told, What};
 use crate::{Actor, AdminError, Engine};
 use jiff::{SignedDuration, Timestamp};
@@ -47,7 +47,8 @@ impl Engine {
             return Ok(None);
         }
         let detail = json!({ "to": to.to_string(), "agreed": true });
-        let audit = self.entry(actor, Action::QueueRedirect, queue_id, &detail);
+        let target_name = audited_as(queue_id);
+        let audit = self.entry(actor, Action::QueueRedirect, &target_name, &detail);
         let mut deliveries = 0;
         for message in messages {
             if let Some(claimed) = self.claim_whole(message, queue_id).await? {
@@ -83,7 +84,7 @@ impl Engine {
             tx.ask_redirect(*message, (&address, &own), now).await?;
         }
         let detail = json!({ "to": address, "agreed": false });
-        self.audit(&mut tx, actor, Action::QueueRedirect.as_str(), queue_id, &detail).await?;
+        self.audit(&mut tx, actor, Action::QueueRedirect.as_str(), &audited_as(queue_id), &detail).await?;
         tx.commit().await?;
         Ok(false)
     }

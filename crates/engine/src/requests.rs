@@ -6,6 +6,7 @@
 mod letters;
 mod shown;
 
+use crate::audit::AuditKind;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::calendar::local_date;
 use model::{AccountId, Action, Address, DomainName, RequestKind, RequestState};
@@ -231,7 +232,7 @@ impl Engine {
         let id = tx.insert_request(row, watchers, self.now()).await?;
         tx.note_request(id, (actor.name(), "create", row.document), self.now()).await?;
         let detail = json!({ "kind": row.kind, "subject": row.subject, "due_on": row.due_on.to_string() });
-        self.audit(tx, actor, "request.create", &format!("{domain}/{id}"), &detail).await?;
+        self.audit(tx, actor, "request.create", &AuditKind::Request.within(domain, id), &detail).await?;
         let request = tx.request(id).await?.ok_or(RequestError::NoSuchRequest(id))?;
         let owed = letters::about(&request, "tiếp nhận", (watchers, following));
         tx.owe_notices(&owed, self.now()).await?;
@@ -354,6 +355,6 @@ impl Engine {
     /// By its domain and number, as it was created.
     async fn audited_as(&self, request: &RequestDetail) -> Result<String, RequestError> {
         let domain = self.0.store.domain_name(request.domain).await?;
-        Ok(format!("{}/{}", domain.as_ref().map_or("", DomainName::as_str), request.request))
+        Ok(AuditKind::Request.within(domain.as_ref().map_or("", DomainName::as_str), request.request))
     }
 }

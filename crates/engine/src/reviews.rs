@@ -9,6 +9,7 @@ mod plan;
 
 pub use plan::{ReviewFault, ReviewMistake};
 
+use crate::audit::AuditKind;
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, RequestError};
 use jiff::civil::Date;
@@ -373,7 +374,7 @@ fn detail(review: ReviewRow, today: Date) -> ReviewDetail {
 
 /// By its domain and number.
 fn audited_as(review: &ReviewRow) -> String {
-    format!("{}/{}", review.domain_name, review.review)
+    AuditKind::Review.within(&review.domain_name, review.review)
 }
 
 fn check_answer(answer: &ReviewAnswer) -> Result<(), ReviewError> {

@@ -2,6 +2,7 @@
 //! about those below it, where the policy's `request.watchers` says so (AG Đ7.3: for the district level, Phòng Văn hóa Thông tin is
 //! told as well).
 
+use crate::audit::AuditKind;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use model::{AccountId, Action, Address, DomainId, DomainName, UnitId};
 use serde_json::json;
@@ -29,7 +30,7 @@ impl Engine {
         let is_new = tx.watch_unit(unit, party.account, watches).await?;
         if is_new {
             let detail = json!({ "watcher": party.address.to_string(), "watches": watches });
-            let target = format!("{domain}/{code}");
+            let target = AuditKind::Unit.within(domain, code);
             self.audit(&mut tx, actor, Action::RequestWatch.as_str(), &target, &detail).await?;
             tx.commit().await?;
         }

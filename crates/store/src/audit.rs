@@ -66,6 +66,8 @@ pub struct AuditFilter<'a> {
     pub action: Option<&'a str>,
     /// A target, or a domain for everything in it.
     pub target: Option<&'a str>,
+    /// Other names of the target.
+    pub aliases: &'a [AuditAlias],
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// Numbers below this one: the next page.
@@ -73,6 +75,14 @@ pub struct AuditFilter<'a> {
     /// Domains outside which nothing is there; `None`: everything is.
     pub domains: Option<&'a [i64]>,
     pub limit: u32,
+}
+
+/// Another name of what is sought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditAlias {
+    pub target: String,
+    /// The acts of which it is another name; `None`: of every act.
+    pub actions: Option<&'static [&'static str]>,
 }
 
 /// The digest before the first row.
@@ -153,13 +163,16 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn audit_rows(&self, filter: &AuditFilter<'_>) -> Result<Vec<AuditRow>, Error> {
+        let (targets, actions) = alias_columns(filter.aliases);
         let rows: Vec<Row> = sqlx::query_as(
             "select audit_id, at, actor, action, target, detail::text, previous, digest
                from audit a
               where ($1::text is null or actor = $1)
                 and ($2::text is null or action = $2 or split_part(action, '.', 1) = $2)
                 and ($3::text is null or target = $3 or split_part(target, '/', 1) = $3
-                     or split_part(target, '@', 2) = $3)
+                     or split_part(target, '@', 2) = $3
+                     or exists (select from unnest($9::text[], $10::text[]) as alias (target, action)
+                                 where alias.target = a.target and coalesce(alias.action, a.action) = a.action))
                 and ($4::timestamptz is null or at >= $4)
                 and ($5::timestamptz is null or at < $5)
                 and ($6::bigint is null or audit_id < $6)
@@ -176,8 +189,21 @@ impl Store {
         .bind(filter.before)
         .bind(filter.domains)
         .bind(i64::from(filter.limit))
+        .bind(targets)
+        .bind(actions)
         .fetch_all(&self.pools.main)
         .await?;
         Ok(rows.into_iter().map(row).collect())
     }
+}
+
+/// Each alias with each of its acts, as two columns.
+fn alias_columns(aliases: &[AuditAlias]) -> (Vec<&str>, Vec<Option<&'static str>>) {
+    let pairs = |alias: &'_ AuditAlias| -> Vec<Option<&'static str>> {
+        alias.actions.map_or_else(|| vec![None], |actions| actions.iter().copied().map(Some).collect())
+    };
+    aliases
+        .iter()
+        .flat_map(|alias| pairs(alias).into_iter().map(|action| (alias.target.as_str(), action)))
+        .unzip()
 }

@@ -98,7 +98,7 @@ pub use accounts::{AccountFilter, AccountRow, LoginRow, NewAccount};
 pub use activity::{LifeFacts, LifeFilter};
 pub use announcements::{AnnouncementRow, NewAnnouncement};
 pub use appended::{AppendPlace, Evidence};
-pub use audit::{AuditEntry, AuditFilter, AuditRow, CHAIN_START};
+pub use audit::{AuditAlias, AuditEntry, AuditFilter, AuditRow, CHAIN_START};
 pub use case_acts::{HeldCase, SupportLoad};
 pub use cases::{
     CaseEventRow, CaseFilter, CaseMessageRow, CaseRow, NewCase, NewCaseMessage, SupportEntry, Unacknowledged,

@@ -5,6 +5,7 @@ use super::people::classes_as_json;
 use super::transfers::forwards_as_json;
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
 use crate::admin::check_name;
+use crate::audit::AuditKind;
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
@@ -206,7 +207,7 @@ impl Engine {
         if dry_run {
             return Ok(change);
         }
-        let target = format!("{domain}/{}", act.target());
+        let target = AuditKind::Unit.within(domain, act.target().trim().to_ascii_lowercase());
         self.audit(&mut held.tx, actor, act.name(), &target, &change.audited()).await?;
         for role in &ended {
             self.audit_ended_role(actor, &mut held, role, act.name()).await?;

@@ -6,6 +6,7 @@
 
 use super::{Held, OrganisationError};
 use crate::admin::check_name;
+use crate::audit::AuditKind;
 use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
@@ -149,7 +150,8 @@ impl Engine {
         held.tx.positions(held.domain).await?;
         held.tx.put_position(held.domain, &title, leader, i16::from(rank)).await?;
         let detail = json!({ "leader": leader, "rank": rank });
-        self.audit(&mut held.tx, actor, "position.put", &format!("{domain}/{title}"), &detail).await?;
+        let target = AuditKind::Position.within(domain, &title);
+        self.audit(&mut held.tx, actor, "position.put", &target, &detail).await?;
         Ok(held.tx.commit().await?)
     }
 
@@ -208,7 +210,8 @@ impl Engine {
         let action = if begins { "person.appoint" } else { "person.relieve" };
         let detail = json!({ "on": on, "unit": held.code(unit), "position": new.title,
                              "classes": classes_as_json(&classes) });
-        self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", new.person.0), &detail).await?;
+        let target = AuditKind::Person.within(domain, new.person.0);
+        self.audit(&mut held.tx, actor, action, &target, &detail).await?;
         held.tx.commit().await?;
         Ok(classes)
     }

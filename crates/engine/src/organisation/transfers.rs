@@ -7,6 +7,7 @@
 
 use super::people::{classes_as_json, follow_class, known, position};
 use super::{Held, OrganisationError};
+use crate::audit::AuditKind;
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, Engine};
 use jiff::civil::Date;
@@ -199,7 +200,6 @@ impl Engine {
         (action, person, on): (&str, PersonId, Date),
         (moved, ended): (&PersonMoved, &Ended),
     ) -> Result<(), AdminError> {
-        let domain = held.name.clone();
         let rights = |rights: Rights| rights.iter().map(Right::as_str).collect::<Vec<_>>();
         let detail = json!({
             "on": on, "from": moved.from, "to": moved.to, "addresses": moved.addresses, "ended": moved.ended,
@@ -209,7 +209,8 @@ impl Engine {
             "forwardings_kept": forwards_as_json(&moved.forwards_kept),
             "watched": moved.watched, "keeps": moved.keeps, "classes": classes_as_json(&moved.classes),
         });
-        self.audit(&mut held.tx, actor, action, &format!("{domain}/{}", person.0), &detail).await?;
+        let target = AuditKind::Person.within(&held.name, person.0);
+        self.audit(&mut held.tx, actor, action, &target, &detail).await?;
         for role in &ended.roles {
             self.audit_ended_role(actor, held, role, action).await?;
         }
@@ -234,7 +235,7 @@ impl Engine {
     ) -> Result<(), AdminError> {
         for (watcher, unit) in ended {
             let detail = json!({ "watcher": watcher, "watches": false, "by": by });
-            let target = format!("{}/{unit}", held.name);
+            let target = AuditKind::Unit.within(&held.name, unit);
             self.audit(&mut held.tx, actor, Action::RequestWatch.as_str(), &target, &detail).await?;
         }
         Ok(())

@@ -7,6 +7,7 @@
 use super::list::{Batch, Import, ImportPlan, Imported, Issued, Sheet};
 use super::plan::{Planned, plan};
 use super::taken::Taken;
+use crate::audit::AuditKind;
 use crate::organisation::Held;
 use crate::passwords;
 use crate::quota::QUOTA_FROM_START;
@@ -327,7 +328,7 @@ fn tell(
 }
 
 fn target(import: &Import, id: i64) -> String {
-    format!("{}/import {id}", import.domain)
+    AuditKind::Import.within(&import.domain, id)
 }
 
 /// Everything that is taken in a domain, at the moment of planning.

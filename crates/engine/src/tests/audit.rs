@@ -1,7 +1,10 @@
 //! That no row of the administrators' log can be changed, taken out or cut off without being found.
 
 use super::{PASSWORD, World, actor, address, mailbox, origin};
-use crate::{Actor, AdminError, AuditFault, AuditFilter, AuditHead, AuditReport};
+use crate::{
+    Actor, AdminError, AuditFault, AuditFilter, AuditHead, AuditReport, NamedMailbox, NewAppointment,
+    NewRequest, NewUnit,
+};
 use jiff::SignedDuration;
 use model::{Action, Reason};
 use serde_json::{Value, json};
@@ -182,4 +185,87 @@ async fn acts_are_listed_by_pages_and_only_to_whom_they_are_shown() {
         assert_eq!(refused, Err(AdminError::Denied(Reason::Role)), "{action:?}");
     }
     assert!(engine.mailbox(&actor(), &address("an")).await.unwrap().is_some());
+}
+
+/// A unit, a person and a request of which each is called "1", and rows as they were written before kinds were said.
+async fn ones() -> World {
+    let world = World::new().await;
+    for (action, target) in [
+        ("person.transfer", "demo.gov.vn/1"),
+        ("request.decide", "demo.gov.vn/1"),
+        ("import.begin", "demo.gov.vn/import 1"),
+        ("job.run", "keep-events"),
+    ] {
+        let mut tx = world.store.begin().await.unwrap();
+        world.engine.audit(&mut tx, &actor(), action, target, &json!({})).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let (engine, domain) = (&world.engine, model::DomainName::new("demo.gov.vn").unwrap());
+    let unit = NewUnit {
+        domain: domain.clone(),
+        code: Some("1".to_owned()),
+        name: "Sở Một".to_owned(),
+        kind: "so".to_owned(),
+        identifier: None,
+        parent: None,
+        on: None,
+    };
+    engine.add_unit(&actor(), &unit).await.unwrap();
+    let person = NamedMailbox {
+        domain: domain.clone(),
+        name: "Trần An".to_owned(),
+        class: model::MailboxClass::Person,
+        unit: Some("1".to_owned()),
+        position: None,
+        birth_year: None,
+        person: None,
+        another_person: false,
+        choose: None,
+        quota_bytes: None,
+        password: None,
+        must_change_password: false,
+        dry_run: false,
+    };
+    let person = engine.add_named_mailbox(&actor(), &person).await.unwrap().person.unwrap();
+    let post = NewAppointment { person, title: "Giám đốc".to_owned(), unit: None, on: None };
+    engine.appoint(&actor(), &domain, &post).await.unwrap();
+    let request = NewRequest {
+        domain,
+        kind: model::RequestKind::Create,
+        unit: Some("1".to_owned()),
+        mailbox: None,
+        subject: "Cấp mới".to_owned(),
+        detail: String::new(),
+        document: "15/CV".to_owned(),
+        requested_by: None,
+        watchers: Vec::new(),
+    };
+    let request = engine.add_request(&actor(), &request).await.unwrap();
+    assert_eq!((person.0, request.request), (1, 1));
+    engine.run_job_now(&actor(), "keep-events").await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn a_target_says_its_kind_and_rows_from_before_are_found() {
+    let world = ones().await;
+    let found = async |target: &str| -> Vec<String> {
+        let filter = AuditFilter { target: Some(target), limit: 100, ..AuditFilter::default() };
+        let rows = world.engine.audit_rows(&actor(), &filter).await.unwrap();
+        rows.into_iter().map(|row| row.action).collect()
+    };
+    assert_eq!(found("demo.gov.vn/person/1").await, ["person.appoint", "person.transfer"]);
+    assert_eq!(found("demo.gov.vn/request/1").await, ["request.create", "request.decide"]);
+    assert_eq!(found("demo.gov.vn/unit/1").await, ["unit.add"]);
+    assert_eq!(found("demo.gov.vn/import/1").await, ["import.begin"]);
+    assert_eq!(found("*/job/keep-events").await, ["job.run", "job.run"]);
+    // Without the kind, everything of that name.
+    assert_eq!(found("keep-events").await, ["job.run", "job.run"]);
+    let all = ["request.create", "person.appoint", "unit.add", "request.decide", "person.transfer"];
+    assert_eq!(found("demo.gov.vn/1").await, all);
+    assert_eq!(found("other.gov.vn/person/1").await.len(), 0);
+    let domain = found("demo.gov.vn").await;
+    assert!(all.iter().all(|act| domain.iter().any(|found| found == act)), "{domain:?}");
+    let report = verify(&world, &[]).await;
+    assert_eq!(report.fault, None);
 }

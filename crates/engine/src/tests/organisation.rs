@@ -577,7 +577,10 @@ async fn who_follows_a_unit_is_told_no_more_when_his_place_ends() {
         assert_eq!(watchers().await, if dry_run { 6 } else { 4 });
     }
     assert_eq!(engine.unit_watchers(&actor(), &domain(), "sotttt").await.unwrap(), [stays]);
-    assert_eq!(world.audited("request.watch").await[6..], ["demo.gov.vn/cds.sotttt", "demo.gov.vn/sotttt"]);
+    assert_eq!(
+        world.audited("request.watch").await[6..],
+        ["demo.gov.vn/unit/cds.sotttt", "demo.gov.vn/unit/sotttt"]
+    );
     // A role by which he sees the requests anyway lets him be told, until it ends with the place.
     make_officer(engine, &own, "hdnd").await;
     let left = go(&crate::PersonMove::Leave, true).await;

@@ -81,7 +81,7 @@ async fn a_recoded_or_merged_unit_changes_the_addresses_that_name_it() {
     assert_eq!(Province::locals(&merged), [("gapao-snv", "paoga-skhcn")]);
     assert_eq!(province.primary("contact-snv").await, "contact-snv");
     let last = world.audited("unit.merge").await;
-    assert_eq!(last, ["lao-cai.gov.vn/skhcn"]);
+    assert_eq!(last, ["lao-cai.gov.vn/unit/skhcn"]);
 }
 
 #[tokio::test]

@@ -214,7 +214,7 @@ async fn what_is_overdue_shows_and_is_told_of_once() {
     province.world.database.run(gone).await;
     assert!(province.night().await.ends_with("1 ended without mailboxes"));
     assert!(province.list(&province.khac, (false, false)).await.is_empty());
-    assert_eq!(province.world.audited("review.end").await, [format!("demo.gov.vn/{khac}")]);
+    assert_eq!(province.world.audited("review.end").await, [format!("demo.gov.vn/review/{khac}")]);
 }
 
 #[tokio::test]
@@ -252,7 +252,7 @@ async fn one_form_confirms_and_asks_the_centre() {
     ];
     assert_eq!(province.requests().await, expected);
     // One row of the log, one receipt; nothing was done to a mailbox.
-    assert_eq!(province.world.audited("review.confirm").await, [format!("demo.gov.vn/{number}")]);
+    assert_eq!(province.world.audited("review.confirm").await, [format!("demo.gov.vn/review/{number}")]);
     assert!(province.world.audited("request.create").await.is_empty());
     assert_eq!(province.told("an").await.len(), 2);
     assert_eq!(province.told("tinh1").await, [format!("review/{number}/answered")], "who follows the unit");

@@ -91,7 +91,8 @@ pub(crate) struct AuditList {
     /// Such as mailbox.add, or mailbox for all that begin so
     #[arg(long)]
     pub(crate) action: Option<String>,
-    /// Done to this, or in this domain
+    /// Done to this, or in this domain: an address, tinh.gov.vn, tinh.gov.vn/unit/soyte, tinh.gov.vn/person/1,
+    /// tinh.gov.vn/request/1, */job/keep-events; without its kind (tinh.gov.vn/1), of every kind
     #[arg(long)]
     pub(crate) target: Option<String>,
     /// From this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time)

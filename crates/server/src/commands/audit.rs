@@ -24,6 +24,7 @@ async fn list(session: &Session, options: &AuditList) -> Result<()> {
         actor: options.actor.as_deref(),
         action: options.action.as_deref(),
         target: options.target.as_deref(),
+        aliases: &[],
         since: options.since,
         until: options.until,
         before: options.before,
