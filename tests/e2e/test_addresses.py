@@ -103,7 +103,7 @@ class Addresses(case.Case):
             place = ["--parent", parent] if parent else []
             listed = ["--code", code] if code else []
             # Before there were two tiers.
-            made = self.server.must("unit", "add", domain, "--name", name, "--kind", kind, "--on", "2016-01-01", *place, *listed, "--json")
+            made = self.server.must("unit", "add", domain, "--name", name, "--kind", kind, "--on", "2016-01-01", "--another-unit", *place, *listed, "--json")
             codes.append(json.loads(made)["code"])
         got = [self.grant(domain, unit[0], "--class", "organisation", "--unit", code) for unit, code in zip(UNITS[profile], codes)]
         self.assertEqual(got, [unit[-1] for unit in UNITS[profile]])

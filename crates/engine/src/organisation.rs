@@ -50,6 +50,15 @@ pub struct NewUnit {
     pub on: Option<Date>,
 }
 
+/// How a unit is founded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Founding {
+    /// There is one of this name at the same place, and this is another.
+    pub another_unit: bool,
+    /// Says what would be founded, and founds nothing.
+    pub dry_run: bool,
+}
+
 /// A founded unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitAdded {
@@ -74,6 +83,10 @@ pub enum OrganisationError {
         "{unit} still has {people} people and {mailboxes} mailboxes: move them first, or merge it into another unit"
     )]
     InUse { unit: String, people: usize, mailboxes: u64 },
+    #[error(
+        "{name} is here already, with the code {code}; if this is another unit of the same name, say so with --another-unit"
+    )]
+    MaybeThere { name: String, code: String },
     #[error("unit {unit} is dissolved{}", heirs::followed_by(.heirs))]
     Dissolved { unit: String, heirs: Vec<String> },
     #[error("there is no person {0}")]
@@ -182,18 +195,27 @@ impl Engine {
         Ok(Held { domain, name: name.clone(), policy, tx, tree, units_by_code })
     }
 
-    /// Thành lập. The code is the scheme's proposal where none is given.
+    /// Thành lập, or what that would do. The code is the scheme's proposal where none is given.
     ///
     /// # Errors
     /// See [`OrganisationError`]; `NoSuchDomain`, `NoSuchUnit` (the parent), `UnitExists`.
-    pub async fn add_unit(&self, actor: &Actor, new: &NewUnit) -> Result<UnitAdded, AdminError> {
+    pub async fn add_unit(
+        &self,
+        actor: &Actor,
+        new: &NewUnit,
+        how: Founding,
+    ) -> Result<UnitAdded, AdminError> {
         for text in
             [Some(&new.name), Some(&new.kind), new.code.as_ref(), new.parent.as_ref()].into_iter().flatten()
         {
             check_name(text)?;
         }
-        self.authorize(actor, Action::UnitAdd, &place(&new.domain, new.parent.as_deref())?).await?;
+        let action = if how.dry_run { Action::ChangePreview } else { Action::UnitAdd };
+        self.authorize(actor, action, &place(&new.domain, new.parent.as_deref())?).await?;
         let mut held = self.hold_organisation(&new.domain).await?;
+        if !how.another_unit {
+            check_namesakes(&held, new)?;
+        }
         let on = self.effective_day(new.on)?;
         let (unit, added) = self.found(&mut held, new, on).await?;
         let before = held.tree.events().len();
@@ -204,6 +226,9 @@ impl Engine {
             });
         }
         self.save_tree(&mut held, before).await?;
+        if how.dry_run {
+            return Ok(added);
+        }
         let detail =
             json!({ "name": new.name, "kind": new.kind, "parent": new.parent, "on": on, "rule": added.rule });
         let target = AuditKind::Unit.within(&new.domain, &added.code);
@@ -284,6 +309,21 @@ impl Engine {
         let target = AuditKind::UnitKind.within(domain, kind.id.as_str());
         self.audit(&mut held.tx, actor, "unit.kind", &target, &detail).await?;
         Ok(held.tx.commit().await?)
+    }
+}
+
+/// The same name twice under one unit is mostly the same unit, founded once more by mistake.
+fn check_namesakes(held: &Held, new: &NewUnit) -> Result<(), AdminError> {
+    let parent = new.parent.as_deref().map(|code| held.living_unit(code)).transpose()?;
+    let name = model::unit_name(&new.name).map_err(OrganisationError::from)?.to_lowercase();
+    let is_namesake = |unit: &&Unit| {
+        unit.state == UnitState::Active && unit.parent == parent && unit.name.to_lowercase() == name
+    };
+    match held.tree.units().find(is_namesake) {
+        None => Ok(()),
+        Some(unit) => {
+            Err(OrganisationError::MaybeThere { name: unit.name.clone(), code: unit.code.to_string() }.into())
+        }
     }
 }
 

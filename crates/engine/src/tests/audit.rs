@@ -210,7 +210,7 @@ async fn ones() -> World {
         parent: None,
         on: None,
     };
-    engine.add_unit(&actor(), &unit).await.unwrap();
+    engine.add_unit(&actor(), &unit, crate::Founding::default()).await.unwrap();
     let person = NamedMailbox {
         domain: domain.clone(),
         name: "Trần An".to_owned(),

@@ -76,7 +76,7 @@ async fn province() -> World {
         ("demo.gov.vn", "khac", Some("tinh")),
         ("b.vn", "so", None),
     ] {
-        engine.add_unit(&console(), &unit(domain, code, parent)).await.unwrap();
+        engine.add_unit(&console(), &unit(domain, code, parent), crate::Founding::default()).await.unwrap();
     }
     for (name, unit) in [
         ("so@demo.gov.vn", Some("so")),
@@ -267,7 +267,10 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     }
     for code in ["khac", "none"] {
         let new = unit("demo.gov.vn", "moi", Some(code));
-        assert_eq!(engine.add_unit(&officer, &new).await, Err(AdminError::NoSuchUnit(code.into())));
+        assert_eq!(
+            engine.add_unit(&officer, &new, crate::Founding::default()).await,
+            Err(AdminError::NoSuchUnit(code.into()))
+        );
         let new = boxed("khac@demo.gov.vn", Some(code));
         assert_eq!(engine.add_mailbox(&officer, &new).await, Err(AdminError::NoSuchUnit(code.into())));
     }

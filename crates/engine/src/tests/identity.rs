@@ -76,7 +76,9 @@ async fn names_with_controls_are_refused_with_a_reason() {
         parent: parent.map(ToOwned::to_owned),
         on: None,
     };
-    let add = async |who: &crate::Actor, unit| world.engine.add_unit(who, &unit).await.map(drop);
+    let add = async |who: &crate::Actor, unit| {
+        world.engine.add_unit(who, &unit, crate::Founding::default()).await.map(drop)
+    };
     let bad = Err(crate::AdminError::BadName);
     assert_eq!(add(&actor(), unit("s\0", None)).await, bad);
     assert_eq!(add(&actor(), unit("so", Some("\0"))).await, bad);

@@ -48,7 +48,13 @@ async fn found(world: &World, of: &str, name: &str, kind: &str) -> String {
         parent: None,
         on: None,
     };
-    world.engine.add_unit(&actor(), &new).await.unwrap().code.to_string()
+    world
+        .engine
+        .add_unit(&actor(), &new, crate::Founding { another_unit: true, ..crate::Founding::default() })
+        .await
+        .unwrap()
+        .code
+        .to_string()
 }
 
 /// Row and local part of what was issued.

@@ -204,14 +204,14 @@ async fn units_go_with_their_domain_and_come_back() {
     let unit = |domain: &str, code: &str| crate::NewUnit {
         domain: name(domain),
         code: Some(code.into()),
-        name: "Sở Nội vụ".into(),
+        name: format!("Sở {code}"),
         kind: "so".into(),
         identifier: None,
         parent: None,
         on: None,
     };
     for (domain, code) in [("demo.gov.vn", "snv"), ("demo.gov.vn", "stc"), ("moi.gov.vn", "snv")] {
-        engine.add_unit(&actor(), &unit(domain, code)).await.unwrap();
+        engine.add_unit(&actor(), &unit(domain, code), crate::Founding::default()).await.unwrap();
     }
     let domain = world.store.domain(&name("demo.gov.vn")).await.unwrap().unwrap();
     let demo = world.store.unit(domain, "snv").await.unwrap().unwrap();
@@ -248,12 +248,15 @@ async fn an_undo_leaves_no_tree_that_cannot_be_loaded() {
         parent: parent.map(Into::into),
         on: None,
     };
-    engine.add_unit(&actor(), &unit("demo.gov.vn", "snv", None)).await.unwrap();
-    engine.add_unit(&actor(), &unit("moi.gov.vn", "stc", None)).await.unwrap();
+    engine.add_unit(&actor(), &unit("demo.gov.vn", "snv", None), crate::Founding::default()).await.unwrap();
+    engine.add_unit(&actor(), &unit("moi.gov.vn", "stc", None), crate::Founding::default()).await.unwrap();
     let planned = plan(engine).await;
     engine.run_move(&actor(), planned.id).await.unwrap();
     // Founded under what moved, and a mailbox granted in it.
-    engine.add_unit(&actor(), &unit("moi.gov.vn", "p1", Some("snv"))).await.unwrap();
+    engine
+        .add_unit(&actor(), &unit("moi.gov.vn", "p1", Some("snv")), crate::Founding::default())
+        .await
+        .unwrap();
     let new = crate::NewMailbox { unit: Some("snv".into()), ..mailbox("chi@moi.gov.vn") };
     engine.add_mailbox(&actor(), &new).await.unwrap();
     let refused = engine.undo_move(&actor(), planned.id).await.unwrap_err();
@@ -404,7 +407,7 @@ async fn officers_keep_their_units_through_a_move() {
         identifier: None,
         on: None,
     };
-    engine.add_unit(&actor(), &unit).await.unwrap();
+    engine.add_unit(&actor(), &unit, crate::Founding::default()).await.unwrap();
     let an = world.user("an").await;
     let role = crate::RoleOver {
         holder: &address("an"),

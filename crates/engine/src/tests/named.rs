@@ -38,7 +38,10 @@ impl<'w> Province<'w> {
             // Before there were two tiers.
             on: Some(date(2016, 1, 1)),
         };
-        let added = self.engine.add_unit(&actor(), &new).await;
+        let added = self
+            .engine
+            .add_unit(&actor(), &new, crate::Founding { another_unit: true, ..crate::Founding::default() })
+            .await;
         added.unwrap_or_else(|error| panic!("{name}: {error}")).code.to_string()
     }
 

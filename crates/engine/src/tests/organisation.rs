@@ -2,7 +2,8 @@
 
 use super::{World, actor};
 use crate::{
-    AdminError, Engine, NamedMailbox, NewAppointment, NewUnit, OrganisationError, UnitAct, UnitChange,
+    AdminError, Engine, Founding, NamedMailbox, NewAppointment, NewUnit, OrganisationError, UnitAct,
+    UnitChange,
 };
 use jiff::civil::{Date, date};
 use model::{DomainName, KindId, MailboxClass, PersonId, Tier, UnitKind};
@@ -24,7 +25,7 @@ async fn found(engine: &Engine, code: &str, name: &str, kind: &str, parent: Opti
         parent: parent.map(str::to_owned),
         on: Some(FOUNDED),
     };
-    engine.add_unit(&actor(), &new).await.unwrap();
+    engine.add_unit(&actor(), &new, Founding::default()).await.unwrap();
 }
 
 pub(super) async fn person(engine: &Engine, name: &str, unit: &str, position: Option<&str>) -> PersonId {
@@ -152,6 +153,45 @@ async fn names_codes_kinds_and_places_change_with_history() {
 }
 
 #[tokio::test]
+async fn a_unit_is_founded_twice_only_by_whoever_says_so() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    let add = async |name: &str, parent: Option<&str>, how: Founding| {
+        let new = NewUnit {
+            domain: domain(),
+            code: None,
+            name: name.to_owned(),
+            kind: "so".to_owned(),
+            identifier: None,
+            parent: parent.map(str::to_owned),
+            on: Some(FOUNDED),
+        };
+        engine.add_unit(&actor(), &new, how).await.map(|added| added.code.to_string())
+    };
+    found(engine, "ubnd", "Ủy ban nhân dân tỉnh", "ubnd-tinh", None).await;
+    let preview = Founding { dry_run: true, ..Founding::default() };
+    let code = add("Sở Y tế", None, preview).await.unwrap();
+    assert!(engine.unit(&actor(), &domain(), &code).await.unwrap().is_none(), "it was a preview");
+    assert_eq!(world.audited("unit.add").await.len(), 1);
+    assert_eq!(add("Sở Y tế", None, Founding::default()).await.unwrap(), code);
+    for how in [Founding::default(), preview] {
+        let refused = add("  Sở Y  Tế ", None, how).await.unwrap_err();
+        let there = OrganisationError::MaybeThere { name: "Sở Y tế".to_owned(), code: code.clone() };
+        assert_eq!(refused, there.into());
+    }
+    assert_ne!(
+        add("Sở Y tế", Some("ubnd"), Founding::default()).await.unwrap(),
+        code,
+        "elsewhere it is another"
+    );
+    let another = Founding { another_unit: true, ..Founding::default() };
+    assert!(add("Sở Y tế", None, another).await.is_ok());
+    act(engine, UnitAct::Dissolve { unit: code.clone() }, false).await.unwrap();
+    let last = engine.units(&actor(), &domain()).await.unwrap();
+    assert_eq!(last.iter().filter(|unit| unit.name == "Sở Y tế" && unit.dissolved.is_none()).count(), 2);
+}
+
+#[tokio::test]
 async fn kinds_of_a_reform_can_be_added() {
     let world = World::new().await;
     let engine = &world.engine;
@@ -165,13 +205,20 @@ async fn kinds_of_a_reform_can_be_added() {
         parent: None,
         on: None,
     };
-    let refused = engine.add_unit(&actor(), &late).await.unwrap_err();
+    let refused = engine.add_unit(&actor(), &late, Founding::default()).await.unwrap_err();
     assert_eq!(refused.to_string(), "this kind of unit is history");
     let unknown = NewUnit { kind: "khu".into(), ..late };
-    assert!(engine.add_unit(&actor(), &unknown).await.unwrap_err().to_string().contains("dac-khu"));
+    assert!(
+        engine
+            .add_unit(&actor(), &unknown, Founding::default())
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("dac-khu")
+    );
     let kind = UnitKind { id: KindId::new("khu"), label: "khu".into(), tier: Tier::Commune, ended: None };
     engine.put_kind(&actor(), &domain(), &kind).await.unwrap();
-    assert_eq!(engine.add_unit(&actor(), &unknown).await.unwrap().code.as_str(), "moi");
+    assert_eq!(engine.add_unit(&actor(), &unknown, Founding::default()).await.unwrap().code.as_str(), "moi");
 }
 
 #[tokio::test]

@@ -46,7 +46,11 @@ impl Province {
     async fn new() -> Self {
         let world = World::new().await;
         for (code, parent) in [("tinh", None), ("so", Some("tinh")), ("khac", Some("tinh"))] {
-            world.engine.add_unit(&actor(), &unit("demo.gov.vn", code, parent)).await.unwrap();
+            world
+                .engine
+                .add_unit(&actor(), &unit("demo.gov.vn", code, parent), crate::Founding::default())
+                .await
+                .unwrap();
         }
         // On the clock that stands still, not on the database's.
         for (name, of) in [("an", "so"), ("binh", "so"), ("chi", "so"), ("dung", "khac")] {
@@ -152,7 +156,7 @@ async fn a_shorter_term_counts_from_the_day_a_unit_was_entered() {
     province.days(40);
     // Founded long ago, and entered today.
     let old = NewUnit { on: Some("2020-01-01".parse().unwrap()), ..unit("demo.gov.vn", "cu", None) };
-    province.world.engine.add_unit(&actor(), &old).await.unwrap();
+    province.world.engine.add_unit(&actor(), &old, crate::Founding::default()).await.unwrap();
     add(&province.world, "em", Some("cu")).await;
     assert!(province.night().await.starts_with("0 opened"));
     policy(&province.world, "request.review_months", "1").await;

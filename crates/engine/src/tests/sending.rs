@@ -132,7 +132,7 @@ async fn the_officers_of_the_unit_hear_of_it() {
     policy(&world, "limit.person", "1,100,100,1000").await;
     policy(&world, "limit.lock_after", "1").await;
     let unit = super::authority::unit("demo.gov.vn", "stc", None);
-    world.engine.add_unit(&actor(), &unit).await.unwrap();
+    world.engine.add_unit(&actor(), &unit, crate::Founding::default()).await.unwrap();
     let unit = "stc".to_owned();
     let office =
         crate::NewMailbox { class: MailboxClass::Organisation, unit: Some(unit.clone()), ..mailbox("stc") };

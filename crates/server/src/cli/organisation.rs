@@ -115,6 +115,12 @@ pub(crate) struct AddUnit {
     /// The day of its founding [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) on: Option<Date>,
+    /// There is one of this name under the same organisation, and this is another
+    #[arg(long)]
+    pub(crate) another_unit: bool,
+    /// Say what would be founded, and found nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use super::{Session, counted};
 use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
-use engine::{FurtherOffice, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
+use engine::{Founding, FurtherOffice, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
 use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -48,9 +48,17 @@ async fn add(session: &Session, new: &AddUnit) -> Result<()> {
         parent: new.parent.clone(),
         on: new.on,
     };
-    let added = session.node.engine.add_unit(&session.actor, &unit).await.context(new.name.clone())?;
+    let founding = Founding { another_unit: new.another_unit, dry_run: new.dry_run };
+    let added = session.node.engine.add_unit(&session.actor, &unit, founding).await;
+    let added = added.context(new.name.clone())?;
     let code = added.code.to_string();
-    session.answer(&json!({ "code": code, "name": new.name, "rule": added.rule }), &code)
+    // The bare code is for scripts.
+    let text = match new.dry_run {
+        true => format!("would be {code}\n{}", added.rule.as_deref().unwrap_or("by the code that was given")),
+        false => code.clone(),
+    };
+    let done = !new.dry_run;
+    session.answer(&json!({ "code": code, "name": new.name, "rule": added.rule, "done": done }), &text)
 }
 
 async fn watchers(

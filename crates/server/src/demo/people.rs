@@ -4,7 +4,8 @@
 
 use anyhow::Result;
 use engine::{
-    Actor, AdminError, Engine, Import, ImportRow, MoveOptions, NewUnit, PersonMove, UnitAct, import_digest,
+    Actor, AdminError, Engine, Founding, Import, ImportRow, MoveOptions, NewUnit, PersonMove, UnitAct,
+    import_digest,
 };
 use jiff::civil::{Date, date};
 use model::{DomainName, MailboxClass};
@@ -103,7 +104,7 @@ pub(super) async fn seed_units(engine: &Engine, actor: &Actor, domain: &DomainNa
         engine.units(actor, domain).await?.into_iter().map(|unit| unit.code).collect();
     for unit in units(domain) {
         if unit.code.as_ref().is_some_and(|code| !there.contains(code)) {
-            engine.add_unit(actor, &unit).await?;
+            engine.add_unit(actor, &unit, Founding::default()).await?;
         }
     }
     Ok(())
