@@ -25,8 +25,8 @@ use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::civil::Date;
 use model::naming::{Reserved, UnitScheme};
 use model::{
-    Action, DomainId, DomainName, Happening, KindId, Kinds, PeopleError, Policy, TextError, Tree, TreeError,
-    Unit, UnitCode, UnitId, UnitKind, UnitState,
+    Action, Address, DomainId, DomainName, Happening, KindId, Kinds, PeopleError, Policy, TextError, Tree,
+    TreeError, Unit, UnitCode, UnitId, UnitKind, UnitState,
 };
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -91,6 +91,12 @@ pub enum OrganisationError {
     Dissolved { unit: String, heirs: Vec<String> },
     #[error("there is no person {0}")]
     NoSuchPerson(i64),
+    #[error(
+        "{0} is the mailbox of no person: an organisation's, a service's, or made without saying whose it is"
+    )]
+    NobodysMailbox(Address),
+    #[error("{0} is a mailbox of another domain")]
+    ElsewhereMailbox(Address),
     #[error("there is no position {0:?}; the positions are {1}")]
     NoSuchPosition(String, String),
     #[error("a rank is 1 to 255, 1 the highest")]

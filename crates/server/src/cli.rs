@@ -18,7 +18,7 @@ mod times;
 
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
 pub(crate) use dkim::{DkimCommand, DmarcCommand};
-pub(crate) use domain::DomainCommand;
+pub(crate) use domain::{DomainCommand, OneDomain};
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
     TraceOptions,
@@ -27,7 +27,7 @@ pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};
 pub(crate) use organisation::{
     AddUnit, Appoint, Going, How, Kinds, OfPerson, OfUnit, PersonCommand, PositionCommand, SplitUnit,
-    UnitCommand,
+    UnitCommand, Whom,
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SearchCommand, SetPolicy};
 pub(crate) use program::{ConfigCommand, Demo, Shell};
@@ -234,11 +234,7 @@ pub(crate) enum MailboxCommand {
     /// Make many mailboxes from a CSV or XLSX list with the columns name, unit, position, class, quota, address, birth year
     AddMany(AddMany),
     /// List mailboxes
-    List {
-        /// Of this domain only
-        #[arg(long, value_parser = DomainName::new)]
-        domain: Option<DomainName>,
-    },
+    List(OneDomain),
     /// Show a mailbox
     Show { address: Address },
     /// Delete a mailbox with its mail at once, past the deletion list (see revoke and confirm-deletion)
@@ -286,9 +282,9 @@ pub(crate) struct AddMailbox {
     /// With --auto: tells people of one name apart
     #[arg(long, requires = "auto", value_name = "YEAR")]
     pub(crate) birth_year: Option<i16>,
-    /// With --auto: the number of somebody who is known already
-    #[arg(long, requires = "auto", value_name = "NUMBER")]
-    pub(crate) person: Option<i64>,
+    /// With --auto: the number of somebody who is known already, or the address of a mailbox that he has
+    #[arg(long, requires = "auto", value_name = "NUMBER|ADDRESS")]
+    pub(crate) person: Option<Whom>,
     /// With --auto: somebody of this name is known, and this is another person
     #[arg(long, requires = "auto", conflicts_with = "person")]
     pub(crate) another_person: bool,
@@ -365,11 +361,7 @@ pub(crate) enum AliasCommand {
     /// Let mail for ALIAS arrive in MAILBOX
     Add { alias: Address, mailbox: Address },
     /// List the further addresses
-    List {
-        /// Of mailboxes of this domain only
-        #[arg(long, value_parser = DomainName::new)]
-        domain: Option<DomainName>,
-    },
+    List(OneDomain),
     /// Refuse mail for ALIAS from now on; the address is never given out again
     Delete { alias: Address },
 }
@@ -389,6 +381,41 @@ mod tests {
         for words in [["congthu", "--config", "a", "serve"], ["congthu", "serve", "--config", "a"]] {
             let arguments = Arguments::try_parse_from(words).unwrap();
             assert_eq!(arguments.config, Some(PathBuf::from("a")), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_named_by_number_or_address_and_a_domain_with_or_without_its_option() {
+        let whom = |text: &str| {
+            let words = format!("congthu person leave b.vn {text}");
+            match Arguments::try_parse_from(words.split(' ')).map(|parsed| parsed.command) {
+                Ok(Command::Person { command: PersonCommand::Leave { of, .. } }) => Ok(of.person),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        assert_eq!(whom("7"), Ok(Whom::Number(model::PersonId(7))));
+        assert_eq!(whom("an@b.vn"), Ok(Whom::Address("an@b.vn".parse().unwrap())));
+        let refused = whom("an").unwrap_err();
+        assert!(
+            refused.contains("\"an\" is neither a number, see congthu person list, nor an address"),
+            "{refused}"
+        );
+        for list in ["mailbox list", "mailbox deletion-list", "alias list"] {
+            for of in ["", " b.vn", " --domain b.vn"] {
+                let words = format!("congthu {list}{of}");
+                let one = match Arguments::try_parse_from(words.split(' ')).unwrap().command {
+                    Command::Mailbox { command } => match command {
+                        MailboxCommand::List(one) | MailboxCommand::Life(LifeCommand::DeletionList(one)) => {
+                            one
+                        }
+                        other => panic!("{other:?}"),
+                    },
+                    Command::Alias { command: AliasCommand::List(one) } => one,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(one.name().is_some(), !of.is_empty(), "{words}");
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use crate::quota::own_range;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
 use model::calendar::local_date;
-use model::{Action, DomainName, MailboxClass, PersonId, Position};
+use model::{Action, Address, DomainName, MailboxClass, PersonId, Position};
 use serde_json::{Value, json};
 use store::{ClassQuota, Loaded, Part, PersonFilter};
 
@@ -91,6 +91,26 @@ impl Engine {
             )
             .await?;
         Ok(rows.into_iter().map(PersonDetail::from).collect())
+    }
+
+    /// Whose mailbox it is that has this address, also as an alias.
+    ///
+    /// # Errors
+    /// `NoSuchDomain`, `NoSuchMailbox`, `NobodysMailbox`; `ElsewhereMailbox` where it is of another domain.
+    pub async fn person_with(
+        &self,
+        actor: &Actor,
+        domain: &DomainName,
+        address: &Address,
+    ) -> Result<PersonId, AdminError> {
+        self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(address)).await?;
+        let domain = self.domain_id(domain).await?;
+        let party = self.party(address).await?;
+        if party.domain != domain {
+            return Err(OrganisationError::ElsewhereMailbox(address.clone()).into());
+        }
+        let person = self.0.store.person_of(party.account).await?;
+        person.ok_or_else(|| OrganisationError::NobodysMailbox(address.clone()).into())
     }
 
     /// May he change where this person is and what he holds, and let him go to `to`?

@@ -6,7 +6,7 @@ use crate::{
     UnitChange,
 };
 use jiff::civil::{Date, date};
-use model::{DomainName, KindId, MailboxClass, PersonId, Tier, UnitKind};
+use model::{Address, DomainName, KindId, MailboxClass, PersonId, Tier, UnitKind};
 
 const FOUNDED: Date = date(2020, 1, 1);
 const REFORM: Date = date(2026, 11, 22);
@@ -189,6 +189,29 @@ async fn a_unit_is_founded_twice_only_by_whoever_says_so() {
     act(engine, UnitAct::Dissolve { unit: code.clone() }, false).await.unwrap();
     let last = engine.units(&actor(), &domain()).await.unwrap();
     assert_eq!(last.iter().filter(|unit| unit.name == "Sở Y tế" && unit.dissolved.is_none()).count(), 2);
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_an_address() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let head = person(engine, "Trần An", "sotttt", None).await;
+    let people = engine.people(&actor(), &domain(), None, None, 10).await.unwrap();
+    let own: Address = people[0].addresses[0].parse().unwrap();
+    engine.add_alias(&actor(), &super::address("khac"), &own).await.unwrap();
+    world.user("chung").await;
+    let find = async |address: &Address| engine.person_with(&actor(), &domain(), address).await;
+    assert_eq!(find(&own).await, Ok(head));
+    assert_eq!(find(&super::address("khac")).await, Ok(head), "an alias");
+    let nobodys = OrganisationError::NobodysMailbox(super::address("chung"));
+    assert_eq!(find(&super::address("chung")).await, Err(nobodys.into()));
+    let none = super::address("khongco");
+    assert_eq!(find(&none).await, Err(AdminError::NoSuchMailbox(none)));
+    let other = DomainName::new("b.vn").unwrap();
+    engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    let elsewhere = engine.person_with(&actor(), &other, &own).await;
+    assert_eq!(elsewhere, Err(OrganisationError::ElsewhereMailbox(own).into()));
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! `congthu mailbox …`, what is done to a mailbox in the course of its life: what may be written.
 
+use super::OneDomain;
 use super::times::day;
 use crate::config::size;
 use clap::Subcommand;
 use jiff::civil::Date;
+use model::Address;
 use model::calendar::Swap;
 use model::lifecycle::{DeletionCause, LockReason};
-use model::{Address, DomainName};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -63,11 +64,7 @@ pub(crate) enum LifeCommand {
         out: PathBuf,
     },
     /// List the mailboxes that are to be deleted (danh sách xóa)
-    DeletionList {
-        /// Of this domain only
-        #[arg(long, value_parser = DomainName::new)]
-        domain: Option<DomainName>,
-    },
+    DeletionList(OneDomain),
     /// Show a mailbox's quota and usage, or give it a quota of its own
     Quota {
         address: Address,

@@ -3,7 +3,7 @@
 use super::times::day;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
-use model::{Address, DomainName, Tier};
+use model::{Address, DomainName, PersonId, Tier};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UnitCommand {
@@ -231,8 +231,29 @@ pub(crate) struct Going {
 pub(crate) struct OfPerson {
     #[arg(value_parser = DomainName::new)]
     pub(crate) domain: DomainName,
-    /// The person's number, see congthu person list
-    pub(crate) person: i64,
+    /// The person's number (congthu person list), or the address of a mailbox that is his
+    #[arg(value_name = "PERSON|ADDRESS")]
+    pub(crate) person: Whom,
+}
+
+/// Who is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    Number(PersonId),
+    /// Of a mailbox of his.
+    Address(Address),
+}
+
+impl std::str::FromStr for Whom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is neither a number, see congthu person list, nor an address");
+        match text.contains('@') {
+            true => text.parse().map(Self::Address).map_err(|_| wrong()),
+            false => text.parse().map(|number| Self::Number(PersonId(number))).map_err(|_| wrong()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 pub(super) async fn run(session: &Session, command: &AliasCommand) -> Result<()> {
     match command {
         AliasCommand::Add { alias, mailbox } => add(session, alias, mailbox).await,
-        AliasCommand::List { domain } => list(session, domain.as_ref()).await,
+        AliasCommand::List(of) => list(session, of.name()).await,
         AliasCommand::Delete { alias } => delete(session, alias).await,
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             confirmed(session, address).await
         }
         LifeCommand::Export { address, out } => export::run(session, address, out).await,
-        LifeCommand::DeletionList { domain } => deletion_list(session, domain.as_ref()).await,
+        LifeCommand::DeletionList(of) => deletion_list(session, of.name()).await,
         LifeCommand::Quota { address, set, as_class, reason } => {
             if set.is_some() || *as_class {
                 let reason = reason.as_deref().unwrap_or_default();

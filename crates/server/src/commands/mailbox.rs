@@ -21,7 +21,7 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
             Some(list) => add_many::run(session, options, list).await,
             None => Ok(()),
         },
-        MailboxCommand::List { domain } => list(session, domain.as_ref()).await,
+        MailboxCommand::List(of) => list(session, of.name()).await,
         MailboxCommand::Show { address } => show(session, address).await,
         MailboxCommand::Delete { address, now: true, reason: Some(reason), without_export } => {
             delete(session, address, reason, *without_export).await

@@ -1,11 +1,11 @@
 //! `congthu mailbox add --auto`: the address is made from the name by the domain's rules.
 
-use super::Session;
 use super::mailbox::{must_change, term};
+use super::{Session, person};
 use crate::cli::AddMailbox;
 use anyhow::{Context as _, Result};
 use engine::{Granted, NamedMailbox};
-use model::{DomainName, PersonId};
+use model::DomainName;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -16,6 +16,10 @@ pub(super) async fn make(
     password: Option<String>,
 ) -> Result<()> {
     let must_change_password = must_change(session, domain, add.password.change).await?;
+    let person = match &add.person {
+        Some(whom) => Some(person::number_of(session, domain, whom).await?),
+        None => None,
+    };
     let new = NamedMailbox {
         domain: domain.clone(),
         name: add.name.clone(),
@@ -23,7 +27,7 @@ pub(super) async fn make(
         unit: add.unit.clone(),
         position: add.position.clone(),
         birth_year: add.birth_year,
-        person: add.person.map(PersonId),
+        person,
         another_person: add.another_person,
         choose: add.choose.clone(),
         quota_bytes: add.quota,

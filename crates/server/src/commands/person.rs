@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::pages::{self, PAGE};
-use crate::cli::{Appoint, Going, How, OfPerson, PersonCommand, PositionCommand};
+use crate::cli::{Appoint, Going, How, OfPerson, PersonCommand, PositionCommand, Whom};
 use anyhow::Result;
 use engine::{
     ClassChange, ForwardNamed, MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions,
@@ -22,13 +22,15 @@ pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()
         PersonCommand::Leave { of, going } => go(session, of, &PersonMove::Leave, *going).await,
         PersonCommand::Appoint(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
-            let classes = engine.appoint(&session.actor, domain, &appointment(appoint)).await?;
-            done(session, appoint, (true, &classes))
+            let new = appointment(session, appoint).await?;
+            let classes = engine.appoint(&session.actor, domain, &new).await?;
+            done(session, &new, (true, &classes))
         }
         PersonCommand::Relieve(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
-            let classes = engine.relieve(&session.actor, domain, &appointment(appoint)).await?;
-            done(session, appoint, (false, &classes))
+            let old = appointment(session, appoint).await?;
+            let classes = engine.relieve(&session.actor, domain, &old).await?;
+            done(session, &old, (false, &classes))
         }
     }
 }
@@ -62,7 +64,7 @@ fn as_json(person: &PersonDetail) -> Value {
 }
 
 async fn go(session: &Session, of: &OfPerson, how: &PersonMove, going: Going) -> Result<()> {
-    let (engine, person) = (&session.node.engine, PersonId(of.person));
+    let (engine, person) = (&session.node.engine, number_of(session, &of.domain, &of.person).await?);
     let Going { how: How { on, dry_run }, keep_delegations } = going;
     let options = MoveOptions { on, keep_delegations, dry_run };
     let moved = engine.move_person(&session.actor, &of.domain, person, how, options).await?;
@@ -198,17 +200,27 @@ fn moved_as_text(moved: &PersonMoved) -> String {
     text
 }
 
-fn appointment(appoint: &Appoint) -> NewAppointment {
-    NewAppointment {
-        person: PersonId(appoint.of.person),
-        title: appoint.title.clone(),
-        unit: appoint.unit.clone(),
-        on: appoint.on,
+/// The person of this number or address.
+pub(super) async fn number_of(session: &Session, domain: &DomainName, whom: &Whom) -> Result<PersonId> {
+    match whom {
+        Whom::Number(person) => Ok(*person),
+        Whom::Address(address) => {
+            Ok(session.node.engine.person_with(&session.actor, domain, address).await?)
+        }
     }
 }
 
-fn done(session: &Session, appoint: &Appoint, (holds, classes): (bool, &[ClassChange])) -> Result<()> {
-    let (person, title) = (appoint.of.person, &appoint.title);
+async fn appointment(session: &Session, appoint: &Appoint) -> Result<NewAppointment> {
+    Ok(NewAppointment {
+        person: number_of(session, &appoint.of.domain, &appoint.of.person).await?,
+        title: appoint.title.clone(),
+        unit: appoint.unit.clone(),
+        on: appoint.on,
+    })
+}
+
+fn done(session: &Session, post: &NewAppointment, (holds, classes): (bool, &[ClassChange])) -> Result<()> {
+    let (person, title) = (post.person.0, &post.title);
     let words = if holds { "is now" } else { "is no longer" };
     let mut text = format!("person {person} {words} {title}\n");
     tell_classes(&mut text, classes, true);

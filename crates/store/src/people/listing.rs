@@ -5,7 +5,7 @@
 use crate::{Error, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{DomainId, PersonId, UnitId};
+use model::{AccountId, DomainId, PersonId, UnitId};
 
 /// Which people to list.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,19 @@ impl Store {
                 }
             };
         Ok(rows.into_iter().map(listed).collect())
+    }
+
+    /// Whose personal mailbox this is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn person_of(&self, account: AccountId) -> Result<Option<PersonId>, Error> {
+        let person: Option<Option<i64>> =
+            sqlx::query_scalar("select person_id from accounts where account_id = $1 and state <> 'deleted'")
+                .bind(account.0)
+                .fetch_optional(&self.pools.main)
+                .await?;
+        Ok(person.flatten().map(PersonId))
     }
 }
 
