@@ -112,7 +112,7 @@ const BELOW: &[NameKind] = &[Board, Association, Branch, Division, Other];
 
 const AN_GIANG_UNITS: &[Row] = &[
     row(
-        "typed-below",
+        "by-kind-below",
         "{type}{name}.{parent}",
         "Ban, hội, ngành trực thuộc: loại và tên, dấu chấm, cơ quan chủ quản",
         AG_A,
@@ -128,7 +128,7 @@ const AN_GIANG_UNITS: &[Row] = &[
     )
     .of(BELOW),
     row("below-ordinal", "{type}{name}{n}.{parent}", "Trùng: thêm số thứ tự trước dấu chấm", OURS).of(BELOW),
-    row("typed", "{type}{name}", "so, ban, hoi, nganh và tên cơ quan", AG_A).of(TYPED),
+    row("by-kind", "{type}{name}", "so, ban, hoi, nganh và tên cơ quan", AG_A).of(TYPED),
     row("district", "{name}", "Huyện, thị xã, thành phố: tên đơn vị", AG_A).of(&[District]),
     row("commune", "{name}", "Xã, phường, thị trấn: tên đơn vị", AG_A)
         .of(COMMUNES)
@@ -155,10 +155,10 @@ const AN_GIANG_UNITS: &[Row] = &[
     )
     .of(&[Township])
     .namesakes(Namesakes::Both),
-    row("commune-typed", "xa{name}", "Xã trùng tên huyện, thị xã, thành phố: xa ở trước", AG_A)
+    row("commune-by-kind", "xa{name}", "Xã trùng tên huyện, thị xã, thành phố: xa ở trước", AG_A)
         .of(&[Commune]),
-    row("ward-typed", "p{name}", "Phường trùng tên huyện, thị xã, thành phố: p ở trước", AG_A).of(&[Ward]),
-    row("township-typed", "tt{name}", "Thị trấn trùng tên huyện, thị xã, thành phố: tt ở trước", AG_A)
+    row("ward-by-kind", "p{name}", "Phường trùng tên huyện, thị xã, thành phố: p ở trước", AG_A).of(&[Ward]),
+    row("township-by-kind", "tt{name}", "Thị trấn trùng tên huyện, thị xã, thành phố: tt ở trước", AG_A)
         .of(&[Township]),
     row("other", "{name}", "Đơn vị khác: theo tên đơn vị cụ thể", AG_A).of(&[Division, Other]),
     row("whole", "{type}{whole}", "Trùng: loại và tên viết đủ", OURS),
@@ -207,7 +207,7 @@ const SOC_TRANG_UNITS: &[Row] = &[
     )
     .of(&[Division]),
     row(
-        "typed-below",
+        "by-kind-below",
         "{type}{initials}.{parent}",
         "Ban, hội trực thuộc: loại, chữ đầu của tên, dấu chấm, cơ quan",
         OURS,
@@ -219,7 +219,7 @@ const SOC_TRANG_UNITS: &[Row] = &[
         .of(BELOW),
     row("below-ordinal", "{type}{initials}{n}.{parent}", "Trùng: thêm số thứ tự trước dấu chấm", OURS)
         .of(BELOW),
-    row("typed", "{type}{initials}", "Loại cơ quan và chữ đầu của tên", ST_1).of(TYPED),
+    row("by-kind", "{type}{initials}", "Loại cơ quan và chữ đầu của tên", ST_1).of(TYPED),
     row("initials", "{initials}", "Đơn vị khác: chữ đầu của tên", OURS).of(&[Division, Other]),
     row("whole", "{type}{whole}", "Trùng: loại và tên viết đủ", OURS),
     row("ordinal", "{type}{initials}{n}", "Trùng: thêm số thứ tự", OURS),

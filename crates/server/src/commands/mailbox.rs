@@ -97,11 +97,13 @@ async fn show_password(
     let term = if must_change { term(session, address.domain()).await } else { String::new() };
     session.answer(
         &json!({ "address": address.to_string(), "one_time_password": password }),
-        &format!(
-            "{address}\npassword, shown only now: {password}{term}\nits owner changes it at {}",
-            session.node.engine.password_page()
-        ),
+        &format!("{address}\n{}", told_password(password, &term, session.node.engine.password_page())),
     )
+}
+
+/// A password that we made, and where its owner makes it his own.
+pub(super) fn told_password(password: &str, term: &str, page: &str) -> String {
+    format!("password, shown only now: {password}{term}\nits owner changes it at {page}")
 }
 
 /// How long a one-time password of the domain is good for, to whoever may know its policy.

@@ -1,6 +1,6 @@
 //! `congthu mailbox add --auto`: the address is made from the name by the domain's rules.
 
-use super::mailbox::{must_change, term};
+use super::mailbox::{must_change, term, told_password};
 use super::{Session, person};
 use crate::cli::AddMailbox;
 use anyhow::{Context as _, Result};
@@ -41,7 +41,8 @@ pub(super) async fn make(
         Some(_) if must_change_password => term(session, domain).await,
         _ => String::new(),
     };
-    session.answer(&as_json(&granted, add.dry_run), &as_text(&granted, add.dry_run, &term))
+    let page = session.node.engine.password_page();
+    session.answer(&as_json(&granted, add.dry_run), &as_text(&granted, add.dry_run, (&term, page)))
 }
 
 fn as_json(granted: &Granted, dry_run: bool) -> serde_json::Value {
@@ -56,7 +57,7 @@ fn as_json(granted: &Granted, dry_run: bool) -> serde_json::Value {
     shown
 }
 
-fn as_text(granted: &Granted, dry_run: bool, term: &str) -> String {
+fn as_text(granted: &Granted, dry_run: bool, (term, page): (&str, &str)) -> String {
     let would = if dry_run { "would be " } else { "" };
     let mut text = format!("{would}{}\n{}\n", granted.address, granted.reason);
     if !granted.dropped.is_empty() {
@@ -66,7 +67,40 @@ fn as_text(granted: &Granted, dry_run: bool, term: &str) -> String {
         let _ = writeln!(text, "the owner may choose (--choose): {}", granted.offers.join(", "));
     }
     if let Some(password) = &granted.one_time_password {
-        let _ = writeln!(text, "password, shown only now: {password}{term}");
+        let _ = writeln!(text, "{}", told_password(password, term, page));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_made_password_is_told_with_where_it_is_changed() {
+        let granted = Granted {
+            address: "an@b.vn".parse().unwrap(),
+            class: model::MailboxClass::Person,
+            quota_bytes: 1 << 20,
+            rule: "name".to_owned(),
+            reason: "tên".to_owned(),
+            offers: Vec::new(),
+            dropped: Vec::new(),
+            person: None,
+            one_time_password: Some("abc".to_owned()),
+        };
+        let told = as_text(&granted, false, (" (good for 7 days)", "https://mail.b.vn/mat-khau"));
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "an@b.vn",
+                "tên",
+                "password, shown only now: abc (good for 7 days)",
+                "its owner changes it at https://mail.b.vn/mat-khau"
+            ]
+        );
+        let preview = Granted { one_time_password: None, ..granted };
+        assert_eq!(as_text(&preview, true, ("", "https://mail.b.vn/mat-khau")), "would be an@b.vn\ntên\n");
+    }
 }

@@ -115,14 +115,14 @@ fn an_giang_units() {
     let (phu, so) = (Some(("chauphu", District)), Some(("sotttt", Department)));
     let xuyen = Some(("plongxuyen", Ward));
     let rows = [
-        ("Sở Thông tin và Truyền thông", None, None, NONE, "sotttt", "typed"),
-        ("Sở Nội vụ", None, None, NONE, "sonoivu", "typed"),
-        ("Sở Lao động - Thương binh và Xã hội tỉnh An Giang", None, None, NONE, "soldtbxh", "typed"),
-        ("Ban Dân tộc", None, None, NONE, "bandantoc", "typed"),
-        ("Ban Quản lý Khu kinh tế tỉnh", None, None, NONE, "banqlkkt", "typed"),
-        ("Hội Nông dân tỉnh", None, None, NONE, "hoinongdan", "typed"),
-        ("Hội Liên hiệp Phụ nữ", None, None, NONE, "hoilhpn", "typed"),
-        ("Ngành Thuế", None, None, NONE, "nganhthue", "typed"),
+        ("Sở Thông tin và Truyền thông", None, None, NONE, "sotttt", "by-kind"),
+        ("Sở Nội vụ", None, None, NONE, "sonoivu", "by-kind"),
+        ("Sở Lao động - Thương binh và Xã hội tỉnh An Giang", None, None, NONE, "soldtbxh", "by-kind"),
+        ("Ban Dân tộc", None, None, NONE, "bandantoc", "by-kind"),
+        ("Ban Quản lý Khu kinh tế tỉnh", None, None, NONE, "banqlkkt", "by-kind"),
+        ("Hội Nông dân tỉnh", None, None, NONE, "hoinongdan", "by-kind"),
+        ("Hội Liên hiệp Phụ nữ", None, None, NONE, "hoilhpn", "by-kind"),
+        ("Ngành Thuế", None, None, NONE, "nganhthue", "by-kind"),
         ("UBND huyện Châu Phú", None, None, NONE, "chauphu", "district"),
         ("Thành phố Long Xuyên", None, None, NONE, "longxuyen", "district"),
         ("Phòng Nội vụ huyện Châu Phú", phu, None, NONE, "noivu.chauphu", "below"),
@@ -130,7 +130,7 @@ fn an_giang_units() {
         ("Phòng Văn hóa và Thông tin", phu, None, NONE, "vhtt.chauphu", "below"),
         ("Phòng Nội vụ", phu, None, NONE, "phongnoivu.chauphu", "below-whole"),
         ("Phòng Nội vụ", phu, None, NONE, "phongnoivu2.chauphu", "below-ordinal"),
-        ("Hội Nông dân huyện Châu Phú", phu, None, NONE, "hoinongdan.chauphu", "typed-below"),
+        ("Hội Nông dân huyện Châu Phú", phu, None, NONE, "hoinongdan.chauphu", "by-kind-below"),
         ("Trung tâm Tin học", so, None, NONE, "ttth.sotttt", "below"),
         ("Văn phòng Sở", so, None, NONE, "vanphong.sotttt", "below"),
         ("Phòng Văn thư", so, None, NONE, "phongvanthu.sotttt", "below-whole"),
@@ -145,13 +145,13 @@ fn an_giang_units() {
             "vinhhoa.tanchau",
             "commune-in-district",
         ),
-        ("UBND phường Long Xuyên", None, None, Namesakes::District, "plongxuyen", "ward-typed"),
-        ("Xã Châu Phú", phu, None, Namesakes::District, "xachauphu", "commune-typed"),
-        ("Thị trấn Chợ Mới", phu, None, Namesakes::District, "ttchomoi", "township-typed"),
+        ("UBND phường Long Xuyên", None, None, Namesakes::District, "plongxuyen", "ward-by-kind"),
+        ("Xã Châu Phú", phu, None, Namesakes::District, "xachauphu", "commune-by-kind"),
+        ("Thị trấn Chợ Mới", phu, None, Namesakes::District, "ttchomoi", "township-by-kind"),
         ("Xã Tân Châu", phu, None, Namesakes::Both, "xatanchau.chauphu", "commune-both"),
         ("Phường Tân Châu", phu, None, Namesakes::Both, "ptanchau.chauphu", "ward-both"),
         ("Thị trấn Tân Châu", phu, None, Namesakes::Both, "tttanchau.chauphu", "township-both"),
-        ("Phường 5", None, None, NONE, "p5", "ward-typed"),
+        ("Phường 5", None, None, NONE, "p5", "ward-by-kind"),
         ("Đặc khu Phú Quốc", None, None, NONE, "phuquoc", "commune"),
         ("Phòng Văn hóa – Xã hội", xuyen, None, NONE, "vhxh.plongxuyen", "below"),
         ("Trung tâm Phục vụ hành chính công", xuyen, None, NONE, "ttpvhcc.plongxuyen", "below"),
@@ -191,7 +191,7 @@ fn thai_nguyen_units() {
 fn soc_trang_units() {
     let (so, xuyen) = (Some(("sotttt", Department)), Some(("myxuyen", District)));
     let rows = [
-        ("Sở Thông tin và Truyền thông", None, None, NONE, "sotttt", "typed"),
+        ("Sở Thông tin và Truyền thông", None, None, NONE, "sotttt", "by-kind"),
         (
             "Phòng Chuyển đổi số của Sở Thông tin và Truyền thông",
             so,
@@ -221,7 +221,7 @@ fn soc_trang_units() {
         ),
         ("Phòng Văn hóa, Thông tin", xuyen, None, NONE, "phongvhtt.myxuyen", "division"),
         ("Xã Thạnh Phú", None, None, NONE, "xathanhphu", "commune-alone"),
-        ("Sở Nội vụ", None, None, NONE, "sonv", "typed"),
+        ("Sở Nội vụ", None, None, NONE, "sonv", "by-kind"),
         ("Sở Nông vụ", None, None, NONE, "sonongvu", "whole"),
         ("Thanh tra tỉnh", None, None, NONE, "tt", "initials"),
     ];
