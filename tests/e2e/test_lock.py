@@ -1,5 +1,6 @@
 """A mailbox is locked while its owner is connected, on two processes with one database: the sessions end at once."""
 
+import json
 import base64
 import pathlib
 import threading
@@ -81,10 +82,13 @@ class Lock(case.Case):
         for thread in waiting:
             thread.start()
         began = time.monotonic()
-        self.server.must("mailbox", "lock", user, "--reason", "spam", "--evidence", "4.000 thư trong một giờ")
+        told = self.server.must("mailbox", "lock", user, "--reason", "spam", "--evidence", "4.000 thư trong một giờ", "--json")
         locked = time.monotonic()
         for thread in waiting:
             thread.join(10)
+        told = json.loads(told)
+        self.assertEqual(told["evidence"], "4.000 thư trong một giờ")
+        self.assertIn("console:", told["locked_by"])
         self.assertEqual(set(ended), set(streams), "some sessions went on")
         for key, (line, wanted, _) in ended.items():
             self.assertTrue(line.startswith(wanted), f"{key}: {line}")

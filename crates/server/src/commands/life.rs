@@ -136,10 +136,10 @@ async fn lock(session: &Session, address: &Address, reason: LockReason, evidence
         text,
         "to give it back: congthu mailbox restore {address} --request \"…\", then congthu mailbox unlock {address}"
     );
-    let mut json = match session.node.engine.life(&session.actor, address).await? {
-        Some(detail) => as_json(&detail),
-        None => json!({ "address": address.to_string() }),
-    };
+    let (mut json, _) = standing(session, address).await?;
+    if json.is_null() {
+        json = json!({ "address": address.to_string() });
+    }
     if let Some(fields) = json.as_object_mut() {
         fields.insert("kept_back".to_owned(), json!(kept_back));
     }

@@ -89,7 +89,8 @@ fn moved_as_json(moved: &PersonMoved) -> Value {
         "addresses": addresses_as_json(&moved.addresses), "old_addresses_until": moved.until, "ended": over(&moved.ended),
         "delegations_ended": delegations,
         "forwardings_ended": engine::forwards_as_json(&moved.forwards_ended),
-        "forwardings_kept": engine::forwards_as_json(&moved.forwards_kept), "watching_ended": moved.watched, "keeps": over(&moved.keeps),
+        "forwardings_kept": engine::forwards_as_json(&moved.forwards_kept),
+        "watching_ended": moved.watched.iter().map(|unit| json!({ "unit": unit })).collect::<Vec<_>>(), "keeps": over(&moved.keeps),
     })
 }
 

@@ -88,12 +88,23 @@ async fn change(
 fn change_as_json(change: &UnitChange) -> Value {
     json!({
         "done": change.done, "on": change.on, "addresses": super::person::addresses_as_json(&change.addresses),
-        "old_addresses_until": change.until, "roles_ended": change.roles, "watching_ended": change.watching,
+        "old_addresses_until": change.until, "roles_ended": roles_as_json(&change.roles),
+        "watching_ended": watching_as_json(&change.watching),
         "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
         "classes": engine::classes_as_json(&change.classes), "open": change.open.as_json(),
         "forwardings_kept": engine::forwards_as_json(&change.forwards), "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
         "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
+}
+
+/// As `person transfer` names them, with whose they were.
+fn roles_as_json(ended: &[(String, String, String)]) -> Value {
+    let role = |(mailbox, role, over): &(String, String, String)| json!({ "mailbox": mailbox, "what": role, "over": over });
+    ended.iter().map(role).collect()
+}
+
+fn watching_as_json(ended: &[(String, String)]) -> Value {
+    ended.iter().map(|(mailbox, unit)| json!({ "mailbox": mailbox, "unit": unit })).collect()
 }
 
 fn office_as_json(office: &FurtherOffice) -> Value {
@@ -255,4 +266,19 @@ async fn kinds(session: &Session, options: &Kinds) -> Result<()> {
 
 fn unknown(code: &str, domain: &DomainName) -> anyhow::Error {
     anyhow::anyhow!("there is no unit {code}; see congthu unit list {domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ended_is_named_by_objects_as_a_transfer_names_it() {
+        let text = |text: &str| text.to_owned();
+        let roles = [(text("an@b.vn"), text("organisation-officer"), text("soyte"))];
+        let named = json!([{ "mailbox": "an@b.vn", "what": "organisation-officer", "over": "soyte" }]);
+        assert_eq!(roles_as_json(&roles), named);
+        let watching = [(text("an@b.vn"), text("soyte"))];
+        assert_eq!(watching_as_json(&watching), json!([{ "mailbox": "an@b.vn", "unit": "soyte" }]));
+    }
 }
