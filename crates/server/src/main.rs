@@ -13,6 +13,7 @@ mod config;
 mod demo;
 mod doors;
 mod files;
+mod given;
 mod identity;
 mod monitoring;
 mod node;

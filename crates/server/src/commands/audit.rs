@@ -3,12 +3,16 @@
 use super::{Session, cannot_write, counted};
 use crate::audit_head::{self, SigningKey};
 use crate::cli::{AuditCommand, AuditList};
+use crate::given;
 use anyhow::{Context as _, Result, bail};
 use engine::{AuditFilter, AuditHead, AuditReport, AuditRow};
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+/// A head has some 300 octets.
+const HEAD_BYTES_MAX: u64 = 64 << 10;
 
 pub(super) async fn run(session: &Session, command: &AuditCommand) -> Result<()> {
     match command {
@@ -74,8 +78,9 @@ async fn verify(session: &Session, files: &[PathBuf], key: Option<&str>) -> Resu
     };
     let mut heads: Vec<AuditHead> = Vec::new();
     for file in files {
-        let text =
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text = given::read(file, HEAD_BYTES_MAX);
+        let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+        let text = String::from_utf8_lossy(&text);
         heads.push(audit_head::read(&text, &key).with_context(|| file.display().to_string())?);
     }
     let report = session.node.engine.verify_audit(&session.actor, &heads).await?;

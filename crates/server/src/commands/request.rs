@@ -3,12 +3,12 @@
 use super::pages::{self, PAGE};
 use super::{Session, opened};
 use crate::cli::{AddRequest, RequestCommand};
-use anyhow::{Context as _, Result, bail};
+use crate::given;
+use anyhow::{Context as _, Result};
 use engine::{NewRequest, RequestDetail, RequestHistory, RequestQuery};
 use model::calendar::local_text;
 use model::{DomainName, RequestState};
 use serde_json::{Value, json};
-use std::io::Read as _;
 use std::path::Path;
 
 pub(super) async fn run(session: &Session, command: &RequestCommand) -> Result<()> {
@@ -90,16 +90,8 @@ async fn attach(
     number: i64,
     ((file, called), media_type): ((&Path, &Path), &str),
 ) -> Result<()> {
-    let mut data = Vec::new();
-    let most = engine::DOCUMENT_BYTES_MAX as u64;
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(most + 1).read_to_end(&mut data)
-    } else {
-        std::fs::File::open(file).and_then(|open| open.take(most + 1).read_to_end(&mut data))
-    };
-    if read.with_context(|| format!("cannot read {}", called.display()))? as u64 > most {
-        bail!("{} has more than 20 MB", called.display());
-    }
+    let data = given::read(file, engine::DOCUMENT_BYTES_MAX as u64);
+    let data = data.with_context(|| format!("cannot read {}", called.display()))?;
     let name = called.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     session.node.engine.attach_to_request(&session.actor, number, (&name, media_type, &data)).await?;
     session.answer(&json!({ "number": number, "document": name }), &format!("{number} has {name}"))

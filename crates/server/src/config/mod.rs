@@ -18,6 +18,8 @@ pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, T
 use published::Published;
 use std::path::{Path, PathBuf};
 
+/// Of a configuration, a certificate with its chain, or a key: the largest have some ten thousand octets.
+const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Read when neither `--config` nor `CONGTHU_CONFIG` names another.
 const DEFAULT_FILE: &str = "/etc/congthu/congthu.toml";
 /// Names the file, where `--config` does not.
@@ -374,7 +376,7 @@ fn host_name(name: &str) -> Result<String, String> {
 }
 
 fn read_file(file: &Path, what: &str) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file).map_err(|error| {
+    crate::given::read_text(file, FILE_BYTES_MAX).map_err(|error| {
         let mend = match error.kind() {
             std::io::ErrorKind::NotFound => "check the path",
             std::io::ErrorKind::PermissionDenied => {

@@ -10,6 +10,7 @@ mod handover;
 use crate::cli::{Arguments, Command as Verb, MailboxCommand, RequestCommand, ReviewCommand};
 use crate::commands::add_many::passwords;
 use crate::config::{Config, FILE_VARIABLE};
+use crate::given;
 use anyhow::{Context as _, Result, bail};
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -153,7 +154,8 @@ fn child_words(arguments: &Arguments, config: &Config) -> Result<(Vec<OsString>,
         return Ok((words, None));
     }
     let Some(path) = file_read(&arguments.command) else { return Ok((words, None)) };
-    let file = File::open(path).with_context(|| format!("cannot read {}; check the path", path.display()))?;
+    let file =
+        given::open(path).with_context(|| format!("cannot read {}; check the path", path.display()))?;
     Ok((called(words, path), Some(file)))
 }
 

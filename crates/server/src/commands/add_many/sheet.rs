@@ -4,6 +4,7 @@
 //! are kept, and archives are unpacked once, to be counted, before anybody reads them; rows keep the numbers that a spreadsheet
 //! shows; a number in a cell is its plain text, a date its year-month-day.
 
+use crate::given;
 use calamine::{Data, DataRef, Reader as _, Xlsx};
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -37,16 +38,7 @@ impl Row {
 
 /// The octets of a file, or of standard input.
 pub(in crate::commands) fn read(file: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?
-    } else {
-        std::fs::File::open(file)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?
-    };
-    if read as u64 > FILE_BYTES_MAX {
-        return Err(std::io::Error::other("it is larger than 16 MB"));
-    }
-    Ok(bytes)
+    given::read(file, FILE_BYTES_MAX)
 }
 
 /// Rows with something in them. Of a workbook where the first row need not be the header, `is_workbook` tells.
