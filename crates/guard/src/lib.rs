@@ -16,7 +16,7 @@ mod zone;
 pub use auth::{Examiner, ReportAddress};
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
-pub use mta_sts::{Doing, Mode, MtaSts, Policy, Shelf, Shelved};
+pub use mta_sts::{Doing, FetchError, Mode, MtaSts, Policy, Shelf, Shelved};
 pub use network::is_public;
 pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners};
 pub use seal::Chain;

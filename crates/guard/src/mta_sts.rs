@@ -8,6 +8,7 @@ mod fetch;
 mod shelf;
 
 use crate::dns::{DnsError, Resolver};
+pub use fetch::FetchError;
 use fetch::Fetcher;
 pub use shelf::{Doing, Shelf, Shelved};
 use std::collections::HashMap;
@@ -147,17 +148,18 @@ impl MtaSts {
         if kept.as_ref().is_some_and(|kept| kept.rests > now || (kept.id == id && valid.is_some())) {
             return valid;
         }
-        let fetched = self.fetcher.fetch(domain).await;
-        match fetched.and_then(|text| Some((Policy::parse(&text)?, text))) {
-            Some((policy, text)) => {
+        let fetched = self.fetcher.fetch(domain).await.map(|text| (Policy::parse(&text), text));
+        match fetched {
+            Ok((Some(policy), text)) => {
                 let policy = Arc::new(policy);
                 self.shelve(domain, Shelved { id: id.clone(), text, left: policy.max_age }).await;
                 let until = now + policy.max_age;
                 self.keep(domain, Kept { id, policy: Some(Arc::clone(&policy)), until, rests: now });
                 Some(policy)
             }
-            None => {
-                tracing::info!(domain, "the domain's MTA-STS policy could not be fetched");
+            unusable => {
+                let why = unusable.err().map_or_else(|| "it is no policy".to_owned(), |why| why.to_string());
+                tracing::info!(domain, why, "the domain's MTA-STS policy could not be fetched");
                 // What holds keeps its own id: the new one is fetched when the rest is over.
                 let (id, until) = match kept {
                     Some(kept) if valid.is_some() => (kept.id, kept.until),
@@ -167,6 +169,14 @@ impl MtaSts {
                 valid
             }
         }
+    }
+
+    /// What the domain's server says now (RFC 8461 3.3), whatever is announced or known.
+    ///
+    /// # Errors
+    /// When it could not be had.
+    pub async fn fetch(&self, domain: &str) -> Result<String, FetchError> {
+        self.fetcher.fetch(domain).await
     }
 
     fn known(&self, domain: &str) -> Option<Kept> {

@@ -62,9 +62,8 @@ pub(crate) fn scrutiny(config: &Config) -> Result<Option<Scrutiny>> {
 /// When the machine's name servers are not known, or the cryptographic library refuses its own defaults.
 pub(crate) fn carrier(config: &Config, engine: &Engine, rng: Arc<dyn Rng>) -> Result<Carrier> {
     let resolver = resolver(config)?;
-    let roots = Arc::new(authorities(&config.outbound.authorities));
+    let (sts, roots) = policies(config, &resolver)?;
     let allow_private = config.outbound.allow_private;
-    let sts = MtaSts::new(resolver.clone(), Arc::clone(&roots), HTTPS_PORT, allow_private)?;
     let sts = sts.with_shelf(Arc::new(PolicyShelf(engine.clone())));
     let route = |route: &crate::config::Route| Route {
         domain: route.domain.clone(),
@@ -86,6 +85,17 @@ pub(crate) fn carrier(config: &Config, engine: &Engine, rng: Arc<dyn Rng>) -> Re
         limits: Limits::default(),
     };
     Ok(Carrier::new(settings, resolver, sts, &roots, rng))
+}
+
+/// What asks domains for their policies (MTA-STS), and which authorities it believes.
+///
+/// # Errors
+/// When the cryptographic library refuses its own defaults.
+pub(crate) fn policies(config: &Config, resolver: &Resolver) -> Result<(MtaSts, Arc<RootCertStore>)> {
+    let roots = Arc::new(authorities(&config.outbound.authorities));
+    let allow_private = config.outbound.allow_private;
+    let sts = MtaSts::new(resolver.clone(), Arc::clone(&roots), HTTPS_PORT, allow_private)?;
+    Ok((sts, roots))
 }
 
 /// Policies of domains in the database, for all nodes.

@@ -24,10 +24,11 @@ pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings
         pointer(&resolver, &hostname, *address, findings).await;
     }
     let policy = config.mta_sts();
+    let asker = policy.as_ref().and_then(|_| crate::outbound::policies(config, &resolver).ok());
     for domain in domains.iter().take(DOMAINS_MAX) {
         exchanges(&resolver, domain.as_str(), &hostname, &addresses, findings).await;
-        if let Some(policy) = &policy {
-            super::policy_records::look(&resolver, policy, domain.as_str(), findings).await;
+        if let (Some(policy), Some((sts, _))) = (&policy, &asker) {
+            super::policy_records::look((&resolver, sts), policy, domain.as_str(), findings).await;
         }
     }
     super::sender_records::look(&resolver, (config, found), &addresses, findings).await;

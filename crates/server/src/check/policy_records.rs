@@ -1,17 +1,25 @@
 //! Does the policy that has others send here under verified TLS (MTA-STS, RFC 8461) hold together: is it announced, does its host
-//! lead anywhere, does it name the servers that mail is sent to?
+//! lead anywhere, do others get the policy there, does it name the servers that mail is sent to?
 //!
 //! Invariant: of what could not be found out nothing is said but that.
 
 use super::Findings;
 use aws_lc_rs::digest::{SHA256, digest};
-use guard::{Policy, Resolver};
+use guard::{FetchError, MtaSts, Policy, Resolver};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Octets of the digest that an id is made of; it has at most 32 letters and digits (RFC 8461 3.1).
 const ID_BYTES: usize = 10;
+/// For one domain: whoever waits for a check is not to wait as long as a sender would.
+const FETCH_MAX: Duration = Duration::from_secs(10);
 
-pub(super) async fn look(resolver: &Resolver, policy: &web::MtaSts, domain: &str, findings: &mut Findings) {
+pub(super) async fn look(
+    (resolver, sts): (&Resolver, &MtaSts),
+    policy: &web::MtaSts,
+    domain: &str,
+    findings: &mut Findings,
+) {
     let document = policy.document();
     match resolver.texts(&format!("_mta-sts.{domain}")).await {
         Ok(texts) => match announced(domain, &id(&document), &texts) {
@@ -27,7 +35,13 @@ pub(super) async fn look(resolver: &Resolver, policy: &web::MtaSts, domain: &str
             format!("{host} has no address: nobody finds the MTA-STS policy"),
             format!("let {host} lead to this server, which needs a [[certificate]] for that name"),
         ),
-        Ok(_) => {}
+        Ok(_) => {
+            let fetched = tokio::time::timeout(FETCH_MAX, sts.fetch(domain)).await;
+            match got(&host, &document, fetched.unwrap_or(Err(FetchError::Late))) {
+                Ok(right) => findings.ok("mta-sts", right),
+                Err((wrong, mend)) => findings.warn("mta-sts", wrong, mend),
+            }
+        }
         Err(error) => findings.warn("dns", format!("{host}: {error}"), "try again later"),
     }
     // That they cannot be found out is said where MX records are looked at.
@@ -76,6 +90,50 @@ fn announced(domain: &str, id: &str, texts: &[Vec<u8>]) -> Result<String, (Strin
     Ok(format!("the MTA-STS policy of {domain} is announced"))
 }
 
+/// What others get over HTTPS (RFC 8461 3.3): what is right, or what is wrong and how to mend it.
+fn got(host: &str, document: &str, fetched: Result<String, FetchError>) -> Result<String, (String, String)> {
+    let place = format!("https://{host}/.well-known/mta-sts.txt");
+    let error = match fetched {
+        Ok(text) if text.lines().map(str::trim_end).eq(document.lines()) => {
+            return Ok(format!("{place} has the policy, as others see it"));
+        }
+        Ok(text) => {
+            let what = match Policy::parse(&text) {
+                Some(_) => "has another policy than the configuration",
+                None => "has no policy",
+            };
+            let mend =
+                format!("restart the server if [mta_sts] was changed; else let {host} lead to this server");
+            return Err((format!("{place} {what}"), mend));
+        }
+        Err(error) => error,
+    };
+    let mend = match &error {
+        FetchError::Private => format!(
+            "let {host} have a public address; if it has one elsewhere (names inside lead to other addresses), try from there"
+        ),
+        FetchError::Connect(..) | FetchError::Late => {
+            "let a [[listener]] with protocol \"http\" and TLS be reached at port 443 from elsewhere; behind address translation this \
+             machine may not reach itself by its outer address: then try from elsewhere"
+                .to_owned()
+        }
+        FetchError::Tls(_) => {
+            format!("give a [[certificate]] for {host}, of an authority that others know, not expired")
+        }
+        FetchError::Status(300..400) => {
+            "answer at this very place: no redirect is followed (RFC 8461 3.3)".to_owned()
+        }
+        FetchError::Name(_) => "try again later".to_owned(),
+        _ => format!("let {host} lead to this server, or have the one there answer with this policy as text/plain"),
+    };
+    Err((
+        format!(
+            "the policy at {place} cannot be had: {error}; whoever cannot get it goes on as if there were none"
+        ),
+        mend,
+    ))
+}
+
 /// A server that mail is sent to, though the policy forbids it.
 fn left_out(domain: &str, host: &str, document: &str) -> Option<(String, String)> {
     let allows = Policy::parse(document).is_none_or(|policy| policy.allows(host));
@@ -114,6 +172,33 @@ mod tests {
             let (wrong, mend) = told(&texts).unwrap_err();
             assert!(wrong.contains(what), "{wrong}");
             assert!(mend.starts_with(&publish), "{mend}");
+        }
+    }
+
+    #[test]
+    fn what_others_get_is_the_policy() {
+        let document = policy(&["mail.a.vn"]);
+        let got = |fetched| got("mta-sts.a.vn", &document, fetched);
+        assert!(
+            got(Ok(document.clone())).unwrap().starts_with("https://mta-sts.a.vn/.well-known/mta-sts.txt")
+        );
+        assert!(got(Ok(document.replace("\r\n", "\n"))).is_ok());
+        let io = || std::io::Error::other("refused");
+        let address = ([192, 0, 2, 1], 443).into();
+        for (fetched, what, how) in [
+            (Ok(policy(&["old.a.vn"])), "has another policy", "restart the server"),
+            (Ok("<html>".to_owned()), "has no policy", "let mta-sts.a.vn lead to this server"),
+            (Err(FetchError::Connect(address, io())), "192.0.2.1:443", "port 443"),
+            (Err(FetchError::Late), "in time", "port 443"),
+            (Err(FetchError::Tls(io())), "verified: refused", "[[certificate]] for mta-sts.a.vn"),
+            (Err(FetchError::Status(301)), "status 301", "no redirect is followed"),
+            (Err(FetchError::Status(404)), "status 404", "let mta-sts.a.vn lead to this server"),
+            (Err(FetchError::Kind("text/html".to_owned())), "\"text/html\"", "as text/plain"),
+            (Err(FetchError::Private), "private", "public address"),
+        ] {
+            let (wrong, mend) = got(fetched).unwrap_err();
+            assert!(wrong.contains(what), "{wrong}");
+            assert!(mend.contains(how), "{mend}");
         }
     }
 

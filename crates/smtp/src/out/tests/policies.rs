@@ -82,6 +82,35 @@ async fn policies_are_kept() {
     }
 }
 
+/// An administrator is told why others do not get his policy.
+#[tokio::test]
+async fn it_is_said_why_a_policy_cannot_be_had() {
+    let good = policy("enforce", "mx.b.vn");
+    for (answer, names, expected) in [
+        (good.clone(), "mta-sts.b.vn", Ok("version: STSv1")),
+        (good.clone(), "b.vn", Err("no TLS that can be verified")),
+        (good.replace("200 OK", "301 Moved"), "mta-sts.b.vn", Err("the status 301")),
+        (good.replace("text/plain", "text/html"), "mta-sts.b.vn", Err("content type \"text/html\"")),
+        (document(&"x".repeat(70_000)), "mta-sts.b.vn", Err("more than 64 KB")),
+        (good.replace("Length: ", "Length: 9"), "mta-sts.b.vn", Err("breaks off")),
+    ] {
+        let authority = Authority::new();
+        let certified = authority.sign(&[names], false);
+        let (port, _, _web) = web(&certified, Arc::new(Mutex::new(answer))).await;
+        let (resolver, _dns) = Zone::default().at("mta-sts.b.vn", "127.0.0.4").serve().await;
+        let sts = MtaSts::new(resolver.clone(), authority.roots(), port, true).unwrap();
+        let fetched = sts.fetch("b.vn").await.map_err(|error| error.to_string());
+        match (&fetched, expected) {
+            (Ok(text), Ok(begins)) => assert!(text.starts_with(begins), "{text}"),
+            (Err(error), Err(says)) => assert!(error.contains(says), "{error}"),
+            _ => panic!("{fetched:?} instead of {expected:?}"),
+        }
+        let outside = MtaSts::new(resolver, authority.roots(), port, false).unwrap();
+        assert!(matches!(outside.fetch("b.vn").await, Err(guard::FetchError::Private)));
+        assert!(matches!(sts.fetch("c.vn").await, Err(guard::FetchError::NoAddress)));
+    }
+}
+
 #[tokio::test]
 async fn a_policy_outlives_its_hint() {
     let authority = Authority::new();
