@@ -107,6 +107,7 @@ impl Tx {
     }
 
     /// Takes back all that stand and begin on that day (several only where they were noted before that was refused); says which.
+    /// Warnings that were given before tell nobody of a lock any more that comes back by that.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,6 +129,14 @@ impl Tx {
         .bind(why)
         .fetch_all(&mut *self.inner)
         .await?;
+        if !rows.is_empty() {
+            sqlx::query(
+                "update activity set warned_days = null, warned_lock_on = null, warned_on = null where account_id = $1",
+            )
+            .bind(account.0)
+            .execute(&mut *self.inner)
+            .await?;
+        }
         Ok(rows.into_iter().map(leave).collect())
     }
 }

@@ -145,6 +145,38 @@ async fn a_leave_that_was_taken_back_excuses_nothing() {
     assert_ne!(state(&world, "binh").await, AccountState::Locked);
 }
 
+/// Warned the day before his lock, then excused for two months: what he was told before is no warning of a lock that comes back.
+#[tokio::test]
+async fn who_was_warned_before_a_leave_is_warned_anew_when_it_is_taken_back() {
+    let world = World::new().await;
+    world.user("an").await;
+    let night = async || {
+        world.engine.keep_lives().await.unwrap();
+        world.clock.advance(SignedDuration::from_hours(24));
+    };
+    let warned = async || world.number("select count(*) from activity where warned_days = 1").await;
+    for _ in 0..120 {
+        if warned().await == 0 {
+            night().await;
+        }
+    }
+    assert_eq!(warned().await, 1);
+    // The last day of the term: tomorrow he would be locked.
+    let from = model::calendar::plus_days(world.engine.today(), -1);
+    let to = model::calendar::plus_days(from, 60);
+    world.engine.note_leave(&actor(), &address("an"), from, to, "đi học").await.unwrap();
+    for _ in 0..40 {
+        night().await;
+    }
+    assert_ne!(state(&world, "an").await, AccountState::Locked);
+    world.engine.withdraw_leave(&actor(), &address("an"), from, "ghi nhầm").await.unwrap();
+    assert_eq!(warned().await, 0);
+    night().await;
+    assert_eq!((warned().await, state(&world, "an").await), (1, AccountState::Active), "told first");
+    night().await;
+    assert_eq!(state(&world, "an").await, AccountState::Locked);
+}
+
 /// Each round waits for the transactions of other tests, as the sweeper itself does: they share the cluster's numbers.
 pub(super) async fn sweep_all(world: &World) {
     let raised =
