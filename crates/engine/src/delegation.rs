@@ -181,9 +181,10 @@ impl Engine {
         if let Some(delegate) = delegate.as_ref().filter(|_| ended.is_empty()) {
             return Err(DelegationError::NotDelegated(delegate.address.clone()));
         }
+        // Forwardings come before the audit trail, here as everywhere.
+        let forward_ended = self.end_forward_by(&mut tx, actor, &mailbox, &ended).await?;
         let detail = json!({ "delegate": delegate.map(|delegate| delegate.address.to_string()), "ended": ended.len() });
         self.audit(&mut tx, actor, "delegate.revoke", &mailbox.address.to_string(), &detail).await?;
-        let forward_ended = self.end_forward_by(&mut tx, actor, &mailbox, &ended).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
         self.forwards_changed().await;

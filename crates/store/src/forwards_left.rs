@@ -3,10 +3,10 @@
 //! Invariant: of a mailbox that is a unit's or an office's, nothing goes on to who has left it, unless he may read it anyway; each
 //! forwarding that ends or stays is told by name.
 
-use crate::{Error, Tx};
+use crate::{Error, Reach, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, PersonId, Right, Rights, UnitId};
+use model::{AccountId, DomainId, PersonId, Right, Rights, UnitId};
 
 /// A forwarding that an act on people or units ends or leaves, with primary addresses as they are at that moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,29 +20,40 @@ fn named((mailbox, target, keep_copy): (String, String, bool)) -> ForwardNamed {
     ForwardNamed { mailbox, target, keep_copy }
 }
 
+/// That a forwarding `w` leads to the mailbox `a`, or was set by it while it had rights there: an administrator's, who set it as such,
+/// does not end with him.
+macro_rules! his {
+    () => {
+        "(a.account_id = w.target_id
+          or exists (select from addresses g join delegations d on d.delegate_id = g.account_id and d.mailbox_id = w.account_id
+                      where g.address = w.set_by and g.account_id = a.account_id))"
+    };
+}
+
 impl Tx {
-    /// Mailboxes of `units` (`None`: of any), not people's, whose mail goes on to a mailbox of this person's, or was sent on by one.
-    /// Nothing is held by that.
+    /// Mailboxes of `units` (`None`: of any of the domain), not people's, whose mail goes on to a mailbox of this person's, or was sent
+    /// on by one that was given rights to them. Nothing is held by that.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn forwarding_to(
         &mut self,
-        person: PersonId,
+        (domain, person): (DomainId, PersonId),
         units: Option<&[UnitId]>,
     ) -> Result<Vec<AccountId>, Error> {
-        let found: Vec<i64> = sqlx::query_scalar(
+        let found: Vec<i64> = sqlx::query_scalar(concat!(
             "select w.account_id
                from forwards w
                join accounts o on o.account_id = w.account_id and o.class not in ('person', 'leader')
-              where ($2::bigint[] is null or o.unit_id = any ($2)) and (w.target_id is not null or w.outside is not null)
-                and exists (select from accounts a
-                             where a.person_id = $1
-                               and (a.account_id = w.target_id
-                                    or exists (select from addresses g where g.address = w.set_by and g.account_id = a.account_id)))",
-        )
+              where o.domain_id = $3 and ($2::bigint[] is null or o.unit_id = any ($2))
+                and (w.target_id is not null or w.outside is not null)
+                and exists (select from accounts a where a.person_id = $1 and ",
+            his!(),
+            ")"
+        ))
         .bind(person.0)
         .bind(units.map(|units| units.iter().map(|unit| unit.0).collect::<Vec<_>>()))
+        .bind(domain.0)
         .fetch_all(&mut *self.inner)
         .await?;
         Ok(found.into_iter().map(AccountId).collect())
@@ -59,16 +70,16 @@ impl Tx {
         mailboxes: &[AccountId],
         (by, now): (&str, Timestamp),
     ) -> Result<Vec<(AccountId, ForwardNamed)>, Error> {
-        let rows: Vec<(i64, String, String, bool)> = sqlx::query_as(
+        let rows: Vec<(i64, String, String, bool)> = sqlx::query_as(concat!(
             "with there as (
                  select w.account_id, w.keep_copy, coalesce(w.outside, t.address, '') as went
                    from forwards w
                    left join addresses t on t.account_id = w.target_id and t.kind = 'primary'
                   where w.account_id = any ($2) and (w.target_id is not null or w.outside is not null)
                     and exists (select from accounts a
-                                 where a.person_id = $1
-                                   and (a.account_id = w.target_id
-                                        or exists (select from addresses g where g.address = w.set_by and g.account_id = a.account_id))
+                                 where a.person_id = $1 and ",
+            his!(),
+            "
                                    and not exists (select from delegations d
                                                     where d.mailbox_id = w.account_id and d.delegate_id = a.account_id
                                                       and d.revoked_at is null and d.since <= $4
@@ -81,7 +92,7 @@ impl Tx {
              select e.account_id, coalesce(m.address, ''), e.went, e.keep_copy
                from ended e left join addresses m on m.account_id = e.account_id and m.kind = 'primary'
               order by 2",
-        )
+        ))
         .bind(person.0)
         .bind(mailboxes.iter().map(|mailbox| mailbox.0).collect::<Vec<_>>())
         .bind(by)
@@ -97,11 +108,11 @@ impl Tx {
         Ok(rows.into_iter().map(ended).collect())
     }
 
-    /// Those that go to mailboxes of this person's, by mailbox.
+    /// Those within the reach that go to mailboxes of this person's, by mailbox.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forwards_to(&mut self, person: PersonId) -> Result<Vec<ForwardNamed>, Error> {
+    pub async fn forwards_to(&mut self, person: PersonId, reach: &Reach) -> Result<Vec<ForwardNamed>, Error> {
         let rows = sqlx::query_as(
             "select m.address, t.address, w.keep_copy
                from accounts a
@@ -110,9 +121,15 @@ impl Tx {
                join accounts o on o.account_id = w.account_id and o.state <> 'deleted'
                join addresses m on m.account_id = w.account_id and m.kind = 'primary'
               where a.person_id = $1
+                and ($2 or o.domain_id = any ($3) or o.account_id = any ($6) or o.unit_id in (select units_below($4, $5)))
               order by 1",
         )
         .bind(person.0)
+        .bind(reach.everything)
+        .bind(&reach.domains)
+        .bind(&reach.subtree_domains)
+        .bind(&reach.subtree_units)
+        .bind(&reach.mailboxes)
         .fetch_all(&mut *self.inner)
         .await?;
         Ok(rows.into_iter().map(named).collect())

@@ -128,7 +128,7 @@ impl Engine {
         let left = from.map(|from| left_behind(&held.tree, from, to)).unwrap_or_default();
         // Before anything of these mailboxes is touched.
         let reach = to.map(|_| left.as_slice());
-        let forwarding = held.tx.forwarding_to(person, reach).await?;
+        let forwarding = held.tx.forwarding_to((held.domain, person), reach).await?;
         let lent = held.tx.hold_with_lent(person, (&left, &forwarding), self.now()).await?;
         let lent = if options.keep_delegations { &[] } else { lent.as_slice() };
         let before = self.before_transfer(&mut held, person).await?;
@@ -160,7 +160,7 @@ impl Engine {
             ended: ended.roles.iter().map(|role| (role.role.clone(), role.over.clone())).collect(),
             delegations: ended.delegations.iter().map(|one| (one.mailbox.clone(), one.rights)).collect(),
             forwards_ended: ended.forwards.iter().map(|(_, one)| one.clone()).collect(),
-            forwards_kept: held.tx.forwards_to(person).await?,
+            forwards_kept: held.tx.forwards_to(person, &actor.reach(Action::ForwardingList)).await?,
             watched: ended.watching.iter().map(|(_, unit)| unit.clone()).collect(),
             keeps: held.tx.held_by(person, self.now()).await?,
             done: !options.dry_run,
@@ -187,9 +187,10 @@ impl Engine {
         let by = (actor.name(), self.now());
         let roles = held.tx.revoke_officer_of(person, going.left, by).await?;
         let delegations = held.tx.revoke_lent_to(person, going.lent, by).await?;
-        // What may not be read there any more is not sent on, either.
-        let forwards = held.tx.end_forwards_to(person, going.forwarding, by).await?;
         let watching = held.tx.end_watching_of(person, going.watched, self.now()).await?;
+        // What may not be read there any more is not sent on, either; what was lent may have been sent on since it was looked at.
+        let mailboxes = [going.forwarding, going.lent].concat();
+        let forwards = held.tx.end_forwards_to(person, &mailboxes, by).await?;
         Ok(Ended { roles, delegations, forwards, watching })
     }
 
