@@ -105,7 +105,7 @@ impl Handover {
             }
         }
         let given = self.given();
-        if let Some(given) = given.as_deref().filter(|_| row.record.get("end").is_none()) {
+        if let Some(given) = given.as_deref().filter(|_| row.ended.is_none()) {
             let _ = writeln!(text, "Ủy quyền khi hoàn thành: {given}");
         }
         for (key, label) in [("start", "Khi bắt đầu"), ("end", "Khi hoàn thành")] {

@@ -215,7 +215,7 @@ impl Engine {
         let (limit, most) = (refused.limit.vietnamese(), refused.most);
         let subject = format!("Hộp thư {address} tạm thời bị hạn chế gửi thư");
         let text = format!(
-            "Hộp thư {address} ({display_name}) đã đạt giới hạn {most} {limit}. Đến {}, hệ thống tạm dừng nhận thư gửi đi từ \
+            "Hộp thư {address} ({display_name}) đã đạt giới hạn {most} {limit}. Từ nay đến {}, hệ thống tạm dừng nhận thư gửi đi từ \
              hộp thư này; thư nhận về không bị ảnh hưởng.\n\nNếu chủ hộp thư không gửi các thư đó, mật khẩu có thể đã bị lộ: hãy đổi \
              mật khẩu ngay và báo bộ phận quản trị. Nếu vẫn tiếp tục phát tán, hộp thư sẽ bị tạm khóa. Nếu cần gửi nhiều thư cho công \
              việc, đơn vị đề nghị bộ phận quản trị.\n\n--\nThe mailbox reached its limit of {most} {}; nothing it sends is taken \

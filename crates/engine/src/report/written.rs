@@ -111,7 +111,11 @@ impl Engine {
                     .to_owned()
             }
         };
-        let _ = writeln!(text, "\nTiêu đề: {subject}\nGửi lúc: {}\n", written_time(report.accepted_at));
+        let _ = writeln!(
+            text,
+            "\nTiêu đề: {subject}\nGửi lúc: {} (giờ Việt Nam)\n",
+            written_time(report.accepted_at)
+        );
         for told in report.told.iter().take(TOLD_MAX) {
             let words = explain(told.answer.status);
             let _ = match told.what {
@@ -142,7 +146,7 @@ impl Engine {
         if let (What::Delayed, Some(until)) = (what, report.give_up_at) {
             let _ = writeln!(
                 text,
-                "\nHệ thống gửi lại đến {}; sau đó sẽ thông báo nếu không gửi được.",
+                "\nHệ thống tiếp tục gửi lại cho đến {} (giờ Việt Nam); sau đó sẽ thông báo nếu không gửi được.",
                 written_time(until)
             );
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use store::{OwedNotice, RequestRow};
 
-/// Whoever asked and the watchers, each once; `following`: those who follow the unit, and were not named for this request alone.
+/// Whoever asked and the watchers, each once; `following`: those who follow the unit now.
 pub(super) fn about(
     request: &RequestRow,
     what: &str,
@@ -20,9 +20,8 @@ pub(super) fn about(
             to if following.contains(&to) => {
                 ("hộp thư này theo dõi các đề nghị của đơn vị", "this mailbox follows the unit's requests")
             }
-            _ => {
-                ("hộp thư này được chỉ định theo dõi đề nghị này", "this mailbox was named to be told of this request")
-            }
+            // Named for it, or following the unit when it came.
+            _ => ("hộp thư này theo dõi đề nghị", "this mailbox is told of this request"),
         };
         OwedNotice {
             key: format!("request/{}/{}/{to}", request.request, request.state.as_str()),
@@ -43,8 +42,11 @@ fn facts(request: &RequestRow) -> String {
         let _ = writeln!(text, "Đơn vị: {name} ({code})");
     }
     if let Some(address) = &request.address {
-        let _ =
-            writeln!(text, "Hộp thư: {address} ({})", request.mailbox_name.as_deref().unwrap_or_default());
+        let name = request.mailbox_name.as_deref().filter(|name| !name.is_empty());
+        let _ = match name {
+            Some(name) => writeln!(text, "Hộp thư: {address} ({name})"),
+            None => writeln!(text, "Hộp thư: {address}"),
+        };
     }
     if !request.document.is_empty() {
         let _ = writeln!(text, "Văn bản: {}", request.document);

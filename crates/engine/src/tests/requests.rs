@@ -164,7 +164,7 @@ async fn the_letter_of_a_request_says_what_it_is_about_and_why_it_came() {
     for (who, why, because) in [
         (&dung, "đề nghị được gửi từ hộp thư này.", "this mailbox asked."),
         (&chi, "hộp thư này theo dõi các đề nghị của đơn vị.", "this mailbox follows the unit's requests."),
-        (&binh, "hộp thư này được chỉ định theo dõi đề nghị này.", "was named to be told of this request."),
+        (&binh, "hộp thư này theo dõi đề nghị.", "this mailbox is told of this request."),
     ] {
         let [receipt, done] = &world.letters(who).await[..] else { panic!("two letters") };
         for letter in [receipt, done] {

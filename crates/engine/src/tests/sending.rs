@@ -178,7 +178,7 @@ async fn limits_are_exact_over_connections_and_nodes() {
     assert_eq!(told.len(), 2, "once for each hour in which it was throttled: {told:?}");
     // The first of them on Sunday at eight, for the hour.
     let letter = world.letters(&an).await.remove(0);
-    assert!(letter.contains("Đến 09 giờ 00 ngày 22/11/2026, hệ thống"), "{letter}");
+    assert!(letter.contains("Từ nay đến 09 giờ 00 ngày 22/11/2026, hệ thống"), "{letter}");
     assert_eq!(subjects(&world, &binh).await.len(), 61, "and nobody but him got mail");
     let life = world.engine.life(&actor(), &address("an")).await.unwrap().unwrap().life;
     assert!(matches!(life, Life::Active { .. }));
