@@ -118,3 +118,49 @@ async fn a_forwarding_that_goes_along_in_a_merger_is_named() {
     assert_eq!(world.detail("unit.merge").await["forwardings_kept"][0]["target"], "ltu@demo.gov.vn");
     assert!(engine.forward(&actor(), &sotttt).await.unwrap().is_some());
 }
+
+/// Another domain's offices are for its own administrators, and so is what one of them set though no office was lent to him.
+#[tokio::test]
+async fn what_is_not_of_his_place_does_not_end_with_it() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Lê Tú", "sotttt", None).await;
+    person(engine, "Trần An", "sotttt", None).await;
+    let [own, other]: [Address; 2] = ["ltu@demo.gov.vn", "tan@demo.gov.vn"].map(|one| one.parse().unwrap());
+    let [sotttt, ubnd] = [office(engine, "sotttt").await, office(engine, "ubnd").await];
+    forward(engine, &sotttt, &other, true).await;
+    lend(engine, &ubnd, &own).await;
+    forward(engine, &ubnd, &other, true).await;
+    world.database.run("update forwards set set_by = 'ltu@demo.gov.vn'").await;
+    engine.add_domain(&actor(), &DomainName::new("khac.gov.vn").unwrap(), "an-giang").await.unwrap();
+    let elsewhere: Address = "vanphong@khac.gov.vn".parse().unwrap();
+    let new = crate::NewMailbox {
+        address: elsewhere.clone(),
+        class: model::MailboxClass::Organisation,
+        ..super::mailbox("vanphong")
+    };
+    engine.add_mailbox(&actor(), &new).await.unwrap();
+    // As when the policy let it out, or both domains were one.
+    world
+        .database
+        .run(
+            "insert into forwards (account_id, target_id, keep_copy, set_by, set_at)
+             select o.account_id, t.account_id, false, 'console', now() from addresses o, addresses t
+              where o.address = 'vanphong@khac.gov.vn' and t.address = 'ltu@demo.gov.vn'",
+        )
+        .await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    let id = world.store.domain(&domain).await.unwrap().unwrap();
+    let grant = model::Grant::new(model::Role::CentreOperator, model::Scope::Domain(id)).unwrap();
+    let operator = crate::Actor::of("trung-tam", None, vec![grant]);
+    let left = engine
+        .move_person(&operator, &domain, who, &PersonMove::Leave, MoveOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(lines(&left.forwards_ended), [("ubnd@demo.gov.vn", "tan@demo.gov.vn", true)]);
+    assert_eq!(lines(&left.forwards_kept), [], "named to who may list it");
+    for stays in [&sotttt, &elsewhere] {
+        assert!(engine.forward(&actor(), stays).await.unwrap().is_some(), "{stays}");
+    }
+}
