@@ -56,9 +56,13 @@ def binary():
     raise Failed(f"no congthu under {target}: run `cargo build --release` or set CONGTHU_BIN")
 
 
+# Of two servers of one run none takes what the other is about to listen on.
+HANDED_OUT = set()
+
+
 def free_ports(count):
     """Ports nobody listens on, below the range that outgoing connections take theirs from, so that a
-    restarted server finds its own still free."""
+    restarted server finds its own still free; each is handed out once."""
     ports = []
     while len(ports) < count:
         port = random.randrange(12000, 32000)
@@ -68,7 +72,8 @@ def free_ports(count):
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        if port not in ports:
+        if port not in HANDED_OUT:
+            HANDED_OUT.add(port)
             ports.append(port)
     return ports
 
