@@ -79,7 +79,7 @@ class Answers(case.Case):
         path.chmod(0o644)
         sheet = "mat-khau.csv"
         text = self.server.must("mailbox", "add-many", str(path), "--passwords", sheet)
-        self.assertEqual(text, f"ba@{DOMAIN}\nbon@{DOMAIN}\n2 mailboxes made; one-time passwords are in {sheet}\n")
+        self.assertEqual(text, f"ba@{DOMAIN}\nbon@{DOMAIN}\n2 mailboxes made; one-time passwords are in {self.server.directory / sheet}\n")
 
 
 if __name__ == "__main__":

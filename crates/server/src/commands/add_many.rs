@@ -260,7 +260,7 @@ fn total(options: &AddMany, imported: &Imported, issued: usize) -> String {
         let _ = write!(text, ", {} made anew", counted(anew, "password", "passwords"));
     }
     if let Some(file) = &options.passwords {
-        let _ = write!(text, "; one-time passwords are in {}", file.display());
+        let _ = write!(text, "; one-time passwords are in {}", passwords::place(file).display());
     }
     text
 }

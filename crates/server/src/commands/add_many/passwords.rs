@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The first line. Excel takes the file for UTF-8 by the mark, and parts columns at semicolons where Vietnam's settings are.
 const HEADER: &str = "\u{feff}Dòng;Họ và tên;Địa chỉ;Mật khẩu dùng một lần\n";
@@ -19,12 +19,21 @@ const HANDED: &str = "/dev/fd/";
 
 /// A new sheet, or one that an earlier run began.
 pub(super) fn open(path: &Path) -> Result<File> {
-    let handed = path.as_os_str().to_string_lossy().starts_with(HANDED);
-    let (mut file, _) = open_for(path, rustix::process::geteuid().as_raw(), handed)?;
+    let (mut file, _) = open_for(path, rustix::process::geteuid().as_raw(), is_handed(path))?;
     if file.metadata()?.len() == 0 {
         file.write_all(HEADER.as_bytes())?;
     }
     Ok(file)
+}
+
+/// Where the sheet lies, whole, as whoever prints it looks for it.
+pub(super) fn place(path: &Path) -> PathBuf {
+    let place = if is_handed(path) { std::fs::read_link(path) } else { std::path::absolute(path) };
+    place.unwrap_or_else(|_| path.to_owned())
+}
+
+fn is_handed(path: &Path) -> bool {
+    path.as_os_str().to_string_lossy().starts_with(HANDED)
 }
 
 /// The file, and whether it was made just now. One that is there must be `owner`'s. Only what was `handed` on may be named by a link.
@@ -105,6 +114,11 @@ mod tests {
         assert_eq!(std::fs::metadata(at("new")).unwrap().mode() & 0o777, 0o600);
         drop(open(&at("new")).unwrap());
         assert_eq!(std::fs::read_to_string(at("new")).unwrap(), HEADER, "one header");
+        let open_already = File::open(at("new")).unwrap();
+        let handed = format!("{HANDED}{}", std::os::fd::AsRawFd::as_raw_fd(&open_already));
+        let whole = directory.path().canonicalize().unwrap().join("new");
+        assert_eq!((place(Path::new(&handed)), place(&whole)), (whole.clone(), whole));
+        assert_eq!(place(Path::new("new")), std::env::current_dir().unwrap().join("new"));
         new("readable", HEADER, 0o644);
         new("other", "something else\n", 0o600);
         symlink(at("new"), at("link")).unwrap();
