@@ -46,6 +46,31 @@ pub struct Placed {
 
 type PlacedRow = (String, i64, i64, i64);
 
+/// What the accepting statement does; where mail went on by itself, it is noted with it.
+macro_rules! accept_message {
+    ($($forwarded:expr),*) => {
+        concat!(
+            "with accepted as materialized (
+                 select add_content($1, $2, $3, $4, $5, $6, $7, $8, $9) as content_id
+             ), placed as materialized (
+                 select a.account_id, a.folder_id, a.uid
+                   from accepted c, lateral add_entries($1, c.content_id, $10, $11, $12, $1, 0, '{}', $20, $21) a
+             ), noted as (
+                 insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status, about)
+                 values ($1, $13, $14, $15, $16, $17, $12, $2, $18, $19)
+             )",
+            $($forwarded,)*
+            " select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
+        )
+    };
+}
+const ACCEPT: &str = accept_message!();
+const ACCEPT_FORWARDED: &str = accept_message!(
+    ", forwarded as (",
+    insert_forwarded!("$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29"),
+    ")"
+);
+
 impl Tx {
     /// Adds the content and an entry for each target (each account at most once), and notes `event`.
     ///
@@ -72,20 +97,7 @@ impl Tx {
         event: &Event<'_>,
     ) -> Result<(TransactionId, Vec<Placed>), Error> {
         let (accounts, folders, recipients) = columns(targets);
-        let text = concat!(
-            "with accepted as materialized (
-                 select add_content($1, $2, $3, $4, $5, $6, $7, $8, $9) as content_id
-             ), placed as materialized (
-                 select a.account_id, a.folder_id, a.uid
-                   from accepted c, lateral add_entries($1, c.content_id, $10, $11, $12, $1, 0, '{}', $20, $21) a
-             ), noted as (
-                 insert into events (at, kind, trace, account_id, remote, sender, recipients, size, status, about)
-                 values ($1, $13, $14, $15, $16, $17, $12, $2, $18, $19)
-             ), forwarded as (",
-            insert_forwarded!("$22", "$23", "$24", "$25", "$26", "$27", "$28", "$29"),
-            ") select pg_current_xact_id()::text, account_id, folder_id, uid from placed",
-        );
-        let steps = Columns::of(forwarded.iter().map(|step| (Of::from(event), step)));
+        let text = if forwarded.is_empty() { ACCEPT } else { ACCEPT_FORWARDED };
         let statement = sqlx::query_as(text)
             .bind(event.at.to_sqlx())
             .bind(content.size_i64())
@@ -108,7 +120,9 @@ impl Tx {
             .bind(event.about)
             .bind(bytes_max(targets))
             .bind(messages_max(targets));
-        let rows: Vec<PlacedRow> = bind_forwarded!(statement, steps).fetch_all(&mut *self.inner).await?;
+        let steps = Columns::of(forwarded.iter().map(|step| (Of::from(event), step)));
+        let statement = if steps.is_empty() { statement } else { bind_forwarded!(statement, steps) };
+        let rows: Vec<PlacedRow> = statement.fetch_all(&mut *self.inner).await?;
         let id =
             rows.first().map(|row| TransactionId::new(row.0.clone(), event)).ok_or(Error::MailboxGone)?;
         Ok((id, rows.into_iter().map(|(_, account, folder, uid)| placed(account, folder, uid)).collect()))

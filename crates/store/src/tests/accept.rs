@@ -2,7 +2,7 @@
 
 use super::world::{World, open};
 use crate::tx::{Fate, resolve};
-use crate::{Error, Event, Target};
+use crate::{Error, Event, Forwarded, ForwardedTo, Target};
 use model::{FolderId, ModSeq, Uid};
 use std::sync::Arc;
 
@@ -116,6 +116,25 @@ async fn concurrent_deliveries_to_one_folder_number_without_gaps_in_commit_order
         let uids: Vec<u32> = numbers.iter().map(|(uid, _)| uid.0).collect();
         assert_eq!(uids, (1..=180).collect::<Vec<_>>());
         assert!(numbers.is_sorted_by(|a, b| a.1 < b.1), "a later uid has a later modseq");
+    }
+}
+
+/// Where mail goes on by itself is asked of nobody else's mail.
+#[tokio::test]
+async fn mail_that_nobody_forwards_is_accepted_by_the_shorter_statement() {
+    let world = World::new().await;
+    let to = world.mailboxes(2).await;
+    let content = world.content(&[b"x"]).await;
+    let step = Forwarded { by: to[1].account, to: ForwardedTo::Mailbox(to[0].account), keep_copy: false };
+    for (forwarded, longer) in [(&[][..], 0_i64), (&[step], 1)] {
+        let mut tx = world.store.begin().await.unwrap();
+        tx.accept_forwarded(&content, (&to[..1], forwarded), &world.event()).await.unwrap();
+        let known =
+            "select count(*) from pg_prepared_statements where statement like $1 and statement like $2";
+        let known = sqlx::query_scalar(known).bind("%add\\_content%").bind("%'forwarded'%");
+        let known: i64 = known.fetch_one(&mut *tx.inner).await.unwrap();
+        assert_eq!(known, longer);
+        drop(tx);
     }
 }
 
