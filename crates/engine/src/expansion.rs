@@ -16,7 +16,10 @@ use model::calendar::local_date;
 use model::queue::Notify;
 use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
-use store::{Forwarded, GroupRow, NewHeld, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target};
+use store::{
+    Forwarded, ForwardedTo, GroupRow, NewHeld, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room,
+    Target,
+};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -82,6 +85,28 @@ impl Meant {
             if !self.forwarded.iter().any(|known| known.by == step.by) {
                 self.forwarded.push(step);
             }
+        }
+    }
+
+    /// Of steps whose end did not get it (it is full, or was left out) it says nothing, nor of a copy in a mailbox that has none.
+    fn forget_steps_to_nobody(&mut self) {
+        if self.forwarded.is_empty() {
+            return;
+        }
+        let here: HashSet<AccountId> = self.targets.iter().map(|target| target.account).collect();
+        loop {
+            let goes_on: HashSet<AccountId> = self.forwarded.iter().map(|step| step.by).collect();
+            let known = self.forwarded.len();
+            self.forwarded.retain(|step| match step.to {
+                ForwardedTo::Mailbox(to) => here.contains(&to) || goes_on.contains(&to),
+                ForwardedTo::Outside(_) => true,
+            });
+            if self.forwarded.len() == known {
+                break;
+            }
+        }
+        for step in &mut self.forwarded {
+            step.keep_copy &= here.contains(&step.by);
         }
     }
 
@@ -223,6 +248,7 @@ impl Engine {
             meant.held.push(Held { domain, unit, name: format!("{name} <{address}>"), targets });
         }
         self.leave_out_full(&mut meant, (&members, of)).await?;
+        meant.forget_steps_to_nobody();
         Ok(meant)
     }
 

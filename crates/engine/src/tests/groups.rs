@@ -180,6 +180,26 @@ async fn a_full_member_gets_no_mail_by_a_group_and_its_sender_is_told() {
     assert_eq!(send(&world, &an, &["so"]).await, Err(DeliverError::RecipientFull));
 }
 
+/// Who has no room has none of it by a forwarding either, and no copy.
+#[tokio::test]
+async fn the_trace_says_nothing_of_a_forwarding_to_a_full_member() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    engine.add_group(&actor(), &group("so", GroupRule::People, Some("sotttt"), true)).await.unwrap();
+    for (of, to, keep_copy) in [("clerk", "binh", true), ("binh", "head", false), ("head", "chi", true)] {
+        engine.set_forward(&actor(), &address(of), (&address(to), keep_copy)).await.unwrap();
+    }
+    let fill = "update counters set used_bytes = 400000000 where account_id in
+                (select account_id from addresses where address in ('chi@demo.gov.vn', 'clerk@demo.gov.vn'))";
+    world.database.run(fill).await;
+    send(&world, &an, &["so"]).await.unwrap();
+    assert_eq!(world.number("select count(*) from entries where recipient = 'so@demo.gov.vn'").await, 1);
+    let steps = "select string_agg(replace(array_to_string(recipients, ' '), '@demo.gov.vn', '') || ' ' || status, ', '
+                                   order by event_id) from events where kind = 'forwarded'";
+    assert_eq!(world.database.text(steps).await, "clerk binh none_kept, binh head none_kept");
+}
+
 #[tokio::test]
 async fn a_group_in_a_group_asks_for_itself_who_may_write() {
     let world = World::new().await;
