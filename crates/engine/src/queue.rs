@@ -8,13 +8,14 @@ mod passed_on;
 mod telling;
 
 pub use at_hand::AtHand;
-pub(crate) use passed_on::{original_of, written_of, written_to};
+pub(crate) use passed_on::{by_whose, original_of, written_of, written_to};
 pub(crate) use telling::{Ended, Telling};
 
 use crate::message::FACTS_OCTETS_MAX;
 use crate::report::without_return_path;
 use crate::{Body, Engine, Error, Piece, figures};
 use jiff::{SignedDuration, Timestamp};
+use model::AccountId;
 use model::queue::{Answer, Outcome, destination_rest};
 use store::{Claimed, ContentColumns, Event, LeasedDelivery, NewOutgoingEvent, QueueLease, WantedWork};
 use tokio_util::sync::CancellationToken;
@@ -230,14 +231,19 @@ impl Engine {
         let failures = claimed.lease.failures.saturating_add(1);
         let rest = destination_rest(failures, &*self.0.rng);
         let next = now.saturating_add(rest).unwrap_or(Timestamp::MAX);
-        let trace = self.queue_id();
         let status = said(answer);
-        let event = NewOutgoingEvent {
-            event: event(tried, (&trace, now), "deferred", (answer.host.as_deref(), &status)),
-            recipients: tried.recipients.iter().map(|to| to.address.to_lowercase()).collect(),
-        };
+        let whose = by_whose([tried], |_| true);
+        let traced: Vec<_> = whose.into_iter().map(|whose| (self.queue_id(), whose)).collect();
+        let host = answer.host.as_deref();
+        let events: Vec<NewOutgoingEvent<'_>> = traced
+            .iter()
+            .map(|(trace, (account, recipients))| NewOutgoingEvent {
+                event: event((tried, *account), (trace, now), "deferred", (host, &status)),
+                recipients: recipients.clone(),
+            })
+            .collect();
         let lease = (claimed.lease.lease, *destination);
-        self.0.store.destination_failed(lease, (failures, next, &status), &[event], now).await?;
+        self.0.store.destination_failed(lease, (failures, next, &status), &events, now).await?;
         Ok(())
     }
 
@@ -293,8 +299,9 @@ pub(crate) fn said(answer: &Answer) -> String {
     }
 }
 
+/// `account`: as [`by_whose`] says.
 pub(crate) fn event<'a>(
-    delivery: &'a LeasedDelivery,
+    (delivery, account): (&'a LeasedDelivery, Option<AccountId>),
     (trace, at): (&'a str, Timestamp),
     kind: &'a str,
     (host, status): (Option<&'a str>, &'a str),
@@ -303,7 +310,7 @@ pub(crate) fn event<'a>(
         at,
         kind,
         trace,
-        account: delivery.account,
+        account,
         remote: host,
         sender: Some(&delivery.sender),
         size: None,

@@ -3,7 +3,7 @@
 //! Invariants: whoever it goes to reads it, so it takes two administrators who say the same within a day, each of whom may still ask
 //! for it when it is done; its sender is told, in the transaction that does it; what is being sent at the moment is not touched.
 
-use crate::queue::{event, written_of};
+use crate::queue::{by_whose, event, written_of};
 use crate::queue_admin::{QueueError, QueueMessage, audited_as};
 use crate::report::{Told, What};
 use crate::{Actor, AdminError, Engine};
@@ -125,15 +125,16 @@ impl Engine {
             ..DeliveryReport::default()
         };
         let reports: Vec<DeliveryReport<'_>> = claimed.deliveries.iter().map(report).collect();
-        let trace = self.queue_id();
         let status = format!("sent to {to} instead, by an administrator");
-        let was = claimed.deliveries.iter().flat_map(|delivery| &delivery.recipients);
-        let mut recipients: Vec<String> = was.map(|recipient| recipient.address.to_lowercase()).collect();
-        recipients.push(to.to_string());
-        let events = [NewOutgoingEvent {
-            event: event(first, (&trace, now), "redirected", (None, &status)),
-            recipients,
-        }];
+        let whose = by_whose(&claimed.deliveries, |_| true);
+        let traced: Vec<_> = whose.into_iter().map(|whose| (self.queue_id(), whose)).collect();
+        let events: Vec<NewOutgoingEvent<'_>> = traced
+            .iter()
+            .map(|(trace, (account, was))| NewOutgoingEvent {
+                event: event((first, *account), (trace, now), "redirected", (None, &status)),
+                recipients: was.iter().cloned().chain([to.to_string()]).collect(),
+            })
+            .collect();
         let report = QueueReport { deliveries: &reports, events: &events, audit: Some(audit) };
         let told = redirected(&claimed.deliveries, to);
         let ours = self.commit_report(claimed.lease.lease, first, &report, vec![told]).await?;

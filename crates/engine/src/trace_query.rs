@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use model::admission::{Evidence, Ground, as_one_word};
 use model::{Action, Address};
 use proto::mime::{Facts, decode_header};
-use store::{EventRow, TraceFilter};
+use std::collections::HashSet;
+use store::{EventRow, Reach, TraceFilter};
 
 /// Characters of a subject that are kept.
 const SUBJECT_CHARS_MAX: usize = 120;
@@ -176,24 +177,36 @@ impl Engine {
             before: query.before,
             limit: query.limit.clamp(1, MESSAGES_MAX),
         };
-        let found = self.0.store.trace(&filter, &reach).await?;
-        let message_ids: Vec<String> = found.iter().filter_map(|event| event.message_id.clone()).collect();
+        let found = self.newest(&filter, &reach).await?;
         let mut all = found.clone();
-        // Where the Message-ID alone was asked for, all of it was found already.
-        let only_id = TraceFilter {
-            message_ids: filter.message_ids.clone(),
-            limit: filter.limit,
-            ..TraceFilter::default()
-        };
-        let is_all = filter == only_id && (found.len() as u64) < u64::from(filter.limit);
-        if !message_ids.is_empty() && !is_all {
-            // What else became of them: copies that were put away, later steps.
-            let more = TraceFilter { message_ids, limit: EVENTS_MAX, ..TraceFilter::default() };
-            let known =
-                |event: &EventRow| found.iter().any(|other| (other.at, other.id) == (event.at, event.id));
-            all.extend(self.0.store.trace(&more, &reach).await?.into_iter().filter(|event| !known(event)));
+        // What else became of them: copies that were put away, later steps.
+        for more in siblings(&found) {
+            // Where that alone was asked for, all of it was found already.
+            let alone = TraceFilter { limit: filter.limit, ..more.clone() };
+            if filter == alone && !is_full(&found, &filter) {
+                continue;
+            }
+            let rows = self.0.store.trace(&more, &reach).await?;
+            let known: HashSet<(Timestamp, i64)> = all.iter().map(|event| (event.at, event.id)).collect();
+            all.extend(rows.into_iter().filter(|event| !known.contains(&(event.at, event.id))));
         }
         Ok(courses(&found, all))
+    }
+
+    /// The newest events, of as many messages as are to be found: one that went on to many is one.
+    async fn newest(&self, filter: &TraceFilter, reach: &Reach) -> Result<Vec<EventRow>, AdminError> {
+        let mut found = self.0.store.trace(filter, reach).await?;
+        let went_on = found.iter().any(|event| event.kind == "forwarded");
+        if went_on && is_full(&found, filter) && filter.limit < EVENTS_MAX {
+            let more = TraceFilter { limit: EVENTS_MAX, ..filter.clone() };
+            found = self.0.store.trace(&more, reach).await?;
+            let (mut seen, most) = (HashSet::new(), filter.limit as usize);
+            found.retain(|event| {
+                let message = MessageKey::of(event);
+                seen.contains(&message) || seen.len() < most && seen.insert(message)
+            });
+        }
+        Ok(found)
     }
 
     /// Every event between two moments, by pages, for central logs. `after`: the last one of the page before.
@@ -235,16 +248,59 @@ impl Engine {
     }
 }
 
+fn is_full(found: &[EventRow], filter: &TraceFilter) -> bool {
+    found.len() as u64 >= u64::from(filter.limit)
+}
+
+/// What tells a message from others.
+#[derive(PartialEq, Eq, Hash)]
+enum MessageKey {
+    Id(String),
+    /// It came without a Message-ID: our number of it, which no other message has.
+    Queue(String),
+    /// Of it nothing is known.
+    Event(Timestamp, i64),
+}
+
+impl MessageKey {
+    fn of(event: &EventRow) -> Self {
+        match (&event.message_id, &event.queue_id) {
+            (Some(id), _) => Self::Id(id.clone()),
+            (None, Some(id)) => Self::Queue(id.clone()),
+            (None, None) => Self::Event(event.at, event.id),
+        }
+    }
+}
+
+/// What finds all events of these messages.
+fn siblings(found: &[EventRow]) -> Vec<TraceFilter> {
+    let (mut message_ids, mut queue_ids, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+    for key in found.iter().map(MessageKey::of) {
+        let (MessageKey::Id(id) | MessageKey::Queue(id)) = &key else { continue };
+        let ids = if matches!(key, MessageKey::Id(_)) { &mut message_ids } else { &mut queue_ids };
+        if seen.insert(id.clone()) {
+            ids.push(id.clone());
+        }
+    }
+    let of = |message_ids: Vec<String>, queue_ids: Vec<String>| TraceFilter {
+        message_ids,
+        queue_ids,
+        limit: EVENTS_MAX,
+        ..TraceFilter::default()
+    };
+    let all = [of(message_ids, Vec::new()), of(Vec::new(), queue_ids)];
+    all.into_iter().filter(|one| !one.message_ids.is_empty() || !one.queue_ids.is_empty()).collect()
+}
+
 /// Events by message, in the order in which the messages were found.
 fn courses(found: &[EventRow], mut all: Vec<EventRow>) -> Vec<Course> {
-    // Where it went on was noted in the moment in which it came, in either order.
-    all.sort_by_key(|event| (event.at, event.kind == "forwarded", event.id));
+    // Where it went on was noted in the moment in which it came, in either order; what became of it there may follow in the same.
+    let place = |kind: &str| ["received", "forwarded"].iter().position(|first| *first == kind).unwrap_or(2);
+    all.sort_by_key(|event| (event.at, place(&event.kind), event.id));
     let mut courses: Vec<Course> = Vec::new();
     for first in found {
-        let same = |event: &EventRow| match &first.message_id {
-            Some(id) => event.message_id.as_ref() == Some(id),
-            None => (event.at, event.id) == (first.at, first.id),
-        };
+        let key = MessageKey::of(first);
+        let same = |event: &EventRow| MessageKey::of(event) == key;
         let events: Vec<EventRow> = all.iter().filter(|event| same(event)).cloned().collect();
         all.retain(|event| !same(event));
         if !events.is_empty() {

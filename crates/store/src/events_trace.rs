@@ -6,6 +6,7 @@
 use crate::{Error, Reach, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
+use std::collections::HashSet;
 
 /// Which events of mail to find; what is `None` or empty does not narrow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct EventRow {
     pub account: Option<String>,
     pub remote: Option<String>,
     pub sender: Option<String>,
-    /// Those that may be shown.
+    /// Those that may be shown, each once.
     pub recipients: Vec<String>,
     pub size: Option<u64>,
     pub status: Option<String>,
@@ -85,7 +86,7 @@ fn event(row: Row) -> EventRow {
         account,
         remote,
         sender,
-        recipients: recipients.unwrap_or_default(),
+        recipients: each_once(recipients.unwrap_or_default()),
         size: size.map(i64::unsigned_abs),
         status,
         queue_id: lines.next().flatten(),
@@ -96,9 +97,17 @@ fn event(row: Row) -> EventRow {
     }
 }
 
+/// An address stands there once for each mailbox that got it by that address: how many are in a group, or that a mailbox passes its
+/// mail on with a copy, is nothing that whoever wrote to it is told.
+fn each_once(recipients: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    recipients.into_iter().filter(|one| seen.insert(one.clone())).collect()
+}
+
 impl Store {
     /// Events of mail within `reach`, the newest first. Of a message that came to others, too, only the recipients within
-    /// `reach` are shown, as nobody is told who else was written to in secret; who sent it sees all.
+    /// `reach` are shown, as nobody is told who else was written to in secret; who sent it sees all that he
+    /// wrote to.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,7 +1,7 @@
 //! That mail went on by itself (chuyển thư tự động): an event beside that of the message, in the statement that notes that one.
 //!
 //! Invariants: mail that nobody forwards costs nothing by it; the addresses are those of the moment, and it belongs to whose forwarding
-//! it is, so that whoever sent the message does not learn of it (`Store::trace`).
+//! it is, as what becomes of the message elsewhere does: whoever sent it does not learn where it went (`Store::trace`).
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;

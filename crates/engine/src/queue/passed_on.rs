@@ -9,6 +9,7 @@ use crate::report::{Told, What};
 use crate::{Engine, Error};
 use model::queue::{Answer, Notify, Outcome, Status};
 use model::{AccountId, Address};
+use std::collections::BTreeMap;
 use store::{LeasedDelivery, LeasedRecipient, OwedNotice};
 
 /// Somebody's mail that did not get to where it is passed on.
@@ -52,6 +53,26 @@ pub(crate) fn original_of(address: &Address) -> String {
 /// Our address that was written to, where that passes its mail on to this one.
 pub(crate) fn written_of(to: &LeasedRecipient) -> Option<&str> {
     to.passed_on.as_ref().map(|on| on.written.as_str())
+}
+
+/// The recipients that `is_meant` takes, by whose events tell of them, as events have them: of mail that was passed on its owner's,
+/// so that whoever sent it does not learn where it went (`Store::trace`).
+pub(crate) fn by_whose<'a>(
+    deliveries: impl IntoIterator<Item = &'a LeasedDelivery>,
+    is_meant: impl Fn(&LeasedRecipient) -> bool,
+) -> BTreeMap<Option<AccountId>, Vec<String>> {
+    let mut whose: BTreeMap<Option<AccountId>, Vec<String>> = BTreeMap::new();
+    for delivery in deliveries {
+        for to in delivery.recipients.iter().filter(|to| is_meant(to)) {
+            whose.entry(whose_of(delivery, to)).or_default().push(to.address.to_lowercase());
+        }
+    }
+    whose
+}
+
+/// As [`by_whose`], of one.
+pub(super) fn whose_of(delivery: &LeasedDelivery, to: &LeasedRecipient) -> Option<AccountId> {
+    to.passed_on.as_ref().map(|on| on.by).or(delivery.account)
 }
 
 /// What of this was passed on and has failed.

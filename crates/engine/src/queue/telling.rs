@@ -4,12 +4,13 @@
 //! Invariants: one transaction for all that became of a message at once, with its events and its letters; nothing of it
 //! when the lease is another node's.
 
-use super::passed_on::{conceal, failing, written_of};
+use super::passed_on::{by_whose, conceal, failing, whose_of, written_of};
 use super::{LEASE, event, said};
 use crate::deliver::ATTEMPTS;
 use crate::report::{Mail, ORIGINAL_BYTES_MAX, Report, Told, What};
 use crate::{Engine, Error, figures};
 use jiff::Timestamp;
+use model::AccountId;
 use model::queue::{Answer, Notify, Outcome, Return, Schedule, Status};
 use std::collections::BTreeMap;
 use store::{
@@ -35,6 +36,9 @@ pub(crate) enum Telling {
 
 /// What became of the recipients of one delivery, in their order.
 pub(crate) type Ended<'a> = (&'a LeasedDelivery, Vec<Outcome>);
+
+/// What became of a recipient, said by which host and how, and whose event tells of it.
+type Becoming<'a> = (&'static str, Option<&'a str>, String, Option<AccountId>);
 
 impl Engine {
     /// Tells of what is late and gives up what is over, until nothing is left. What cannot be told of keeps nothing else from
@@ -85,7 +89,7 @@ impl Engine {
         let Some(first) = late.first() else { return Ok(()) };
         let mut told = Vec::new();
         for delivery in late {
-            for to in delivery.recipients.iter().filter(|to| to.notify.asks_for(Notify::DELAY)) {
+            for to in delivery.recipients.iter().filter(hears_of_delay) {
                 let answer = last_said(delivery, to);
                 let (address, original) = (to.address.as_str(), to.orcpt.as_deref());
                 told.push(Told { address, original, written: written_of(to), what: What::Delayed, answer });
@@ -98,11 +102,19 @@ impl Engine {
             ..DeliveryReport::default()
         };
         let reports: Vec<DeliveryReport<'_>> = late.iter().map(report).collect();
-        let trace = self.queue_id();
-        let events = [NewOutgoingEvent {
-            event: event(first, (&trace, now), "delayed", (None, "its sender is told that it is late")),
-            recipients: told.iter().map(|told| told.address.to_lowercase()).collect(),
-        }];
+        let mut whose = by_whose(late.iter().copied(), |to| hears_of_delay(&to));
+        if whose.is_empty() {
+            whose.insert(first.account, Vec::new());
+        }
+        let traced: Vec<_> = whose.into_iter().map(|whose| (self.queue_id(), whose)).collect();
+        let status = "its sender is told that it is late";
+        let events: Vec<NewOutgoingEvent<'_>> = traced
+            .iter()
+            .map(|(trace, (account, recipients))| NewOutgoingEvent {
+                event: event((first, *account), (trace, now), "delayed", (None, status)),
+                recipients: recipients.clone(),
+            })
+            .collect();
         let report = QueueReport { deliveries: &reports, events: &events, audit: None };
         self.commit_report(lease, first, &report, vec![told]).await?;
         Ok(())
@@ -125,12 +137,12 @@ impl Engine {
         let reports: Vec<DeliveryReport<'_>> =
             judged.iter().map(|(delivery, outcomes)| self.delivery_report(delivery, outcomes)).collect();
         let (mut failed, mut relayed) = (Vec::new(), Vec::new());
-        let mut said_of: BTreeMap<(&'static str, Option<&str>, String), Vec<String>> = BTreeMap::new();
+        let mut said_of: BTreeMap<Becoming<'_>, Vec<String>> = BTreeMap::new();
         for (delivery, outcomes) in &judged {
             for (to, outcome) in delivery.recipients.iter().zip(outcomes) {
                 let (kind, answer) = kind_of(outcome);
                 let kind = if telling == Telling::Nobody { "cancelled" } else { kind };
-                let key = (kind, answer.host.as_deref(), said(answer));
+                let key = (kind, answer.host.as_deref(), said(answer), whose_of(delivery, to));
                 said_of.entry(key).or_default().push(to.address.to_lowercase());
                 match told(to, outcome, telling) {
                     Some(told) if told.what == What::Failed => failed.push(told),
@@ -142,8 +154,8 @@ impl Engine {
         let traced: Vec<_> = said_of.into_iter().map(|said| (self.queue_id(), said)).collect();
         let events: Vec<NewOutgoingEvent<'_>> = traced
             .iter()
-            .map(|(trace, ((kind, host, status), recipients))| NewOutgoingEvent {
-                event: event(first, (trace, now), kind, (*host, status)),
+            .map(|(trace, ((kind, host, status, account), recipients))| NewOutgoingEvent {
+                event: event((first, *account), (trace, now), kind, (*host, status)),
                 recipients: recipients.clone(),
             })
             .collect();
@@ -302,6 +314,10 @@ fn judge(delivery: &LeasedDelivery, outcomes: &[Outcome], now: Timestamp) -> Vec
         outcome => outcome,
     });
     judged.collect()
+}
+
+fn hears_of_delay(to: &&LeasedRecipient) -> bool {
+    to.notify.asks_for(Notify::DELAY)
 }
 
 /// What is known of why he has not got it yet.

@@ -95,8 +95,16 @@ async fn an_offices_mail_does_not_go_on_to_who_has_left_it_and_each_forwarding_i
     );
     assert_eq!(lines(&left.forwards_kept), [("tan@demo.gov.vn", me, false)]);
     assert_eq!(world.detail("person.leave").await["forwardings_ended"][0]["mailbox"], "sotttt@demo.gov.vn");
-    let stayed = go(engine, colleague, Some("sokhcn"), MoveOptions::default()).await;
-    assert_eq!((stayed.forwards_ended, stayed.forwards_kept), (vec![], vec![]));
+    // Named is what goes to him, and nothing else: not where his own goes on, nor what goes on to others.
+    forward(engine, &cds, &other, true).await;
+    person(engine, "Vũ Em", "ubnd", None).await;
+    let third: Address = "vem@demo.gov.vn".parse().unwrap();
+    forward(engine, &ubnd, &third, true).await;
+    let moved = go(engine, colleague, Some("sokhcn"), MoveOptions::default()).await;
+    assert_eq!(lines(&moved.forwards_ended), [("cds.sotttt@demo.gov.vn", "tan@demo.gov.vn", true)]);
+    assert_eq!(lines(&moved.forwards_kept), []);
+    let still = async |of: &Address| engine.forward(&actor(), of).await.unwrap().map(|one| one.target);
+    assert_eq!((still(&other).await, still(&ubnd).await), (Some(own), Some(third)));
 }
 
 #[tokio::test]

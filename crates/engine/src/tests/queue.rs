@@ -7,7 +7,7 @@ mod faults;
 mod kept_back;
 mod paths;
 mod relay;
-mod reports;
+pub(super) mod reports;
 mod resting;
 
 use super::{World, actor, address, arrival};

@@ -201,11 +201,11 @@ impl Tx {
         }
         let here = targets.iter().map(|target| target.recipient.as_deref());
         let parts = accepting.outgoing.iter().flat_map(|outgoing| &outgoing.parts);
-        // As they are looked for.
-        let there: Vec<String> = parts
-            .flat_map(|part| &part.recipients)
-            .map(|recipient| recipient.address.to_lowercase())
-            .collect();
+        // As they are looked for; where mail goes on to, its sender does not learn: `forwarded` says it to whose forwarding it is.
+        let written = |to: &NewOutgoingRecipient| {
+            to.passed_on.as_ref().map_or(&to.address, |on| &on.written).to_lowercase()
+        };
+        let there: Vec<String> = parts.flat_map(|part| &part.recipients).map(written).collect();
         let there = accepting.ways.iter().chain(&there).map(|to| Some(to.as_str()));
         self.note_forwarded(event, here.chain(there).collect(), accepting.forwarded).await?;
         Ok((TransactionId::new(number, event), placed))

@@ -133,7 +133,7 @@ async fn receipts_of_many_messages_do_not_wait_for_each_other() {
     assert!(world.engine.0.intake.permit(256 << 20).await.is_ok(), "all is given back");
 }
 
-pub(super) async fn let_forward(world: &World, from: &str, to: &str, keep_copy: bool) {
+pub(in crate::tests) async fn let_forward(world: &World, from: &str, to: &str, keep_copy: bool) {
     let settings = [("sending.forward_outside".to_owned(), "true".to_owned())];
     let edit = PolicyEdit { settings: &settings, based_on: None, reason: "QĐ", dry_run: false };
     let _ = world.engine.change_policy(&actor(), &DomainName::new("demo.gov.vn").unwrap(), &edit).await;
