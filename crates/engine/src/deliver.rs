@@ -330,7 +330,8 @@ impl Engine {
         self.0.store.know_destinations(&all, event.at).await?;
         let content = self.write_content(message).await?;
         let ways = recipients.iter().filter(|recipient| recipient.is_return_path());
-        let ways: Vec<String> = ways.map(|recipient| recipient.address().to_string()).collect();
+        let ways = ways.map(|recipient| recipient.address().to_string());
+        let ways: Vec<String> = ways.chain(meant.written_elsewhere()).collect();
         let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
         // What waits may be called back.
         let forwarded = if release_at.is_some() { &[][..] } else { &meant.forwarded };

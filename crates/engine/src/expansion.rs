@@ -75,6 +75,14 @@ impl Meant {
         with.filter(|(_, comes_here)| **comes_here).map(|(recipient, _)| *recipient).collect()
     }
 
+    /// By which address each comes that goes elsewhere, as it was written to.
+    pub(crate) fn written_elsewhere(&self) -> impl Iterator<Item = String> {
+        let written = |to: &NewOutgoingRecipient| {
+            to.passed_on.as_ref().map_or(&to.address, |on| &on.written).to_lowercase()
+        };
+        self.outside.iter().map(move |(_, to)| written(to))
+    }
+
     /// Everybody has left the group since it was asked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.targets.is_empty() && self.held.is_empty() && self.outside.is_empty()
@@ -192,8 +200,8 @@ impl Engine {
         let mut seen = without.clone();
         let mut meant = Meant::default();
         let mut large = Vec::new();
-        // Who gets it as one of several, and not for himself.
-        let mut members = HashSet::new();
+        // Who gets it as one of several, and not for himself; and whether he is one of them, and not only where the mail of one goes on to.
+        let mut members = HashMap::new();
         for recipient in recipients {
             let address = recipient.address().to_string();
             let (mut places, mut room) = (Vec::new(), None);
@@ -219,8 +227,7 @@ impl Engine {
                 let ends = self.ends(place, of.junk).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
-                    let new = ends.mailboxes.iter().map(|(account, _)| *account);
-                    members.extend(new.filter(|account| !seen.contains(account)));
+                    add_members(&mut members, &seen, (place, &ends.mailboxes));
                 }
                 add_targets(&mut meant.targets, &mut seen, (&ends.mailboxes, room), &address);
                 meant.add_steps(ends.steps);
@@ -242,9 +249,9 @@ impl Engine {
                 let ends = self.ends(place, of.junk).await?;
                 // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
                 let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
+                add_members(&mut members, &seen, (place, &here));
                 add_targets(&mut targets, &mut seen, (&here, None), &address);
             }
-            members.extend(targets.iter().map(|target| target.account));
             meant.held.push(Held { domain, unit, name: format!("{name} <{address}>"), targets });
         }
         self.leave_out_full(&mut meant, (&members, of)).await?;
@@ -283,12 +290,12 @@ impl Engine {
     async fn leave_out_full(
         &self,
         meant: &mut Meant,
-        (members, of): (&HashSet<AccountId>, Of),
+        (members, of): (&HashMap<AccountId, bool>, Of),
     ) -> Result<(), Error> {
         if members.is_empty() || !of.can_be_told {
             return Ok(());
         }
-        let accounts: Vec<AccountId> = members.iter().copied().collect();
+        let accounts: Vec<AccountId> = members.keys().copied().collect();
         let at_once = meant.targets.len() <= RECIPIENTS_PER_TX;
         let (mut full, mut rooms) = (HashMap::new(), HashMap::new());
         for row in self.0.store.nearly_full(&accounts, (MESSAGES_MAX, at_once)).await? {
@@ -305,7 +312,14 @@ impl Engine {
             targets.retain(|target| {
                 let address = full.get(&target.account).filter(|_| target.room.is_none());
                 let by = target.recipient.clone().unwrap_or_default();
-                missed.extend(address.map(|address| Missed { by, address: address.clone(), why: Why::Full }));
+                // Whoever wrote to the group does not learn where the mail of one of it goes on to.
+                let is_member = members.get(&target.account).is_some_and(|is_member| *is_member);
+                let named = |address: &String| if is_member { address.clone() } else { by.clone() };
+                missed.extend(address.map(|address| Missed {
+                    address: named(address),
+                    by: by.clone(),
+                    why: Why::Full,
+                }));
                 address.is_none()
             });
         }
@@ -339,6 +353,19 @@ pub(crate) fn subject(message: &Prepared) -> String {
 
 /// A mailbox and its INBOX.
 type Place = (AccountId, FolderId);
+
+/// Those of the mailboxes where the mail of `place` ends that nobody `seen` is, as [`Engine::leave_out_full`] takes them.
+fn add_members(
+    members: &mut HashMap<AccountId, bool>,
+    seen: &HashSet<AccountId>,
+    (place, ends): (Place, &[Place]),
+) {
+    for (account, _) in ends {
+        if !seen.contains(account) || members.contains_key(account) {
+            *members.entry(*account).or_default() |= *account == place.0;
+        }
+    }
+}
 
 /// `room`: that of the mailbox that was itself written to.
 fn add_targets(

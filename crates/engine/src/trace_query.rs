@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use model::admission::{Evidence, Ground, as_one_word};
 use model::{Action, Address};
 use proto::mime::{Facts, decode_header};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use store::{EventRow, Reach, TraceFilter};
 
+/// How many times more events are asked for where those of one message fill a page.
+const WIDER: u32 = 8;
 /// Characters of a subject that are kept.
 const SUBJECT_CHARS_MAX: usize = 120;
 /// Octets of a Message-ID that are kept; longer ones are found by their beginning.
@@ -193,19 +195,23 @@ impl Engine {
         Ok(courses(&found, all))
     }
 
-    /// The newest events, of as many messages as are to be found: one that went on to many is one.
+    /// The newest events, of as many messages as are to be found: one that has many is one.
     async fn newest(&self, filter: &TraceFilter, reach: &Reach) -> Result<Vec<EventRow>, AdminError> {
         let mut found = self.0.store.trace(filter, reach).await?;
-        let went_on = found.iter().any(|event| event.kind == "forwarded");
-        if went_on && is_full(&found, filter) && filter.limit < EVENTS_MAX {
-            let more = TraceFilter { limit: EVENTS_MAX, ..filter.clone() };
-            found = self.0.store.trace(&more, reach).await?;
-            let (mut seen, most) = (HashSet::new(), filter.limit as usize);
-            found.retain(|event| {
-                let message = MessageKey::of(event);
-                seen.contains(&message) || seen.len() < most && seen.insert(message)
-            });
+        let most = filter.limit as usize;
+        // Who asks for a state alone has the first page of it at once: the next one might be months away, and none has an index.
+        let goes_on = filter.status.is_none() || filter.since.is_some() || filter.has_key();
+        let mut wider = filter.clone();
+        while goes_on && is_full(&found, &wider) && messages(&found).len() < most && wider.limit < EVENTS_MAX
+        {
+            wider.limit = wider.limit.saturating_mul(WIDER).min(EVENTS_MAX);
+            found = self.0.store.trace(&wider, reach).await?;
         }
+        let mut seen = HashSet::new();
+        found.retain(|event| {
+            let message = MessageKey::of(event);
+            seen.contains(&message) || seen.len() < most && seen.insert(message)
+        });
         Ok(found)
     }
 
@@ -252,8 +258,12 @@ fn is_full(found: &[EventRow], filter: &TraceFilter) -> bool {
     found.len() as u64 >= u64::from(filter.limit)
 }
 
+fn messages(found: &[EventRow]) -> HashSet<MessageKey> {
+    found.iter().map(MessageKey::of).collect()
+}
+
 /// What tells a message from others.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum MessageKey {
     Id(String),
     /// It came without a Message-ID: our number of it, which no other message has.
@@ -274,12 +284,12 @@ impl MessageKey {
 
 /// What finds all events of these messages.
 fn siblings(found: &[EventRow]) -> Vec<TraceFilter> {
-    let (mut message_ids, mut queue_ids, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
-    for key in found.iter().map(MessageKey::of) {
-        let (MessageKey::Id(id) | MessageKey::Queue(id)) = &key else { continue };
-        let ids = if matches!(key, MessageKey::Id(_)) { &mut message_ids } else { &mut queue_ids };
-        if seen.insert(id.clone()) {
-            ids.push(id.clone());
+    let (mut message_ids, mut queue_ids) = (Vec::new(), Vec::new());
+    for key in messages(found) {
+        match key {
+            MessageKey::Id(id) => message_ids.push(id),
+            MessageKey::Queue(id) => queue_ids.push(id),
+            MessageKey::Event(..) => {}
         }
     }
     let of = |message_ids: Vec<String>, queue_ids: Vec<String>| TraceFilter {
@@ -297,21 +307,15 @@ fn courses(found: &[EventRow], mut all: Vec<EventRow>) -> Vec<Course> {
     // Where it went on was noted in the moment in which it came, in either order; what became of it there may follow in the same.
     let place = |kind: &str| ["received", "forwarded"].iter().position(|first| *first == kind).unwrap_or(2);
     all.sort_by_key(|event| (event.at, place(&event.kind), event.id));
-    let mut courses: Vec<Course> = Vec::new();
-    for first in found {
-        let key = MessageKey::of(first);
-        let same = |event: &EventRow| MessageKey::of(event) == key;
-        let events: Vec<EventRow> = all.iter().filter(|event| same(event)).cloned().collect();
-        all.retain(|event| !same(event));
-        if !events.is_empty() {
-            courses.push(Course {
-                message_id: first.message_id.clone(),
-                subject: first.subject.clone(),
-                events,
-            });
-        }
+    let mut by_message: HashMap<MessageKey, Vec<EventRow>> = HashMap::new();
+    for event in all {
+        by_message.entry(MessageKey::of(&event)).or_default().push(event);
     }
-    courses
+    let course = |first: &EventRow| {
+        let events = by_message.remove(&MessageKey::of(first))?;
+        Some(Course { message_id: first.message_id.clone(), subject: first.subject.clone(), events })
+    };
+    found.iter().filter_map(course).collect()
 }
 
 #[cfg(test)]

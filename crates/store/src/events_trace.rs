@@ -32,7 +32,8 @@ pub struct TraceFilter {
 impl TraceFilter {
     /// Is there an index for it? Then the order of the moments must not be one that an index has, too: Postgres, which knows
     /// little of what is in `about`, would read everything in that order until it has found enough.
-    fn has_key(&self) -> bool {
+    #[must_use]
+    pub fn has_key(&self) -> bool {
         let lists = [&self.words, &self.message_ids, &self.queue_ids];
         self.sender.is_some() || self.recipient.is_some() || lists.iter().any(|list| !list.is_empty())
     }
@@ -49,7 +50,7 @@ pub struct EventRow {
     pub account: Option<String>,
     pub remote: Option<String>,
     pub sender: Option<String>,
-    /// Those that may be shown, each once.
+    /// Those that may be shown.
     pub recipients: Vec<String>,
     pub size: Option<u64>,
     pub status: Option<String>,
@@ -86,7 +87,7 @@ fn event(row: Row) -> EventRow {
         account,
         remote,
         sender,
-        recipients: each_once(recipients.unwrap_or_default()),
+        recipients: recipients.unwrap_or_default(),
         size: size.map(i64::unsigned_abs),
         status,
         queue_id: lines.next().flatten(),
@@ -106,8 +107,7 @@ fn each_once(recipients: Vec<String>) -> Vec<String> {
 
 impl Store {
     /// Events of mail within `reach`, the newest first. Of a message that came to others, too, only the recipients within
-    /// `reach` are shown, as nobody is told who else was written to in secret; who sent it sees all that he
-    /// wrote to.
+    /// `reach` are shown, each once, as nobody is told who else was written to in secret; who sent it sees all that he wrote to.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +179,11 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         tx.rollback().await?;
-        Ok(rows.into_iter().map(event).collect())
+        let shown = |row| {
+            let event = event(row);
+            EventRow { recipients: each_once(event.recipients), ..event }
+        };
+        Ok(rows.into_iter().map(shown).collect())
     }
 
     /// Every event, log-ins too, the oldest first, from behind `after` on: for central logs.

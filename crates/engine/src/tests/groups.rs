@@ -180,6 +180,31 @@ async fn a_full_member_gets_no_mail_by_a_group_and_its_sender_is_told() {
     assert_eq!(send(&world, &an, &["so"]).await, Err(DeliverError::RecipientFull));
 }
 
+#[tokio::test]
+async fn whoever_writes_to_a_group_does_not_learn_where_the_mail_of_one_of_it_goes_on() {
+    let world = World::new().await;
+    province(&world).await;
+    let (an, engine) = (world.user("an").await, &world.engine);
+    world.user("rieng").await;
+    engine.add_group(&actor(), &group("so", GroupRule::People, Some("sotttt"), true)).await.unwrap();
+    engine.set_forward(&actor(), &address("head"), (&address("rieng"), false)).await.unwrap();
+    let fill = "update counters set used_bytes = 400000000
+                 where account_id in (select account_id from addresses where address = 'rieng@demo.gov.vn')";
+    world.database.run(fill).await;
+    send(&world, &an, &["so"]).await.unwrap();
+    let told = world.read(&an, "INBOX").await;
+    let report = String::from_utf8_lossy(&told[0].1);
+    assert!(report.contains("Final-Recipient: rfc822;so@demo.gov.vn"), "{report}");
+    assert!(!report.contains("rieng") && !report.contains("head@"), "{report}");
+    // Who is in the group himself is named, also where somebody else's mail goes on to him.
+    engine.set_forward(&actor(), &address("head"), (&address("chi"), false)).await.unwrap();
+    world.database.run(&fill.replace("rieng", "chi")).await;
+    send(&world, &an, &["so"]).await.unwrap();
+    let told = world.read(&an, "INBOX").await;
+    let report = String::from_utf8_lossy(&told.last().unwrap().1);
+    assert!(report.contains("Final-Recipient: rfc822;chi@demo.gov.vn"), "{report}");
+}
+
 /// Who has no room has none of it by a forwarding either, and no copy.
 #[tokio::test]
 async fn the_trace_says_nothing_of_a_forwarding_to_a_full_member() {

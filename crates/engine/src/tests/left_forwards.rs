@@ -36,7 +36,7 @@ async fn an_offices_mail_does_not_go_on_to_who_has_left_it_and_each_forwarding_i
     let engine = &world.engine;
     province(engine).await;
     let who = person(engine, "Lê Tú", "sotttt", None).await;
-    let colleague = person(engine, "Trần An", "sotttt", None).await;
+    person(engine, "Trần An", "sotttt", None).await;
     let [own, other]: [Address; 2] = ["ltu@demo.gov.vn", "tan@demo.gov.vn"].map(|one| one.parse().unwrap());
     let [sotttt, cds, ubnd] =
         [office(engine, "sotttt").await, office(engine, "cds.sotttt").await, office(engine, "ubnd").await];
@@ -95,12 +95,24 @@ async fn an_offices_mail_does_not_go_on_to_who_has_left_it_and_each_forwarding_i
     );
     assert_eq!(lines(&left.forwards_kept), [("tan@demo.gov.vn", me, false)]);
     assert_eq!(world.detail("person.leave").await["forwardings_ended"][0]["mailbox"], "sotttt@demo.gov.vn");
-    // Named is what goes to him, and nothing else: not where his own goes on, nor what goes on to others.
-    forward(engine, &cds, &other, true).await;
+}
+
+/// Not where his own goes on, nor what goes on to others.
+#[tokio::test]
+async fn of_who_is_transferred_only_what_goes_to_him_is_named() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    let who = person(engine, "Trần An", "sotttt", None).await;
+    person(engine, "Lê Tú", "sotttt", None).await;
     person(engine, "Vũ Em", "ubnd", None).await;
+    let [own, other]: [Address; 2] = ["ltu@demo.gov.vn", "tan@demo.gov.vn"].map(|one| one.parse().unwrap());
+    let [cds, ubnd] = [office(engine, "cds.sotttt").await, office(engine, "ubnd").await];
+    forward(engine, &other, &own, false).await;
+    forward(engine, &cds, &other, true).await;
     let third: Address = "vem@demo.gov.vn".parse().unwrap();
     forward(engine, &ubnd, &third, true).await;
-    let moved = go(engine, colleague, Some("sokhcn"), MoveOptions::default()).await;
+    let moved = go(engine, who, Some("sokhcn"), MoveOptions::default()).await;
     assert_eq!(lines(&moved.forwards_ended), [("cds.sotttt@demo.gov.vn", "tan@demo.gov.vn", true)]);
     assert_eq!(lines(&moved.forwards_kept), []);
     let still = async |of: &Address| engine.forward(&actor(), of).await.unwrap().map(|one| one.target);

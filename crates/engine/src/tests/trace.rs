@@ -240,20 +240,16 @@ async fn where_mail_went_on_by_itself_is_in_its_course_and_found_by_either_addre
         );
         world.deliver(&["an"], mail.as_bytes()).await;
         for to in ["an", "binh", "chi"] {
-            let query = TraceQuery {
-                to: Some(address(to)),
-                message_id: Some(format!("{id}@x")),
-                ..TraceQuery::default()
-            };
-            assert_eq!(events(query).await, expected, "{id} to {to}");
+            let (to, message_id) = (Some(address(to)), Some(format!("{id}@x")));
+            assert_eq!(
+                events(TraceQuery { to, message_id, ..TraceQuery::default() }).await,
+                expected,
+                "{id}"
+            );
         }
     }
-    let status = TraceQuery {
-        status: Some("none_kept".into()),
-        message_id: Some("small@x".into()),
-        ..TraceQuery::default()
-    };
-    assert_eq!(events(status).await, expected);
+    let (status, message_id) = (Some("none_kept".into()), Some("small@x".into()));
+    assert_eq!(events(TraceQuery { status, message_id, ..TraceQuery::default() }).await, expected);
     // To another system, beside somebody else who sent it here.
     world.deliver(&["dung", "chi"], b"Message-ID: <out@x>\r\nSubject: ra ngoai\r\n\r\nx\r\n").await;
     let there = TraceQuery { to: Some("dung@bo.gov.vn".parse().unwrap()), ..TraceQuery::default() };
@@ -426,4 +422,69 @@ async fn mail_without_a_message_id_is_one_course_too() {
     assert_eq!(kinds(to).await, [each.clone(), each.clone()], "that of where it came, too");
     let queue_id = found(&world, &actor(), TraceQuery::default()).await[1].events[0].queue_id.clone();
     assert_eq!(kinds(TraceQuery { queue_id, ..TraceQuery::default() }).await, [each]);
+}
+
+/// He gets it once, as who was written to, whichever was written first.
+#[tokio::test]
+async fn who_is_written_to_and_forwarded_to_is_his_senders() {
+    use super::queue::{all, send, taken, work};
+    for to in [["binh", "rieng@example.net"], ["rieng@example.net", "binh"]] {
+        let world = World::new().await;
+        let an = world.user("an").await;
+        world.user("binh").await;
+        super::queue::reports::let_forward(&world, "binh", "rieng@example.net", false).await;
+        send(&world, &an, &to).await;
+        assert_eq!(work(&world.engine, |delivery| all(delivery, &taken())).await.len(), 1);
+        let mut seen = lines(&found(&world, &owner(&world, "an").await, TraceQuery::default()).await);
+        seen.retain(|(kind, ..)| kind != "appended");
+        let line = |kind: &str, to: &str| (kind.to_owned(), "an".to_owned(), to.to_owned());
+        assert_eq!(seen, [line("received", &to.join(" ")), line("sent", "rieng@example.net")]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_what_was_sent_has_as_many_messages_as_it_may() {
+    use super::queue::{all, taken, work};
+    let world = World::new().await;
+    let names = ["binh", "chi", "dung"];
+    for (nth, name) in names.into_iter().enumerate() {
+        world.user(name).await;
+        super::queue::reports::let_forward(&world, name, &format!("{nth}@example.net"), false).await;
+    }
+    for id in 1..=3 {
+        world.deliver(&names, format!("Message-ID: <{id}@x>\r\n\r\nx\r\n").as_bytes()).await;
+        work(&world.engine, |delivery| all(delivery, &taken())).await;
+        world.clock.advance(SignedDuration::from_secs(60));
+    }
+    let of = |status: Option<&str>, since| TraceQuery {
+        status: status.map(str::to_owned),
+        since,
+        limit: 2,
+        ..TraceQuery::default()
+    };
+    let number = async |query| world.engine.trace(&actor(), &query).await.unwrap().len();
+    assert_eq!(number(of(None, None)).await, 2);
+    assert_eq!(number(of(Some("sent"), Some(jiff::Timestamp::UNIX_EPOCH))).await, 2);
+    assert_eq!(number(of(Some("sent"), None)).await, 1, "what has no index is read once");
+}
+
+#[tokio::test]
+async fn a_message_that_calls_itself_as_we_call_another_hides_nothing_of_it() {
+    let world = World::new().await;
+    for name in ["an", "binh"] {
+        world.user(name).await;
+    }
+    world.engine.set_forward(&actor(), &address("an"), (&address("binh"), false)).await.unwrap();
+    world.deliver(&["an"], b"Subject: khong so\r\n\r\nx\r\n").await;
+    let queue_id =
+        found(&world, &actor(), TraceQuery::default()).await[0].events[0].queue_id.clone().unwrap();
+    world.clock.advance(SignedDuration::from_secs(60));
+    world.deliver(&["an"], format!("Message-ID: <{queue_id}>\r\n\r\ny\r\n").as_bytes()).await;
+    let to = TraceQuery { to: Some(address("binh")), ..TraceQuery::default() };
+    let kinds = |course: &Course| course.events.iter().map(|event| event.kind.clone()).collect::<Vec<_>>();
+    let both = found(&world, &actor(), to).await;
+    assert_eq!(
+        both.iter().map(kinds).collect::<Vec<_>>(),
+        [["received", "forwarded"], ["received", "forwarded"]]
+    );
 }

@@ -84,7 +84,8 @@ pub struct Accepting<'a> {
     pub outgoing: Option<&'a NewOutgoing<'a>>,
     /// How it went on by itself from mailboxes here.
     pub forwarded: &'a [Forwarded],
-    /// Addresses here by which it comes that no mailbox has: it is found by them.
+    /// Addresses that were written to, in lower case, for which none of `targets` stands: it is found by them. Where mail goes on to is
+    /// none, as its sender does not learn that: `forwarded` says it to whose forwarding it is.
     pub ways: &'a [String],
     /// Nothing happens before this moment; then `outgoing` is there, whoever it is for.
     pub release_at: Option<Timestamp>,
@@ -200,14 +201,8 @@ impl Tx {
             return Ok((TransactionId::new(number, event), placed));
         }
         let here = targets.iter().map(|target| target.recipient.as_deref());
-        let parts = accepting.outgoing.iter().flat_map(|outgoing| &outgoing.parts);
-        // As they are looked for; where mail goes on to, its sender does not learn: `forwarded` says it to whose forwarding it is.
-        let written = |to: &NewOutgoingRecipient| {
-            to.passed_on.as_ref().map_or(&to.address, |on| &on.written).to_lowercase()
-        };
-        let there: Vec<String> = parts.flat_map(|part| &part.recipients).map(written).collect();
-        let there = accepting.ways.iter().chain(&there).map(|to| Some(to.as_str()));
-        self.note_forwarded(event, here.chain(there).collect(), accepting.forwarded).await?;
+        let others = accepting.ways.iter().map(|to| Some(to.as_str()));
+        self.note_forwarded(event, here.chain(others).collect(), accepting.forwarded).await?;
         Ok((TransactionId::new(number, event), placed))
     }
 
@@ -287,15 +282,19 @@ impl Tx {
 }
 
 impl NewOutgoingPart {
-    /// By destination, each with at most as many recipients as one dialogue takes.
+    /// By destination, each with at most as many recipients as one dialogue takes. Where the same address comes twice, it gets it once,
+    /// as who was written to rather than as one to whom mail goes on, so that whoever wrote to it hears of it.
     #[must_use]
     pub fn of(recipients: impl IntoIterator<Item = (String, NewOutgoingRecipient)>) -> Vec<Self> {
         let mut by_name: BTreeMap<String, Vec<NewOutgoingRecipient>> = BTreeMap::new();
         for (destination, recipient) in recipients {
             let there = by_name.entry(destination).or_default();
-            // The same address twice would get it twice.
-            if !there.iter().any(|known| known.address == recipient.address) {
-                there.push(recipient);
+            match there.iter_mut().find(|known| known.address == recipient.address) {
+                Some(known) if known.passed_on.is_some() && recipient.passed_on.is_none() => {
+                    *known = recipient;
+                }
+                Some(_) => {}
+                None => there.push(recipient),
             }
         }
         let mut parts = Vec::new();
