@@ -98,11 +98,14 @@ fn event(row: Row) -> EventRow {
     }
 }
 
-/// An address stands there once for each mailbox that got it by that address: how many are in a group, or that a mailbox passes its
-/// mail on with a copy, is nothing that whoever wrote to it is told.
-fn each_once(recipients: Vec<String>) -> Vec<String> {
-    let mut seen = HashSet::new();
-    recipients.into_iter().filter(|one| seen.insert(one.clone())).collect()
+impl EventRow {
+    /// With each recipient once. An address stands there for each mailbox that got it by that address: how many are in a group, or that
+    /// a mailbox passes its mail on with a copy, is nothing that whoever wrote to it is told.
+    fn shown(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.recipients.retain(|one| seen.insert(one.clone()));
+        self
+    }
 }
 
 impl Store {
@@ -179,11 +182,7 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         tx.rollback().await?;
-        let shown = |row| {
-            let event = event(row);
-            EventRow { recipients: each_once(event.recipients), ..event }
-        };
-        Ok(rows.into_iter().map(shown).collect())
+        Ok(rows.into_iter().map(event).map(EventRow::shown).collect())
     }
 
     /// Every event, log-ins too, the oldest first, from behind `after` on: for central logs.
