@@ -308,7 +308,10 @@ postlog unix-dgram n - n - 1 postlogd
         """(pid, start) of a master and all below it."""
         found = [self.pid(name)]
         for pid in found:
-            found += [int(child) for task in pathlib.Path(f"/proc/{pid}/task").glob("*") for child in (task / "children").read_text().split()]
+            # Some end while they are looked at.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+                    found += [int(child) for child in (task / "children").read_text().split()]
         return [(pid, birth(pid)) for pid in found]
 
     def restart(self, login_mode=None):
