@@ -24,7 +24,8 @@ class Answers(case.Case):
 
     def of_unit(self, name, kind="person"):
         address = f"{name}@{DOMAIN}"
-        self.server.must("mailbox", "add", address, "--name", "Nguyễn Văn An", "--class", kind, "--unit", "sonoivu")
+        self.server.must("mailbox", "add", address, "--name", "Nguyễn Văn An", "--class", kind, "--unit", "sonoivu",
+                         "--another-person")
         return address
 
     def test_a_leave_is_shown_refused_twice_and_taken_back(self):
@@ -64,7 +65,7 @@ class Answers(case.Case):
             "congthu: 2 mistakes: nothing was done",
         ])
         self.assertIn("\t1 mailbox\t", self.server.must("review", "list", DOMAIN))
-        self.assertRegex(self.server.must("unit", "list", DOMAIN), r"Sở Y tế\t0 people\t1 mailbox\n")
+        self.assertRegex(self.server.must("unit", "list", DOMAIN), r"Sở Y tế\t1 person\t1 mailbox\n")
 
     def test_a_request_says_who_asked(self):
         made = json.loads(self.server.must(

@@ -1,14 +1,17 @@
 //! Administration: domains, units, mailboxes, aliases, passwords. Every act is audited in its own transaction.
 
 use crate::authority::unless_missing;
+use crate::delegation::is_personal;
 use crate::folders::SUBSCRIPTIONS_MAX;
+use crate::organisation::Entry;
+use crate::provisioning::check_birth_year;
 use crate::quota::{QUOTA_FROM_START, check_own};
-use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, passwords};
+use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, Owner, passwords};
 use jiff::Timestamp;
 use model::password_rules::{ChangeReason, Rules};
 use model::{
     AccountId, AccountState, Action, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName,
-    MailboxClass, PolicyVersion, Profile, UnitId,
+    MailboxClass, PersonId, PolicyVersion, Profile, UnitId,
 };
 use serde_json::{Value, json};
 use store::{AccountFilter, AccountRow, AuditEntry, NewAccount, PasswordSubject, Tx};
@@ -49,6 +52,8 @@ impl std::fmt::Debug for NewMailbox {
 pub struct MailboxAdded {
     pub address: Address,
     pub one_time_password: Option<String>,
+    /// Whose it is; `None`: nobody's.
+    pub person: Option<PersonId>,
 }
 
 /// Without the password: what is printed may be kept.
@@ -194,9 +199,34 @@ impl Engine {
         Ok(self.0.store.domains(&actor.reach(Action::DomainShow)).await?)
     }
 
+    /// A mailbox that is nobody's.
+    ///
     /// # Errors
     /// See [`AdminError`]; nothing is made then.
     pub async fn add_mailbox(&self, actor: &Actor, new: &NewMailbox) -> Result<MailboxAdded, AdminError> {
+        self.make_mailbox(actor, new, None).await
+    }
+
+    /// A mailbox that is a person's from the beginning, where it is of a class for people and in a unit.
+    ///
+    /// # Errors
+    /// As [`Self::add_mailbox`]; [`GrantError`](crate::GrantError) where it has to be said who is meant.
+    pub async fn add_mailbox_of(
+        &self,
+        actor: &Actor,
+        new: &NewMailbox,
+        owner: Owner,
+    ) -> Result<MailboxAdded, AdminError> {
+        check_birth_year(owner.birth_year, self.today().year())?;
+        self.make_mailbox(actor, new, Some(owner)).await
+    }
+
+    async fn make_mailbox(
+        &self,
+        actor: &Actor,
+        new: &NewMailbox,
+        owner: Option<Owner>,
+    ) -> Result<MailboxAdded, AdminError> {
         check_address(&new.address)?;
         check_name(&new.display_name)?;
         let target = place(new.address.domain(), new.unit.as_deref())?;
@@ -223,7 +253,6 @@ impl Engine {
         if let (Some(unit), MailboxClass::Organisation) = (unit, new.class) {
             self.check_one_per_unit(&mut held, unit).await?;
         }
-        let mut tx = held.tx;
         let account = NewAccount {
             domain,
             unit,
@@ -233,20 +262,28 @@ impl Engine {
             password_hash: Some(&hash),
             password_change: must_change,
         };
-        let id = tx.insert_account(&account, &new.address, self.now()).await?;
-        self.add_default_folders(&mut tx, id).await?;
+        let id = held.tx.insert_account(&account, &new.address, self.now()).await?;
+        self.add_default_folders(&mut held.tx, id).await?;
         let change = must_change.then_some(passwords::name(ChangeReason::FirstLogIn));
         let until = one_time.as_ref().filter(|_| change.is_some()).map(|one_time| one_time.until);
-        tx.set_first_password(id, change, until).await?;
+        held.tx.set_first_password(id, change, until).await?;
         if let Some(bytes) = new.quota_bytes {
-            tx.set_quota(id, bytes, Some((actor.name(), QUOTA_FROM_START))).await?;
+            held.tx.set_quota(id, bytes, Some((actor.name(), QUOTA_FROM_START))).await?;
         }
-        let detail = json!({ "class": new.class.as_str(), "unit": new.unit, "quota_bytes": quota_bytes });
-        self.audit(&mut tx, actor, "mailbox.add", &new.address.to_string(), &detail).await?;
-        tx.commit().await?;
+        let person = match (owner, unit) {
+            (Some(owner), Some(unit)) if is_personal(new.class) => {
+                let entry = Entry { account: id, name: &new.display_name, owner, unit, on: self.today() };
+                Some(self.enter_owner(actor, &mut held, &entry).await?.person)
+            }
+            _ => None,
+        };
+        let detail = json!({ "class": new.class.as_str(), "unit": new.unit, "quota_bytes": quota_bytes, "person": person });
+        self.audit(&mut held.tx, actor, "mailbox.add", &new.address.to_string(), &detail).await?;
+        held.tx.commit().await?;
         Ok(MailboxAdded {
             address: new.address.clone(),
             one_time_password: one_time.map(|one_time| one_time.password),
+            person,
         })
     }
 

@@ -7,6 +7,7 @@
 
 mod acts;
 mod heirs;
+mod linking;
 mod people;
 mod transfers;
 mod view;
@@ -14,6 +15,8 @@ mod view;
 pub use acts::{UnitAct, UnitChange};
 pub(crate) use heirs::refuse_dissolved;
 pub use heirs::{FurtherOffice, OpenHanded, PostEnded};
+pub(crate) use linking::Entry;
+pub use linking::{LinkPerson, Linked, Owner};
 pub(crate) use people::position;
 pub use people::{ClassChange, NewAppointment, PersonDetail, classes_as_json};
 pub use transfers::{MoveOptions, PersonMove, PersonMoved, Positions, forwards_as_json};
@@ -92,9 +95,18 @@ pub enum OrganisationError {
     #[error("there is no person {0}")]
     NoSuchPerson(i64),
     #[error(
-        "{0} is the mailbox of no person: an organisation's, a service's, or made without saying whose it is"
+        "{0} is the mailbox of no person: an organisation's, a service's, or made without saying whose it is; if it is somebody's: \
+         congthu person link {domain} {0} --unit CODE", domain = .0.domain()
     )]
     NobodysMailbox(Address),
+    #[error(
+        "{address} is the mailbox of {name} (person {person}) already, of unit {unit}; to another unit: congthu person transfer"
+    )]
+    SomebodysMailbox { address: Address, name: String, person: i64, unit: String },
+    #[error("{0} is a mailbox of class {1}, and only one of class person or leader is somebody's own")]
+    NotPersonal(Address, &'static str),
+    #[error("{0} is in no unit: say with --unit CODE where its person belongs")]
+    LinkNeedsUnit(Address),
     #[error("{0} is a mailbox of another domain")]
     ElsewhereMailbox(Address),
     #[error("there is no position {0:?}; the positions are {1}")]

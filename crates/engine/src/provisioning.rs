@@ -15,6 +15,7 @@ mod secret;
 mod taken;
 
 pub use import::import_digest;
+pub(crate) use known::{Meant, check_same_unit, known_person};
 pub use list::{Batch, Column, Import, ImportPlan, ImportRow, Imported, Issued, RowFault, RowPlan, Sheet};
 pub use one::{Granted, NamedMailbox};
 pub(crate) use readdress::{NEW_ADDRESS, Readdressed, new_address_text};
@@ -84,7 +85,7 @@ const fn class_with(class: MailboxClass, is_leader: bool) -> MailboxClass {
     }
 }
 
-fn check_birth_year(year: Option<i16>, this_year: i16) -> Result<(), AdminError> {
+pub(crate) fn check_birth_year(year: Option<i16>, this_year: i16) -> Result<(), AdminError> {
     match year {
         Some(year) if !(1900..=this_year).contains(&year) => Err(GrantError::BirthYear.into()),
         _ => Ok(()),

@@ -26,8 +26,8 @@ pub(crate) use evidence::{
 pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};
 pub(crate) use organisation::{
-    AddUnit, Appoint, Going, How, Kinds, OfPerson, OfUnit, PersonCommand, PositionCommand, SplitUnit,
-    UnitCommand, Whom,
+    AddUnit, Appoint, Going, How, Kinds, LinkMailbox, OfPerson, OfUnit, PersonCommand, PositionCommand,
+    SplitUnit, UnitCommand, Whom,
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SearchCommand, SetPolicy};
 pub(crate) use program::{ConfigCommand, Demo, Shell};
@@ -279,14 +279,14 @@ pub(crate) struct AddMailbox {
     /// With --auto: the position (chức vụ); a leader's makes the mailbox a leader's
     #[arg(long, requires = "auto")]
     pub(crate) position: Option<String>,
-    /// With --auto: tells people of one name apart
-    #[arg(long, requires = "auto", value_name = "YEAR")]
+    /// With --auto or --unit: tells people of one name apart
+    #[arg(long, value_name = "YEAR")]
     pub(crate) birth_year: Option<i16>,
-    /// With --auto: the number of somebody who is known already, or the address of a mailbox that he has
-    #[arg(long, requires = "auto", value_name = "NUMBER|ADDRESS")]
+    /// With --auto or --unit: the number of somebody who is known already, or the address of a mailbox that he has
+    #[arg(long, value_name = "NUMBER|ADDRESS")]
     pub(crate) person: Option<Whom>,
-    /// With --auto: somebody of this name is known, and this is another person
-    #[arg(long, requires = "auto", conflicts_with = "person")]
+    /// With --auto or --unit: somebody of this name is known, and this is another person
+    #[arg(long, conflicts_with = "person")]
     pub(crate) another_person: bool,
     /// With --auto: say what would be granted, and grant nothing
     #[arg(long, requires = "auto")]
@@ -297,7 +297,7 @@ pub(crate) struct AddMailbox {
     /// person, leader, organisation or service
     #[arg(long, default_value = "person")]
     pub(crate) class: MailboxClass,
-    /// Code of the organisation it belongs to
+    /// Code of the organisation it belongs to; one of class person or leader is its person's then, who is made if he is not known
     #[arg(long, value_name = "CODE")]
     pub(crate) unit: Option<String>,
     /// Such as 300MB or 2GB [default: by class]

@@ -150,7 +150,7 @@ pub use objects::Objects;
 pub use offices::{EndedDelegation, EndedRole};
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
-pub use people::{Loaded, NewPerson, Part, PersonFilter, PersonListed, PersonRow};
+pub use people::{Loaded, NewPerson, OwnerRow, Part, PersonFilter, PersonListed, PersonRow};
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
     NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn, QueueCounts, QueueDestinationRow,

@@ -5,7 +5,7 @@
 
 mod listing;
 
-pub use listing::{PersonFilter, PersonListed};
+pub use listing::{OwnerRow, PersonFilter, PersonListed};
 
 use crate::{Error, Tx};
 use jiff::Timestamp;

@@ -96,7 +96,9 @@ impl AuditKind {
                 "request.watch",
             ],
             Self::UnitKind => &["unit.kind"],
-            Self::Person => &["person.transfer", "person.leave", "person.appoint", "person.relieve"],
+            Self::Person => {
+                &["person.link", "person.transfer", "person.leave", "person.appoint", "person.relieve"]
+            }
             Self::Position => &["position.put"],
             Self::Request => &["request.create", "request.attach", "request.assign", "request.decide"],
             Self::Review => &["review.open", "review.confirm", "review.end"],

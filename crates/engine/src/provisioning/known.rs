@@ -2,14 +2,25 @@
 //!
 //! Invariant: who is out of the actor's reach is answered like who does not exist.
 
-use super::one::NamedMailbox;
 use crate::organisation::Held;
 use crate::{Actor, AdminError, GrantError, OrganisationError};
-use model::{Action, UnitId};
+use model::{Action, PersonId, UnitId};
 use store::PersonRow;
 
+/// Whom somebody means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Meant<'a> {
+    pub(crate) name: &'a str,
+    /// Tells people of one name apart.
+    pub(crate) birth_year: Option<i16>,
+    /// Somebody who is known already.
+    pub(crate) person: Option<PersonId>,
+    /// It is none of those of this name who are known.
+    pub(crate) another_person: bool,
+}
+
 /// A mailbox in a unit that its person does not belong to would be nobody's to answer for: the person is transferred first.
-pub(super) fn check_same_unit(held: &Held, known: &PersonRow, unit: UnitId) -> Result<(), GrantError> {
+pub(crate) fn check_same_unit(held: &Held, known: &PersonRow, unit: UnitId) -> Result<(), GrantError> {
     match known.unit.filter(|at| *at != unit) {
         Some(at) => Err(GrantError::OtherUnit { name: known.full_name.clone(), unit: held.code(at) }),
         None => Ok(()),
@@ -41,10 +52,10 @@ pub(super) fn told(held: &Held, people: &[&PersonRow]) -> String {
 
 /// Somebody who is meant by number, or by name and year of birth. Where it may be somebody of that name or another person, it has
 /// to be said. Who is out of the actor's reach is not there.
-pub(super) async fn known_person(
+pub(crate) async fn known_person(
     actor: &Actor,
     held: &mut Held,
-    new: &NamedMailbox,
+    new: Meant<'_>,
 ) -> Result<Option<PersonRow>, AdminError> {
     let reach = actor.reach(Action::MailboxAddPreview);
     let found = match new.person {
@@ -55,7 +66,7 @@ pub(super) async fn known_person(
         }
         None if new.another_person => None,
         None => {
-            let name = model::unit_name(&new.name).map_err(OrganisationError::from)?;
+            let name = model::unit_name(new.name).map_err(OrganisationError::from)?;
             let mut found = held.tx.people_named(held.domain, &[name]).await?;
             found.retain(|known| held.reaches(&reach, known.unit));
             let is_meant =

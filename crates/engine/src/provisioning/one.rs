@@ -1,6 +1,6 @@
 //! One mailbox whose address is made from its name.
 
-use super::known::{check_same_unit, known_person};
+use super::known::{Meant, check_same_unit, known_person};
 use super::secret::Secret;
 use super::taken::{Applicant, Taken, address, look_up};
 use super::{GrantError, check_birth_year, class_with, person_scheme};
@@ -177,7 +177,13 @@ impl Engine {
             None => None,
             Some(title) => Some(position(&held.tx.positions(held.domain).await?, title)?.clone()),
         };
-        let known = known_person(actor, held, new).await?;
+        let meant = Meant {
+            name: &new.name,
+            birth_year: new.birth_year,
+            person: new.person,
+            another_person: new.another_person,
+        };
+        let known = known_person(actor, held, meant).await?;
         if let (Some(known), Some(unit)) = (&known, unit) {
             check_same_unit(held, known, unit)?;
         }

@@ -23,6 +23,7 @@ mod identity;
 mod import;
 mod left_forwards;
 mod life;
+mod linking;
 mod lost_commit;
 mod mailbox;
 mod moves;

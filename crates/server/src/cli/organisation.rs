@@ -191,6 +191,9 @@ pub(crate) enum PersonCommand {
         #[arg(long, value_name = "CODE")]
         unit: Option<String>,
     },
+    /// Say whose a mailbox of class person or leader is that was made without a person: a person of the mailbox's name is made, or
+    /// the one who is named has it from now on, and belongs to the unit; one whose person is in no unit, where he belongs
+    Link(LinkMailbox),
     /// Let a person go to another organisation (chuyển công tác): positions and the officer's role in the old one end, and so do
     /// rights to its mailboxes
     Transfer {
@@ -225,6 +228,31 @@ pub(crate) struct Going {
     /// Rights to mailboxes of the organisation left (ủy quyền) go on
     #[arg(long)]
     pub(crate) keep_delegations: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LinkMailbox {
+    #[arg(value_parser = DomainName::new)]
+    pub(crate) domain: DomainName,
+    /// The mailbox
+    pub(crate) address: Address,
+    /// Code of the organisation where the person belongs [default: the mailbox's]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) unit: Option<String>,
+    /// What the person is there (chức vụ), such as "Chuyên viên"; a leader's makes the mailbox a leader's
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) position: Option<String>,
+    /// Tells people of one name apart
+    #[arg(long, value_name = "YEAR")]
+    pub(crate) birth_year: Option<i16>,
+    /// The number of somebody who is known already, or the address of a mailbox that he has
+    #[arg(long, value_name = "NUMBER|ADDRESS")]
+    pub(crate) person: Option<Whom>,
+    /// Somebody of this name is known, and this is another person
+    #[arg(long, conflicts_with = "person")]
+    pub(crate) another_person: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 #[derive(Debug, Args)]

@@ -49,6 +49,7 @@ mod tests {
             "unit dissolve b.vn so --on DAY",
             "unit kinds b.vn --id x --label X --tier inner --ended DAY",
             "person appoint b.vn 1 T --on DAY",
+            "person link b.vn a@b.vn --unit C --on DAY",
             "delegate grant a@b.vn c@b.vn --rights read --document D --since DAY",
             "delegate grant a@b.vn c@b.vn --rights read --document D --until DAY",
             "handling assign a@b.vn 1 --by c@b.vn --to c@b.vn --due DAY",

@@ -1,15 +1,15 @@
 //! `congthu mailbox …`
 
 use super::pages::PAGE;
-use super::{Prepared, Session, add_many, counted, leave, life, named, pages, read_password};
+use super::{Prepared, Session, add_many, counted, leave, life, named, pages, person, read_password};
 use crate::Misuse;
 use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
 use crate::system::OsRng;
 use anyhow::{Context as _, Result, bail};
-use engine::{MailboxDetail, NewMailbox};
+use engine::{MailboxDetail, NewMailbox, Owner};
 use model::calendar::local_text;
-use model::{Address, DomainName};
+use model::{Address, DomainName, MailboxClass};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
@@ -65,12 +65,36 @@ async fn make(session: &Session, add: &AddMailbox, password: Option<String>) -> 
         password,
         must_change_password,
     };
-    let added = session.node.engine.add_mailbox(&session.actor, &new).await.context(address.clone())?;
+    let owner = owner(session, add, address.domain()).await?;
+    let made = session.node.engine.add_mailbox_of(&session.actor, &new, owner).await;
+    let added = made.context(address.clone())?;
+    if added.person.is_none() && matches!(add.class, MailboxClass::Person | MailboxClass::Leader) {
+        // For whoever typed it; what a program reads is standard output.
+        let domain = address.domain();
+        eprintln!(
+            "{address} is nobody's yet; whose it is: congthu person link {domain} {address} --unit CODE"
+        );
+    }
     let shown = added.address.to_string();
     match added.one_time_password {
         Some(password) => show_password(session, &added.address, &password, must_change_password).await,
         None => session.answer(&json!({ "address": shown }), &shown),
     }
+}
+
+/// Who is meant by the name of a new mailbox.
+async fn owner(session: &Session, add: &AddMailbox, domain: &DomainName) -> Result<Owner> {
+    let says = add.person.is_some() || add.another_person || add.birth_year.is_some();
+    if says && add.unit.is_none() {
+        let what =
+            "--person, --another-person and --birth-year go with --unit CODE, where the person belongs";
+        return Err(Misuse(what.to_owned()).into());
+    }
+    let person = match &add.person {
+        Some(whom) => Some(person::number_of(session, domain, whom).await?),
+        None => None,
+    };
+    Ok(Owner { person, another_person: add.another_person, birth_year: add.birth_year })
 }
 
 /// Whether a password that somebody else knows has to be changed at the first log-in: as the domain's policy has it, unless said

@@ -2,10 +2,11 @@
 
 use super::Session;
 use super::pages::{self, PAGE};
-use crate::cli::{Appoint, Going, How, OfPerson, PersonCommand, PositionCommand, Whom};
+use crate::cli::{Appoint, Going, How, LinkMailbox, OfPerson, PersonCommand, PositionCommand, Whom};
 use anyhow::Result;
 use engine::{
-    ClassChange, ForwardNamed, MoveOptions, NewAppointment, PersonDetail, PersonMove, PersonMoved, Positions,
+    ClassChange, ForwardNamed, LinkPerson, Linked, MoveOptions, NewAppointment, Owner, PersonDetail,
+    PersonMove, PersonMoved, Positions,
 };
 use jiff::civil::Date;
 use model::{DomainName, PersonId, Right, Rights};
@@ -15,6 +16,7 @@ use std::fmt::Write as _;
 pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()> {
     match command {
         PersonCommand::List { domain, unit } => list(session, domain, unit.as_deref()).await,
+        PersonCommand::Link(mailbox) => link(session, mailbox).await,
         PersonCommand::Transfer { of, to, position, going } => {
             let how = PersonMove::Transfer { to: to.clone(), position: position.clone() };
             go(session, of, &how, *going).await
@@ -61,6 +63,38 @@ fn as_json(person: &PersonDetail) -> Value {
         "person": person.person, "name": person.name, "birth_year": person.birth_year, "unit": person.unit,
         "positions": person.positions, "leader": person.is_leader, "addresses": person.addresses,
     })
+}
+
+async fn link(session: &Session, of: &LinkMailbox) -> Result<()> {
+    let person = match &of.person {
+        Some(whom) => Some(number_of(session, &of.domain, whom).await?),
+        None => None,
+    };
+    let new = LinkPerson {
+        address: of.address.clone(),
+        owner: Owner { person, another_person: of.another_person, birth_year: of.birth_year },
+        unit: of.unit.clone(),
+        position: of.position.clone(),
+        on: of.how.on,
+        dry_run: of.how.dry_run,
+    };
+    let linked = session.node.engine.link_person(&session.actor, &of.domain, &new).await?;
+    let json = json!({
+        "done": linked.done, "address": of.address.to_string(), "person": linked.person, "name": linked.name,
+        "unit": linked.unit, "position": linked.position, "classes": engine::classes_as_json(&linked.classes),
+    });
+    session.answer(&json, &linked_as_text(&of.address, &linked))
+}
+
+fn linked_as_text(address: &model::Address, linked: &Linked) -> String {
+    let is = if linked.done { "is" } else { "would be" };
+    let who =
+        linked.person.map_or_else(|| "a new person".to_owned(), |person| format!("person {}", person.0));
+    let position = linked.position.as_ref().map_or_else(String::new, |title| format!("{title} "));
+    let mut text =
+        format!("{address} {is} the mailbox of {} ({who}), {position}of {}\n", linked.name, linked.unit);
+    tell_classes(&mut text, &linked.classes, linked.done);
+    text
 }
 
 async fn go(session: &Session, of: &OfPerson, how: &PersonMove, going: Going) -> Result<()> {
@@ -254,6 +288,28 @@ pub(super) async fn positions(session: &Session, command: &PositionCommand) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whose_a_mailbox_is_and_would_be() {
+        let mut linked = Linked {
+            person: None,
+            name: "Trần An".to_owned(),
+            unit: "sonoivu".to_owned(),
+            position: Some("Chuyên viên".to_owned()),
+            classes: Vec::new(),
+            done: false,
+        };
+        let address = "an@thu.test".parse().unwrap();
+        assert_eq!(
+            linked_as_text(&address, &linked),
+            "an@thu.test would be the mailbox of Trần An (a new person), Chuyên viên of sonoivu\n"
+        );
+        (linked.person, linked.position, linked.done) = (Some(PersonId(7)), None, true);
+        assert_eq!(
+            linked_as_text(&address, &linked),
+            "an@thu.test is the mailbox of Trần An (person 7), of sonoivu\n"
+        );
+    }
 
     #[test]
     fn whose_mail_goes_on_to_somebody_who_goes_is_named() {

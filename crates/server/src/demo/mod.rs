@@ -13,7 +13,7 @@ use crate::passwords;
 use crate::system::OsRng;
 use crate::tls::PUBLIC_FILE;
 use anyhow::{Context as _, Result, bail};
-use engine::{Actor, AdminError, Engine, NewMailbox};
+use engine::{Actor, AdminError, Engine, LinkPerson, NewMailbox, OrganisationError, Owner};
 use model::{Address, DomainName, MailboxClass};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -167,9 +167,11 @@ impl Province {
         let postmaster = Address::new("postmaster", DOMAIN)?;
         for user in &self.users {
             if engine.mailbox(&actor, &user.address).await?.is_some() {
+                user.link(engine, &actor, &domain).await?;
                 continue;
             }
-            if unless_there(engine.add_mailbox(&actor, &user.mailbox()).await)?.is_some() {
+            let made = engine.add_mailbox_of(&actor, &user.mailbox(), user.owner()).await;
+            if unless_there(made)?.is_some() {
                 welcome::send(engine, &postmaster, &user.address).await?;
             }
         }
@@ -241,6 +243,30 @@ impl Province {
 }
 
 impl User {
+    /// None of the province's people, who come behind.
+    fn owner(&self) -> Owner {
+        Owner { another_person: true, ..Owner::default() }
+    }
+
+    /// The mailbox of a demo that was made before its users were people becomes its person's.
+    async fn link(&self, engine: &Engine, actor: &Actor, domain: &DomainName) -> Result<()> {
+        let of_people = matches!(self.class, MailboxClass::Person | MailboxClass::Leader);
+        let known = engine.person_with(actor, domain, &self.address).await;
+        let nobodys = matches!(known, Err(AdminError::Organisation(OrganisationError::NobodysMailbox(_))));
+        if !of_people || !nobodys {
+            return Ok(());
+        }
+        let link = LinkPerson {
+            address: self.address.clone(),
+            owner: self.owner(),
+            unit: Some(self.unit.clone()),
+            position: None,
+            on: None,
+            dry_run: false,
+        };
+        people::unless_done(engine.link_person(actor, domain, &link).await)
+    }
+
     fn mailbox(&self) -> NewMailbox {
         NewMailbox {
             address: self.address.clone(),

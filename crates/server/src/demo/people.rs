@@ -256,7 +256,7 @@ async fn history(engine: &Engine, actor: &Actor, domain: &DomainName) -> Result<
 }
 
 /// What somebody has changed meanwhile stays as it is.
-fn unless_done<T>(done: Result<T, AdminError>) -> Result<()> {
+pub(super) fn unless_done<T>(done: Result<T, AdminError>) -> Result<()> {
     match done {
         Ok(_) | Err(AdminError::Organisation(_) | AdminError::NoSuchUnit(_)) => Ok(()),
         Err(error) => Err(error.into()),

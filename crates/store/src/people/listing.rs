@@ -5,7 +5,7 @@
 use crate::{Error, Reach, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, DomainId, PersonId, UnitId};
+use model::{AccountId, DomainId, MailboxClass, PersonId, UnitId};
 
 /// Which people to list.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,16 @@ pub struct PersonListed {
     pub positions: Vec<String>,
     pub is_leader: bool,
     pub addresses: Vec<String>,
+}
+
+/// What says whose a mailbox is.
+#[derive(Clone, Debug)]
+pub struct OwnerRow {
+    pub class: MailboxClass,
+    /// The mailbox's own.
+    pub name: String,
+    pub person: Option<PersonId>,
+    pub unit: Option<UnitId>,
 }
 
 type ListedColumns = (i64, String, Option<i16>, Option<String>, Vec<String>, bool, Vec<String>);
@@ -104,6 +114,42 @@ impl Store {
 }
 
 impl Tx {
+    /// Whose a mailbox is, held against others until the transaction ends; `None`: it does not exist.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hold_owner(&mut self, account: AccountId) -> Result<Option<OwnerRow>, Error> {
+        let row: Option<(String, String, Option<i64>, Option<i64>)> = sqlx::query_as(
+            "select class, display_name, person_id, unit_id from accounts
+              where account_id = $1 and state <> 'deleted' for no key update",
+        )
+        .bind(account.0)
+        .fetch_optional(&mut *self.inner)
+        .await?;
+        let Some((class, name, person, unit)) = row else { return Ok(None) };
+        let class =
+            class.parse().map_err(|_| Error::Damaged("an account has a class this version does not know"))?;
+        Ok(Some(OwnerRow { class, name, person: person.map(PersonId), unit: unit.map(UnitId) }))
+    }
+
+    /// From now on the mailbox is this person's.
+    ///
+    /// # Errors
+    /// `Damaged` when it is somebody's, or does not exist.
+    pub async fn set_owner(&mut self, account: AccountId, person: PersonId) -> Result<(), Error> {
+        let set = sqlx::query(
+            "update accounts set person_id = $2 where account_id = $1 and person_id is null and state <> 'deleted'",
+        )
+        .bind(account.0)
+        .bind(person.0)
+        .execute(&mut *self.inner)
+        .await?;
+        match set.rows_affected() {
+            1 => Ok(()),
+            _ => Err(Error::Damaged("a mailbox that was held is somebody else's")),
+        }
+    }
+
     /// What somebody's mailboxes have besides themselves: roles with what they are over, rights to others' mailboxes (as
     /// `delegate`), and units whose requests they are told of (as `watcher`).
     ///
