@@ -111,6 +111,12 @@ pub enum LoginError {
     Unavailable,
 }
 
+/// A log-in that was refused, and the mailbox that was meant, if there is one: for the evidence, and nothing that a stranger is told.
+struct Refused {
+    error: LoginError,
+    account: Option<AccountId>,
+}
+
 impl Engine {
     /// `login` is an address of the mailbox, an alias too. The work is the same whether the mailbox exists or not.
     ///
@@ -124,12 +130,12 @@ impl Engine {
     ) -> Result<Principal, LoginError> {
         let result = async {
             let attempt = self.begin_log_in(login, origin)?;
-            let result = match self.check_login(login, password).await {
-                Ok(row) => self.admit(row).await,
-                Err(error) => Err(error),
+            let (account, result) = match self.check_login(login, password).await {
+                Ok(row) => (Some(row.account), self.admit(row).await),
+                Err(refused) => (refused.account, Err(refused.error)),
             };
             self.end_log_in(attempt, result.as_ref().err());
-            self.note_login(result.as_ref().map(Principal::account), origin).await;
+            self.note_login(account, result.as_ref().err(), origin).await;
             result
         }
         .await;
@@ -147,12 +153,12 @@ impl Engine {
         let result = async {
             let attempt = self.begin_log_in(login, origin)?;
             let result = self.check_login(login, password).await;
-            self.end_log_in(attempt, result.as_ref().err());
+            self.end_log_in(attempt, result.as_ref().err().map(|refused| &refused.error));
             // Whose password was right is noted with the change.
-            if let Err(error) = &result {
-                self.note_login(Err(error), origin).await;
+            if let Err(refused) = &result {
+                self.note_login(refused.account, Some(&refused.error), origin).await;
             }
-            result
+            result.map_err(|refused| refused.error)
         }
         .await;
         figures::login(result.as_ref().err(), origin.protocol);
@@ -181,23 +187,24 @@ impl Engine {
     }
 
     /// Is it the right password of a mailbox that may be logged in to?
-    async fn check_login(&self, login: &str, password: &str) -> Result<LoginRow, LoginError> {
+    async fn check_login(&self, login: &str, password: &str) -> Result<LoginRow, Refused> {
         let found = match login.parse::<Address>() {
             Ok(address) => self.0.store.login(&address).await.map_err(|error| {
                 tracing::error!(%error, "a log-in could not be checked");
-                LoginError::Unavailable
+                Refused { error: LoginError::Unavailable, account: None }
             })?,
             Err(_) => None,
         };
         let stored = found.as_ref().and_then(|row| row.password_hash.as_deref());
         let account = found.as_ref().map(|row| row.account);
         let right = self.0.passwords.verify(account, stored, password, self.now()).await;
-        let Some(row) = found.filter(|_| right) else { return Err(LoginError::Denied) };
+        let refused = |error| Refused { error, account };
+        let Some(row) = found.filter(|_| right) else { return Err(refused(LoginError::Denied)) };
         if !row.state.may_log_in() {
-            return Err(LoginError::Locked);
+            return Err(refused(LoginError::Locked));
         }
         if row.one_time_until.is_some_and(|until| until <= self.now()) {
-            return Err(LoginError::OneTimePasswordOver);
+            return Err(refused(LoginError::OneTimePasswordOver));
         }
         Ok(row)
     }
@@ -222,18 +229,20 @@ impl Engine {
         })
     }
 
-    /// Evidence, not a condition: a log-in does not fail because it could not be noted.
-    async fn note_login(&self, result: Result<AccountId, &LoginError>, origin: &Origin) {
-        let refusal = result.err().map(ToString::to_string);
+    /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, and behind a colon
+    /// why it was refused; the account is also that of a mailbox whose password was guessed at.
+    async fn note_login(&self, account: Option<AccountId>, refusal: Option<&LoginError>, origin: &Origin) {
+        let door = origin.protocol.as_str();
+        let status = refusal.map_or_else(|| door.to_owned(), |refusal| format!("{door}: {refusal}"));
         let event = Event {
             at: self.now(),
-            kind: if result.is_ok() { "login" } else { "login_refused" },
+            kind: if refusal.is_none() { "login" } else { "login_refused" },
             trace: &origin.trace_text(),
-            account: result.ok(),
+            account,
             remote: Some(&origin.remote.to_canonical().to_string()),
             sender: None,
             size: None,
-            status: refusal.as_deref(),
+            status: Some(&status),
             about: None,
         };
         if let Err(error) = self.0.store.note(&event).await {

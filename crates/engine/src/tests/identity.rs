@@ -1,8 +1,8 @@
 //! Log-in: right, wrong, locked out, and rights that end.
 
 use super::{PASSWORD, World, actor, address, mailbox, origin};
-use crate::{Error, LoginError};
-use jiff::SignedDuration;
+use crate::{Error, LoginError, Origin, Protocol};
+use jiff::{SignedDuration, Timestamp};
 use model::FolderName;
 
 #[tokio::test]
@@ -17,6 +17,32 @@ async fn the_right_password_opens_by_any_address_of_the_mailbox() {
     {
         assert_eq!(world.engine.log_in(login, password, &origin()).await.unwrap_err(), LoginError::Denied);
     }
+}
+
+#[tokio::test]
+async fn a_log_in_is_noted_with_its_door_and_the_mailbox_that_was_meant() {
+    let world = World::new().await;
+    world.engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap();
+    let web = Origin { protocol: Protocol::Http, ..origin() };
+    world.engine.log_in("an@demo.gov.vn", PASSWORD, &web).await.unwrap();
+    let imap = Origin { protocol: Protocol::Imap, ..origin() };
+    for login in ["an@demo.gov.vn", "khong@demo.gov.vn"] {
+        assert_eq!(world.engine.log_in(login, "sai", &imap).await.unwrap_err(), LoginError::Denied);
+    }
+    let later = world.engine.now() + SignedDuration::from_hours(1);
+    let page = world.engine.export_events(&actor(), (Timestamp::UNIX_EPOCH, 0), later).await.unwrap();
+    let noted = page.iter().filter(|event| event.kind.starts_with("login"));
+    let noted = noted.map(|event| (event.kind.as_str(), event.account.as_deref(), event.status.as_deref()));
+    let denied = format!("imap: {}", LoginError::Denied);
+    let an = Some("an@demo.gov.vn");
+    assert_eq!(
+        noted.collect::<Vec<_>>(),
+        [
+            ("login", an, Some("http")),
+            ("login_refused", an, Some(denied.as_str())),
+            ("login_refused", None, Some(denied.as_str())),
+        ]
+    );
 }
 
 #[tokio::test]
