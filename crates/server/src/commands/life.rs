@@ -1,7 +1,7 @@
 //! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `quota`, `resets`.
 
 use super::pages::{self, PAGE};
-use super::{Session, counted, export, leave};
+use super::{Session, counted, export, leave, resets};
 use crate::audit_head::hex;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
@@ -59,13 +59,8 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
             }
             sending(session, address).await
         }
-        LifeCommand::Resets { open } => resets(session, *open).await,
-        LifeCommand::ConfirmReset { number, document } => {
-            let address = engine.confirm_password_reset(actor, *number, document).await?;
-            let address =
-                address.ok_or_else(|| anyhow!("no confirmation is owed under the number {number}"))?;
-            session.answer(&json!({ "address": address }), &format!("{address}: the confirmation is noted"))
-        }
+        LifeCommand::Resets { open } => resets::list(session, *open).await,
+        LifeCommand::ConfirmReset { number, document } => resets::confirm(session, *number, document).await,
         LifeCommand::Leave { address, from: Some(from), to: Some(to), reason } => {
             leave::note(session, address, (*from, *to), reason.as_deref().unwrap_or_default()).await
         }
@@ -327,43 +322,6 @@ async fn quota(session: &Session, address: &Address) -> Result<()> {
         "messages": row.messages,
         "own": own,
     });
-    session.answer(&json, &text)
-}
-
-async fn resets(session: &Session, open: bool) -> Result<()> {
-    let all = session.node.engine.password_resets(&session.actor, open).await?;
-    let mut text = String::new();
-    for reset in &all {
-        let standing = match (&reset.document, reset.confirmation_due) {
-            (Some(document), _) => format!("confirmed by {document}"),
-            (None, Some(day)) => format!("confirmation due {day}"),
-            (None, None) => "no confirmation asked".to_owned(),
-        };
-        let (number, address) = (reset.reset, &reset.address);
-        let _ = writeln!(
-            text,
-            "{number}\t{address}\t{}\t{}\t{}\t{standing}",
-            local_text(reset.at),
-            reset.made_by,
-            reset.reason
-        );
-    }
-    let json = all
-        .iter()
-        .map(|reset| {
-            json!({
-                "number": reset.reset,
-                "address": reset.address.to_string(),
-                "at": reset.at,
-                "by": reset.made_by,
-                "reason": reset.reason,
-                "confirmation_due": reset.confirmation_due,
-                "confirmed_at": reset.confirmed_at,
-                "confirmed_by": reset.confirmed_by,
-                "document": reset.document,
-            })
-        })
-        .collect();
     session.answer(&json, &text)
 }
 

@@ -32,6 +32,7 @@ mod policy;
 mod queue;
 mod relocation;
 mod request;
+mod resets;
 mod review;
 mod role;
 mod search;
