@@ -180,7 +180,7 @@ impl fmt::Display for Holds {
         let kept = [
             (self.legal_hold, "a legal hold (congthu hold list)"),
             (self.handover, "a handover (congthu handover finish)"),
-            (self.export_pending, "an archive that is being written"),
+            (self.export_pending, "mail that must be exported before it can be deleted (congthu mailbox export)"),
         ];
         let kept: Vec<&str> = kept.into_iter().filter_map(|(holds, by)| holds.then_some(by)).collect();
         f.write_str(&kept.join(" and "))

@@ -191,6 +191,8 @@ fn nothing_is_deleted_while_held_asked_for_or_unconfirmed() {
 fn what_was_not_exported_waits_where_the_policy_asks_for_it() {
     let day = date(2026, 6, 1);
     let pending = Holds { export_pending: true, ..Holds::default() };
+    let words = "mail that must be exported before it can be deleted (congthu mailbox export)";
+    assert_eq!(pending.to_string(), words, "nobody is exporting it");
     let listed = |confirmed| Life::ToBeDeleted {
         since: at(day),
         cause: DeletionCause::LockExpired,
