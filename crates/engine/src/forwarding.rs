@@ -11,10 +11,13 @@ use model::{AccountId, AccountState, Action, Address, DomainName, FolderId, Poli
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use store::{ForwardFilter, ForwardRow, ForwardTo, Forwarded, ForwardedTo, PartyRow, Tx};
+use store::{ForwardFilter, ForwardRow, ForwardTo, Forwarded, ForwardedTo, PartyRow, Reach, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
+
+/// Forwardings to one mailbox that are named: an office's has a handful.
+const TO_ONE_MAX: u32 = 1_000;
 
 /// A mailbox's forwarding.
 pub type ForwardDetail = store::ForwardDetail;
@@ -221,6 +224,8 @@ impl Engine {
         Ok(went)
     }
 
+    /// Says to which other address mail went before.
+    ///
     /// # Errors
     /// See [`ForwardError`].
     pub async fn set_forward(
@@ -228,7 +233,7 @@ impl Engine {
         actor: &Actor,
         mailbox: &Address,
         (target, keep_copy): (&Address, bool),
-    ) -> Result<(), ForwardError> {
+    ) -> Result<Option<String>, ForwardError> {
         self.authorize_forward(actor, mailbox).await?;
         let party = self.party(mailbox).await?;
         let policy = self.policy_of(party.domain).await?;
@@ -248,13 +253,14 @@ impl Engine {
             return Err(ForwardError::Inactive(there.address.clone()));
         }
         let to = there.as_ref().map_or(Err(target), |there| Ok(there.account));
-        tx.set_forward(party.account, (to, keep_copy), (actor.name(), self.now())).await?;
-        let target = there.as_ref().map_or(target, |there| &there.address);
-        let detail = json!({ "target": target.to_string(), "keep_copy": keep_copy });
+        let went = tx.set_forward(party.account, (to, keep_copy), (actor.name(), self.now())).await?;
+        let target = there.as_ref().map_or(target, |there| &there.address).to_string();
+        let went = went.filter(|went| *went != target);
+        let detail = json!({ "target": target, "keep_copy": keep_copy, "went_to": went });
         self.audit(&mut tx, actor, "forwarding.set", &party.address.to_string(), &detail).await?;
         tx.commit().await?;
         self.forward_of_changed(party.account).await;
-        Ok(())
+        Ok(went)
     }
 
     /// Behind the commit: this node knows, and the others are told, before anybody hears that it is done. One that does not hear
@@ -307,16 +313,48 @@ impl Engine {
         Ok(true)
     }
 
+    /// That of one mailbox, also while mail stays in spite of it.
+    ///
     /// # Errors
     /// `NoSuchMailbox`.
     pub async fn forward(
         &self,
         actor: &Actor,
         mailbox: &Address,
-    ) -> Result<Option<ForwardDetail>, ForwardError> {
+    ) -> Result<Option<ForwardListed>, ForwardError> {
         self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(mailbox)).await?;
-        let party = self.party(mailbox).await?;
-        Ok(self.0.store.forward(party.account).await?)
+        let account = Some(self.party(mailbox).await?.account);
+        let reach = Reach { everything: true, ..Reach::default() };
+        let filter =
+            ForwardFilter { reach: &reach, domain: None, account, target: None, outside: false, after: None, limit: 1 };
+        Ok(self.listed(filter).await?.pop())
+    }
+
+    /// Those that lead to this mailbox, `TO_ONE_MAX` at most: of the mailboxes whose forwardings he may list.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`.
+    pub async fn forwards_to(
+        &self,
+        actor: &Actor,
+        mailbox: &Address,
+    ) -> Result<Vec<ForwardListed>, ForwardError> {
+        self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(mailbox)).await?;
+        let target = Some(self.party(mailbox).await?.account);
+        let reach = actor.reach(Action::ForwardingList);
+        if reach.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = ForwardFilter {
+            reach: &reach,
+            domain: None,
+            account: None,
+            target,
+            outside: false,
+            after: None,
+            limit: TO_ONE_MAX,
+        };
+        Ok(self.listed(filter).await?)
     }
 
     /// Whose mail goes where by itself, by the mailboxes' addresses, as far as he may see.
@@ -336,7 +374,12 @@ impl Engine {
             return Err(AdminError::Denied(Reason::Role).into());
         }
         let ForwardQuery { domain, outside, after, limit } = query;
-        let filter = ForwardFilter { reach: &reach, domain, outside, after, limit };
+        let filter =
+            ForwardFilter { reach: &reach, domain, account: None, target: None, outside, after, limit };
+        Ok(self.listed(filter).await?)
+    }
+
+    async fn listed(&self, filter: ForwardFilter<'_>) -> Result<Vec<ForwardListed>, Error> {
         let mut listed = Vec::new();
         for row in self.0.store.forwards_listed(filter).await? {
             let goes = match row.to {

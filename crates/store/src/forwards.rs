@@ -49,6 +49,10 @@ pub struct ForwardFilter<'a> {
     /// What is outside is not there.
     pub reach: &'a Reach,
     pub domain: Option<&'a DomainName>,
+    /// That of this mailbox alone.
+    pub account: Option<AccountId>,
+    /// Those to this mailbox alone.
+    pub target: Option<AccountId>,
     /// Those to addresses of other systems alone.
     pub outside: bool,
     pub after: Option<&'a Address>,
@@ -86,6 +90,8 @@ impl Store {
                 and ($2::text is null or a.domain_id = (select domain_id from domains where name = $2))
                 and ($5 or a.domain_id = any ($6) or a.account_id = any ($9)
                      or a.unit_id in (select units_below($7, $8)))
+                and ($10::bigint is null or w.account_id = $10)
+                and ($11::bigint is null or w.target_id = $11)
               order by g.address limit $4",
         )
         .bind(filter.after.map(ToString::to_string))
@@ -97,6 +103,8 @@ impl Store {
         .bind(&filter.reach.subtree_domains)
         .bind(&filter.reach.subtree_units)
         .bind(&filter.reach.mailboxes)
+        .bind(filter.account.map(|account| account.0))
+        .bind(filter.target.map(|account| account.0))
         .fetch_all(&self.pools.main)
         .await?;
         let unknown = |_| Error::Damaged("an account row has a value this version does not know");
@@ -203,7 +211,7 @@ impl Tx {
         state.map(|state| state.parse().map_err(damaged)).transpose()
     }
 
-    /// Sets it in place of what there was, under the mailbox's lock.
+    /// Sets it in place of what there was, under the mailbox's lock; says to which address mail went before.
     ///
     /// # Errors
     /// When the database fails.
@@ -212,12 +220,20 @@ impl Tx {
         account: AccountId,
         (target, keep_copy): (Result<AccountId, &Address>, bool),
         (by, now): (&str, Timestamp),
-    ) -> Result<(), Error> {
-        sqlx::query(
-            "insert into forwards (account_id, target_id, keep_copy, set_by, set_at, outside) values ($1, $2, $3, $4, $5, $6)
+    ) -> Result<Option<String>, Error> {
+        let went: Option<String> = sqlx::query_scalar(
+            "with there as (
+                 select coalesce(w.outside, t.address) as went
+                   from forwards w
+                   left join lateral (select x.address from addresses x where x.account_id = w.target_id and x.kind in ('primary', 'retired')
+                                       order by x.kind = 'primary' desc, x.retired_at desc nulls last, x.created_at limit 1) t on true
+                  where w.account_id = $1
+             )
+             insert into forwards (account_id, target_id, keep_copy, set_by, set_at, outside) values ($1, $2, $3, $4, $5, $6)
              on conflict on constraint forwards_pkey do update
                 set target_id = excluded.target_id, outside = excluded.outside, keep_copy = excluded.keep_copy, set_by = excluded.set_by,
-                    set_at = excluded.set_at",
+                    set_at = excluded.set_at
+             returning (select went from there)",
         )
         .bind(account.0)
         .bind(target.ok().map(|target| target.0))
@@ -225,9 +241,10 @@ impl Tx {
         .bind(by)
         .bind(now.to_sqlx())
         .bind(target.err().map(ToString::to_string))
-        .execute(&mut *self.inner)
+        .fetch_one(&mut *self.inner)
         .await?;
-        self.forwards_changed().await
+        self.forwards_changed().await?;
+        Ok(went)
     }
 
     /// Ends that of a mailbox, whose lock is held; says to which address mail went.

@@ -15,7 +15,7 @@ const MAIL: &[u8] = b"Subject: x\r\n\r\ny\r\n";
 
 async fn target(world: &World, of: &str) -> Option<String> {
     let shown = world.engine.forward(&actor(), &address(of)).await.unwrap();
-    shown.map(|shown| shown.target.local().to_owned())
+    shown.map(|shown| shown.forward.target.local().to_owned())
 }
 
 #[tokio::test]
@@ -49,6 +49,9 @@ async fn mail_stays_where_it_came_when_the_next_mailbox_ends() {
     engine.list_for_deletion(&actor(), &binh, DeletionCause::Revoked, "nghỉ hưu").await.unwrap();
     world.deliver(&["an"], MAIL).await;
     assert_eq!(inboxes(&world, &["an"]).await, [2]);
+    let to = engine.forwards_to(&actor(), &binh).await.unwrap();
+    assert_eq!(to.iter().map(|one| one.forward.mailbox.clone()).collect::<Vec<_>>(), [address("an")]);
+    assert_eq!(engine.forwards_to(&actor(), &address("an")).await.unwrap(), []);
     let refused = engine.set_forward(&actor(), &address("chi"), (&binh, false)).await;
     assert_eq!(refused, Err(ForwardError::Inactive(binh.clone())));
     // A node that has not heard of it yet finds nobody there, and looks again.
@@ -58,6 +61,29 @@ async fn mail_stays_where_it_came_when_the_next_mailbox_ends() {
     assert_eq!(elsewhere().await, Ok(()), "stale");
     world.deliver(&["an"], MAIL).await;
     assert_eq!(inboxes(&world, &["an"]).await, [5]);
+    // It is there still, and said to be stopped, as the list says it.
+    let shown = engine.forward(&actor(), &address("an")).await.unwrap().unwrap();
+    assert_eq!((shown.forward.target, shown.stopped), (binh, Some(ForwardStop::Target)));
+}
+
+#[tokio::test]
+async fn whoever_sets_a_forwarding_hears_what_it_replaces() {
+    let world = World::new().await;
+    for name in ["an", "binh", "chi"] {
+        world.user(name).await;
+    }
+    let engine = &world.engine;
+    let set = async |to: &str, keep_copy| {
+        engine.set_forward(&actor(), &address("an"), (&address(to), keep_copy)).await.unwrap()
+    };
+    assert_eq!(set("binh", true).await, None);
+    assert_eq!(set("binh", false).await, None, "the same, without a copy");
+    assert_eq!(set("chi", false).await, Some(address("binh").to_string()));
+    assert_eq!(world.detail("forwarding.set").await["went_to"], address("binh").to_string());
+    engine.clear_forward(&actor(), &address("an")).await.unwrap();
+    assert_eq!(set("binh", false).await, None);
+    engine.delete_without_export(&actor(), &address("binh"), "thu hồi").await.unwrap();
+    assert_eq!(set("chi", false).await, Some(address("binh").to_string()), "where it went is known still");
 }
 
 #[tokio::test]

@@ -490,10 +490,10 @@ async fn mail_goes_on_within_the_system_and_not_outside() {
     let settings = [("sending.forward_domains".to_owned(), "gmail.com".to_owned())];
     let edit = PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
     engine.change_policy(&actor(), &domain(), &edit).await.unwrap();
-    let shown = engine.forward(&actor(), &address("an")).await.unwrap().unwrap();
+    let shown = engine.forward(&actor(), &address("an")).await.unwrap().unwrap().forward;
     assert_eq!((shown.target, shown.keep_copy), (address("binh"), true));
     set("an", "an@gmail.com", true).await.unwrap();
-    let shown = engine.forward(&actor(), &address("an")).await.unwrap().unwrap();
+    let shown = engine.forward(&actor(), &address("an")).await.unwrap().unwrap().forward;
     assert_eq!((shown.target, shown.keep_copy), (address("an@gmail.com"), true));
 }
 

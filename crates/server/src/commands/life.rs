@@ -1,7 +1,7 @@
-//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `quota`, `resets`.
+//! `congthu mailbox lock`, `restore`, `unlock`, `revoke`, `export`, `confirm-deletion`, `deletion-list`, `quota`, `sending`.
 
 use super::pages::{self, PAGE};
-use super::{Session, counted, export, leave, resets};
+use super::{Session, counted, export, forward, leave, resets};
 use crate::audit_head::hex;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
@@ -37,7 +37,7 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         LifeCommand::Unlock { address, request } => unlock(session, address, request.as_deref()).await,
         LifeCommand::Revoke { address, cause, reason } => {
             engine.list_for_deletion(actor, address, *cause, reason).await.context(address.clone())?;
-            done(session, address, "is on the deletion list").await
+            ending(session, address, "is on the deletion list").await
         }
         LifeCommand::ConfirmDeletion { address, without_export } => {
             engine.confirm_deletion(actor, address, without_export.as_deref()).await?;
@@ -81,7 +81,17 @@ async fn confirmed(session: &Session, address: &Address) -> Result<()> {
             format!("will be deleted in the following night; backups may hold its mail until {last}")
         }
     };
-    done(session, address, &what).await
+    ending(session, address, &what).await
+}
+
+/// As [`done`], of a mailbox that takes no mail any more: what forwards to it is named.
+async fn ending(session: &Session, address: &Address, what: &str) -> Result<()> {
+    let leads_here = forward::to(session, address).await?;
+    let mut json = changed(session, address).await?;
+    if let Some(fields) = json.as_object_mut() {
+        fields.insert("forwardings_stopped".to_owned(), forward::left_as_json(&leads_here));
+    }
+    session.answer(&json, &format!("{address} {what}{}", forward::tell_left(&leads_here)))
 }
 
 async fn unlock(session: &Session, address: &Address, request: Option<&str>) -> Result<()> {
@@ -127,6 +137,13 @@ async fn lock(session: &Session, address: &Address, reason: LockReason, evidence
             );
         }
     }
+    let (forwarding, goes) = forward::of(session, address).await?;
+    if let Some(goes) = goes {
+        let _ = writeln!(
+            text,
+            "its forwarding goes on, {goes}: congthu forward clear {address} ends it"
+        );
+    }
     let _ = write!(
         text,
         "to give it back: congthu mailbox restore {address} --request \"…\", then congthu mailbox unlock {address}"
@@ -137,6 +154,7 @@ async fn lock(session: &Session, address: &Address, reason: LockReason, evidence
     }
     if let Some(fields) = json.as_object_mut() {
         fields.insert("kept_back".to_owned(), json!(kept_back));
+        fields.insert("forwarding".to_owned(), forwarding);
     }
     session.answer(&json, &text)
 }
@@ -271,12 +289,16 @@ async fn sending(session: &Session, address: &Address) -> Result<()> {
 }
 
 async fn done(session: &Session, address: &Address, what: &str) -> Result<()> {
-    // Under the address it is known by, whichever was given.
-    let json = match session.node.engine.life(&session.actor, address).await? {
+    let json = changed(session, address).await?;
+    session.answer(&json, &format!("{address} {what}"))
+}
+
+/// Under the address it is known by, whichever was given.
+async fn changed(session: &Session, address: &Address) -> Result<Value> {
+    Ok(match session.node.engine.life(&session.actor, address).await? {
         Some(detail) => as_json(&detail),
         None => json!({ "address": address.to_string() }),
-    };
-    session.answer(&json, &format!("{address} {what}"))
+    })
 }
 
 async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result<()> {

@@ -1,7 +1,9 @@
 //! `congthu mailbox …`
 
 use super::pages::PAGE;
-use super::{Prepared, Session, add_many, counted, leave, life, named, pages, person, read_password};
+use super::{
+    Prepared, Session, add_many, counted, forward, leave, life, named, pages, person, read_password,
+};
 use crate::Misuse;
 use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
@@ -176,9 +178,11 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     let aliases = mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let (standing, told) = life::standing(session, address).await?;
     let (leaves, away) = leave::ahead(session, address).await?;
+    let (forwarding, goes) = forward::of(session, address).await?;
+    let goes = goes.map(|goes| format!("\nforwards  {goes}")).unwrap_or_default();
     let text = format!(
         "address   {}\nname      {}\nclass     {}\nstate     {}\nunit      {}\naliases   {aliases}\nused      {} of {}\n\
-         messages  {}\nmade      {}{away}{told}",
+         messages  {}\nmade      {}{goes}{away}{told}",
         mailbox.address,
         mailbox.display_name,
         mailbox.class.as_str(),
@@ -193,6 +197,7 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     if let Some(fields) = json.as_object_mut() {
         fields.insert("life".to_owned(), standing);
         fields.insert("leaves".to_owned(), leaves);
+        fields.insert("forwarding".to_owned(), forwarding);
     }
     session.answer(&json, &text)
 }
@@ -202,6 +207,7 @@ async fn delete(session: &Session, address: &Address, reason: &str, without_expo
         bail!("{address} is kept");
     }
     let (engine, actor) = (&session.node.engine, &session.actor);
+    let leads_here = forward::to(session, address).await?;
     let deleted = match without_export {
         true => engine.delete_without_export(actor, address, reason).await?,
         false => engine.delete_mailbox(actor, address, reason).await?,
@@ -211,8 +217,14 @@ async fn delete(session: &Session, address: &Address, reason: &str, without_expo
     }
     let last = engine.backups_until(actor, address.domain()).await?;
     session.answer(
-        &json!({ "address": address.to_string(), "deleted": true, "backups_until": last }),
-        &format!("{address} is deleted; backups may hold its mail until {last}"),
+        &json!({
+            "address": address.to_string(), "deleted": true, "backups_until": last,
+            "forwardings_stopped": forward::left_as_json(&leads_here),
+        }),
+        &format!(
+            "{address} is deleted; backups may hold its mail until {last}{}",
+            forward::tell_left(&leads_here)
+        ),
     )
 }
 

@@ -147,7 +147,7 @@ async fn forwarded_mail_goes_out_and_its_sender_elsewhere_is_told() {
     let binh = world.user("binh").await;
     let_forward(&world, "an", "an@example.net", true).await;
     let_forward(&world, "binh", "binh@example.net", false).await;
-    let shown = world.engine.forward(&actor(), &address("an")).await.unwrap().unwrap();
+    let shown = world.engine.forward(&actor(), &address("an")).await.unwrap().unwrap().forward;
     assert_eq!(shown.target, address("an@example.net"));
     world.deliver(&["an", "binh"], b"Subject: x\r\n\r\ny\r\n").await;
     assert_eq!((world.inbox(&an).await.len(), world.inbox(&binh).await.len()), (1, 0));
