@@ -3,7 +3,7 @@
 use crate::{Error, GrantError, OrganisationError, passwords};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use model::lifecycle::Leave;
+use model::lifecycle::{Leave, StateName};
 use model::password_rules::Flaw;
 use model::quota::QuotaError;
 use model::{Address, DomainName, Reason, SetError, VersionError};
@@ -72,6 +72,11 @@ pub enum AdminError {
         "{0} is in use, and its mail is its owner's to read: lock it or put it on the deletion list before it is exported"
     )]
     InUse(Address),
+    #[error(
+        "{0} is {1}, so no password opens it: congthu mailbox unlock {0} gives it back with a new one (congthu mailbox show {0} says \
+         what comes before that)"
+    )]
+    OutOfUse(Address, StateName),
     #[error("a name has 1 to 200 characters and no control characters")]
     BadName,
     #[error(transparent)]

@@ -9,6 +9,7 @@ use crate::notices::Notice;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, LoginError, Origin, password};
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::{local_date, written_day};
+use model::lifecycle::StateName;
 use model::password_rules::{self, ChangeReason, Flaw, PASSWORD_BYTES_MAX, Person, Rules};
 use model::{AccountId, Action, Address, DomainId, MailboxClass, Policy, Reason, Role};
 use serde_json::json;
@@ -83,6 +84,14 @@ pub(crate) fn must_change(asked: bool, actor: &Actor, class: MailboxClass, polic
     asked || policy.password.change_at_first_login && !may_spare
 }
 
+/// A password for a mailbox that nobody may log in to would be void: its unlocking makes another.
+fn check_in_use(login: &LoginRow) -> Result<(), AdminError> {
+    match login.state.may_log_in() {
+        true => Ok(()),
+        false => Err(AdminError::OutOfUse(login.primary.clone(), StateName(login.state))),
+    }
+}
+
 /// A one-time password, its hash, and its end.
 pub(crate) struct OneTime {
     pub(crate) password: String,
@@ -95,7 +104,7 @@ impl Engine {
     /// changed ends as a one-time password does, as somebody else knows it. False when there is no such mailbox.
     ///
     /// # Errors
-    /// `BadPassword`, with everything that is wrong with it; `BadReason`.
+    /// `BadPassword`, with everything that is wrong with it; `BadReason`; `OutOfUse` of one that nobody may log in to.
     pub async fn set_password(
         &self,
         actor: &Actor,
@@ -108,6 +117,7 @@ impl Engine {
         let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
         let Some(()) = unless_missing(allowed)? else { return Ok(false) };
         let Some(login) = self.0.store.login(address).await? else { return Ok(false) };
+        check_in_use(&login)?;
         let Some(row) = self.0.store.life(address).await? else { return Ok(false) };
         let policy = self.policy_of(login.domain).await?;
         let must_change = self::must_change(must_change, actor, row.class, &policy);
@@ -131,7 +141,7 @@ impl Engine {
     /// (An Giang 63/2016 Điều 11.2a); `None` when there is no such mailbox.
     ///
     /// # Errors
-    /// When the database fails.
+    /// `BadReason`, `OutOfUse`, or when the database fails.
     pub async fn reset_password(
         &self,
         actor: &Actor,
@@ -142,6 +152,7 @@ impl Engine {
         let allowed = self.authorize(actor, Action::PasswordReset, &AdminTarget::Address(address)).await;
         let Some(()) = unless_missing(allowed)? else { return Ok(None) };
         let Some(login) = self.0.store.login(address).await? else { return Ok(None) };
+        check_in_use(&login)?;
         let policy = self.policy_of(login.domain).await?;
         let one_time = self.one_time(&policy).await?;
         let new = one_time.as_new(ChangeReason::Reset, self.now(), &policy);

@@ -3,8 +3,9 @@
 use super::{PASSWORD, World, actor, address, mailbox, origin};
 use crate::{AdminError, ChangeError, LoginError, PolicyEdit};
 use jiff::SignedDuration;
-use model::DomainName;
+use model::lifecycle::{LockReason, StateName};
 use model::password_rules::{Flaw, Kind, Personal};
+use model::{AccountState, DomainName};
 
 async fn set_policy(world: &World, key: &str, value: &str) {
     let domain = DomainName::new("demo.gov.vn").unwrap();
@@ -110,4 +111,19 @@ async fn a_password_expires_where_the_policy_says_so() {
     assert_eq!(log_in().await.unwrap_err(), LoginError::PasswordChangeRequired);
     world.engine.change_password("an@demo.gov.vn", PASSWORD, "Rừng tràm 27!", &origin()).await.unwrap();
     world.engine.log_in("an@demo.gov.vn", "Rừng tràm 27!", &origin()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_locked_mailbox_gets_its_password_from_its_unlocking_alone() {
+    let world = World::new().await;
+    world.user("an").await;
+    let (engine, an) = (&world.engine, address("an"));
+    engine.lock(&actor(), &an, LockReason::Requested, "Công văn 9").await.unwrap();
+    let refused = AdminError::OutOfUse(an.clone(), StateName(AccountState::Locked));
+    assert_eq!(engine.reset_password(&actor(), &an, "quên").await, Err(refused.clone()));
+    let set = engine.set_password(&actor(), &an, "Rừng tràm 27!", false, "quên").await;
+    assert_eq!(set, Err(refused));
+    assert_eq!(engine.password_resets(&actor(), false).await.unwrap().len(), 0, "nothing is on record");
+    engine.unlock(&actor(), &an, Some("Công văn 10")).await.unwrap();
+    assert!(engine.reset_password(&actor(), &an, "quên").await.unwrap().is_some());
 }
