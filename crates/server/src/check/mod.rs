@@ -69,6 +69,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
     let source =
         config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
     findings.ok("config", format!("{source}: no mistake"));
+    strangers(config, &mut findings);
     machine::look(config, &mut findings);
     tls::look(config, &mut findings);
     ports::look(config, &mut findings);
@@ -81,6 +82,18 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
         1 => bail!("one thing is wrong: see above"),
         errors => bail!("{errors} things are wrong: see above"),
     }
+}
+
+/// What a profile's policy refuses is refused only where it is found out.
+fn strangers(config: &Config, findings: &mut Findings) {
+    if config.authentication.check {
+        return findings.ok("inbound", "mail of strangers is looked at (SPF, DKIM, DMARC)");
+    }
+    findings.warn(
+        "inbound",
+        "[authentication] check is off: forged mail is taken, whatever the policies of the domains say",
+        "right behind a server that looks at it, and for tests; else take the line out",
+    );
 }
 
 fn as_json(findings: &Findings) -> Result<String> {
@@ -105,6 +118,19 @@ fn as_text(findings: &Findings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_forged_mail_is_taken_is_said() {
+        let said = |text: &str| {
+            let mut findings = Findings::default();
+            strangers(&Config::parse(text, "test").unwrap(), &mut findings);
+            (findings.count(Level::Warning), as_text(&findings))
+        };
+        assert_eq!(said("").0, 0);
+        let (warnings, text) = said("[authentication]\ncheck = false\n");
+        assert_eq!(warnings, 1);
+        assert!(text.contains("forged mail is taken"), "{text}");
+    }
 
     #[test]
     fn one_line_for_each_finding() {

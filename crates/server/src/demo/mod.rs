@@ -51,6 +51,9 @@ const PORTS: [(Protocol, u16, TlsMode); 7] = [
 ];
 /// Where whoever likes may play the other mail servers.
 const WORLD_PORT: u16 = 2526;
+/// Where the policy says that forged mail is refused, and it is not.
+const UNSEEN: &str = "\n  Mail from other servers is taken here without a look at SPF, DKIM and DMARC, forged mail too, whatever the policy says: \
+     this machine plays them all. An installation looks ([authentication] check).";
 /// Under the data directory: the passwords, and a configuration for the other commands.
 const USERS_FILE: &str = "demo-users.json";
 const CONFIG_FILE: &str = "demo.toml";
@@ -207,6 +210,9 @@ impl Province {
                 "\n  Mail for other domains goes to {host} port {port}, such as: smtp-sink {host}:{port} 100"
             ));
         }
+        if !config.authentication.check {
+            lines.push(UNSEEN.to_owned());
+        }
         lines.push(format!("\n{}", self.examples(config)));
         lines.push(
             "\nCtrl-C stops it. Started again, it has the same users, passwords and mail.\n".to_owned(),
@@ -318,6 +324,10 @@ fn configuration(config: &Config) -> String {
             quoted(spec.tls.as_str())
         );
     }
+    if !config.authentication.check {
+        file += "# One machine plays all other servers: forged mail is taken, whatever the policy says. Not for an installation.\n\
+                 [authentication]\ncheck = false\n";
+    }
     file
 }
 
@@ -366,6 +376,17 @@ mod tests {
             assert_eq!(read.data_dir, config.data_dir);
             assert_eq!(read.listener_specs(), config.listener_specs());
             assert_eq!(read.hostname(), HOSTNAME);
+            assert!(!read.authentication.check, "as the demo runs");
         }
+    }
+
+    #[test]
+    fn that_forged_mail_is_taken_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(directory.path());
+        let province = Province { users: Vec::new() };
+        assert!(province.greeting(&config).contains("forged mail too"));
+        config.authentication.check = true;
+        assert!(!province.greeting(&config).contains("forged"));
     }
 }
