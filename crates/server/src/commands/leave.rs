@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, anyhow};
 use engine::LeaveRow;
 use jiff::civil::Date;
 use model::Address;
-use model::calendar::local_text;
+use model::calendar::{local_date, local_text};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -17,10 +17,22 @@ pub(super) async fn note(
 ) -> Result<()> {
     let noted = session.node.engine.note_leave(&session.actor, address, from, to, reason).await;
     noted.context(address.clone())?;
+    let is_over = to < local_date(session.node.engine.now());
     session.answer(
-        &json!({ "address": address.to_string(), "from": from, "to": to, "reason": reason }),
-        &format!("{address} may be unused from {from} to {to}"),
+        &json!({ "address": address.to_string(), "from": from, "to": to, "reason": reason, "over": is_over }),
+        &noted_as_text(address, (from, to), is_over),
     )
+}
+
+/// A leave that is told of afterwards is right; mostly it is the wrong year.
+fn noted_as_text(address: &Address, (from, to): (Date, Date), is_over: bool) -> String {
+    match is_over {
+        false => format!("{address} may be unused from {from} to {to}"),
+        true => format!(
+            "{address} might be unused from {from} to {to}: days that are over already; if another year was meant: \
+             congthu mailbox cancel-leave {address} --from {from} --reason \"…\""
+        ),
+    }
 }
 
 pub(super) async fn cancel(session: &Session, address: &Address, from: Date, reason: &str) -> Result<()> {
@@ -73,4 +85,18 @@ fn as_json(row: &LeaveRow) -> Value {
         "withdrawn_by": withdrawn.map(|(_, by, _)| by),
         "withdrawn_why": withdrawn.map(|(.., why)| why),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_are_over_are_said_to_be() {
+        let address: Address = "an@thu.test".parse().unwrap();
+        let days = ("2025-12-01".parse().unwrap(), "2025-12-31".parse().unwrap());
+        let told = noted_as_text(&address, days, true);
+        assert!(told.contains("over already") && told.contains("cancel-leave an@thu.test --from 2025-12-01"));
+        assert!(!noted_as_text(&address, days, false).contains("over already"));
+    }
 }
