@@ -44,8 +44,9 @@ struct Written {
 
 pub(super) async fn run(session: &Session, address: &Address, to: &Path) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
-    let mut target = Target::new(to)?;
+    // Whether it may be exported at all is said before where to.
     let export = engine.begin_export(actor, address).await?;
+    let mut target = Target::new(to)?;
     let cannot = || format!("cannot write {}", to.display());
     let index = Index::new(target.spare()?)?;
     let written = write(session, &export, target.file()?, index).await.with_context(cannot)?;

@@ -3,6 +3,7 @@
 //! Invariant: under its name there is nothing or the whole archive, and never what was there before: it is written beside it, for its
 //! owner alone, and goes again unless it is kept.
 
+use crate::commands::cannot_write;
 use anyhow::{Context as _, Result, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -34,7 +35,7 @@ impl Target {
             bail!("{} is there already: name a new file", path.display());
         }
         let beside = path.with_file_name(format!(".{file_name}.{}.part", std::process::id()));
-        let file = private(&beside)?;
+        let file = private(&beside).map_err(|error| cannot_write(path, error))?;
         let (path, file_name) = (path.to_owned(), file_name.to_owned());
         Ok(Self { path, file_name, now: Some(beside), file: Some(file) })
     }
@@ -42,7 +43,7 @@ impl Target {
     /// A further file in the same place that goes by itself.
     pub(super) fn spare(&self) -> Result<File> {
         let path = self.path.with_file_name(format!(".{}.{}.csv.part", self.file_name, std::process::id()));
-        let file = private(&path)?;
+        let file = private(&path).map_err(|error| cannot_write(&self.path, error))?;
         fs::remove_file(&path)?;
         Ok(file)
     }
@@ -88,14 +89,8 @@ impl Drop for Target {
     }
 }
 
-fn private(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(MODE)
-        .open(path)
-        .with_context(|| format!("cannot make {} (as the user that the server runs as)", path.display()))
+fn private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(path)
 }
 
 #[cfg(test)]
@@ -127,6 +122,9 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"whole");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(Target::new(&path).is_err(), "there already");
+        let nowhere = directory.path().join("none/a.zip");
+        let error = Target::new(&nowhere).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot write {}", nowhere.display())), "{error}");
         let mut late = Target::new(&directory.path().join("b.zip")).unwrap();
         fs::write(directory.path().join("b.zip"), "another's").unwrap();
         assert!(late.put_in_place().is_err());
