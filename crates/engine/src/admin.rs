@@ -7,7 +7,9 @@ use crate::organisation::Entry;
 use crate::provisioning::check_birth_year;
 use crate::quota::{QUOTA_FROM_START, check_own};
 use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, Owner, passwords};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+use model::calendar::local_date;
 use model::password_rules::{ChangeReason, Rules};
 use model::{
     AccountId, AccountState, Action, Address, DEFAULT_FOLDERS, DomainId, DomainName, FolderName,
@@ -67,7 +69,7 @@ impl std::fmt::Debug for MailboxAdded {
 #[derive(Clone, Debug)]
 pub struct MailboxDetail {
     pub address: Address,
-    pub aliases: Vec<Address>,
+    pub aliases: Vec<Alias>,
     pub display_name: String,
     pub class: MailboxClass,
     pub state: AccountState,
@@ -78,11 +80,26 @@ pub struct MailboxDetail {
     pub created_at: Timestamp,
 }
 
+/// A further address of a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub address: Address,
+    /// The last day on which it receives, of an address from before; `None`: it stays.
+    pub until: Option<Date>,
+}
+
+impl From<(Address, Option<Timestamp>)> for Alias {
+    fn from((address, end): (Address, Option<Timestamp>)) -> Self {
+        let last = |end: Timestamp| local_date(end - SignedDuration::from_secs(1));
+        Self { address, until: end.map(last) }
+    }
+}
+
 impl From<AccountRow> for MailboxDetail {
     fn from(row: AccountRow) -> Self {
         Self {
             address: row.address,
-            aliases: row.aliases,
+            aliases: row.aliases.into_iter().map(Alias::from).collect(),
             display_name: row.display_name,
             class: row.class,
             state: row.state,

@@ -82,7 +82,7 @@ mod watching;
 mod write;
 
 pub use acl::AclEdit;
-pub use admin::{MailboxAdded, MailboxDetail, NewMailbox};
+pub use admin::{Alias, MailboxAdded, MailboxDetail, NewMailbox};
 pub use admin_error::AdminError;
 pub use admission::Examined;
 pub use announcements::{Announcement, AnnouncementKind};

@@ -37,7 +37,8 @@ pub struct NewAccount<'a> {
 pub struct AccountRow {
     pub account: AccountId,
     pub address: Address,
-    pub aliases: Vec<Address>,
+    /// Each with the moment from which it receives no more; `None`: it stays.
+    pub aliases: Vec<(Address, Option<Timestamp>)>,
     pub display_name: String,
     pub class: MailboxClass,
     pub state: AccountState,
@@ -157,6 +158,7 @@ impl Store {
             i64,
             String,
             Vec<String>,
+            Vec<Option<jiff_sqlx::Timestamp>>,
             String,
             String,
             String,
@@ -169,6 +171,8 @@ impl Store {
         let rows: Vec<Row> = sqlx::query_as(
             "select a.account_id, g.address,
                     array(select o.address from addresses o
+                           where o.account_id = a.account_id and o.kind = 'alias' order by o.address),
+                    array(select o.until from addresses o
                            where o.account_id = a.account_id and o.kind = 'alias' order by o.address),
                     a.display_name, a.class, a.state, u.code, a.quota_bytes,
                     coalesce(c.used_bytes, 0), coalesce(c.messages, 0), a.created_at
@@ -197,11 +201,17 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(
-                |(id, address, aliases, display_name, class, state, unit, quota, used, messages, created)| {
+                |(id, address, aliases, untils, display_name, class, state, unit, quota, used, messages, created)| {
                     Ok(AccountRow {
                         account: AccountId(id),
                         address: address.parse().map_err(|_| DAMAGED)?,
-                        aliases: aliases.iter().filter_map(|alias| alias.parse().ok()).collect(),
+                        aliases: aliases
+                            .iter()
+                            .zip(untils)
+                            .filter_map(|(alias, until)| {
+                                Some((alias.parse().ok()?, until.map(jiff_sqlx::Timestamp::to_jiff)))
+                            })
+                            .collect(),
                         display_name,
                         class: class.parse().map_err(|_| DAMAGED)?,
                         state: state.parse().map_err(|_| DAMAGED)?,

@@ -72,6 +72,10 @@ async fn a_recoded_or_merged_unit_changes_the_addresses_that_name_it() {
         assert_eq!(province.primary(old).await, new, "the old one receives");
         world.engine.recipient(&address(&format!("{old}@lao-cai.gov.vn"))).await.unwrap();
         assert_eq!(told(&world, new).await, 1, "its owner is told");
+        let shown = world.engine.mailbox(&actor(), &address(&format!("{new}@lao-cai.gov.vn"))).await;
+        let aliases = shown.unwrap().unwrap().aliases;
+        let ends = aliases.iter().find(|alias| alias.address.local() == old).unwrap().until;
+        assert_eq!(ends, preview.until, "and shown");
     }
     assert_eq!(province.primary("bientap").await, "bientap", "nobody's rule made it");
 

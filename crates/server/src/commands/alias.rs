@@ -3,6 +3,7 @@
 use super::{Session, mailbox};
 use crate::cli::AliasCommand;
 use anyhow::{Context as _, Result, bail};
+use engine::Alias;
 use model::{Address, DomainName};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -27,8 +28,12 @@ async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
     let (mut text, mut all) = (String::new(), Vec::new());
     for mailbox in mailbox::all(session, domain).await? {
         for alias in &mailbox.aliases {
-            let _ = writeln!(text, "{alias}\t{}", mailbox.address);
-            all.push(json!({ "alias": alias.to_string(), "mailbox": mailbox.address.to_string() }));
+            let Alias { address, until } = alias;
+            let ends = until.map(|day| format!("\tto the end of {day}")).unwrap_or_default();
+            let _ = writeln!(text, "{address}\t{}{ends}", mailbox.address);
+            all.push(json!({
+                "alias": address.to_string(), "mailbox": mailbox.address.to_string(), "until": until,
+            }));
         }
     }
     session.answer(&json!(all), &text)

@@ -9,7 +9,7 @@ use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
 use crate::system::OsRng;
 use anyhow::{Context as _, Result, bail};
-use engine::{MailboxDetail, NewMailbox, Owner};
+use engine::{Alias, MailboxDetail, NewMailbox, Owner};
 use model::calendar::local_text;
 use model::{Address, DomainName, MailboxClass};
 use serde_json::{Value, json};
@@ -175,7 +175,7 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     let Some(mailbox) = session.node.engine.mailbox(&session.actor, address).await? else {
         return Err(unknown(address));
     };
-    let aliases = mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let aliases = mailbox.aliases.iter().map(alias_as_text).collect::<Vec<_>>().join(", ");
     let (standing, told) = life::standing(session, address).await?;
     let (leaves, away) = leave::ahead(session, address).await?;
     let (forwarding, goes) = forward::of(session, address).await?;
@@ -270,10 +270,23 @@ pub(super) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1 << 20))
 }
 
+/// With the end of one that it had before.
+pub(super) fn alias_as_text(alias: &Alias) -> String {
+    let until = alias.until.map(|day| format!(" (receives to the end of {day})")).unwrap_or_default();
+    format!("{}{until}", alias.address)
+}
+
+/// Those that receive for a time only.
+pub(super) fn old_addresses(mailbox: &MailboxDetail) -> Value {
+    let ends = mailbox.aliases.iter().filter(|alias| alias.until.is_some());
+    ends.map(|alias| json!({ "address": alias.address.to_string(), "until": alias.until })).collect()
+}
+
 fn as_json(mailbox: &MailboxDetail) -> Value {
     json!({
         "address": mailbox.address.to_string(),
-        "aliases": mailbox.aliases.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "aliases": mailbox.aliases.iter().map(|alias| alias.address.to_string()).collect::<Vec<_>>(),
+        "old_addresses": old_addresses(mailbox),
         "name": mailbox.display_name,
         "class": mailbox.class,
         "state": mailbox.state,

@@ -1,9 +1,9 @@
 //! `congthu unit …`
 
-use super::{Session, counted};
+use super::{Session, counted, mailbox};
 use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
-use engine::{Founding, FurtherOffice, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
+use engine::{Founding, FurtherOffice, MailboxDetail, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
 use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -216,6 +216,8 @@ async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> 
     let Some((unit, events)) = session.node.engine.unit(&session.actor, domain, code).await? else {
         return Err(unknown(code, domain));
     };
+    let own = own_mailbox(session, &unit).await?;
+    let old: Vec<String> = own.iter().flat_map(|own| &own.aliases).map(mailbox::alias_as_text).collect();
     let mut text = format!(
         "code        {}\nname        {}\nkind        {}\nunder       {}\nidentifier  {}\naddress     {}\npeople      {}\n\
          mailboxes   {}\n",
@@ -224,7 +226,11 @@ async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> 
         unit.kind_label,
         unit.parent.as_deref().unwrap_or("-"),
         unit.identifier.as_deref().unwrap_or("-"),
-        unit.address.as_deref().unwrap_or("-"),
+        match (&unit.address, &old[..]) {
+            (None, _) => "-".to_owned(),
+            (Some(address), []) => address.clone(),
+            (Some(address), old) => format!("{address}, also {}", old.join(", ")),
+        },
         unit.people,
         unit.mailboxes,
     );
@@ -237,8 +243,15 @@ async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> 
     let mut shown = as_json(&unit);
     if let Some(fields) = shown.as_object_mut() {
         fields.insert("history".to_owned(), events.iter().map(UnitEvent::as_json).collect());
+        fields.insert("old_addresses".to_owned(), own.as_ref().map_or_else(|| json!([]), mailbox::old_addresses));
     }
     session.answer(&shown, &text)
+}
+
+/// The mailbox that has the unit's address, with the addresses that it had before.
+async fn own_mailbox(session: &Session, unit: &UnitDetail) -> Result<Option<MailboxDetail>> {
+    let Some(Ok(address)) = unit.address.as_ref().map(|address| address.parse::<Address>()) else { return Ok(None) };
+    Ok(session.node.engine.mailbox(&session.actor, &address).await?)
 }
 
 fn as_json(unit: &UnitDetail) -> Value {
