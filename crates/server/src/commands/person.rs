@@ -190,6 +190,14 @@ fn tell_forwards(text: &mut String, moved: &PersonMoved) {
     tell_forwards_kept(text, &moved.forwards_kept, moved.done);
 }
 
+/// The unit that somebody came to without being anything there.
+fn has_no_position(moved: &PersonMoved) -> Option<&str> {
+    let Positions { begun, kept, .. } = &moved.positions;
+    let to = moved.to.as_deref()?;
+    let holds_one = begun.iter().chain(kept).any(|(_, unit)| unit == to);
+    (!holds_one).then_some(to)
+}
+
 fn moved_as_text(moved: &PersonMoved) -> String {
     let place = |unit: &Option<String>| unit.clone().unwrap_or_else(|| "no unit".to_owned());
     let mailboxes =
@@ -204,6 +212,13 @@ fn moved_as_text(moved: &PersonMoved) -> String {
         for (title, unit) in of {
             let _ = writeln!(text, "{words} {title} of {unit}");
         }
+    }
+    if let Some(to) = has_no_position(moved) {
+        let has = if moved.done { "has" } else { "would have" };
+        let _ = writeln!(
+            text,
+            "{has} no position in {to}: --position TITLE with the transfer, or congthu person appoint (congthu position list)"
+        );
     }
     tell_classes(&mut text, &moved.classes, moved.done);
     tell_addresses(&mut text, &moved.addresses, moved.until);
@@ -345,5 +360,11 @@ mod tests {
         let json = moved_as_json(&moved);
         assert_eq!(json["forwardings_ended"][0]["copy_kept"], false);
         assert_eq!(json["forwardings_kept"][0]["mailbox"], "vp@thu.test");
+        // What he is to be there is asked for, unless he leaves, or is something.
+        assert!(!text.contains("no position"), "{text}");
+        moved.to = Some("snv".to_owned());
+        assert!(moved_as_text(&moved).contains("has no position in snv: --position TITLE"));
+        moved.positions.begun = vec![("Chuyên viên".to_owned(), "snv".to_owned())];
+        assert!(!moved_as_text(&moved).contains("no position"));
     }
 }
