@@ -113,7 +113,7 @@ pub use life::{Archive, Export, LifeDetail, LockDetail, LockDone, LockEvidence, 
 pub use listing::{FolderStatus, Listing};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
-    ClassChange, Founding, FurtherOffice, LinkPerson, Linked, MoveOptions, NewAppointment, NewUnit,
+    Below, ClassChange, Founding, FurtherOffice, LinkPerson, Linked, MoveOptions, NewAppointment, NewUnit,
     OpenHanded, OrganisationError, Owner, PersonDetail, PersonMove, PersonMoved, Positions, PostEnded,
     UnitAct, UnitAdded, UnitChange, UnitDetail, UnitEvent, classes_as_json, forwards_as_json,
 };

@@ -14,7 +14,7 @@ mod view;
 
 pub use acts::{UnitAct, UnitChange};
 pub(crate) use heirs::refuse_dissolved;
-pub use heirs::{FurtherOffice, OpenHanded, PostEnded};
+pub use heirs::{Below, FurtherOffice, OpenHanded, PostEnded};
 pub(crate) use linking::Entry;
 pub use linking::{LinkPerson, Linked, Owner};
 pub(crate) use people::position;

@@ -1,6 +1,6 @@
 //! What happens to units after their founding: one act, previewed or done.
 
-use super::heirs::{FurtherOffice, Handed, OpenHanded, PostEnded, further_offices, move_all};
+use super::heirs::{Below, FurtherOffice, OpenHanded, PostEnded, further_offices, move_all};
 use super::people::classes_as_json;
 use super::transfers::forwards_as_json;
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
@@ -43,6 +43,8 @@ pub struct UnitChange {
     pub people: usize,
     /// Mailboxes that belong to another unit now, people's and units' own.
     pub mailboxes: u64,
+    /// Who and what is in units below those that end.
+    pub below: Below,
     /// Whose roles have ended: over a unit that ends, and those of officers over units that they are no longer below; address, role,
     /// code. Whoever is to have one over the heir is given it.
     pub roles: Vec<(String, String, String)>,
@@ -79,7 +81,8 @@ impl UnitChange {
     fn audited(&self) -> Value {
         let told: Vec<Value> = self.events.iter().map(UnitEvent::as_json).collect();
         json!({
-            "on": self.on, "events": told, "people": self.people, "mailboxes": self.mailboxes, "roles": self.roles,
+            "on": self.on, "events": told, "people": self.people, "mailboxes": self.mailboxes,
+            "below": self.below.as_json(), "roles": self.roles,
             "watching": self.watching, "addresses": self.addresses,
             "positions_ended": self.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
             "classes": classes_as_json(&self.classes), "open": self.open.as_json(),
@@ -175,8 +178,7 @@ impl Engine {
         self.save_tree(&mut held, before).await?;
         let Offices { ended, watching, forwards } =
             self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
-        let Handed { people, mailboxes, positions, classes } =
-            move_all(&mut held, &moves, (on, self.now())).await?;
+        let handed = move_all(&mut held, (called.tree(), &moves), (on, self.now())).await?;
         let open = self.hand_open(actor, &mut held, &moves).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
@@ -191,12 +193,13 @@ impl Engine {
         let change = UnitChange {
             on,
             events,
-            people,
-            mailboxes,
+            people: handed.people,
+            mailboxes: handed.mailboxes,
+            below: handed.below,
             roles,
             watching,
-            positions,
-            classes,
+            positions: handed.positions,
+            classes: handed.classes,
             open,
             offices,
             forwards,

@@ -9,7 +9,7 @@ use crate::{Actor, AdminError, Engine};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::calendar::local_date;
-use model::{Appointment, PersonId, UnitId};
+use model::{Appointment, PersonId, Tree, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use store::{ClassChange, Loaded, NewRequestRow, Part, Tx};
@@ -49,6 +49,23 @@ pub(super) struct Handed {
     pub(super) mailboxes: u64,
     pub(super) positions: Vec<PostEnded>,
     pub(super) classes: Vec<ClassChange>,
+    pub(super) below: Below,
+}
+
+/// Units below those that end, which go along as they are, with whoever is in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Below {
+    pub units: usize,
+    pub people: usize,
+    /// People's and units' own.
+    pub mailboxes: u64,
+}
+
+impl Below {
+    #[must_use]
+    pub fn as_json(self) -> Value {
+        json!({ "units": self.units, "people": self.people, "mailboxes": self.mailboxes })
+    }
 }
 
 /// What was open of the units that end, and is the heir's now; with its code.
@@ -103,7 +120,7 @@ const REVIEW_GOES_ON: &str = "Đơn vị đã sáp nhập; tiếp tục trong k�
 /// People (with the end of all positions there, also of those who are elsewhere) and mailboxes of units that end.
 pub(super) async fn move_all(
     held: &mut Held,
-    moves: &[(UnitId, UnitId)],
+    (before, moves): (&Tree, &[(UnitId, UnitId)]),
     (on, now): (Date, Timestamp),
 ) -> Result<Handed, AdminError> {
     if moves.is_empty() {
@@ -114,7 +131,7 @@ pub(super) async fn move_all(
     let there = part.register.appointments().iter();
     let ended: Vec<Appointment> =
         there.filter(|a| sources.contains(&a.unit) && a.until.is_none()).copied().collect();
-    let mut handed = Handed::default();
+    let mut handed = Handed { below: below(held, before, &sources).await?, ..Handed::default() };
     for (from, to) in moves {
         let moved = part.register.transfer_all(*from, *to, on).map_err(OrganisationError::from)?;
         handed.people += moved.len();
@@ -135,6 +152,21 @@ pub(super) async fn move_all(
     }
     handed.positions = named(held, &part, &ended).await?;
     Ok(handed)
+}
+
+/// What was below these units, and is not one of them.
+async fn below(held: &mut Held, before: &Tree, sources: &[UnitId]) -> Result<Below, AdminError> {
+    let all: BTreeSet<UnitId> = sources.iter().flat_map(|source| before.subtree(*source)).collect();
+    let lives = |unit: &UnitId| before.unit(*unit).is_some_and(|unit| unit.state == UnitState::Active);
+    let units: Vec<UnitId> = all.into_iter().filter(|unit| !sources.contains(unit) && lives(unit)).collect();
+    if units.is_empty() {
+        return Ok(Below::default());
+    }
+    let part = held.tx.register(held.domain, Part::Units(&units)).await?;
+    let memberships = part.register.memberships().iter();
+    let people = memberships.filter(|m| units.contains(&m.unit) && m.until.is_none()).count();
+    let mailboxes = held.tx.mailboxes_of_units(&units).await?.iter().map(|(_, count)| count).sum();
+    Ok(Below { units: units.len(), people, mailboxes })
 }
 
 /// Those positions as people know them, by unit, the highest first.

@@ -68,6 +68,8 @@ async fn a_merger_takes_people_mailboxes_and_rooms_along() {
     let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
     let preview = act(engine, merge.clone(), true).await.unwrap();
     assert!(!preview.done && preview.people == 1 && preview.mailboxes == 1);
+    let below = preview.below;
+    assert_eq!((below.units, below.people, below.mailboxes), (1, 1, 1), "the room goes along as it is");
     let told: Vec<_> =
         preview.events.iter().map(|event| (event.unit.as_str(), event.what.as_str())).collect();
     assert_eq!(

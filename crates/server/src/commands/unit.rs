@@ -93,7 +93,7 @@ fn change_as_json(change: &UnitChange) -> Value {
         "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
         "classes": engine::classes_as_json(&change.classes), "open": change.open.as_json(),
         "forwardings_kept": engine::forwards_as_json(&change.forwards), "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
-        "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
+        "below": change.below.as_json(), "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
 
@@ -163,6 +163,12 @@ fn change_as_text(change: &UnitChange) -> String {
         let people = counted(change.people, "person", "people");
         let mailboxes = counted(change.mailboxes, "mailbox", "mailboxes");
         let _ = writeln!(text, "  go along: {people}, {mailboxes}");
+    }
+    if change.below.units > 0 {
+        let units = counted(change.below.units, "unit", "units");
+        let people = counted(change.below.people, "person", "people");
+        let mailboxes = counted(change.below.mailboxes, "mailbox", "mailboxes");
+        let _ = writeln!(text, "  below them, as they are: {units} with {people}, {mailboxes}");
     }
     super::person::tell_addresses(&mut text, &change.addresses, change.until);
     text
