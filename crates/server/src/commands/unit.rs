@@ -121,11 +121,13 @@ fn tell_open(text: &mut String, change: &UnitChange) {
     for (review, within, to) in &change.open.reviews {
         let _ = writeln!(text, "  review {review} {goes} {within} of {to}");
     }
+    let [keeps, has] = if change.done { ["keeps", "has"] } else { ["would keep", "have"] };
     for FurtherOffice { unit, own, further } in &change.offices {
         let _ = writeln!(
             text,
-            "  {unit}\tits own address is {own}; {further} comes beside it, where naming.one_per_organisation allows one: forward \
-             its mail (congthu forward set {further} {own}), or delete it when nothing in it is needed (congthu mailbox delete)"
+            "  {unit}\t{keeps} its own address {own} and {has} {further} as a second one, where the policy gives a unit one \
+             (naming.one_per_organisation). Forward the mail of the second (congthu forward set {further} {own}), or delete it when \
+             nothing in it is needed (congthu mailbox delete)"
         );
     }
 }
