@@ -2,7 +2,7 @@
 //!
 //! Invariants: what is held stays, whatever a policy, a job or an administrator says; letting go takes two people.
 
-use crate::admin::check_name;
+use crate::admin::{check_name, check_reason};
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::Timestamp;
 use model::{Action, Address, Reason};
@@ -65,11 +65,17 @@ impl Engine {
         Ok(id)
     }
 
-    /// Asks for the end of a hold, or agrees when somebody else has asked.
+    /// Asks for the end of a hold, or agrees when somebody else has asked; `reason` is for the audit trail.
     ///
     /// # Errors
-    /// `NoSuchHold`, `Denied`, `SecondPerson` when it was the same who asked.
-    pub async fn release_hold(&self, actor: &Actor, id: i64) -> Result<Release, AdminError> {
+    /// `NoSuchHold`, `Denied`, `BadReason`, `SecondPerson` when it was the same who asked.
+    pub async fn release_hold(
+        &self,
+        actor: &Actor,
+        id: i64,
+        reason: Option<&str>,
+    ) -> Result<Release, AdminError> {
+        reason.map_or(Ok(()), check_reason)?;
         let reach = actor.reach(Action::HoldRelease);
         if !reach.everything {
             return Err(AdminError::Denied(Reason::Role));
@@ -82,7 +88,7 @@ impl Engine {
         }
         tx.release_hold(id, actor.name(), agreed, self.now()).await?;
         let target = hold.address.unwrap_or_else(|| "*".to_owned());
-        let detail = json!({ "hold": id, "agreed": agreed });
+        let detail = json!({ "hold": id, "agreed": agreed, "reason": reason });
         self.audit(&mut tx, actor, Action::HoldRelease.as_str(), &target, &detail).await?;
         tx.commit().await?;
         Ok(if agreed { Release::Released } else { Release::Asked })

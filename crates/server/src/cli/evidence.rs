@@ -173,7 +173,12 @@ pub(crate) enum HoldCommand {
         reason: String,
     },
     /// Ask for the end of a hold; the second person who does so ends it
-    Release { hold: i64 },
+    Release {
+        hold: i64,
+        /// Why; in the administrators' log
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// List the holds
     List {
         /// Also those that have ended

@@ -1,11 +1,12 @@
 //! `congthu hold …`
 
-use super::Session;
+use super::{Session, life};
 use super::pages::{self, PAGE};
 use crate::Misuse;
 use crate::cli::HoldCommand;
 use anyhow::Result;
 use engine::{Held, HoldRow, Release};
+use model::Address;
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -27,15 +28,30 @@ pub(super) async fn run(session: &Session, command: &HoldCommand) -> Result<()> 
             let hold = engine.place_hold(actor, held, reason).await?;
             session.answer(&json!({ "hold": hold }), &format!("hold {hold} is in force"))
         }
-        HoldCommand::Release { hold } => {
-            let (released, text) = match engine.release_hold(actor, *hold).await? {
-                Release::Asked => (false, "asked; somebody else has to agree, by the same command"),
-                Release::Released => (true, "released"),
-            };
-            session.answer(&json!({ "hold": hold, "released": released }), text)
-        }
+        HoldCommand::Release { hold, reason } => release(session, *hold, reason.as_deref()).await,
         HoldCommand::List { all } => list(session, *all).await,
     }
+}
+
+/// Says what comes of it: a mailbox that only this hold kept is deleted by itself.
+async fn release(session: &Session, hold: i64, reason: Option<&str>) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    let released = engine.release_hold(actor, hold, reason).await? == Release::Released;
+    let mut text = match released {
+        false => "asked; somebody else has to agree, by the same command".to_owned(),
+        true => "released".to_owned(),
+    };
+    let row = engine.holds(actor, true, hold.saturating_sub(1), 1).await?.pop();
+    let of_mailbox = row.filter(|row| row.hold == hold && row.period.is_none());
+    let address = of_mailbox.and_then(|row| row.address?.parse::<Address>().ok());
+    let next = match &address {
+        Some(address) => life::after_hold(session, address).await?,
+        None => None,
+    };
+    if let (Some(address), Some(next)) = (&address, &next) {
+        let _ = write!(text, "\n{address} is on the deletion list: {next}");
+    }
+    session.answer(&json!({ "hold": hold, "released": released, "next": next }), &text)
 }
 
 async fn list(session: &Session, all: bool) -> Result<()> {

@@ -37,7 +37,9 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         LifeCommand::Unlock { address, request } => unlock(session, address, request.as_deref()).await,
         LifeCommand::Revoke { address, cause, reason } => {
             engine.list_for_deletion(actor, address, *cause, reason).await.context(address.clone())?;
-            ending(session, address, "is on the deletion list").await
+            let held = engine.life(actor, address).await?.and_then(|mailbox| held(&mailbox));
+            let held = held.map(|by| format!("; kept by {by}: it is deleted in no night before that has ended"));
+            ending(session, address, &format!("is on the deletion list{}", held.unwrap_or_default())).await
         }
         LifeCommand::ConfirmDeletion { address, without_export } => {
             engine.confirm_deletion(actor, address, without_export.as_deref()).await?;
@@ -73,10 +75,12 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
 
 async fn confirmed(session: &Session, address: &Address) -> Result<()> {
     let detail = session.node.engine.life(&session.actor, address).await?;
+    let held = detail.as_ref().and_then(held);
     let what = match detail.and_then(|mailbox| mailbox.backups_until) {
-        None => {
-            "is confirmed, but held (legal hold, handover or export): it is deleted in the night after that has ended".to_owned()
-        }
+        None => format!(
+            "is confirmed, but kept by {}: it is deleted by itself in the night after that has ended",
+            held.as_deref().unwrap_or("what congthu mailbox show names")
+        ),
         Some(last) => {
             format!("will be deleted in the following night; backups may hold its mail until {last}")
         }
@@ -233,8 +237,11 @@ fn next(mailbox: &LifeDetail) -> String {
         (_, true, true) if export_only => {
             format!("an administrator exports it: congthu mailbox export {address} --out FILE.zip")
         }
-        (_, true, true) => {
-            "held (legal hold, handover or export): deleted in the night after that has ended".to_owned()
+        (Some(_), true, true) => {
+            format!("kept by {}: deleted by itself in the night after that has ended", mailbox.holds)
+        }
+        (None, true, true) => {
+            format!("kept by {}; an administrator confirms it, or it is given back", mailbox.holds)
         }
         (Some(day), true, false) => format!(
             "deleted with all its mail in the night to {day} or the next, unless it is given back before{}",
@@ -250,6 +257,18 @@ fn next(mailbox: &LifeDetail) -> String {
             "stays locked until its organisation asks for it (congthu mailbox restore)".to_owned()
         }
     }
+}
+
+/// What keeps it that no archive ends; `None`: nothing of that kind.
+fn held(mailbox: &LifeDetail) -> Option<String> {
+    let holds = Holds { export_pending: false, ..mailbox.holds };
+    holds.any().then(|| holds.to_string())
+}
+
+/// What comes next for a mailbox on the deletion list, when a hold on it has ended; `None` of any other.
+pub(super) async fn after_hold(session: &Session, address: &Address) -> Result<Option<String>> {
+    let detail = session.node.engine.life(&session.actor, address).await?;
+    Ok(detail.filter(|mailbox| matches!(mailbox.life, Life::ToBeDeleted { .. })).map(|mailbox| next(&mailbox)))
 }
 
 fn in_backups(mailbox: &LifeDetail) -> String {
@@ -310,11 +329,13 @@ async fn deletion_list(session: &Session, domain: Option<&DomainName>) -> Result
     let mut text = String::new();
     for mailbox in &all {
         let Life::ToBeDeleted { since, cause, confirmed, .. } = mailbox.life else { continue };
-        let Holds { legal_hold, handover, export_pending } = mailbox.holds;
-        let standing = match (legal_hold || handover, mailbox.restore_due, confirmed) {
-            (true, _, _) => "held".to_owned(),
+        let standing = match (held(mailbox), mailbox.restore_due, confirmed) {
+            (Some(by), ..) => {
+                let then = if mailbox.next_on.is_some() { ", then deleted by itself" } else { "" };
+                format!("kept by {by}{then}")
+            }
             (_, Some(day), _) => format!("asked for, due {day}"),
-            _ if export_pending => "to be exported".to_owned(),
+            _ if mailbox.holds.export_pending => "to be exported".to_owned(),
             (_, _, Some(at)) => format!("confirmed {}{}", local_text(at), in_backups(mailbox)),
             _ => format!("to be confirmed{}", in_backups(mailbox)),
         };
@@ -366,4 +387,36 @@ fn as_json(mailbox: &LifeDetail) -> Value {
         })),
         "backups_until": mailbox.backups_until,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use model::lifecycle::{DeletionCause, RestoreRequest};
+
+    #[test]
+    fn what_keeps_a_listed_mailbox_is_named_with_what_comes_then() {
+        let at = Timestamp::UNIX_EPOCH;
+        let (cause, request) = (DeletionCause::Revoked, RestoreRequest::None);
+        let mut mailbox = LifeDetail {
+            address: "an@thu.test".parse().unwrap(),
+            display_name: "An".to_owned(),
+            life: Life::ToBeDeleted { since: at, cause, request, confirmed: Some(at) },
+            holds: Holds { legal_hold: true, export_pending: true, ..Holds::default() },
+            restore_due: None,
+            next_on: Some("1970-01-02".parse().unwrap()),
+            receives: false,
+            export: None,
+            backups_until: None,
+        };
+        assert_eq!(held(&mailbox).unwrap(), "a legal hold (congthu hold list)");
+        assert!(next(&mailbox).starts_with("kept by a legal hold (congthu hold list) and mail that must be"));
+        assert!(next(&mailbox).ends_with(": deleted by itself in the night after that has ended"));
+        mailbox.next_on = None;
+        assert!(next(&mailbox).ends_with("; an administrator confirms it, or it is given back"));
+        mailbox.holds.legal_hold = false;
+        assert_eq!(held(&mailbox), None);
+        assert!(next(&mailbox).contains("congthu mailbox export an@thu.test"));
+    }
 }
