@@ -9,7 +9,7 @@ use crate::audit::AuditKind;
 use crate::provisioning::Readdressed;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
-use model::{Action, DomainName, Happening, Tree, UnitCode, UnitId, UnitState};
+use model::{Action, DomainName, Happening, Tree, Unit, UnitCode, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use store::{ClassChange, EndedRole, ForwardNamed, Part};
@@ -39,6 +39,8 @@ pub enum UnitAct {
 pub struct UnitChange {
     pub on: Date,
     pub events: Vec<UnitEvent>,
+    /// Codes of units that came beside another of their name, and its code: mostly they are to be one.
+    pub namesakes: Vec<(String, String)>,
     /// People who came to another unit.
     pub people: usize,
     /// Mailboxes that belong to another unit now, people's and units' own.
@@ -186,13 +188,13 @@ impl Engine {
         if let UnitAct::Dissolve { unit } = act {
             nobody_left(&mut held, unit).await?;
         }
-        let events = held.tree.events().get(before..).unwrap_or_default();
-        let events: Vec<UnitEvent> = events.iter().map(|event| UnitEvent::of(&held.tree, event)).collect();
+        let (events, namesakes) = happened(&held.tree, before);
         let roles: Vec<_> =
             ended.iter().map(|role| (role.address.clone(), role.role.clone(), role.over.clone())).collect();
         let change = UnitChange {
             on,
             events,
+            namesakes,
             people: handed.people,
             mailboxes: handed.mailboxes,
             below: handed.below,
@@ -319,6 +321,30 @@ impl Engine {
             _ => Vec::new(),
         })
     }
+}
+
+/// What happened from this event on, and which units came beside one of their name by it.
+fn happened(tree: &Tree, before: usize) -> (Vec<UnitEvent>, Vec<(String, String)>) {
+    let events = tree.events().get(before..).unwrap_or_default();
+    let comes = |happening: &Happening| {
+        matches!(
+            happening,
+            Happening::Founded { .. } | Happening::Renamed { .. } | Happening::Moved { .. } | Happening::SplitFrom(_)
+        )
+    };
+    let came: BTreeSet<UnitId> =
+        events.iter().filter(|event| comes(&event.happening)).map(|event| event.unit).collect();
+    let mut namesakes = Vec::new();
+    for unit in came.iter().filter_map(|id| tree.unit(*id)).filter(|unit| unit.state == UnitState::Active) {
+        let name = unit.name.to_lowercase();
+        let is_other = |other: &&Unit| {
+            let told_before = came.contains(&other.id) && other.id < unit.id;
+            other.id != unit.id && !told_before && other.state == UnitState::Active && other.parent == unit.parent
+        };
+        let other = tree.units().filter(is_other).find(|other| other.name.to_lowercase() == name);
+        namesakes.extend(other.map(|other| (unit.code.to_string(), other.code.to_string())));
+    }
+    (events.iter().map(|event| UnitEvent::of(tree, event)).collect(), namesakes)
 }
 
 /// Units as they were, each with those that were above it and are not above whoever was in it.

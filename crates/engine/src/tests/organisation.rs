@@ -775,3 +775,16 @@ async fn the_heirs_address_stays_its_own_and_a_further_one_is_named() {
     let refused = engine.add_mailbox(&actor(), &third).await.unwrap_err().to_string();
     assert!(refused.contains("has the address sokhcn@demo.gov.vn"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_unit_that_comes_beside_another_of_its_name_is_named() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    province(engine).await;
+    found(engine, "pcds", "Phòng chuyển đổi số", "phong", Some("sokhcn")).await;
+    let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let pair = |unit: &str, other: &str| (unit.to_owned(), other.to_owned());
+    assert_eq!(act(engine, merge, true).await.unwrap().namesakes, [pair("cds.sotttt", "pcds")]);
+    let name = || UnitAct::Rename { unit: "sotttt".into(), name: "Sở Khoa học và Công nghệ".into() };
+    assert_eq!(act(engine, name(), true).await.unwrap().namesakes, [pair("sotttt", "sokhcn")]);
+}

@@ -93,6 +93,7 @@ fn change_as_json(change: &UnitChange) -> Value {
         "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
         "classes": engine::classes_as_json(&change.classes), "open": change.open.as_json(),
         "forwardings_kept": engine::forwards_as_json(&change.forwards), "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
+        "namesakes": change.namesakes.iter().map(|(unit, other)| json!({ "unit": unit, "same_name_as": other })).collect::<Vec<_>>(),
         "below": change.below.as_json(), "events": change.events.iter().map(UnitEvent::as_json).collect::<Vec<_>>(),
     })
 }
@@ -137,6 +138,13 @@ fn change_as_text(change: &UnitChange) -> String {
     let _ = writeln!(text, "{}:", change.on);
     for event in &change.events {
         let _ = writeln!(text, "  {}\t{}", event.unit, event.what);
+    }
+    for (unit, other) in &change.namesakes {
+        let has = if change.done { "has" } else { "would have" };
+        let _ = writeln!(
+            text,
+            "  {unit}\t{has} the name of {other}, under the same unit: if they are to be one, congthu unit merge"
+        );
     }
     for (address, role, unit) in &change.roles {
         let ends = if change.done { "is no longer" } else { "would no longer be" };
