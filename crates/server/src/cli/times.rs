@@ -6,7 +6,18 @@ use jiff::tz::{TimeZone, offset};
 
 /// A day, such as 2026-11-01.
 pub(crate) fn day(text: &str) -> Result<Date, String> {
-    text.parse().map_err(|_| "write a day like 2026-11-01".to_owned())
+    text.parse().map_err(|_| match is_written_as_day(text) {
+        true => format!("no month has the day {text}"),
+        false => "write a day like 2026-11-01".to_owned(),
+    })
+}
+
+/// Four, two and two digits: then the form is right, and the day is not.
+fn is_written_as_day(text: &str) -> bool {
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    lengths == [4, 2, 2] && parts.iter().all(|part| digits(part))
 }
 
 /// A day or a minute in Việt Nam, or a moment with its zone.
@@ -16,7 +27,12 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     }
     let civil = text
         .parse::<DateTime>()
-        .map_err(|_| "write a time like 2026-11-01 or 2026-11-01T08:00".to_owned())?;
+        .map_err(|_| match text.split_once('T').map_or(text, |(day, _)| day) {
+            day if is_written_as_day(day) && day.parse::<Date>().is_err() => {
+                format!("no month has the day {day}")
+            }
+            _ => "write a time like 2026-11-01 or 2026-11-01T08:00".to_owned(),
+        })?;
     TimeZone::fixed(offset(7)).to_timestamp(civil).map_err(|error| error.to_string())
 }
 
@@ -32,6 +48,15 @@ mod tests {
         assert_eq!(moment("2026-11-01T08:00").unwrap(), "2026-11-01T01:00:00Z");
         assert_eq!(moment("2026-11-01T08:00:00Z").unwrap(), "2026-11-01T08:00:00Z");
         assert!(moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_day_that_no_month_has_is_not_said_to_be_written_wrongly() {
+        let told = |text: &str| super::day(text).unwrap_err();
+        assert_eq!(told("2027-02-30"), "no month has the day 2027-02-30");
+        assert_eq!(told("2027-2-30"), "write a day like 2026-11-01");
+        assert_eq!(super::moment("2027-02-30T08:00").unwrap_err(), "no month has the day 2027-02-30");
+        assert!(super::moment("2027-02-28T25:00").unwrap_err().starts_with("write a time like"));
     }
 
     #[test]
