@@ -54,11 +54,22 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("congthu: {}", one_line(&format!("{error:#}")));
+            eprintln!("congthu: {}", one_line(&told(&error)));
             let misused = error.is::<Misuse>() || error.is::<ConfigError>();
             ExitCode::from(if misused { WRONG_USE } else { FAILED })
         }
     }
+}
+
+/// The error with its causes; whom or what it is about is said once.
+fn told(error: &anyhow::Error) -> String {
+    let all: Vec<String> = error.chain().map(ToString::to_string).collect();
+    let is_said_again = |at: usize| {
+        let (this, next) = (all.get(at), all.get(at + 1));
+        this.zip(next).is_some_and(|(this, next)| next.contains(this.as_str()))
+    };
+    let parts = all.iter().enumerate().filter(|(at, _)| !is_said_again(*at)).map(|(_, text)| text.as_str());
+    parts.collect::<Vec<_>>().join(": ")
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
@@ -133,4 +144,16 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn what_an_error_is_about_is_said_once() {
+        let error = |said: &str| told(&anyhow::anyhow!("{said}").context("an@thu.test").context("row 3"));
+        assert_eq!(error("there is no mailbox an@thu.test"), "row 3: there is no mailbox an@thu.test");
+        assert_eq!(error("say why"), "row 3: an@thu.test: say why");
+    }
 }
