@@ -191,7 +191,7 @@ impl fmt::Display for Holds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "the mailbox is {0}, and from there this does not happen: congthu mailbox show says what comes next"
+        "this cannot be done with a mailbox that is {0}: congthu mailbox show says what comes next"
     )]
     NotFromHere(StateName),
     #[error("{0:?} may not do this")]
@@ -217,7 +217,7 @@ pub struct StateName(pub AccountState);
 
 impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str())
+        f.write_str(&self.0.as_str().replace('_', " "))
     }
 }
 

@@ -142,7 +142,7 @@ async fn names_codes_kinds_and_places_change_with_history() {
     let taken = act(engine, UnitAct::Recode { unit: "sotttt".into(), code: unit() }, false).await;
     assert_eq!(taken.unwrap_err().to_string(), "the code belongs to unit kts.sokhcn, or once did");
     let cycle = act(engine, UnitAct::Move { unit: "ubnd".into(), to: Some("sotttt".into()) }, false).await;
-    assert_eq!(cycle.unwrap_err().to_string(), "unit ubnd would be above itself");
+    assert_eq!(cycle.unwrap_err().to_string(), "that would put unit ubnd under itself");
     let (unit, history) = engine.unit(&actor(), &domain(), "kts.sokhcn").await.unwrap().unwrap();
     assert_eq!((unit.name.as_str(), unit.parent.as_deref()), ("Phòng Kinh tế số", Some("sokhcn")));
     assert_eq!((unit.kind.as_str(), history.len()), ("trung-tam", 5));

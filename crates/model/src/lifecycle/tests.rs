@@ -543,6 +543,12 @@ fn a_locked_mailbox_is_listed_unless_asked_for() {
 }
 
 #[test]
+fn what_cannot_be_done_is_said_with_the_stage() {
+    let refused = Refusal::NotFromHere(StateName(AccountState::ToBeDeleted)).to_string();
+    assert!(refused.starts_with("this cannot be done with a mailbox that is to be deleted"), "{refused}");
+}
+
+#[test]
 fn only_what_was_asked_for_is_restored_or_refused() {
     let (since, holds) = (at(date(2026, 3, 10)), Holds::default());
     let locked = |request| Life::Locked { since, reason: LockReason::Inactive, request };

@@ -106,7 +106,7 @@ pub enum TreeError {
     HistoricalKind,
     #[error("a unit of this kind cannot stand there")]
     KindThere,
-    #[error("unit {0} would be above itself")]
+    #[error("that would put unit {0} under itself")]
     Cycle(UnitId),
     #[error("the tree would be too deep")]
     TooDeep,
