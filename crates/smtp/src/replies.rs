@@ -15,7 +15,9 @@ pub(crate) fn accepted(queue_id: &str) -> Reply {
 pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
     match error {
         LoginError::Denied => Reply::new(535, (7, 8), "Wrong address or password"),
-        LoginError::Locked => Reply::new(525, (7, 13), "The mailbox is locked; ask your administrator"),
+        LoginError::Locked => {
+            Reply::new(525, (7, 13), "The mailbox is locked; your organisation can ask for its restoration")
+        }
         LoginError::PasswordChangeRequired => {
             Reply::new(535, (7, 8), format!("The password must be changed first: {password_page}"))
         }

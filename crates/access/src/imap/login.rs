@@ -47,7 +47,10 @@ pub(crate) async fn check(
             // RFC 5530 3
             let reply = match error {
                 LoginError::Denied => denied(),
-                LoginError::Locked => Reply::no("This mailbox is locked").code(Code::ContactAdmin),
+                LoginError::Locked => {
+                    Reply::no("This mailbox is locked; your organisation can ask for its restoration")
+                        .code(Code::ContactAdmin)
+                }
                 LoginError::PasswordChangeRequired => {
                     let text = format!("Change your password first: {}", door.engine.password_page());
                     Reply { text: text.into(), ..Reply::no("") }.code(Code::Expired)

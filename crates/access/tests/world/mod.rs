@@ -175,6 +175,10 @@ impl World for Province {
             ["password", of, password] => {
                 self.engine.set_password(&actor(), &address(of), password, false, "thử").await.unwrap();
             }
+            ["lock", of] => {
+                let reason = model::lifecycle::LockReason::Requested;
+                self.engine.lock(&actor(), &address(of), reason, "thử").await.unwrap();
+            }
             // A mailbox of an organisation, and who has which rights to it.
             ["office", name, quota @ ..] => {
                 let quota = quota.first().map_or(64 << 10, |octets| octets.parse().unwrap());
