@@ -5,19 +5,18 @@
 //! circle and is lost in none, and stays where it came when the next mailbox receives none; each mailbox gets it once. A
 //! forwarding ends with the rights of whoever it goes to or set it, and with a hand-over.
 
+mod shown;
+
 use crate::sender::written;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
-use model::{AccountId, AccountState, Action, Address, DomainName, FolderId, Policy, Reason, Right};
+use model::{AccountId, Action, Address, DomainName, FolderId, Policy, Reason, Right};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
-use store::{ForwardFilter, ForwardRow, ForwardTo, Forwarded, ForwardedTo, PartyRow, Reach, Tx};
+use store::{ForwardRow, ForwardTo, Forwarded, ForwardedTo, PartyRow, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
-
-/// Forwardings to one mailbox that are named: an office's has a handful.
-const TO_ONE_MAX: u32 = 1_000;
 
 /// A mailbox's forwarding.
 pub type ForwardDetail = store::ForwardDetail;
@@ -311,87 +310,6 @@ impl Engine {
         tx.commit().await?;
         self.forward_of_changed(party.account).await;
         Ok(true)
-    }
-
-    /// That of one mailbox, also while mail stays in spite of it.
-    ///
-    /// # Errors
-    /// `NoSuchMailbox`.
-    pub async fn forward(
-        &self,
-        actor: &Actor,
-        mailbox: &Address,
-    ) -> Result<Option<ForwardListed>, ForwardError> {
-        self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(mailbox)).await?;
-        let account = Some(self.party(mailbox).await?.account);
-        let reach = Reach { everything: true, ..Reach::default() };
-        let filter =
-            ForwardFilter { reach: &reach, domain: None, account, target: None, outside: false, after: None, limit: 1 };
-        Ok(self.listed(filter).await?.pop())
-    }
-
-    /// Those that lead to this mailbox, `TO_ONE_MAX` at most: of the mailboxes whose forwardings he may list.
-    ///
-    /// # Errors
-    /// `NoSuchMailbox`.
-    pub async fn forwards_to(
-        &self,
-        actor: &Actor,
-        mailbox: &Address,
-    ) -> Result<Vec<ForwardListed>, ForwardError> {
-        self.authorize(actor, Action::MailboxShow, &AdminTarget::Address(mailbox)).await?;
-        let target = Some(self.party(mailbox).await?.account);
-        let reach = actor.reach(Action::ForwardingList);
-        if reach.is_empty() {
-            return Ok(Vec::new());
-        }
-        let filter = ForwardFilter {
-            reach: &reach,
-            domain: None,
-            account: None,
-            target,
-            outside: false,
-            after: None,
-            limit: TO_ONE_MAX,
-        };
-        Ok(self.listed(filter).await?)
-    }
-
-    /// Whose mail goes where by itself, by the mailboxes' addresses, as far as he may see.
-    ///
-    /// # Errors
-    /// `NoSuchDomain`, `Denied` for whoever lists nothing.
-    pub async fn forwards(
-        &self,
-        actor: &Actor,
-        query: ForwardQuery<'_>,
-    ) -> Result<Vec<ForwardListed>, ForwardError> {
-        let reach = match query.domain {
-            Some(domain) => self.authorize_part(actor, Action::ForwardingList, domain).await?,
-            None => actor.reach(Action::ForwardingList),
-        };
-        if reach.is_empty() {
-            return Err(AdminError::Denied(Reason::Role).into());
-        }
-        let ForwardQuery { domain, outside, after, limit } = query;
-        let filter =
-            ForwardFilter { reach: &reach, domain, account: None, target: None, outside, after, limit };
-        Ok(self.listed(filter).await?)
-    }
-
-    async fn listed(&self, filter: ForwardFilter<'_>) -> Result<Vec<ForwardListed>, Error> {
-        let mut listed = Vec::new();
-        for row in self.0.store.forwards_listed(filter).await? {
-            let goes = match row.to {
-                None => is_let_out(&*self.policy_of(row.domain).await?, row.forward.target.domain()),
-                Some((domain, AccountState::Locked)) => self.policy_of(domain).await?.life.locked_receives,
-                Some((_, state)) => state.receives(),
-            };
-            let is_outside = row.to.is_none();
-            let why = if is_outside { ForwardStop::Policy } else { ForwardStop::Target };
-            listed.push(ForwardListed { forward: row.forward, is_outside, stopped: (!goes).then_some(why) });
-        }
-        Ok(listed)
     }
 
     /// The owner's and whoever's manages it for him; at the console, whoever may move mailboxes about.

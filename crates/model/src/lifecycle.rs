@@ -180,7 +180,10 @@ impl fmt::Display for Holds {
         let kept = [
             (self.legal_hold, "a legal hold (congthu hold list)"),
             (self.handover, "a handover (congthu handover finish)"),
-            (self.export_pending, "mail that must be exported before it can be deleted (congthu mailbox export)"),
+            (
+                self.export_pending,
+                "mail that must be exported before it can be deleted (congthu mailbox export)",
+            ),
         ];
         let kept: Vec<&str> = kept.into_iter().filter_map(|(holds, by)| holds.then_some(by)).collect();
         f.write_str(&kept.join(" and "))
@@ -190,9 +193,7 @@ impl fmt::Display for Holds {
 /// Why an event does not take place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error(
-        "this cannot be done with a mailbox that is {0}: congthu mailbox show says what comes next"
-    )]
+    #[error("this cannot be done with a mailbox that is {0}: congthu mailbox show says what comes next")]
     NotFromHere(StateName),
     #[error("{0:?} may not do this")]
     NotAllowed(Actor),

@@ -51,6 +51,45 @@ pub struct AccountRow {
 
 const DAMAGED: Error = Error::Damaged("an account row has a value this version does not know");
 
+/// A row of [`Store::accounts`].
+type Listed = (
+    i64,
+    String,
+    Vec<String>,
+    Vec<Option<jiff_sqlx::Timestamp>>,
+    String,
+    String,
+    String,
+    Option<String>,
+    i64,
+    i64,
+    i64,
+    jiff_sqlx::Timestamp,
+);
+
+fn account_row(row: Listed) -> Result<AccountRow, Error> {
+    let (id, address, aliases, untils, display_name, class, state, unit, quota, used, messages, created) =
+        row;
+    let ends = untils.into_iter().map(|until| until.map(jiff_sqlx::Timestamp::to_jiff));
+    Ok(AccountRow {
+        account: AccountId(id),
+        address: address.parse().map_err(|_| DAMAGED)?,
+        aliases: aliases
+            .iter()
+            .zip(ends)
+            .filter_map(|(alias, end)| Some((alias.parse().ok()?, end)))
+            .collect(),
+        display_name,
+        class: class.parse().map_err(|_| DAMAGED)?,
+        state: state.parse().map_err(|_| DAMAGED)?,
+        unit,
+        quota_bytes: quota.unsigned_abs(),
+        used_bytes: used.unsigned_abs(),
+        messages: messages.unsigned_abs(),
+        created_at: created.to_jiff(),
+    })
+}
+
 impl Store {
     /// Whoever may log in with `address`: the primary address or an alias.
     ///
@@ -154,21 +193,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn accounts(&self, filter: AccountFilter<'_>) -> Result<Vec<AccountRow>, Error> {
-        type Row = (
-            i64,
-            String,
-            Vec<String>,
-            Vec<Option<jiff_sqlx::Timestamp>>,
-            String,
-            String,
-            String,
-            Option<String>,
-            i64,
-            i64,
-            i64,
-            jiff_sqlx::Timestamp,
-        );
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<Listed> = sqlx::query_as(
             "select a.account_id, g.address,
                     array(select o.address from addresses o
                            where o.account_id = a.account_id and o.kind = 'alias' order by o.address),
@@ -199,31 +224,7 @@ impl Store {
         .bind(&filter.reach.mailboxes)
         .fetch_all(&self.pools.main)
         .await?;
-        rows.into_iter()
-            .map(
-                |(id, address, aliases, untils, display_name, class, state, unit, quota, used, messages, created)| {
-                    Ok(AccountRow {
-                        account: AccountId(id),
-                        address: address.parse().map_err(|_| DAMAGED)?,
-                        aliases: aliases
-                            .iter()
-                            .zip(untils)
-                            .filter_map(|(alias, until)| {
-                                Some((alias.parse().ok()?, until.map(jiff_sqlx::Timestamp::to_jiff)))
-                            })
-                            .collect(),
-                        display_name,
-                        class: class.parse().map_err(|_| DAMAGED)?,
-                        state: state.parse().map_err(|_| DAMAGED)?,
-                        unit,
-                        quota_bytes: quota.unsigned_abs(),
-                        used_bytes: used.unsigned_abs(),
-                        messages: messages.unsigned_abs(),
-                        created_at: created.to_jiff(),
-                    })
-                },
-            )
-            .collect()
+        rows.into_iter().map(account_row).collect()
     }
 
     /// Used bytes, quota in bytes, messages.

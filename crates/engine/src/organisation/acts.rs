@@ -329,7 +329,10 @@ fn happened(tree: &Tree, before: usize) -> (Vec<UnitEvent>, Vec<(String, String)
     let comes = |happening: &Happening| {
         matches!(
             happening,
-            Happening::Founded { .. } | Happening::Renamed { .. } | Happening::Moved { .. } | Happening::SplitFrom(_)
+            Happening::Founded { .. }
+                | Happening::Renamed { .. }
+                | Happening::Moved { .. }
+                | Happening::SplitFrom(_)
         )
     };
     let came: BTreeSet<UnitId> =
@@ -339,7 +342,10 @@ fn happened(tree: &Tree, before: usize) -> (Vec<UnitEvent>, Vec<(String, String)
         let name = unit.name.to_lowercase();
         let is_other = |other: &&Unit| {
             let told_before = came.contains(&other.id) && other.id < unit.id;
-            other.id != unit.id && !told_before && other.state == UnitState::Active && other.parent == unit.parent
+            other.id != unit.id
+                && !told_before
+                && other.state == UnitState::Active
+                && other.parent == unit.parent
         };
         let other = tree.units().filter(is_other).find(|other| other.name.to_lowercase() == name);
         namesakes.extend(other.map(|other| (unit.code.to_string(), other.code.to_string())));

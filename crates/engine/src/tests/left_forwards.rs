@@ -115,7 +115,8 @@ async fn of_who_is_transferred_only_what_goes_to_him_is_named() {
     let moved = go(engine, who, Some("sokhcn"), MoveOptions::default()).await;
     assert_eq!(lines(&moved.forwards_ended), [("cds.sotttt@demo.gov.vn", "tan@demo.gov.vn", true)]);
     assert_eq!(lines(&moved.forwards_kept), []);
-    let still = async |of: &Address| engine.forward(&actor(), of).await.unwrap().map(|one| one.forward.target);
+    let still =
+        async |of: &Address| engine.forward(&actor(), of).await.unwrap().map(|one| one.forward.target);
     assert_eq!((still(&other).await, still(&ubnd).await), (Some(own), Some(third)));
 }
 

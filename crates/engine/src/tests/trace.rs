@@ -188,7 +188,10 @@ async fn the_seventh_month_goes_by_the_job_six_stay_and_what_is_held_too() {
     assert_eq!(engine.release_hold(&actor(), hold, None).await, Ok(Release::Asked));
     assert_eq!(engine.release_hold(&actor(), hold, None).await, Err(AdminError::SecondPerson));
     assert_eq!(seen("an").await, [1, 2, 3, 4, 5, 6, 7, 8]);
-    assert_eq!(engine.release_hold(&Actor::console("other"), hold, Some("Kết thúc thanh tra")).await, Ok(Release::Released));
+    assert_eq!(
+        engine.release_hold(&Actor::console("other"), hold, Some("Kết thúc thanh tra")).await,
+        Ok(Release::Released)
+    );
     assert_eq!(world.detail("hold.release").await["reason"], "Kết thúc thanh tra");
     assert_eq!(engine.release_hold(&actor(), hold, None).await, Err(AdminError::NoSuchHold(hold)));
     assert_eq!(world.store.drop_released_events(present, 0).await.unwrap(), 2);

@@ -25,9 +25,8 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
     }
-    let civil = text
-        .parse::<DateTime>()
-        .map_err(|_| match text.split_once('T').map_or(text, |(day, _)| day) {
+    let civil =
+        text.parse::<DateTime>().map_err(|_| match text.split_once('T').map_or(text, |(day, _)| day) {
             day if is_written_as_day(day) && day.parse::<Date>().is_err() => {
                 format!("no month has the day {day}")
             }

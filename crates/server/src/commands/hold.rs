@@ -1,7 +1,7 @@
 //! `congthu hold …`
 
-use super::{Session, life};
 use super::pages::{self, PAGE};
+use super::{Session, life};
 use crate::Misuse;
 use crate::cli::HoldCommand;
 use anyhow::Result;

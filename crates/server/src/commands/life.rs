@@ -38,7 +38,8 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         LifeCommand::Revoke { address, cause, reason } => {
             engine.list_for_deletion(actor, address, *cause, reason).await.context(address.clone())?;
             let held = engine.life(actor, address).await?.and_then(|mailbox| held(&mailbox));
-            let held = held.map(|by| format!("; kept by {by}: it is deleted in no night before that has ended"));
+            let held =
+                held.map(|by| format!("; kept by {by}: it is deleted in no night before that has ended"));
             ending(session, address, &format!("is on the deletion list{}", held.unwrap_or_default())).await
         }
         LifeCommand::ConfirmDeletion { address, without_export } => {
@@ -143,10 +144,7 @@ async fn lock(session: &Session, address: &Address, reason: LockReason, evidence
     }
     let (forwarding, goes) = forward::of(session, address).await?;
     if let Some(goes) = goes {
-        let _ = writeln!(
-            text,
-            "its forwarding goes on, {goes}: congthu forward clear {address} ends it"
-        );
+        let _ = writeln!(text, "its forwarding goes on, {goes}: congthu forward clear {address} ends it");
     }
     let _ = write!(
         text,
@@ -268,7 +266,9 @@ fn held(mailbox: &LifeDetail) -> Option<String> {
 /// What comes next for a mailbox on the deletion list, when a hold on it has ended; `None` of any other.
 pub(super) async fn after_hold(session: &Session, address: &Address) -> Result<Option<String>> {
     let detail = session.node.engine.life(&session.actor, address).await?;
-    Ok(detail.filter(|mailbox| matches!(mailbox.life, Life::ToBeDeleted { .. })).map(|mailbox| next(&mailbox)))
+    Ok(detail
+        .filter(|mailbox| matches!(mailbox.life, Life::ToBeDeleted { .. }))
+        .map(|mailbox| next(&mailbox)))
 }
 
 fn in_backups(mailbox: &LifeDetail) -> String {

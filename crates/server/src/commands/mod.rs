@@ -164,7 +164,9 @@ fn cannot_write(file: &Path, error: std::io::Error) -> anyhow::Error {
             format!(": this runs as the user {USER}; name a directory that it may write")
         }
         ErrorKind::AlreadyExists => ": name a file that does not exist".to_owned(),
-        ErrorKind::NotFound => format!(": name a directory that is there, and that the user {USER} may write"),
+        ErrorKind::NotFound => {
+            format!(": name a directory that is there, and that the user {USER} may write")
+        }
         _ => String::new(),
     };
     anyhow::Error::from(error).context(format!("cannot write {}{advice}", file.display()))

@@ -3,7 +3,9 @@
 use super::{Session, counted, mailbox};
 use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
-use engine::{Founding, FurtherOffice, MailboxDetail, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent};
+use engine::{
+    Founding, FurtherOffice, MailboxDetail, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent,
+};
 use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -259,14 +261,19 @@ async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> 
     let mut shown = as_json(&unit);
     if let Some(fields) = shown.as_object_mut() {
         fields.insert("history".to_owned(), events.iter().map(UnitEvent::as_json).collect());
-        fields.insert("old_addresses".to_owned(), own.as_ref().map_or_else(|| json!([]), mailbox::old_addresses));
+        fields.insert(
+            "old_addresses".to_owned(),
+            own.as_ref().map_or_else(|| json!([]), mailbox::old_addresses),
+        );
     }
     session.answer(&shown, &text)
 }
 
 /// The mailbox that has the unit's address, with the addresses that it had before.
 async fn own_mailbox(session: &Session, unit: &UnitDetail) -> Result<Option<MailboxDetail>> {
-    let Some(Ok(address)) = unit.address.as_ref().map(|address| address.parse::<Address>()) else { return Ok(None) };
+    let Some(Ok(address)) = unit.address.as_ref().map(|address| address.parse::<Address>()) else {
+        return Ok(None);
+    };
     Ok(session.node.engine.mailbox(&session.actor, &address).await?)
 }
 
