@@ -44,6 +44,7 @@ transcripts!(
     bad,
     compress,
     ending,
+    locked,
     condstore,
     qresync,
     enable,
