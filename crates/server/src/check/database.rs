@@ -1,6 +1,6 @@
 //! The database: can it be reached, in which state is its schema, is it set so that nothing acknowledged is lost.
 
-use super::Findings;
+use super::{Findings, upkeep};
 use crate::config::Config;
 use crate::node::{self, Opened};
 use crate::system::SystemClock;
@@ -31,8 +31,8 @@ pub(super) struct ReportsTo {
     pub(super) receives: bool,
 }
 
-/// Domains whose sender records are looked at.
-const DOMAINS_MAX: usize = 50;
+/// Domains whose sender records and contacts are looked at.
+pub(super) const DOMAINS_MAX: usize = 50;
 
 /// Also the domains and keys, where they could be read.
 pub(super) async fn look(config: &Config, findings: &mut Findings) -> Found {
@@ -53,13 +53,16 @@ pub(super) async fn look(config: &Config, findings: &mut Findings) -> Found {
 }
 
 async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
-    match store::inspect(opened.endpoint()).await {
-        Ok(inspection) => judge(&inspection, &opened.endpoint().to_string(), findings),
+    let is_current = match store::inspect(opened.endpoint()).await {
+        Ok(inspection) => {
+            judge(&inspection, &opened.endpoint().to_string(), findings);
+            inspection.pending.is_empty()
+        }
         Err(error) => {
             findings.error("database", format!("{}: {error}", opened.endpoint()), "");
             return Found::default();
         }
-    }
+    };
     match store::connect(opened.endpoint(), 0).await {
         Err(error) => {
             let what = format!("the server cannot act as {}: {error}", store::SERVER_ROLE);
@@ -75,10 +78,14 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
             let domains = store.domains(&store::Reach { everything: true, ..Default::default() }).await;
             let keys = store.dkim_records().await;
             let reports = reports(&store).await.unwrap_or_default();
-            pools.close().await;
             // Before the first migration there is no table; that was said above.
             let domains = domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect();
-            Found { domains, keys: keys.unwrap_or_default(), reports }
+            let found = Found { domains, keys: keys.unwrap_or_default(), reports };
+            if is_current && let Err(error) = upkeep::look(&store, &found, findings).await {
+                findings.error("database", error.to_string(), "");
+            }
+            pools.close().await;
+            found
         }
     }
 }

@@ -8,8 +8,10 @@ mod domain_names;
 mod machine;
 mod policy_records;
 mod ports;
+mod scanners;
 mod sender_records;
 mod tls;
+mod upkeep;
 
 pub(crate) use domain_names::key_is_published;
 
@@ -73,6 +75,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
     machine::look(config, &mut findings);
     tls::look(config, &mut findings);
     ports::look(config, &mut findings);
+    scanners::look(config, &mut findings).await;
     let found = database::look(config, &mut findings).await;
     domain_names::look(config, &found, &mut findings).await;
     let text = if json { as_json(&findings)? } else { as_text(&findings) };

@@ -1,0 +1,111 @@
+//! Scanners of content: are there any, and do they answer. Each is asked about a letter of our own, the way a stranger's mail is.
+//!
+//! A scanner that is configured and dead is worse than none: what it did not see is taken or refused as policy says, unseen.
+
+use super::Findings;
+use crate::config::Config;
+use guard::{Envelope, Scanners};
+use model::scan::{Malware, Scan, Spam};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What they are asked about: plain, and of nobody.
+const LETTER: &[u8] = b"From: congthu check <postmaster@localhost>\r\nTo: postmaster@localhost\r\n\
+    Subject: congthu check\r\nDate: Thu, 1 Jan 2026 00:00:00 +0700\r\nMessage-ID: <check@localhost>\r\n\r\nIs anybody there?\r\n";
+
+pub(super) async fn look(config: &Config, findings: &mut Findings) {
+    judge(&ask(&config.scan.scanners()).await, findings);
+}
+
+async fn ask(scanners: &Scanners) -> Scan {
+    let recipients = ["postmaster@localhost".to_owned()];
+    let envelope = Envelope {
+        remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        helo: "localhost",
+        sender: "postmaster@localhost",
+        recipients: &recipients,
+        user: None,
+    };
+    scanners.scan(LETTER, &envelope).await
+}
+
+fn judge(said: &Scan, findings: &mut Findings) {
+    match &said.malware {
+        Malware::NotAsked => findings.warn(
+            "scan",
+            "nothing is scanned for malware",
+            "set [scan] clamd to where Debian's clamav-daemon listens: \"/run/clamav/clamd.ctl\"",
+        ),
+        Malware::Clean => findings.ok("scan", "clamd answers"),
+        Malware::Found(name) => findings.error(
+            "scan",
+            format!("clamd takes a plain letter for malware ({name})"),
+            "look at its signatures",
+        ),
+        Malware::Unknown => findings.error(
+            "scan",
+            "clamd does not answer: filter.not_scanned_in and filter.not_scanned_out say what becomes of mail meanwhile",
+            "systemctl status clamav-daemon; [scan] clamd is its socket, which the user congthu may open",
+        ),
+    }
+    match &said.spam {
+        Spam::NotAsked => findings.warn(
+            "scan",
+            "nothing is looked at for spam",
+            "set [scan] rspamd to where rspamd's normal worker listens: \"127.0.0.1:11333\"",
+        ),
+        Spam::Scored(_) => findings.ok("scan", "rspamd answers"),
+        Spam::Unknown => findings.error(
+            "scan",
+            "rspamd does not answer: filter.not_scored_in and filter.not_scored_out say what becomes of mail meanwhile",
+            "systemctl status rspamd; [scan] rspamd is its normal worker",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Level, as_text};
+    use super::*;
+    use std::io::{Read as _, Write as _};
+
+    async fn said(text: &str) -> (usize, usize, String) {
+        let mut findings = Findings::default();
+        look(&Config::parse(text, "test").unwrap(), &mut findings).await;
+        (findings.count(Level::Warning), findings.count(Level::Error), as_text(&findings))
+    }
+
+    #[tokio::test]
+    async fn scanners_that_are_missing_or_dead_are_said() {
+        let (warnings, errors, text) = said("").await;
+        assert_eq!((warnings, errors), (2, 0), "{text}");
+        assert!(text.contains("nothing is scanned for malware") && text.contains("[scan] rspamd"), "{text}");
+
+        // Nobody listens there any more.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (warnings, errors, text) =
+            said(&format!("[scan]\nclamd = \"{free}\"\nrspamd = \"{free}\"\n")).await;
+        assert_eq!((warnings, errors), (0, 2), "{text}");
+        assert!(text.contains("clamd does not answer") && text.contains("rspamd does not answer"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_scanner_that_answers_is_said_to() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let clamd = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut got = Vec::new();
+            while !got.ends_with(&[0; 4]) {
+                let mut piece = [0; 512];
+                let length = stream.read(&mut piece).unwrap();
+                assert!(length > 0, "it ends with a piece of nothing");
+                got.extend_from_slice(&piece[..length]);
+            }
+            stream.write_all(b"stream: OK\0").unwrap();
+        });
+        let (warnings, errors, text) = said(&format!("[scan]\nclamd = \"{address}\"\n")).await;
+        clamd.join().unwrap();
+        assert_eq!((warnings, errors), (1, 0), "{text}");
+        assert!(text.contains("clamd answers"), "{text}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What is to be kept up for each domain and by the nightly jobs: keys that sign, the centre's mailbox, work that is done.
+
+use super::Findings;
+use super::database::{DOMAINS_MAX, Found};
+use crate::system::SystemClock;
+use jiff::{SignedDuration, Timestamp};
+use model::calendar::local_text;
+use model::{Address, Clock as _, DomainName};
+use std::collections::HashSet;
+use store::JobRow;
+
+/// A server that runs begins a job within seconds of its time; one that was stopped overnight needs some.
+const LATE_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// # Errors
+/// When the database cannot be read.
+pub(super) async fn look(
+    store: &store::Store,
+    found: &Found,
+    findings: &mut Findings,
+) -> Result<(), store::Error> {
+    unsigned(found, findings);
+    for (id, domain) in store.domain_ids().await?.into_iter().take(DOMAINS_MAX) {
+        let Some(version) = store.policy(id).await? else { continue };
+        let Ok(address) = Address::new(&version.policy.contact.spam, domain.as_str()) else { continue };
+        if store.party(&address).await?.is_none() {
+            nobody_at(&domain, &address, findings);
+        }
+    }
+    jobs(&store.jobs().await?, SystemClock.now(), findings);
+    Ok(())
+}
+
+/// Others put unsigned mail into the folder of spam.
+fn unsigned(found: &Found, findings: &mut Findings) {
+    let signed: HashSet<&str> = found.keys.iter().map(|(domain, _)| domain.as_str()).collect();
+    for domain in found.domains.iter().filter(|domain| !signed.contains(domain.as_str())).take(DOMAINS_MAX) {
+        let mend =
+            format!("congthu dkim add {domain}, publish what it prints, then congthu dkim rotate {domain}");
+        findings.warn("dkim", format!("{domain} has no key: its mail is not signed"), mend);
+    }
+}
+
+fn nobody_at(domain: &DomainName, address: &Address, findings: &mut Findings) {
+    findings.warn(
+        "contact",
+        format!("{domain}: contact.spam is {address}, and nobody has that mailbox"),
+        format!("congthu mailbox add {address} --name \"Xử lý thư rác\" --class service"),
+    );
+}
+
+fn jobs(jobs: &[JobRow], now: Timestamp, findings: &mut Findings) {
+    let before = findings.0.len();
+    for job in jobs {
+        let name = &job.name;
+        let again = format!("congthu job run {name}");
+        let is_late =
+            job.taken_until.is_none_or(|until| until < now) && now.duration_since(job.next_run) > LATE_MAX;
+        if job.paused {
+            findings.warn("jobs", format!("{name} is paused"), format!("congthu job resume {name}"));
+        } else if job.failed {
+            let ended = job.ended_at.map(local_text).unwrap_or_default();
+            let why = job.result.as_deref().unwrap_or_default();
+            findings.error("jobs", format!("{name} failed {ended}: {why}"), again);
+        } else if is_late {
+            let what = format!("{name} was to run {}, and has not", local_text(job.next_run));
+            findings.error("jobs", what, "no server runs, or it is in trouble: see its log");
+        }
+    }
+    if findings.0.len() == before && !jobs.is_empty() {
+        findings.ok("jobs", format!("{} ran in time, or wait for their hour", jobs.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Level, as_text};
+    use super::*;
+
+    fn job(name: &str) -> JobRow {
+        JobRow {
+            name: name.to_owned(),
+            next_run: "2026-11-23T19:00:00Z".parse().unwrap(),
+            taken_until: None,
+            started_at: None,
+            ended_at: None,
+            result: None,
+            failed: false,
+            paused: false,
+        }
+    }
+
+    fn said(rows: &[JobRow], now: &str) -> (usize, usize, String) {
+        let mut findings = Findings::default();
+        jobs(rows, now.parse().unwrap(), &mut findings);
+        (findings.count(Level::Warning), findings.count(Level::Error), as_text(&findings))
+    }
+
+    #[test]
+    fn a_job_that_failed_waits_or_is_late_is_said() {
+        assert_eq!(said(&[job("life")], "2026-11-23T19:59:00Z").1, 0);
+        let (_, errors, text) = said(&[job("life"), job("quota")], "2026-11-23T20:01:00Z");
+        assert_eq!(errors, 2, "{text}");
+        assert!(text.contains("life was to run 2026-11-24 02:00"), "{text}");
+        // A node is at it.
+        let taken = JobRow { taken_until: "2026-11-23T20:05:00Z".parse().ok(), ..job("life") };
+        assert_eq!(said(&[taken], "2026-11-23T20:01:00Z").1, 0);
+
+        let failed = JobRow { failed: true, result: Some("no room".to_owned()), ..job("quota") };
+        let (_, errors, text) = said(&[failed], "2026-11-23T12:00:00Z");
+        assert!(errors == 1 && text.contains("no room; congthu job run quota"), "{text}");
+        let (warnings, _, text) = said(&[JobRow { paused: true, ..job("life") }], "2026-11-23T12:00:00Z");
+        assert!(warnings == 1 && text.contains("congthu job resume life"), "{text}");
+    }
+
+    #[test]
+    fn a_domain_without_a_key_is_said() {
+        let domains = vec![DomainName::new("a.vn").unwrap(), DomainName::new("b.vn").unwrap()];
+        let mut findings = Findings::default();
+        unsigned(&Found { domains, ..Found::default() }, &mut findings);
+        let text = as_text(&findings);
+        assert_eq!(findings.count(Level::Warning), 2, "{text}");
+        assert!(text.contains("congthu dkim add a.vn"), "{text}");
+    }
+}
