@@ -88,7 +88,7 @@ impl EngineDesk {
     async fn log_in(&mut self, user: &str, password: &str) -> Answer {
         match self.engine.log_in(user, password, &self.origin).await {
             Ok(principal) => {
-                tracing::info!(account = %principal.account(), "logged in");
+                tracing::info!(user = %principal.address(), account = %principal.account(), "logged in");
                 self.rights = Some(self.engine.watch_rights(&principal));
                 self.principal = Some(principal);
                 Answer::Accept
