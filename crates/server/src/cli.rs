@@ -319,7 +319,8 @@ pub(crate) struct PasswordOptions {
 /// A password that somebody else knows has to be changed as the domain's policy says, whoever chose it, unless said otherwise.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ChangeOptions {
-    /// Refuse log-in until the password has been changed, on the page /mat-khau
+    /// Whoever knows it has to change it first, on the page /mat-khau; until then nobody logs in with it [default: what the
+    /// policy's password.change_at_first_login says]
     #[arg(long)]
     pub(crate) must_change: bool,
     /// The password may be kept: a program's, or the owner typed it

@@ -6,8 +6,8 @@ use crate::config::{ConfigError, Log, LogFormat};
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
-/// What commands that act once and end tell besides their answer.
-const COMMAND_FILTER: &str = "warn,postgres=off";
+/// What commands that act once and end tell besides their answer; that a statement took a second is the server's log's to say.
+const COMMAND_FILTER: &str = "warn,postgres=off,sqlx::query=off";
 
 /// Starts logging; `format` is the command line's wish, which wins over the file's; `stays` is true for a server.
 ///

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// A head has some 300 octets.
 const HEAD_BYTES_MAX: u64 = 64 << 10;
+/// Letters of an act's detail in the list.
+const BRIEF_CHARS_MAX: usize = 100;
 
 pub(super) async fn run(session: &Session, command: &AuditCommand) -> Result<()> {
     match command {
@@ -40,15 +42,29 @@ async fn list(session: &Session, options: &AuditList) -> Result<()> {
     for row in &rows {
         let _ = writeln!(
             text,
-            "{}\t{}\t{}\t{}\t{}",
+            "{}\t{}\t{}\t{}\t{}\t{}",
             row.id,
             local_text(row.at),
             row.actor,
             row.action,
-            row.target
+            row.target,
+            brief(&row.detail)
         );
     }
     session.answer(&rows.iter().map(as_json).collect(), &text)
+}
+
+/// What tells one act from another of its kind, without what does not fit into a line.
+fn brief(detail: &str) -> String {
+    let detail: Value = serde_json::from_str(detail).unwrap_or_default();
+    let fields = detail.as_object().into_iter().flatten();
+    let said = fields.filter(|(_, value)| value.is_string() || value.is_number() || value.is_boolean());
+    let said: Vec<String> = said.map(|(name, value)| format!("{name}={value}")).collect();
+    let said = said.join(" ").replace(char::is_control, " ");
+    if said.chars().count() <= BRIEF_CHARS_MAX {
+        return said;
+    }
+    said.chars().take(BRIEF_CHARS_MAX - 1).chain(['…']).collect()
 }
 
 async fn show(session: &Session, number: i64) -> Result<()> {
@@ -60,8 +76,9 @@ async fn show(session: &Session, number: i64) -> Result<()> {
     let detail: Value = serde_json::from_str(&row.detail).unwrap_or_default();
     let detail = serde_json::to_string_pretty(&detail).unwrap_or_default();
     let text = format!(
-        "number   {}\nat       {}\nactor    {}\naction   {}\ntarget   {}\ndigest   {}\ndetail   {detail}",
+        "number   {}\nat       {} ({})\nactor    {}\naction   {}\ntarget   {}\ndigest   {}\ndetail   {detail}",
         row.id,
+        local_text(row.at),
         row.at,
         row.actor,
         row.action,
@@ -142,4 +159,19 @@ fn as_json(row: &AuditRow) -> Value {
         "detail": serde_json::from_str::<Value>(&row.detail).unwrap_or_default(),
         "digest": audit_head::hex(&row.digest),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn acts_of_one_kind_are_told_apart_in_a_line() {
+        let set = r#"{"target":"lan@bo.gov.vn","keep_copy":true,"before":null,"all":[1]}"#;
+        assert_eq!(brief(set), r#"keep_copy=true target="lan@bo.gov.vn""#);
+        assert_eq!((brief("{}"), brief("torn")), (String::new(), String::new()));
+        let long = brief(&json!({ "reason": format!("a\n\u{7f}{}", "ơ".repeat(500)) }).to_string());
+        assert!(long.starts_with(r#"reason="a\n ơ"#) && long.ends_with('…'), "{long}");
+        assert_eq!(long.chars().count(), BRIEF_CHARS_MAX);
+    }
 }
