@@ -7,8 +7,7 @@ use crate::organisation::Entry;
 use crate::provisioning::check_birth_year;
 use crate::quota::{QUOTA_FROM_START, check_own};
 use crate::{Actor, AdminError, AdminTarget, DomainSummary, Engine, Error, Owner, passwords};
-use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use model::calendar::local_date;
 use model::password_rules::{ChangeReason, Rules};
 use model::{
@@ -395,6 +394,7 @@ impl Engine {
         detail: &Value,
     ) -> Result<(), AdminError> {
         check_name(actor.name())?;
+        let detail = &*actor.grounded(detail);
         Ok(tx.audit(&AuditEntry { at: self.now(), actor: actor.name(), action, target, detail }).await?)
     }
 }

@@ -8,9 +8,11 @@ mod grants;
 
 pub use grants::RoleOver;
 
-use crate::delegation::MAILBOXES_MAX;
-use crate::{AdminError, Engine, Error, Principal};
+use crate::delegation::{MAILBOXES_MAX, check_document};
+use crate::{AdminError, DelegationError, Engine, Error, Principal};
 use model::{AccountId, Action, Address, DomainId, DomainName, Grant, Reason, Role, Scope, Standing, UnitId};
+use serde_json::Value;
+use std::borrow::Cow;
 use store::{Event, PartyRow, Reach};
 
 /// Who acts: his name for the audit trail, how he stands and what he was given.
@@ -19,6 +21,7 @@ pub struct Actor {
     name: String,
     account: Option<AccountId>,
     who: model::Actor,
+    document: Option<String>,
 }
 
 impl Actor {
@@ -36,19 +39,41 @@ impl Actor {
 
     fn all_powerful(name: String) -> Self {
         let grants = Grant::new(Role::SystemAdministrator, Scope::System).into_iter().collect();
-        Self { name, account: None, who: model::Actor { standing: Standing::Active, grants } }
+        Self { name, account: None, who: model::Actor { standing: Standing::Active, grants }, document: None }
     }
 
     /// Somebody of these grants, in good standing.
     #[cfg(test)]
     pub(crate) fn of(name: &str, account: Option<AccountId>, grants: Vec<Grant>) -> Self {
-        Self { name: name.to_owned(), account, who: model::Actor { standing: Standing::Active, grants } }
+        let who = model::Actor { standing: Standing::Active, grants };
+        Self { name: name.to_owned(), account, who, document: None }
     }
 
     /// In the audit trail: an address, `console:user` or `system:job`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Acts on a document (căn cứ): its number and date, or a sentence, is kept in the audit trail with what is done to
+    /// organisations, people and mailboxes.
+    ///
+    /// # Errors
+    /// [`DelegationError::Document`] when it is empty, of more than a line, or too long.
+    pub fn on_document(mut self, document: &str) -> Result<Self, DelegationError> {
+        check_document(document)?;
+        self.document = Some(document.trim().to_owned());
+        Ok(self)
+    }
+
+    /// `detail` of an act of his as the audit trail keeps it.
+    pub(crate) fn grounded<'a>(&self, detail: &'a Value) -> Cow<'a, Value> {
+        let (Some(document), Some(fields)) = (&self.document, detail.as_object()) else {
+            return Cow::Borrowed(detail);
+        };
+        let mut fields = fields.clone();
+        fields.entry("document").or_insert_with(|| document.as_str().into());
+        Cow::Owned(Value::Object(fields))
     }
 
     /// The own mailbox; `None` at the console and for jobs.
@@ -158,6 +183,7 @@ impl Engine {
             name: who.address().to_string(),
             account: Some(who.account()),
             who: model::Actor { standing, grants },
+            document: None,
         })
     }
 
@@ -167,7 +193,7 @@ impl Engine {
         let Some((standing, _, mut grants)) = found else { return Ok(None) };
         grants.extend(self.mailbox_grants(account).await?);
         let who = model::Actor { standing, grants };
-        Ok(Some(Actor { name: format!("mailbox #{account}"), account: Some(account), who }))
+        Ok(Some(Actor { name: format!("mailbox #{account}"), account: Some(account), who, document: None }))
     }
 
     /// Whoever is at the console, with the rights to mailboxes of `person` and none of his own.
@@ -185,6 +211,7 @@ impl Engine {
             name: format!("{} ({})", person.address, actor.name),
             account: Some(person.account),
             who: model::Actor { standing, grants: self.mailbox_grants(person.account).await? },
+            document: None,
         })
     }
 

@@ -26,8 +26,8 @@ pub(crate) use evidence::{
 pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};
 pub(crate) use organisation::{
-    AddUnit, Appoint, Going, How, Kinds, LinkMailbox, OfPerson, OfUnit, PersonCommand, PositionCommand,
-    SplitUnit, UnitCommand, Whom,
+    AddUnit, Appoint, Going, Grounds, How, Kinds, LinkMailbox, OfPerson, OfUnit, PersonCommand,
+    PositionCommand, SplitUnit, UnitCommand, Whom,
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SearchCommand, SetPolicy};
 pub(crate) use program::{ConfigCommand, Demo, Shell};

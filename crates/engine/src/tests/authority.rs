@@ -3,7 +3,7 @@
 use super::{PASSWORD, World, actor as console, address, mailbox, origin};
 use crate::{
     Actor, AdminError, AdminTarget, Engine, Error, Import, ImportRow, LoginError, NamedMailbox, NewMailbox,
-    NewUnit, OrganisationError, RoleOver,
+    NewUnit, OrganisationError, RoleOver, UnitAct,
 };
 use jiff::SignedDuration;
 use model::{
@@ -522,4 +522,23 @@ async fn only_an_administrator_makes_administrators() {
     give(&console(), Role::SystemAdministrator, AdminTarget::System).await.unwrap();
     let refused = engine.reset_password(&operator, &holder, "quên").await;
     assert_eq!(refused, Err(AdminError::Denied(Reason::HigherRole)));
+}
+
+#[tokio::test]
+async fn the_document_on_which_somebody_acts_is_kept_with_what_he_does() {
+    let world = World::new().await;
+    super::organisation::province(&world.engine).await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    let rename = |name: &str| UnitAct::Rename { unit: "sokhcn".to_owned(), name: name.to_owned() };
+    let grounded = console().on_document(" NQ 190/2025/QH15, Điều 2 ").unwrap();
+    for (actor, name, document) in [
+        (&grounded, "Sở Khoa học", serde_json::json!("NQ 190/2025/QH15, Điều 2")),
+        (&console(), "Sở Khoa học và Công nghệ", serde_json::Value::Null),
+    ] {
+        world.engine.change_unit(actor, &domain, &rename(name), None, false).await.unwrap();
+        assert_eq!(world.detail("unit.rename").await["document"], document);
+    }
+    for wrong in ["", " ", "hai\ndòng", &"x".repeat(1_000)] {
+        assert!(console().on_document(wrong).is_err(), "{wrong:?}");
+    }
 }

@@ -118,6 +118,8 @@ pub(crate) struct AddUnit {
     /// There is one of this name under the same organisation, and this is another
     #[arg(long)]
     pub(crate) another_unit: bool,
+    #[command(flatten)]
+    pub(crate) grounds: Grounds,
     /// Say what would be founded, and found nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -130,11 +132,21 @@ pub(crate) struct OfUnit {
     pub(crate) code: String,
 }
 
-#[derive(Clone, Copy, Debug, Args)]
+/// On what an act rests.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Grounds {
+    /// The document on which it is done (căn cứ), its number and date; it is kept in the administrators' log
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) document: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct How {
     /// The day from which it holds [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) on: Option<Date>,
+    #[command(flatten)]
+    pub(crate) grounds: Grounds,
     /// Say what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -221,7 +233,7 @@ pub(crate) enum PersonCommand {
     Relieve(Appoint),
 }
 
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Going {
     #[command(flatten)]
     pub(crate) how: How,
@@ -296,6 +308,8 @@ pub(crate) struct Appoint {
     /// The day from which it holds [default: today]
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) on: Option<Date>,
+    #[command(flatten)]
+    pub(crate) grounds: Grounds,
 }
 
 #[derive(Debug, Subcommand)]

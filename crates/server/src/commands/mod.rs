@@ -40,7 +40,7 @@ mod trace;
 mod unit;
 
 use crate::Misuse;
-use crate::cli::{Arguments, Command};
+use crate::cli::{Arguments, Command, Grounds};
 use crate::config::Config;
 use crate::identity::USER;
 use crate::node::Node;
@@ -60,6 +60,17 @@ struct Session {
     json: bool,
     data_dir: PathBuf,
     config: Config,
+}
+
+impl Session {
+    /// Whoever acts, on the document that was named.
+    fn actor_on(&self, grounds: &Grounds) -> Result<Actor> {
+        let actor = self.actor.clone();
+        Ok(match &grounds.document {
+            Some(document) => actor.on_document(document)?,
+            None => actor,
+        })
+    }
 }
 
 /// Runs one command that works on the data.

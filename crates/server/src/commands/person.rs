@@ -19,19 +19,19 @@ pub(super) async fn run(session: &Session, command: &PersonCommand) -> Result<()
         PersonCommand::Link(mailbox) => link(session, mailbox).await,
         PersonCommand::Transfer { of, to, position, going } => {
             let how = PersonMove::Transfer { to: to.clone(), position: position.clone() };
-            go(session, of, &how, *going).await
+            go(session, of, &how, going).await
         }
-        PersonCommand::Leave { of, going } => go(session, of, &PersonMove::Leave, *going).await,
+        PersonCommand::Leave { of, going } => go(session, of, &PersonMove::Leave, going).await,
         PersonCommand::Appoint(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
             let new = appointment(session, appoint).await?;
-            let classes = engine.appoint(&session.actor, domain, &new).await?;
+            let classes = engine.appoint(&session.actor_on(&appoint.grounds)?, domain, &new).await?;
             done(session, &new, (true, &classes))
         }
         PersonCommand::Relieve(appoint) => {
             let (engine, domain) = (&session.node.engine, &appoint.of.domain);
             let old = appointment(session, appoint).await?;
-            let classes = engine.relieve(&session.actor, domain, &old).await?;
+            let classes = engine.relieve(&session.actor_on(&appoint.grounds)?, domain, &old).await?;
             done(session, &old, (false, &classes))
         }
     }
@@ -78,7 +78,8 @@ async fn link(session: &Session, of: &LinkMailbox) -> Result<()> {
         on: of.how.on,
         dry_run: of.how.dry_run,
     };
-    let linked = session.node.engine.link_person(&session.actor, &of.domain, &new).await?;
+    let actor = session.actor_on(&of.how.grounds)?;
+    let linked = session.node.engine.link_person(&actor, &of.domain, &new).await?;
     let json = json!({
         "done": linked.done, "address": of.address.to_string(), "person": linked.person, "name": linked.name,
         "unit": linked.unit, "position": linked.position, "classes": engine::classes_as_json(&linked.classes),
@@ -97,11 +98,11 @@ fn linked_as_text(address: &model::Address, linked: &Linked) -> String {
     text
 }
 
-async fn go(session: &Session, of: &OfPerson, how: &PersonMove, going: Going) -> Result<()> {
+async fn go(session: &Session, of: &OfPerson, how: &PersonMove, going: &Going) -> Result<()> {
     let (engine, person) = (&session.node.engine, number_of(session, &of.domain, &of.person).await?);
-    let Going { how: How { on, dry_run }, keep_delegations } = going;
-    let options = MoveOptions { on, keep_delegations, dry_run };
-    let moved = engine.move_person(&session.actor, &of.domain, person, how, options).await?;
+    let Going { how: How { on, grounds, dry_run }, keep_delegations } = going;
+    let options = MoveOptions { on: *on, keep_delegations: *keep_delegations, dry_run: *dry_run };
+    let moved = engine.move_person(&session.actor_on(grounds)?, &of.domain, person, how, options).await?;
     session.answer(&moved_as_json(&moved), &moved_as_text(&moved))
 }
 

@@ -1,7 +1,7 @@
 //! `congthu unit …`
 
 use super::{Session, counted, mailbox};
-use crate::cli::{AddUnit, Kinds, OfUnit, SplitUnit, UnitCommand};
+use crate::cli::{AddUnit, How, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{
     Founding, FurtherOffice, MailboxDetail, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent,
@@ -37,7 +37,7 @@ pub(super) async fn run(session: &Session, command: &UnitCommand) -> Result<()> 
         }
         UnitCommand::Dissolve { of, how } => (&of.domain, UnitAct::Dissolve { unit: of.code.clone() }, how),
     };
-    change(session, of, &act, (how.on, how.dry_run)).await
+    change(session, of, &act, how).await
 }
 
 async fn add(session: &Session, new: &AddUnit) -> Result<()> {
@@ -51,7 +51,8 @@ async fn add(session: &Session, new: &AddUnit) -> Result<()> {
         on: new.on,
     };
     let founding = Founding { another_unit: new.another_unit, dry_run: new.dry_run };
-    let added = session.node.engine.add_unit(&session.actor, &unit, founding).await;
+    let actor = session.actor_on(&new.grounds)?;
+    let added = session.node.engine.add_unit(&actor, &unit, founding).await;
     let added = added.context(new.name.clone())?;
     let code = added.code.to_string();
     // The bare code is for scripts.
@@ -77,13 +78,9 @@ async fn watchers(
     session.answer(&json!(lines), &lines.join("\n"))
 }
 
-async fn change(
-    session: &Session,
-    domain: &DomainName,
-    act: &UnitAct,
-    (on, dry_run): (Option<jiff::civil::Date>, bool),
-) -> Result<()> {
-    let change = session.node.engine.change_unit(&session.actor, domain, act, on, dry_run).await?;
+async fn change(session: &Session, domain: &DomainName, act: &UnitAct, how: &How) -> Result<()> {
+    let actor = session.actor_on(&how.grounds)?;
+    let change = session.node.engine.change_unit(&actor, domain, act, how.on, how.dry_run).await?;
     session.answer(&change_as_json(&change), &change_as_text(&change))
 }
 
@@ -207,7 +204,7 @@ async fn split(session: &Session, split: &SplitUnit) -> Result<()> {
     let parts = split.parts.iter().map(part).collect();
     let (source, below) = (split.of.code.clone(), split.below.clone());
     let act = UnitAct::Split { source, parts, below, keep: split.keep };
-    change(session, domain, &act, (split.how.on, split.how.dry_run)).await
+    change(session, domain, &act, &split.how).await
 }
 
 async fn list(session: &Session, domain: &DomainName, all: bool) -> Result<()> {
