@@ -7,7 +7,7 @@ use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// What commands that act once and end tell besides their answer; that a statement took a second is the server's log's to say.
-const COMMAND_FILTER: &str = "warn,postgres=off,sqlx::query=off";
+const COMMAND_FILTER: &str = "warn,postgres=off,sqlx=off";
 
 /// Starts logging; `format` is the command line's wish, which wins over the file's; `stays` is true for a server.
 ///
