@@ -145,7 +145,7 @@ class Import(unittest.TestCase):
         self.assertEqual((len(people_known), {len(person["addresses"]) for person in people_known}), (ROWS, {1}))
         self.assertEqual(sheet.stat().st_mode & 0o777, 0o600)
         # Later lines hold: the batch that was being made when the run was killed has two.
-        told = {row[2]: row[3] for row in list(csv.reader(sheet.open(encoding="utf-8-sig"), delimiter=";"))[1:]}
+        told = {row[3]: row[4] for row in list(csv.reader(sheet.open(encoding="utf-8-sig"), delimiter=";"))[1:]}
         self.assertEqual(set(told), set(planned.values()))
         for address in list(planned.values())[:: ROWS // 5]:
             with self.assertRaises(wire.Refused) as refused:  # the right password, which has to be changed first
@@ -153,6 +153,43 @@ class Import(unittest.TestCase):
             self.assertIn("/mat-khau", str(refused.exception))
         print(f"\n{ROWS} rows: dry run {dry:.1f} s; killed after {cut:.1f} s with {len(half)} made; the rest in {rest:.1f} s "
               f"({congthu.binary().parent.name} build)")
+
+    def test_a_wrong_list_leaves_no_sheet_and_hides_no_column(self):
+        path = self.server.directory / "phong.csv"
+        path.write_text("Họ và tên;Phòng;Chức danh;Số CCCD\nLê Văn Phòng;Sở Số 1;Chuyên viên;1\nLê Thị Ban;không có;Văn thư;2\n",
+                        encoding="utf-8")
+        path.chmod(0o644)
+        sheet = self.server.directory / "phong-mat-khau.csv"
+        words = ["mailbox", "add-many", str(path), "--domain", DOMAIN]
+        column = 'congthu: column D, "Số CCCD", is not understood and was not looked at'
+        wrong = self.server.run(*words, "--passwords", str(sheet))
+        self.assertEqual(wrong.returncode, 1, wrong.stderr)
+        self.assertIn("row 3, cell B3 (unit)", wrong.stderr)
+        self.assertIn(column, wrong.stderr)
+        self.assertFalse(sheet.exists(), "nothing is in it")
+
+        dry = self.server.run(*words, "--dry-run")
+        self.assertEqual(dry.returncode, 1, dry.stderr)
+        self.assertIn("\tLê Văn Phòng\tSở Số 1 (dv1)\tChuyên viên\t", dry.stdout)
+        self.assertIn("\n0 mailboxes would be made, as cells are wrong (1 row is right, and would be made with --skip-bad), made before: 0\n",
+                      dry.stdout)
+        self.assertIn(column, dry.stderr)
+        plan = json.loads(self.server.run(*words, "--dry-run", "--json").stdout)
+        self.assertEqual((plan["would_add"], plan["good_rows"]), (0, 1))
+        self.assertEqual(plan["columns_unused"], [{"column": "D", "title": "Số CCCD"}])
+        row = plan["rows"][0]
+        self.assertEqual((row["unit"], row["unit_name"], row["position"]), ("dv1", "Sở Số 1", "Chuyên viên"))
+        skipping = json.loads(self.server.must(*words, "--dry-run", "--skip-bad", "--json"))
+        self.assertEqual(skipping["would_add"], 1)
+
+        done = json.loads(self.server.must(*words, "--skip-bad", "--passwords", str(sheet), "--json"))
+        self.assertEqual((done["made"], done["columns_unused"]), (1, plan["columns_unused"]))
+        written = sheet.read_text(encoding="utf-8-sig")
+        self.assertIn("2;Sở Số 1;Lê Văn Phòng;", written)
+        self.server.must(*words, "--skip-bad", "--passwords", str(sheet))
+        self.assertEqual(sheet.read_text(encoding="utf-8-sig"), written, "what an earlier run wrote stays")
+        self.assertIn("Phòng ban; ", self.server.must("mailbox", "add-many", "--help"))
+        self.server.must("mailbox", "delete", row["address"], "--now", "--reason", "thử", "--without-export")
 
 
 if __name__ == "__main__":

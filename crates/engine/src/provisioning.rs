@@ -55,6 +55,8 @@ pub enum GrantError {
     Service,
     #[error("only people hold positions and have a year of birth")]
     NotAPerson,
+    #[error("{0:?} is a position in a unit, and no unit is named")]
+    PositionOfNoUnit(String),
     #[error("a year of birth lies between 1900 and this year")]
     BirthYear,
     #[error("several units are called {0:?}: give the code")]

@@ -40,6 +40,7 @@ pub(crate) use sharing::{
     HandoverCommand, StartHandover,
 };
 
+use crate::commands::add_many::titles;
 use crate::config::{LogFormat, size};
 use clap::{Args, Parser, Subcommand};
 use model::{Address, DomainName, MailboxClass};
@@ -232,6 +233,7 @@ pub(crate) enum MailboxCommand {
     /// Make a mailbox; without --password-stdin a password is made and shown once
     Add(AddMailbox),
     /// Make many mailboxes from a CSV or XLSX list with the columns name, unit, position, class, quota, address, birth year
+    #[command(after_long_help = titles::help())]
     AddMany(AddMany),
     /// List mailboxes
     List(OneDomain),

@@ -3,7 +3,7 @@
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, DomainId};
+use model::{AccountId, DomainId, UnitId};
 
 /// An import of a file.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,16 @@ pub struct NewImport<'a> {
     pub file_name: &'a str,
     pub rows: u32,
     pub actor: &'a str,
+}
+
+/// A row of an import whose mailbox nobody has used yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnusedRow {
+    pub row: u32,
+    pub account: AccountId,
+    pub address: String,
+    pub name: String,
+    pub unit: Option<UnitId>,
 }
 
 impl Store {
@@ -93,18 +103,14 @@ impl Tx {
         Ok(())
     }
 
-    /// Rows of an import whose mailboxes nobody has used yet and whose passwords no owner has chosen, with their addresses;
+    /// Rows of an import whose mailboxes nobody has used yet and whose passwords no owner has chosen, by account;
     /// locked, so that nobody begins meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn unused_import_rows(
-        &mut self,
-        import: i64,
-        rows: &[u32],
-    ) -> Result<Vec<(u32, AccountId, String, String)>, Error> {
-        let found: Vec<(i32, i64, String, String)> = sqlx::query_as(
-            "select r.row_number, a.account_id, g.address, a.display_name
+    pub async fn unused_import_rows(&mut self, import: i64, rows: &[u32]) -> Result<Vec<UnusedRow>, Error> {
+        let found: Vec<(i32, i64, String, String, Option<i64>)> = sqlx::query_as(
+            "select r.row_number, a.account_id, g.address, a.display_name, a.unit_id
                from import_rows r
                join accounts a using (account_id)
                join addresses g on g.account_id = a.account_id and g.kind = 'primary'
@@ -116,8 +122,12 @@ impl Tx {
         .bind(rows.iter().map(|row| i32::try_from(*row).unwrap_or(i32::MAX)).collect::<Vec<_>>())
         .fetch_all(&mut *self.inner)
         .await?;
-        let row = |(row, account, address, name): (i32, i64, String, String)| {
-            (row.unsigned_abs(), AccountId(account), address, name)
+        let row = |(row, account, address, name, unit): (i32, i64, String, String, Option<i64>)| UnusedRow {
+            row: row.unsigned_abs(),
+            account: AccountId(account),
+            address,
+            name,
+            unit: unit.map(UnitId),
         };
         Ok(found.into_iter().map(row).collect())
     }

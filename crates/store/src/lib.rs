@@ -135,7 +135,7 @@ pub use groups::{FullRow, GroupRow, MemberRow, NestedGroup, NewGroup};
 pub use handlings::{HandlingRow, NewHandling, OverdueRow};
 pub use handovers::{FolderCount, HandoverRow, NewHandover};
 pub use held::{HeldMessageRow, NewHeld};
-pub use imports::NewImport;
+pub use imports::{NewImport, UnusedRow};
 pub use inspect::{Inspection, inspect};
 pub use jobs::{JobEnd, JobRow, TakenJob};
 pub use keywords::KeywordRow;

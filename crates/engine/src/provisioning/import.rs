@@ -17,7 +17,7 @@ use model::password_rules::ChangeReason;
 use model::{AccountId, Action, Appointment, Membership, PersonId};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
-use store::{NewGrant, NewImport, NewPerson};
+use store::{NewGrant, NewImport, NewPerson, UnusedRow};
 
 /// Rows of one transaction: some tenths of a second, so that others are not kept waiting for the organisation.
 const BATCH_ROWS: usize = 500;
@@ -43,7 +43,7 @@ impl Engine {
             false => HashSet::new(),
         };
         let planned = plan(&mut held, import, &done, (&reach, self.today())).await?;
-        let rows = planned.rows.iter().map(Planned::shown).collect();
+        let rows = planned.rows.iter().map(|row| row.shown(&held.tree)).collect();
         Ok(ImportPlan { rows, faults: planned.faults, done: done.len() })
     }
 
@@ -146,7 +146,7 @@ impl Engine {
             let made = self.make_batch(actor, &mut held, import, (batch, &secrets)).await?;
             held.tx.note_import_rows(id, &made).await?;
             let issued: Vec<Issued> =
-                batch.iter().zip(&secrets).map(|(row, secret)| row.issued(secret)).collect();
+                batch.iter().zip(&secrets).map(|(row, secret)| row.issued(secret, &held.tree)).collect();
             tell(sheet, Batch::Made(&issued))?;
             let told: Vec<Value> =
                 batch.iter().map(|row| json!([row.row.number, row.address.to_string()])).collect();
@@ -258,7 +258,7 @@ impl Engine {
             if planned.known.as_ref().is_none_or(|known| known.unit.is_none()) {
                 memberships.push(Membership { person, unit, from: since, until: None });
             }
-            if let Some(position) = planned.position {
+            if let Some(position) = planned.position.as_ref().map(|position| position.id) {
                 appointments.push(Appointment { person, unit, position, from: since, until: None });
             }
         }
@@ -286,13 +286,15 @@ impl Engine {
         let mut issued_all = 0;
         for batch in rows.chunks(BATCH_ROWS) {
             let mut held = self.hold_organisation(&import.domain).await?;
-            let unused = held.tx.unused_import_rows(id, batch).await?;
+            let mut unused = held.tx.unused_import_rows(id, batch).await?;
+            unused.sort_by_key(|one| one.row);
             let mut hashes = Vec::with_capacity(unused.len());
             let mut issued = Vec::with_capacity(unused.len());
-            for (row, account, address, name) in unused {
+            for UnusedRow { row, account, address, name, unit } in unused {
                 let secret = self.one_time_secret()?;
                 hashes.push((account, secret.hash));
-                issued.push(Issued { row, name, address, one_time_password: secret.one_time });
+                let unit = unit.and_then(|unit| held.tree.unit(unit)).map(|unit| unit.name.clone());
+                issued.push(Issued { row, unit, name, address, one_time_password: secret.one_time });
             }
             let until = self.one_time_end(&held.policy);
             held.tx

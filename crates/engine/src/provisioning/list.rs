@@ -79,6 +79,10 @@ pub struct RowPlan {
     pub row: u32,
     pub name: String,
     pub address: String,
+    /// Code and full name.
+    pub unit: Option<(String, String)>,
+    /// Title of the position (chức vụ).
+    pub position: Option<String>,
     pub class: MailboxClass,
     pub quota_bytes: u64,
     /// Id of the rule that made the address; `None`: the list says it.
@@ -104,6 +108,8 @@ pub struct ImportPlan {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Issued {
     pub row: u32,
+    /// Full name of the unit that the mailbox belongs to.
+    pub unit: Option<String>,
     pub name: String,
     pub address: String,
     /// `None`: the list gave one.

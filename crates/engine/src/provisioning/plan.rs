@@ -16,7 +16,7 @@ use crate::quota::check_own;
 use crate::{AdminError, passwords};
 use jiff::civil::Date;
 use model::naming::{Applicant as Turn, PersonName, Proposals};
-use model::{Address, MailboxClass, Position, PositionId, UnitId};
+use model::{Address, MailboxClass, Position, Tree, UnitId};
 use std::collections::HashSet;
 use store::{PasswordSubject, PersonRow, Reach};
 
@@ -32,7 +32,7 @@ pub(super) struct Planned<'i> {
     pub(super) class: MailboxClass,
     pub(super) quota_bytes: u64,
     pub(super) unit: Option<UnitId>,
-    pub(super) position: Option<PositionId>,
+    pub(super) position: Option<Position>,
     pub(super) known: Option<PersonRow>,
     dropped: Vec<String>,
     warning: Option<String>,
@@ -40,7 +40,7 @@ pub(super) struct Planned<'i> {
 
 /// A list, decided.
 pub(super) struct Plan<'i> {
-    /// In the order in which they are granted.
+    /// In the order of the list: addresses were chosen in that in which they are granted.
     pub(super) rows: Vec<Planned<'i>>,
     pub(super) faults: Vec<RowFault>,
 }
@@ -57,12 +57,15 @@ impl Planned<'_> {
         self.made_by.as_ref().map(|(id, _)| id.as_str())
     }
 
-    pub(super) fn shown(&self) -> RowPlan {
+    pub(super) fn shown(&self, tree: &Tree) -> RowPlan {
         let (rule, reason) = self.made_by.clone().unzip();
+        let unit = self.unit.and_then(|unit| tree.unit(unit));
         RowPlan {
             row: self.row.number,
             name: self.name.clone(),
             address: self.address.to_string(),
+            unit: unit.map(|unit| (unit.code.to_string(), unit.name.clone())),
+            position: self.position.as_ref().map(|position| position.title.clone()),
             class: self.class,
             quota_bytes: self.quota_bytes,
             rule,
@@ -78,9 +81,10 @@ impl Planned<'_> {
         Some(RowFault { row: self.row.number, column: Column::Name, what })
     }
 
-    pub(super) fn issued(&self, secret: &Secret) -> Issued {
+    pub(super) fn issued(&self, secret: &Secret, tree: &Tree) -> Issued {
         Issued {
             row: self.row.number,
+            unit: self.unit.and_then(|unit| tree.unit(unit)).map(|unit| unit.name.clone()),
             name: self.name.clone(),
             address: self.address.to_string(),
             one_time_password: secret.one_time.clone(),
@@ -111,6 +115,7 @@ pub(super) async fn plan<'i>(
             }
         }
     }
+    plan.rows.sort_by_key(|planned| planned.row.number);
     plan.faults.sort_by_key(|fault| (fault.row, fault.column));
     Ok(plan)
 }
@@ -159,6 +164,9 @@ fn decide<'i>(
     );
     let is_person = matches!(class, MailboxClass::Person | MailboxClass::Leader);
     faults.extend(check_cells(held, row, class, today));
+    if let (Some(title), None, true) = (&row.position, &row.unit, is_person) {
+        faults.push((Column::Position, GrantError::PositionOfNoUnit(title.clone()).to_string()));
+    }
     if row.unit.is_none() && !everywhere {
         faults.push((Column::Unit, GrantError::OwnUnit.to_string()));
     }
@@ -171,7 +179,7 @@ fn decide<'i>(
     };
     let mut planned = Planned {
         quota_bytes: row.quota_bytes.unwrap_or(held.policy.quota_bytes(class)),
-        position: held_position.map(|position| position.id),
+        position: held_position,
         row,
         name,
         // Stands until the next step says which.

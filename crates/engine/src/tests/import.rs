@@ -255,9 +255,50 @@ async fn leaders_of_a_list_go_first_where_the_regulation_says_so() {
             row(3, ("Dương Chí Nguyên", &unit, "Phó Giám đốc", 1980)),
             row(4, ("Dương Chí Nguyên", &unit, "Giám đốc", 1970)),
         ];
-        let issued = import(&world, &list(&name, rows)).await.unwrap();
+        let list = list(&name, rows);
+        let plan = world.engine.preview_import(&actor(), &list).await.unwrap();
+        assert_eq!(plan.rows.iter().map(|row| row.row).collect::<Vec<_>>(), [2, 3, 4]);
+        let issued = import(&world, &list).await.unwrap();
         assert_eq!(locals(&issued).into_values().collect::<Vec<_>>(), expected);
+        // Who hands them out goes by unit, in the order of the list.
+        let told: Vec<_> = issued.iter().map(|one| (one.row, one.unit.as_deref())).collect();
+        assert_eq!(told, [2, 3, 4].map(|row| (row, Some("Sở Nội vụ"))));
     }
+}
+
+#[tokio::test]
+async fn each_row_is_shown_with_unit_and_position_and_no_position_is_lost() {
+    let world = World::new().await;
+    let unit = found(&world, "demo.gov.vn", "Sở Nội vụ", "so").await;
+    let rows = vec![
+        row(2, ("Lê An", "Sở Nội vụ", "chuyên viên", 0)),
+        row(3, ("Lê Bê", "", "Văn thư", 0)),
+        row(4, ("Lê Cê", "", "", 0)),
+    ];
+    let mut list = list("demo.gov.vn", rows);
+    let plan = world.engine.preview_import(&actor(), &list).await.unwrap();
+    let shown: Vec<_> =
+        plan.rows.iter().map(|row| (row.row, row.unit.clone(), row.position.clone())).collect();
+    let place = Some((unit, "Sở Nội vụ".to_owned()));
+    assert_eq!(shown, [(2, place, Some("Chuyên viên".to_owned())), (4, None, None)]);
+    let told: Vec<_> =
+        plan.faults.iter().map(|fault| (fault.row, fault.column, fault.what.as_str())).collect();
+    let what = "\"Văn thư\" is a position in a unit, and no unit is named";
+    assert_eq!(told, [(3, Column::Position, what)]);
+    list.skip_bad = true;
+    let mut issued = import(&world, &list).await.unwrap();
+    let rows: Vec<u32> = issued.iter().map(|one| one.row).collect();
+    assert_eq!(rows, [2, 4], "and is not made without it");
+    issued.clear();
+    let mut sheet = |batch: Batch<'_>| {
+        if let Batch::Made(batch) = batch {
+            issued.extend_from_slice(batch);
+        }
+        Ok(())
+    };
+    world.engine.reissue_import(&actor(), &list, &rows, &mut sheet).await.unwrap();
+    let told: Vec<_> = issued.iter().map(|one| (one.row, one.unit.as_deref())).collect();
+    assert_eq!(told, [(2, Some("Sở Nội vụ")), (4, None)], "the sheet of passwords anew says it as well");
 }
 
 #[tokio::test]

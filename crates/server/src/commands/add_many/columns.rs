@@ -1,40 +1,12 @@
 //! The columns of a list, by their Vietnamese or English titles, and what stands in them.
 
 use super::sheet::Row;
+use super::titles::{self, Title, folded};
 use crate::config::size;
 use engine::{Column, ImportRow};
-use model::{MailboxClass, fold_marks};
+use model::MailboxClass;
 use std::collections::{HashMap, HashSet};
 
-/// Titles, folded: without marks, case, spaces and punctuation.
-const TITLES: &[(Column, &[&str])] = &[
-    (Column::Name, &["name", "fullname", "hovaten", "hoten", "hovatencanbo", "tenhopthu", "hotencanbo"]),
-    (
-        Column::Unit,
-        &[
-            "unit",
-            "unitcode",
-            "donvi",
-            "coquan",
-            "coquandonvi",
-            "tendonvi",
-            "madonvi",
-            "phongban",
-            "donvicongtac",
-        ],
-    ),
-    (Column::Position, &["position", "chucvu", "chucdanh", "chucvuchucdanh"]),
-    (Column::Class, &["class", "loai", "loaihopthu"]),
-    (Column::Quota, &["quota", "dungluong", "dungluonghopthu", "quotamb", "dungluongmb"]),
-    (
-        Column::Address,
-        &["address", "email", "diachi", "diachithu", "diachihopthu", "diachithudientu", "thudientu"],
-    ),
-    (Column::BirthYear, &["birthyear", "yearofbirth", "namsinh", "ngaysinh", "ngaythangnamsinh"]),
-    (Column::Password, &["password", "matkhau"]),
-];
-/// Columns that lists have and nobody needs.
-const PASSED_OVER: &[&str] = &["stt", "tt", "no", "sothutu", "ghichu", "note", "notes"];
 /// Classes as lists write them, folded.
 const CLASSES: &[(&str, MailboxClass)] = &[
     ("person", MailboxClass::Person),
@@ -60,14 +32,9 @@ pub(super) struct Columns {
     /// Columns with a title, known or not.
     titled: HashSet<usize>,
     /// Titles that nobody knows, as they stand, with the letters of their columns.
-    unused: Vec<String>,
+    unused: Vec<(String, String)>,
     /// Plain numbers of the quota are megabytes.
     is_megabytes: bool,
-}
-
-fn folded(text: &str) -> String {
-    let plain = fold_marks(text).to_lowercase();
-    plain.chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 /// The letters of a column, such as `C`.
@@ -112,28 +79,27 @@ impl Columns {
         let mut twice = None;
         for (place, title) in &header.cells {
             columns.titled.insert(*place);
-            let plain = folded(title);
-            if plain.is_empty() || PASSED_OVER.contains(&plain.as_str()) {
-                continue;
-            }
-            let found = TITLES.iter().find(|(_, titles)| titles.contains(&plain.as_str()));
-            let Some((column, _)) = found else {
-                columns.unused.push(format!("{} {title:?}", letters(*place)));
-                continue;
+            let column = match titles::read(title) {
+                Title::Known(column) => column,
+                Title::PassedOver => continue,
+                Title::Unknown => {
+                    columns.unused.push((letters(*place), title.clone()));
+                    continue;
+                }
             };
-            if columns.places.insert(*column, *place).is_some() {
-                twice = Some(title);
+            if let Some(before) = columns.places.insert(column, *place) {
+                twice = Some((before, *place, column));
             }
-            columns.is_megabytes |= *column == Column::Quota && plain.ends_with("mb");
+            columns.is_megabytes |= column == Column::Quota && folded(title).ends_with("mb");
         }
         match twice.filter(|_| columns.places.contains_key(&Column::Name)) {
-            Some(title) => Err(at(header, &format!("the column {title:?} comes twice"))),
+            Some((first, second, column)) => Err(both(header, first, second, column)),
             None => Ok(columns),
         }
     }
 
-    /// Titles that nobody knows: their columns are not looked at.
-    pub(super) fn unused(&self) -> &[String] {
+    /// Titles that nobody knows, as they stand, with the letters of their columns, which are not looked at.
+    pub(super) fn unused(&self) -> &[(String, String)] {
         &self.unused
     }
 
@@ -198,9 +164,18 @@ impl Columns {
 }
 
 fn at(header: &Row, what: &str) -> String {
-    let titles = "name (Họ và tên), unit (Đơn vị), position (Chức vụ), class (Loại), quota (Dung lượng), \
-                  address (Địa chỉ), birth year (Năm sinh), password (Mật khẩu)";
-    format!("row {}: {what}; columns are {titles}", header.number)
+    format!("row {}: {what}; the titles that are understood: congthu mailbox add-many --help", header.number)
+}
+
+/// A list says each thing in one column.
+fn both(header: &Row, first: usize, second: usize, column: Column) -> String {
+    let told = |place| format!("{} {:?}", letters(place), header.cell(place).unwrap_or_default());
+    let (first, second, called) = (told(first), told(second), titles::called(column));
+    let which = match column {
+        Column::Unit => ": leave the one with the unit that each person is in, by its code or its full name",
+        _ => ": leave one",
+    };
+    at(header, &format!("columns {first} and {second} both say the {called}{which}"))
 }
 
 fn class(text: &str) -> Option<MailboxClass> {
@@ -245,7 +220,7 @@ mod tests {
     #[test]
     fn each_mistake_has_its_cell() {
         let (columns, rows) = read("name,class,quota,birth year,Số CCCD\nA,boss,500,soon,1\n").unwrap();
-        assert_eq!(columns.unused(), ["E \"Số CCCD\""], "passed over, and told");
+        assert_eq!(columns.unused(), [("E".to_owned(), "Số CCCD".to_owned())], "passed over, and told");
         let columns: Vec<Column> = rows[0].faults.iter().map(|(column, _)| *column).collect();
         assert_eq!(columns, [Column::Class, Column::Quota, Column::BirthYear]);
         assert!(rows[0].faults[1].1.contains("500MB"));
@@ -276,7 +251,11 @@ mod tests {
     fn a_wrong_header_is_refused_as_a_whole() {
         for (text, expected) in [
             ("address\na@b.vn\n", "no column for the name"),
-            ("name,Họ tên\nA,B\n", "comes twice"),
+            ("name,Họ tên\nA,B\n", "columns A \"name\" and B \"Họ tên\" both say the name: leave one"),
+            (
+                "name,Cơ quan,Phòng\nA,so,x\n",
+                "B \"Cơ quan\" and C \"Phòng\" both say the unit: leave the one with",
+            ),
             ("", "no row that names the columns"),
             ("name\n", "no row below"),
         ] {

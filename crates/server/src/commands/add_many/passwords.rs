@@ -13,17 +13,50 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The first line. Excel takes the file for UTF-8 by the mark, and parts columns at semicolons where Vietnam's settings are.
-const HEADER: &str = "\u{feff}Dòng;Họ và tên;Địa chỉ;Mật khẩu dùng một lần\n";
+const HEADER: &str = "\u{feff}Dòng;Đơn vị;Họ và tên;Địa chỉ;Mật khẩu dùng một lần\n";
 /// Where a file that root opened for us is found.
 const HANDED: &str = "/dev/fd/";
 
-/// A new sheet, or one that an earlier run began.
-pub(super) fn open(path: &Path) -> Result<File> {
-    let (mut file, _) = open_for(path, rustix::process::geteuid().as_raw(), is_handed(path))?;
-    if file.metadata()?.len() == 0 {
-        file.write_all(HEADER.as_bytes())?;
+/// A new sheet, or one that an earlier run began. Nothing is in a new one until there is a password: a run that makes nothing leaves none.
+pub(super) struct Passwords {
+    file: File,
+    path: PathBuf,
+}
+
+impl Passwords {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let (file, _) = open_for(path, rustix::process::geteuid().as_raw(), is_handed(path))?;
+        Ok(Self { file, path: path.to_owned() })
     }
-    Ok(file)
+
+    /// On the disk before the mailboxes are.
+    pub(super) fn write(&mut self, batch: &[Issued]) -> std::io::Result<()> {
+        let mut rows = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
+        for issued in batch {
+            rows.write_record([
+                &issued.row.to_string(),
+                &*plain(issued.unit.as_deref().unwrap_or_default()),
+                &*plain(&issued.name),
+                &*plain(&issued.address),
+                issued.one_time_password.as_deref().unwrap_or_default(),
+            ])?;
+        }
+        let rows = rows.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
+        if self.file.metadata()?.len() == 0 && !batch.is_empty() {
+            self.file.write_all(HEADER.as_bytes())?;
+        }
+        self.file.write_all(&rows)?;
+        self.file.sync_all()
+    }
+
+    /// Takes a sheet away in which nothing is. Where it lies, if it lies where only root may do that.
+    pub(super) fn close(self) -> Option<PathBuf> {
+        let ours = self.file.metadata().ok().filter(|file| file.len() == 0)?;
+        let place = place(&self.path);
+        let there = std::fs::symlink_metadata(&place).ok();
+        let is_ours = there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
+        (is_ours && std::fs::remove_file(&place).is_err()).then_some(place)
+    }
 }
 
 /// Where the sheet lies, whole, as whoever prints it looks for it.
@@ -76,22 +109,6 @@ impl TakeLine for BufReader<&File> {
     }
 }
 
-/// On the disk before the mailboxes are.
-pub(super) fn write(file: &mut File, batch: &[Issued]) -> std::io::Result<()> {
-    let mut rows = csv::WriterBuilder::new().delimiter(b';').from_writer(Vec::new());
-    for issued in batch {
-        let password = issued.one_time_password.as_deref().unwrap_or_default();
-        rows.write_record([
-            &issued.row.to_string(),
-            &*plain(&issued.name),
-            &*plain(&issued.address),
-            password,
-        ])?;
-    }
-    file.write_all(&rows.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?)?;
-    file.sync_all()
-}
-
 /// What a spreadsheet does not take for a formula: a list comes from others.
 pub(in crate::commands) fn plain(text: &str) -> std::borrow::Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
@@ -110,10 +127,12 @@ mod tests {
             std::fs::write(at(name), text).unwrap();
             std::fs::set_permissions(at(name), PermissionsExt::from_mode(mode)).unwrap();
         };
-        drop(open(&at("new")).unwrap());
+        Passwords::open(&at("new")).unwrap().write(&[issued(2, "Lê An")]).unwrap();
         assert_eq!(std::fs::metadata(at("new")).unwrap().mode() & 0o777, 0o600);
-        drop(open(&at("new")).unwrap());
-        assert_eq!(std::fs::read_to_string(at("new")).unwrap(), HEADER, "one header");
+        Passwords::open(&at("new")).unwrap().write(&[issued(3, "Lê Bê")]).unwrap();
+        let text = std::fs::read_to_string(at("new")).unwrap();
+        let lines = "2;Sở Nội vụ;Lê An;a@b.vn;x\n3;Sở Nội vụ;Lê Bê;a@b.vn;x\n";
+        assert_eq!(text, format!("{HEADER}{lines}"), "one header");
         let open_already = File::open(at("new")).unwrap();
         let handed = format!("{HANDED}{}", std::os::fd::AsRawFd::as_raw_fd(&open_already));
         let whole = directory.path().canonicalize().unwrap().join("new");
@@ -124,23 +143,47 @@ mod tests {
         symlink(at("new"), at("link")).unwrap();
         std::fs::hard_link(at("other"), at("second")).unwrap();
         for name in ["readable", "other", "link", "second"] {
-            assert!(open(&at(name)).is_err(), "{name}");
+            assert!(Passwords::open(&at(name)).is_err(), "{name}");
         }
-        assert!(open(Path::new("/dev/null")).is_err());
+        assert!(Passwords::open(Path::new("/dev/null")).is_err());
     }
 
     #[test]
-    fn no_name_is_a_formula() {
+    fn no_cell_is_a_formula() {
         let directory = tempfile::tempdir().unwrap();
-        let mut file = open(&directory.path().join("a.csv")).unwrap();
-        let issued = Issued {
-            row: 2,
-            name: "=1+1".into(),
+        let mut sheet = Passwords::open(&directory.path().join("a.csv")).unwrap();
+        let issued = Issued { unit: Some("@SUM(1)".into()), ..issued(2, "=1+1") };
+        sheet.write(&[issued]).unwrap();
+        let text = std::fs::read_to_string(directory.path().join("a.csv")).unwrap();
+        assert_eq!(text, format!("{HEADER}2;'@SUM(1);'=1+1;a@b.vn;x\n"));
+    }
+
+    #[test]
+    fn a_run_that_makes_nothing_leaves_no_sheet_and_takes_none_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path().join("a.csv");
+        assert_eq!(Passwords::open(&at).unwrap().close(), None);
+        assert!(!at.exists(), "nothing was in it");
+        Passwords::open(&at).unwrap().write(&[issued(2, "Lê An")]).unwrap();
+        let written = std::fs::read_to_string(&at).unwrap();
+        assert_eq!(Passwords::open(&at).unwrap().close(), None);
+        assert_eq!(std::fs::read_to_string(&at).unwrap(), written, "passwords of an earlier run stay");
+        // As root hands one on, and where another has the name by now.
+        let place = directory.path().canonicalize().unwrap().join("b.csv");
+        let sheet = Passwords::open(&place).unwrap();
+        std::fs::rename(&place, directory.path().join("c.csv")).unwrap();
+        std::fs::write(&place, "").unwrap();
+        assert_eq!(sheet.close(), None);
+        assert!(place.exists(), "another file");
+    }
+
+    fn issued(row: u32, name: &str) -> Issued {
+        Issued {
+            row,
+            unit: Some("Sở Nội vụ".into()),
+            name: name.into(),
             address: "a@b.vn".into(),
             one_time_password: Some("x".into()),
-        };
-        write(&mut file, &[issued]).unwrap();
-        let text = std::fs::read_to_string(directory.path().join("a.csv")).unwrap();
-        assert_eq!(text, format!("{HEADER}2;'=1+1;a@b.vn;x\n"));
+        }
     }
 }
