@@ -6,6 +6,7 @@
 //! and people never belong to a unit that is dissolved.
 
 mod acts;
+mod forwards_ended;
 mod heirs;
 mod linking;
 mod people;

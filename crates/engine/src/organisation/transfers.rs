@@ -5,6 +5,7 @@
 //! on; an office's mail does not go on to who has left it, unless he may still read it there. All of it
 //! is one transaction, and a preview goes the same way.
 
+use super::forwards_ended::owed_to_offices;
 use super::people::{classes_as_json, follow_class, known, position};
 use super::{Held, OrganisationError};
 use crate::audit::AuditKind;
@@ -170,9 +171,11 @@ impl Engine {
         }
         let action = if moved.to.is_some() { "person.transfer" } else { "person.leave" };
         self.audit_person_move(actor, &mut held, (action, person, on), (&moved, &ended)).await?;
+        let offices = owed_to_offices(&ended.forwards, self.now());
+        held.tx.owe_notices(&offices, self.now()).await?;
         held.tx.commit().await?;
         self.tell_of_ended(&ended).await;
-        self.send_owed(&owed).await;
+        self.send_owed(&[owed, offices].concat()).await;
         Ok(moved)
     }
 

@@ -65,6 +65,10 @@ async fn an_offices_mail_does_not_go_on_to_who_has_left_it_and_each_forwarding_i
         assert_eq!((lines(&moved.forwards_ended), lines(&moved.forwards_kept)), (ended, kept));
         assert_eq!(engine.forward(&actor(), &sotttt).await.unwrap().is_none(), !dry_run);
     }
+    let told = world.database.texts(
+        "select a.address from entries e join addresses a using (account_id) where a.kind = 'primary' order by 1",
+    );
+    assert_eq!(told.await, ["cds.sotttt@demo.gov.vn", "sotttt@demo.gov.vn"], "once, and by no preview");
     let row = world.detail("person.transfer").await;
     assert_eq!(row["forwardings_ended"][1]["mailbox"], "sotttt@demo.gov.vn");
     assert_eq!(
@@ -76,7 +80,8 @@ async fn an_offices_mail_does_not_go_on_to_who_has_left_it_and_each_forwarding_i
     assert_eq!((&row["went_to"], &row["because"]), (&me.into(), &"person.transfer".into()));
     // Nothing is lost: here and on other nodes it lies in the office's mailbox.
     world.deliver(&["sotttt"], MAIL).await;
-    assert_eq!((inbox(&world, &sotttt).await, inbox(&world, &own).await), (1, 0));
+    // Beside the letter that says so.
+    assert_eq!((inbox(&world, &sotttt).await, inbox(&world, &own).await), (2, 0));
     let soon = std::time::Duration::from_secs(10);
     let heard = tokio::time::timeout(soon, listener.next()).await.unwrap().unwrap();
     elsewhere.heard_of_rights(heard).await.unwrap();
@@ -84,7 +89,7 @@ async fn an_offices_mail_does_not_go_on_to_who_has_left_it_and_each_forwarding_i
     let mut spool = elsewhere.new_spool();
     spool.write(MAIL).await.unwrap();
     elsewhere.deliver(&super::arrival(), &[recipient], spool).await.unwrap();
-    assert_eq!((inbox(&world, &sotttt).await, inbox(&world, &own).await), (2, 0));
+    assert_eq!((inbox(&world, &sotttt).await, inbox(&world, &own).await), (3, 0));
     // Who leaves has no office any more: of the committee's he was the reader, of the department's nobody.
     lend(engine, &ubnd, &own).await;
     forward(engine, &sotttt, &own, true).await;
