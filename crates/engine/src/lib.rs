@@ -64,6 +64,7 @@ mod recipients;
 mod renderings;
 mod report;
 mod report_words;
+mod reporter;
 mod requests;
 mod resync;
 mod return_path;

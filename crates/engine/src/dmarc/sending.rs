@@ -5,17 +5,15 @@
 //! it. It is signed when it is written, not when it is sent: what leaves without an author who logged in is not signed there.
 
 use crate::report::Mail;
+use crate::reporter::{Reporter, day_of};
 use crate::{Engine, Error, trace};
-use guard::{ReportAddress, Resolver, Signer, SigningKey};
-use jiff::civil::Date;
+use guard::{ReportAddress, Resolver};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
-use model::DomainName;
-use model::admission::{Author, Evidence, Outcome, Signature};
 use proto::dmarc::{Disposition, DkimResult, Report, Row, SpfResult, pack};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,29 +38,6 @@ const FORGOTTEN_AT_ONCE: u32 = 500;
 const BYTES_MAX: u64 = 8 << 20;
 /// As which local part it writes.
 const FROM: &str = "dmarc-noreply";
-/// A domain of ours, or this server's name.
-#[derive(Debug)]
-struct Reporter {
-    name: String,
-    keys: Vec<SigningKey>,
-}
-
-impl Reporter {
-    /// What everybody finds of where its mail comes from.
-    fn signs(&self) -> Evidence {
-        let signature = |key: &SigningKey| Signature {
-            outcome: Outcome::Pass,
-            domain: self.name.clone(),
-            selector: key.selector().to_owned(),
-            why: None,
-        };
-        let signatures: Vec<Signature> = self.keys.iter().map(signature).collect();
-        let dmarc = if signatures.is_empty() { Outcome::None } else { Outcome::Pass };
-        let author = Author { domain: self.name.clone(), dmarc, ours: true, ..Author::default() };
-        // It comes from nowhere, so SPF says nothing.
-        Evidence { signatures, authors: vec![author], is_relayed: true, ..Evidence::default() }
-    }
-}
 
 /// What became of a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,33 +179,6 @@ impl Engine {
         Ok(true)
     }
 
-    /// As whom reports are sent: the domain that this server's name is in, else one of ours that has keys, else this server.
-    async fn reporter(&self) -> Result<Reporter, Error> {
-        let mut names = vec![self.hostname().to_owned()];
-        while let Some((_, parent)) = names.last().and_then(|name| name.split_once('.')) {
-            names.push(parent.to_owned());
-        }
-        let mut found = None;
-        for domain in names.iter().filter_map(|name| DomainName::new(name).ok()) {
-            if self.is_local_domain(&domain).await? {
-                found = Some(domain);
-                break;
-            }
-        }
-        if found.is_none() {
-            for (_, domain) in self.0.store.domain_ids().await? {
-                if !self.signing_keys(&domain).await?.is_empty() {
-                    found = Some(domain);
-                    break;
-                }
-            }
-        }
-        Ok(match found {
-            Some(domain) => Reporter { name: domain.to_string(), keys: self.signing_keys(&domain).await? },
-            None => Reporter { name: self.hostname().to_owned(), keys: Vec::new() },
-        })
-    }
-
     /// With so many of its rows, the most frequent first, as there is room for; `None` when there is none for any.
     fn write_dmarc_mail(&self, reporter: &Reporter, report: &Report, to: &ReportAddress) -> Option<Vec<u8>> {
         let bytes_max = to.bytes_max.unwrap_or(BYTES_MAX).min(BYTES_MAX);
@@ -269,26 +217,6 @@ impl Engine {
             .unwrap_or_default();
         self.signed_now(message, &reporter.keys)
     }
-
-    fn signed_now(&self, message: Vec<u8>, keys: &[SigningKey]) -> Vec<u8> {
-        if keys.is_empty() {
-            return message;
-        }
-        let (header, body) = message.split_at(proto::mime::header_end(&message).min(message.len()));
-        let mut signer = Signer::new(header);
-        signer.body(body);
-        match signer.fields(keys, self.now()) {
-            Ok(fields) => [fields.into_bytes(), message].concat(),
-            Err(error) => {
-                tracing::error!(%error, "a report goes out unsigned");
-                message
-            }
-        }
-    }
-}
-
-fn day_of(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
 }
 
 fn report(reporter: &Reporter, day: &DmarcDay, counts: &[(DmarcCount, u64)]) -> Report {
