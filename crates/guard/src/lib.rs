@@ -3,6 +3,7 @@
 
 mod auth;
 mod dns;
+mod https;
 mod mta_sts;
 mod network;
 mod scan;
@@ -16,7 +17,8 @@ mod zone;
 pub use auth::{Examiner, ReportAddress};
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
-pub use mta_sts::{Doing, FetchError, Mode, MtaSts, Policy, Shelf, Shelved};
+pub use https::HttpsError;
+pub use mta_sts::{Doing, FetchError, Found, Mode, MtaSts, Policy, Shelf, Shelved, Trouble};
 pub use network::is_public;
 pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners};
 pub use seal::Chain;

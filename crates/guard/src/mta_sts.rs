@@ -8,6 +8,7 @@ mod fetch;
 mod shelf;
 
 use crate::dns::{DnsError, Resolver};
+use crate::https::Https;
 pub use fetch::FetchError;
 use fetch::Fetcher;
 pub use shelf::{Doing, Shelf, Shelved};
@@ -26,6 +27,8 @@ const FETCH_REST: Duration = Duration::from_mins(5);
 const DOMAINS_MAX: usize = 10_000;
 /// Patterns of one policy that are believed; the largest providers have a dozen.
 const PATTERNS_MAX: usize = 100;
+/// Octets of a policy that are repeated to its domain in reports (RFC 8460 4.5): real ones have some hundred.
+const REPEATED_OCTETS_MAX: usize = 2 * 1024;
 
 /// What a domain asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,28 @@ pub struct Policy {
     /// Names, or `*.` and a name, in small letters.
     mx: Vec<String>,
     max_age: Duration,
+    /// As it was published; of a long one the beginning.
+    lines: Vec<String>,
+}
+
+/// What is known of a domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What holds.
+    pub policy: Option<Arc<Policy>>,
+    /// The domain says that there is a policy, or a newer one, and why it is not to be had.
+    pub trouble: Option<Trouble>,
+}
+
+/// Why a policy is not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody hands it out.
+    Fetch,
+    /// What is handed out is none.
+    Invalid,
+    /// Whoever hands it out does not show that he is the domain's.
+    Unverified,
 }
 
 /// What follows when a host does not keep the policy.
@@ -52,9 +77,14 @@ impl Policy {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (mut version, mut mode, mut max_age, mut mx) = (false, None, None, Vec::new());
+        let (mut lines, mut repeated) = (Vec::new(), 0);
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (key, value) = line.split_once(':')?;
             let value = value.trim();
+            repeated += line.len();
+            if repeated <= REPEATED_OCTETS_MAX {
+                lines.push(line.chars().filter(|c| !c.is_control()).collect());
+            }
             match key.trim() {
                 "version" if value == "STSv1" => version = true,
                 "version" => return None,
@@ -75,7 +105,7 @@ impl Policy {
             }
         }
         let (mode, max_age) = (mode?, Duration::from_secs(max_age?));
-        (version && (mode == Mode::None || !mx.is_empty())).then_some(Self { mode, mx, max_age })
+        (version && (mode == Mode::None || !mx.is_empty())).then_some(Self { mode, mx, max_age, lines })
     }
 
     /// May mail go to this host (RFC 8461 4.1)? A star stands for one label, the first.
@@ -86,6 +116,18 @@ impl Policy {
             Some(rest) => host.split_once('.').is_some_and(|(first, tail)| !first.is_empty() && tail == rest),
             None => *pattern == host,
         })
+    }
+
+    /// Names, or `*.` and a name, of the hosts that mail may go to.
+    #[must_use]
+    pub fn hosts(&self) -> &[String] {
+        &self.mx
+    }
+
+    /// As it was published, 2 KB at most.
+    #[must_use]
+    pub fn lines(&self) -> &[String] {
+        &self.lines
     }
 }
 
@@ -104,6 +146,8 @@ struct Kept {
     /// Of the policy, or where there is none of the one that could not be fetched.
     id: String,
     policy: Option<Arc<Policy>>,
+    /// Why the last one could not be had.
+    trouble: Option<Trouble>,
     /// The policy holds until then.
     until: Instant,
     /// Nothing is fetched before then.
@@ -121,7 +165,8 @@ impl MtaSts {
         port: u16,
         allow_private: bool,
     ) -> Result<Self, rustls::Error> {
-        let fetcher = Fetcher::new(resolver.clone(), roots, port, allow_private)?;
+        let https = Https::new(resolver.clone(), roots, allow_private)?;
+        let fetcher = Fetcher { https, port };
         Ok(Self { resolver, fetcher, kept: Mutex::default(), shelf: None })
     }
 
@@ -132,41 +177,47 @@ impl MtaSts {
     }
 
     /// The policy that holds for mail to `domain`; none when there is none, or none was ever to be had.
-    pub async fn policy(&self, domain: &str) -> Option<Arc<Policy>> {
+    pub async fn policy(&self, domain: &str) -> Found {
         let kept = match self.known(domain) {
             Some(kept) => Some(kept),
             None => self.shelved(domain).await,
         };
         let id = match self.resolver.texts(&format!("_mta-sts.{domain}")).await {
             Ok(texts) => id(&texts),
-            Err(DnsError::BadName(_)) => return None,
+            Err(DnsError::BadName(_)) => return Found::default(),
             Err(_) => None,
         };
         let now = Instant::now();
         let valid = kept.as_ref().filter(|kept| kept.until > now).and_then(|kept| kept.policy.clone());
-        let Some(id) = id else { return valid };
-        if kept.as_ref().is_some_and(|kept| kept.rests > now || (kept.id == id && valid.is_some())) {
-            return valid;
+        let Some(id) = id else { return Found { policy: valid, trouble: None } };
+        if let Some(kept) = &kept
+            && (kept.rests > now || (kept.id == id && valid.is_some()))
+        {
+            let trouble = kept.trouble.filter(|_| kept.rests > now);
+            return Found { policy: valid, trouble };
         }
-        let fetched = self.fetcher.fetch(domain).await.map(|text| (Policy::parse(&text), text));
-        match fetched {
-            Ok((Some(policy), text)) => {
+        let fetched = self.fetcher.fetch(domain).await;
+        let read = |text: String| Policy::parse(&text).map(|policy| (policy, text)).ok_or(FetchError::NoPolicy);
+        match fetched.and_then(read) {
+            Ok((policy, text)) => {
                 let policy = Arc::new(policy);
                 self.shelve(domain, Shelved { id: id.clone(), text, left: policy.max_age }).await;
                 let until = now + policy.max_age;
-                self.keep(domain, Kept { id, policy: Some(Arc::clone(&policy)), until, rests: now });
-                Some(policy)
+                let kept = Kept { id, policy: Some(Arc::clone(&policy)), trouble: None, until, rests: now };
+                self.keep(domain, kept);
+                Found { policy: Some(policy), trouble: None }
             }
-            unusable => {
-                let why = unusable.err().map_or_else(|| "it is no policy".to_owned(), |why| why.to_string());
-                tracing::info!(domain, why, "the domain's MTA-STS policy could not be fetched");
+            Err(why) => {
+                tracing::info!(domain, %why, "the domain's MTA-STS policy could not be fetched");
+                let trouble = why.trouble();
                 // What holds keeps its own id: the new one is fetched when the rest is over.
                 let (id, until) = match kept {
                     Some(kept) if valid.is_some() => (kept.id, kept.until),
                     _ => (id, now),
                 };
-                self.keep(domain, Kept { id, policy: valid.clone(), until, rests: now + FETCH_REST });
-                valid
+                let (policy, rests, trouble) = (valid.clone(), now + FETCH_REST, Some(trouble));
+                self.keep(domain, Kept { id, policy, trouble, until, rests });
+                Found { policy: valid, trouble }
             }
         }
     }

@@ -40,7 +40,7 @@ impl MtaSts {
         let Shelved { id, text, left } = self.shelf.as_ref()?.find(domain).await?;
         let (policy, now) = (Policy::parse(&text)?, Instant::now());
         let until = now + left.min(policy.max_age);
-        let kept = Kept { id, policy: Some(Arc::new(policy)), until, rests: now };
+        let kept = Kept { id, policy: Some(Arc::new(policy)), trouble: None, until, rests: now };
         self.keep(domain, kept.clone());
         Some(kept)
     }

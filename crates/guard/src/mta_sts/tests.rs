@@ -24,6 +24,10 @@ fn policies_are_read() {
     ] {
         assert_eq!(read.allows(host), allowed, "{host}");
     }
+    assert_eq!(read.hosts(), ["mail.a.vn", "*.b.vn"]);
+    assert_eq!(read.lines()[..2], ["version: STSv1", "mode: enforce"]);
+    let long = format!("version: STSv1\nmode: none\nmax_age: 1\nx: {}", "y".repeat(3_000));
+    assert_eq!(policy(&long).unwrap().lines().len(), 3, "what is repeated is bounded");
     assert_eq!(policy("version: STSv1\nmode: none\nmax_age: 86400").unwrap().mode, Mode::None);
     let long = policy("version:STSv1\nmode:testing\nmx:a\nmax_age:99999999999").unwrap();
     assert_eq!(long.max_age, Duration::from_secs(MAX_AGE_MOST));
@@ -51,8 +55,10 @@ async fn a_policy_keeps_its_own_id_when_a_new_one_cannot_be_fetched() {
     let old = Arc::new(policy("version: STSv1\nmode: enforce\nmx: a.vn\nmax_age: 604800").unwrap());
     let now = Instant::now();
     let (until, policy) = (now + old.max_age, Some(Arc::clone(&old)));
-    sts.keep("demo.gov.vn", Kept { id: "1".into(), policy, until, rests: now });
-    assert_eq!(sts.policy("demo.gov.vn").await, Some(old));
+    sts.keep("demo.gov.vn", Kept { id: "1".into(), policy, trouble: None, until, rests: now });
+    let trouble = Some(Trouble::Fetch);
+    assert_eq!(sts.policy("demo.gov.vn").await, Found { policy: Some(old.clone()), trouble });
+    assert_eq!(sts.policy("demo.gov.vn").await, Found { policy: Some(old), trouble }, "as long as it rests");
     let kept = sts.known("demo.gov.vn").unwrap();
     assert_eq!((kept.id.as_str(), kept.until), ("1", until));
     assert!(kept.rests > now, "it is not asked for at every message");

@@ -67,7 +67,7 @@ pub(super) async fn security(
     if let Some(published) = keys(domain, host, resolver).await? {
         return Ok(stronger(base, dane(domain, host, published)));
     }
-    let Some(policy) = sts.policy(domain).await.filter(|policy| policy.mode != Mode::None) else {
+    let Some(policy) = sts.policy(domain).await.policy.filter(|policy| policy.mode != Mode::None) else {
         return Ok(base);
     };
     match (policy.mode, policy.allows(&host.name)) {

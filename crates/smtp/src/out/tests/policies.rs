@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 /// A web server that answers everything with what is in the shared place; tells how often it was asked.
-async fn web(certified: &Certified, answer: Arc<Mutex<String>>) -> (u16, Arc<Mutex<u32>>, impl Sized) {
+pub(super) async fn web(
+    certified: &Certified,
+    answer: Arc<Mutex<String>>,
+) -> (u16, Arc<Mutex<u32>>, impl Sized) {
     let socket = TcpListener::bind(SocketAddr::from(([127, 0, 0, 4], 0))).await.unwrap();
     let port = socket.local_addr().unwrap().port();
     let (acceptor, asked) = (certified.acceptor(), Arc::new(Mutex::new(0)));
@@ -27,11 +30,11 @@ async fn web(certified: &Certified, answer: Arc<Mutex<String>>) -> (u16, Arc<Mut
     (port, asked, serving)
 }
 
-fn document(policy: &str) -> String {
+pub(super) fn document(policy: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{policy}", policy.len())
 }
 
-fn policy(mode: &str, mx: &str) -> String {
+pub(super) fn policy(mode: &str, mx: &str) -> String {
     document(&format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 86400\n"))
 }
 
@@ -106,8 +109,12 @@ async fn it_is_said_why_a_policy_cannot_be_had() {
             _ => panic!("{fetched:?} instead of {expected:?}"),
         }
         let outside = MtaSts::new(resolver, authority.roots(), port, false).unwrap();
-        assert!(matches!(outside.fetch("b.vn").await, Err(guard::FetchError::Private)));
-        assert!(matches!(sts.fetch("c.vn").await, Err(guard::FetchError::NoAddress)));
+        let why = |fetched: Result<String, guard::FetchError>| match fetched {
+            Err(guard::FetchError::Https(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(why(outside.fetch("b.vn").await), guard::HttpsError::Private));
+        assert!(matches!(why(sts.fetch("c.vn").await), guard::HttpsError::NoAddress));
     }
 }
 
@@ -120,17 +127,18 @@ async fn a_policy_outlives_its_hint() {
     let zone = Zone::default().text("_mta-sts.b.vn", "v=STSv1; id=1;").at("mta-sts.b.vn", "127.0.0.4");
     let (resolver, _dns) = zone.serve().await;
     let sts = MtaSts::new(resolver, authority.roots(), port, true).unwrap();
-    let known = sts.policy("b.vn").await.unwrap();
+    let known = sts.policy("b.vn").await.policy.unwrap();
     assert!(known.allows("mx.b.vn"));
     *answer.lock().unwrap() = "HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n".into();
-    assert_eq!(sts.policy("b.vn").await, Some(known));
+    assert_eq!(sts.policy("b.vn").await.policy, Some(known));
     assert_eq!(*asked.lock().unwrap(), 1, "a known policy is not asked for again");
 
     // One that was never to be had is not asked for at every message.
     let zone = Zone::default().text("_mta-sts.c.vn", "v=STSv1; id=2;").at("mta-sts.c.vn", "127.0.0.4");
     let (resolver, _dns) = zone.serve().await;
     let sts = MtaSts::new(resolver, authority.roots(), port, true).unwrap();
-    assert_eq!((sts.policy("c.vn").await, sts.policy("c.vn").await), (None, None));
+    let none = || guard::Found { policy: None, trouble: Some(guard::Trouble::Unverified) };
+    assert_eq!((sts.policy("c.vn").await, sts.policy("c.vn").await), (none(), none()));
     assert_eq!(*asked.lock().unwrap(), 2);
 }
 
@@ -164,13 +172,13 @@ async fn a_policy_outlives_the_process() {
     };
     let zone = || Zone::default().text("_mta-sts.b.vn", "v=STSv1; id=1;").at("mta-sts.b.vn", "127.0.0.4");
     let (first, _dns) = sts(zone()).await;
-    let known = first.policy("b.vn").await.unwrap();
+    let known = first.policy("b.vn").await.policy.unwrap();
     // Somebody on the way takes the hint away, and the new process never had it.
     let (second, _dns) = sts(Zone::default().broken("_mta-sts.b.vn")).await;
-    assert_eq!(second.policy("b.vn").await, Some(known));
-    assert_eq!(second.policy("c.vn").await, None);
+    assert_eq!(second.policy("b.vn").await.policy, Some(known));
+    assert_eq!(second.policy("c.vn").await, guard::Found::default());
     let (third, _dns) = sts(zone()).await;
-    assert!(third.policy("b.vn").await.is_some());
+    assert!(third.policy("b.vn").await.policy.is_some());
     assert_eq!(*asked.lock().unwrap(), 1, "what is known is not fetched");
 }
 
@@ -183,6 +191,6 @@ async fn policies_are_not_fetched_from_our_own_networks() {
     let zone = Zone::default().text("_mta-sts.b.vn", "v=STSv1; id=1;").at("mta-sts.b.vn", "127.0.0.4");
     let (resolver, _dns) = zone.serve().await;
     let sts = MtaSts::new(resolver, authority.roots(), port, false).unwrap();
-    assert_eq!(sts.policy("b.vn").await, None);
+    assert_eq!(sts.policy("b.vn").await.policy, None);
     assert_eq!(*asked.lock().unwrap(), 0);
 }
