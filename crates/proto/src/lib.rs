@@ -7,4 +7,5 @@ pub mod proxy;
 pub mod sasl;
 pub mod search;
 pub mod smtp;
+pub mod tlsrpt;
 pub mod vcard;

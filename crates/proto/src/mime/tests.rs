@@ -190,7 +190,7 @@ Content-Location: http://a/b\r\nContent-Disposition: ATTACHMENT; filename=cc.dif
     let attachment = &facts.attachments[0];
     assert_eq!((attachment.name.as_deref(), attachment.size), (Some("cc.diff"), 3306));
     assert_eq!(facts.body_starts(4554), [part.body_start]);
-    assert_eq!(facts.body_starts(4555), []);
+    assert_eq!(facts.body_starts(4555), [0_u64; 0]);
 }
 
 #[test]
