@@ -179,10 +179,10 @@ class Authority:
                 "-keyout", self.key, "-out", self.certificate)
         self.certificate.chmod(0o644)
 
-    def sign(self, name):
-        """Paths of a certificate for this name, and of its key."""
+    def sign(self, name, *others):
+        """Paths of a certificate for these names, and of its key."""
         certificate, key, request, names = (self.directory / f"{name}.{end}" for end in ("crt", "key", "csr", "names"))
-        names.write_text(f"subjectAltName=DNS:{name}\n")
+        names.write_text(f"subjectAltName={','.join(f'DNS:{one}' for one in (name, *others))}\n")
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", "30", "-extfile", names, "-out", certificate)
         for path in (certificate, key):

@@ -78,6 +78,13 @@ pub(crate) fn dmarc_dropped(rows: u64) {
     }
 }
 
+/// Rows that are missing in the reports of TLS to the domains that mail went to.
+pub(crate) fn tls_reports_dropped(rows: u64) {
+    if rows > 0 {
+        counter!("congthu_tls_reports_dropped_total").increment(rows);
+    }
+}
+
 pub(crate) fn dmarc_left_out(rows: u64) {
     if rows > 0 {
         counter!("congthu_dmarc_left_out_total").increment(rows);

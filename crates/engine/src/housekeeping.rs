@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 const POLL_EVERY: Duration = Duration::from_secs(3);
 /// What was done in shared mailboxes is written this late at most.
 const ACTS_EVERY: Duration = Duration::from_secs(5);
-/// What came in others' names is written this late.
-const DMARC_EVERY: Duration = Duration::from_secs(30);
+/// What came in others' names, and what was seen of others' TLS, is written this late.
+const STATISTICS_EVERY: Duration = Duration::from_secs(30);
 /// Who has a mailbox open is noted by half hours.
 const PRESENT_EVERY: Duration = Duration::from_mins(15);
 const SWEEP_EVERY: Duration = Duration::from_mins(5);
@@ -33,7 +33,8 @@ impl Engine {
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
             every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
-            every(DMARC_EVERY, &stop, || self.write_dmarc()),
+            every(STATISTICS_EVERY, &stop, || self.write_dmarc()),
+            every(STATISTICS_EVERY, &stop, || self.write_tls()),
             self.expand_when_told(&stop),
             every(QUEUE_EVERY, &stop, || self.look_after_queue()),
             every(QUEUE_EVERY, &stop, || self.look_for_overdue(&stop)),
@@ -44,6 +45,7 @@ impl Engine {
         );
         self.write_acts().await;
         self.write_dmarc().await;
+        self.write_tls().await;
     }
 
     pub(crate) async fn poll(&self) {

@@ -130,6 +130,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.dmarc_reports_job()),
     },
     Job {
+        name: "tls-reports",
+        every: Schedule::Every(Duration::from_mins(60)),
+        run: |engine| Box::pin(engine.tls_reports_job()),
+    },
+    Job {
         name: "dmarc-intake",
         every: Schedule::Every(Duration::from_mins(5)),
         run: |engine| Box::pin(engine.dmarc_intake_job()),

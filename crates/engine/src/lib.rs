@@ -76,6 +76,7 @@ mod sender_identity;
 mod sending;
 mod spool;
 mod throttle;
+mod tls_reports;
 mod trace;
 mod trace_query;
 mod view;
@@ -204,6 +205,8 @@ struct Inner {
     sizes: attachments::Sizes,
     /// What came in others' names, until it is written.
     dmarc: dmarc::Gathered,
+    /// What was seen of others' TLS, until it is written.
+    tls: tls_reports::Gathered,
     forwards: forwarding::Forwards,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
@@ -216,6 +219,8 @@ struct Inner {
     scanners: std::sync::OnceLock<guard::Scanners>,
     /// Whom to ask about the domains of others; none in commands that do not.
     resolver: std::sync::OnceLock<guard::Resolver>,
+    /// Who takes reports to web servers; none in commands that send none.
+    poster: std::sync::OnceLock<guard::Poster>,
     /// Names this process in the leases that it takes.
     node: String,
     /// Contents that came since the start; those who work behind them look how fast they come.
@@ -249,6 +254,7 @@ impl Engine {
             acts: acts::Acts::default(),
             sizes: attachments::Sizes::default(),
             dmarc: dmarc::Gathered::default(),
+            tls: tls_reports::Gathered::default(),
             forwards: forwarding::Forwards::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
@@ -257,6 +263,7 @@ impl Engine {
             return_paths: tokio::sync::OnceCell::new(),
             scanners: std::sync::OnceLock::new(),
             resolver: std::sync::OnceLock::new(),
+            poster: std::sync::OnceLock::new(),
             node,
             arrivals: std::sync::atomic::AtomicUsize::new(0),
             incarnation: Mutex::default(),

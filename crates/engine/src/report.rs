@@ -14,7 +14,7 @@ use crate::recipients::Kind;
 use crate::{Engine, Error, Examined, Recipient, trace_query};
 use jiff::{SignedDuration, Timestamp};
 use model::admission::Evidence;
-use model::queue::{Answer, Needs, Notify, Priority, Schedule};
+use model::queue::{Answer, Needs, Notify, Priority, Schedule, TLS_REPORTS_TO};
 use model::{AccountId, Address};
 use store::{
     Event, MailBack, MailBackTo, NewContent, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, Target,
@@ -101,6 +101,15 @@ enum To {
 }
 
 impl Mail {
+    /// To servers whose TLS is not as it should be, too (RFC 8460 3).
+    pub(crate) fn despite_tls(self) -> Self {
+        let to = match self.to {
+            To::There(domain, address) => To::There(format!("{TLS_REPORTS_TO}{domain}"), address),
+            here @ To::Here(_) => here,
+        };
+        Self { to, ..self }
+    }
+
     /// Where in the queue it goes.
     pub(crate) fn destination(&self) -> Option<&str> {
         match &self.to {

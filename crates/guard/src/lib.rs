@@ -10,6 +10,7 @@ mod scan;
 mod seal;
 mod sign;
 mod spf;
+mod tls_reports;
 mod tlsa;
 #[cfg(test)]
 mod zone;
@@ -24,4 +25,5 @@ pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Sc
 pub use seal::Chain;
 pub use sign::{KeyError, NewKey, Signer, SigningKey, new_ed25519_key, new_rsa_key};
 pub use spf::Sender;
+pub use tls_reports::{Poster, shown_address};
 pub use tlsa::{KeyOf, Tlsa};

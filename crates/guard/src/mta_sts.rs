@@ -197,7 +197,8 @@ impl MtaSts {
             return Found { policy: valid, trouble };
         }
         let fetched = self.fetcher.fetch(domain).await;
-        let read = |text: String| Policy::parse(&text).map(|policy| (policy, text)).ok_or(FetchError::NoPolicy);
+        let read =
+            |text: String| Policy::parse(&text).map(|policy| (policy, text)).ok_or(FetchError::NoPolicy);
         match fetched.and_then(read) {
             Ok((policy, text)) => {
                 let policy = Arc::new(policy);

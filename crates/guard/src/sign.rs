@@ -27,6 +27,9 @@ const OTHERS: &[&str] = &[
     "Content-Type",
     "Content-Transfer-Encoding",
     "Content-Disposition",
+    // RFC 8460 5.3
+    "TLS-Report-Domain",
+    "TLS-Report-Submitter",
 ];
 /// Fields of one name that are signed.
 const FIELDS_MAX: usize = 20;

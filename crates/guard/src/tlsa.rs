@@ -24,6 +24,14 @@ pub enum KeyOf {
     Server,
 }
 
+/// As master files have it (RFC 6698 2.2).
+impl std::fmt::Display for Tlsa {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {} ", self.usage, self.selector, self.matching)?;
+        self.data.iter().try_for_each(|octet| write!(f, "{octet:02X}"))
+    }
+}
+
 impl Tlsa {
     /// `None`: it cannot be used here.
     #[must_use]

@@ -12,6 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 pub const RECIPIENTS_PER_DELIVERY_MAX: usize = 100;
 /// Characters of the other side's answer that are kept.
 pub const ANSWER_CHARS_MAX: usize = 500;
+/// In front of a domain in a destination's name: reports to that domain about its TLS (RFC 8460), which go to its servers although its
+/// TLS is not as it should be, and so do not wait in one line with its mail.
+pub const TLS_REPORTS_TO: &str = "tls-reports:";
 /// How long a destination that cannot be reached is left alone at most.
 const DESTINATION_REST_MAX: SignedDuration = SignedDuration::from_mins(60);
 const DESTINATION_REST_FIRST: SignedDuration = SignedDuration::from_mins(1);

@@ -59,6 +59,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         "Kinds of mail missing in reports to the domains in whose names it came, as there were too many",
     ),
     (
+        "congthu_tls_reports_dropped_total",
+        Counter,
+        "Kinds of sessions missing in reports of TLS to the domains that mail went to, as there were too many",
+    ),
+    (
         "congthu_dmarc_left_out_total",
         Counter,
         "Lines of others' reports that were counted together or not at all, as they told too much in a day",

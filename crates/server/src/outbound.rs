@@ -3,7 +3,7 @@
 use crate::config::{Config, HostPort, RouteTls};
 use anyhow::{Context as _, Result};
 use engine::Engine;
-use guard::{Doing, MtaSts, Resolver, Shelf, Shelved};
+use guard::{Doing, MtaSts, Poster, Resolver, Shelf, Shelved};
 use model::Rng;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -30,13 +30,20 @@ pub(crate) fn resolver(config: &Config) -> Result<Resolver> {
     Resolver::new(&servers).context("the name servers; see [dns]")
 }
 
-/// Lets jobs ask for what domains want to be told.
+/// Lets jobs ask for what domains want to be told, and tell them.
 pub(crate) fn let_ask(engine: &Engine, config: &Config) {
-    match resolver(config) {
-        Ok(resolver) => engine.use_resolver(resolver),
+    let resolver = match resolver(config) {
+        Ok(resolver) => resolver,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "no domain is told what came in its name");
+            tracing::error!(error = format!("{error:#}"), "no domain is told what was seen of it");
+            return;
         }
+    };
+    engine.use_resolver(resolver.clone());
+    let roots = Arc::new(authorities(&config.outbound.authorities));
+    match Poster::new(resolver, roots, config.outbound.allow_private) {
+        Ok(poster) => engine.use_poster(poster),
+        Err(error) => tracing::error!(%error, "no report is taken to a web server"),
     }
 }
 
@@ -84,7 +91,8 @@ pub(crate) fn carrier(config: &Config, engine: &Engine, rng: Arc<dyn Rng>) -> Re
         routes: config.routes.iter().map(route).collect(),
         limits: Limits::default(),
     };
-    Ok(Carrier::new(settings, resolver, sts, &roots, rng))
+    let carrier = Carrier::new(settings, resolver, sts, &roots, rng);
+    Ok(if config.outbound.tls_reports { carrier.with_watcher(Arc::new(engine.clone())) } else { carrier })
 }
 
 /// What asks domains for their policies (MTA-STS), and which authorities it believes.

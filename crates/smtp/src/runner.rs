@@ -40,8 +40,8 @@ const REPORT_PAUSE: Duration = Duration::from_secs(5);
 pub trait Carrier: Clone + Send + Sync + 'static {
     type Connection: Connection;
 
-    /// To the best server of this domain.
-    fn open(&self, domain: &str) -> impl Future<Output = Result<Self::Connection, Unreachable>> + Send;
+    /// To the best server of this destination.
+    fn open(&self, destination: &str) -> impl Future<Output = Result<Self::Connection, Unreachable>> + Send;
 }
 
 /// A connection to a server that takes mail.

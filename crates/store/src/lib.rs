@@ -88,6 +88,7 @@ mod sweeper;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod tls_reports;
 mod tx;
 mod unit_watchers;
 mod units;
@@ -176,6 +177,7 @@ pub use small::{SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage};
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};
 pub use timeline::Incarnation;
+pub use tls_reports::{TlsCount, TlsDay, TlsFailure, TlsGathered, TlsPolicy, TlsPolicyText};
 pub use tx::{TransactionId, Tx};
 pub use units::UnitFigures;
 

@@ -92,6 +92,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "leaves_withdrawn",
         sql: include_str!("../../../migrations/0029_leaves_withdrawn.sql"),
     },
+    Migration {
+        version: 30,
+        name: "tls_reports",
+        sql: include_str!("../../../migrations/0030_tls_reports.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -33,7 +33,7 @@ fn count(world: &World, source: &str, evidence: &Evidence, admission: Admission)
     world.engine.count_judged(source.parse().unwrap(), evidence, admission);
 }
 
-fn move_to(world: &World, at: &str) {
+pub(super) fn move_to(world: &World, at: &str) {
     let at: jiff::Timestamp = at.parse().unwrap();
     world.clock.advance(at.duration_since(world.engine.now()));
 }
@@ -151,7 +151,7 @@ async fn whoever_gets_mail_decides_whether_its_author_is_told() {
 }
 
 /// A name server on loopback: the texts of names, and nothing else. Whatever it is asked beside that does not exist, or fails.
-async fn name_server(zone: &'static [(&'static str, &'static str)]) -> guard::Resolver {
+pub(super) async fn name_server(zone: &'static [(&'static str, &'static str)]) -> guard::Resolver {
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = guard::Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
     #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
@@ -192,7 +192,7 @@ fn answer(zone: &[(&str, &str)], question: &[u8]) -> Vec<u8> {
     reply
 }
 
-async fn outgoing(world: &World) -> Vec<(String, String)> {
+pub(super) async fn outgoing(world: &World) -> Vec<(String, String)> {
     let mut sent = Vec::new();
     while let Some(claimed) = world.engine.claim_mail(&crate::WantedWork::default()).await.unwrap() {
         for delivery in &claimed.deliveries {
@@ -229,7 +229,7 @@ fn attached(message: &str) -> proto::dmarc::Report {
     proto::dmarc::read(&proto::dmarc::unpack(&packed).unwrap()).unwrap()
 }
 
-async fn sign(world: &World) {
+pub(super) async fn sign(world: &World) {
     let domain = model::DomainName::new("demo.gov.vn").unwrap();
     world.engine.add_dkim(&super::actor(), &domain).await.unwrap();
     world.engine.rotate_dkim(&super::actor(), &domain).await.unwrap();

@@ -40,6 +40,7 @@ mod reviews;
 mod scanning;
 mod search;
 mod sending;
+mod tls_reports;
 mod trace;
 mod trace_many;
 mod years;

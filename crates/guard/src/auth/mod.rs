@@ -12,6 +12,7 @@ mod reporting;
 mod signatures;
 
 pub use reporting::ReportAddress;
+pub(crate) use reporting::plain_address;
 
 use crate::spf::Sender;
 use crate::{Resolver, ascii_domain};

@@ -93,14 +93,20 @@ fn address(uri: &URI) -> Option<(ReportAddress, String)> {
         Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => address.get(7..)?,
         _ => address,
     };
+    let (address, host) = plain_address(address)?;
+    let bytes_max = (uri.max_size > 0).then_some(uri.max_size as u64);
+    Some((ReportAddress { address, bytes_max }, host))
+}
+
+/// An address that everybody can write, and its domain, of two labels at least.
+pub(crate) fn plain_address(address: &str) -> Option<(String, String)> {
     let (local, host) = address.rsplit_once('@')?;
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&octet);
     let host = ascii_domain(host).filter(|host| host.contains('.'))?;
     if local.is_empty() || !local.bytes().all(is_plain) || address.len() > ADDRESS_BYTES_MAX {
         return None;
     }
-    let bytes_max = (uri.max_size > 0).then_some(uri.max_size as u64);
-    Some((ReportAddress { address: format!("{local}@{host}"), bytes_max }, host))
+    Some((format!("{local}@{host}"), host))
 }
 
 #[cfg(test)]

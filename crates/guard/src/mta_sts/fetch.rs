@@ -31,7 +31,9 @@ impl FetchError {
     pub(super) fn trouble(&self) -> Trouble {
         match self {
             Self::Https(error) if error.is_unverified() => Trouble::Unverified,
-            Self::Https(HttpsError::TooLong(_)) | Self::Kind(_) | Self::Text | Self::NoPolicy => Trouble::Invalid,
+            Self::Https(HttpsError::TooLong(_)) | Self::Kind(_) | Self::Text | Self::NoPolicy => {
+                Trouble::Invalid
+            }
             Self::Https(_) | Self::Status(_) => Trouble::Fetch,
         }
     }

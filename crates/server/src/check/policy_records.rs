@@ -5,7 +5,7 @@
 
 use super::Findings;
 use aws_lc_rs::digest::{SHA256, digest};
-use guard::{FetchError, MtaSts, Policy, Resolver};
+use guard::{FetchError, HttpsError, MtaSts, Policy, Resolver};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) async fn look(
         ),
         Ok(_) => {
             let fetched = tokio::time::timeout(FETCH_MAX, sts.fetch(domain)).await;
-            match got(&host, &document, fetched.unwrap_or(Err(FetchError::Late))) {
+            match got(&host, &document, fetched.unwrap_or(Err(HttpsError::Late.into()))) {
                 Ok(right) => findings.ok("mta-sts", right),
                 Err((wrong, mend)) => findings.warn("mta-sts", wrong, mend),
             }
@@ -109,21 +109,21 @@ fn got(host: &str, document: &str, fetched: Result<String, FetchError>) -> Resul
         Err(error) => error,
     };
     let mend = match &error {
-        FetchError::Private => format!(
+        FetchError::Https(HttpsError::Private) => format!(
             "let {host} have a public address; if it has one elsewhere (names inside lead to other addresses), try from there"
         ),
-        FetchError::Connect(..) | FetchError::Late => {
+        FetchError::Https(HttpsError::Connect(..) | HttpsError::Late) => {
             "let a [[listener]] with protocol \"http\" and TLS be reached at port 443 from elsewhere; behind address translation this \
              machine may not reach itself by its outer address: then try from elsewhere"
                 .to_owned()
         }
-        FetchError::Tls(_) => {
+        FetchError::Https(HttpsError::Tls(_)) => {
             format!("give a [[certificate]] for {host}, of an authority that others know, not expired")
         }
         FetchError::Status(300..400) => {
             "answer at this very place: no redirect is followed (RFC 8461 3.3)".to_owned()
         }
-        FetchError::Name(_) => "try again later".to_owned(),
+        FetchError::Https(HttpsError::Name(_)) => "try again later".to_owned(),
         _ => format!("let {host} lead to this server, or have the one there answer with this policy as text/plain"),
     };
     Err((
@@ -188,13 +188,13 @@ mod tests {
         for (fetched, what, how) in [
             (Ok(policy(&["old.a.vn"])), "has another policy", "restart the server"),
             (Ok("<html>".to_owned()), "has no policy", "let mta-sts.a.vn lead to this server"),
-            (Err(FetchError::Connect(address, io())), "192.0.2.1:443", "port 443"),
-            (Err(FetchError::Late), "in time", "port 443"),
-            (Err(FetchError::Tls(io())), "verified: refused", "[[certificate]] for mta-sts.a.vn"),
+            (Err(HttpsError::Connect(address, io()).into()), "192.0.2.1:443", "port 443"),
+            (Err(HttpsError::Late.into()), "in time", "port 443"),
+            (Err(HttpsError::Tls(io()).into()), "verified: refused", "[[certificate]] for mta-sts.a.vn"),
             (Err(FetchError::Status(301)), "status 301", "no redirect is followed"),
             (Err(FetchError::Status(404)), "status 404", "let mta-sts.a.vn lead to this server"),
             (Err(FetchError::Kind("text/html".to_owned())), "\"text/html\"", "as text/plain"),
-            (Err(FetchError::Private), "private", "public address"),
+            (Err(HttpsError::Private.into()), "private", "public address"),
         ] {
             let (wrong, mend) = got(fetched).unwrap_err();
             assert!(wrong.contains(what), "{wrong}");

@@ -98,6 +98,7 @@ pub(crate) struct Outbound {
     pub(crate) sources: Vec<std::net::IpAddr>,
     pub(crate) authorities: PathBuf,
     pub(crate) allow_private: bool,
+    pub(crate) tls_reports: bool,
 }
 
 /// What is found out of mail of strangers.

@@ -1,17 +1,18 @@
 //! Opens connections: a domain's hosts one after the other, each host's addresses one after the other.
 
 use super::agent::Connection;
-use super::demand::security;
+use super::demand::{Weighed, demanded, weigh};
 use super::dial::{Dial, Failure, FailureKind};
 use super::envelope::NoWay;
 use super::limits::{ADDRESSES_MAX, SIX_REST};
 use super::route::{Settings, Stop, find, spelt};
+use super::seen::{Flaw, Rule, Seen, Watcher};
 use super::verify::Trust;
 use guard::{MtaSts, Resolver};
 use model::Rng;
 use model::queue::Answer;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::time::Instant;
 
 /// Opens connections. Cheap to clone.
@@ -27,6 +28,15 @@ struct Inner {
     rng: Arc<dyn Rng>,
     /// IPv6 is tried behind IPv4 until then.
     six_rests: Mutex<Option<Instant>>,
+    watcher: OnceLock<Arc<dyn Watcher>>,
+}
+
+/// Whose wishes a connection has to fulfil.
+#[derive(Clone, Copy)]
+enum Regard {
+    /// The administrator's, and what is published.
+    Policies,
+    Administrator,
 }
 
 impl Carrier {
@@ -41,7 +51,15 @@ impl Carrier {
     ) -> Self {
         settings.spell_domains();
         let trust = Trust::new(roots);
-        Self(Arc::new(Inner { settings, resolver, sts, trust, rng, six_rests: Mutex::default() }))
+        let (six_rests, watcher) = (Mutex::default(), OnceLock::new());
+        Self(Arc::new(Inner { settings, resolver, sts, trust, rng, six_rests, watcher }))
+    }
+
+    /// With somebody who hears of the sessions with servers that domains have named; the first who is given does.
+    #[must_use]
+    pub fn with_watcher(self, watcher: Arc<dyn Watcher>) -> Self {
+        self.0.watcher.get_or_init(|| watcher);
+        self
     }
 
     /// A connection to the best server of `domain` that can be reached: a name, or an address literal in brackets.
@@ -49,6 +67,19 @@ impl Carrier {
     /// # Errors
     /// When there is none, for now or for good.
     pub async fn open(&self, domain: &str) -> Result<Connection, NoWay> {
+        self.open_with(domain, Regard::Policies).await
+    }
+
+    /// The same for what tells a domain of its TLS: whatever the domain has published for that, and nobody hears of the session
+    /// (RFC 8460 3, 5.3). What the administrator demands is demanded here, too.
+    ///
+    /// # Errors
+    /// As [`Carrier::open`].
+    pub async fn open_despite_policies(&self, domain: &str) -> Result<Connection, NoWay> {
+        self.open_with(domain, Regard::Administrator).await
+    }
+
+    async fn open_with(&self, domain: &str, regard: Regard) -> Result<Connection, NoWay> {
         let Inner { settings, resolver, sts, rng, .. } = &*self.0;
         // What is published, demanded and proven of a domain does not depend on how the sender has spelt it.
         let domain = spelt(domain);
@@ -57,9 +88,14 @@ impl Carrier {
         let end = Instant::now() + settings.limits.opening;
         let mut tries: usize = way.hosts.iter().map(|host| self.in_turn(&host.addresses).len()).sum();
         'hosts: for host in &way.hosts {
-            let security = match security(&domain, &way, host, resolver, sts).await {
+            let Weighed { security, rule } = match regard {
+                Regard::Policies => weigh(&domain, &way, host, resolver, sts).await,
+                Regard::Administrator => demanded(&domain, &way, host),
+            };
+            let security = match security {
                 Ok(security) => security,
                 Err(answer) => {
+                    self.tell_unused(rule.as_ref(), host);
                     (last, never) = (Some(answer), false);
                     continue;
                 }
@@ -75,7 +111,9 @@ impl Carrier {
                 let until = Instant::now() + if tries > 0 { left / 2 } else { left };
                 let trust = &self.0.trust;
                 let dial = Dial { settings, trust, host, address, security: &security, until };
-                match dial.reach().await {
+                let (seen, reached) = dial.reach().await;
+                self.tell(rule.as_ref(), (host, address), &seen);
+                match reached {
                     Ok(connection) => {
                         self.learn_success(host, address);
                         return Ok(connection);
@@ -92,6 +130,24 @@ impl Carrier {
             Some(answer) => Err(NoWay::Later(answer)),
             None => Err(NoWay::later((4, 1), format!("no server of {domain} could be tried"))),
         }
+    }
+
+    /// What was seen of a session.
+    fn tell(&self, rule: Option<&Rule>, (host, address): (&Stop, IpAddr), seen: &Seen) {
+        let (Some(watcher), Some(rule)) = (self.0.watcher.get(), rule) else { return };
+        let Some(judged) = rule.judge(seen) else { return };
+        let ends = (seen.from, Some(address));
+        watcher.saw(&rule.policy, judged.err().map(|flaw| flaw.at(host, ends)));
+        if let Some(missing) = rule.missing {
+            watcher.saw(&rule.missing_policy(), Some(Flaw::of(missing).at(host, ends)));
+        }
+    }
+
+    /// That there was none, as the policy of the host's domain does not let there be one.
+    fn tell_unused(&self, rule: Option<&Rule>, host: &Stop) {
+        let (Some(watcher), Some(rule)) = (self.0.watcher.get(), rule) else { return };
+        let Some(broken) = rule.broken else { return };
+        watcher.saw(&rule.policy, Some(broken.at(host, (None, None))));
     }
 
     /// IPv6 first where it works, then the families in turn, so that one that hangs does not use up all tries.

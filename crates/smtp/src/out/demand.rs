@@ -4,8 +4,10 @@
 //! less: a key or a host that the domain itself proves is as good as a certificate for its name; a policy that cannot be found out although it may be there sends nothing (RFC 7672 2.1.2).
 
 use super::route::{Origin, Stop, Way};
-use guard::{Mode, MtaSts, Resolver, Tlsa};
+use super::seen::{Flaw, Rule};
+use guard::{DnsError, Found, Mode, MtaSts, Resolver, Tlsa};
 use model::queue::{Answer, Status};
+use proto::tlsrpt::ResultType;
 use std::sync::Arc;
 
 /// What the administrator wants of mail to a domain.
@@ -46,31 +48,67 @@ impl Security {
     }
 }
 
-/// What `host` has to show on the way to `domain`; an error says why it cannot be used now.
-pub(super) async fn security(
+/// What is known of a host before it is dialled.
+#[derive(Debug)]
+pub(super) struct Weighed {
+    /// What it has to show; an error says why it cannot be used now.
+    pub(super) security: Result<Security, Answer>,
+    /// By what its sessions are judged; `None`: they are not told of.
+    pub(super) rule: Option<Rule>,
+}
+
+/// What `host` has to show on the way to `domain`, by the administrator alone.
+pub(super) fn demanded(domain: &str, way: &Way, host: &Stop) -> Weighed {
+    let security = match (way.demand, way.origin) {
+        (Demand::None, _) => Security::None,
+        (Demand::Verified, Origin::Configured) => Security::Names(vec![host.name.clone()]),
+        (Demand::Verified, _) => Security::Names(names_within(domain, &host.name)),
+        (Demand::Required, _) => Security::Required,
+        (Demand::Opportunistic, _) => Security::Opportunistic,
+    };
+    Weighed { security: Ok(security), rule: None }
+}
+
+/// What `host` has to show on the way to `domain`, by what is published, too.
+pub(super) async fn weigh(
     domain: &str,
     way: &Way,
     host: &Stop,
     resolver: &Resolver,
     sts: &MtaSts,
-) -> Result<Security, Answer> {
-    let base = match (way.demand, way.origin) {
-        (Demand::None, _) => return Ok(Security::None),
-        (Demand::Verified, Origin::Configured) => return Ok(Security::Names(vec![host.name.clone()])),
-        (Demand::Verified, _) => Security::Names(names_within(domain, &host.name)),
-        (Demand::Required, _) => Security::Required,
-        (Demand::Opportunistic, _) => Security::Opportunistic,
+) -> Weighed {
+    let demanded = demanded(domain, way, host);
+    let base = match &demanded.security {
+        Ok(base) if way.origin == Origin::Exchange && *base != Security::None => base.clone(),
+        _ => return demanded,
     };
-    if way.origin != Origin::Exchange {
-        return Ok(base);
+    match keys(domain, host, resolver).await {
+        Ok(None) => by_sts(domain, base, host, &sts.policy(domain).await),
+        Ok(Some(published)) => {
+            let (keys, security) = (published.keys.clone(), dane(domain, host, published));
+            let unusable = security == Security::Required;
+            let broken = unusable.then_some(Flaw::of(ResultType::TlsaInvalid));
+            let rule = Some(Rule::of_keys(domain, &keys, broken));
+            Weighed { security: Ok(stronger(base, security)), rule }
+        }
+        // RFC 7672 2.1.2: somebody may be hiding them.
+        Err(error) => {
+            let text = format!("the keys of {} cannot be found out: {error}", host.name);
+            // RFC 8460 4.3.4: silence says nothing.
+            let is_told = matches!(error, DnsError::Failure(_));
+            let broken = Some(Flaw::of(ResultType::DnssecInvalid));
+            let rule = is_told.then(|| Rule::of_keys(domain, &[], broken));
+            Weighed { security: Err(Answer::ours(Status(4, 7, 5), text)), rule }
+        }
     }
-    if let Some(published) = keys(domain, host, resolver).await? {
-        return Ok(stronger(base, dane(domain, host, published)));
-    }
-    let Some(policy) = sts.policy(domain).await.policy.filter(|policy| policy.mode != Mode::None) else {
-        return Ok(base);
+}
+
+fn by_sts(domain: &str, base: Security, host: &Stop, found: &Found) -> Weighed {
+    let rule = Some(Rule::of_sts(domain, found, &host.name));
+    let Some(policy) = found.policy.as_ref().filter(|policy| policy.mode != Mode::None) else {
+        return Weighed { security: Ok(base), rule };
     };
-    match (policy.mode, policy.allows(&host.name)) {
+    let security = match (policy.mode, policy.allows(&host.name)) {
         // RFC 8461 5
         (Mode::Enforce, true) => Ok(stronger(base, Security::Names(vec![host.name.clone()]))),
         (Mode::Enforce, false) => {
@@ -81,7 +119,8 @@ pub(super) async fn security(
             tracing::debug!(host = host.name, allowed, "MTA-STS is being tested by the domain");
             Ok(base)
         }
-    }
+    };
+    Weighed { security, rule }
 }
 
 /// What is proven of a host.
@@ -92,30 +131,17 @@ struct Published {
 }
 
 /// The proven keys of a host; `None` where there are none to be had. What was answered without proof is not used.
-async fn keys(domain: &str, host: &Stop, resolver: &Resolver) -> Result<Option<Published>, Answer> {
-    let found = async {
-        // RFC 7672 2.2.1, 2.2.2: from the domain to the address all has to be proven.
-        if !resolver.exchange_is_proven(domain, &host.name).await? {
-            return Ok(None);
-        }
-        let Some(canonical) = resolver.proven_name(&host.name).await? else { return Ok(None) };
-        let mut keys = resolver.keys(&canonical, host.port).await?;
-        if keys.is_empty() && canonical != host.name {
-            keys = resolver.keys(&host.name, host.port).await?;
-        }
-        Ok((!keys.is_empty()).then_some(Published { keys, canonical }))
-    };
-    match found.await {
-        Ok(published) => Ok(published),
-        // RFC 7672 2.1.2: somebody may be hiding them.
-        Err(error) => {
-            let error: guard::DnsError = error;
-            Err(Answer::ours(
-                Status(4, 7, 5),
-                format!("the keys of {} cannot be found out: {error}", host.name),
-            ))
-        }
+async fn keys(domain: &str, host: &Stop, resolver: &Resolver) -> Result<Option<Published>, DnsError> {
+    // RFC 7672 2.2.1, 2.2.2: from the domain to the address all has to be proven.
+    if !resolver.exchange_is_proven(domain, &host.name).await? {
+        return Ok(None);
     }
+    let Some(canonical) = resolver.proven_name(&host.name).await? else { return Ok(None) };
+    let mut keys = resolver.keys(&canonical, host.port).await?;
+    if keys.is_empty() && canonical != host.name {
+        keys = resolver.keys(&host.name, host.port).await?;
+    }
+    Ok((!keys.is_empty()).then_some(Published { keys, canonical }))
 }
 
 fn dane(domain: &str, host: &Stop, published: Published) -> Security {

@@ -6,10 +6,12 @@ use super::agent::Connection;
 use super::demand::Security;
 use super::envelope::{broken, theirs};
 use super::route::{Settings, Stop};
+use super::seen::{Flaw, Seen};
 use super::talk::{Lost, Stream, Talk};
 use super::verify::Trust;
 use model::queue::{Answer, Status};
 use proto::smtp::client::{Broken, Step, Wait};
+use proto::tlsrpt::ResultType;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -55,9 +57,10 @@ pub(super) struct Dial<'a> {
 }
 
 impl Dial<'_> {
-    /// To the point where messages may be sent.
-    pub(super) async fn reach(&self) -> Result<Connection, Failure> {
-        match self.open(true).await {
+    /// To the point where messages may be sent, and what was seen of TLS on the way there.
+    pub(super) async fn reach(&self) -> (Seen, Result<Connection, Failure>) {
+        let mut seen = Seen::default();
+        let reached = match self.open(true, &mut seen).await {
             // RFC 7435: better in the clear than not at all, where nobody wants more.
             Err(Failure { kind: FailureKind::Handshake, answer }) if !self.security.is_strict() => {
                 tracing::info!(
@@ -65,14 +68,18 @@ impl Dial<'_> {
                     reason = answer.text,
                     "TLS failed; connecting again without"
                 );
-                self.open(false).await
+                // It has been seen to fail.
+                self.open(false, &mut Seen::default()).await
             }
             outcome => outcome,
-        }
+        };
+        (seen, reached)
     }
 
-    async fn open(&self, tls: bool) -> Result<Connection, Failure> {
+    async fn open(&self, tls: bool, seen: &mut Seen) -> Result<Connection, Failure> {
         let mut stream = self.connect().await?;
+        let from = stream.local_addr().ok().map(|from| from.ip());
+        seen.from = from.and_then(|from| guard::shown_address(from, self.settings.allow_private));
         let mut talk = Talk::new(&self.settings.hostname, self.settings.limits, self.until);
         self.ready(&mut talk, &mut stream).await?;
         let host = self.host.name.as_str();
@@ -83,9 +90,11 @@ impl Dial<'_> {
             return Err(failure(FailureKind::Other, (4, 6), text));
         }
         let wanted = tls && *self.security != Security::None;
+        seen.is_tried = wanted;
         if wanted && talk.client.offers().starttls {
-            return self.encrypt(talk, stream).await;
+            return self.encrypt(talk, stream, seen).await;
         }
+        seen.failed = Some(Flaw::of(ResultType::StarttlsNotSupported));
         if self.security.is_strict() {
             let text = format!("{} does not offer TLS, and mail there must not go without", self.called());
             return Err(failure(FailureKind::Other, (7, 10), text));
@@ -113,8 +122,15 @@ impl Dial<'_> {
     }
 
     /// RFC 3207
-    async fn encrypt(&self, mut talk: Talk, mut stream: TcpStream) -> Result<Connection, Failure> {
+    async fn encrypt(
+        &self,
+        mut talk: Talk,
+        mut stream: TcpStream,
+        seen: &mut Seen,
+    ) -> Result<Connection, Failure> {
         talk.client.start_tls();
+        seen.failed =
+            Some(Flaw::because(ResultType::StarttlsNotSupported, "STARTTLS is offered and does not work"));
         let lost = |lost| Failure { kind: FailureKind::Handshake, ..self.lost(lost, Wait::Command) };
         let step = talk.advance(&mut stream).await.map_err(lost)?;
         match step {
@@ -122,6 +138,8 @@ impl Dial<'_> {
             Step::Broken(Broken::Refused(said)) => return Err(self.refused(&Broken::Refused(said))),
             Step::Broken(broken) => {
                 // Somebody on the way, or a server that nobody should talk to without TLS either.
+                seen.failed =
+                    Some(Flaw::because(ResultType::ValidationFailure, "the reply to STARTTLS is none"));
                 return Err(self.refused(&broken));
             }
             _ => {
@@ -131,15 +149,20 @@ impl Dial<'_> {
         }
         let unusable =
             |text: String| failure(FailureKind::Handshake, (7, 5), format!("{}: {text}", self.called()));
+        seen.failed = Some(Flaw::because(ResultType::ValidationFailure, "the handshake does not end"));
         let (config, verifier) =
             self.trust.config(self.security).map_err(|error| unusable(error.to_string()))?;
         let name = ServerName::try_from(self.host.name.clone()).unwrap_or_else(|_| self.address.into());
         let connecting = TlsConnector::from(config).connect(name, stream);
         let mut stream = match timeout(self.settings.limits.handshake, connecting).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(unusable(format!("TLS: {error}"))),
+            Ok(Err(error)) => {
+                seen.failed = Some(Flaw::of_handshake(&error));
+                return Err(unusable(format!("TLS: {error}")));
+            }
             Err(_) => return Err(unusable("the TLS handshake does not end".to_owned())),
         };
+        (seen.failed, seen.certificate) = (None, verifier.flaw());
         talk.client.tls_started();
         self.ready(&mut talk, &mut stream).await?;
         let (_, session) = stream.get_ref();

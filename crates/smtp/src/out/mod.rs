@@ -12,6 +12,7 @@ mod dial;
 mod envelope;
 mod limits;
 mod route;
+mod seen;
 mod talk;
 mod verify;
 
@@ -21,6 +22,7 @@ pub use demand::Demand;
 pub use envelope::{Attempt, Envelope, NoWay, Octets, OctetsError, OutRecipient};
 pub use limits::Limits;
 pub use route::{Relay, Route, Settings};
+pub use seen::Watcher;
 
 #[cfg(test)]
 mod tests;

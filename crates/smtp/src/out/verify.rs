@@ -4,14 +4,14 @@
 //! certificate will do; a certificate that is not good enough ends the handshake before anything is said over it.
 
 use super::demand::Security;
+use super::seen::Flaw;
 use guard::{KeyOf, Tlsa};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What all connections share.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Trust {
             provider: Arc::clone(&self.provider),
             roots: self.roots.clone(),
             security: security.clone(),
-            verified: AtomicBool::new(false),
+            verdict: Mutex::new(None),
         });
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -57,13 +57,19 @@ pub(super) struct Verifier {
     provider: Arc<CryptoProvider>,
     roots: Option<Arc<WebPkiServerVerifier>>,
     security: Security,
-    verified: AtomicBool,
+    /// Once it was looked at.
+    verdict: Mutex<Option<Result<(), Flaw>>>,
 }
 
 impl Verifier {
     /// Has the server shown that it is who it says?
     pub(super) fn verified(&self) -> bool {
-        self.verified.load(Ordering::Relaxed)
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) == Some(Ok(()))
+    }
+
+    /// What is wrong with what it has shown.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).and_then(Result::err)
     }
 
     /// Is it valid for one of `names`, signed by somebody `trusted`?
@@ -143,7 +149,8 @@ impl ServerCertVerifier for Verifier {
                 (self.by_roots(&shown, std::slice::from_ref(name)), false)
             }
         };
-        self.verified.store(checked.is_ok(), Ordering::Relaxed);
+        let verdict = checked.as_ref().copied().map_err(Flaw::of_tls);
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
         match checked {
             Err(error) if strict => Err(error),
             _ => Ok(ServerCertVerified::assertion()),

@@ -51,6 +51,16 @@ pub(crate) const OUTBOUND: &[Definition] = &[
         set: |config, value| put(&mut config.outbound.allow_private, read_flag(value)),
     },
     Definition {
+        table: "outbound",
+        key: "tls_reports",
+        kind: "true | false",
+        fallback: Fallback::Value("true"),
+        example: "false",
+        doc: "Domains that ask for it (TLSRPT) are told once a day how TLS came about when mail went to their servers: how often it \
+              did, and how it failed. `false`: nothing is counted any more, so nothing is told.",
+        set: |config, value| put(&mut config.outbound.tls_reports, read_flag(value)),
+    },
+    Definition {
         table: "route",
         key: "domain",
         kind: "domain",

@@ -5,6 +5,7 @@ mod handing_over;
 mod hostile;
 mod policies;
 mod routes;
+mod seen;
 mod signed;
 mod tls;
 mod world;

@@ -97,7 +97,7 @@ async fn dialled(certified: &Certified, security: Security) -> Result<bool, Stri
     let trust = Trust::new(&Arc::new(rustls::RootCertStore::empty()));
     let until = tokio::time::Instant::now() + settings.limits.opening;
     let dial = Dial { settings: &settings, trust: &trust, host: &host, address, security: &security, until };
-    match dial.reach().await {
+    match dial.reach().await.1 {
         Ok(connection) => Ok(connection.authenticated),
         Err(failure) => Err(failure.answer.status.to_string()),
     }

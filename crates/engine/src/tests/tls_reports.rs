@@ -1,0 +1,278 @@
+//! What was seen of TLS on the way to others, counted and told to them.
+
+use super::World;
+use super::dmarc::{move_to, name_server, outgoing, sign};
+use proto::tlsrpt::{Failure, Policy, PolicyType, Report, ResultType};
+
+fn sts(domain: &str) -> Policy {
+    Policy {
+        policy_type: PolicyType::Sts,
+        policy_string: vec!["version: STSv1".into(), "mode: enforce".into(), format!("mx: mx.{domain}")],
+        policy_domain: domain.into(),
+        mx_host: vec![format!("mx.{domain}")],
+    }
+}
+
+fn failure(result_type: ResultType, mx: &str) -> Failure {
+    Failure {
+        result_type,
+        sending_mta_ip: Some("192.0.2.1".parse().unwrap()),
+        receiving_mx_hostname: Some(mx.into()),
+        receiving_ip: Some("198.51.100.1".parse().unwrap()),
+        failure_reason_code: None,
+    }
+}
+
+fn expired(domain: &str) -> Option<Failure> {
+    Some(failure(ResultType::CertificateExpired, &format!("mx.{domain}")))
+}
+
+fn day() -> jiff::civil::Date {
+    "2026-11-22".parse().unwrap()
+}
+
+#[tokio::test]
+async fn sessions_that_are_alike_are_one_row_whichever_node_saw_them() {
+    let world = World::new().await;
+    let other = world.another_node();
+    for _ in 0..3 {
+        world.engine.count_tls(&sts("a.vn"), None);
+    }
+    world.engine.count_tls(&sts("a.vn"), expired("a.vn"));
+    world.engine.write_tls().await;
+    world.engine.write_tls().await;
+    other.count_tls(&sts("a.vn"), expired("a.vn"));
+    // It publishes another policy, or none.
+    let mut newer = sts("a.vn");
+    newer.policy_string.push("max_age: 86400".into());
+    other.count_tls(&newer, None);
+    other.count_tls(&Policy::none("a.vn"), None);
+    other.count_tls(&Policy::none("b.vn"), None);
+    other.write_tls().await;
+    let rows = world.store.tls_counts(day(), "a.vn").await.unwrap();
+    let mut said: Vec<_> = rows
+        .iter()
+        .map(|(row, sessions)| {
+            let result = row.failure.as_ref().map(|failure| failure.result.as_str());
+            (row.policy.kind.as_str(), row.policy.text.lines.len(), result, *sessions)
+        })
+        .collect();
+    said.sort_unstable();
+    let bad = Some("certificate-expired");
+    assert_eq!(
+        said,
+        [("no-policy-found", 0, None, 1), ("sts", 3, None, 3), ("sts", 3, bad, 2), ("sts", 4, None, 1)]
+    );
+    assert_eq!(world.number("select rows::bigint from tls_days where domain = 'a.vn'").await, 4);
+    assert_eq!(world.number("select rows::bigint from tls_days where domain = 'b.vn'").await, 1);
+}
+
+#[tokio::test]
+async fn nobody_fills_the_tables() {
+    let world = World::new().await;
+    for n in 0..300 {
+        let mx = format!("{n}.a.vn");
+        world.engine.count_tls(&sts("a.vn"), Some(failure(ResultType::ValidationFailure, &mx)));
+        world.engine.count_tls(&Policy::none(&format!("{n}.evil.vn")), None);
+        world.engine.count_tls(&Policy::none(&format!("{n}.{n}.gov.vn")), None);
+        if n % 50 == 0 {
+            world.engine.write_tls().await;
+        }
+    }
+    world.engine.write_tls().await;
+    assert_eq!(world.number("select count(*) from tls_counts where domain = 'a.vn'").await, 100);
+    assert_eq!(world.number("select rows::bigint from tls_days where domain = 'a.vn'").await, 100);
+    assert_eq!(world.number("select count(*) from tls_days where domain like '%.evil.vn'").await, 100);
+    assert_eq!(world.number("select count(*) from tls_days where domain like '%.gov.vn'").await, 300);
+    // What is there goes on being counted.
+    world.engine.count_tls(&sts("a.vn"), Some(failure(ResultType::ValidationFailure, "0.a.vn")));
+    world.engine.write_tls().await;
+    let first = "select sessions from tls_counts where domain = 'a.vn' and mx = '0.a.vn'";
+    assert_eq!(world.number(first).await, 2);
+}
+
+/// The report in a mail of ours.
+fn attached(message: &str) -> Report {
+    let facts = proto::mime::facts(message.as_bytes());
+    let part = facts.structure.parts().find(|part| part.subtype == "tlsrpt+gzip").unwrap();
+    let body = &message.as_bytes()[part.body_start as usize..part.body_end as usize];
+    let packed = proto::mime::decode_body(&part.encoding, body);
+    serde_json::from_slice(&proto::dmarc::unpack(&packed).unwrap()).unwrap()
+}
+
+const ZONE: &[(&str, &str)] = &[
+    ("_smtp._tls.a.vn", "v=TLSRPTv1; rua=mailto:t@a.vn,mailto:t@service.vn,mailto:x@victim.vn"),
+    ("_smtp._tls.b.vn", "v=TLSRPTv1; rua="),
+    ("_smtp._tls.c.vn", "SERVFAIL"),
+];
+
+#[tokio::test]
+async fn a_day_is_told_once_to_those_who_want_to_hear() {
+    let world = World::new().await;
+    sign(&world).await;
+    let resolver = name_server(ZONE).await;
+    let other = world.another_node();
+    world.engine.use_resolver(resolver.clone());
+    other.use_resolver(resolver);
+    for domain in ["a.vn", "b.vn", "c.vn"] {
+        world.engine.count_tls(&sts(domain), None);
+    }
+    world.engine.count_tls(&sts("a.vn"), expired("a.vn"));
+    world.engine.count_tls(&sts("a.vn"), expired("a.vn"));
+    world.engine.count_tls(&Policy::none("a.vn"), None);
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T02:59:59Z");
+    let nothing = "0 sent, 0 wanted by nobody, 0 later, 0 days forgotten";
+    assert_eq!(world.engine.tls_reports_job().await.unwrap(), nothing, "some hours after the day");
+    move_to(&world, "2026-11-23T03:00:01Z");
+    let (here, there) = tokio::join!(world.engine.tls_reports_job(), other.tls_reports_job());
+    assert!(here.is_ok() && there.is_ok());
+    world.engine.tls_reports_job().await.unwrap();
+    let tried =
+        "select extract(epoch from max(give_up_at) - min(due_at))::bigint / 3600 from queue_deliveries";
+    assert_eq!(world.number(tried).await, 24, "hours: RFC 8460 5.5");
+    assert_eq!(
+        world.database.texts("select name from queue_destinations order by name").await,
+        ["tls-reports:a.vn", "tls-reports:service.vn"],
+        "they do not wait where mail waits for a TLS that works"
+    );
+    let sent = outgoing(&world).await;
+    let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(to, ["t@a.vn", "t@service.vn"]);
+    let message = sent[0].1.replace("\r\n ", " ").replace("\r\n\t", " ");
+    for expected in [
+        "Subject: Report Domain: a.vn Submitter: demo.gov.vn Report-ID: <20261122.a.vn@demo.gov.vn>",
+        "demo.gov.vn!a.vn!1795305600!1795391999.json.gz",
+        "<tlsrpt-noreply@demo.gov.vn>\r\n",
+        "Auto-Submitted: auto-generated\r\n",
+        "TLS-Report-Domain: a.vn\r\n",
+        "TLS-Report-Submitter: demo.gov.vn\r\n",
+        "Content-Type: multipart/report; report-type=\"tlsrpt\";",
+        "Content-Type: application/tlsrpt+gzip",
+        "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=demo.gov.vn;",
+        "TLS-Report-Domain:  TLS-Report-Submitter; b=",
+    ] {
+        assert!(message.contains(expected), "{expected}\n{message}");
+    }
+    told_as_it_was(&attached(&sent[0].1));
+}
+
+fn told_as_it_was(report: &Report) {
+    assert_eq!(
+        (report.organization_name.as_str(), report.report_id.as_str()),
+        ("demo.gov.vn", "20261122.a.vn")
+    );
+    assert_eq!(report.date_range.start_datetime.to_string(), "2026-11-22T00:00:00Z");
+    assert_eq!(report.date_range.end_datetime.to_string(), "2026-11-22T23:59:59Z");
+    let mut policies = report.policies.clone();
+    policies.sort_by_key(|results| results.policy.policy_type.as_str());
+    let [none, of_sts] = policies.as_slice() else { panic!("{policies:?}") };
+    assert_eq!((&none.policy, &of_sts.policy), (&Policy::none("a.vn"), &sts("a.vn")));
+    let counts = |results: &proto::tlsrpt::Results| {
+        let summary = results.summary;
+        (summary.total_successful_session_count, summary.total_failure_session_count)
+    };
+    assert_eq!((counts(none), counts(of_sts)), ((1, 0), (1, 2)));
+    assert_eq!(none.failure_details, []);
+    let [details] = of_sts.failure_details.as_slice() else { panic!("{of_sts:?}") };
+    assert_eq!((Some(details.failure.clone()), details.failed_session_count), (expired("a.vn"), 2));
+}
+
+#[tokio::test]
+async fn who_cannot_be_asked_is_asked_for_a_day_and_old_days_are_forgotten() {
+    let world = World::new().await;
+    sign(&world).await;
+    world.engine.use_resolver(name_server(ZONE).await);
+    for domain in ["a.vn", "b.vn", "c.vn"] {
+        world.engine.count_tls(&sts(domain), None);
+    }
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "1 sent, 1 wanted by nobody, 1 later, 0 days forgotten");
+    let open = "select count(*) from tls_days where ended_at is null";
+    for _ in 0..22 {
+        world.engine.tls_reports_job().await.unwrap();
+    }
+    assert_eq!(world.number(open).await, 1);
+    world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(world.number(open).await, 0);
+    assert_eq!(
+        world.database.texts("select outcome from tls_days order by domain").await,
+        ["sent", "nobody", "unknown"]
+    );
+    // What comes late is not told.
+    let late = store::TlsPolicy { kind: "sts".into(), text: store::TlsPolicyText::default() };
+    let late = store::TlsCount { policy: late, failure: None };
+    let gathered = store::TlsGathered {
+        day: day(),
+        domain: "a.vn",
+        counts: vec![(&late, 1)],
+        owner: "a.vn",
+        domains_max: 10,
+        names_max: 10,
+        rows_max: 10,
+    };
+    assert_eq!(world.store.count_tls(&gathered).await.unwrap(), 1);
+    move_to(&world, "2026-12-30T01:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "0 sent, 0 wanted by nobody, 0 later, 3 days forgotten");
+    assert_eq!(world.number("select count(*) from tls_counts").await, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_that_nobody_may_believe() {
+    let world = World::new().await;
+    world.engine.use_resolver(name_server(ZONE).await);
+    world.engine.count_tls(&sts("a.vn"), None);
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(
+        done, "0 sent, 1 wanted by nobody, 0 later, 0 days forgotten",
+        "there are no keys to sign with"
+    );
+    assert_eq!(world.number("select count(*) from queue_messages").await, 0);
+}
+
+/// Its web server does not answer; whoever is told by mail is told at once, and once.
+#[tokio::test]
+async fn one_that_cannot_be_told_keeps_no_other_waiting() {
+    let world = World::new().await;
+    sign(&world).await;
+    let zone = &[("_smtp._tls.a.vn", "v=TLSRPTv1; rua=https://none.a.vn/,mailto:t@a.vn")];
+    let resolver = name_server(zone).await;
+    let roots = std::sync::Arc::new(rustls::RootCertStore::empty());
+    world.engine.use_poster(guard::Poster::new(resolver.clone(), roots, false).unwrap());
+    world.engine.use_resolver(resolver);
+    world.engine.count_tls(&sts("a.vn"), None);
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let later = "0 sent, 0 wanted by nobody, 1 later, 0 days forgotten";
+    assert_eq!(world.engine.tls_reports_job().await.unwrap(), later);
+    assert_eq!(outgoing(&world).await.len(), 1);
+    for _ in 0..22 {
+        assert_eq!(world.engine.tls_reports_job().await.unwrap(), later);
+    }
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "1 sent, 0 wanted by nobody, 0 later, 0 days forgotten");
+    assert_eq!(outgoing(&world).await.len(), 0);
+}
+
+/// Two nodes may think that the job is theirs: what one has noted the other cannot note once more, nor queue a mail for it.
+#[tokio::test]
+async fn what_was_read_before_another_noted_something_is_not_noted() {
+    let world = World::new().await;
+    world.engine.count_tls(&sts("a.vn"), None);
+    world.engine.write_tls().await;
+    let tomorrow = day().tomorrow().unwrap();
+    let read = world.store.tls_days(tomorrow, 10).await.unwrap().remove(0);
+    for (is_first, outcome) in [(true, None), (false, None), (false, Some("sent"))] {
+        let mut tx = world.store.begin().await.unwrap();
+        let noted = tx.tell_tls_day(&read, (&["t@a.vn".into()], outcome), world.engine.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(noted, is_first);
+    }
+    let read = world.store.tls_days(tomorrow, 10).await.unwrap().remove(0);
+    assert_eq!((read.tries, read.told), (1, vec!["t@a.vn".to_owned()]));
+}
