@@ -1,7 +1,7 @@
 //! One request over HTTPS to whom a stranger has named: no redirects, no caches, nothing that is not verified.
 //!
 //! Invariants: what strangers publish never leads into our own networks; nothing is said before it is shown who is at the other end; of
-//! an answer no more is held than the caller says, and no longer waited for than [`EXCHANGE_MAX`].
+//! an answer no more is read than the caller wants who has seen how it begins, and no longer waited for than [`EXCHANGE_MAX`].
 
 use crate::dns::{DnsError, Resolver};
 use crate::network::is_public;
@@ -35,13 +35,12 @@ pub(crate) struct Https {
     allow_private: bool,
 }
 
-/// What a web server has said.
+/// How what a web server says begins.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Head {
     pub(crate) status: StatusCode,
     /// Its media type without parameters, as it was written.
     pub(crate) kind: String,
-    pub(crate) body: Bytes,
 }
 
 /// Why there is no answer.
@@ -96,18 +95,19 @@ impl Https {
         Ok(Self { resolver, tls: Arc::new(tls), allow_private })
     }
 
-    /// Sends a request, which names its host itself, and reads the answer, of at most so many octets.
+    /// Sends a request, which names its host itself. Of what follows the head of the answer so many octets are read at most as
+    /// `wanted` says of that; `None`: nothing is, however long it is or takes.
     pub(crate) async fn ask<B>(
         &self,
         (host, port): (&str, u16),
         request: Request<B>,
-        octets_max: usize,
-    ) -> Result<Answer, HttpsError>
+        wanted: fn(&Head) -> Option<usize>,
+    ) -> Result<(Head, Bytes), HttpsError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let asked = self.ask_once((host, port), request, octets_max);
+        let asked = self.ask_once((host, port), request, wanted);
         tokio::time::timeout(EXCHANGE_MAX, asked).await.unwrap_or(Err(HttpsError::Late))
     }
 
@@ -115,8 +115,8 @@ impl Https {
         &self,
         (host, port): (&str, u16),
         request: Request<B>,
-        octets_max: usize,
-    ) -> Result<Answer, HttpsError>
+        wanted: fn(&Head) -> Option<usize>,
+    ) -> Result<(Head, Bytes), HttpsError>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -127,7 +127,7 @@ impl Https {
         let connector = TlsConnector::from(Arc::clone(&self.tls));
         let stream = connector.connect(name, stream).await.map_err(HttpsError::Tls)?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        let exchange = async move { read(sender.send_request(request).await?, octets_max).await };
+        let exchange = async move { read(sender.send_request(request).await?, wanted).await };
         tokio::pin!(exchange, connection);
         tokio::select! {
             answer = &mut exchange => answer,
@@ -154,14 +154,18 @@ impl Https {
     }
 }
 
-async fn read(response: Response<Incoming>, octets_max: usize) -> Result<Answer, HttpsError> {
-    let status = response.status();
+async fn read(
+    response: Response<Incoming>,
+    wanted: fn(&Head) -> Option<usize>,
+) -> Result<(Head, Bytes), HttpsError> {
     let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_owned();
+    let head = Head { status: response.status(), kind };
+    let Some(octets_max) = wanted(&head) else { return Ok((head, Bytes::new())) };
     let body = Limited::new(response.into_body(), octets_max).collect().await;
     let body = body.map_err(|error| match error.is::<LengthLimitError>() {
         true => HttpsError::TooLong(octets_max),
         false => HttpsError::Broken,
     })?;
-    Ok(Answer { status, kind, body: body.to_bytes() })
+    Ok((head, body.to_bytes()))
 }

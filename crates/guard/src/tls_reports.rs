@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// Places that are told, of each record: whoever is named by many has much of us.
 const TOLD_MAX: usize = 2;
-/// Octets of an answer to a report that are read: nothing in it matters but its status.
-const ANSWER_OCTETS_MAX: usize = 64 * 1024;
 /// Where HTTPS is.
 const HTTPS_PORT: u16 = 443;
 
@@ -69,8 +67,9 @@ impl Poster {
             .header(CONTENT_TYPE, kind)
             .body(Full::new(Bytes::from(body)));
         let Ok(request) = request else { return false };
-        match self.0.ask((&host, port), request, ANSWER_OCTETS_MAX).await {
-            Ok(answer) => answer.status.is_success(),
+        // Nothing in the answer matters but its status.
+        match self.0.ask((&host, port), request, |_| None).await {
+            Ok((head, _)) => head.status.is_success(),
             Err(trouble) => {
                 tracing::info!(host, ?trouble, "a report could not be handed over");
                 false

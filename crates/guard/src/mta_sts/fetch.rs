@@ -1,7 +1,7 @@
 //! A policy as its domain publishes it (RFC 8461 3.3).
 
 use super::{POLICY_OCTETS_MAX, Trouble};
-use crate::https::{Https, HttpsError};
+use crate::https::{Head, Https, HttpsError};
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper::header::HOST;
@@ -53,14 +53,21 @@ impl Fetcher {
         let host = format!("mta-sts.{domain}");
         let request = Request::get("/.well-known/mta-sts.txt").header(HOST, &host);
         let request = request.body(Empty::<Bytes>::new()).map_err(|_| HttpsError::Broken)?;
-        let answer = self.https.ask((&host, self.port), request, POLICY_OCTETS_MAX).await?;
-        // RFC 8461 3.3: a redirect must not be followed.
-        if answer.status != StatusCode::OK {
-            return Err(FetchError::Status(answer.status.as_u16()));
+        let wanted = |head: &Head| refused(head).is_none().then_some(POLICY_OCTETS_MAX);
+        let (head, body) = self.https.ask((&host, self.port), request, wanted).await?;
+        match refused(&head) {
+            Some(why) => Err(why),
+            None => String::from_utf8(body.to_vec()).map_err(|_| FetchError::Text),
         }
-        if !answer.kind.eq_ignore_ascii_case("text/plain") {
-            return Err(FetchError::Kind(answer.kind.chars().take(KIND_CHARS_MAX).collect()));
-        }
-        String::from_utf8(answer.body.to_vec()).map_err(|_| FetchError::Text)
     }
+}
+
+/// Why what begins so is no policy, whatever follows.
+fn refused(head: &Head) -> Option<FetchError> {
+    // RFC 8461 3.3: a redirect must not be followed.
+    if head.status != StatusCode::OK {
+        return Some(FetchError::Status(head.status.as_u16()));
+    }
+    let is_text = head.kind.eq_ignore_ascii_case("text/plain");
+    (!is_text).then(|| FetchError::Kind(head.kind.chars().take(KIND_CHARS_MAX).collect()))
 }

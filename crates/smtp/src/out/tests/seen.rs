@@ -121,11 +121,13 @@ async fn a_policy_that_is_not_to_be_had_is_told_beside_the_session() {
     let ours = Authority::new();
     let good = || with(&ours.sign(&["mx.b.vn"], false));
     let right = policy("enforce", "mx.b.vn");
+    let long = document(&format!("{}\n", "x".repeat(70_000)));
     for (answer, web_name, expected) in [
         (right.replace("200 OK", "404 None"), "mta-sts.b.vn", "sts sts-policy-fetch-error"),
+        (long.replace("200 OK", "404 None"), "mta-sts.b.vn", "sts sts-policy-fetch-error"),
         (document("version: STSv2\n"), "mta-sts.b.vn", "sts sts-policy-invalid"),
         (right.replace("text/plain", "text/html"), "mta-sts.b.vn", "sts sts-policy-invalid"),
-        (document(&format!("{}\n", "x".repeat(70_000))), "mta-sts.b.vn", "sts sts-policy-invalid"),
+        (long.clone(), "mta-sts.b.vn", "sts sts-policy-invalid"),
         (right.clone(), "b.vn", "sts sts-webpki-invalid"),
     ] {
         let (words, is_open) = opened(good(), &ours, Some(&answer), web_name).await;
@@ -237,6 +239,12 @@ async fn reports_are_posted_to_verified_servers_of_the_public_network() {
     assert_eq!(*asked.lock().unwrap(), 2);
     assert!(!post("r.b.vn", false).await, "into our own network");
     assert_eq!(*asked.lock().unwrap(), 2);
+    // Whoever has it says so in the first line, however much he says behind it, and whether he ever comes to the end.
+    for length in [70_000, 80_000] {
+        *answer.lock().unwrap() =
+            format!("HTTP/1.1 201 Created\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(70_000));
+        assert!(post("r.b.vn", true).await, "{length}");
+    }
     for other in ["HTTP/1.1 302 Found\r\nLocation: https://r.b.vn/\r\nContent-Length: 0\r\n\r\n", "no HTTP"] {
         *answer.lock().unwrap() = other.to_owned();
         assert!(!post("r.b.vn", true).await, "{other}");
