@@ -97,11 +97,13 @@ impl Target {
             return None;
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        // A query may stand right behind the host, and a request begins with a path.
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Some(Self {
             host: host.to_ascii_lowercase(),
             port: uri.port_u16().unwrap_or(HTTPS_PORT),
             authority: authority.to_owned(),
-            path: path.to_owned(),
+            path,
         })
     }
 }
@@ -144,6 +146,7 @@ mod tests {
         };
         assert_eq!(parts("https://R.a.vn/v1?x=1#y"), said("r.a.vn", 443, "R.a.vn", "/v1?x=1"));
         assert_eq!(parts("https://a.vn:8443"), said("a.vn", 8443, "a.vn:8443", "/"));
+        assert_eq!(parts("https://a.vn?x=1"), said("a.vn", 443, "a.vn", "/?x=1"));
         assert_eq!(parts("HTTPS://a.vn/"), said("a.vn", 443, "a.vn", "/"));
         for none in [
             "http://a.vn/",
