@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -26,6 +27,9 @@ const EXCHANGE_MAX: Duration = Duration::from_mins(1);
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Addresses that are tried.
 const ADDRESSES_MAX: usize = 4;
+
+/// Characters of what went wrong that are logged: certificates of strangers stand in it.
+const LOGGED_CHARS_MAX: usize = 200;
 
 /// Asks web servers.
 #[derive(Clone, Debug)]
@@ -154,6 +158,11 @@ impl Https {
     }
 }
 
+/// An error with a stranger's words in it, as it is logged.
+pub(crate) fn logged(error: &impl Display) -> String {
+    error.to_string().chars().take(LOGGED_CHARS_MAX).collect()
+}
+
 async fn read(
     response: Response<Incoming>,
     wanted: fn(&Head) -> Option<usize>,
@@ -168,4 +177,18 @@ async fn read(
         false => HttpsError::Broken,
     })?;
     Ok((head, body.to_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_fills_the_log() {
+        let names = (0..10_000).map(|n| format!("{n}.a.vn")).collect::<Vec<_>>().join(", ");
+        let long = HttpsError::Tls(io::Error::other(format!("not valid for b.vn; only for {names}")));
+        assert_eq!(logged(&long).chars().count(), LOGGED_CHARS_MAX);
+        assert!(logged(&long).starts_with("it shows no TLS that can be verified: not valid for b.vn"));
+        assert_eq!(logged(&HttpsError::Late), "it does not answer in time");
+    }
 }

@@ -8,7 +8,7 @@ mod fetch;
 mod shelf;
 
 use crate::dns::{DnsError, Resolver};
-use crate::https::Https;
+use crate::https::{Https, logged};
 pub use fetch::FetchError;
 use fetch::Fetcher;
 pub use shelf::{Doing, Shelf, Shelved};
@@ -209,7 +209,7 @@ impl MtaSts {
                 Found { policy: Some(policy), trouble: None }
             }
             Err(why) => {
-                tracing::info!(domain, %why, "the domain's MTA-STS policy could not be fetched");
+                tracing::info!(domain, why = logged(&why), "the domain's MTA-STS policy could not be fetched");
                 let trouble = why.trouble();
                 // What holds keeps its own id: the new one is fetched when the rest is over.
                 let (id, until) = match kept {

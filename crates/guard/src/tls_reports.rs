@@ -2,7 +2,7 @@
 
 use crate::auth::plain_address;
 use crate::dns::DnsError;
-use crate::https::Https;
+use crate::https::{Https, logged};
 use crate::{Resolver, is_public};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -71,7 +71,7 @@ impl Poster {
         match self.0.ask((&host, port), request, |_| None).await {
             Ok((head, _)) => head.status.is_success(),
             Err(trouble) => {
-                tracing::info!(host, ?trouble, "a report could not be handed over");
+                tracing::info!(host, trouble = logged(&trouble), "a report could not be handed over");
                 false
             }
         }
