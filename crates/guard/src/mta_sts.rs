@@ -23,12 +23,14 @@ const POLICY_OCTETS_MAX: usize = 64 * 1024;
 const MAX_AGE_MOST: u64 = 31_557_600;
 /// After a policy could not be fetched (RFC 8461 3.3: five minutes or longer).
 const FETCH_REST: Duration = Duration::from_mins(5);
-/// Domains whose policy is remembered, of some hundred octets each.
+/// Domains whose policy is remembered: of some hundred octets each, of whoever fills all that is read some 80 KB.
 const DOMAINS_MAX: usize = 10_000;
 /// Patterns of one policy that are believed; the largest providers have a dozen.
 const PATTERNS_MAX: usize = 100;
-/// Octets of a policy that are repeated to its domain in reports (RFC 8460 4.5): real ones have some hundred.
+/// Octets of a policy that are repeated to its domain in reports (RFC 8460 4.5), and lines, each of which costs memory of its own: real
+/// ones have some hundred in a dozen, and all that is believed has three lines and [`PATTERNS_MAX`].
 const REPEATED_OCTETS_MAX: usize = 2 * 1024;
+const REPEATED_LINES_MAX: usize = 120;
 
 /// What a domain asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub struct Policy {
     max_age: Duration,
     /// As it was published; of a long one the beginning.
     lines: Vec<String>,
+    /// So many of `mx` stand in `lines`.
+    repeated_mx: usize,
 }
 
 /// What is known of a domain.
@@ -77,12 +81,13 @@ impl Policy {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (mut version, mut mode, mut max_age, mut mx) = (false, None, None, Vec::new());
-        let (mut lines, mut repeated) = (Vec::new(), 0);
+        let (mut lines, mut octets, mut repeated_mx) = (Vec::new(), 0, 0);
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (key, value) = line.split_once(':')?;
             let value = value.trim();
-            repeated += line.len();
-            if repeated <= REPEATED_OCTETS_MAX {
+            octets += line.len();
+            let is_repeated = octets <= REPEATED_OCTETS_MAX && lines.len() < REPEATED_LINES_MAX;
+            if is_repeated {
                 lines.push(line.chars().filter(|c| !c.is_control()).collect());
             }
             match key.trim() {
@@ -100,12 +105,17 @@ impl Policy {
                 "max_age" if max_age.is_none() => {
                     max_age = Some(value.parse::<u64>().ok()?.min(MAX_AGE_MOST));
                 }
-                "mx" if mx.len() < PATTERNS_MAX => mx.push(value.trim_end_matches('.').to_ascii_lowercase()),
+                // What is no text is no name, and no database keeps it.
+                "mx" if mx.len() < PATTERNS_MAX && !value.contains(char::is_control) => {
+                    mx.push(value.trim_end_matches('.').to_ascii_lowercase());
+                    repeated_mx += usize::from(is_repeated);
+                }
                 _ => {}
             }
         }
         let (mode, max_age) = (mode?, Duration::from_secs(max_age?));
-        (version && (mode == Mode::None || !mx.is_empty())).then_some(Self { mode, mx, max_age, lines })
+        let is_whole = version && (mode == Mode::None || !mx.is_empty());
+        is_whole.then_some(Self { mode, mx, max_age, lines, repeated_mx })
     }
 
     /// May mail go to this host (RFC 8461 4.1)? A star stands for one label, the first.
@@ -118,13 +128,13 @@ impl Policy {
         })
     }
 
-    /// Names, or `*.` and a name, of the hosts that mail may go to.
+    /// Names, or `*.` and a name, of the hosts that mail may go to: those that stand in [`Policy::lines`].
     #[must_use]
     pub fn hosts(&self) -> &[String] {
-        &self.mx
+        self.mx.get(..self.repeated_mx).unwrap_or_default()
     }
 
-    /// As it was published, 2 KB at most.
+    /// As it was published, 2 KB in 120 lines at most.
     #[must_use]
     pub fn lines(&self) -> &[String] {
         &self.lines
@@ -209,7 +219,11 @@ impl MtaSts {
                 Found { policy: Some(policy), trouble: None }
             }
             Err(why) => {
-                tracing::info!(domain, why = logged(&why), "the domain's MTA-STS policy could not be fetched");
+                tracing::info!(
+                    domain,
+                    why = logged(&why),
+                    "the domain's MTA-STS policy could not be fetched"
+                );
                 let trouble = why.trouble();
                 // What holds keeps its own id: the new one is fetched when the rest is over.
                 let (id, until) = match kept {

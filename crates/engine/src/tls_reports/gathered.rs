@@ -11,7 +11,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use store::{TlsCount, TlsFailure, TlsGathered, TlsPolicy, TlsPolicyText};
 
-/// Rows in memory before they are written: some 300 octets each, 5 KB where somebody makes his policy as long as is repeated.
+/// Rows in memory before they are written: some 300 octets each; 15 KB, so 75 MB in all, where many make their policies as long as is
+/// repeated.
 const ROWS_MAX: usize = 5_000;
 /// Domains of one day: a province's correspondents are some hundred.
 const DOMAINS_A_DAY_MAX: u32 = 5_000;

@@ -28,6 +28,11 @@ fn policies_are_read() {
     assert_eq!(read.lines()[..2], ["version: STSv1", "mode: enforce"]);
     let long = format!("version: STSv1\nmode: none\nmax_age: 1\nx: {}", "y".repeat(3_000));
     assert_eq!(policy(&long).unwrap().lines().len(), 3, "what is repeated is bounded");
+    let (first, last) = ("mx: first.a.vn\nversion: STSv1\nmode: enforce\nmax_age: 1\n", "mx: last.a.vn\n");
+    let long = policy(&format!("{first}{}{last}", "a:\n".repeat(5_000))).unwrap();
+    assert_eq!(long.lines().len(), 120, "and many short lines are many, too");
+    assert_eq!(long.hosts(), ["first.a.vn"], "those that are repeated");
+    assert!(long.allows("last.a.vn"));
     assert_eq!(policy("version: STSv1\nmode: none\nmax_age: 86400").unwrap().mode, Mode::None);
     let long = policy("version:STSv1\nmode:testing\nmx:a\nmax_age:99999999999").unwrap();
     assert_eq!(long.max_age, Duration::from_secs(MAX_AGE_MOST));
@@ -42,6 +47,7 @@ fn policies_are_read() {
         "version: STSv1\nmode: enforce\nmx: a",
         "version: STSv1\nmode: enforce\nmx: a\nmax_age: -1",
         "version: STSv1\nmode: enforce\nmx: a\nmax_age: x",
+        "version: STSv1\nmode: enforce\nmx: a\0b\nmax_age: 1",
     ] {
         assert_eq!(policy(wrong), None, "{wrong}");
     }
