@@ -85,11 +85,12 @@ impl Carrier {
         let domain = spelt(domain);
         let way = find(&domain, settings, resolver, rng.as_ref()).await?;
         let (mut last, mut never) = (None, true);
+        let is_watched = self.0.watcher.get().is_some();
         let end = Instant::now() + settings.limits.opening;
         let mut tries: usize = way.hosts.iter().map(|host| self.in_turn(&host.addresses).len()).sum();
         'hosts: for host in &way.hosts {
             let Weighed { security, rule } = match regard {
-                Regard::Policies => weigh(&domain, &way, host, resolver, sts).await,
+                Regard::Policies => weigh(&domain, &way, host, (resolver, sts), is_watched).await,
                 Regard::Administrator => demanded(&domain, &way, host),
             };
             let security = match security {

@@ -69,13 +69,13 @@ pub(super) fn demanded(domain: &str, way: &Way, host: &Stop) -> Weighed {
     Weighed { security: Ok(security), rule: None }
 }
 
-/// What `host` has to show on the way to `domain`, by what is published, too.
+/// What `host` has to show on the way to `domain`, by what is published, too. `is_watched`: somebody is told of the sessions.
 pub(super) async fn weigh(
     domain: &str,
     way: &Way,
     host: &Stop,
-    resolver: &Resolver,
-    sts: &MtaSts,
+    (resolver, sts): (&Resolver, &MtaSts),
+    is_watched: bool,
 ) -> Weighed {
     let demanded = demanded(domain, way, host);
     let base = match &demanded.security {
@@ -83,19 +83,24 @@ pub(super) async fn weigh(
         _ => return demanded,
     };
     match keys(domain, host, resolver).await {
-        Ok(None) => by_sts(domain, base, host, &sts.policy(domain).await),
+        Ok(None) => {
+            let found = sts.policy(domain).await;
+            let rule = is_watched.then(|| Rule::of_sts(domain, &found, &host.name));
+            Weighed { security: by_sts(base, host, &found), rule }
+        }
         Ok(Some(published)) => {
-            let (keys, security) = (published.keys.clone(), dane(domain, host, published));
+            let keys = is_watched.then(|| published.keys.clone());
+            let security = dane(domain, host, published);
             let unusable = security == Security::Required;
             let broken = unusable.then_some(Flaw::of(ResultType::TlsaInvalid));
-            let rule = Some(Rule::of_keys(domain, &keys, broken));
+            let rule = keys.map(|keys| Rule::of_keys(domain, &keys, broken));
             Weighed { security: Ok(stronger(base, security)), rule }
         }
         // RFC 7672 2.1.2: somebody may be hiding them.
         Err(error) => {
             let text = format!("the keys of {} cannot be found out: {error}", host.name);
             // RFC 8460 4.3.4: silence says nothing.
-            let is_told = matches!(error, DnsError::Failure(_));
+            let is_told = is_watched && matches!(error, DnsError::Failure(_));
             let broken = Some(Flaw::of(ResultType::DnssecInvalid));
             let rule = is_told.then(|| Rule::of_keys(domain, &[], broken));
             Weighed { security: Err(Answer::ours(Status(4, 7, 5), text)), rule }
@@ -103,12 +108,11 @@ pub(super) async fn weigh(
     }
 }
 
-fn by_sts(domain: &str, base: Security, host: &Stop, found: &Found) -> Weighed {
-    let rule = Some(Rule::of_sts(domain, found, &host.name));
+fn by_sts(base: Security, host: &Stop, found: &Found) -> Result<Security, Answer> {
     let Some(policy) = found.policy.as_ref().filter(|policy| policy.mode != Mode::None) else {
-        return Weighed { security: Ok(base), rule };
+        return Ok(base);
     };
-    let security = match (policy.mode, policy.allows(&host.name)) {
+    match (policy.mode, policy.allows(&host.name)) {
         // RFC 8461 5
         (Mode::Enforce, true) => Ok(stronger(base, Security::Names(vec![host.name.clone()]))),
         (Mode::Enforce, false) => {
@@ -119,8 +123,7 @@ fn by_sts(domain: &str, base: Security, host: &Stop, found: &Found) -> Weighed {
             tracing::debug!(host = host.name, allowed, "MTA-STS is being tested by the domain");
             Ok(base)
         }
-    };
-    Weighed { security, rule }
+    }
 }
 
 /// What is proven of a host.

@@ -4,7 +4,7 @@
 //! (4.3.4); what more is said of a failure are words of ours, never of the peer's certificate.
 
 use super::route::Stop;
-use guard::{Found, Mode, Policy as Sts, Tlsa, Trouble};
+use guard::{Found, Mode, Tlsa, Trouble};
 use proto::tlsrpt::{Failure, Policy, PolicyType, ResultType};
 use rustls::{CertificateError, Error};
 use std::io;
@@ -123,17 +123,20 @@ impl Rule {
 
     /// RFC 8460 4.5: records as RFC 6698 2.2 writes them.
     pub(super) fn of_keys(domain: &str, keys: &[Tlsa], broken: Option<Flaw>) -> Self {
-        let mut lines: Vec<String> = keys.iter().map(Tlsa::to_string).collect();
+        // Two digits an octet.
+        let is_short = |key: &&Tlsa| key.data.len() <= KEYS_OCTETS_MAX / 2;
+        let mut lines: Vec<String> = keys.iter().filter(is_short).map(Tlsa::to_string).collect();
         // Name servers give them in any order.
         lines.sort();
-        let mut octets = 0;
+        let mut left = KEYS_OCTETS_MAX;
         let fits = |line: &String| {
-            octets += line.len();
-            octets <= KEYS_OCTETS_MAX
+            let rest = left.checked_sub(line.len());
+            left = rest.unwrap_or(left);
+            rest.is_some()
         };
         let policy = Policy {
             policy_type: PolicyType::Tlsa,
-            policy_string: lines.into_iter().take_while(fits).collect(),
+            policy_string: lines.into_iter().filter(fits).collect(),
             ..Policy::none(domain)
         };
         Self { policy, broken, ..Self::none(domain) }
@@ -152,7 +155,12 @@ impl Rule {
         };
         let stranger = Flaw::because(ResultType::ValidationFailure, "the policy does not name this host");
         Self {
-            policy: sts(domain, policy.lines(), policy),
+            policy: Policy {
+                policy_type: PolicyType::Sts,
+                policy_string: policy.lines().to_vec(),
+                policy_domain: domain.to_owned(),
+                mx_host: policy.hosts().to_vec(),
+            },
             broken: (!policy.allows(host)).then_some(stranger),
             is_tested: policy.mode == Mode::Testing,
             missing,
@@ -169,18 +177,6 @@ impl Rule {
     /// What stands for the policy that is not to be had.
     pub(super) fn missing_policy(&self) -> Policy {
         Policy { policy_type: PolicyType::Sts, ..Policy::none(&self.policy.policy_domain) }
-    }
-}
-
-fn sts(domain: &str, lines: &[String], policy: &Sts) -> Policy {
-    // What is repeated of a long policy is bounded; its hosts stand in it.
-    let repeated =
-        |host: &&String| lines.iter().any(|line| line.to_ascii_lowercase().contains(host.as_str()));
-    Policy {
-        policy_type: PolicyType::Sts,
-        policy_string: lines.to_vec(),
-        policy_domain: domain.to_owned(),
-        mx_host: policy.hosts().iter().filter(repeated).cloned().collect(),
     }
 }
 
@@ -207,6 +203,7 @@ mod tests {
         let lines = |keys: &[Tlsa]| Rule::of_keys("a.vn", keys, None).policy.policy_string;
         assert_eq!(lines(&[key(0xab, 2), key(1, 2)]), ["3 1 1 0101", "3 1 1 ABAB"]);
         assert_eq!(lines(&[key(1, 2), key(2, 4_000)]), ["3 1 1 0101"]);
+        assert_eq!(lines(&[key(1, 4_000), key(2, 1_024), key(3, 2)]), ["3 1 1 0303"], "those that fit");
     }
 
     #[test]
