@@ -89,12 +89,12 @@ impl Dial<'_> {
             let text = format!("{} greets with our own name: mail would come back to us", self.called());
             return Err(failure(FailureKind::Other, (4, 6), text));
         }
-        let wanted = tls && *self.security != Security::None;
-        seen.is_tried = wanted;
-        if wanted && talk.client.offers().starttls {
-            return self.encrypt(talk, stream, seen).await;
+        if tls && *self.security != Security::None {
+            if talk.client.offers().starttls {
+                return self.encrypt(talk, stream, seen).await;
+            }
+            seen.fail(Flaw::of(ResultType::StarttlsNotSupported));
         }
-        seen.failed = Some(Flaw::of(ResultType::StarttlsNotSupported));
         if self.security.is_strict() {
             let text = format!("{} does not offer TLS, and mail there must not go without", self.called());
             return Err(failure(FailureKind::Other, (7, 10), text));
@@ -129,27 +129,34 @@ impl Dial<'_> {
         seen: &mut Seen,
     ) -> Result<Connection, Failure> {
         talk.client.start_tls();
-        seen.failed =
-            Some(Flaw::because(ResultType::StarttlsNotSupported, "STARTTLS is offered and does not work"));
-        let lost = |lost| Failure { kind: FailureKind::Handshake, ..self.lost(lost, Wait::Command) };
-        let step = talk.advance(&mut stream).await.map_err(lost)?;
+        let unsupported =
+            Flaw::because(ResultType::StarttlsNotSupported, "STARTTLS is offered and does not work");
+        let step = match talk.advance(&mut stream).await {
+            Ok(step) => step,
+            Err(lost) => {
+                if lost == Lost::Closed {
+                    seen.fail(unsupported);
+                }
+                return Err(Failure { kind: FailureKind::Handshake, ..self.lost(lost, Wait::Command) });
+            }
+        };
         match step {
             Step::Handshake => {}
+            // It is busy (421).
             Step::Broken(Broken::Refused(said)) => return Err(self.refused(&Broken::Refused(said))),
             Step::Broken(broken) => {
                 // Somebody on the way, or a server that nobody should talk to without TLS either.
-                seen.failed =
-                    Some(Flaw::because(ResultType::ValidationFailure, "the reply to STARTTLS is none"));
+                seen.fail(Flaw::because(ResultType::ValidationFailure, "the reply to STARTTLS is none"));
                 return Err(self.refused(&broken));
             }
             _ => {
+                seen.fail(unsupported);
                 let text = format!("{} offers TLS and refuses it", self.called());
                 return Err(failure(FailureKind::Handshake, (7, 4), text));
             }
         }
         let unusable =
             |text: String| failure(FailureKind::Handshake, (7, 5), format!("{}: {text}", self.called()));
-        seen.failed = Some(Flaw::because(ResultType::ValidationFailure, "the handshake does not end"));
         let (config, verifier) =
             self.trust.config(self.security).map_err(|error| unusable(error.to_string()))?;
         let name = ServerName::try_from(self.host.name.clone()).unwrap_or_else(|_| self.address.into());
@@ -157,12 +164,12 @@ impl Dial<'_> {
         let mut stream = match timeout(self.settings.limits.handshake, connecting).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                seen.failed = Some(Flaw::of_handshake(&error));
+                seen.fail(Flaw::of_handshake(&error));
                 return Err(unusable(format!("TLS: {error}")));
             }
             Err(_) => return Err(unusable("the TLS handshake does not end".to_owned())),
         };
-        (seen.failed, seen.certificate) = (None, verifier.flaw());
+        (seen.is_tried, seen.certificate) = (true, verifier.flaw());
         talk.client.tls_started();
         self.ready(&mut talk, &mut stream).await?;
         let (_, session) = stream.get_ref();

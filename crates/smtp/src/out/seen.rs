@@ -1,7 +1,7 @@
 //! What is seen of TLS on the way to a domain's servers, for whoever tells the domain of it (RFC 8460 4).
 //!
-//! Invariants: a session is told once, whatever came of the mail; what is no matter of TLS (nobody answers, time is over) is not told
-//! (4.3.4); what more is said of a failure are words of ours, never of the peer's certificate.
+//! Invariants: a session is told once, whatever came of the mail; what is no matter of TLS (nobody answers, time is over, a server is busy,
+//! we could not begin) is not told (4.3.4); what more is said of a failure are words of ours, never of the peer's certificate.
 
 use super::route::Stop;
 use guard::{Found, Mode, Tlsa, Trouble};
@@ -41,7 +41,7 @@ pub(super) struct Rule {
 /// What was seen of one session.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
-    /// It came to the point where TLS was to begin.
+    /// TLS was to begin, and it was seen whether it did.
     pub(super) is_tried: bool,
     /// Why there was no TLS.
     pub(super) failed: Option<Flaw>,
@@ -49,6 +49,13 @@ pub(super) struct Seen {
     pub(super) certificate: Option<Flaw>,
     /// Our end.
     pub(super) from: Option<IpAddr>,
+}
+
+impl Seen {
+    /// There was no TLS.
+    pub(super) fn fail(&mut self, flaw: Flaw) {
+        (self.is_tried, self.failed) = (true, Some(flaw));
+    }
 }
 
 impl Flaw {

@@ -91,6 +91,31 @@ async fn sessions_without_a_policy() {
     assert_eq!((words.len(), is_open), (0, false), "what is no matter of TLS");
 }
 
+/// RFC 8460 4.3.4: whoever keeps us waiting, or is busy, has not shown anything of TLS.
+#[tokio::test]
+async fn time_that_is_over_is_no_matter_of_tls() {
+    let authority = Authority::new();
+    let good = authority.sign(&["mx.b.vn"], false);
+    let says = |answer| Manners { answers: vec![("STARTTLS", answer)], ..with(&good) };
+    let silent = Manners { silent_tls: true, ..Manners::default() };
+    for (name, manners) in
+        [("no reply", says("?")), ("busy", says("421 4.3.2 busy")), ("no handshake", silent)]
+    {
+        let server = serve("127.0.0.2", 0, manners).await;
+        let (resolver, _dns) = zone().serve().await;
+        let sts = MtaSts::new(resolver.clone(), authority.roots(), 1, true).unwrap();
+        let settings = settings(server.port);
+        let limits = Limits { greeting: SHORT, command: SHORT, handshake: SHORT, ..settings.limits };
+        let settings = Settings { limits, ..settings };
+        let heard = Arc::new(Heard::default());
+        let carrier = Carrier::new(settings, resolver, sts, &authority.roots(), Arc::new(Dice(1)))
+            .with_watcher(Arc::<Heard>::clone(&heard));
+        assert!(carrier.open("b.vn").await.is_err(), "{name}");
+        assert_eq!(heard.words(), [""; 0], "{name}");
+        assert!(server.seen.lock().unwrap().lines.contains(&"STARTTLS".to_owned()), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn sessions_under_a_policy_of_the_domain() {
     let (ours, theirs) = (Authority::new(), Authority::new());

@@ -213,6 +213,8 @@ pub(super) struct Manners {
     pub(super) tls: Option<TlsAcceptor>,
     /// STARTTLS is offered, and the handshake fails.
     pub(super) broken_tls: bool,
+    /// STARTTLS is offered, and in the handshake nothing is said.
+    pub(super) silent_tls: bool,
     pub(super) answers: Vec<(&'static str, &'static str)>,
 }
 
@@ -279,6 +281,9 @@ async fn speak(
         if manners.broken_tls {
             return Ok(());
         }
+        if manners.silent_tls {
+            std::future::pending::<()>().await;
+        }
         let secured = manners.tls.clone().unwrap().accept(stream).await?;
         dialogue(&mut BufReader::new(secured), &mut manners, seen, true).await?;
     }
@@ -317,7 +322,7 @@ async fn dialogue<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
             (None, "EHLO") => {
                 let mut lines = vec!["mx.b.vn".to_owned()];
                 lines.extend(manners.offers.iter().map(|offer| (*offer).to_owned()));
-                if !tls && (manners.tls.is_some() || manners.broken_tls) {
+                if !tls && (manners.tls.is_some() || manners.broken_tls || manners.silent_tls) {
                     lines.push("STARTTLS".into());
                 }
                 let last = lines.len() - 1;
