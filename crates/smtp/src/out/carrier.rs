@@ -1,7 +1,7 @@
 //! Opens connections: a domain's hosts one after the other, each host's addresses one after the other.
 
 use super::agent::Connection;
-use super::demand::{Weighed, demanded, weigh};
+use super::demand::{Weighed, demanded_for_reports, weigh};
 use super::dial::{Dial, Failure, FailureKind};
 use super::envelope::NoWay;
 use super::limits::{ADDRESSES_MAX, SIX_REST};
@@ -71,7 +71,8 @@ impl Carrier {
     }
 
     /// The same for what tells a domain of its TLS: whatever the domain has published for that, and nobody hears of the session
-    /// (RFC 8460 3, 5.3). What the administrator demands is demanded here, too.
+    /// (RFC 8460 3, 5.3). What the administrator demands is demanded here, too, but that a host that the domain names only has to have TLS
+    /// where it would have to prove itself.
     ///
     /// # Errors
     /// As [`Carrier::open`].
@@ -91,7 +92,7 @@ impl Carrier {
         'hosts: for host in &way.hosts {
             let Weighed { security, rule } = match regard {
                 Regard::Policies => weigh(&domain, &way, host, (resolver, sts), is_watched).await,
-                Regard::Administrator => demanded(&domain, &way, host),
+                Regard::Administrator => demanded_for_reports(&domain, &way, host),
             };
             let security = match security {
                 Ok(security) => security,

@@ -58,7 +58,7 @@ pub(super) struct Weighed {
 }
 
 /// What `host` has to show on the way to `domain`, by the administrator alone.
-pub(super) fn demanded(domain: &str, way: &Way, host: &Stop) -> Weighed {
+fn demanded(domain: &str, way: &Way, host: &Stop) -> Weighed {
     let security = match (way.demand, way.origin) {
         (Demand::None, _) => Security::None,
         (Demand::Verified, Origin::Configured) => Security::Names(vec![host.name.clone()]),
@@ -67,6 +67,15 @@ pub(super) fn demanded(domain: &str, way: &Way, host: &Stop) -> Weighed {
         (Demand::Opportunistic, _) => Security::Opportunistic,
     };
     Weighed { security: Ok(security), rule: None }
+}
+
+/// What `host` has to show whoever brings `domain` a report of its TLS, for which what is published does not hold (RFC 8460 3). Hosts
+/// that only DANE or MTA-STS prove to be the domain's would never get one, so any certificate will do where they have to prove it.
+pub(super) fn demanded_for_reports(domain: &str, way: &Way, host: &Stop) -> Weighed {
+    match (way.demand, way.origin) {
+        (Demand::Verified, Origin::Exchange) => Weighed { security: Ok(Security::Required), rule: None },
+        _ => demanded(domain, way, host),
+    }
 }
 
 /// What `host` has to show on the way to `domain`, by what is published, too. `is_watched`: somebody is told of the sessions.

@@ -227,6 +227,28 @@ async fn reports_go_whatever_the_policy_and_are_not_told_of() {
     assert_eq!((heard.words().len(), *asked.lock().unwrap()), (1, 1));
 }
 
+/// Its hosts prove themselves by what does not hold for reports; those that an administrator names do as ever.
+#[tokio::test]
+async fn reports_go_where_a_route_wants_a_proof() {
+    let authority = Authority::new();
+    let server = serve("127.0.0.2", 0, with(&authority.sign(&["mx.c.vn"], false))).await;
+    let clear = serve("127.0.0.3", server.port, Manners::default()).await;
+    let route = |domain: &str, relay| Route { domain: domain.into(), relay, demand: Demand::Verified };
+    let relay = Relay { host: "127.0.0.2".into(), port: server.port };
+    let routes = vec![route("b.vn", None), route("c.vn", Some(relay)), route("d.vn", None)];
+    let zone = zone().mx("d.vn", 1, "mx.d.vn").at("mx.d.vn", "127.0.0.3");
+    let (resolver, _dns) = zone.serve().await;
+    let settings = Settings { routes, ..settings(server.port) };
+    let carrier = carrier_trusting(settings, resolver, &authority.roots());
+    for (domain, gets_mail, gets_reports) in
+        [("b.vn", false, true), ("c.vn", false, false), ("d.vn", false, false)]
+    {
+        assert_eq!(carrier.open(domain).await.is_ok(), gets_mail, "{domain}");
+        assert_eq!(carrier.open_despite_policies(domain).await.is_ok(), gets_reports, "{domain}");
+    }
+    assert_eq!(clear.connections(), 2, "never without TLS");
+}
+
 #[tokio::test]
 async fn only_what_a_domain_has_named_is_told_to_it() {
     let authority = Authority::new();
