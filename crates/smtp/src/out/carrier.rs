@@ -136,20 +136,28 @@ impl Carrier {
 
     /// What was seen of a session.
     fn tell(&self, rule: Option<&Rule>, (host, address): (&Stop, IpAddr), seen: &Seen) {
-        let (Some(watcher), Some(rule)) = (self.0.watcher.get(), rule) else { return };
-        let Some(judged) = rule.judge(seen) else { return };
-        let ends = (seen.from, Some(address));
-        watcher.saw(&rule.policy, judged.err().map(|flaw| flaw.at(host, ends)));
-        if let Some(missing) = rule.missing {
-            watcher.saw(&rule.missing_policy(), Some(Flaw::of(missing).at(host, ends)));
-        }
+        let Some((rule, judged)) = rule.and_then(|rule| Some((rule, rule.judge(seen)?))) else { return };
+        self.tell_all(rule, judged.err(), (host, (seen.from, Some(address))));
     }
 
     /// That there was none, as the policy of the host's domain does not let there be one.
     fn tell_unused(&self, rule: Option<&Rule>, host: &Stop) {
-        let (Some(watcher), Some(rule)) = (self.0.watcher.get(), rule) else { return };
-        let Some(broken) = rule.broken else { return };
-        watcher.saw(&rule.policy, Some(broken.at(host, (None, None))));
+        let Some((rule, broken)) = rule.and_then(|rule| Some((rule, rule.broken?))) else { return };
+        self.tell_all(rule, Some(broken), (host, (None, None)));
+    }
+
+    /// A session, and beside it that a policy is not to be had.
+    fn tell_all(
+        &self,
+        rule: &Rule,
+        flaw: Option<Flaw>,
+        (host, ends): (&Stop, (Option<IpAddr>, Option<IpAddr>)),
+    ) {
+        let Some(watcher) = self.0.watcher.get() else { return };
+        watcher.saw(&rule.policy, flaw.map(|flaw| flaw.at(host, ends)));
+        if let Some(missing) = rule.missing {
+            watcher.saw(&rule.missing_policy(), Some(Flaw::of(missing).at(host, ends)));
+        }
     }
 
     /// IPv6 first where it works, then the families in turn, so that one that hangs does not use up all tries.

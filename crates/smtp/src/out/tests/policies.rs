@@ -149,7 +149,7 @@ async fn a_policy_outlives_its_hint() {
 
 /// As a restart, or another node, finds it.
 #[derive(Debug, Default)]
-struct Table(Mutex<Option<(String, guard::Shelved)>>);
+pub(super) struct Table(pub(super) Mutex<Option<(String, guard::Shelved)>>);
 
 impl guard::Shelf for Table {
     fn find<'a>(&'a self, domain: &'a str) -> guard::Doing<'a, Option<guard::Shelved>> {

@@ -1,6 +1,6 @@
 //! What is told of sessions with the servers of a domain (RFC 8460 4).
 
-use super::policies::{document, policy, web};
+use super::policies::{Table, document, policy, web};
 use super::signed::Signer;
 use super::world::{Authority, Certified, Manners, Server, Zone, serve};
 use super::*;
@@ -159,6 +159,29 @@ async fn a_policy_that_is_not_to_be_had_is_told_beside_the_session() {
         assert_eq!(words, ["no-policy-found ok", expected], "{answer:.100}");
         assert!(is_open);
     }
+}
+
+/// The policy that is known keeps us from asking any host, and the newer one that is announced is not handed out.
+#[tokio::test]
+async fn a_newer_policy_that_is_not_to_be_had_is_told_where_there_is_no_session() {
+    let authority = Authority::new();
+    let server = serve("127.0.0.2", 0, with(&authority.sign(&["mx.b.vn"], false))).await;
+    let certified = authority.sign(&["mta-sts.b.vn"], false);
+    let answer = policy("enforce", "mx.b.vn").replace("200 OK", "404 None");
+    let (port, _, _web) = web(&certified, Arc::new(Mutex::new(answer))).await;
+    let zone = zone().text("_mta-sts.b.vn", "v=STSv1; id=2;").at("mta-sts.b.vn", "127.0.0.4");
+    let (resolver, _dns) = zone.serve().await;
+    let text = "version: STSv1\nmode: enforce\nmx: mx9.b.vn\nmax_age: 86400\n".to_owned();
+    let old = guard::Shelved { id: "1".into(), text, left: Duration::from_secs(86_400) };
+    let shelf = Table(Mutex::new(Some(("b.vn".into(), old))));
+    let sts =
+        MtaSts::new(resolver.clone(), authority.roots(), port, true).unwrap().with_shelf(Arc::new(shelf));
+    let heard = Arc::new(Heard::default());
+    let carrier = Carrier::new(settings(server.port), resolver, sts, &authority.roots(), Arc::new(Dice(1)))
+        .with_watcher(Arc::<Heard>::clone(&heard));
+    assert!(carrier.open("b.vn").await.is_err());
+    assert_eq!(heard.words(), ["sts validation-failure", "sts sts-policy-fetch-error"]);
+    assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]
