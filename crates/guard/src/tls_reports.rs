@@ -13,14 +13,12 @@ use rustls::RootCertStore;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Places that are told, of each record: whoever is named by many has much of us.
-const TOLD_MAX: usize = 2;
 /// Where HTTPS is.
 const HTTPS_PORT: u16 = 443;
 
 impl Resolver {
-    /// Where the record of this domain has reports sent: addresses that everybody can write, and URIs; the first of those that can be
-    /// told.
+    /// Where the record of this domain has reports sent: addresses that everybody can write, and URIs that something can be posted to; ten
+    /// at most, each once, in its order.
     ///
     /// # Errors
     /// When it cannot be found out now.
@@ -35,8 +33,7 @@ impl Resolver {
                 Place::Mail(address) => plain_address(&address).map(|(address, _)| Place::Mail(address)),
                 Place::Https(uri) => Target::of(&uri).map(|_| Place::Https(uri)),
             };
-            let new = usable.filter(|place| told.len() < TOLD_MAX && !told.contains(place));
-            told.extend(new);
+            told.extend(usable.filter(|place| !told.contains(place)));
         }
         Ok(told)
     }
@@ -130,8 +127,8 @@ mod tests {
         let mail = |address: &str| Place::Mail(address.to_owned());
         assert_eq!(
             resolver.tls_report_places("a.vn").await.unwrap(),
-            [mail("T@a.vn"), mail("t@a.vn")],
-            "two, of those that can be told"
+            [mail("T@a.vn"), mail("t@a.vn"), Place::Https("https://a.vn/r?x=1".to_owned()), mail("u@a.vn")],
+            "those that can be told"
         );
         assert_eq!(resolver.tls_report_places("b.vn").await.unwrap(), []);
         assert!(resolver.tls_report_places("c.vn").await.is_err());

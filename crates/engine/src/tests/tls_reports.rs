@@ -235,6 +235,50 @@ async fn nothing_is_sent_that_nobody_may_believe() {
     assert_eq!(world.number("select count(*) from queue_messages").await, 0);
 }
 
+fn poster(resolver: &guard::Resolver) -> guard::Poster {
+    let roots = std::sync::Arc::new(rustls::RootCertStore::empty());
+    guard::Poster::new(resolver.clone(), roots, true).unwrap()
+}
+
+/// Somebody changes his record from hour to hour, and has a place in it that can never be told.
+#[tokio::test]
+async fn two_places_are_told_of_a_day_whatever_its_record_says() {
+    let world = World::new().await;
+    sign(&world).await;
+    let of = |rua| [("_smtp._tls.a.vn", rua)];
+    let first = of("v=TLSRPTv1; rua=https://none.a.vn/,mailto:t1@a.vn,mailto:x@victim.vn");
+    let second = of("v=TLSRPTv1; rua=mailto:t2@a.vn,mailto:t3@a.vn,mailto:t4@a.vn");
+    let resolver = name_server(Box::leak(Box::new(first))).await;
+    world.engine.use_poster(poster(&resolver));
+    world.engine.use_resolver(resolver);
+    let later = world.another_node();
+    later.use_resolver(name_server(Box::leak(Box::new(second))).await);
+    world.engine.count_tls(&sts("a.vn"), None);
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "0 sent, 0 wanted by nobody, 1 later, 0 days forgotten");
+    let done = later.tls_reports_job().await.unwrap();
+    assert_eq!(done, "1 sent, 0 wanted by nobody, 0 later, 0 days forgotten");
+    let to: Vec<String> = outgoing(&world).await.into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, ["t1@a.vn", "t2@a.vn"]);
+}
+
+/// Nothing is posted here.
+#[tokio::test]
+async fn places_that_cannot_be_told_take_the_place_of_none_that_can() {
+    let world = World::new().await;
+    sign(&world).await;
+    let record = "v=TLSRPTv1; rua=https://r.a.vn/1,https://r.a.vn/2,mailto:t1@a.vn,mailto:t2@a.vn,mailto:t3@a.vn";
+    world.engine.use_resolver(name_server(Box::leak(Box::new([("_smtp._tls.a.vn", record)]))).await);
+    world.engine.count_tls(&sts("a.vn"), None);
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    world.engine.tls_reports_job().await.unwrap();
+    let to: Vec<String> = outgoing(&world).await.into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, ["t1@a.vn", "t2@a.vn"]);
+}
+
 /// Its web server does not answer; whoever is told by mail is told at once, and once.
 #[tokio::test]
 async fn one_that_cannot_be_told_keeps_no_other_waiting() {
@@ -242,8 +286,7 @@ async fn one_that_cannot_be_told_keeps_no_other_waiting() {
     sign(&world).await;
     let zone = &[("_smtp._tls.a.vn", "v=TLSRPTv1; rua=https://none.a.vn/,mailto:t@a.vn")];
     let resolver = name_server(zone).await;
-    let roots = std::sync::Arc::new(rustls::RootCertStore::empty());
-    world.engine.use_poster(guard::Poster::new(resolver.clone(), roots, false).unwrap());
+    world.engine.use_poster(poster(&resolver));
     world.engine.use_resolver(resolver);
     world.engine.count_tls(&sts("a.vn"), None);
     world.engine.write_tls().await;

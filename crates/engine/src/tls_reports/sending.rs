@@ -37,6 +37,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 const POST_MAX: Duration = Duration::from_secs(20);
 /// Runs, an hour apart, in which somebody is tried to be told (RFC 8460 5.5: for a day).
 const TRIES_MAX: u32 = 24;
+/// Places that are told of a day, whatever its record says in which run: whoever is named by many has much of us.
+const TOLD_MAX: usize = 2;
 /// For how long what was counted is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 14);
 const FORGOTTEN_AT_ONCE: u32 = 500;
@@ -126,8 +128,8 @@ impl Engine {
             Place::Mail(_) => !run.reporter.keys.is_empty(),
             Place::Https(_) => run.poster.is_some(),
         };
-        let new: Vec<Place> =
-            places.into_iter().filter(|place| can_be(place) && !day.told.contains(name(place))).collect();
+        let left = places.into_iter().filter(|place| can_be(place) && !day.told.contains(name(place)));
+        let new: Vec<Place> = left.take(TOLD_MAX.saturating_sub(day.told.len())).collect();
         if new.is_empty() {
             return self.end_tls(day, (&[], &[]), false).await;
         }
