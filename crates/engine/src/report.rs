@@ -10,7 +10,7 @@ mod written;
 use crate::deliver::Arrival;
 use crate::expansion::{Meant, Missed, Why};
 use crate::intake::{Permit, Prepared};
-use crate::recipients::Kind;
+use crate::recipients::{Kind, RecipientError, room_for_one};
 use crate::{Engine, Error, Examined, Recipient, trace_query};
 use jiff::{SignedDuration, Timestamp};
 use model::admission::Evidence;
@@ -276,8 +276,8 @@ impl Engine {
     }
 
     /// What a machine of ours writes to one of somebody else's, or to a mailbox here: under a null return path, and behind all that
-    /// people wait for, a day long. `None` when the address is of this system and nobody's mailbox. `shows`: what others find
-    /// of where it comes from, which is written for who reads it here.
+    /// people wait for, a day long; here within the mailbox's room. `None` when the address is of this system and nobody's mailbox, or
+    /// the mailbox is full. `shows`: what others find of where it comes from, which is written for who reads it here.
     pub(crate) async fn mail_to_machine(
         &self,
         written: &[u8],
@@ -290,18 +290,24 @@ impl Engine {
             Some(known) => self.is_local_domain(known.domain()).await?,
             None => false,
         };
-        let to = match known.filter(|_| local) {
+        let mut limit = None;
+        let mut to = match known.filter(|_| local) {
             Some(known) => match self.recipient(&known).await.as_ref().map(Recipient::kind) {
-                Ok(Kind::Mailbox { account, inbox, .. }) => {
+                Ok(Kind::Mailbox { account, inbox, hard_limit }) => {
+                    limit = *hard_limit;
                     let recipient = Some(known.to_string());
                     To::Here(Target { account: *account, folder: *inbox, recipient, room: None })
                 }
+                Err(RecipientError::Unavailable) => return Err(Error::Unavailable),
                 _ => return Ok(None),
             },
             None => To::There(domain.to_lowercase(), address.to_owned()),
         };
         let examined = matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), junk: false });
         let (prepared, queue_id, origin) = self.prepare_shown(written, &[], (None, examined)).await?;
+        if let To::Here(target) = &mut to {
+            target.room = limit.map(|limit| room_for_one(limit, prepared.len() as u64));
+        }
         let content = self.write_content(&prepared).await?;
         let needs = Needs { eight_bit: prepared.is_eight_bit(), smtputf8: false, requiretls: false };
         let about = trace_query::about(&queue_id, &prepared.facts);

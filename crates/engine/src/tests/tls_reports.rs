@@ -1,6 +1,6 @@
 //! What was seen of TLS on the way to others, counted and told to them.
 
-use super::World;
+use super::{World, address};
 use super::dmarc::{move_to, name_server, outgoing, sign};
 use proto::tlsrpt::{Failure, Policy, PolicyType, Report, ResultType};
 
@@ -277,6 +277,51 @@ async fn places_that_cannot_be_told_take_the_place_of_none_that_can() {
     world.engine.tls_reports_job().await.unwrap();
     let to: Vec<String> = outgoing(&world).await.into_iter().map(|(to, _)| to).collect();
     assert_eq!(to, ["t1@a.vn", "t2@a.vn"]);
+}
+
+/// Whoever has a domain writes into its record whom he likes.
+#[tokio::test]
+async fn a_mailbox_here_is_told_of_its_owners_domains_alone() {
+    let world = World::new().await;
+    sign(&world).await;
+    world.user("an").await;
+    let zone = &[
+        ("_smtp._tls.a.vn", "v=TLSRPTv1; rua=mailto:an@demo.gov.vn"),
+        ("_smtp._tls.xa.demo.gov.vn", "v=TLSRPTv1; rua=mailto:an@demo.gov.vn,mailto:nobody@demo.gov.vn"),
+    ];
+    world.engine.use_resolver(name_server(zone).await);
+    for domain in ["a.vn", "xa.demo.gov.vn"] {
+        world.engine.count_tls(&sts(domain), None);
+    }
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "1 sent, 1 wanted by nobody, 0 later, 0 days forgotten");
+    assert_eq!(outgoing(&world).await, []);
+    let told = "select told::text from tls_days order by domain";
+    assert_eq!(world.database.texts(told).await, ["{}", "{an@demo.gov.vn}"]);
+    assert_eq!(world.number("select count(*) from entries").await, 1);
+}
+
+/// His mailbox has room for one message more, and is named twice.
+#[tokio::test]
+async fn a_mailbox_here_is_not_filled_beyond_its_room() {
+    let world = World::new().await;
+    sign(&world).await;
+    world.user("an").await;
+    let record = "v=TLSRPTv1; rua=mailto:an@demo.gov.vn,mailto:an+tls@demo.gov.vn";
+    let zone = [("_smtp._tls.xa.demo.gov.vn", record)];
+    world.engine.use_resolver(name_server(Box::leak(Box::new(zone))).await);
+    let recipient = world.engine.recipient(&address("an")).await.unwrap();
+    let crate::recipients::Kind::Mailbox { hard_limit: Some(limit), .. } = recipient.kind() else { panic!() };
+    let an = "account_id = (select account_id from addresses where address = 'an@demo.gov.vn')";
+    world.database.run(&format!("update counters set used_bytes = {} where {an}", limit - 1)).await;
+    world.engine.count_tls(&sts("xa.demo.gov.vn"), None);
+    world.engine.write_tls().await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "0 sent, 0 wanted by nobody, 1 later, 0 days forgotten");
+    assert_eq!(world.number("select count(*) from entries").await, 0);
 }
 
 /// Its web server does not answer; whoever is told by mail is told at once, and once.

@@ -1,9 +1,9 @@
 //! Telling domains how TLS came about on the way to their servers: one report for each of them and each day, to where their record says.
 //!
 //! Invariants: a day is told once, however many nodes there are and whatever is killed: that somebody was told by mail, and the mail, are
-//! one transaction; what is posted (HTTPS) may come twice, under one number; who did not say that he wants reports gets none (`guard`). A
-//! report by mail has a null return path and is signed, else nobody may believe it (RFC 8460 3); it goes although the domain's TLS is not
-//! as it should be, and what is seen of that is not counted.
+//! one transaction; what is posted (HTTPS) may come again, under one number; who did not say that he wants reports gets none (`guard`), and
+//! a mailbox here only those of domains of its owner. A report by mail has a null return path and is signed, else nobody may believe it
+//! (RFC 8460 3); it goes although the domain's TLS is not as it should be, and what is seen of that is not counted.
 
 use crate::report::Mail;
 use crate::reporter::{Reporter, day_of};
@@ -17,6 +17,7 @@ use mail_builder::headers::address::Address as Mailbox;
 use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::raw::Raw;
 use mail_builder::mime::MimePart;
+use model::{DomainName, registered};
 use proto::tlsrpt::{
     DateRange, Failure, FailureDetails, Place, Policy, PolicyType, Report, ResultType, Results, Summary,
 };
@@ -124,12 +125,7 @@ impl Engine {
     async fn tell_tls(&self, run: &Arc<Run>, day: &TlsDay) -> Result<Told, Error> {
         let asked = tokio::time::timeout(ANSWER_MAX, run.resolver.tls_report_places(&day.domain)).await;
         let Ok(Ok(places)) = asked else { return self.end_tls(day, (&[], &[]), true).await };
-        let can_be = |place: &Place| match place {
-            Place::Mail(_) => !run.reporter.keys.is_empty(),
-            Place::Https(_) => run.poster.is_some(),
-        };
-        let left = places.into_iter().filter(|place| can_be(place) && !day.told.contains(name(place)));
-        let new: Vec<Place> = left.take(TOLD_MAX.saturating_sub(day.told.len())).collect();
+        let new = self.tls_places(run, day, places).await?;
         if new.is_empty() {
             return self.end_tls(day, (&[], &[]), false).await;
         }
@@ -155,7 +151,34 @@ impl Engine {
         self.end_tls(day, (&told, &mails), missed).await
     }
 
-    /// `None`: it is an address of this system, and nobody's.
+    /// Those that are told now: that can be, and have not been yet.
+    async fn tls_places(&self, run: &Run, day: &TlsDay, places: Vec<Place>) -> Result<Vec<Place>, Error> {
+        let mut new = Vec::new();
+        for place in places {
+            if new.len() + day.told.len() >= TOLD_MAX {
+                break;
+            }
+            let can_be_told = match &place {
+                Place::Https(_) => run.poster.is_some(),
+                Place::Mail(_) if run.reporter.keys.is_empty() => false,
+                Place::Mail(address) => !self.is_imposed(&day.domain, address).await?,
+            };
+            if can_be_told && !day.told.contains(name(&place)) {
+                new.push(place);
+            }
+        }
+        Ok(new)
+    }
+
+    /// Is it an address of this system in a record of somebody else's? Whoever has a domain could have every mailbox here be written to in
+    /// our own name, each day once for each name below it.
+    async fn is_imposed(&self, domain: &str, address: &str) -> Result<bool, Error> {
+        let Some((_, host)) = address.rsplit_once('@') else { return Ok(false) };
+        let Ok(known) = DomainName::new(host) else { return Ok(false) };
+        Ok(registered(host) != registered(domain) && self.is_local_domain(&known).await?)
+    }
+
+    /// `None`: it is an address of this system, and nobody's, or his mailbox is full.
     async fn tls_mail(
         &self,
         run: &Arc<Run>,
