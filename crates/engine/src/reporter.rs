@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use model::DomainName;
 use model::admission::{Author, Evidence, Outcome, Signature};
+use tokio::task::JoinSet;
 
 /// A domain of ours, or this server's name.
 #[derive(Debug)]
@@ -61,25 +62,50 @@ impl Engine {
         })
     }
 
-    /// With a signature of each key in front; as it is where that fails.
-    pub(crate) fn signed_now(&self, message: Vec<u8>, keys: &[SigningKey]) -> Vec<u8> {
-        if keys.is_empty() {
-            return message;
-        }
-        let (header, body) = message.split_at(proto::mime::header_end(&message).min(message.len()));
+    /// With a signature of each key in front; `None` where there are no keys, or that fails.
+    pub(crate) fn signed_now(&self, message: &[u8], keys: &[SigningKey]) -> Option<Vec<u8>> {
+        let (header, body) = message.split_at(proto::mime::header_end(message).min(message.len()));
         let mut signer = Signer::new(header);
         signer.body(body);
         match signer.fields(keys, self.now()) {
-            Ok(fields) => [fields.into_bytes(), message].concat(),
+            Ok(fields) => (!keys.is_empty()).then(|| [fields.as_bytes(), message].concat()),
             Err(error) => {
-                tracing::error!(%error, "a report goes out unsigned");
-                message
+                tracing::error!(%error, "a report cannot be signed");
+                None
             }
         }
     }
 }
 
+/// What all of them came to; of one that panicked nothing does, and the others are none the worse for it.
+pub(crate) async fn all_of<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(tasks.len());
+    while let Some(ended) = tasks.join_next().await {
+        match ended {
+            Ok(one) => all.push(one),
+            Err(error) => tracing::error!(%error, "a report could not be made"),
+        }
+    }
+    all
+}
+
 /// In UTC.
 pub(crate) fn day_of(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_that_panics_takes_no_other_with_it() {
+        let mut tasks = JoinSet::new();
+        for n in 0..3 {
+            tasks.spawn(async move { if n == 1 { panic!("on purpose") } else { n } });
+        }
+        let mut all = all_of(tasks).await;
+        all.sort_unstable();
+        assert_eq!(all, [0, 2]);
+    }
 }

@@ -5,7 +5,7 @@
 //! it. It is signed when it is written, not when it is sent: what leaves without an author who logged in is not signed there.
 
 use crate::report::Mail;
-use crate::reporter::{Reporter, day_of};
+use crate::reporter::{Reporter, all_of, day_of};
 use crate::{Engine, Error, trace};
 use guard::{ReportAddress, Resolver};
 use jiff::tz::TimeZone;
@@ -78,7 +78,7 @@ impl Engine {
                 let reporter = Arc::clone(&reporter);
                 tasks.spawn(async move { engine.tell_day(&resolver, &reporter, &day).await });
             }
-            for told in tasks.join_all().await {
+            for told in all_of(tasks).await {
                 match told {
                     Ok(Told::Sent) => sent += 1,
                     Ok(Told::Nobody) => nobody += 1,
@@ -215,7 +215,7 @@ impl Engine {
             .attachment("application/gzip", report.file_name(&reporter.name), packed)
             .write_to_vec()
             .unwrap_or_default();
-        self.signed_now(message, &reporter.keys)
+        self.signed_now(&message, &reporter.keys).unwrap_or(message)
     }
 }
 

@@ -322,6 +322,21 @@ async fn a_mailbox_here_is_not_filled_beyond_its_room() {
     let done = world.engine.tls_reports_job().await.unwrap();
     assert_eq!(done, "0 sent, 0 wanted by nobody, 1 later, 0 days forgotten");
     assert_eq!(world.number("select count(*) from entries").await, 0);
+    assert_eq!(world.number("select tries::bigint from tls_days").await, 1, "it is behind others now");
+}
+
+#[tokio::test]
+async fn a_report_of_nothing_is_not_sent() {
+    let world = World::new().await;
+    sign(&world).await;
+    world.engine.use_resolver(name_server(ZONE).await);
+    world.engine.count_tls(&sts("a.vn"), None);
+    world.engine.write_tls().await;
+    world.database.run("delete from tls_counts").await;
+    move_to(&world, "2026-11-23T04:00:00Z");
+    let done = world.engine.tls_reports_job().await.unwrap();
+    assert_eq!(done, "0 sent, 0 wanted by nobody, 1 later, 0 days forgotten");
+    assert_eq!(outgoing(&world).await, []);
 }
 
 /// Its web server does not answer; whoever is told by mail is told at once, and once.

@@ -6,7 +6,7 @@
 //! (RFC 8460 3); it goes although the domain's TLS is not as it should be, and what is seen of that is not counted.
 
 use crate::report::Mail;
-use crate::reporter::{Reporter, day_of};
+use crate::reporter::{Reporter, all_of, day_of};
 use crate::{Engine, Error, trace};
 use guard::{Poster, Resolver};
 use jiff::civil::Date;
@@ -42,7 +42,8 @@ const TRIES_MAX: u32 = 24;
 const TOLD_MAX: usize = 2;
 /// For how long what was counted is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 14);
-const FORGOTTEN_AT_ONCE: u32 = 500;
+/// Days that are forgotten at once, each with a hundred rows at most.
+const FORGOTTEN_AT_ONCE: u32 = 100;
 /// As which local part it writes.
 const FROM: &str = "tlsrpt-noreply";
 /// RFC 8460 6.5
@@ -55,6 +56,16 @@ enum Told {
     Nobody,
     /// Not all could be told, and another time they may be.
     Later,
+}
+
+/// What was done of a day in one run.
+#[derive(Debug, Default)]
+struct Tried {
+    posted: Vec<String>,
+    /// An address and what goes there.
+    mails: Vec<(String, Mail)>,
+    /// Somebody could not be told, or it could not be found out who is to be.
+    missed: bool,
 }
 
 /// What a run needs.
@@ -95,7 +106,7 @@ impl Engine {
                 let (engine, run, day) = (self.clone(), Arc::clone(&run), day.clone());
                 tasks.spawn(async move { engine.tell_tls(&run, &day).await });
             }
-            for told in tasks.join_all().await {
+            for told in all_of(tasks).await {
                 match told {
                     Ok(Told::Sent) => sent += 1,
                     Ok(Told::Nobody) => nobody += 1,
@@ -123,32 +134,53 @@ impl Engine {
     }
 
     async fn tell_tls(&self, run: &Arc<Run>, day: &TlsDay) -> Result<Told, Error> {
+        let mut tried = Tried::default();
+        let ended = match self.try_tls(run, day, &mut tried).await {
+            Ok(()) => self.end_tls(day, &tried).await,
+            Err(error) => Err(error),
+        };
+        let error = match ended {
+            Ok(told) => return Ok(told),
+            Err(error) => error,
+        };
+        tracing::warn!(%error, domain = day.domain, "a domain could not be told of a day's TLS");
+        // Else it would keep others waiting, and what was posted would be posted once more.
+        self.end_tls(day, &Tried { posted: tried.posted, missed: true, ..Tried::default() }).await
+    }
+
+    async fn try_tls(&self, run: &Arc<Run>, day: &TlsDay, tried: &mut Tried) -> Result<(), Error> {
         let asked = tokio::time::timeout(ANSWER_MAX, run.resolver.tls_report_places(&day.domain)).await;
-        let Ok(Ok(places)) = asked else { return self.end_tls(day, (&[], &[]), true).await };
-        let new = self.tls_places(run, day, places).await?;
-        if new.is_empty() {
-            return self.end_tls(day, (&[], &[]), false).await;
+        let Ok(Ok(places)) = asked else {
+            tried.missed = true;
+            return Ok(());
+        };
+        let places = self.tls_places(run, day, places).await?;
+        if places.is_empty() {
+            return Ok(());
         }
         let counts = self.0.store.tls_counts(day.day, &day.domain).await?;
         let report = Arc::new(report(&run.reporter, day, &counts));
-        let (mut told, mut mails, mut missed) = (Vec::new(), Vec::new(), false);
-        for place in &new {
-            let is_told = match place {
-                Place::Mail(address) => {
-                    let mail = self.tls_mail(run, (&day.domain, address), &report).await?;
-                    let is_somebodys = mail.is_some();
-                    mails.extend(mail);
-                    is_somebodys
-                }
-                Place::Https(uri) => {
-                    let is_taken = posted(run, uri, &report).await;
-                    missed |= !is_taken;
-                    is_taken
-                }
-            };
-            told.extend(is_told.then(|| name(place).to_owned()));
+        if report.policies.is_empty() {
+            // What was counted cannot be read here: there are nodes of another version.
+            tried.missed = true;
+            return Ok(());
         }
-        self.end_tls(day, (&told, &mails), missed).await
+        for place in places {
+            match place {
+                Place::Mail(address) => match self.tls_mail(run, (&day.domain, &address), &report).await {
+                    Ok(mail) => tried.mails.extend(mail.map(|mail| (address, mail))),
+                    Err(error) => {
+                        tracing::warn!(%error, domain = day.domain, "a report of TLS could not be written");
+                        tried.missed = true;
+                    }
+                },
+                Place::Https(uri) => match posted(run, &uri, &report).await {
+                    true => tried.posted.push(uri),
+                    false => tried.missed = true,
+                },
+            }
+        }
+        Ok(())
     }
 
     /// Those that are told now: that can be, and have not been yet.
@@ -191,36 +223,33 @@ impl Engine {
             let (engine, run, report, domain, to) = writing;
             engine.compose_tls(&run.reporter, &report, (&domain, &to))
         });
-        let written = written.await.map_err(|_| Error::Unavailable)?;
+        let written = written.await.ok().flatten().ok_or(Error::Unavailable)?;
         let mail = self.mail_to_machine(&written, to, &run.reporter.signs()).await?;
         Ok(mail.map(Mail::despite_tls))
     }
 
-    /// Notes whom it was told, and has the mails go, in one transaction. `missed`: somebody could not be told, or it could not be found
-    /// out who is to be.
-    async fn end_tls(
-        &self,
-        day: &TlsDay,
-        (told, mails): (&[String], &[Mail]),
-        missed: bool,
-    ) -> Result<Told, Error> {
+    /// Notes whom it was told, and has the mails go, in one transaction.
+    async fn end_tls(&self, day: &TlsDay, Tried { posted, mails, missed }: &Tried) -> Result<Told, Error> {
+        let told: Vec<String> =
+            posted.iter().chain(mails.iter().map(|(address, _)| address)).cloned().collect();
         let is_told = !told.is_empty() || !day.told.is_empty();
-        let outcome = match (missed, is_told) {
+        let outcome = match (*missed, is_told) {
             (true, _) if day.tries + 1 < TRIES_MAX => None,
             (_, true) => Some("sent"),
             (true, false) => Some("unknown"),
             (false, false) => Some("nobody"),
         };
-        let destinations: Vec<&str> = mails.iter().filter_map(Mail::destination).collect();
+        let mails: Vec<&Mail> = mails.iter().map(|(_, mail)| mail).collect();
+        let destinations: Vec<&str> = mails.iter().filter_map(|mail| mail.destination()).collect();
         let now = self.now();
         if !destinations.is_empty() {
             self.0.store.know_destinations(&destinations, now).await?;
         }
         let mut tx = self.0.store.begin().await?;
-        if !tx.tell_tls_day(day, (told, outcome), now).await? {
+        if !tx.tell_tls_day(day, (&told, outcome), now).await? {
             return Ok(Told::Nobody);
         }
-        for mail in mails {
+        for mail in &mails {
             tx.mail_back(&mail.back(self, now)).await?;
         }
         tx.commit().await?;
@@ -233,8 +262,13 @@ impl Engine {
         })
     }
 
-    /// RFC 8460 5.3.
-    fn compose_tls(&self, reporter: &Reporter, report: &Report, (domain, to): (&str, &str)) -> Vec<u8> {
+    /// RFC 8460 5.3. `None`: it cannot be written, or not be signed, so that nobody may believe it.
+    fn compose_tls(
+        &self,
+        reporter: &Reporter,
+        report: &Report,
+        (domain, to): (&str, &str),
+    ) -> Option<Vec<u8>> {
         let text = format!(
             "Báo cáo TLS: kết quả thiết lập kết nối mã hóa khi hệ thống này gửi thư đến tên miền {domain}; gửi tự động theo yêu cầu \
              trong bản ghi _smtp._tls.{domain} (rua).\n\n--\nAggregate report of TLS on the way to the servers of {domain}, sent as \
@@ -256,8 +290,8 @@ impl Engine {
             .header("TLS-Report-Submitter", Raw::new(reporter.name.clone()))
             .body(MimePart::new(kind, parts))
             .write_to_vec()
-            .unwrap_or_default();
-        self.signed_now(message, &reporter.keys)
+            .ok()?;
+        self.signed_now(&message, &reporter.keys)
     }
 }
 
