@@ -91,6 +91,20 @@ async fn nobody_fills_the_tables() {
     assert_eq!(world.number(first).await, 2);
 }
 
+#[tokio::test]
+async fn what_the_database_does_not_take_is_kept_for_the_next_time() {
+    let world = World::new().await;
+    for n in 0..20 {
+        world.engine.count_tls(&sts(&format!("{n}.vn")), None);
+    }
+    world.database.run("alter table tls_counts rename to elsewhere").await;
+    world.engine.write_tls().await;
+    world.database.run("alter table elsewhere rename to tls_counts").await;
+    assert_eq!(world.number("select count(*) from tls_days").await, 0);
+    world.engine.write_tls().await;
+    assert_eq!(world.number("select count(*) from tls_counts where sessions = 1").await, 20);
+}
+
 /// The report in a mail of ours.
 fn attached(message: &str) -> Report {
     let facts = proto::mime::facts(message.as_bytes());

@@ -76,27 +76,40 @@ impl Engine {
 
     /// Writes what was gathered; kept for the next time when the database does not take it, unless it is too much.
     pub(crate) async fn write_tls(&self) {
-        for (key, counts) in self.0.tls.take() {
-            let gathered = TlsGathered {
-                day: key.0,
-                domain: &key.1,
-                counts: counts.iter().map(|(count, sessions)| (count, *sessions)).collect(),
-                owner: registered(&key.1),
-                domains_max: DOMAINS_A_DAY_MAX,
-                names_max: NAMES_OF_ONE_MAX,
-                rows_max: ROWS_A_DOMAIN_MAX,
-            };
-            match self.0.store.count_tls(&gathered).await {
+        let mut gathered = self.0.tls.take().into_iter();
+        while let Some((key, counts)) = gathered.next() {
+            match self.write_tls_day(&key, &counts).await {
                 Ok(dropped) => figures::tls_reports_dropped(dropped),
                 Err(error) => {
                     figures::housekeeping_failed("tls-reports");
                     tracing::warn!(%error, "what was seen of others' TLS could not be counted yet");
-                    let add = |counted| self.0.tls.add(key.clone(), counted);
-                    let dropped = counts.into_iter().map(add).filter(|kept| !kept).count();
-                    figures::tls_reports_dropped(dropped as u64);
+                    // The others would only wait for the same database.
+                    for (key, counts) in std::iter::once((key, counts)).chain(gathered) {
+                        let add = |counted| self.0.tls.add(key.clone(), counted);
+                        let dropped = counts.into_iter().map(add).filter(|kept| !kept).count();
+                        figures::tls_reports_dropped(dropped as u64);
+                    }
+                    return;
                 }
             }
         }
+    }
+
+    async fn write_tls_day(
+        &self,
+        (day, domain): &(Date, String),
+        counts: &Counts,
+    ) -> Result<u64, store::Error> {
+        let gathered = TlsGathered {
+            day: *day,
+            domain,
+            counts: counts.iter().map(|(count, sessions)| (count, *sessions)).collect(),
+            owner: registered(domain),
+            domains_max: DOMAINS_A_DAY_MAX,
+            names_max: NAMES_OF_ONE_MAX,
+            rows_max: ROWS_A_DOMAIN_MAX,
+        };
+        self.0.store.count_tls(&gathered).await
     }
 }
 
