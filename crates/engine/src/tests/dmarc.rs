@@ -150,7 +150,8 @@ async fn whoever_gets_mail_decides_whether_its_author_is_told() {
     assert!(!found.is_reported);
 }
 
-/// A name server on loopback: the texts of names, and nothing else. Whatever it is asked beside that does not exist, or fails.
+/// A name server on loopback: the texts of names, where one like `A 127.0.0.1` is an address, and nothing else. Whatever it is asked
+/// beside that does not exist, or fails.
 pub(super) async fn name_server(zone: &'static [(&'static str, &'static str)]) -> guard::Resolver {
     let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = guard::Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
@@ -174,20 +175,25 @@ fn answer(zone: &[(&str, &str)], question: &[u8]) -> Vec<u8> {
         at = end;
     }
     let (name, asked) = (labels.join("."), &question[12..at + 5]);
-    let is_text = asked[asked.len() - 4..asked.len() - 2] == [0, 16];
+    let kind = [asked[asked.len() - 4], asked[asked.len() - 3]];
     let found: Vec<&str> = zone.iter().filter(|(of, _)| *of == name).map(|(_, text)| *text).collect();
     let code = match found.first() {
         Some(&"SERVFAIL") => 2,
         Some(_) => 0,
         None => 3,
     };
-    let texts = if is_text && code == 0 { found } else { Vec::new() };
-    let mut reply = vec![question[0], question[1], 0x81, 0x80 | code, 0, 1, 0, texts.len() as u8, 0, 0, 0, 0];
+    let data = |text: &&str| match (kind, text.strip_prefix("A ")) {
+        ([0, 1], Some(address)) => Some(address.parse::<std::net::Ipv4Addr>().unwrap().octets().to_vec()),
+        ([0, 16], None) => Some([&[text.len() as u8][..], text.as_bytes()].concat()),
+        _ => None,
+    };
+    let records: Vec<Vec<u8>> = found.iter().filter(|_| code == 0).filter_map(data).collect();
+    let mut reply =
+        vec![question[0], question[1], 0x81, 0x80 | code, 0, 1, 0, records.len() as u8, 0, 0, 0, 0];
     reply.extend_from_slice(asked);
-    for text in texts {
-        let length = text.len() as u8;
-        reply.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, length + 1, length]);
-        reply.extend_from_slice(text.as_bytes());
+    for data in records {
+        reply.extend_from_slice(&[0xc0, 12, kind[0], kind[1], 0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+        reply.extend_from_slice(&data);
     }
     reply
 }

@@ -3,6 +3,8 @@
 use super::{World, address};
 use super::dmarc::{move_to, name_server, outgoing, sign};
 use proto::tlsrpt::{Failure, Policy, PolicyType, Report, ResultType};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn sts(domain: &str) -> Policy {
     Policy {
@@ -250,7 +252,7 @@ async fn nothing_is_sent_that_nobody_may_believe() {
 }
 
 fn poster(resolver: &guard::Resolver) -> guard::Poster {
-    let roots = std::sync::Arc::new(rustls::RootCertStore::empty());
+    let roots = Arc::new(rustls::RootCertStore::empty());
     guard::Poster::new(resolver.clone(), roots, true).unwrap()
 }
 
@@ -283,7 +285,8 @@ async fn two_places_are_told_of_a_day_whatever_its_record_says() {
 async fn places_that_cannot_be_told_take_the_place_of_none_that_can() {
     let world = World::new().await;
     sign(&world).await;
-    let record = "v=TLSRPTv1; rua=https://r.a.vn/1,https://r.a.vn/2,mailto:t1@a.vn,mailto:t2@a.vn,mailto:t3@a.vn";
+    let record =
+        "v=TLSRPTv1; rua=https://r.a.vn/1,https://r.a.vn/2,mailto:t1@a.vn,mailto:t2@a.vn,mailto:t3@a.vn";
     world.engine.use_resolver(name_server(Box::leak(Box::new([("_smtp._tls.a.vn", record)]))).await);
     world.engine.count_tls(&sts("a.vn"), None);
     world.engine.write_tls().await;
@@ -353,13 +356,29 @@ async fn a_report_of_nothing_is_not_sent() {
     assert_eq!(outgoing(&world).await, []);
 }
 
-/// Its web server does not answer; whoever is told by mail is told at once, and once.
+/// A web server that refuses everybody, and how many came.
+async fn refusing() -> (u16, Arc<AtomicUsize>) {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, asked) = (socket.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&asked);
+    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+    tokio::spawn(async move {
+        while socket.accept().await.is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    (port, asked)
+}
+
+/// Its web server refuses; whoever is told by mail is told at once, and once.
 #[tokio::test]
 async fn one_that_cannot_be_told_keeps_no_other_waiting() {
     let world = World::new().await;
     sign(&world).await;
-    let zone = &[("_smtp._tls.a.vn", "v=TLSRPTv1; rua=https://none.a.vn/,mailto:t@a.vn")];
-    let resolver = name_server(zone).await;
+    let (port, asked) = refusing().await;
+    let record: &str = format!("v=TLSRPTv1; rua=https://r.a.vn:{port}/v1,mailto:t@a.vn").leak();
+    let zone = [("_smtp._tls.a.vn", record), ("r.a.vn", "A 127.0.0.1")];
+    let resolver = name_server(Box::leak(Box::new(zone))).await;
     world.engine.use_poster(poster(&resolver));
     world.engine.use_resolver(resolver);
     world.engine.count_tls(&sts("a.vn"), None);
@@ -374,6 +393,7 @@ async fn one_that_cannot_be_told_keeps_no_other_waiting() {
     let done = world.engine.tls_reports_job().await.unwrap();
     assert_eq!(done, "1 sent, 0 wanted by nobody, 0 later, 0 days forgotten");
     assert_eq!(outgoing(&world).await.len(), 0);
+    assert_eq!(asked.load(Ordering::Relaxed), 24);
 }
 
 /// Two nodes may think that the job is theirs: what one has noted the other cannot note once more, nor queue a mail for it.
