@@ -28,6 +28,7 @@ pub const ROLES: &[&str] = &[
     "contact",
     "daemon",
     "dmarc",
+    "dmarc-noreply",
     "everyone",
     "ftp",
     "help",
@@ -59,6 +60,7 @@ pub const ROLES: &[&str] = &[
     "tatca",
     "thongbao",
     "tlsrpt",
+    "tlsrpt-noreply",
     "toantinh",
     "usenet",
     "uucp",
@@ -119,6 +121,8 @@ mod tests {
         for local in ["postmaster", "admin", "hotro", "xulythurac", "vanthu.sotttt", "vanthu", "chutich"] {
             assert!(reserved.holds(local), "{local}");
         }
+        // What reports to other domains are from.
+        assert!(reserved.holds("dmarc-noreply") && reserved.holds("tlsrpt-noreply"));
         for local in ["ntbinh", "vanthu-x", "nvanthu", "vanphong.sotttt", ""] {
             assert!(!reserved.holds(local), "{local}");
         }
