@@ -29,7 +29,7 @@ const AT_ONCE: usize = 16;
 /// next run.
 const RUN_MAX: Duration = Duration::from_secs(120);
 const ANSWER_MAX: Duration = Duration::from_secs(15);
-/// Runs after which a domain whose name servers do not say whom to tell is not told.
+/// Runs after which a domain that could not be told, or whose name servers do not say whom to tell, is not told.
 const TRIES_MAX: u32 = 8;
 /// For how long what was counted is kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(24 * 14);
@@ -44,7 +44,7 @@ const FROM: &str = "dmarc-noreply";
 enum Told {
     Sent,
     Nobody,
-    /// It could not be found out whom to tell, and another time may show it.
+    /// It could not be told, or not be found out whom to tell, and another time it may be.
     Later,
 }
 
@@ -118,7 +118,14 @@ impl Engine {
                 self.end_day(day, "nobody", &[]).await?;
                 Ok(Told::Nobody)
             }
-            Ok(addresses) => self.send_day(reporter, day, &addresses).await,
+            Ok(addresses) => match self.send_day(reporter, day, &addresses).await {
+                Err(error) => {
+                    tracing::warn!(%error, domain = day.domain, "a domain could not be told of a day's mail");
+                    // Else it would keep others waiting.
+                    self.find_later(day).await
+                }
+                told => told,
+            },
             Err(_) => self.find_later(day).await,
         }
     }

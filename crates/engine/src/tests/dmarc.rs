@@ -241,6 +241,15 @@ pub(super) async fn sign(world: &World) {
     world.engine.rotate_dkim(&super::actor(), &domain).await.unwrap();
 }
 
+/// One octet below the hard limit.
+pub(super) async fn leave_room_for_one(world: &World, name: &str) {
+    let recipient = world.engine.recipient(&address(name)).await.unwrap();
+    let crate::recipients::Kind::Mailbox { hard_limit: Some(limit), .. } = recipient.kind() else { panic!() };
+    let whose = format!("(select account_id from addresses where address = '{name}@demo.gov.vn')");
+    let fill = format!("update counters set used_bytes = {} where account_id = {whose}", limit - 1);
+    world.database.run(&fill).await;
+}
+
 #[tokio::test]
 async fn a_day_is_told_once_to_those_who_want_to_hear() {
     let world = World::new().await;
@@ -548,4 +557,22 @@ async fn what_we_tell_ourselves_is_read() {
         (row.source.as_str(), row.disposition.as_str(), row.dkim_aligned),
         ("203.0.113.9", "reject", false)
     );
+}
+
+/// His mailbox has room for one message more, and he is named twice.
+#[tokio::test]
+async fn a_report_that_there_is_no_room_for_keeps_no_other_waiting() {
+    let world = World::new().await;
+    world.user("an").await;
+    let record = "v=DMARC1; p=reject; rua=mailto:an@demo.gov.vn,mailto:an+x@demo.gov.vn";
+    let zone = [("_dmarc.demo.gov.vn", record)];
+    world.engine.use_resolver(name_server(Box::leak(Box::new(zone))).await);
+    leave_room_for_one(&world, "an").await;
+    count(&world, "192.0.2.1", &evidence("demo.gov.vn", Outcome::Fail), REFUSED);
+    world.engine.write_dmarc().await;
+    move_to(&world, "2026-11-23T02:00:00Z");
+    let done = world.engine.dmarc_reports_job().await.unwrap();
+    assert_eq!(done, "0 sent, 0 wanted by nobody, 1 later, 0 days forgotten");
+    assert_eq!(world.number("select count(*) from entries").await, 0);
+    assert_eq!(world.number("select tries::bigint from dmarc_days").await, 1);
 }

@@ -1,7 +1,7 @@
 //! What was seen of TLS on the way to others, counted and told to them.
 
-use super::{World, address};
-use super::dmarc::{move_to, name_server, outgoing, sign};
+use super::World;
+use super::dmarc::{leave_room_for_one, move_to, name_server, outgoing, sign};
 use proto::tlsrpt::{Failure, Policy, PolicyType, Report, ResultType};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -329,10 +329,7 @@ async fn a_mailbox_here_is_not_filled_beyond_its_room() {
     let record = "v=TLSRPTv1; rua=mailto:an@demo.gov.vn,mailto:an+tls@demo.gov.vn";
     let zone = [("_smtp._tls.xa.demo.gov.vn", record)];
     world.engine.use_resolver(name_server(Box::leak(Box::new(zone))).await);
-    let recipient = world.engine.recipient(&address("an")).await.unwrap();
-    let crate::recipients::Kind::Mailbox { hard_limit: Some(limit), .. } = recipient.kind() else { panic!() };
-    let an = "account_id = (select account_id from addresses where address = 'an@demo.gov.vn')";
-    world.database.run(&format!("update counters set used_bytes = {} where {an}", limit - 1)).await;
+    leave_room_for_one(&world, "an").await;
     world.engine.count_tls(&sts("xa.demo.gov.vn"), None);
     world.engine.write_tls().await;
     move_to(&world, "2026-11-23T04:00:00Z");
