@@ -1,6 +1,7 @@
 //! Accepting a message for mailboxes here and for others elsewhere: after `Ok` it is durable, before it nothing is half done.
 
 mod error;
+mod noted;
 
 pub use error::DeliverError;
 pub(crate) use error::Refused;
@@ -17,9 +18,7 @@ use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Send
 use model::{AccountId, Flags};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
-use store::{
-    Accepting, Event, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage, Target,
-};
+use store::{Accepting, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage};
 
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -354,33 +353,6 @@ impl Engine {
         self.nudge(&destinations).await;
         self.nudge_for_reports(&told_to).await;
         Ok(true)
-    }
-}
-
-impl Engine {
-    pub(crate) fn received<'a>(
-        &self,
-        arrival: &'a Arrival,
-        (trace, remote): (&'a str, &'a str),
-        (message, about): (&Prepared, &'a str),
-    ) -> Event<'a> {
-        Event {
-            at: self.now(),
-            kind: "received",
-            trace,
-            account: arrival.principal.as_ref().map(|who| who.own().account()),
-            remote: Some(remote),
-            sender: Some(arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default()),
-            size: Some(message.len() as u64),
-            status: Some("delivered"),
-            about: Some(about),
-        }
-    }
-
-    pub(crate) fn tell<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) {
-        for target in targets {
-            self.0.hub.tell(target.account);
-        }
     }
 }
 
