@@ -4,25 +4,23 @@
 //! a group of more members than policy lets through waits as a whole (C2). Who has no room gets no mail by a group either: he
 //! keeps it from nobody else, and its sender is told of him (A16).
 
-use crate::deliver::Arrival;
+mod waiting;
+
+pub(crate) use waiting::subject;
+
 use crate::forwarding::Ends;
 use crate::groups::MEMBERS_MAX;
-use crate::intake::Prepared;
 use crate::queue::{original_of, written_to};
 use crate::recipients::{Kind, MESSAGES_MAX, hard_limit_bytes, room_for_one};
 use crate::sender::written;
-use crate::{Engine, Error, Recipient, Sender};
+use crate::{Engine, Error, Recipient};
 use model::calendar::local_date;
 use model::queue::Notify;
 use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
 use store::{
-    Forwarded, ForwardedTo, GroupRow, NewHeld, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room,
-    Target,
+    Forwarded, ForwardedTo, GroupRow, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target,
 };
-
-/// Characters of a subject that whoever approves is shown.
-const SUBJECT_CHARS_MAX: usize = 200;
 
 /// What of a message decides whom it is for.
 #[derive(Clone, Copy, Debug)]
@@ -242,21 +240,31 @@ impl Engine {
                 forwarded.for_each(|(_, to)| to.notify = to.notify.without(Notify::SUCCESS));
             }
         }
-        // Behind all the others: who gets it anyway does not wait for it.
-        for ((domain, unit), name, address, places) in large {
-            let mut targets = Vec::with_capacity(places.len());
-            for place in places {
-                let ends = self.ends(place, of.junk).await?;
-                // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
-                let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
-                add_members(&mut members, &seen, (place, &here));
-                add_targets(&mut targets, &mut seen, (&here, None), &address);
-            }
-            meant.held.push(Held { domain, unit, name: format!("{name} <{address}>"), targets });
+        for group in large {
+            self.hold_for_approval(group, (&mut meant, of), (&mut members, &mut seen)).await?;
         }
         self.leave_out_full(&mut meant, (&members, of)).await?;
         meant.forget_steps_to_nobody();
         Ok(meant)
+    }
+
+    /// Called behind all the others: who gets it anyway does not wait for it.
+    async fn hold_for_approval(
+        &self,
+        ((domain, unit), name, address, places): Large,
+        (meant, of): (&mut Meant, Of),
+        (members, seen): (&mut HashMap<AccountId, bool>, &mut HashSet<AccountId>),
+    ) -> Result<(), Error> {
+        let mut targets = Vec::with_capacity(places.len());
+        for place in places {
+            let ends = self.ends(place, of.junk).await?;
+            // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
+            let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
+            add_members(members, seen, (place, &here));
+            add_targets(&mut targets, seen, (&here, None), &address);
+        }
+        meant.held.push(Held { domain, unit, name: format!("{name} <{address}>"), targets });
+        Ok(())
     }
 
     /// Members that a group may have whose mail waits for nobody's approval.
@@ -329,30 +337,13 @@ impl Engine {
         }
         Ok(())
     }
-
-    /// What waits for approval, as the store takes it.
-    pub(crate) fn held<'a>(arrival: &'a Arrival, meant: &'a Meant, subject: &'a str) -> Vec<NewHeld<'a>> {
-        let held = |held: &'a Held| NewHeld {
-            domain: held.domain,
-            unit: held.unit,
-            group: &held.name,
-            sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
-            sender_account: arrival.principal.as_ref().map(|who| who.own().account()),
-            subject,
-            targets: &held.targets,
-        };
-        meant.held.iter().map(held).collect()
-    }
-}
-
-/// As whoever approves is shown it.
-pub(crate) fn subject(message: &Prepared) -> String {
-    let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
-    subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect()
 }
 
 /// A mailbox and its INBOX.
 type Place = (AccountId, FolderId);
+
+/// A group that is too large for its mail to go without approval: whose it is, its name, the address that was written to, and who is in it.
+type Large = ((DomainId, Option<UnitId>), String, String, Vec<Place>);
 
 /// Those of the mailboxes where the mail of `place` ends that nobody `seen` is, as [`Engine::leave_out_full`] takes them.
 fn add_members(

@@ -1,0 +1,32 @@
+//! What of a message waits for somebody's word, as the store takes it.
+
+use super::{Held, Meant};
+use crate::deliver::Arrival;
+use crate::intake::Prepared;
+use crate::{Engine, Sender};
+use store::NewHeld;
+
+/// Characters of a subject that whoever approves is shown.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+impl Engine {
+    /// What waits for approval, as the store takes it.
+    pub(crate) fn held<'a>(arrival: &'a Arrival, meant: &'a Meant, subject: &'a str) -> Vec<NewHeld<'a>> {
+        let held = |held: &'a Held| NewHeld {
+            domain: held.domain,
+            unit: held.unit,
+            group: &held.name,
+            sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
+            sender_account: arrival.principal.as_ref().map(|who| who.own().account()),
+            subject,
+            targets: &held.targets,
+        };
+        meant.held.iter().map(held).collect()
+    }
+}
+
+/// As whoever approves is shown it.
+pub(crate) fn subject(message: &Prepared) -> String {
+    let subject = message.facts.envelope.subject.as_deref().map(proto::mime::decode_header);
+    subject.unwrap_or_default().chars().take(SUBJECT_CHARS_MAX).collect()
+}
