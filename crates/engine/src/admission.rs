@@ -2,7 +2,7 @@
 
 use crate::{Arrival, Engine, Error, Origin, Recipient, Sender, trace_query};
 use model::admission::{Admission, Evidence, Ground, admit};
-use model::{DomainName, Policy};
+use model::{DomainName, Policy, Sorting};
 use proto::mime::facts;
 use std::sync::Arc;
 use store::Event;
@@ -11,13 +11,14 @@ use store::Event;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Examined {
     pub evidence: Evidence,
-    /// It goes into the folder for unwanted mail, and on to nobody.
-    pub junk: bool,
+    /// Where it comes to lie by that.
+    pub sorting: Sorting,
 }
 
 impl Arrival {
-    pub(crate) fn is_junk(&self) -> bool {
-        self.examined.as_ref().is_some_and(|examined| examined.junk)
+    /// Where it comes to lie by what the door found out.
+    pub(crate) fn sorting(&self) -> Sorting {
+        self.examined.as_ref().map(|examined| examined.sorting).unwrap_or_default()
     }
 }
 

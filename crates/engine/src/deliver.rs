@@ -11,6 +11,7 @@ use crate::expansion::{Meant, Of, subject};
 use crate::header::check_header;
 use crate::intake::Prepared;
 use crate::outgoing::Wishes;
+use crate::quarantine::sole_author;
 use crate::recipients::Kind;
 use crate::report::RECEIPT_BYTES_MAX;
 use crate::trace_query;
@@ -100,7 +101,7 @@ impl Engine {
         let room = message.len() + trace_bytes as u64 + if told { RECEIPT_BYTES_MAX } else { 0 };
         let permit = self.0.intake.permit(room).await?;
         let mut prepared = self.prepare_cleansed(permit, message, prefix).await?;
-        prepared.is_junk = scanned.junk;
+        prepared.sorting = arrival.sorting().or_stricter(scanned.sorting);
         self.0.arrivals.fetch_add(1, Ordering::Relaxed);
         check_header(&prepared.facts)?;
         let bytes_max = recipients.iter().map(Recipient::message_bytes_max).min().unwrap_or(u64::MAX);
@@ -108,6 +109,9 @@ impl Engine {
             return Err(DeliverError::TooLarge { limit: bytes_max });
         }
         let mut authors = Vec::new();
+        if prepared.sorting.is_unwanted() {
+            prepared.author = sole_author(prepared.header_from(trace_bytes));
+        }
         if let Some(who) = &arrival.principal {
             self.check_attachments(who, &prepared.facts).await?;
             authors = self.check_authors(who, prepared.header_from(trace_bytes)).await?;
@@ -158,15 +162,15 @@ impl Engine {
                 return Err(DeliverError::RecipientFull.into());
             }
             let can_be_told = arrival.hears_of_success();
-            let junk = arrival.is_junk() || message.is_junk;
+            let sorting = message.sorting;
             // What comes back of forwarded mail is passed on, and nobody passes on what nobody wants.
             let goes_out = |other: &&Recipient| matches!(other.kind(), Kind::Outside(_));
-            if junk && arrival.principal.is_none() && others.iter().any(goes_out) {
+            if sorting.is_unwanted() && arrival.principal.is_none() && others.iter().any(goes_out) {
                 return Err(DeliverError::Unwanted.into());
             }
             let of = Of {
                 bytes: message.len() as u64,
-                junk,
+                sorting,
                 sender: arrival.principal.as_ref().map(|who| who.own().account()),
                 can_be_told,
             };
@@ -185,7 +189,10 @@ impl Engine {
                 };
                 return Err(nobody.into());
             }
-            let only_here = meant.held.is_empty() && meant.outside.is_empty() && meant.missed.is_empty();
+            if !meant.quarantined.is_empty() && self.is_quarantine_full(&meant.quarantined).await? {
+                return Err(DeliverError::Unwanted.into());
+            }
+            let only_here = meant.is_only_here();
             let is_told = can_be_told && others.iter().any(|other| other.is_told_of_success());
             let refused = if only_here && at_once && !is_told {
                 self.accept(arrival, &meant, message, about).await?
@@ -332,9 +339,11 @@ impl Engine {
         let ways = ways.map(|recipient| recipient.address().to_string());
         let ways: Vec<String> = ways.chain(meant.written_elsewhere()).collect();
         let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
+        let quarantined = Self::quarantined(arrival, meant, (message, &subject));
         // What waits may be called back.
         let forwarded = if release_at.is_some() { &[][..] } else { &meant.forwarded };
-        let accepting = Accepting { targets, held: &held, outgoing, forwarded, ways: &ways, release_at };
+        let accepting =
+            Accepting { targets, held: &held, quarantined, outgoing, forwarded, ways: &ways, release_at };
         let mut tx = self.0.store.begin().await?;
         if !self.count_returns(&mut tx, recipients).await? {
             return Ok(false);

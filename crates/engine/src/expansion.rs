@@ -16,7 +16,7 @@ use crate::sender::written;
 use crate::{Engine, Error, Recipient};
 use model::calendar::local_date;
 use model::queue::Notify;
-use model::{AccountId, Address, DomainId, FolderId, SpecialUse, UnitId};
+use model::{AccountId, Address, DomainId, FolderId, Sorting, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
 use store::{
     Forwarded, ForwardedTo, GroupRow, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target,
@@ -26,7 +26,7 @@ use store::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Of {
     pub(crate) bytes: u64,
-    pub(crate) junk: bool,
+    pub(crate) sorting: Sorting,
     /// Who logged in to send it.
     pub(crate) sender: Option<AccountId>,
     /// Its sender hears what becomes of it: of whom nobody could hear, no mail is kept.
@@ -37,6 +37,8 @@ pub(crate) struct Of {
 #[derive(Debug, Default)]
 pub(crate) struct Meant {
     pub(crate) targets: Vec<Target>,
+    /// For whom it is kept apart until somebody has looked at it: it counts for nothing in their mailboxes, full or not.
+    pub(crate) quarantined: Vec<Target>,
     /// Members of large groups, without those who get it anyway.
     pub(crate) held: Vec<Held>,
     /// Others, by the domain that the mail goes to.
@@ -81,9 +83,20 @@ impl Meant {
         self.outside.iter().map(move |(_, to)| written(to))
     }
 
+    /// All of it comes into mailboxes here, at once.
+    pub(crate) fn is_only_here(&self) -> bool {
+        self.quarantined.is_empty()
+            && self.held.is_empty()
+            && self.outside.is_empty()
+            && self.missed.is_empty()
+    }
+
     /// Everybody has left the group since it was asked for.
     pub(crate) fn is_empty(&self) -> bool {
-        self.targets.is_empty() && self.held.is_empty() && self.outside.is_empty()
+        self.targets.is_empty()
+            && self.quarantined.is_empty()
+            && self.held.is_empty()
+            && self.outside.is_empty()
     }
 
     fn add_steps(&mut self, steps: Vec<Forwarded>) {
@@ -156,7 +169,8 @@ pub(crate) struct Held {
 
 impl Engine {
     /// Nobody of `without` gets it. Junk stays in the mailboxes that it came for, in the folder
-    /// for it: nobody forwards what nobody wants.
+    /// for it: nobody forwards what nobody wants. What is to be kept apart and waits for approval has somebody who looks at it, and
+    /// is Junk for the members.
     pub(crate) async fn meant(
         &self,
         recipients: &[&Recipient],
@@ -164,7 +178,7 @@ impl Engine {
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
         let mut meant = self.meant_for(recipients, of, without).await?;
-        if of.junk {
+        if of.sorting.is_unwanted() {
             self.send_to_junk(&mut meant).await?;
         }
         Ok(meant)
@@ -182,8 +196,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn ends(&self, place: Place, junk: bool) -> Result<Ends, Error> {
-        match junk {
+    async fn ends(&self, place: Place, sorting: Sorting) -> Result<Ends, Error> {
+        match sorting.is_unwanted() {
             true => Ok(Ends { mailboxes: vec![place], ..Ends::default() }),
             false => self.forwarded(place).await,
         }
@@ -222,7 +236,11 @@ impl Engine {
             }
             let (before, mut comes_here) = (meant.outside.len(), false);
             for place in places {
-                let ends = self.ends(place, of.junk).await?;
+                if matches!(of.sorting, Sorting::Quarantine(_)) {
+                    add_targets(&mut meant.quarantined, &mut seen, (&[place], None), &address);
+                    continue;
+                }
+                let ends = self.ends(place, of.sorting).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
                     add_members(&mut members, &seen, (place, &ends.mailboxes));
@@ -257,7 +275,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(places.len());
         for place in places {
-            let ends = self.ends(place, of.junk).await?;
+            let ends = self.ends(place, of.sorting).await?;
             // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
             let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
             add_members(members, seen, (place, &here));

@@ -6,6 +6,7 @@
 
 use crate::{Engine, Error, Spool, trace};
 use fastcdc::v2020::FastCDC;
+use model::Sorting;
 use proto::mime::{self, Facts};
 use std::sync::Arc;
 use store::{NewChunk, NewContent};
@@ -56,8 +57,10 @@ pub(crate) struct Prepared {
     /// BLAKE3 and length of each chunk, in order.
     chunks: Vec<([u8; 32], usize)>,
     permit: Permit,
-    /// A filter takes it for unwanted mail, and policy has it kept in that folder.
-    pub(crate) is_junk: bool,
+    /// Where it comes to lie, by all that was found of it.
+    pub(crate) sorting: Sorting,
+    /// Whom it says it is from, where that is one address, in the form of ours; only of what a stranger brought.
+    pub(crate) author: Option<String>,
 }
 
 impl Prepared {
@@ -197,7 +200,7 @@ fn look_at(raw: Vec<u8>, permit: Permit) -> Prepared {
         }
         start = end;
     }
-    Prepared { raw, facts, chunks, permit, is_junk: false }
+    Prepared { raw, facts, chunks, permit, sorting: Sorting::Inbox, author: None }
 }
 
 /// Begin and end of every larger leaf's body, then the message's end; ascending, each once.

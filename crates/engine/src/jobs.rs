@@ -155,6 +155,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.recount_job()),
     },
     Job {
+        name: "expire-quarantine",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.expire_quarantine_job()),
+    },
+    Job {
         name: "retire-old-addresses",
         every: Schedule::Daily { hour: 2 },
         run: |engine| Box::pin(engine.retire_old_addresses()),

@@ -55,6 +55,7 @@ mod password;
 mod passwords;
 mod policy;
 mod provisioning;
+mod quarantine;
 mod queue;
 mod queue_admin;
 mod queue_redirect;
@@ -127,6 +128,7 @@ pub use provisioning::{
     Batch, Column, GrantError, Granted, Import, ImportPlan, ImportRow, Imported, Issued, NamedMailbox,
     RowFault, RowPlan, Sheet, import_digest,
 };
+pub use quarantine::{QuarantineError, QuarantineQuery, QuarantinedMessage};
 pub use queue::{AtHand, Contact, OutgoingOctets, Unreachable};
 pub use queue_admin::{QueueError, QueueMessage};
 pub use quota::QuotaRow;

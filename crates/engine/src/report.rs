@@ -15,7 +15,7 @@ use crate::{Engine, Error, Examined, Recipient, trace_query};
 use jiff::{SignedDuration, Timestamp};
 use model::admission::Evidence;
 use model::queue::{Answer, Needs, Notify, Priority, Schedule, TLS_REPORTS_TO};
-use model::{AccountId, Address};
+use model::{AccountId, Address, Sorting};
 use store::{
     Event, MailBack, MailBackTo, NewContent, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, Target,
 };
@@ -303,7 +303,7 @@ impl Engine {
             },
             None => To::There(domain.to_lowercase(), address.to_owned()),
         };
-        let examined = matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), junk: false });
+        let examined = matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), sorting: Sorting::Inbox });
         let (prepared, queue_id, origin) = self.prepare_shown(written, &[], (None, examined)).await?;
         if let To::Here(target) = &mut to {
             target.room = limit.map(|limit| room_for_one(limit, prepared.len() as u64));

@@ -8,14 +8,15 @@ use crate::{Arrival, DeliverError, Engine, Error, Recipient, Sender, Spool};
 use guard::{Envelope, Octets, Scanners};
 use metrics::counter;
 use model::scan::{Direction, Malware, Reason, Rules, Scan, Verdict, judge};
+use model::{Cause, Sorting};
 use store::SendingRow;
 
 /// What was found, of a message that is taken.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Scanned {
     pub(crate) scan: Scan,
-    /// It goes into the folder for unwanted mail, and on to nobody.
-    pub(crate) junk: bool,
+    /// Where it comes to lie by that.
+    pub(crate) sorting: Sorting,
     is_marked: bool,
 }
 
@@ -85,9 +86,13 @@ impl Engine {
             Verdict::Take => Ok(Scanned { scan, ..Scanned::default() }),
             Verdict::Mark(reason) => {
                 let is_marked = matches!(reason, Reason::Spam | Reason::Suspect);
-                Ok(Scanned { scan, is_marked, junk: false })
+                Ok(Scanned { scan, is_marked, sorting: Sorting::Inbox })
             }
-            Verdict::Junk(_) => Ok(Scanned { scan, is_marked: true, junk: true }),
+            Verdict::Junk(_) => Ok(Scanned { scan, is_marked: true, sorting: Sorting::Junk }),
+            Verdict::Quarantine(reason) => {
+                let sorting = Sorting::Quarantine(Cause::Content(reason));
+                Ok(Scanned { scan, is_marked: true, sorting })
+            }
             Verdict::Later(Reason::PutOff) => Err(DeliverError::PutOff),
             Verdict::Later(_) => Err(DeliverError::NotScanned),
             Verdict::Refuse(Reason::Malware) => Err(DeliverError::Infected(name(&scan))),
@@ -131,6 +136,7 @@ const fn act(verdict: Verdict) -> &'static str {
         Verdict::Take => "taken",
         Verdict::Mark(_) => "marked",
         Verdict::Junk(_) => "junk",
+        Verdict::Quarantine(_) => "quarantined",
         Verdict::Later(_) => "put_off",
         Verdict::Refuse(_) => "refused",
     }

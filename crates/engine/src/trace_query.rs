@@ -53,6 +53,10 @@ pub const TRACE_STATUSES: &[&str] = &[
     "forwarded",
     "copy_kept",
     "none_kept",
+    "quarantined",
+    "released",
+    "expired",
+    "deleted",
 ];
 
 /// What is known of a message; what is `None` does not narrow.

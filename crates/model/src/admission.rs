@@ -195,10 +195,24 @@ pub enum Admission {
     Accept,
     /// Taken, into the folder for unwanted mail.
     Junk(Ground),
+    /// Taken, and kept apart until somebody has looked at it.
+    Quarantine(Ground),
     /// Refused for now (4xx).
     Later(Ground),
     /// Refused (5xx).
     Refuse(Ground),
+}
+
+impl Admission {
+    const fn strictness(self) -> u8 {
+        match self {
+            Self::Accept => 0,
+            Self::Junk(_) => 1,
+            Self::Quarantine(_) => 2,
+            Self::Later(_) => 3,
+            Self::Refuse(_) => 4,
+        }
+    }
 }
 
 type Check = fn(&Evidence, &Inbound) -> Option<Admission>;
@@ -206,18 +220,12 @@ type Check = fn(&Evidence, &Inbound) -> Option<Admission>;
 /// All that decides, in its order.
 pub const CHECKS: &[Check] = &[unclear_author, own_domain, dmarc, spf];
 
-/// What becomes of a message under the rules of its recipients' domains: the first refusal ends the list, Junk is for what
-/// nothing behind it refuses. Who writes to several domains is bound by the strictest.
+/// What becomes of a message under the rules of its recipients' domains: the first refusal ends the list, Junk and quarantine are
+/// for what nothing behind it refuses. Who writes to several domains is bound by the strictest.
 #[must_use]
 pub fn admit<'a>(evidence: &Evidence, rules: impl IntoIterator<Item = &'a Inbound>) -> Admission {
     let each = rules.into_iter().map(|rules| admit_under(evidence, rules));
-    each.max_by_key(|admission| match admission {
-        Admission::Accept => 0,
-        Admission::Junk(_) => 1,
-        Admission::Later(_) => 2,
-        Admission::Refuse(_) => 3,
-    })
-    .unwrap_or(Admission::Accept)
+    each.max_by_key(|admission| admission.strictness()).unwrap_or(Admission::Accept)
 }
 
 fn admit_under(evidence: &Evidence, rules: &Inbound) -> Admission {
@@ -225,7 +233,7 @@ fn admit_under(evidence: &Evidence, rules: &Inbound) -> Admission {
     for check in CHECKS {
         match check(evidence, rules) {
             Some(refused @ (Admission::Refuse(_) | Admission::Later(_))) => return refused,
-            Some(junk) if found == Admission::Accept => found = junk,
+            Some(kept) if kept.strictness() > found.strictness() => found = kept,
             _ => {}
         }
     }
@@ -236,6 +244,7 @@ fn by(rule: Doubtful, ground: Ground) -> Option<Admission> {
     match rule {
         Doubtful::Reject => Some(Admission::Refuse(ground)),
         Doubtful::Junk => Some(Admission::Junk(ground)),
+        Doubtful::Quarantine => Some(Admission::Quarantine(ground)),
         Doubtful::Accept => None,
     }
 }
@@ -269,6 +278,9 @@ fn dmarc(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
             (Outcome::TempError, _, _) => return Some(Admission::Later(Ground::Unverifiable)),
             (Outcome::Fail, Asks::Reject, Disowned::Honour) => {
                 return Some(Admission::Refuse(Ground::Dmarc));
+            }
+            (Outcome::Fail, Asks::Reject | Asks::Quarantine, Disowned::Quarantine) => {
+                found = Some(Admission::Quarantine(Ground::Dmarc));
             }
             (Outcome::Fail, Asks::Reject | Asks::Quarantine, _) => {
                 found = Some(Admission::Junk(Ground::Dmarc));
@@ -398,6 +410,28 @@ mod tests {
                 assert_eq!(admit(&evidence, [&rules(rule)]), expected, "{outcome} {asks:?} {rule:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_disowned_or_in_doubt_may_be_kept_apart() {
+        let rules = Inbound {
+            dmarc: Disowned::Quarantine,
+            spf_fail: Doubtful::Quarantine,
+            unclear_author: Doubtful::Junk,
+            ..Inbound::default()
+        };
+        for asks in [Asks::Reject, Asks::Quarantine] {
+            let evidence = author(Outcome::Fail, asks);
+            assert_eq!(admit(&evidence, [&rules]), Admission::Quarantine(Ground::Dmarc));
+        }
+        let mut evidence = author(Outcome::None, Asks::Nothing);
+        evidence.spf.outcome = Outcome::Fail;
+        assert_eq!(admit(&evidence, [&rules]), Admission::Quarantine(Ground::Spf));
+        // What is found first does not hide what is stricter.
+        evidence.unclear_author = true;
+        assert_eq!(admit(&evidence, [&rules]), Admission::Quarantine(Ground::Spf));
+        let other = Inbound { spf_fail: Doubtful::Reject, ..Inbound::default() };
+        assert_eq!(admit(&evidence, [&rules, &other]), Admission::Refuse(Ground::Spf));
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod request;
 mod review;
 pub mod scan;
 pub mod sending;
+mod sorting;
 
 pub use address::{Address, AddressError, DomainName};
 pub use case::CaseState;
@@ -64,3 +65,4 @@ pub use registered::registered;
 pub use request::{RequestKind, RequestState};
 pub use review::ReviewDecision;
 pub use sending::SendingLimits;
+pub use sorting::{Cause, Listed, Sorting};

@@ -139,6 +139,8 @@ pub enum Verdict {
     Mark(Reason),
     /// Taken, into the folder for unwanted mail.
     Junk(Reason),
+    /// Taken, and kept apart until somebody has looked at it.
+    Quarantine(Reason),
     /// Refused for now (4xx).
     Later(Reason),
     /// Refused (5xx).
@@ -151,8 +153,9 @@ impl Verdict {
             Self::Take => 0,
             Self::Mark(_) => 1,
             Self::Junk(_) => 2,
-            Self::Later(_) => 3,
-            Self::Refuse(_) => 4,
+            Self::Quarantine(_) => 3,
+            Self::Later(_) => 4,
+            Self::Refuse(_) => 5,
         }
     }
 
@@ -160,9 +163,11 @@ impl Verdict {
     pub const fn reason(self) -> Option<Reason> {
         match self {
             Self::Take => None,
-            Self::Mark(reason) | Self::Junk(reason) | Self::Later(reason) | Self::Refuse(reason) => {
-                Some(reason)
-            }
+            Self::Mark(reason)
+            | Self::Junk(reason)
+            | Self::Quarantine(reason)
+            | Self::Later(reason)
+            | Self::Refuse(reason) => Some(reason),
         }
     }
 }
@@ -212,6 +217,7 @@ fn unwanted(rule: Unwanted, reason: Reason) -> Verdict {
     match rule {
         Unwanted::Reject => Verdict::Refuse(reason),
         Unwanted::Junk => Verdict::Junk(reason),
+        Unwanted::Quarantine => Verdict::Quarantine(reason),
         Unwanted::Mark => Verdict::Mark(reason),
     }
 }
@@ -275,7 +281,7 @@ mod tests {
     #[test]
     fn each_finding_has_its_rule_in_each_direction() {
         use Direction::{In, Out};
-        use Verdict::{Junk, Later, Mark, Refuse, Take};
+        use Verdict::{Junk, Later, Mark, Quarantine, Refuse, Take};
         let infected = Scan { malware: Malware::Found("Eicar".into()), spam: Spam::NotAsked };
         let down = Scan { malware: Malware::Unknown, spam: Spam::Unknown };
         let (spam, suspect, later) =
@@ -297,6 +303,10 @@ mod tests {
             (&down, Out, &[("filter.not_scanned_out", "take")], Mark(Reason::NotScanned)),
             (&spam, In, &[], Refuse(Reason::Spam)),
             (&spam, In, &[("filter.spam_in", "junk")], Junk(Reason::Spam)),
+            (&spam, In, &[("filter.spam_in", "quarantine")], Quarantine(Reason::Spam)),
+            (&spam, Out, &[("filter.spam_in", "quarantine")], Refuse(Reason::Spam)),
+            (&suspect, In, &[("filter.suspect_in", "quarantine")], Quarantine(Reason::Suspect)),
+            (&infected, In, &[("filter.spam_in", "quarantine")], Refuse(Reason::Malware)),
             (&spam, Out, &[("filter.spam_in", "mark")], Refuse(Reason::Spam)),
             (&spam, Out, &[("filter.spam_out", "take")], Mark(Reason::Spam)),
             (&suspect, In, &[], Junk(Reason::Suspect)),
@@ -317,6 +327,10 @@ mod tests {
         let spam = scored(SpamAction::Reject);
         assert_eq!(judge(&spam, [&lax]), Verdict::Mark(Reason::Spam));
         assert_eq!(judge(&spam, [&lax, &strict]), Verdict::Refuse(Reason::Spam));
+        let apart = Rules { spam: Unwanted::Quarantine, ..strict };
+        let junk = Rules { spam: Unwanted::Junk, ..strict };
+        assert_eq!(judge(&spam, [&lax, &apart, &junk]), Verdict::Quarantine(Reason::Spam));
+        assert_eq!(judge(&spam, [&apart, &strict]), Verdict::Refuse(Reason::Spam));
         assert_eq!(judge(&spam, []), Verdict::Take);
     }
 

@@ -9,6 +9,7 @@ mod life;
 mod organisation;
 mod policy;
 mod program;
+mod quarantine;
 mod queue;
 mod relocation;
 mod requests;
@@ -31,6 +32,7 @@ pub(crate) use organisation::{
 };
 pub(crate) use policy::{JobCommand, PolicyCommand, SearchCommand, SetPolicy};
 pub(crate) use program::{ConfigCommand, Demo, Shell};
+pub(crate) use quarantine::QuarantineCommand;
 pub(crate) use queue::QueueCommand;
 pub(crate) use relocation::MoveCommand;
 pub(crate) use requests::{AddRequest, RequestCommand};
@@ -155,6 +157,11 @@ pub(crate) enum Command {
     Move {
         #[command(subcommand)]
         command: MoveCommand,
+    },
+    /// Mail that is kept apart until somebody has looked at it (cách ly)
+    Quarantine {
+        #[command(subcommand)]
+        command: QuarantineCommand,
     },
     /// Mail on its way to others (hàng đợi)
     Queue {

@@ -8,8 +8,8 @@
 use crate::{figures, replies};
 use engine::{DeliverError, Engine, Examined, Origin, Recipient, Sender, Spool};
 use guard::{Examiner, Resolver};
-use model::Network;
 use model::admission::{Admission, Evidence};
+use model::{Cause, Network, Sorting};
 use proto::smtp::Reply;
 use std::sync::Arc;
 
@@ -48,10 +48,14 @@ impl Scrutiny {
         let admission = admission.map_err(|_| replies::unavailable())?;
         engine.count_judged(brought.origin.remote, &evidence, admission);
         match admission {
-            Admission::Accept => Ok(Examined { evidence, junk: false }),
+            Admission::Accept => Ok(Examined { evidence, sorting: Sorting::Inbox }),
             Admission::Junk(ground) => {
                 tracing::info!(ground = ground.as_str(), "message goes into Junk");
-                Ok(Examined { evidence, junk: true })
+                Ok(Examined { evidence, sorting: Sorting::Junk })
+            }
+            Admission::Quarantine(ground) => {
+                tracing::info!(ground = ground.as_str(), "message is kept apart");
+                Ok(Examined { evidence, sorting: Sorting::Quarantine(Cause::Origin(ground)) })
             }
             refused @ (Admission::Refuse(ground) | Admission::Later(ground)) => {
                 let later = matches!(refused, Admission::Later(_));

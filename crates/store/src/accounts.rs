@@ -380,6 +380,7 @@ impl Tx {
         ] {
             sqlx::query(statement).bind(account.0).execute(&mut *self.inner).await?;
         }
+        self.forget_quarantined(account, now).await?;
         self.forwards_touched(&[account.0]).await?;
         Ok(true)
     }

@@ -70,6 +70,7 @@ mod parties;
 mod passwords;
 mod people;
 mod policies;
+mod quarantined;
 mod queue;
 mod quotas;
 mod recipients;
@@ -152,6 +153,7 @@ pub use offices::{EndedDelegation, EndedRole};
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, OwnerRow, Part, PersonFilter, PersonListed, PersonRow};
+pub use quarantined::{NewQuarantined, QuarantineFilter, QuarantinedRow};
 pub use queue::{
     Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
     NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn, QueueCounts, QueueDestinationRow,

@@ -182,11 +182,11 @@ fn disposition(
     }
     let done = match admission {
         Admission::Accept | Admission::Later(_) => "none",
-        Admission::Junk(_) => "quarantine",
+        Admission::Junk(_) | Admission::Quarantine(_) => "quarantine",
         Admission::Refuse(_) => "reject",
     };
-    let by_others =
-        matches!(admission, Admission::Junk(ground) | Admission::Refuse(ground) if ground != Ground::Dmarc);
+    let by_others = matches!(admission,
+        Admission::Junk(ground) | Admission::Quarantine(ground) | Admission::Refuse(ground) if ground != Ground::Dmarc);
     let asked = if author.asks == Asks::Unknown { "none" } else { author.asks.as_str() };
     let reason = match () {
         () if by_others || done != asked => Some("local_policy"),

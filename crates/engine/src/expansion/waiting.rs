@@ -4,7 +4,8 @@ use super::{Held, Meant};
 use crate::deliver::Arrival;
 use crate::intake::Prepared;
 use crate::{Engine, Sender};
-use store::NewHeld;
+use model::Sorting;
+use store::{NewHeld, NewQuarantined};
 
 /// Characters of a subject that whoever approves is shown.
 const SUBJECT_CHARS_MAX: usize = 200;
@@ -22,6 +23,22 @@ impl Engine {
             targets: &held.targets,
         };
         meant.held.iter().map(held).collect()
+    }
+
+    /// What is kept apart, as the store takes it.
+    pub(crate) fn quarantined<'a>(
+        arrival: &'a Arrival,
+        meant: &'a Meant,
+        (message, subject): (&'a Prepared, &'a str),
+    ) -> Option<NewQuarantined<'a>> {
+        let Sorting::Quarantine(cause) = message.sorting else { return None };
+        (!meant.quarantined.is_empty()).then(|| NewQuarantined {
+            targets: &meant.quarantined,
+            sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
+            author: message.author.as_deref(),
+            subject,
+            reason: cause.as_str(),
+        })
     }
 }
 

@@ -111,7 +111,7 @@ async fn what_strangers_wrote_goes_on_under_a_seal() {
         let to = [world.engine.recipient(&address("an")).await.unwrap()];
         let chain = Arc { outcome, domain: "a.vn".into(), links: 1 };
         let evidence = Evidence { arc: chain, ..Evidence::default() };
-        let examined = Some(Examined { evidence, junk: false });
+        let examined = Some(Examined { evidence, sorting: model::Sorting::Inbox });
         world.engine.deliver(&crate::Arrival { examined, ..arrival() }, &to, spool).await.unwrap();
         let sent = goes_out(&world).await;
         let Some(expected) = expected else {

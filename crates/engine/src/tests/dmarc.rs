@@ -348,7 +348,7 @@ async fn bring(world: &World, evidence: Option<Evidence>, message: &[u8]) {
     let to = world.engine.recipient(&address("dmarc-reports")).await.unwrap();
     let mut spool = world.engine.new_spool();
     spool.write(message).await.unwrap();
-    let examined = evidence.map(|evidence| crate::Examined { evidence, junk: false });
+    let examined = evidence.map(|evidence| crate::Examined { evidence, sorting: model::Sorting::Inbox });
     world.engine.deliver(&crate::Arrival { examined, ..arrival() }, &[to], spool).await.unwrap();
 }
 

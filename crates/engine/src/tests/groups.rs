@@ -392,7 +392,7 @@ async fn what_waits_for_approval_outlives_the_folder_that_it_is_for() {
     engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
     engine.set_group_senders(&actor(), &address("so"), (GroupSenders::Everybody, &[])).await.unwrap();
     let to = [engine.recipient(&address("so")).await.unwrap()];
-    let examined = crate::Examined { junk: true, ..crate::Examined::default() };
+    let examined = crate::Examined { sorting: model::Sorting::Junk, ..crate::Examined::default() };
     let arrival = Arrival { examined: Some(examined), ..arrival() };
     let mut spool = engine.new_spool();
     spool.write(b"From: a@b.vn\r\n\r\nx").await.unwrap();

@@ -30,6 +30,7 @@ mod moves;
 mod named;
 mod organisation;
 mod passwords;
+mod quarantine;
 mod queue;
 mod quota;
 mod readdress;

@@ -83,6 +83,7 @@ async fn what_the_filter_advises_is_done_as_policy_says() {
     for (says, setting, expected) in [
         ("no action", ("filter.put_off", "true"), [Ok(()), Ok(())]),
         ("reject", ("filter.spam_in", "reject"), [unwanted(), unwanted()]),
+        ("reject", ("filter.spam_in", "quarantine"), [Ok(()), unwanted()]),
         ("reject", ("filter.spam_in", "mark"), [Ok(()), unwanted()]),
         ("reject", ("filter.spam_out", "take"), [Ok(()), Ok(())]),
         ("greylist", ("filter.put_off", "true"), [put_off(), Ok(())]),
@@ -99,4 +100,6 @@ async fn what_the_filter_advises_is_done_as_policy_says() {
     let text = String::from_utf8(junk[0].1.clone()).unwrap();
     assert!(text.contains("\r\nX-Congthu-Scan: spam=suspect (7.0/15.0)\r\nX-Spam-Flag: YES\r\n"), "{text}");
     assert_eq!(junk.len(), 1);
+    let apart = world.database.texts("select reason from quarantined").await;
+    assert_eq!(apart, ["spam"]);
 }

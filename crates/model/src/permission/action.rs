@@ -340,8 +340,13 @@ actions! {
 
     // Content under supervision (D2, D3, D6, E2).
     SenderBlock "sender.block" "Chặn người gửi" D Changes [Y Y - - - - -];
-    QuarantineShow "quarantine.show" "Xem thư cách ly" DUM Reads [Y Y - Y - - -];
-    QuarantineRelease "quarantine.release" "Cho qua thư cách ly" DUM Changes [Y Y - - - - -];
+    /// Who wrote, about what, and why it is kept apart; never what he wrote.
+    QuarantineShow "quarantine.show" "Xem thư cách ly" DUM Reads [Y Y - Y - Y Read];
+    QuarantineRelease "quarantine.release" "Cho qua thư cách ly" DUM Changes [Y Y - - - Y Manage];
+    QuarantineDelete "quarantine.delete" "Xóa thư cách ly" DUM Changes [Y Y - - - Y Manage];
+    /// Of one mailbox: whose mail is wanted there whatever the filter says, and whose is not.
+    SendersList "senders.list" "Xem danh sách người gửi được nhận, bị chặn" M Reads [Y Y - - - Y Read];
+    SendersChange "senders.change" "Sửa danh sách người gửi được nhận, bị chặn" M Changes [Y Y - - - Y Manage];
     /// Gỡ bỏ (LC Đ10.7; TN Đ9.6; BD Đ12.7).
     ContentRemove "content.remove" "Gỡ bỏ thư" D Changes [Y Y - - - - -];
     InspectionOpen "inspection.open" "Mở vụ việc kiểm tra" DUM Changes [Y - - - - - -];

@@ -14,6 +14,8 @@ choice! {
     Unwanted {
         Reject "reject" "từ chối";
         Junk "junk" "đưa vào thư rác";
+        /// Taken, and kept apart until somebody has looked at it.
+        Quarantine "quarantine" "cách ly";
         /// Taken, with a header field that says so.
         Mark "mark" "nhận và đánh dấu";
     }
@@ -49,5 +51,7 @@ section! {
         not_scored_out: Unscanned = Unscanned::Take, Plain 0..=0, "Thư đi khi không lọc được thư rác", "D7";
         /// The filter's advice to refuse mail for now is followed.
         put_off: bool = true, Plain 0..=0, "Tạm hoãn thư đến khi bộ lọc yêu cầu", "D7";
+        /// How long mail is kept apart before it is dropped; 1 to 365.
+        quarantine_days: u32 = 30, Days 1..=365, "Thời hạn lưu thư cách ly", "D7";
     }
 }

@@ -14,6 +14,8 @@ choice! {
         Honour "honour" "theo yêu cầu của tên miền gửi";
         /// Put into Junk where that domain asks for one of both.
         Junk "junk" "đưa vào thư rác";
+        /// Kept apart until somebody has looked at it, where that domain asks for one of both.
+        Quarantine "quarantine" "cách ly";
         /// Taken, and marked by Authentication-Results alone.
         Accept "accept" "vẫn nhận";
     }
@@ -24,6 +26,8 @@ choice! {
     Doubtful {
         Reject "reject" "từ chối";
         Junk "junk" "đưa vào thư rác";
+        /// Kept apart until somebody has looked at it.
+        Quarantine "quarantine" "cách ly";
         Accept "accept" "vẫn nhận";
     }
 }

@@ -29,6 +29,7 @@ mod named;
 mod pages;
 mod person;
 mod policy;
+mod quarantine;
 mod queue;
 mod relocation;
 mod request;
@@ -136,6 +137,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Policy { command } => policy::run(session, command).await,
         Command::Move { command } => relocation::run(session, command).await,
         Command::Queue { command } => queue::run(session, command).await,
+        Command::Quarantine { command } => quarantine::run(session, command).await,
         Command::Job { command } => job::run(session, command).await,
         Command::Audit { command } => audit::run(session, command).await,
         Command::Trace(options) => trace::run(session, options).await,

@@ -4,7 +4,9 @@ use crate::accept::columns;
 use crate::contents::NewContent;
 use crate::queue::never;
 use crate::tx::TransactionId;
-use crate::{Error, Event, Forwarded, NewEntry, NewHeld, Placed, RECIPIENTS_PER_TX, Store, Target, Tx};
+use crate::{
+    Error, Event, Forwarded, NewEntry, NewHeld, NewQuarantined, Placed, RECIPIENTS_PER_TX, Store, Target, Tx,
+};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use model::queue::{Needs, Notify, Priority, Return};
@@ -80,6 +82,8 @@ pub struct Accepting<'a> {
     pub targets: &'a [Target],
     /// Those of large groups, which wait for approval.
     pub held: &'a [NewHeld<'a>],
+    /// Those for whom it is kept apart until somebody has looked at it.
+    pub quarantined: Option<NewQuarantined<'a>>,
     /// Others.
     pub outgoing: Option<&'a NewOutgoing<'a>>,
     /// How it went on by itself from mailboxes here.
@@ -196,6 +200,9 @@ impl Tx {
             self.hold_message(id, held, event, release).await?;
             let (_, _, recipients) = columns(held.targets);
             self.note_for(&Event { status: Some("held"), ..*event }, recipients).await?;
+        }
+        if let Some(quarantined) = &accepting.quarantined {
+            self.quarantine(id, quarantined, event).await?;
         }
         if targets.is_empty() && accepting.outgoing.is_none() {
             return Ok((TransactionId::new(number, event), placed));

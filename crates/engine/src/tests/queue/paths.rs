@@ -98,7 +98,7 @@ async fn what_is_refused_is_no_use_of_a_path() {
     let_forward(&world, "an", "an@example.net", false).await;
     let by = path(&world, "Le.An@example.org").await;
     for _ in 0..12 {
-        let unwanted = Some(Examined { junk: true, ..Examined::default() });
+        let unwanted = Some(Examined { sorting: model::Sorting::Junk, ..Examined::default() });
         assert_eq!(comes_as(&world, &by, unwanted).await, Err(DeliverError::Unwanted));
     }
     assert_eq!(world.database.number("select count(*) from return_path_uses").await, 0);

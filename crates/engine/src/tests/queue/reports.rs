@@ -416,7 +416,7 @@ async fn paths_are_for_senders_that_were_shown_and_pass_no_junk_on() {
         let to = world.engine.recipient(&address("an")).await.unwrap();
         let spf = Spf { outcome, domain: "example.org".into(), of_helo: false };
         let evidence = Evidence { spf, ..Evidence::default() };
-        let examined = Some(Examined { evidence, junk: false });
+        let examined = Some(Examined { evidence, sorting: model::Sorting::Inbox });
         let mut spool = world.engine.new_spool();
         spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
         world.engine.deliver(&Arrival { examined, ..arrival() }, &[to], spool).await.unwrap();
@@ -433,7 +433,7 @@ async fn paths_are_for_senders_that_were_shown_and_pass_no_junk_on() {
     let path = bring(Shown::Pass).await.unwrap();
     let local = path.rsplit_once('@').unwrap().0;
     let to = world.engine.came_back(local, &Address::new(local, "demo.gov.vn").unwrap()).await.unwrap();
-    let examined = Some(Examined { junk: true, ..Examined::default() });
+    let examined = Some(Examined { sorting: model::Sorting::Junk, ..Examined::default() });
     let mut spool = world.engine.new_spool();
     spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
     let arrival = Arrival { sender: None, examined, ..arrival() };

@@ -1,0 +1,225 @@
+//! Mail that is kept apart until somebody has looked at it (cách ly; An Giang 63/2016 Điều 10.1d; requirement D7,
+//! docs/adr/0023-quarantine.md).
+//!
+//! Invariants: what was answered 250 lies here durably until somebody decides on it or its term is over; each mailbox's is decided
+//! once; nobody is shown what it says, only who wrote it, about what, and why it is here; each decision is in the audit trail,
+//! and what became of it in the trace.
+
+use crate::authority::unless_missing;
+use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use jiff::{SignedDuration, Timestamp};
+use model::{Action, Address, DomainName};
+use proto::mime::authors;
+use serde_json::json;
+use store::{QuarantineFilter, QuarantinedRow, Target};
+
+/// Messages that are kept apart for one mailbox: whoever writes more in a month writes rubbish, and is refused.
+const MESSAGES_MAX: u32 = 2_000;
+/// Octets of those: it counts for no quota, and the disk is everybody's.
+const BYTES_MAX: u64 = 1 << 30;
+/// Messages dropped by one transaction.
+const BATCH: u32 = 500;
+/// Messages of a page.
+const PAGE_MAX: u32 = 1_000;
+
+/// A message that is kept apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinedMessage {
+    pub row: QuarantinedRow,
+    /// When it is dropped, unless somebody decides on it before.
+    pub until: Timestamp,
+}
+
+/// Which of them; what is `None` does not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct QuarantineQuery {
+    pub mailbox: Option<Address>,
+    pub domain: Option<DomainName>,
+    /// Behind this number.
+    pub after: i64,
+    /// 1 to 1,000.
+    pub limit: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuarantineError {
+    #[error("there is no such message: it was released, deleted, or its term is over")]
+    NoSuchMessage,
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+impl From<store::Error> for QuarantineError {
+    fn from(error: store::Error) -> Self {
+        Self::Admin(error.into())
+    }
+}
+
+impl From<Error> for QuarantineError {
+    fn from(error: Error) -> Self {
+        Self::Admin(error.into())
+    }
+}
+
+impl Engine {
+    /// What he may see of what is kept apart, the oldest first.
+    ///
+    /// # Errors
+    /// `NoSuchMailbox`, `NoSuchDomain`, `Denied`.
+    pub async fn quarantine(
+        &self,
+        actor: &Actor,
+        query: &QuarantineQuery,
+    ) -> Result<Vec<QuarantinedMessage>, QuarantineError> {
+        let mailbox = match &query.mailbox {
+            Some(address) => {
+                self.authorize(actor, Action::QuarantineShow, &AdminTarget::Address(address)).await?;
+                Some(self.party(address).await?.account)
+            }
+            None => None,
+        };
+        let domain = match &query.domain {
+            Some(name) => {
+                self.authorize_member(actor, Action::QuarantineShow, name).await?;
+                Some(self.domain_id(name).await?)
+            }
+            None => None,
+        };
+        let filter =
+            QuarantineFilter { mailbox, domain, after: query.after, limit: query.limit.clamp(1, PAGE_MAX) };
+        let reach = actor.reach(Action::QuarantineShow);
+        let mut found = Vec::new();
+        for row in self.0.store.quarantined(&filter, &reach).await? {
+            found.push(self.with_term(row).await?);
+        }
+        Ok(found)
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// `NoSuchMessage`, also for what is none of his.
+    pub async fn quarantined_message(
+        &self,
+        actor: &Actor,
+        held: i64,
+    ) -> Result<QuarantinedMessage, QuarantineError> {
+        let row = self.quarantined_for(actor, Action::QuarantineShow, held).await?;
+        Ok(self.with_term(row).await?)
+    }
+
+    /// Lets it go to whom it was for, and on from there as his mail goes on by itself, but not out of the system: nobody asked his
+    /// filter. It comes however full the mailbox is, as it was taken.
+    ///
+    /// # Errors
+    /// `NoSuchMessage`, also when somebody else was quicker; `Denied`.
+    pub async fn release_quarantined(
+        &self,
+        actor: &Actor,
+        held: i64,
+    ) -> Result<QuarantinedMessage, QuarantineError> {
+        let message = self.quarantined_for(actor, Action::QuarantineRelease, held).await?;
+        self.renew_forwards().await?;
+        let place = (message.account, message.inbox);
+        let ends = self.forwarded(place).await?;
+        let (places, steps) = match ends.outside {
+            Some(_) => (vec![place], Vec::new()),
+            None => (ends.mailboxes, ends.steps),
+        };
+        let mut tx = self.0.store.begin().await?;
+        if !tx.release_quarantined(&message, (&places, &steps), self.now()).await? {
+            return Err(QuarantineError::NoSuchMessage);
+        }
+        let detail = about(&message);
+        self.audit(&mut tx, actor, Action::QuarantineRelease.as_str(), &message.mailbox, &detail).await?;
+        tx.commit().await?;
+        self.0.pending.notify_one();
+        Ok(self.with_term(message).await?)
+    }
+
+    /// Nobody gets it; its sender is not told.
+    ///
+    /// # Errors
+    /// `NoSuchMessage`, also when somebody else was quicker; `Denied`.
+    pub async fn delete_quarantined(
+        &self,
+        actor: &Actor,
+        held: i64,
+    ) -> Result<QuarantinedMessage, QuarantineError> {
+        let message = self.quarantined_for(actor, Action::QuarantineDelete, held).await?;
+        let mut tx = self.0.store.begin().await?;
+        if !tx.delete_quarantined(held, self.now()).await? {
+            return Err(QuarantineError::NoSuchMessage);
+        }
+        let detail = about(&message);
+        self.audit(&mut tx, actor, Action::QuarantineDelete.as_str(), &message.mailbox, &detail).await?;
+        tx.commit().await?;
+        Ok(self.with_term(message).await?)
+    }
+
+    /// Drops what has been kept apart for as long as the domain's policy keeps it.
+    pub(crate) async fn expire_quarantine_job(&self) -> Result<String, Error> {
+        let mut dropped = 0;
+        for (domain, _) in self.0.store.policy_versions().await? {
+            let before = self.now().saturating_sub(self.quarantine_term(domain).await?);
+            let before = before.unwrap_or(Timestamp::MIN);
+            loop {
+                let mut tx = self.0.store.begin().await?;
+                let gone = tx.expire_quarantined(domain, (before, BATCH), self.now()).await?;
+                tx.commit().await?;
+                dropped += gone;
+                if gone < u64::from(BATCH) {
+                    break;
+                }
+            }
+        }
+        Ok(format!("{dropped} messages dropped"))
+    }
+
+    /// Is as much kept apart for one of these as may be?
+    pub(crate) async fn is_quarantine_full(&self, targets: &[Target]) -> Result<bool, Error> {
+        let full = self.0.store.is_quarantine_full(targets, (MESSAGES_MAX, BYTES_MAX)).await?;
+        if full {
+            tracing::warn!("a mailbox has as much in quarantine as there may be; the message is refused");
+        }
+        Ok(full)
+    }
+
+    async fn quarantined_for(
+        &self,
+        actor: &Actor,
+        action: Action,
+        held: i64,
+    ) -> Result<QuarantinedRow, QuarantineError> {
+        let message = self.0.store.quarantined_message(held).await?.ok_or(QuarantineError::NoSuchMessage)?;
+        let allowed = self.authorize(actor, action, &AdminTarget::Mailbox(message.account)).await;
+        unless_missing(allowed)?.ok_or(QuarantineError::NoSuchMessage)?;
+        Ok(message)
+    }
+
+    async fn with_term(&self, row: QuarantinedRow) -> Result<QuarantinedMessage, Error> {
+        let term = self.quarantine_term(row.domain).await?;
+        let until = row.held_at.saturating_add(term).unwrap_or(Timestamp::MAX);
+        Ok(QuarantinedMessage { row, until })
+    }
+
+    async fn quarantine_term(&self, domain: model::DomainId) -> Result<SignedDuration, Error> {
+        let days = self.policy_of(domain).await?.filter.quarantine_days;
+        Ok(SignedDuration::from_hours(24 * i64::from(days)))
+    }
+}
+
+/// Whom a header says the message is from, where that is one address.
+pub(crate) fn sole_author(header: &[u8]) -> Option<String> {
+    let authors = authors(header).ok()?;
+    let [author] = authors.from.as_slice() else { return None };
+    author.parse::<Address>().ok().map(|author| author.to_string())
+}
+
+/// For the audit trail.
+fn about(message: &QuarantinedRow) -> serde_json::Value {
+    json!({
+        "held": message.held, "recipient": message.recipient, "sender": message.sender, "author": message.author,
+        "reason": message.reason,
+    })
+}

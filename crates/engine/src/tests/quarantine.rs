@@ -1,0 +1,274 @@
+//! Mail that is kept apart: it lies in no folder, goes to whom it was for once somebody says so, and is dropped when its term is over.
+
+use super::groups::{group, inboxes, province};
+use super::life::sweep_all;
+use super::{World, actor, address, arrival, mailbox, policy};
+use crate::{Actor, Arrival, DeliverError, Examined, QuarantineError, QuarantineQuery, TraceQuery};
+use jiff::SignedDuration;
+use model::admission::{Author, Evidence, Ground, Outcome};
+use model::{Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Role, Scope, Sorting};
+use tokio_util::sync::CancellationToken;
+
+const MESSAGE: &[u8] =
+    b"From: Ai <Ai@B.vn>\r\nMessage-ID: <q@b.vn>\r\nSubject: =?utf-8?q?H=E1=BB=8Dp?=\r\n\r\nx\r\n";
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// From somebody whose domain has or has not shown that it is his, of which the door says this.
+fn brought(sorting: Sorting, aligned: Outcome) -> Arrival {
+    let author = Author { domain: "b.vn".into(), aligned, ..Author::default() };
+    let evidence = Evidence { authors: vec![author], ..Evidence::default() };
+    Arrival { examined: Some(Examined { evidence, sorting }), ..arrival() }
+}
+
+fn forged() -> Arrival {
+    brought(Sorting::Quarantine(Cause::Origin(Ground::Dmarc)), Outcome::Fail)
+}
+
+async fn comes(world: &World, arrival: &Arrival, to: &[&str]) -> Result<(), DeliverError> {
+    let mut recipients = Vec::new();
+    for name in to {
+        recipients.push(world.engine.recipient(&address(name)).await.unwrap());
+    }
+    let mut spool = world.engine.new_spool();
+    spool.write(MESSAGE).await.unwrap();
+    world.engine.deliver(arrival, &recipients, spool).await.map(drop)
+}
+
+/// Numbers of what this one may see, with the address each was written to.
+async fn seen(world: &World, who: &Actor) -> Vec<(i64, String)> {
+    let query = QuarantineQuery { limit: 100, ..QuarantineQuery::default() };
+    let found = world.engine.quarantine(who, &query).await.unwrap();
+    found.into_iter().map(|message| (message.row.held, message.row.recipient)).collect()
+}
+
+async fn hand_out(world: &World) {
+    world.engine.expand_all(&CancellationToken::new()).await;
+}
+
+async fn expire(world: &World) -> String {
+    world.engine.run_job("expire-quarantine").await.unwrap().unwrap()
+}
+
+/// What became of the message, for this recipient.
+async fn course(world: &World, to: &str) -> Vec<String> {
+    let query = TraceQuery { to: Some(address(to)), limit: 10, ..TraceQuery::default() };
+    let found = world.engine.trace(&actor(), &query).await.unwrap();
+    let events = found.into_iter().flat_map(|course| course.events);
+    let of = events.filter(|event| event.recipients.contains(&address(to).to_string()));
+    of.map(|event| format!("{} {}", event.kind, event.status.unwrap_or_default())).collect()
+}
+
+#[tokio::test]
+async fn what_is_kept_apart_is_in_no_mailbox_until_it_is_released_once() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    comes(&world, &forged(), &["an", "binh"]).await.unwrap();
+    hand_out(&world).await;
+    sweep_all(&world).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [0, 0], "it counts for nothing");
+    assert_eq!(world.number("select count(*) from contents").await, 1, "and is there");
+    assert_eq!(course(&world, "an").await, ["received quarantined"]);
+    let all = seen(&world, &actor()).await;
+    let [(ans, to_an), (binhs, _)] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(*to_an, address("an").to_string());
+    let shown = world.engine.quarantined_message(&actor(), *ans).await.unwrap();
+    assert_eq!(shown.row.author.as_deref(), Some("ai@b.vn"));
+    assert_eq!((shown.row.subject.as_str(), shown.row.reason.as_str()), ("Họp", "dmarc"));
+    assert_eq!(shown.until, shown.row.held_at + 30 * DAY);
+    world.engine.release_quarantined(&actor(), *ans).await.unwrap();
+    hand_out(&world).await;
+    let read = world.read(&an, "INBOX").await;
+    assert_eq!((read.len(), super::without_trace(&read[0].1)), (1, MESSAGE));
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 0]);
+    assert_eq!(course(&world, "an").await, ["received quarantined", "quarantine released"]);
+    assert_eq!(world.audited("quarantine.release").await, ["an@demo.gov.vn"]);
+    let again = world.engine.release_quarantined(&actor(), *ans).await;
+    assert_eq!(again, Err(QuarantineError::NoSuchMessage));
+    assert_eq!(
+        world.engine.delete_quarantined(&actor(), *ans).await,
+        Err(QuarantineError::NoSuchMessage),
+        "nobody takes it back"
+    );
+    world.engine.delete_quarantined(&actor(), *binhs).await.unwrap();
+    hand_out(&world).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 0]);
+    assert_eq!(course(&world, "binh").await, ["received quarantined", "quarantine deleted"]);
+    assert_eq!(world.audited("quarantine.delete").await, ["binh@demo.gov.vn"]);
+    assert_eq!(world.number("select count(*) from pending_deliveries").await, 0);
+    sweep_all(&world).await;
+    assert_eq!(world.read(&an, "INBOX").await[0].1, read[0].1);
+}
+
+#[tokio::test]
+async fn when_its_term_is_over_it_is_dropped_and_its_content_goes() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.user("binh").await;
+    comes(&world, &forged(), &["an", "binh"]).await.unwrap();
+    let hold = crate::Held::Mailbox(&address("binh"));
+    world.engine.place_hold(&actor(), hold, "CV 1").await.unwrap();
+    world.clock.advance(30 * DAY);
+    assert_eq!(expire(&world).await, "0 messages dropped");
+    world.clock.advance(DAY);
+    assert_eq!(expire(&world).await, "1 messages dropped");
+    let left = seen(&world, &actor()).await;
+    assert_eq!(left.len(), 1, "what is for a mailbox under legal hold stays");
+    assert_eq!(course(&world, "an").await, ["received quarantined", "quarantine expired"]);
+    let released = world.engine.release_quarantined(&actor(), left[0].0 - 1).await;
+    assert_eq!(released, Err(QuarantineError::NoSuchMessage));
+    sweep_all(&world).await;
+    assert_eq!(world.number("select count(*) from contents").await, 1);
+    world.engine.delete_quarantined(&actor(), left[0].0).await.unwrap();
+    sweep_all(&world).await;
+    assert_eq!(world.number("select count(*) from contents").await, 0);
+    // A shorter term holds for what is there.
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    policy(&world, "filter.quarantine_days", "2").await;
+    world.clock.advance(3 * DAY);
+    assert_eq!(expire(&world).await, "1 messages dropped");
+}
+
+#[tokio::test]
+async fn of_several_who_decide_one_does() {
+    let world = World::new().await;
+    world.user("an").await;
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let ids: Vec<i64> = seen(&world, &actor()).await.into_iter().map(|(id, _)| id).collect();
+    let (who, engine) = (actor(), &world.engine);
+    let (one, other) =
+        tokio::join!(engine.release_quarantined(&who, ids[0]), engine.release_quarantined(&who, ids[0]));
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    // Somebody releases the other one while its term ends.
+    world.clock.advance(31 * DAY);
+    let row = world.store.quarantined_message(ids[1]).await.unwrap().unwrap();
+    let mut tx = world.store.begin().await.unwrap();
+    assert!(tx.release_quarantined(&row, (&[(row.account, row.inbox)], &[]), engine.now()).await.unwrap());
+    assert_eq!(expire(&world).await, "0 messages dropped");
+    tx.commit().await.unwrap();
+    assert_eq!(expire(&world).await, "0 messages dropped");
+    hand_out(&world).await;
+    assert_eq!(inboxes(&world, &["an"]).await, [2]);
+}
+
+#[tokio::test]
+async fn each_decides_on_his_own_and_operators_on_their_domains() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    let other = DomainName::new("khac.gov.vn").unwrap();
+    world.engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    comes(&world, &forged(), &["an", "binh"]).await.unwrap();
+    let [(ans, _), (binhs, _)] = seen(&world, &actor()).await.try_into().unwrap();
+    let domain = async |name: &str| {
+        DomainId(world.number(&format!("select domain_id from domains where name = '{name}'")).await)
+    };
+    let of = |role, scope| Actor::of("x", None, Grant::new(role, scope).into_iter().collect());
+    let ours = Scope::Domain(domain("demo.gov.vn").await);
+    let (operator, inspector) = (of(Role::CentreOperator, ours), of(Role::Inspector, ours));
+    let stranger = of(Role::CentreOperator, Scope::Domain(domain("khac.gov.vn").await));
+    let helpdesk = of(Role::Helpdesk, ours);
+    let [an, binh] = [
+        world.engine.actor_of(&an).await.unwrap(),
+        world.engine.actor_of(&binh).await.unwrap(),
+    ];
+    for (who, numbers) in [
+        (&operator, vec![ans, binhs]),
+        (&inspector, vec![ans, binhs]),
+        (&an, vec![ans]),
+        (&binh, vec![binhs]),
+        (&stranger, vec![]),
+        (&helpdesk, vec![]),
+    ] {
+        let found: Vec<i64> = seen(&world, who).await.into_iter().map(|(id, _)| id).collect();
+        assert_eq!(found, numbers, "{}", who.name());
+    }
+    let release = async |who: &Actor, id| world.engine.release_quarantined(who, id).await.map(drop);
+    for who in [&stranger, &an] {
+        assert_eq!(release(who, binhs).await, Err(QuarantineError::NoSuchMessage));
+        assert!(world.engine.quarantined_message(who, binhs).await.is_err());
+    }
+    let denied = release(&inspector, binhs).await;
+    assert!(matches!(denied, Err(QuarantineError::Admin(crate::AdminError::Denied(_)))), "{denied:?}");
+    let of_binh =
+        QuarantineQuery { mailbox: Some(address("binh")), limit: 10, ..QuarantineQuery::default() };
+    assert_eq!(world.engine.quarantine(&operator, &of_binh).await.unwrap().len(), 1);
+    assert!(world.engine.quarantine(&an, &of_binh).await.is_err());
+    let of_other = QuarantineQuery { domain: Some(other), limit: 10, ..QuarantineQuery::default() };
+    assert!(world.engine.quarantine(&operator, &of_other).await.is_err());
+    assert_eq!(world.engine.quarantine(&actor(), &of_other).await.unwrap(), []);
+    release(&an, ans).await.unwrap();
+    release(&operator, binhs).await.unwrap();
+    hand_out(&world).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 1]);
+}
+
+#[tokio::test]
+async fn released_mail_goes_on_as_its_mailbox_passes_it_on() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.user("binh").await;
+    world.engine.set_forward(&actor(), &address("an"), (&address("binh"), false)).await.unwrap();
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let [(id, to)] = seen(&world, &actor()).await.try_into().unwrap();
+    assert_eq!(to, "an@demo.gov.vn", "it lies where it was written to");
+    world.engine.release_quarantined(&actor(), id).await.unwrap();
+    hand_out(&world).await;
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [0, 1]);
+    assert!(course(&world, "binh").await.contains(&"forwarded none_kept".to_owned()));
+}
+
+#[tokio::test]
+async fn members_of_a_group_have_each_their_own_and_a_large_one_is_approved_as_junk() {
+    let world = World::new().await;
+    province(&world).await;
+    let engine = &world.engine;
+    engine.add_group(&actor(), &group("vp", GroupRule::People, Some("vp"), true)).await.unwrap();
+    engine.set_group_senders(&actor(), &address("vp"), (GroupSenders::Everybody, &[])).await.unwrap();
+    comes(&world, &forged(), &["vp", "chi"]).await.unwrap();
+    let all = seen(&world, &actor()).await;
+    assert_eq!(all.len(), 2, "{all:?}");
+    for (id, _) in all {
+        engine.release_quarantined(&actor(), id).await.unwrap();
+    }
+    hand_out(&world).await;
+    assert_eq!(inboxes(&world, &["binh", "chi"]).await, [1, 1]);
+    policy(&world, "sending.group_approval_over", "4").await;
+    engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
+    engine.set_group_senders(&actor(), &address("so"), (GroupSenders::Everybody, &[])).await.unwrap();
+    comes(&world, &forged(), &["so"]).await.unwrap();
+    assert_eq!(seen(&world, &actor()).await, []);
+    let held = engine.held_messages(&actor(), &super::groups::domain(), (false, 10)).await.unwrap();
+    engine.decide_held(&actor(), held[0].held, (true, "")).await.unwrap();
+    hand_out(&world).await;
+    let chi = engine.log_in("chi@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
+    assert_eq!(world.read(&chi, "Junk").await.len(), 1);
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_what_is_kept_for_one_mailbox() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.user("binh").await;
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let fill = "insert into quarantined (account_id, recipient, sender, subject, size, reason, trace, held_at)
+                select account_id, recipient, sender, subject, size, reason, trace, held_at
+                  from quarantined, generate_series(1, 1999)";
+    world.database.run(fill).await;
+    assert_eq!(comes(&world, &forged(), &["an", "binh"]).await, Err(DeliverError::Unwanted));
+    comes(&world, &forged(), &["binh"]).await.unwrap();
+    comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
+    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 0]);
+}
+
+#[tokio::test]
+async fn with_a_mailbox_goes_what_was_kept_apart_for_it() {
+    let world = World::new().await;
+    world.engine.add_mailbox(&actor(), &mailbox("an")).await.unwrap();
+    world.user("binh").await;
+    comes(&world, &forged(), &["an", "binh"]).await.unwrap();
+    assert!(world.engine.delete_without_export(&actor(), &address("an"), "thử").await.unwrap());
+    let left = seen(&world, &actor()).await;
+    assert_eq!(left.iter().map(|(_, to)| to.as_str()).collect::<Vec<_>>(), ["binh@demo.gov.vn"]);
+    assert_eq!(world.number("select count(*) from pending_deliveries").await, 1);
+}

@@ -1,0 +1,91 @@
+//! `congthu quarantine …`: mail that is kept apart until somebody has looked at it.
+
+use super::Session;
+use super::pages::{self, PAGE};
+use crate::cli::QuarantineCommand;
+use anyhow::Result;
+use engine::{QuarantineQuery, QuarantinedMessage};
+use model::calendar::local_text;
+use model::{Address, DomainName};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+pub(super) async fn run(session: &Session, command: &QuarantineCommand) -> Result<()> {
+    let (engine, actor) = (&session.node.engine, &session.actor);
+    match command {
+        QuarantineCommand::List { domain, mailbox } => {
+            list(session, (domain.as_ref(), mailbox.as_ref())).await
+        }
+        QuarantineCommand::Show { id } => {
+            let message = engine.quarantined_message(actor, *id).await?;
+            session.answer(&as_json(&message), &shown(&message))
+        }
+        QuarantineCommand::Release { id } => {
+            let message = engine.release_quarantined(actor, *id).await?;
+            done(session, &message, "is released to")
+        }
+        QuarantineCommand::Delete { id } => {
+            let message = engine.delete_quarantined(actor, *id).await?;
+            done(session, &message, "is deleted, for")
+        }
+    }
+}
+
+async fn list(session: &Session, (domain, mailbox): (Option<&DomainName>, Option<&Address>)) -> Result<()> {
+    let all = pages::all(async |last: Option<&QuarantinedMessage>| {
+        let query = QuarantineQuery {
+            mailbox: mailbox.cloned(),
+            domain: domain.cloned(),
+            after: last.map_or(0, |message| message.row.held),
+            limit: PAGE,
+        };
+        session.node.engine.quarantine(&session.actor, &query).await
+    })
+    .await?;
+    let text: String = all.iter().map(line).collect();
+    session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+fn done(session: &Session, message: &QuarantinedMessage, what: &str) -> Result<()> {
+    let QuarantinedMessage { row, .. } = message;
+    session.answer(&as_json(message), &format!("{} {what} {}", row.held, row.recipient))
+}
+
+fn line(message: &QuarantinedMessage) -> String {
+    let QuarantinedMessage { row, until } = message;
+    let (held_at, until) = (local_text(row.held_at), local_text(*until));
+    let from = row.author.as_ref().unwrap_or(&row.sender);
+    format!("{}\t{held_at}\t{until}\t{}\t{}\t{from}\t{}\n", row.held, row.reason, row.recipient, row.subject)
+}
+
+fn shown(message: &QuarantinedMessage) -> String {
+    let QuarantinedMessage { row, until } = message;
+    let mut text = format!("{}: {}\n", row.held, row.subject);
+    let author = row.author.as_deref().unwrap_or("nobody, or several");
+    let _ = writeln!(text, "from {author}, envelope <{}>", row.sender);
+    let _ = writeln!(text, "to {} of {}, {} octets", row.recipient, row.mailbox, row.size);
+    let _ = writeln!(text, "kept apart for {} since {}", row.reason, local_text(row.held_at));
+    let _ = writeln!(text, "dropped {}", local_text(*until));
+    let [queue_id, message_id, found] = about(&row.about);
+    let _ = writeln!(text, "queue {queue_id} <{message_id}>");
+    if !found.is_empty() {
+        let _ = writeln!(text, "found {found}");
+    }
+    text
+}
+
+/// Queue id, Message-ID, and what was found of it.
+fn about(about: &str) -> [&str; 3] {
+    let lines: Vec<&str> = about.split('\n').collect();
+    [0, 1, 4].map(|at| lines.get(at).copied().unwrap_or_default())
+}
+
+fn as_json(message: &QuarantinedMessage) -> Value {
+    let QuarantinedMessage { row, until } = message;
+    let [queue_id, message_id, found] = about(&row.about);
+    json!({
+        "id": row.held, "mailbox": row.mailbox, "recipient": row.recipient, "sender": row.sender,
+        "author": row.author, "subject": row.subject, "size": row.size, "reason": row.reason,
+        "at": row.held_at, "until": until, "queue_id": queue_id, "message_id": message_id, "found": found,
+    })
+}
