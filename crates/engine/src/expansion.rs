@@ -4,6 +4,7 @@
 //! a group of more members than policy lets through waits as a whole (C2). Who has no room gets no mail by a group either: he
 //! keeps it from nobody else, and its sender is told of him (A16).
 
+mod full;
 mod waiting;
 
 pub(crate) use waiting::subject;
@@ -11,16 +12,14 @@ pub(crate) use waiting::subject;
 use crate::forwarding::Ends;
 use crate::groups::MEMBERS_MAX;
 use crate::queue::{original_of, written_to};
-use crate::recipients::{Kind, MESSAGES_MAX, hard_limit_bytes, room_for_one};
+use crate::recipients::{Kind, room_for_one};
 use crate::sender::written;
 use crate::{Engine, Error, Recipient};
 use model::calendar::local_date;
 use model::queue::Notify;
 use model::{AccountId, Address, DomainId, FolderId, Sorting, SpecialUse, UnitId};
 use std::collections::{HashMap, HashSet};
-use store::{
-    Forwarded, ForwardedTo, GroupRow, NewOutgoingRecipient, PassedOn, RECIPIENTS_PER_TX, Room, Target,
-};
+use store::{Forwarded, ForwardedTo, GroupRow, NewOutgoingRecipient, PassedOn, Room, Target};
 
 /// What of a message decides whom it is for.
 #[derive(Clone, Copy, Debug)]
@@ -309,51 +308,6 @@ impl Engine {
         let found = self.0.store.group_members((group.group, &ids), today, (None, MEMBERS_MAX)).await?;
         let receiving = found.into_iter().filter(|member| member.state.receives());
         Ok(receiving.map(|member| (member.account, member.inbox)).collect())
-    }
-
-    /// Of those who would get it as one of several, those at the hard limit do not. The others have room for this one message, which
-    /// is looked at under their locks, as of who was written to himself; not so where they are too many for that.
-    async fn leave_out_full(
-        &self,
-        meant: &mut Meant,
-        (members, of): (&HashMap<AccountId, bool>, Of),
-    ) -> Result<(), Error> {
-        if members.is_empty() || !of.can_be_told {
-            return Ok(());
-        }
-        let accounts: Vec<AccountId> = members.keys().copied().collect();
-        let at_once = meant.targets.len() <= RECIPIENTS_PER_TX;
-        let (mut full, mut rooms) = (HashMap::new(), HashMap::new());
-        for row in self.0.store.nearly_full(&accounts, (MESSAGES_MAX, at_once)).await? {
-            let percent = self.policy_of(row.domain).await?.quota.hard_limit.into();
-            let limit = hard_limit_bytes(row.quota_bytes, percent);
-            if row.used_bytes >= limit || row.messages >= MESSAGES_MAX {
-                full.insert(row.account, row.address);
-            } else if at_once {
-                rooms.insert(row.account, room_for_one(limit, of.bytes));
-            }
-        }
-        let Meant { targets, held, missed, .. } = meant;
-        for targets in std::iter::once(&mut *targets).chain(held.iter_mut().map(|held| &mut held.targets)) {
-            targets.retain(|target| {
-                let address = full.get(&target.account).filter(|_| target.room.is_none());
-                let by = target.recipient.clone().unwrap_or_default();
-                // Whoever wrote to the group does not learn where the mail of one of it goes on to.
-                let is_member = members.get(&target.account).is_some_and(|is_member| *is_member);
-                let named = |address: &String| if is_member { address.clone() } else { by.clone() };
-                missed.extend(address.map(|address| Missed {
-                    address: named(address),
-                    by: by.clone(),
-                    why: Why::Full,
-                }));
-                address.is_none()
-            });
-        }
-        held.retain(|held| !held.targets.is_empty());
-        for target in targets.iter_mut().filter(|target| target.room.is_none()) {
-            target.room = rooms.get(&target.account).copied();
-        }
-        Ok(())
     }
 }
 
