@@ -4,6 +4,7 @@ import base64
 import concurrent.futures
 import http.client
 import io
+import json
 import re
 import time
 import unittest
@@ -120,6 +121,31 @@ class Filters(case.Case):
             self.assertEqual((answer.code, answer.text[:5]), (554, "5.7.1"), str(answer))
             self.assertIn("spam", str(answer))
         self.assertEqual(len(self.stored(self.binh)), before)
+
+    def test_3b_spam_is_kept_apart_where_policy_says_so_and_comes_once_it_is_released(self):
+        self.policy("filter.spam_in=quarantine")
+        before = self.stored(self.binh)
+        spam = self.message(body=scanners.GTUBE + "\r\n", to=self.binh, sender="van-thu@other.test")
+        deadline = time.monotonic() + BACK_SECONDS_MAX
+        while (answer := self.answer(spam)).code != 250:
+            self.assertLess(time.monotonic(), deadline, f"still {answer}")
+            time.sleep(0.5)
+        self.assertEqual(len(self.stored(self.binh)) + len(self.stored(self.binh, "Junk")), len(before))
+        (kept,) = json.loads(self.server.must("quarantine", "list", "--mailbox", self.binh, "--json"))
+        self.assertEqual((kept["recipient"], kept["reason"]), (self.binh, "spam"))
+        # What was answered 250 is there after a crash.
+        self.server.kill()
+        self.server.start()
+        self.server.must("quarantine", "release", str(kept["id"]))
+        self.assertNotEqual(self.server.run("quarantine", "release", str(kept["id"])).returncode, 0)
+        while len(stored := self.stored(self.binh)) == len(before):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.5)
+        self.assertIn(scanners.GTUBE.encode(), stored[-1])
+        self.assertEqual(self.server.must("quarantine", "list"), "")
+        course = self.server.must("trace", "--to", self.binh, "--status", "released")
+        self.assertIn("is quarantined", course)
+        self.policy("filter.spam_in=reject")
 
     def test_4_without_scanners_policy_holds_and_nothing_piles_up(self):
         self.clamd.kill()

@@ -10,8 +10,8 @@ use crate::admission::Examined;
 use crate::expansion::{Meant, Of, subject};
 use crate::header::check_header;
 use crate::intake::Prepared;
+use crate::listed_senders::Writer;
 use crate::outgoing::Wishes;
-use crate::quarantine::sole_author;
 use crate::recipients::Kind;
 use crate::report::RECEIPT_BYTES_MAX;
 use crate::trace_query;
@@ -109,8 +109,9 @@ impl Engine {
             return Err(DeliverError::TooLarge { limit: bytes_max });
         }
         let mut authors = Vec::new();
-        if prepared.sorting.is_unwanted() {
-            prepared.author = sole_author(prepared.header_from(trace_bytes));
+        let is_asked = prepared.sorting.is_unwanted() || recipients.iter().any(Recipient::may_list_senders);
+        if is_asked && arrival.principal.is_none() {
+            prepared.writer = Some(Writer::of(arrival, prepared.header_from(trace_bytes)));
         }
         if let Some(who) = &arrival.principal {
             self.check_attachments(who, &prepared.facts).await?;
@@ -171,6 +172,7 @@ impl Engine {
             let of = Of {
                 bytes: message.len() as u64,
                 sorting,
+                writer: message.writer.as_ref(),
                 sender: arrival.principal.as_ref().map(|who| who.own().account()),
                 can_be_told,
             };

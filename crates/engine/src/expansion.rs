@@ -11,6 +11,7 @@ pub(crate) use waiting::subject;
 
 use crate::forwarding::Ends;
 use crate::groups::MEMBERS_MAX;
+use crate::listed_senders::Writer;
 use crate::queue::{original_of, written_to};
 use crate::recipients::{Kind, room_for_one};
 use crate::sender::written;
@@ -23,9 +24,11 @@ use store::{Forwarded, ForwardedTo, GroupRow, NewOutgoingRecipient, PassedOn, Ro
 
 /// What of a message decides whom it is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Of {
+pub(crate) struct Of<'a> {
     pub(crate) bytes: u64,
     pub(crate) sorting: Sorting,
+    /// Whom it is from; what its readers say of him goes before `sorting`.
+    pub(crate) writer: Option<&'a Writer>,
     /// Who logged in to send it.
     pub(crate) sender: Option<AccountId>,
     /// Its sender hears what becomes of it: of whom nobody could hear, no mail is kept.
@@ -36,6 +39,8 @@ pub(crate) struct Of {
 #[derive(Debug, Default)]
 pub(crate) struct Meant {
     pub(crate) targets: Vec<Target>,
+    /// Those of them to whom it is Junk.
+    junk: HashSet<AccountId>,
     /// For whom it is kept apart until somebody has looked at it: it counts for nothing in their mailboxes, full or not.
     pub(crate) quarantined: Vec<Target>,
     /// Members of large groups, without those who get it anyway.
@@ -173,20 +178,22 @@ impl Engine {
     pub(crate) async fn meant(
         &self,
         recipients: &[&Recipient],
-        of: Of,
+        of: Of<'_>,
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
         let mut meant = self.meant_for(recipients, of, without).await?;
-        if of.sorting.is_unwanted() {
-            self.send_to_junk(&mut meant).await?;
+        if of.sorting.is_unwanted() || !meant.junk.is_empty() {
+            self.send_to_junk(&mut meant, of.sorting.is_unwanted()).await?;
         }
         Ok(meant)
     }
 
     /// Whoever has removed that folder gets it where all mail comes.
-    async fn send_to_junk(&self, meant: &mut Meant) -> Result<(), Error> {
-        let held = meant.held.iter_mut().flat_map(|held| held.targets.iter_mut());
-        let targets: Vec<&mut Target> = meant.targets.iter_mut().chain(held).collect();
+    async fn send_to_junk(&self, meant: &mut Meant, with_held: bool) -> Result<(), Error> {
+        let Meant { targets, junk, held, .. } = meant;
+        let held = held.iter_mut().filter(|_| with_held).flat_map(|held| held.targets.iter_mut());
+        let targets = targets.iter_mut().filter(|target| junk.contains(&target.account));
+        let targets: Vec<&mut Target> = targets.chain(held).collect();
         let accounts: Vec<AccountId> = targets.iter().map(|target| target.account).collect();
         let folders = self.0.store.special_folders(&accounts, SpecialUse::Junk).await?;
         for target in targets {
@@ -205,7 +212,7 @@ impl Engine {
     async fn meant_for(
         &self,
         recipients: &[&Recipient],
-        of: Of,
+        of: Of<'_>,
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
         let mut seen = without.clone();
@@ -234,12 +241,17 @@ impl Engine {
                 }
             }
             let (before, mut comes_here) = (meant.outside.len(), false);
+            let listed = self.listed_by(recipient, &places, of.writer).await?;
             for place in places {
-                if matches!(of.sorting, Sorting::Quarantine(_)) {
+                let sorting = of.sorting.as_listed(listed.get(&place.0).copied());
+                if matches!(sorting, Sorting::Quarantine(_)) {
                     add_targets(&mut meant.quarantined, &mut seen, (&[place], None), &address);
                     continue;
                 }
-                let ends = self.ends(place, of.sorting).await?;
+                if sorting == Sorting::Junk && !seen.contains(&place.0) {
+                    meant.junk.insert(place.0);
+                }
+                let ends = self.ends(place, sorting).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
                     add_members(&mut members, &seen, (place, &ends.mailboxes));
@@ -269,7 +281,7 @@ impl Engine {
     async fn hold_for_approval(
         &self,
         ((domain, unit), name, address, places): Large,
-        (meant, of): (&mut Meant, Of),
+        (meant, of): (&mut Meant, Of<'_>),
         (members, seen): (&mut HashMap<AccountId, bool>, &mut HashSet<AccountId>),
     ) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(places.len());

@@ -4,6 +4,7 @@
 //! is the same chunks in whatever message it comes. Memory is bounded: a message's octets are only loaded under a
 //! permit of its size.
 
+use crate::listed_senders::Writer;
 use crate::{Engine, Error, Spool, trace};
 use fastcdc::v2020::FastCDC;
 use model::Sorting;
@@ -59,8 +60,8 @@ pub(crate) struct Prepared {
     permit: Permit,
     /// Where it comes to lie, by all that was found of it.
     pub(crate) sorting: Sorting,
-    /// Whom it says it is from, where that is one address, in the form of ours; only of what a stranger brought.
-    pub(crate) author: Option<String>,
+    /// Whom it is from, where a stranger brought it and that is asked for.
+    pub(crate) writer: Option<Writer>,
 }
 
 impl Prepared {
@@ -200,7 +201,7 @@ fn look_at(raw: Vec<u8>, permit: Permit) -> Prepared {
         }
         start = end;
     }
-    Prepared { raw, facts, chunks, permit, sorting: Sorting::Inbox, author: None }
+    Prepared { raw, facts, chunks, permit, sorting: Sorting::Inbox, writer: None }
 }
 
 /// Begin and end of every larger leaf's body, then the message's end; ascending, each once.

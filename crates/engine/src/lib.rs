@@ -43,6 +43,7 @@ mod identity;
 mod intake;
 mod jobs;
 mod life;
+mod listed_senders;
 mod listing;
 mod message;
 mod moves;
@@ -155,7 +156,7 @@ pub use store::{
 };
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
-pub use store::{EntryRow, ExportRow, ForwardNamed, LeaveRow};
+pub use store::{EntryRow, ExportRow, ForwardNamed, LeaveRow, ListedSenderRow};
 pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};

@@ -8,8 +8,7 @@
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
-use model::{Action, Address, DomainName};
-use proto::mime::authors;
+use model::{Action, Address, DomainName, Listed};
 use serde_json::json;
 use store::{QuarantineFilter, QuarantinedRow, Target};
 
@@ -45,6 +44,12 @@ pub struct QuarantineQuery {
 pub enum QuarantineError {
     #[error("there is no such message: it was released, deleted, or its term is over")]
     NoSuchMessage,
+    #[error("the message names no sender, or several, whom a list could name")]
+    NoSender,
+    #[error("{0} is of this system: mail of colleagues is blocked by nobody")]
+    OwnSender(Address),
+    #[error("a mailbox lists 500 senders at most: take one off its list before (congthu quarantine forget)")]
+    TooManySenders,
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -108,17 +113,20 @@ impl Engine {
         Ok(self.with_term(row).await?)
     }
 
-    /// Lets it go to whom it was for, and on from there as his mail goes on by itself, but not out of the system: nobody asked his
-    /// filter. It comes however full the mailbox is, as it was taken.
+    /// Lets it go to whom it was for, and on from there as his mail goes on by itself, but not out of the system. It comes however full
+    /// the mailbox is, as it was taken. With `allow` what its author writes, where it is shown to be his, is wanted there from now on.
     ///
     /// # Errors
-    /// `NoSuchMessage`, also when somebody else was quicker; `Denied`.
+    /// `NoSuchMessage`, also when somebody else was quicker; `NoSender`, `TooManySenders`, `Denied`.
     pub async fn release_quarantined(
         &self,
         actor: &Actor,
-        held: i64,
+        (held, allow): (i64, bool),
     ) -> Result<QuarantinedMessage, QuarantineError> {
         let message = self.quarantined_for(actor, Action::QuarantineRelease, held).await?;
+        if allow {
+            self.authorize(actor, Action::SendersChange, &AdminTarget::Mailbox(message.account)).await?;
+        }
         self.renew_forwards().await?;
         let place = (message.account, message.inbox);
         let ends = self.forwarded(place).await?;
@@ -127,11 +135,19 @@ impl Engine {
             None => (ends.mailboxes, ends.steps),
         };
         let mut tx = self.0.store.begin().await?;
+        // The mailbox's lock comes before that of the message, as for whoever deletes it; the audit trail's is the last.
+        let line = allow.then(|| allowed(&message)).transpose()?;
+        if let Some(line) = line {
+            self.list_sender(&mut tx, actor, &message, line).await?;
+        }
         if !tx.release_quarantined(&message, (&places, &steps), self.now()).await? {
             return Err(QuarantineError::NoSuchMessage);
         }
         let detail = about(&message);
         self.audit(&mut tx, actor, Action::QuarantineRelease.as_str(), &message.mailbox, &detail).await?;
+        if let Some(line) = line {
+            self.audit_listed(&mut tx, actor, &message, line).await?;
+        }
         tx.commit().await?;
         self.0.pending.notify_one();
         Ok(self.with_term(message).await?)
@@ -185,7 +201,7 @@ impl Engine {
         Ok(full)
     }
 
-    async fn quarantined_for(
+    pub(crate) async fn quarantined_for(
         &self,
         actor: &Actor,
         action: Action,
@@ -197,7 +213,7 @@ impl Engine {
         Ok(message)
     }
 
-    async fn with_term(&self, row: QuarantinedRow) -> Result<QuarantinedMessage, Error> {
+    pub(crate) async fn with_term(&self, row: QuarantinedRow) -> Result<QuarantinedMessage, Error> {
         let term = self.quarantine_term(row.domain).await?;
         let until = row.held_at.saturating_add(term).unwrap_or(Timestamp::MAX);
         Ok(QuarantinedMessage { row, until })
@@ -209,11 +225,10 @@ impl Engine {
     }
 }
 
-/// Whom a header says the message is from, where that is one address.
-pub(crate) fn sole_author(header: &[u8]) -> Option<String> {
-    let authors = authors(header).ok()?;
-    let [author] = authors.from.as_slice() else { return None };
-    author.parse::<Address>().ok().map(|author| author.to_string())
+/// What a mailbox that wants this message says of who wrote it.
+fn allowed(message: &QuarantinedRow) -> Result<(&str, Listed), QuarantineError> {
+    let author = message.author.as_deref().ok_or(QuarantineError::NoSender)?;
+    Ok((author, Listed::Allowed))
 }
 
 /// For the audit trail.

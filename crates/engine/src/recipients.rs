@@ -25,6 +25,8 @@ pub struct Recipient {
     is_return_path: bool,
     /// Octets of the largest message that its domain takes from outside.
     message_bytes_max: u64,
+    /// The mailbox says of some senders that it wants their mail, or does not.
+    lists_senders: bool,
     /// What the sender wants to be told of it (RFC 3461 4.1).
     notify: Notify,
     /// For whom it was meant at first, `type;xtext` (RFC 3461 4.2).
@@ -74,7 +76,15 @@ impl Recipient {
 
     fn new(address: Address, kind: Kind, message_bytes_max: u64) -> Self {
         let (notify, original) = (Notify::UNSAID, None);
-        Self { address, kind, is_return_path: false, message_bytes_max, notify, original }
+        Self {
+            address,
+            kind,
+            is_return_path: false,
+            message_bytes_max,
+            lists_senders: false,
+            notify,
+            original,
+        }
     }
 
     /// With what its sender said of it.
@@ -105,6 +115,11 @@ impl Recipient {
     /// A message to it may miss some of whom it is for.
     pub(crate) fn is_several(&self) -> bool {
         matches!(self.kind, Kind::Several(_) | Kind::Group(_))
+    }
+
+    /// Somebody who gets what comes for it may have said something of senders.
+    pub(crate) fn may_list_senders(&self) -> bool {
+        self.lists_senders || self.is_several()
     }
 
     pub(crate) fn original(&self) -> Option<&str> {
@@ -228,7 +243,8 @@ impl Engine {
             return Err(if is_over { RecipientError::FullForLong } else { RecipientError::OverQuota });
         }
         let kind = Kind::Mailbox { account: row.account, inbox: row.inbox, hard_limit: Some(hard_limit) };
-        Ok(Recipient::new(address.clone(), kind, policy.inbound_bytes_max()))
+        let recipient = Recipient::new(address.clone(), kind, policy.inbound_bytes_max());
+        Ok(Recipient { lists_senders: row.lists_senders, ..recipient })
     }
 
     /// Only whoever logged in writes to others by us; everything else would make us an open relay.

@@ -24,9 +24,11 @@ pub struct RecipientRow {
     pub domain: DomainId,
     /// Since when it has been known to be full.
     pub full_since: Option<Timestamp>,
+    /// It says of some senders that it wants their mail, or does not.
+    pub lists_senders: bool,
 }
 
-type Row = (i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>);
+type Row = (i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>, bool);
 
 impl Store {
     /// As the address stands at the time of the call or later; nothing is remembered.
@@ -37,7 +39,7 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         self.lookups.add(Lookup { address: address.to_string(), answer }, &self.pools).await;
         let row = answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
-        let Some((account, inbox, state, quota, used, messages, domain, full_since)) = row else {
+        let Some((account, inbox, state, quota, used, messages, domain, full_since, lists_senders)) = row else {
             return Ok(None);
         };
         Ok(Some(RecipientRow {
@@ -49,6 +51,7 @@ impl Store {
             messages: messages.unsigned_abs(),
             domain: DomainId(domain),
             full_since: full_since.map(jiff_sqlx::Timestamp::to_jiff),
+            lists_senders,
         }))
     }
 }
@@ -97,16 +100,17 @@ impl Carrier for Finder {
 
 impl Finder {
     async fn find(&mut self, jobs: &[Lookup]) -> Result<HashMap<String, Row>, sqlx::Error> {
-        type Found = (String, i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>);
+        type Found = (String, i64, i64, String, i64, i64, i64, i64, Option<jiff_sqlx::Timestamp>, bool);
         let rows: Vec<Found> = sqlx::query_as(
-            "select address, account_id, folder_id, state, quota_bytes, used_bytes, messages, domain_id, full_since
-               from find_recipients($1)",
+            "select address, account_id, folder_id, state, quota_bytes, used_bytes, messages, domain_id, full_since,
+                    (select true from listed_senders l where l.account_id = r.account_id limit 1) is not null
+               from find_recipients($1) r",
         )
         .bind(jobs.iter().map(|job| job.address.as_str()).collect::<Vec<_>>())
         .fetch_all(self.0.connection().await?)
         .await?;
-        let row = |(address, account, inbox, state, quota, used, messages, domain, full): Found| {
-            (address, (account, inbox, state, quota, used, messages, domain, full))
+        let row = |(address, account, inbox, state, quota, used, messages, domain, full, lists): Found| {
+            (address, (account, inbox, state, quota, used, messages, domain, full, lists))
         };
         Ok(rows.into_iter().map(row).collect())
     }

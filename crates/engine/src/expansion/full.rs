@@ -13,7 +13,7 @@ impl Engine {
     pub(super) async fn leave_out_full(
         &self,
         meant: &mut Meant,
-        (members, of): (&HashMap<AccountId, bool>, Of),
+        (members, of): (&HashMap<AccountId, bool>, Of<'_>),
     ) -> Result<(), Error> {
         if members.is_empty() || !of.can_be_told {
             return Ok(());

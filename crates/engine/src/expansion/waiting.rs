@@ -35,7 +35,7 @@ impl Engine {
         (!meant.quarantined.is_empty()).then(|| NewQuarantined {
             targets: &meant.quarantined,
             sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
-            author: message.author.as_deref(),
+            author: message.writer.as_ref().and_then(|writer| writer.author.as_deref()),
             subject,
             reason: cause.as_str(),
         })

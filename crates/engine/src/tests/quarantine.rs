@@ -6,7 +6,9 @@ use super::{World, actor, address, arrival, mailbox, policy};
 use crate::{Actor, Arrival, DeliverError, Examined, QuarantineError, QuarantineQuery, TraceQuery};
 use jiff::SignedDuration;
 use model::admission::{Author, Evidence, Ground, Outcome};
-use model::{Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Role, Scope, Sorting};
+use model::{
+    Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Listed, Role, Scope, Sorting,
+};
 use tokio_util::sync::CancellationToken;
 
 const MESSAGE: &[u8] =
@@ -25,12 +27,16 @@ fn forged() -> Arrival {
 }
 
 async fn comes(world: &World, arrival: &Arrival, to: &[&str]) -> Result<(), DeliverError> {
+    says(world, arrival, to, MESSAGE).await
+}
+
+async fn says(world: &World, arrival: &Arrival, to: &[&str], message: &[u8]) -> Result<(), DeliverError> {
     let mut recipients = Vec::new();
     for name in to {
         recipients.push(world.engine.recipient(&address(name)).await.unwrap());
     }
     let mut spool = world.engine.new_spool();
-    spool.write(MESSAGE).await.unwrap();
+    spool.write(message).await.unwrap();
     world.engine.deliver(arrival, &recipients, spool).await.map(drop)
 }
 
@@ -76,14 +82,14 @@ async fn what_is_kept_apart_is_in_no_mailbox_until_it_is_released_once() {
     assert_eq!(shown.row.author.as_deref(), Some("ai@b.vn"));
     assert_eq!((shown.row.subject.as_str(), shown.row.reason.as_str()), ("Họp", "dmarc"));
     assert_eq!(shown.until, shown.row.held_at + 30 * DAY);
-    world.engine.release_quarantined(&actor(), *ans).await.unwrap();
+    world.engine.release_quarantined(&actor(), (*ans, false)).await.unwrap();
     hand_out(&world).await;
     let read = world.read(&an, "INBOX").await;
     assert_eq!((read.len(), super::without_trace(&read[0].1)), (1, MESSAGE));
     assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 0]);
     assert_eq!(course(&world, "an").await, ["received quarantined", "quarantine released"]);
     assert_eq!(world.audited("quarantine.release").await, ["an@demo.gov.vn"]);
-    let again = world.engine.release_quarantined(&actor(), *ans).await;
+    let again = world.engine.release_quarantined(&actor(), (*ans, false)).await;
     assert_eq!(again, Err(QuarantineError::NoSuchMessage));
     assert_eq!(
         world.engine.delete_quarantined(&actor(), *ans).await,
@@ -115,7 +121,7 @@ async fn when_its_term_is_over_it_is_dropped_and_its_content_goes() {
     let left = seen(&world, &actor()).await;
     assert_eq!(left.len(), 1, "what is for a mailbox under legal hold stays");
     assert_eq!(course(&world, "an").await, ["received quarantined", "quarantine expired"]);
-    let released = world.engine.release_quarantined(&actor(), left[0].0 - 1).await;
+    let released = world.engine.release_quarantined(&actor(), (left[0].0 - 1, false)).await;
     assert_eq!(released, Err(QuarantineError::NoSuchMessage));
     sweep_all(&world).await;
     assert_eq!(world.number("select count(*) from contents").await, 1);
@@ -137,8 +143,9 @@ async fn of_several_who_decide_one_does() {
     comes(&world, &forged(), &["an"]).await.unwrap();
     let ids: Vec<i64> = seen(&world, &actor()).await.into_iter().map(|(id, _)| id).collect();
     let (who, engine) = (actor(), &world.engine);
+    let first = (ids[0], false);
     let (one, other) =
-        tokio::join!(engine.release_quarantined(&who, ids[0]), engine.release_quarantined(&who, ids[0]));
+        tokio::join!(engine.release_quarantined(&who, first), engine.release_quarantined(&who, first));
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     // Somebody releases the other one while its term ends.
     world.clock.advance(31 * DAY);
@@ -183,7 +190,7 @@ async fn each_decides_on_his_own_and_operators_on_their_domains() {
         let found: Vec<i64> = seen(&world, who).await.into_iter().map(|(id, _)| id).collect();
         assert_eq!(found, numbers, "{}", who.name());
     }
-    let release = async |who: &Actor, id| world.engine.release_quarantined(who, id).await.map(drop);
+    let release = async |who: &Actor, id| world.engine.release_quarantined(who, (id, false)).await.map(drop);
     for who in [&stranger, &an] {
         assert_eq!(release(who, binhs).await, Err(QuarantineError::NoSuchMessage));
         assert!(world.engine.quarantined_message(who, binhs).await.is_err());
@@ -212,7 +219,7 @@ async fn released_mail_goes_on_as_its_mailbox_passes_it_on() {
     comes(&world, &forged(), &["an"]).await.unwrap();
     let [(id, to)] = seen(&world, &actor()).await.try_into().unwrap();
     assert_eq!(to, "an@demo.gov.vn", "it lies where it was written to");
-    world.engine.release_quarantined(&actor(), id).await.unwrap();
+    world.engine.release_quarantined(&actor(), (id, false)).await.unwrap();
     hand_out(&world).await;
     assert_eq!(inboxes(&world, &["an", "binh"]).await, [0, 1]);
     assert!(course(&world, "binh").await.contains(&"forwarded none_kept".to_owned()));
@@ -229,7 +236,7 @@ async fn members_of_a_group_have_each_their_own_and_a_large_one_is_approved_as_j
     let all = seen(&world, &actor()).await;
     assert_eq!(all.len(), 2, "{all:?}");
     for (id, _) in all {
-        engine.release_quarantined(&actor(), id).await.unwrap();
+        engine.release_quarantined(&actor(), (id, false)).await.unwrap();
     }
     hand_out(&world).await;
     assert_eq!(inboxes(&world, &["binh", "chi"]).await, [1, 1]);
@@ -271,4 +278,114 @@ async fn with_a_mailbox_goes_what_was_kept_apart_for_it() {
     let left = seen(&world, &actor()).await;
     assert_eq!(left.iter().map(|(_, to)| to.as_str()).collect::<Vec<_>>(), ["binh@demo.gov.vn"]);
     assert_eq!(world.number("select count(*) from pending_deliveries").await, 1);
+}
+
+/// How many lie in INBOX, in Junk, and apart, for this mailbox.
+async fn lie(world: &World, name: &str) -> [i64; 3] {
+    let of = format!("(select account_id from addresses where address = '{name}@demo.gov.vn')");
+    let folder = |name: &str| {
+        format!("select count(*) from entries join folders f using (folder_id) where f.account_id = {of} and f.name = '{name}'")
+    };
+    let apart = format!("select count(*) from quarantined where account_id = {of}");
+    let (inbox, junk) = (folder("INBOX"), folder("Junk"));
+    [world.number(&inbox).await, world.number(&junk).await, world.number(&apart).await]
+}
+
+#[tokio::test]
+async fn whom_a_mailbox_allows_is_wanted_there_where_it_is_shown_to_be_him() {
+    let world = World::new().await;
+    let (an, _) = (world.user("an").await, world.user("binh").await);
+    let an = world.engine.actor_of(&an).await.unwrap();
+    let spam = Sorting::Quarantine(Cause::Content(model::scan::Reason::Spam));
+    comes(&world, &brought(spam, Outcome::Pass), &["an", "binh"]).await.unwrap();
+    let [(ans, _)] = seen(&world, &an).await.try_into().unwrap();
+    world.engine.release_quarantined(&an, (ans, true)).await.unwrap();
+    hand_out(&world).await;
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([1, 0, 0], [0, 0, 1]));
+    let listed = world.engine.listed_senders(&an, &address("an")).await.unwrap();
+    assert_eq!((listed.len(), listed[0].sender.as_str(), listed[0].listed), (1, "ai@b.vn", Listed::Allowed));
+    assert_eq!(world.audited("senders.change").await, ["an@demo.gov.vn"]);
+    for (sorting, aligned, at_an, at_binh) in [
+        (spam, Outcome::Pass, [2, 0, 0], [0, 0, 2]),
+        (Sorting::Junk, Outcome::Pass, [3, 0, 0], [0, 1, 2]),
+        // Anybody can write his name.
+        (spam, Outcome::Fail, [3, 0, 1], [0, 1, 3]),
+        (Sorting::Junk, Outcome::None, [3, 1, 1], [0, 2, 3]),
+    ] {
+        comes(&world, &brought(sorting, aligned), &["an", "binh"]).await.unwrap();
+        assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), (at_an, at_binh), "{sorting:?}");
+    }
+    // Of an envelope nobody is shown, as what its reader sees is From.
+    let mut unclear = brought(spam, Outcome::Pass);
+    unclear.sender = Some(crate::Sender::from(&address("ai@b.vn")));
+    says(&world, &unclear, &["an"], b"From: other@b.vn\r\n\r\nx").await.unwrap();
+    assert_eq!(lie(&world, "an").await, [3, 1, 2]);
+    assert!(world.engine.unlist_sender(&an, &address("an"), &address("ai@b.vn")).await.unwrap());
+    assert!(!world.engine.unlist_sender(&an, &address("an"), &address("ai@b.vn")).await.unwrap());
+    comes(&world, &brought(spam, Outcome::Pass), &["an"]).await.unwrap();
+    assert_eq!(lie(&world, "an").await, [3, 1, 3]);
+}
+
+#[tokio::test]
+async fn what_allowed_senders_write_is_passed_on_and_what_blocked_ones_write_is_not() {
+    let world = World::new().await;
+    world.user("an").await;
+    world.user("binh").await;
+    let put = async |listed: Listed| {
+        let held = seen(&world, &actor()).await[0].0;
+        let row = world.store.quarantined_message(held).await.unwrap().unwrap();
+        let mut tx = world.store.begin().await.unwrap();
+        let line = ("ai@b.vn", listed);
+        assert!(tx.list_sender(row.account, line, ("test", 9), world.engine.now()).await.unwrap());
+        tx.commit().await.unwrap();
+    };
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    world.engine.set_forward(&actor(), &address("an"), (&address("binh"), false)).await.unwrap();
+    put(Listed::Allowed).await;
+    comes(&world, &brought(Sorting::Junk, Outcome::Pass), &["an"]).await.unwrap();
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 0, 1], [1, 0, 0]));
+    put(Listed::Blocked).await;
+    comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 1, 1], [1, 0, 0]));
+    // Whatever is known of where it comes from; to whomever it is besides.
+    comes(&world, &arrival(), &["binh", "an"]).await.unwrap();
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 2, 1], [2, 0, 0]));
+    // As a member of a group, too; what is to be kept apart still is.
+    let engine = &world.engine;
+    engine.add_group(&actor(), &group("hai", GroupRule::Manual, None, false)).await.unwrap();
+    engine.change_group(&actor(), &address("hai"), (&[address("an"), address("binh")], true)).await.unwrap();
+    engine.set_group_senders(&actor(), &address("hai"), (GroupSenders::Everybody, &[])).await.unwrap();
+    comes(&world, &arrival(), &["hai"]).await.unwrap();
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 3, 1], [3, 0, 0]));
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    assert_eq!(lie(&world, "an").await, [0, 3, 2]);
+}
+
+#[tokio::test]
+async fn a_list_has_an_end_and_no_colleague_is_blocked() {
+    let world = World::new().await;
+    world.user("an").await;
+    let engine = &world.engine;
+    for message in [MESSAGE, b"From: binh@demo.gov.vn\r\n\r\nx", b"Subject: nobody\r\n\r\nx"] {
+        says(&world, &forged(), &["an"], message).await.unwrap();
+    }
+    let [(strange, _), (ours, _), (nobody, _)] = seen(&world, &actor()).await.try_into().unwrap();
+    let own = engine.block_sender(&actor(), ours).await;
+    assert_eq!(own, Err(QuarantineError::OwnSender(address("binh"))));
+    let (_, blocked) = engine.block_sender(&actor(), nobody).await.unwrap();
+    assert_eq!(blocked, "sender@example.org", "without an author that of the envelope");
+    let allowed = engine.release_quarantined(&actor(), (nobody, true)).await;
+    assert_eq!(allowed, Err(QuarantineError::NoSender));
+    let fill = "insert into listed_senders
+                select account_id, n || '@x.vn', 'blocked', 'x', now()
+                  from generate_series(1, 499) n, addresses where address = 'an@demo.gov.vn'";
+    world.database.run(fill).await;
+    let full = engine.release_quarantined(&actor(), (strange, true)).await;
+    assert_eq!(full, Err(QuarantineError::TooManySenders));
+    assert_eq!(engine.block_sender(&actor(), strange).await, Err(QuarantineError::TooManySenders));
+    engine.block_sender(&actor(), nobody).await.unwrap();
+    hand_out(&world).await;
+    assert_eq!(lie(&world, "an").await, [0, 0, 3], "and nothing was released");
+    comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
+    assert_eq!(lie(&world, "an").await, [0, 1, 3], "sender@example.org brought it");
 }

@@ -17,7 +17,18 @@ pub(crate) enum QuarantineCommand {
     /// Show a message: who wrote it, what was found, and when it is dropped
     Show { id: i64 },
     /// Let a message go to whom it was for
-    Release { id: i64 },
+    Release {
+        id: i64,
+        /// What its author writes to that mailbox is wanted from now on, where it is shown to be his
+        #[arg(long)]
+        allow: bool,
+    },
+    /// What the sender of a message writes to that mailbox is Junk from now on; the message stays where it is
+    Block { id: i64 },
+    /// List whose mail a mailbox wants whatever the filter says of it, and whose it does not
+    Senders { mailbox: Address },
+    /// Take a sender off that list
+    Forget { mailbox: Address, sender: Address },
     /// Drop a message; its sender is not told
     Delete { id: i64 },
 }

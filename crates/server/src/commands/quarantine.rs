@@ -4,7 +4,7 @@ use super::Session;
 use super::pages::{self, PAGE};
 use crate::cli::QuarantineCommand;
 use anyhow::Result;
-use engine::{QuarantineQuery, QuarantinedMessage};
+use engine::{ListedSenderRow, QuarantineQuery, QuarantinedMessage};
 use model::calendar::local_text;
 use model::{Address, DomainName};
 use serde_json::{Value, json};
@@ -20,9 +20,26 @@ pub(super) async fn run(session: &Session, command: &QuarantineCommand) -> Resul
             let message = engine.quarantined_message(actor, *id).await?;
             session.answer(&as_json(&message), &shown(&message))
         }
-        QuarantineCommand::Release { id } => {
-            let message = engine.release_quarantined(actor, *id).await?;
+        QuarantineCommand::Release { id, allow } => {
+            let message = engine.release_quarantined(actor, (*id, *allow)).await?;
             done(session, &message, "is released to")
+        }
+        QuarantineCommand::Block { id } => {
+            let (message, sender) = engine.block_sender(actor, *id).await?;
+            let mailbox = &message.row.mailbox;
+            session.answer(
+                &json!({ "mailbox": mailbox, "sender": sender, "listed": "blocked" }),
+                &format!("{sender} is blocked by {mailbox}; message {id} stays where it is"),
+            )
+        }
+        QuarantineCommand::Senders { mailbox } => senders(session, mailbox).await,
+        QuarantineCommand::Forget { mailbox, sender } => {
+            let was_listed = engine.unlist_sender(actor, mailbox, sender).await?;
+            let text = if was_listed { "is taken off the list of" } else { "was not on the list of" };
+            session.answer(
+                &json!({ "mailbox": mailbox.to_string(), "sender": sender.to_string(), "was_listed": was_listed }),
+                &format!("{sender} {text} {mailbox}"),
+            )
         }
         QuarantineCommand::Delete { id } => {
             let message = engine.delete_quarantined(actor, *id).await?;
@@ -44,6 +61,19 @@ async fn list(session: &Session, (domain, mailbox): (Option<&DomainName>, Option
     .await?;
     let text: String = all.iter().map(line).collect();
     session.answer(&all.iter().map(as_json).collect(), &text)
+}
+
+async fn senders(session: &Session, mailbox: &Address) -> Result<()> {
+    let rows = session.node.engine.listed_senders(&session.actor, mailbox).await?;
+    let mut text = String::new();
+    for row in &rows {
+        let _ =
+            writeln!(text, "{}\t{}\t{}\t{}", row.listed.as_str(), row.sender, local_text(row.at), row.by);
+    }
+    let item = |row: &ListedSenderRow| {
+        json!({ "sender": row.sender, "listed": row.listed.as_str(), "at": row.at, "by": row.by })
+    };
+    session.answer(&rows.iter().map(item).collect(), &text)
 }
 
 fn done(session: &Session, message: &QuarantinedMessage, what: &str) -> Result<()> {
