@@ -4,7 +4,9 @@
 //! Invariants: only who is shown to be who he says he is profits from being allowed, as anybody can write any name into From;
 //! what policy refuses stays refused; colleagues are blocked by nobody, as theirs is mail of the province.
 
-use crate::{Actor, AdminTarget, Arrival, Engine, Error, QuarantineError, QuarantinedMessage, Recipient, Sender};
+use crate::{
+    Actor, AdminTarget, Arrival, Engine, Error, QuarantineError, QuarantinedMessage, Recipient, Sender,
+};
 use model::admission::Outcome;
 use model::{AccountId, Action, Address, FolderId, Listed};
 use proto::mime::authors;

@@ -303,7 +303,8 @@ impl Engine {
             },
             None => To::There(domain.to_lowercase(), address.to_owned()),
         };
-        let examined = matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), sorting: Sorting::Inbox });
+        let examined =
+            matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), sorting: Sorting::Inbox });
         let (prepared, queue_id, origin) = self.prepare_shown(written, &[], (None, examined)).await?;
         if let To::Here(target) = &mut to {
             target.room = limit.map(|limit| room_for_one(limit, prepared.len() as u64));

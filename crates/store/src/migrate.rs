@@ -97,7 +97,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "tls_reports",
         sql: include_str!("../../../migrations/0030_tls_reports.sql"),
     },
-    Migration { version: 31, name: "quarantine", sql: include_str!("../../../migrations/0031_quarantine.sql") },
+    Migration {
+        version: 31,
+        name: "quarantine",
+        sql: include_str!("../../../migrations/0031_quarantine.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -78,7 +78,22 @@ type Row = (
 );
 
 fn quarantined(row: Row) -> QuarantinedRow {
-    let (held, account, domain, mailbox, inbox, recipient, sender, author, subject, size, reason, trace, about, at) = row;
+    let (
+        held,
+        account,
+        domain,
+        mailbox,
+        inbox,
+        recipient,
+        sender,
+        author,
+        subject,
+        size,
+        reason,
+        trace,
+        about,
+        at,
+    ) = row;
     QuarantinedRow {
         held,
         account: AccountId(account),

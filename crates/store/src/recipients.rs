@@ -39,7 +39,8 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         self.lookups.add(Lookup { address: address.to_string(), answer }, &self.pools).await;
         let row = answered.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))?;
-        let Some((account, inbox, state, quota, used, messages, domain, full_since, lists_senders)) = row else {
+        let Some((account, inbox, state, quota, used, messages, domain, full_since, lists_senders)) = row
+        else {
             return Ok(None);
         };
         Ok(Some(RecipientRow {

@@ -31,7 +31,8 @@ async fn junk_lies_in_its_folder_with_its_evidence() {
     let (an, binh) = (world.user("an").await, world.user("binh").await);
     let forged = "Authentication-Results: mail.demo.gov.vn; dmarc=pass\r\n";
     let raw = format!("{forged}From: a@b.vn\r\nMessage-ID: <j@x>\r\n\r\nz");
-    let examined = Examined { evidence: evidence(Outcome::Fail, "b.vn", Outcome::Fail), sorting: model::Sorting::Junk };
+    let examined =
+        Examined { evidence: evidence(Outcome::Fail, "b.vn", Outcome::Fail), sorting: model::Sorting::Junk };
     deliver(&world, &["an", "binh"], examined, &raw).await;
     for who in [&an, &binh] {
         assert_eq!(world.read(who, "INBOX").await.len(), 0);
@@ -139,7 +140,8 @@ async fn only_a_sender_who_is_shown_to_be_one_hears_of_success() {
     for (outcome, reports) in
         [(Outcome::SoftFail, 0), (Outcome::None, 0), (Outcome::TempError, 0), (Outcome::Pass, 1)]
     {
-        let examined = Examined { evidence: evidence(outcome, "b.vn", Outcome::None), sorting: model::Sorting::Inbox };
+        let examined =
+            Examined { evidence: evidence(outcome, "b.vn", Outcome::None), sorting: model::Sorting::Inbox };
         deliver(&world, &["an"], examined, raw).await;
         let claimed = world.engine.claim_mail(&store::WantedWork::default()).await.unwrap();
         assert_eq!(claimed.iter().len(), reports, "{outcome}");

@@ -6,9 +6,7 @@ use super::{World, actor, address, arrival, mailbox, policy};
 use crate::{Actor, Arrival, DeliverError, Examined, QuarantineError, QuarantineQuery, TraceQuery};
 use jiff::SignedDuration;
 use model::admission::{Author, Evidence, Ground, Outcome};
-use model::{
-    Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Listed, Role, Scope, Sorting,
-};
+use model::{Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Listed, Role, Scope, Sorting};
 use tokio_util::sync::CancellationToken;
 
 const MESSAGE: &[u8] =
@@ -112,8 +110,8 @@ async fn when_its_term_is_over_it_is_dropped_and_its_content_goes() {
     world.user("an").await;
     world.user("binh").await;
     comes(&world, &forged(), &["an", "binh"]).await.unwrap();
-    let hold = crate::Held::Mailbox(&address("binh"));
-    world.engine.place_hold(&actor(), hold, "CV 1").await.unwrap();
+    let binh = address("binh");
+    world.engine.place_hold(&actor(), crate::Held::Mailbox(&binh), "CV 1").await.unwrap();
     world.clock.advance(30 * DAY);
     assert_eq!(expire(&world).await, "0 messages dropped");
     world.clock.advance(DAY);
@@ -146,7 +144,7 @@ async fn of_several_who_decide_one_does() {
     let first = (ids[0], false);
     let (one, other) =
         tokio::join!(engine.release_quarantined(&who, first), engine.release_quarantined(&who, first));
-    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    assert_ne!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
     // Somebody releases the other one while its term ends.
     world.clock.advance(31 * DAY);
     let row = world.store.quarantined_message(ids[1]).await.unwrap().unwrap();
@@ -175,10 +173,7 @@ async fn each_decides_on_his_own_and_operators_on_their_domains() {
     let (operator, inspector) = (of(Role::CentreOperator, ours), of(Role::Inspector, ours));
     let stranger = of(Role::CentreOperator, Scope::Domain(domain("khac.gov.vn").await));
     let helpdesk = of(Role::Helpdesk, ours);
-    let [an, binh] = [
-        world.engine.actor_of(&an).await.unwrap(),
-        world.engine.actor_of(&binh).await.unwrap(),
-    ];
+    let [an, binh] = [world.engine.actor_of(&an).await.unwrap(), world.engine.actor_of(&binh).await.unwrap()];
     for (who, numbers) in [
         (&operator, vec![ans, binhs]),
         (&inspector, vec![ans, binhs]),
@@ -197,8 +192,7 @@ async fn each_decides_on_his_own_and_operators_on_their_domains() {
     }
     let denied = release(&inspector, binhs).await;
     assert!(matches!(denied, Err(QuarantineError::Admin(crate::AdminError::Denied(_)))), "{denied:?}");
-    let of_binh =
-        QuarantineQuery { mailbox: Some(address("binh")), limit: 10, ..QuarantineQuery::default() };
+    let of_binh = QuarantineQuery { mailbox: Some(address("binh")), limit: 10, ..QuarantineQuery::default() };
     assert_eq!(world.engine.quarantine(&operator, &of_binh).await.unwrap().len(), 1);
     assert!(world.engine.quarantine(&an, &of_binh).await.is_err());
     let of_other = QuarantineQuery { domain: Some(other), limit: 10, ..QuarantineQuery::default() };
@@ -258,7 +252,8 @@ async fn there_is_an_end_to_what_is_kept_for_one_mailbox() {
     world.user("an").await;
     world.user("binh").await;
     comes(&world, &forged(), &["an"]).await.unwrap();
-    let fill = "insert into quarantined (account_id, recipient, sender, subject, size, reason, trace, held_at)
+    let fill =
+        "insert into quarantined (account_id, recipient, sender, subject, size, reason, trace, held_at)
                 select account_id, recipient, sender, subject, size, reason, trace, held_at
                   from quarantined, generate_series(1, 1999)";
     world.database.run(fill).await;
@@ -284,7 +279,9 @@ async fn with_a_mailbox_goes_what_was_kept_apart_for_it() {
 async fn lie(world: &World, name: &str) -> [i64; 3] {
     let of = format!("(select account_id from addresses where address = '{name}@demo.gov.vn')");
     let folder = |name: &str| {
-        format!("select count(*) from entries join folders f using (folder_id) where f.account_id = {of} and f.name = '{name}'")
+        format!(
+            "select count(*) from entries join folders f using (folder_id) where f.account_id = {of} and f.name = '{name}'"
+        )
     };
     let apart = format!("select count(*) from quarantined where account_id = {of}");
     let (inbox, junk) = (folder("INBOX"), folder("Junk"));

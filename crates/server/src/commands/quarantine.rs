@@ -67,12 +67,9 @@ async fn senders(session: &Session, mailbox: &Address) -> Result<()> {
     let rows = session.node.engine.listed_senders(&session.actor, mailbox).await?;
     let mut text = String::new();
     for row in &rows {
-        let _ =
-            writeln!(text, "{}\t{}\t{}\t{}", row.listed.as_str(), row.sender, local_text(row.at), row.by);
+        let _ = writeln!(text, "{}\t{}\t{}\t{}", row.listed.as_str(), row.sender, local_text(row.at), row.by);
     }
-    let item = |row: &ListedSenderRow| {
-        json!({ "sender": row.sender, "listed": row.listed.as_str(), "at": row.at, "by": row.by })
-    };
+    let item = |row: &ListedSenderRow| json!({ "sender": row.sender, "listed": row.listed.as_str(), "at": row.at, "by": row.by });
     session.answer(&rows.iter().map(item).collect(), &text)
 }
 
