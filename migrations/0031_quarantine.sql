@@ -20,10 +20,13 @@ create table quarantined (
     -- As the events have them, for those of what becomes of it.
     trace      text not null,
     about      text,
-    held_at    timestamptz not null
+    held_at    timestamptz not null,
+    -- Its mailbox had a letter about it.
+    is_told    boolean not null default false
 );
 create index quarantined_account on quarantined (account_id, held_id);
 create index quarantined_held_at on quarantined (held_at);
+create index quarantined_untold on quarantined (account_id) where not is_told;
 comment on table quarantined is 'Mail that is kept apart (cách ly), by mailbox; gone once it was released, deleted or its term is over.';
 
 create table listed_senders (

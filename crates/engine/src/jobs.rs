@@ -160,6 +160,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.expire_quarantine_job()),
     },
     Job {
+        name: "quarantine-letters",
+        every: Schedule::Daily { hour: 7 },
+        run: |engine| Box::pin(engine.quarantine_letters_job()),
+    },
+    Job {
         name: "retire-old-addresses",
         every: Schedule::Daily { hour: 2 },
         run: |engine| Box::pin(engine.retire_old_addresses()),

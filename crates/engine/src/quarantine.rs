@@ -5,6 +5,8 @@
 //! once; nobody is shown what it says, only who wrote it, about what, and why it is here; each decision is in the audit trail,
 //! and what became of it in the trace.
 
+mod letters;
+
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};

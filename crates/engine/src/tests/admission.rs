@@ -137,13 +137,18 @@ async fn only_a_sender_who_is_shown_to_be_one_hears_of_success() {
     let world = World::new().await;
     world.user("an").await;
     let raw = "From: a@b.vn\r\nMessage-ID: <j@x>\r\n\r\nz";
-    for (outcome, reports) in
-        [(Outcome::SoftFail, 0), (Outcome::None, 0), (Outcome::TempError, 0), (Outcome::Pass, 1)]
-    {
-        let examined =
-            Examined { evidence: evidence(outcome, "b.vn", Outcome::None), sorting: model::Sorting::Inbox };
+    let inbox = model::Sorting::Inbox;
+    for (outcome, sorting, reports) in [
+        (Outcome::SoftFail, inbox, 0),
+        (Outcome::None, inbox, 0),
+        (Outcome::TempError, inbox, 0),
+        (Outcome::Pass, inbox, 1),
+        // Nobody has it yet.
+        (Outcome::Pass, model::Sorting::Quarantine(model::Cause::Origin(Ground::Spf)), 0),
+    ] {
+        let examined = Examined { evidence: evidence(outcome, "b.vn", Outcome::None), sorting };
         deliver(&world, &["an"], examined, raw).await;
         let claimed = world.engine.claim_mail(&store::WantedWork::default()).await.unwrap();
-        assert_eq!(claimed.iter().len(), reports, "{outcome}");
+        assert_eq!(claimed.iter().len(), reports, "{outcome} {sorting:?}");
     }
 }

@@ -386,3 +386,43 @@ async fn a_list_has_an_end_and_no_colleague_is_blocked() {
     comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
     assert_eq!(lie(&world, "an").await, [0, 1, 3], "sender@example.org brought it");
 }
+
+async fn tell(world: &World) -> String {
+    world.engine.run_job("quarantine-letters").await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_mailbox_is_told_once_of_what_is_kept_apart_for_it() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let lure = b"From: a@b.vn\r\nSubject: http://x.vn/a?b@c \xe2\x80\xaed\r\n\r\nx";
+    says(&world, &forged(), &["an"], lure).await.unwrap();
+    assert_eq!(tell(&world).await, "1 letters sent");
+    let letter = world.letters(&an).await.pop().unwrap();
+    assert!(letter.starts_with("Có 2 thư gửi đến hộp thư an@demo.gov.vn"), "{letter}");
+    assert!(letter.contains("từ ai@b.vn: “Họp” (tên miền gửi không xác nhận thư này)"), "{letter}");
+    assert!(letter.contains("“http: x[.]vn a?b c d”"), "nothing to click on: {letter}");
+    assert!(letter.contains("2 messages for an@demo.gov.vn are kept apart"), "{letter}");
+    for (id, _) in seen(&world, &actor()).await {
+        assert!(letter.contains(&format!("- Số {id}, ")), "{letter}");
+    }
+    world.clock.advance(DAY);
+    assert_eq!(tell(&world).await, "0 letters sent", "he has been told");
+    for _ in 0..21 {
+        comes(&world, &forged(), &["an"]).await.unwrap();
+    }
+    assert_eq!(tell(&world).await, "1 letters sent");
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    assert_eq!(tell(&world).await, "0 letters sent", "one a day");
+    let letter = world.letters(&an).await.pop().unwrap();
+    assert_eq!(
+        (letter.matches("- Số ").count(), letter.contains("… và 1 thư khác.")),
+        (20, true),
+        "{letter}"
+    );
+    world.clock.advance(DAY);
+    assert_eq!(tell(&world).await, "1 letters sent");
+    assert_eq!(lie(&world, "binh").await, [0, 0, 0]);
+}
