@@ -40,6 +40,11 @@ create table listed_senders (
 );
 comment on table listed_senders is 'Whose mail a mailbox wants whatever the filter says of it, and whose it does not.';
 
+-- Spam that somebody here sends to others is kept back in the queue.
+alter table queue_deliveries drop constraint queue_deliveries_held_by_check;
+alter table queue_deliveries add constraint queue_deliveries_held_by_check check (held_by in ('operator', 'lock', 'filter'));
+comment on column queue_deliveries.held_by is 'Who keeps it back: an administrator, the lock of its sender''s mailbox, or the filter for spam.';
+
 grant select, insert, update, delete on quarantined to congthu_server;
 grant select, insert, delete on listed_senders to congthu_server;
 grant update (listed, listed_by, listed_at) on listed_senders to congthu_server;

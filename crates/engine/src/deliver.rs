@@ -16,7 +16,7 @@ use crate::recipients::Kind;
 use crate::report::RECEIPT_BYTES_MAX;
 use crate::trace_query;
 use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool, trace};
-use model::{AccountId, Flags};
+use model::{AccountId, Flags, Sorting};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use store::{Accepting, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage};
@@ -169,6 +169,11 @@ impl Engine {
             if sorting.is_unwanted() && arrival.principal.is_none() && others.iter().any(goes_out) {
                 return Err(DeliverError::Unwanted.into());
             }
+            let at_once = arrival.wishes.release_at.is_none_or(|at| at <= self.now());
+            // What waits for its moment may be called back, and what somebody looks at may not.
+            if matches!(sorting, Sorting::Quarantine(_)) && !at_once {
+                return Err(DeliverError::Unwanted.into());
+            }
             let of = Of {
                 bytes: message.len() as u64,
                 sorting,
@@ -177,7 +182,6 @@ impl Engine {
                 can_be_told,
             };
             let mut meant = self.meant(&others, of, &full).await?;
-            let at_once = arrival.wishes.release_at.is_none_or(|at| at <= self.now());
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;
             if waits && self.renew_forwards().await? {
                 // Whoever is gone is passed over when such a message is handed out.

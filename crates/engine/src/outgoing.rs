@@ -8,6 +8,7 @@ use crate::expansion::Meant;
 use crate::intake::Prepared;
 use crate::{Engine, Sender};
 use jiff::{SignedDuration, Timestamp};
+use model::Sorting;
 use model::queue::{Needs, Notify, Priority, Return, Schedule};
 use proto::mime::header_fields;
 use store::{NewOutgoing, NewOutgoingPart};
@@ -86,6 +87,7 @@ impl Engine {
             due_at,
             warn_at: is_told.then(|| after(schedule.warn_after)),
             give_up_at: after(schedule.give_up_after),
+            is_kept_back: matches!(message.sorting, Sorting::Quarantine(_)),
             parts: NewOutgoingPart::of(outside),
         })
     }

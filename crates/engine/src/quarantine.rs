@@ -5,6 +5,7 @@
 //! once; nobody is shown what it says, only who wrote it, about what, and why it is here; each decision is in the audit trail,
 //! and what became of it in the trace.
 
+mod kept_back;
 mod letters;
 
 use crate::authority::unless_missing;
@@ -175,9 +176,9 @@ impl Engine {
         Ok(self.with_term(message).await?)
     }
 
-    /// Drops what has been kept apart for as long as the domain's policy keeps it.
+    /// Drops what has been kept apart for as long as the domain's policy keeps it, and gives up what was kept back of what is sent.
     pub(crate) async fn expire_quarantine_job(&self) -> Result<String, Error> {
-        let mut dropped = 0;
+        let (mut dropped, mut given_up) = (0, 0);
         for (domain, _) in self.0.store.policy_versions().await? {
             let before = self.now().saturating_sub(self.quarantine_term(domain).await?);
             let before = before.unwrap_or(Timestamp::MIN);
@@ -190,8 +191,9 @@ impl Engine {
                     break;
                 }
             }
+            given_up += self.give_up_filtered(domain, before).await?;
         }
-        Ok(format!("{dropped} messages dropped"))
+        Ok(format!("{dropped} messages dropped, {given_up} given up"))
     }
 
     /// Is as much kept apart for one of these as may be?

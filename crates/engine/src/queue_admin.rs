@@ -286,7 +286,7 @@ impl Engine {
         Ok(cancelled > 0)
     }
 
-    async fn end_all(
+    pub(crate) async fn end_all(
         &self,
         claimed: &Claimed,
         answer: &Answer,

@@ -201,6 +201,7 @@ fn rerouted<'a>(
         due_at: now,
         warn_at: (!delivery.sender.is_empty()).then(|| after(schedule.warn_after)),
         give_up_at: after(schedule.give_up_after),
+        is_kept_back: false,
         parts: vec![NewOutgoingPart { destination: domain.to_string(), recipients: vec![recipient] }],
     }
 }

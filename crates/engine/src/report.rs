@@ -150,6 +150,7 @@ impl Mail {
             due_at: at,
             warn_at: None,
             give_up_at,
+            is_kept_back: false,
             parts: vec![NewOutgoingPart { destination: domain.to_owned(), recipients: vec![recipient] }],
         }
     }

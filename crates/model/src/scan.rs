@@ -93,6 +93,7 @@ impl Rules {
                 not_scanned: filter.not_scanned_out,
                 spam: match filter.spam_out {
                     SpamOut::Reject => Unwanted::Reject,
+                    SpamOut::Quarantine => Unwanted::Quarantine,
                     SpamOut::Take => Unwanted::Mark,
                 },
                 suspect: Unwanted::Mark,
@@ -309,6 +310,8 @@ mod tests {
             (&infected, In, &[("filter.spam_in", "quarantine")], Refuse(Reason::Malware)),
             (&spam, Out, &[("filter.spam_in", "mark")], Refuse(Reason::Spam)),
             (&spam, Out, &[("filter.spam_out", "take")], Mark(Reason::Spam)),
+            (&spam, Out, &[("filter.spam_out", "quarantine")], Quarantine(Reason::Spam)),
+            (&suspect, Out, &[("filter.spam_out", "quarantine")], Mark(Reason::Suspect)),
             (&suspect, In, &[], Junk(Reason::Suspect)),
             (&suspect, Out, &[], Mark(Reason::Suspect)),
             (&later, In, &[], Later(Reason::PutOff)),

@@ -1,9 +1,9 @@
 //! What becomes of mail that scanners say something of, or nothing. The scanners are a script; real ones are in
 //! `tests/e2e/test_filters.py`.
 
-use super::queue::{outside, submitted};
+use super::queue::{everything_taken, outside, submitted};
 use super::{World, actor, address, policy};
-use crate::{DeliverError, Wishes};
+use crate::{DeliverError, QueueFilter, QueueState, Wishes};
 use guard::{ScanAddress, ScannerSettings, Scanners};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -102,4 +102,44 @@ async fn what_the_filter_advises_is_done_as_policy_says() {
     assert_eq!(junk.len(), 1);
     let apart = world.database.texts("select reason from quarantined").await;
     assert_eq!(apart, ["spam"]);
+}
+
+#[tokio::test]
+async fn spam_that_is_sent_waits_for_an_administrator_where_policy_says_so() {
+    let world = World::new().await;
+    let action = Arc::new(Mutex::new("reject"));
+    world.engine.use_scanners(Scanners::new(None, Some(filter(action.clone()).await)));
+    let (an, _) = (world.user("an").await, world.user("binh").await);
+    policy(&world, "filter.spam_out", "quarantine").await;
+    let engine = &world.engine;
+    let sends = async |wishes: Wishes| {
+        let to =
+            [engine.recipient(&address("binh")).await.unwrap(), outside(&world, &an, "ai@example.org").await];
+        let mut spool = engine.new_spool();
+        spool.write(b"From: an@demo.gov.vn\r\nSubject: x\r\n\r\nhet\r\n").await.unwrap();
+        engine.deliver(&submitted(&an, wishes), &to, spool).await
+    };
+    let id = sends(Wishes::default()).await.unwrap().queue_id;
+    assert_eq!(world.database.texts("select reason from quarantined").await, ["spam"], "for who is here");
+    let of = QueueFilter { state: Some(QueueState::HeldByFilter), limit: 9, ..QueueFilter::default() };
+    let held = engine.queue(&actor(), &of).await.unwrap();
+    assert_eq!(held.iter().map(|row| row.destination.as_str()).collect::<Vec<_>>(), ["example.org"]);
+    world.look_after().await;
+    assert_eq!(everything_taken(engine).await.len(), 0);
+    // It is no affair of a lock, and who lets a mailbox's mail go has not looked at it.
+    assert_eq!(world.store.kept_back_of(an.account()).await.unwrap(), 0);
+    assert_eq!(engine.hold_mail_of(&actor(), &address("an"), false).await.unwrap(), 0);
+    assert_eq!(engine.hold_queued(&actor(), &id, false).await.unwrap().deliveries, 1);
+    assert_eq!(everything_taken(engine).await.len(), 1);
+    // For later it is refused, as it could be called back then.
+    let later = world.engine.now() + jiff::SignedDuration::from_hours(1);
+    let refused = sends(Wishes { release_at: Some(later), ..Wishes::default() }).await;
+    assert_eq!(refused, Err(DeliverError::Unwanted));
+    // Nobody looks at it: in the end its sender is told.
+    sends(Wishes::default()).await.unwrap();
+    world.clock.advance(jiff::SignedDuration::from_hours(24 * 31));
+    let done = engine.run_job("expire-quarantine").await.unwrap().unwrap();
+    assert_eq!(done, "2 messages dropped, 1 given up");
+    let letters = world.letters(&an).await;
+    assert!(letters.iter().any(|letter| letter.contains("nobody let it go")), "{letters:?}");
 }

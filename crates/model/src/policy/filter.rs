@@ -35,6 +35,8 @@ choice! {
     /// What becomes of spam that somebody here sends.
     SpamOut {
         Reject "reject" "từ chối";
+        /// Taken, and kept back until an administrator has looked at it.
+        Quarantine "quarantine" "giữ lại chờ quản trị xem xét";
         Take "take" "vẫn gửi, có đánh dấu";
     }
 }

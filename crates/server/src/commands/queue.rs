@@ -142,6 +142,7 @@ fn state(row: &QueueRow) -> String {
     match row.state {
         QueueState::HeldByOperator => format!("held by an administrator{since}"),
         QueueState::HeldByLock => format!("held by the lock of its sender's mailbox{since}"),
+        QueueState::HeldByFilter => format!("held by the filter for spam{since}"),
         QueueState::Sending => "being sent".to_owned(),
         QueueState::Scheduled => format!("scheduled for {}", local_text(row.due_at)),
         QueueState::Resting => format!("its destination rests; {} attempts", row.attempts),

@@ -44,6 +44,8 @@ pub struct NewOutgoing<'a> {
     pub due_at: Timestamp,
     pub warn_at: Option<Timestamp>,
     pub give_up_at: Timestamp,
+    /// The filter for spam has it kept back until an administrator lets it go.
+    pub is_kept_back: bool,
     /// May be empty for what only waits to be handed out here.
     pub parts: Vec<NewOutgoingPart>,
 }
@@ -256,8 +258,10 @@ impl Tx {
                  select p.nth, d.destination_id, nextval('queue_delivery_ids') as delivery_id
                    from unnest($1::text[]) with ordinality as p (name, nth) join queue_destinations d using (name)
              ), deliveries as (
-                 insert into queue_deliveries (delivery_id, message_id, destination_id, priority, due_at, give_up_at, warn_at)
-                 select delivery_id, $2, destination_id, $3, $4, $5, $6 from parts
+                 insert into queue_deliveries (delivery_id, message_id, destination_id, priority, due_at, give_up_at, warn_at,
+                                               held, held_at, held_by)
+                 select delivery_id, $2, destination_id, $3, $4, $5, $6, $13, case when $13 then $4 end, case when $13 then 'filter' end
+                   from parts
              )
              insert into queue_recipients (delivery_id, nth, address, orcpt, notify, passed_on_by, written_to)
              select p.delivery_id, r.nth::int, r.address, r.orcpt, r.notify, r.passed_on_by, r.written_to
@@ -277,6 +281,7 @@ impl Tx {
         .bind(recipients.iter().map(|(_, to)| to.notify.number()).collect::<Vec<_>>())
         .bind(recipients.iter().map(|(_, to)| to.passed_on.as_ref().map(|on| on.by.0)).collect::<Vec<_>>())
         .bind(recipients.iter().map(|(_, to)| to.passed_on.as_ref().map(|on| on.written.as_str())).collect::<Vec<_>>())
+        .bind(new.is_kept_back)
         .execute(&mut *self.inner)
         .await?;
         // One destination less, and somebody would be passed over in silence.

@@ -31,6 +31,8 @@ pub enum QueueState {
     HeldByOperator,
     /// The lock of its sender's mailbox keeps it back.
     HeldByLock,
+    /// The filter for spam keeps it back.
+    HeldByFilter,
     /// Somebody is sending it now.
     Sending,
     /// Its sender submitted it for later.
@@ -42,9 +44,10 @@ pub enum QueueState {
 }
 
 impl QueueState {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::HeldByOperator,
         Self::HeldByLock,
+        Self::HeldByFilter,
         Self::Sending,
         Self::Scheduled,
         Self::Resting,
@@ -56,6 +59,7 @@ impl QueueState {
         match self {
             Self::HeldByOperator => "held-by-operator",
             Self::HeldByLock => "held-by-lock",
+            Self::HeldByFilter => "held-by-filter",
             Self::Sending => "sending",
             Self::Scheduled => "scheduled",
             Self::Resting => "resting",

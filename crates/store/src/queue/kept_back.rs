@@ -7,7 +7,7 @@
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::AccountId;
+use model::{AccountId, DomainId};
 
 impl Store {
     /// Is the delivery still under this lease, and does nobody keep it back? By its number.
@@ -51,6 +51,29 @@ impl Store {
         Ok(kept)
     }
 
+    /// Messages, with their queue ids, that the filter for spam has kept back since before that moment, of mailboxes of the domain; of one
+    /// that is deleted meanwhile, too.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn filtered_before(
+        &self,
+        domain: DomainId,
+        (before, limit): (Timestamp, u32),
+    ) -> Result<Vec<(i64, String)>, Error> {
+        Ok(sqlx::query_as(
+            "select distinct m.message_id, m.queue_id
+               from queue_deliveries d join queue_messages m using (message_id) join accounts a using (account_id)
+              where d.held and d.held_by = 'filter' and d.held_at < $2 and d.lease_id is null and a.domain_id = $1
+              order by m.message_id limit $3",
+        )
+        .bind(domain.0)
+        .bind(before.to_sqlx())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?)
+    }
+
     /// How many messages of this mailbox its lock keeps back.
     ///
     /// # Errors
@@ -59,7 +82,7 @@ impl Store {
         let count: i64 = sqlx::query_scalar(
             "select count(*) from queue_messages m
               where m.account_id = $1
-                and (exists (select from queue_deliveries d where d.message_id = m.message_id and d.held and d.held_by is distinct from 'operator')
+                and (exists (select from queue_deliveries d where d.message_id = m.message_id and d.held and coalesce(d.held_by, 'lock') = 'lock')
                   or exists (select from pending_deliveries p where p.message_id = m.message_id and p.kept_at is not null and p.kept_by is distinct from 'operator'))",
         )
         .bind(account.0)
@@ -80,7 +103,8 @@ impl Tx {
         self.hold_messages(&[message], held, now).await
     }
 
-    /// Keeps everything back that this mailbox has in the queue, or lets everything go. Says how many deliveries that changed.
+    /// Keeps everything back that this mailbox has in the queue, or lets everything go but what the filter for spam keeps back, which
+    /// somebody is to look at. Says how many deliveries that changed.
     ///
     /// # Errors
     /// When the database fails.
@@ -90,11 +114,16 @@ impl Tx {
         held: bool,
         now: Timestamp,
     ) -> Result<u64, Error> {
-        let messages: Vec<i64> =
-            sqlx::query_scalar("select message_id from queue_messages where account_id = $1 order by 1")
-                .bind(account.0)
-                .fetch_all(&mut *self.inner)
-                .await?;
+        let messages: Vec<i64> = sqlx::query_scalar(
+            "select message_id from queue_messages m
+              where account_id = $1
+                and ($2 or not exists (select from queue_deliveries d where d.message_id = m.message_id and d.held_by = 'filter'))
+              order by 1",
+        )
+        .bind(account.0)
+        .bind(held)
+        .fetch_all(&mut *self.inner)
+        .await?;
         self.hold_messages(&messages, held, now).await
     }
 

@@ -30,6 +30,7 @@ fn outgoing<'a>(world: &World, to: &[(&str, &str)]) -> NewOutgoing<'a> {
         due_at: world.now,
         warn_at: None,
         give_up_at: world.now + SignedDuration::from_hours(120),
+        is_kept_back: false,
         parts: NewOutgoingPart::of(to.iter().map(recipient)),
     }
 }
