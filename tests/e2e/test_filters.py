@@ -62,7 +62,7 @@ class Filters(case.Case):
             f'--{boundary}\r\nContent-Type: application/zip; name="hoa-don.zip"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
             f"{zipped(text)}\r\n--{boundary}--\r\n").encode()
 
-    def answer(self, message, user=None):
+    def answer(self, message, user=None, to=None):
         """What is said at the end of DATA, to a stranger or to a user."""
         if user is None:
             smtp = self.server.smtp()
@@ -72,7 +72,7 @@ class Filters(case.Case):
             smtp.hello()
             secret = base64.b64encode(f"\0{user}\0{congthu.PASSWORD}".encode()).decode()
             smtp.expect(f"AUTH PLAIN {secret}", 235)
-        accepted, replies = smtp.envelope(user or "van-thu@other.test", [self.binh], "")
+        accepted, replies = smtp.envelope(user or "van-thu@other.test", [to or self.binh], "")
         self.assertEqual(len(accepted), 1, [str(reply) for reply in replies])
         (final,) = smtp.data(message, 1)
         smtp.quit()
@@ -146,6 +146,26 @@ class Filters(case.Case):
         course = self.server.must("trace", "--to", self.binh, "--status", "released")
         self.assertIn("is quarantined", course)
         self.policy("filter.spam_in=reject")
+
+    def test_3c_spam_that_is_sent_waits_for_an_administrator_where_policy_says_so(self):
+        self.policy("filter.spam_out=quarantine")
+        spam = self.message(body=scanners.GTUBE + "\r\n", to=self.binh, sender=self.an)
+        deadline = time.monotonic() + BACK_SECONDS_MAX
+        while (answer := self.answer(spam, user=self.an, to="ai@other.test")).code != 250:
+            self.assertLess(time.monotonic(), deadline, f"still {answer}")
+            time.sleep(0.5)
+        (held,) = json.loads(self.server.must("queue", "list", "--state", "held-by-filter", "--json"))
+        self.assertEqual(held["destination"], "other.test")
+        # To a colleague it is kept apart; each is told by a letter of what is kept for him.
+        before = self.stored(self.binh)
+        self.assertEqual(self.answer(spam, user=self.an).code, 250)
+        self.assertEqual(self.stored(self.binh), before)
+        self.assertIn("1 letters sent", self.server.must("job", "run", "quarantine-letters"))
+        self.assertIn(b"Auto-Submitted: auto-generated", self.stored(self.binh)[-1])
+        self.server.must("queue", "expire", held["queue_id"])
+        self.assertIn(b"Status: 5.4.7", self.stored(self.an)[-1])
+        self.assertEqual(self.server.must("queue", "list"), "")
+        self.policy("filter.spam_out=reject")
 
     def test_4_without_scanners_policy_holds_and_nothing_piles_up(self):
         self.clamd.kill()
