@@ -45,6 +45,7 @@ mod jobs;
 mod life;
 mod listed_senders;
 mod listing;
+mod mailboxes;
 mod message;
 mod moves;
 mod mta_sts;
@@ -86,7 +87,7 @@ mod watching;
 mod write;
 
 pub use acl::AclEdit;
-pub use admin::{Alias, MailboxAdded, MailboxDetail, NewMailbox};
+pub use admin::{MailboxAdded, NewMailbox};
 pub use admin_error::AdminError;
 pub use admission::Examined;
 pub use announcements::{Announcement, AnnouncementKind};
@@ -115,6 +116,7 @@ pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
 pub use life::{Archive, Export, LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
 pub use listing::{FolderStatus, Listing};
+pub use mailboxes::{Alias, MailboxDetail};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
     Below, ClassChange, Founding, FurtherOffice, LinkPerson, Linked, MoveOptions, NewAppointment, NewUnit,
