@@ -116,7 +116,7 @@ pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
 pub use life::{Archive, Export, LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
 pub use listing::{FolderStatus, Listing};
-pub use mailboxes::{Alias, MailboxDetail};
+pub use mailboxes::{Alias, LastUse, MailboxDetail, MailboxQuery, Use};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
     Below, ClassChange, Founding, FurtherOffice, LinkPerson, Linked, MoveOptions, NewAppointment, NewUnit,

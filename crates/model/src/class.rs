@@ -89,6 +89,18 @@ impl AccountState {
         }
     }
 
+    /// For people to read.
+    #[must_use]
+    pub const fn vietnamese(self) -> &'static str {
+        match self {
+            Self::New => "chưa đăng nhập lần nào",
+            Self::Active => "đang sử dụng",
+            Self::Locked => "tạm khóa",
+            Self::ToBeDeleted => "trong danh sách xóa",
+            Self::Deleted => "đã xóa",
+        }
+    }
+
     #[must_use]
     pub const fn may_log_in(self) -> bool {
         matches!(self, Self::New | Self::Active)

@@ -48,6 +48,9 @@ use clap::{Args, Parser, Subcommand};
 use model::{Address, DomainName, MailboxClass};
 use std::path::PathBuf;
 
+/// Ten years: longer than a mailbox of somebody who left can be there.
+const UNUSED_DAYS_MAX: i64 = 3_650;
+
 /// Công Thư, a mail system for a province.
 #[derive(Debug, Parser)]
 #[command(name = "congthu", version, disable_help_subcommand = true)]
@@ -242,8 +245,8 @@ pub(crate) enum MailboxCommand {
     /// Make many mailboxes from a CSV or XLSX list with the columns name, unit, position, class, quota, address, birth year
     #[command(after_long_help = titles::help())]
     AddMany(AddMany),
-    /// List mailboxes
-    List(OneDomain),
+    /// List mailboxes, with when each was last used
+    List(ListMailboxes),
     /// Show a mailbox
     Show { address: Address },
     /// Delete a mailbox with its mail at once, past the deletion list (see revoke and confirm-deletion)
@@ -270,6 +273,21 @@ pub(crate) enum MailboxCommand {
         #[arg(long, default_value = "cấp lại mật khẩu")]
         reason: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListMailboxes {
+    #[command(flatten)]
+    pub(crate) of: OneDomain,
+    /// Of this organisation of the domain and those below it
+    #[arg(long, value_name = "CODE", requires = "OneDomain")]
+    pub(crate) unit: Option<String>,
+    /// Only those not used for more than so many days; of one that never was, since it was made
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=UNUSED_DAYS_MAX))]
+    pub(crate) unused: Option<u16>,
+    /// As a CSV file with Vietnamese titles, which Excel opens
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
 }
 
 #[derive(Debug, Args)]
@@ -416,9 +434,8 @@ mod tests {
                 let words = format!("congthu {list}{of}");
                 let one = match Arguments::try_parse_from(words.split(' ')).unwrap().command {
                     Command::Mailbox { command } => match command {
-                        MailboxCommand::List(one) | MailboxCommand::Life(LifeCommand::DeletionList(one)) => {
-                            one
-                        }
+                        MailboxCommand::List(list) => list.of,
+                        MailboxCommand::Life(LifeCommand::DeletionList(one)) => one,
                         other => panic!("{other:?}"),
                     },
                     Command::Alias { command: AliasCommand::List(one) } => one,
@@ -427,6 +444,33 @@ mod tests {
                 assert_eq!(one.name().is_some(), !of.is_empty(), "{words}");
             }
         }
+    }
+
+    #[test]
+    fn a_list_of_unused_mailboxes_is_asked_for_in_days_and_by_units_of_a_domain() {
+        let list = |text: &str| {
+            let words = format!("congthu mailbox list {text}");
+            match Arguments::try_parse_from(words.split(' ')).map(|parsed| parsed.command) {
+                Ok(Command::Mailbox { command: MailboxCommand::List(list) }) => Ok(list),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        for of in ["b.vn", "--domain b.vn"] {
+            let asked = list(&format!("{of} --unit so --unused 90 --csv")).unwrap();
+            assert_eq!((asked.unit.as_deref(), asked.unused, asked.csv), (Some("so"), Some(90), true));
+        }
+        for (words, told) in [
+            ("--unit so", "--domain"),
+            ("b.vn --unused 0", "1..=3650"),
+            ("b.vn --unused 3651", "1..=3650"),
+            ("b.vn --unused lau", "lau"),
+            ("b.vn --csv --json", "cannot be used with"),
+        ] {
+            let refused = list(words).unwrap_err();
+            assert!(refused.contains(told), "{words}: {refused}");
+        }
+        assert_eq!(list("b.vn --unused 3650").unwrap().unused, Some(3_650));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod appended;
 mod chunks;
 mod embedded;
 mod entries;
+mod mailboxes;
 mod migrate;
 mod queue;
 mod schema;

@@ -6,7 +6,7 @@
 use super::{Actor, Engine, Error, audited_as};
 use crate::AdminError;
 use model::calendar::{local_date, written_day};
-use model::{AccountId, AccountState, DomainId, DomainName, ReviewDecision, UnitId};
+use model::{AccountId, DomainId, DomainName, ReviewDecision, UnitId};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use store::{OwedNotice, ReviewMailbox, ReviewRow, ReviewedMailbox};
@@ -120,13 +120,7 @@ pub(super) fn opened(review: &ReviewRow, mailboxes: &[ReviewMailbox], told: &[Ac
 fn listing(mailboxes: &[ReviewMailbox]) -> String {
     let mut text = "Danh sách hộp thư:\n".to_owned();
     for (at, ReviewMailbox { address, name, state, .. }) in mailboxes.iter().take(LISTED_MAX).enumerate() {
-        let state = match state {
-            AccountState::New => "chưa đăng nhập lần nào",
-            AccountState::Active => "đang sử dụng",
-            AccountState::Locked => "tạm khóa",
-            AccountState::ToBeDeleted => "trong danh sách xóa",
-            AccountState::Deleted => "đã xóa",
-        };
+        let state = state.vietnamese();
         text.push_str(&format!("{}. {address} - {name} ({state})\n", at + 1));
     }
     if let Some(more @ 1..) = mailboxes.len().checked_sub(LISTED_MAX) {
@@ -217,7 +211,7 @@ mod tests {
             address: format!("hop{n}@a.vn").parse().unwrap(),
             name: "Văn thư".to_owned(),
             class: model::MailboxClass::Organisation,
-            state: AccountState::Active,
+            state: model::AccountState::Active,
             used_at: None,
             is_new: false,
         };

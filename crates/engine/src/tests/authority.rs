@@ -65,7 +65,7 @@ fn boxed(address: &str, unit: Option<&str>) -> NewMailbox {
 }
 
 /// Two domains, three units in a tree with one beside them, and a mailbox in each.
-async fn province() -> World {
+pub(super) async fn province() -> World {
     let world = World::new().await;
     let engine = &world.engine;
     engine.add_domain(&console(), &DomainName::new("b.vn").unwrap(), "an-giang").await.unwrap();
@@ -112,7 +112,7 @@ async fn with<T>(name: &str, ask: impl AsyncFnOnce(AdminTarget<'_>) -> T) -> T {
 }
 
 /// Somebody of `role` over `place`, logged in.
-async fn somebody(world: &World, name: &str, role: Role, place: &str) -> Actor {
+pub(super) async fn somebody(world: &World, name: &str, role: Role, place: &str) -> Actor {
     world.engine.add_mailbox(&console(), &boxed(&format!("{name}@b.vn"), None)).await.unwrap();
     give(world, &console(), name, role, place).await.unwrap();
     log_in(&world.engine, &format!("{name}@b.vn")).await
@@ -226,7 +226,10 @@ async fn an_officer_learns_nothing_of_another_subtree() {
     let world = province().await;
     let engine = &world.engine;
     let officer = somebody(&world, "daumoi", Role::OrganisationOfficer, "demo.gov.vn/so").await;
-    let listed = engine.mailboxes(&officer, None, None, 100).await.unwrap();
+    let listed = engine
+        .mailboxes(&officer, crate::MailboxQuery { limit: 100, ..crate::MailboxQuery::default() })
+        .await
+        .unwrap();
     let listed: Vec<String> = listed.iter().map(|mailbox| mailbox.address.to_string()).collect();
     assert_eq!(listed, ["khoa@demo.gov.vn", "phong@demo.gov.vn", "so@demo.gov.vn"]);
     assert!(engine.domains(&officer).await.unwrap().is_empty(), "a domain's row counts all of its mailboxes");
@@ -446,7 +449,10 @@ async fn whoever_is_locked_retired_or_over_may_nothing() {
         let officer = engine.actor_of(&who).await.unwrap();
         let found = authorize(engine, &officer, Action::MailboxShow, "phong@demo.gov.vn").await;
         assert_eq!(found, reason.map_or(Ok(()), |reason| Err(AdminError::Denied(reason))));
-        let listed = engine.mailboxes(&officer, None, None, 9).await.unwrap();
+        let listed = engine
+            .mailboxes(&officer, crate::MailboxQuery { limit: 9, ..crate::MailboxQuery::default() })
+            .await
+            .unwrap();
         assert_eq!(listed.len(), if reason.is_none() { 3 } else { 0 });
     };
     let set = async |what: &str| {

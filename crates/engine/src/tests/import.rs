@@ -140,7 +140,16 @@ async fn names_of_all_sorts_are_resolved_by_the_scheme_or_reported_by_cell() {
     assert_eq!(cells, expected, "{:?}", plan.faults);
     assert!(plan.faults[0].what.contains("row 2") && plan.faults[1].what.contains("years of birth"));
     assert!(matches!(import(&world, &bad).await, Err(AdminError::Grant(GrantError::BadRows(_)))));
-    assert_eq!(world.engine.mailboxes(&actor(), None, None, 10).await.unwrap().len(), 0, "nothing at all");
+    assert_eq!(
+        world
+            .engine
+            .mailboxes(&actor(), crate::MailboxQuery { limit: 10, ..crate::MailboxQuery::default() })
+            .await
+            .unwrap()
+            .len(),
+        0,
+        "nothing at all"
+    );
     let some = Import { skip_bad: true, ..bad };
     let issued = import(&world, &some).await.unwrap();
     let expected = [
@@ -201,7 +210,14 @@ async fn a_list_that_was_cut_off_goes_on_and_doubles_nobody() {
     let cut = world.engine.import_mailboxes(&actor(), &list, &mut sheet).await;
     assert!(matches!(cut, Err(AdminError::Grant(GrantError::Sheet(_)))));
     assert_eq!(issued.len(), 500);
-    let count = async || world.engine.mailboxes(&actor(), None, None, 5_000).await.unwrap().len();
+    let count = async || {
+        world
+            .engine
+            .mailboxes(&actor(), crate::MailboxQuery { limit: 5_000, ..crate::MailboxQuery::default() })
+            .await
+            .unwrap()
+            .len()
+    };
     assert_eq!(count().await, 500, "a batch whole, the other not at all");
     let plan = world.engine.preview_import(&actor(), &list).await.unwrap();
     assert_eq!((plan.done, plan.rows.len(), plan.faults.len()), (500, 798, 0));

@@ -26,6 +26,7 @@ mod life;
 mod linking;
 mod lost_commit;
 mod mailbox;
+mod mailboxes;
 mod moves;
 mod named;
 mod organisation;

@@ -1,9 +1,9 @@
 //! `congthu alias …`
 
-use super::{Session, mailbox};
+use super::{Session, mailboxes};
 use crate::cli::AliasCommand;
 use anyhow::{Context as _, Result, bail};
-use engine::Alias;
+use engine::{Alias, MailboxQuery};
 use model::{Address, DomainName};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ async fn add(session: &Session, alias: &Address, mailbox: &Address) -> Result<()
 
 async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
     let (mut text, mut all) = (String::new(), Vec::new());
-    for mailbox in mailbox::all(session, domain).await? {
+    for mailbox in mailboxes::all(session, MailboxQuery { domain, ..MailboxQuery::default() }).await? {
         for alias in &mailbox.aliases {
             let Alias { address, until } = alias;
             let ends = until.map(|day| format!("\tto the end of {day}")).unwrap_or_default();

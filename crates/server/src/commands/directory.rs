@@ -3,8 +3,7 @@
 //! Invariant: a published file is whole, or the one before; the same directory gives the same octets, so that whoever fetches the file
 //! sees by it whether anything has changed.
 
-use super::add_many::passwords::plain;
-use super::{Session, cannot_write};
+use super::{Session, cannot_write, spreadsheet};
 use crate::cli::{DirectoryCommand, DirectoryForm};
 use anyhow::{Context as _, Result, bail};
 use engine::{DirectoryEntry, DirectoryUnit, OpenDirectory};
@@ -16,8 +15,6 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Excel takes the file for UTF-8 by the mark, and parts columns at semicolons where Vietnam's settings are.
-const MARK: &str = "\u{feff}";
 const HEADER: [&str; 8] = [
     "Địa chỉ",
     "Họ và tên",
@@ -201,26 +198,20 @@ fn as_json(domain: &DomainName, directory: &OpenDirectory) -> String {
 
 /// As the other lists that a spreadsheet opens.
 fn as_csv(entries: &[DirectoryEntry]) -> Result<String> {
-    let mut rows = csv::WriterBuilder::new()
-        .delimiter(b';')
-        .terminator(csv::Terminator::CRLF)
-        .from_writer(MARK.as_bytes().to_vec());
-    rows.write_record(HEADER)?;
-    for entry in entries {
+    let row = |entry: &DirectoryEntry| {
         let unit = entry.unit.as_ref();
         let (code, name) = unit.map_or(("", ""), |unit| (&unit.code, &unit.name));
         let parent = unit.and_then(|unit| unit.parent.as_ref());
         let (above, above_name) = parent.map_or(("", ""), |(code, name)| (code, name));
         let (address, titles) = (entry.address.to_string(), titles(entry).join("; "));
         let class = class_words(entry.class);
-        let cells = [&address, &entry.display_name, class, code, name, above, above_name, &titles];
-        rows.write_record(cells.map(|cell| plain(cell).into_owned()))?;
-    }
-    String::from_utf8(rows.into_inner().map_err(|error| anyhow::anyhow!("{error}"))?).context("not UTF-8")
+        [&address, &entry.display_name, class, code, name, above, above_name, &titles].map(str::to_owned)
+    };
+    spreadsheet::written(HEADER, entries.iter().map(row))
 }
 
 /// As lists of mailboxes name it (`congthu mailbox add-many`).
-const fn class_words(class: MailboxClass) -> &'static str {
+pub(super) const fn class_words(class: MailboxClass) -> &'static str {
     match class {
         MailboxClass::Person => "cá nhân",
         MailboxClass::Leader => "lãnh đạo",

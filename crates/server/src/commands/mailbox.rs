@@ -1,19 +1,18 @@
 //! `congthu mailbox …`
 
-use super::pages::PAGE;
+use super::mailboxes::{alias_as_text, as_json, last_use};
 use super::{
-    Prepared, Session, add_many, counted, forward, leave, life, named, pages, person, read_password,
+    Prepared, Session, add_many, counted, forward, leave, life, mailboxes, named, person, read_password,
 };
 use crate::Misuse;
 use crate::cli::{AddMailbox, ChangeOptions, MailboxCommand, PasswordOptions};
 use crate::passwords;
 use crate::system::OsRng;
 use anyhow::{Context as _, Result, bail};
-use engine::{Alias, MailboxDetail, NewMailbox, Owner};
+use engine::{NewMailbox, Owner};
 use model::calendar::local_text;
 use model::{Address, DomainName, MailboxClass};
-use serde_json::{Value, json};
-use std::fmt::Write as _;
+use serde_json::json;
 use std::io::IsTerminal as _;
 
 pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: Prepared) -> Result<()> {
@@ -23,7 +22,7 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
             Some(list) => add_many::run(session, options, list).await,
             None => Ok(()),
         },
-        MailboxCommand::List(of) => list(session, of.name()).await,
+        MailboxCommand::List(options) => mailboxes::list(session, options).await,
         MailboxCommand::Show { address } => show(session, address).await,
         MailboxCommand::Delete { address, now: true, reason: Some(reason), without_export } => {
             delete(session, address, reason, *without_export).await
@@ -139,38 +138,6 @@ pub(super) async fn term(session: &Session, domain: &DomainName) -> String {
     days.map(|days| format!(" (good for {})", counted(days, "day", "days"))).unwrap_or_default()
 }
 
-/// Every mailbox, of one domain or of all.
-pub(super) async fn all(session: &Session, domain: Option<&DomainName>) -> Result<Vec<MailboxDetail>> {
-    if let Some(domain) = domain
-        && !session.node.engine.domains(&session.actor).await?.iter().any(|known| known.name == *domain)
-    {
-        bail!("there is no domain {domain}; see congthu domain list");
-    }
-    let every = pages::all(async |last: Option<&MailboxDetail>| {
-        let after = last.map(|mailbox| &mailbox.address);
-        session.node.engine.mailboxes(&session.actor, domain, after, PAGE).await
-    });
-    Ok(every.await?)
-}
-
-async fn list(session: &Session, domain: Option<&DomainName>) -> Result<()> {
-    let all = all(session, domain).await?;
-    let mut text = String::new();
-    for mailbox in &all {
-        let _ = writeln!(
-            text,
-            "{}\t{}\t{}\t{}/{}\t{}",
-            mailbox.address,
-            mailbox.class.as_str(),
-            mailbox.state.as_str(),
-            megabytes(mailbox.used_bytes),
-            megabytes(mailbox.quota_bytes),
-            mailbox.display_name
-        );
-    }
-    session.answer(&all.iter().map(as_json).collect(), &text)
-}
-
 async fn show(session: &Session, address: &Address) -> Result<()> {
     let Some(mailbox) = session.node.engine.mailbox(&session.actor, address).await? else {
         return Err(unknown(address));
@@ -182,7 +149,7 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
     let goes = goes.map(|goes| format!("\nforwards  {goes}")).unwrap_or_default();
     let text = format!(
         "address   {}\nname      {}\nclass     {}\nstate     {}\nunit      {}\naliases   {aliases}\nused      {} of {}\n\
-         messages  {}\nmade      {}{goes}{away}{told}",
+         messages  {}\nmade      {}\nlast use  {}{goes}{away}{told}",
         mailbox.address,
         mailbox.display_name,
         mailbox.class.as_str(),
@@ -192,6 +159,7 @@ async fn show(session: &Session, address: &Address) -> Result<()> {
         megabytes(mailbox.quota_bytes),
         mailbox.messages,
         local_text(mailbox.created_at),
+        last_use(&mailbox),
     );
     let mut json = as_json(&mailbox);
     if let Some(fields) = json.as_object_mut() {
@@ -268,32 +236,4 @@ fn unknown(address: &Address) -> anyhow::Error {
 /// 1 MB = 2^20 bytes, as quotas are counted; rounded up, so that only an empty mailbox shows 0.
 pub(super) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1 << 20))
-}
-
-/// With the end of one that it had before.
-pub(super) fn alias_as_text(alias: &Alias) -> String {
-    let until = alias.until.map(|day| format!(" (receives to the end of {day})")).unwrap_or_default();
-    format!("{}{until}", alias.address)
-}
-
-/// Those that receive for a time only.
-pub(super) fn old_addresses(mailbox: &MailboxDetail) -> Value {
-    let ends = mailbox.aliases.iter().filter(|alias| alias.until.is_some());
-    ends.map(|alias| json!({ "address": alias.address.to_string(), "until": alias.until })).collect()
-}
-
-fn as_json(mailbox: &MailboxDetail) -> Value {
-    json!({
-        "address": mailbox.address.to_string(),
-        "aliases": mailbox.aliases.iter().map(|alias| alias.address.to_string()).collect::<Vec<_>>(),
-        "old_addresses": old_addresses(mailbox),
-        "name": mailbox.display_name,
-        "class": mailbox.class,
-        "state": mailbox.state,
-        "unit": mailbox.unit,
-        "quota_bytes": mailbox.quota_bytes,
-        "used_bytes": mailbox.used_bytes,
-        "messages": mailbox.messages,
-        "created_at": mailbox.created_at,
-    })
 }

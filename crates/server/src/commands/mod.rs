@@ -25,6 +25,7 @@ mod job;
 mod leave;
 mod life;
 mod mailbox;
+mod mailboxes;
 mod named;
 mod pages;
 mod person;
@@ -37,6 +38,7 @@ mod resets;
 mod review;
 mod role;
 mod search;
+mod spreadsheet;
 mod trace;
 mod unit;
 

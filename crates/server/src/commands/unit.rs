@@ -1,6 +1,6 @@
 //! `congthu unit …`
 
-use super::{Session, counted, mailbox};
+use super::{Session, counted, mailboxes};
 use crate::cli::{AddUnit, How, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{
@@ -232,7 +232,7 @@ async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> 
         return Err(unknown(code, domain));
     };
     let own = own_mailbox(session, &unit).await?;
-    let old: Vec<String> = own.iter().flat_map(|own| &own.aliases).map(mailbox::alias_as_text).collect();
+    let old: Vec<String> = own.iter().flat_map(|own| &own.aliases).map(mailboxes::alias_as_text).collect();
     let mut text = format!(
         "code        {}\nname        {}\nkind        {}\nunder       {}\nidentifier  {}\naddress     {}\npeople      {}\n\
          mailboxes   {}\n",
@@ -260,7 +260,7 @@ async fn show(session: &Session, domain: &DomainName, code: &str) -> Result<()> 
         fields.insert("history".to_owned(), events.iter().map(UnitEvent::as_json).collect());
         fields.insert(
             "old_addresses".to_owned(),
-            own.as_ref().map_or_else(|| json!([]), mailbox::old_addresses),
+            own.as_ref().map_or_else(|| json!([]), mailboxes::old_addresses),
         );
     }
     session.answer(&shown, &text)
