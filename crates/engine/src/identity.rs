@@ -111,6 +111,30 @@ pub enum LoginError {
     Unavailable,
 }
 
+impl LoginError {
+    pub const ALL: [Self; 6] = [
+        Self::Denied,
+        Self::Locked,
+        Self::PasswordChangeRequired,
+        Self::OneTimePasswordOver,
+        Self::TooManyAttempts,
+        Self::Unavailable,
+    ];
+
+    /// For people to read.
+    #[must_use]
+    pub const fn vietnamese(self) -> &'static str {
+        match self {
+            Self::Denied => "sai địa chỉ hoặc mật khẩu",
+            Self::Locked => "hộp thư đang bị khóa",
+            Self::PasswordChangeRequired => "phải đổi mật khẩu trước",
+            Self::OneTimePasswordOver => "mật khẩu cấp một lần đã hết hạn",
+            Self::TooManyAttempts => "thử sai quá nhiều lần từ địa chỉ này",
+            Self::Unavailable => "kho thư không truy cập được",
+        }
+    }
+}
+
 /// A log-in that was refused, and the mailbox that was meant, if there is one: for the evidence, and nothing that a stranger is told.
 struct Refused {
     error: LoginError,

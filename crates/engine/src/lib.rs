@@ -45,6 +45,7 @@ mod jobs;
 mod life;
 mod listed_senders;
 mod listing;
+mod logins;
 mod mailboxes;
 mod message;
 mod moves;
@@ -116,6 +117,7 @@ pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
 pub use life::{Archive, Export, LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
 pub use listing::{FolderStatus, Listing};
+pub use logins::{LoginOutcome, LoginQuery, LoginReport, LoginSeen};
 pub use mailboxes::{Alias, LastUse, MailboxDetail, MailboxQuery, Use};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{

@@ -22,7 +22,7 @@ pub(crate) use dkim::{DkimCommand, DmarcCommand};
 pub(crate) use domain::{DomainCommand, OneDomain};
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
-    TraceOptions,
+    TraceCommand, TraceLogins, TraceOptions,
 };
 pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};

@@ -24,6 +24,7 @@ mod import;
 mod left_forwards;
 mod life;
 mod linking;
+mod logins;
 mod lost_commit;
 mod mailbox;
 mod mailboxes;

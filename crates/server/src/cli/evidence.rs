@@ -110,7 +110,10 @@ pub(crate) struct AuditList {
 
 /// What is known of a message.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct TraceOptions {
+    #[command(subcommand)]
+    pub(crate) command: Option<TraceCommand>,
     /// Envelope sender
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) from: Option<Address>,
@@ -142,6 +145,27 @@ pub(crate) struct TraceOptions {
     pub(crate) export: bool,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    /// Show who logged in to a mailbox: when, by which door, from where, let in or refused and why; that it was asked for is noted
+    Logins(TraceLogins),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceLogins {
+    /// Of this mailbox
+    pub(crate) address: Address,
+    /// From this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time) [default: 30 days before the end]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Before this time [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Timestamp>,
+    /// As a CSV file with Vietnamese titles, which Excel opens
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
 fn statuses() -> String {
     format!(
         "What happened to it, what became of it, or for what it was refused: {}; or what the other side said: 5.1.1",
@@ -150,6 +174,9 @@ fn statuses() -> String {
 }
 
 fn status(text: &str) -> Result<String, String> {
+    if ["login", "login_refused"].contains(&text) {
+        return Err("log-ins are no state of a message: see congthu trace logins ADDRESS".to_owned());
+    }
     let is_code = text.split('.').count() == 3 && text.chars().all(|c| c.is_ascii_digit() || c == '.');
     if TRACE_STATUSES.contains(&text) || is_code { Ok(text.to_owned()) } else { Err(statuses()) }
 }
@@ -254,4 +281,36 @@ pub(crate) enum CheckingCommand {
         #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100))]
         below: Option<u32>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Arguments, Command};
+    use clap::Parser as _;
+
+    fn trace(text: &str) -> Result<TraceOptions, String> {
+        let words = format!("congthu trace {text}");
+        match Arguments::try_parse_from(words.split(' ')).map(|parsed| parsed.command) {
+            Ok(Command::Trace(options)) => Ok(options),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn log_ins_are_asked_for_by_a_mailbox_and_not_as_a_state_of_mail() {
+        let asked = trace("logins an@b.vn --since 2026-11-01 --until 2026-11-02 --csv").unwrap();
+        let Some(TraceCommand::Logins(of)) = asked.command else { panic!("no log-ins") };
+        assert_eq!((of.address.to_string().as_str(), of.csv), ("an@b.vn", true));
+        assert_eq!(of.since.unwrap().to_string(), "2026-10-31T17:00:00Z");
+        for status in ["login", "login_refused"] {
+            let refused = trace(&format!("--status {status}")).unwrap_err();
+            assert!(refused.contains("congthu trace logins ADDRESS"), "{refused}");
+        }
+        for wrong in ["logins", "logins an", "--from a@b.vn logins an@b.vn", "logins an@b.vn --csv --json"] {
+            assert!(trace(wrong).is_err(), "{wrong}");
+        }
+        assert!(trace("--from a@b.vn").unwrap().command.is_none());
+    }
 }

@@ -24,6 +24,7 @@ mod holiday;
 mod job;
 mod leave;
 mod life;
+mod logins;
 mod mailbox;
 mod mailboxes;
 mod named;

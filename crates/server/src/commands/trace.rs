@@ -1,7 +1,7 @@
 //! `congthu trace …`: what became of a message, and every event for central logs.
 
-use super::Session;
-use crate::cli::TraceOptions;
+use super::{Session, logins};
+use crate::cli::{TraceCommand, TraceOptions};
 use anyhow::{Context as _, Result};
 use engine::{Course, EventRow, TraceQuery};
 use jiff::Timestamp;
@@ -11,6 +11,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 pub(super) async fn run(session: &Session, options: &TraceOptions) -> Result<()> {
+    if let Some(TraceCommand::Logins(of)) = &options.command {
+        return logins::run(session, of).await;
+    }
     if options.export {
         return export(session, options).await;
     }
