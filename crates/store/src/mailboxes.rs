@@ -4,7 +4,7 @@
 
 use crate::{Error, Reach, Store};
 use jiff::Timestamp;
-use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx as _};
+use jiff_sqlx::{Timestamp as SqlTimestamp, ToSqlx};
 use model::{AccountId, AccountState, Address, DomainId, DomainName, MailboxClass, UnitId};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -121,7 +121,7 @@ impl Store {
             .bind(&filter.reach.subtree_units)
             .bind(&filter.reach.mailboxes)
             .bind(units)
-            .bind(filter.unused_since.map(|at| at.to_sqlx()))
+            .bind(filter.unused_since.map(ToSqlx::to_sqlx))
             .fetch_all(&self.pools.main)
             .await?;
         rows.iter().map(account_row).collect()
