@@ -184,9 +184,9 @@ async fn local_and_remote_recipients_are_one_transaction() {
     let query = crate::TraceQuery { queue_id: Some(queue_id), limit: 10, ..Default::default() };
     let courses = world.engine.trace(&actor(), &query).await.unwrap();
     let kinds: Vec<&str> = courses[0].events.iter().map(|event| event.kind.as_str()).collect();
-    assert_eq!(kinds, ["received", "sent", "sent"]);
-    assert_eq!(courses[0].events[1].remote.as_deref(), Some("mx"));
-    assert_eq!(courses[0].events[1].status.as_deref(), Some("250 2.0.0 OK"));
+    assert_eq!(kinds, ["received", "received", "sent", "sent"]);
+    assert_eq!(courses[0].events[2].remote.as_deref(), Some("mx"));
+    assert_eq!(courses[0].events[2].status.as_deref(), Some("250 2.0.0 OK"));
     // Nothing more comes of it, whatever is looked after.
     world.forward(24 * 7, 0);
     world.look_after().await;

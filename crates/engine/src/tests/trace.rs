@@ -80,6 +80,32 @@ async fn a_message_is_found_by_each_thing_known_of_it() {
 }
 
 #[tokio::test]
+async fn who_has_it_here_is_told_apart_from_those_it_is_still_queued_for() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    let queue_id = super::queue::send(&world, &an, &["binh", "ai@example.org"]).await;
+    let query = TraceQuery { queue_id: Some(queue_id), ..TraceQuery::default() };
+    let course = found(&world, &actor(), query).await.remove(0);
+    let mut told: Vec<_> = course
+        .events
+        .iter()
+        .map(|event| (event.kind.as_str(), event.status.as_deref().unwrap(), event.recipients.join(" ")))
+        .collect();
+    told.sort();
+    let expected = [
+        ("received", "delivered", "binh@demo.gov.vn".to_owned()),
+        ("received", "queued", "ai@example.org".to_owned()),
+    ];
+    assert_eq!(told, expected);
+    // By either of them the whole is found.
+    for to in ["binh", "ai@example.org"] {
+        let query = TraceQuery { to: Some(address(to)), ..TraceQuery::default() };
+        assert_eq!(found(&world, &actor(), query).await[0].events.len(), 2, "{to}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_learns_of_mail_that_is_not_his() {
     let world = delivered().await;
     let domain = |name: &str| DomainName::new(name).unwrap();

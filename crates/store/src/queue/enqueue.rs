@@ -209,10 +209,23 @@ impl Tx {
         if targets.is_empty() && accepting.outgoing.is_none() {
             return Ok((TransactionId::new(number, event), placed));
         }
-        let here = targets.iter().map(|target| target.recipient.as_deref());
-        let others = accepting.ways.iter().map(|to| Some(to.as_str()));
-        self.note_forwarded(event, here.chain(others).collect(), accepting.forwarded).await?;
+        self.note_accepted(accepting, event).await?;
         Ok((TransactionId::new(number, event), placed))
+    }
+
+    /// Whoever is here has it at once, whatever becomes of those elsewhere: apart from theirs, unless all of it waits.
+    async fn note_accepted(&mut self, accepting: &Accepting<'_>, event: &Event<'_>) -> Result<(), Error> {
+        let Accepting { targets, forwarded, .. } = *accepting;
+        let here: Vec<_> = targets.iter().map(|target| target.recipient.as_deref()).collect();
+        // Of a mailbox that passes mail on, the way is the mailbox itself, which its sender is not to be told.
+        let ways = accepting.ways.iter().map(|to| Some(to.as_str()));
+        let others: Vec<_> = ways.filter(|to| !here.contains(to)).collect();
+        let is_parted = accepting.outgoing.is_some() && accepting.release_at.is_none();
+        if here.is_empty() || others.is_empty() || !is_parted {
+            return self.note_forwarded(event, [here, others].concat(), forwarded).await;
+        }
+        self.note_for(event, others).await?;
+        self.note_forwarded(&Event { status: Some("delivered"), ..*event }, here, forwarded).await
     }
 
     /// Puts a content that was added, or that a message of the queue has, into the queue; its number there.
