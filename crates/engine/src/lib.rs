@@ -122,8 +122,8 @@ pub use mailboxes::{Alias, LastUse, MailboxDetail, MailboxQuery, Use};
 pub use message::{Body, Message, Piece, Wanted};
 pub use organisation::{
     Below, ClassChange, Founding, FurtherOffice, LinkPerson, Linked, MoveOptions, NewAppointment, NewUnit,
-    OpenHanded, OrganisationError, Owner, PersonDetail, PersonMove, PersonMoved, Positions, PostEnded,
-    UnitAct, UnitAdded, UnitChange, UnitDetail, UnitEvent, classes_as_json, forwards_as_json,
+    OpenHanded, OrganisationError, Owner, PersonDetail, PersonMove, PersonMoved, Positions, Post, UnitAct,
+    UnitAdded, UnitChange, UnitDetail, UnitEvent, classes_as_json, forwards_as_json,
 };
 pub use others::{OTHER_USERS, Place, Shared};
 pub use outgoing::Wishes;

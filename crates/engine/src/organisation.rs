@@ -15,7 +15,7 @@ mod view;
 
 pub use acts::{UnitAct, UnitChange};
 pub(crate) use heirs::refuse_dissolved;
-pub use heirs::{Below, FurtherOffice, OpenHanded, PostEnded};
+pub use heirs::{Below, FurtherOffice, OpenHanded, Post};
 pub(crate) use linking::Entry;
 pub use linking::{LinkPerson, Linked, Owner};
 pub(crate) use people::position;

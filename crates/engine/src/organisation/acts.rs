@@ -1,6 +1,6 @@
 //! What happens to units after their founding: one act, previewed or done.
 
-use super::heirs::{Below, FurtherOffice, OpenHanded, PostEnded, further_offices, move_all};
+use super::heirs::{Below, FurtherOffice, OpenHanded, Post, further_offices, move_all, nobody_left};
 use super::people::classes_as_json;
 use super::transfers::forwards_as_json;
 use super::{Held, NewUnit, OrganisationError, UnitEvent, kind_of};
@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use model::{Action, DomainName, Happening, Tree, Unit, UnitCode, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use store::{ClassChange, EndedRole, ForwardNamed, Part};
+use store::{ClassChange, EndedRole, ForwardNamed};
 
 /// An act on units, by their codes.
 #[derive(Clone, Debug)]
@@ -25,11 +25,17 @@ pub enum UnitAct {
     Convert { unit: String, kind: String },
     /// Under another unit, or none.
     Move { unit: String, to: Option<String> },
-    /// Sáp nhập: people, mailboxes and units below go to `into`.
-    Merge { sources: Vec<String>, into: String },
+    /// Sáp nhập: people, mailboxes and units below go to `into`; positions that are no leader's, too, if `keep_positions`.
+    Merge { sources: Vec<String>, into: String, keep_positions: bool },
     /// Chia tách: `parts` are founded; `below` says which unit below goes to which part. Unless `keep`, the source is
-    /// dissolved, and people and mailboxes that are left go to the first part.
-    Split { source: String, parts: Vec<NewUnit>, below: Vec<(String, String)>, keep: bool },
+    /// dissolved, and people and mailboxes that are left go to the first part, as by a merger.
+    Split {
+        source: String,
+        parts: Vec<NewUnit>,
+        below: Vec<(String, String)>,
+        keep: bool,
+        keep_positions: bool,
+    },
     /// Giải thể; nobody may be left.
     Dissolve { unit: String },
 }
@@ -53,7 +59,9 @@ pub struct UnitChange {
     /// Mailboxes that are told no more of the requests of a unit, for the same reasons, with its code (AG Đ7.3).
     pub watching: Vec<(String, String)>,
     /// Positions (chức vụ) that end with their unit. Whoever is to have one in the heir is appointed.
-    pub positions: Vec<PostEnded>,
+    pub positions: Vec<Post>,
+    /// Positions that are no leader's, and are held in the heir from then on.
+    pub positions_kept: Vec<Post>,
     /// Mailboxes whose class was that of such a position.
     pub classes: Vec<ClassChange>,
     /// Requests and reviews that were open, and are the heir's now.
@@ -86,7 +94,8 @@ impl UnitChange {
             "on": self.on, "events": told, "people": self.people, "mailboxes": self.mailboxes,
             "below": self.below.as_json(), "roles": self.roles,
             "watching": self.watching, "addresses": self.addresses,
-            "positions_ended": self.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
+            "positions_ended": self.positions.iter().map(Post::as_json).collect::<Vec<_>>(),
+            "positions_kept": self.positions_kept.iter().map(Post::as_json).collect::<Vec<_>>(),
             "classes": classes_as_json(&self.classes), "open": self.open.as_json(),
             "forwardings_kept": forwards_as_json(&self.forwards),
         })
@@ -110,6 +119,11 @@ impl UnitAct {
             Self::Split { .. } => Action::UnitSplit,
             Self::Dissolve { .. } => Action::UnitDissolve,
         }
+    }
+
+    /// Whether positions that are no leader's are held in the heir from then on.
+    const fn keeps_positions(&self) -> bool {
+        matches!(self, Self::Merge { keep_positions: true, .. } | Self::Split { keep_positions: true, .. })
     }
 
     /// Codes of all units that the act reaches.
@@ -162,14 +176,7 @@ impl Engine {
         on: Option<Date>,
         dry_run: bool,
     ) -> Result<UnitChange, AdminError> {
-        let action = if dry_run { Action::ChangePreview } else { act.action() };
-        for code in act.units() {
-            check_name(code)?;
-            self.authorize(actor, action, &AdminTarget::UnitCode(domain, code)).await?;
-        }
-        if act.is_at_top() {
-            self.authorize(actor, Action::UnitAdd, &AdminTarget::Domain(domain)).await?;
-        }
+        self.authorize_act(actor, domain, act, dry_run).await?;
         let mut held = self.hold_organisation(domain).await?;
         let on = self.effective_day(on)?;
         let before = held.tree.events().len();
@@ -180,7 +187,8 @@ impl Engine {
         self.save_tree(&mut held, before).await?;
         let Offices { ended, watching, forwards } =
             self.end_offices(actor, &mut held, (called.tree(), &moves)).await?;
-        let handed = move_all(&mut held, (called.tree(), &moves), (on, self.now())).await?;
+        let keeps = act.keeps_positions();
+        let handed = move_all(&mut held, (called.tree(), &moves), keeps, (on, self.now())).await?;
         let open = self.hand_open(actor, &mut held, &moves).await?;
         let to: Vec<_> = moves.iter().map(|(from, to)| (Some(*from), *to)).collect();
         let Readdressed { addresses, until, owed } = self.readdress(&mut held, called, &to).await?;
@@ -201,6 +209,7 @@ impl Engine {
             roles,
             watching,
             positions: handed.positions,
+            positions_kept: handed.positions_kept,
             classes: handed.classes,
             open,
             offices,
@@ -223,6 +232,24 @@ impl Engine {
         self.rights_changed(&holders).await;
         self.send_owed(&owed).await;
         Ok(change)
+    }
+
+    async fn authorize_act(
+        &self,
+        actor: &Actor,
+        domain: &DomainName,
+        act: &UnitAct,
+        dry_run: bool,
+    ) -> Result<(), AdminError> {
+        let action = if dry_run { Action::ChangePreview } else { act.action() };
+        for code in act.units() {
+            check_name(code)?;
+            self.authorize(actor, action, &AdminTarget::UnitCode(domain, code)).await?;
+        }
+        if act.is_at_top() {
+            self.authorize(actor, Action::UnitAdd, &AdminTarget::Domain(domain)).await?;
+        }
+        Ok(())
     }
 
     /// Roles over units that have ended, and those of officers over what is no longer above them (as when somebody is
@@ -275,7 +302,7 @@ impl Engine {
                 let unit = held.unit(unit)?;
                 held.tree.relocate(unit, to, on)
             }
-            UnitAct::Merge { sources, into } => {
+            UnitAct::Merge { sources, into, .. } => {
                 let into = held.unit(into)?;
                 let sources: BTreeSet<UnitId> =
                     sources.iter().map(|code| held.unit(code)).collect::<Result<_, _>>()?;
@@ -283,7 +310,7 @@ impl Engine {
                 moves.extend(sources.iter().map(|source| (*source, into)));
                 held.tree.merge(&sources, into, on)
             }
-            UnitAct::Split { source, parts, below, keep } => {
+            UnitAct::Split { source, parts, below, keep, .. } => {
                 return self.split(held, (source, parts, below, *keep), on).await;
             }
             UnitAct::Dissolve { unit } => {
@@ -363,37 +390,4 @@ fn no_longer_above(before: &Tree, after: &Tree, moves: &[(UnitId, UnitId)]) -> V
         left.extend(was.filter(|above| !now.contains(above)).map(|above| (unit.id, above)));
     }
     left
-}
-
-async fn nobody_left(held: &mut Held, code: &str) -> Result<(), AdminError> {
-    let unit = held.unit(code)?;
-    let part = held.tx.register(held.domain, Part::Units(&[unit])).await?;
-    let here = part.register.memberships().iter().filter(|m| m.unit == unit && m.until.is_none());
-    let people = here.count();
-    let mailboxes = held.tx.mailboxes_of_units(&[unit]).await?.first().map_or(0, |(_, count)| *count);
-    if people == 0 && mailboxes == 0 {
-        return Ok(());
-    }
-    Err(OrganisationError::InUse { unit: code.to_owned(), people, mailboxes }.into())
-}
-
-/// For the audit trail and for whoever reads the preview.
-pub(super) fn told(held: &Tree, happening: &Happening) -> String {
-    let code = |id: &UnitId| held.unit(*id).map_or_else(|| id.to_string(), |unit| unit.code.to_string());
-    let above = |id: &Option<UnitId>| id.as_ref().map_or_else(|| "the top".to_owned(), code);
-    let codes = |ids: &[UnitId]| ids.iter().map(code).collect::<Vec<_>>().join(", ");
-    match happening {
-        Happening::Founded { name, parent, .. } => format!("founded as {name} under {}", above(parent)),
-        Happening::Renamed { from, to } => format!("renamed from {from} to {to}"),
-        Happening::Recoded { from, to } => format!("code changed from {from} to {to}"),
-        Happening::Converted { from, to } => {
-            format!("kind changed from {} to {}", from.as_str(), to.as_str())
-        }
-        Happening::Moved { from, to } => format!("moved from {} to {}", above(from), above(to)),
-        Happening::MergedInto(unit) => format!("merged into {}", code(unit)),
-        Happening::Absorbed(unit) => format!("absorbed {}", code(unit)),
-        Happening::SplitInto(units) => format!("split into {}", codes(units)),
-        Happening::SplitFrom(unit) => format!("split from {}", code(unit)),
-        Happening::Dissolved => "dissolved".to_owned(),
-    }
 }

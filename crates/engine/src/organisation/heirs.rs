@@ -1,7 +1,8 @@
 //! What a unit that ends hands to the one that takes over (sáp nhập, chia tách; AG Đ7.3d; LC Đ6.1; TN Đ8.1).
 //!
 //! Invariants: people and mailboxes go along, and so does what is open: requests, and the review of the mailboxes; positions end with
-//! the unit, each said by name, and the class of a mailbox follows. The heir's own address stays its own.
+//! the unit, or are held in the heir if that was asked for and they are no leader's, each said by name, and the class of a mailbox
+//! follows. The heir's own address stays its own.
 
 use super::people::follow_class;
 use super::{Held, OrganisationError};
@@ -9,14 +10,14 @@ use crate::{Actor, AdminError, Engine};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use model::calendar::local_date;
-use model::{Appointment, PersonId, Tree, UnitId, UnitState};
+use model::{Appointment, PersonId, PositionId, Tree, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use store::{ClassChange, Loaded, NewRequestRow, Part, Tx};
 
-/// A position (chức vụ) that ended with its unit.
+/// A position (chức vụ) of somebody: one that ended with its unit, or that is held in the heir.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostEnded {
+pub struct Post {
     pub person: PersonId,
     /// Full name.
     pub name: String,
@@ -25,7 +26,7 @@ pub struct PostEnded {
     pub unit: String,
 }
 
-impl PostEnded {
+impl Post {
     #[must_use]
     pub fn as_json(&self) -> Value {
         json!({ "person": self.person, "name": self.name, "title": self.title, "unit": self.unit })
@@ -47,7 +48,8 @@ pub struct FurtherOffice {
 pub(super) struct Handed {
     pub(super) people: usize,
     pub(super) mailboxes: u64,
-    pub(super) positions: Vec<PostEnded>,
+    pub(super) positions: Vec<Post>,
+    pub(super) positions_kept: Vec<Post>,
     pub(super) classes: Vec<ClassChange>,
     pub(super) below: Below,
 }
@@ -117,10 +119,12 @@ impl Engine {
 /// What stands in a review that ended because its unit did.
 const REVIEW_GOES_ON: &str = "Đơn vị đã sáp nhập; tiếp tục trong kỳ rà soát của đơn vị tiếp nhận";
 
-/// People (with the end of all positions there, also of those who are elsewhere) and mailboxes of units that end.
+/// People (with the end of all positions there, also of those who are elsewhere) and mailboxes of units that end. `keeps`: positions
+/// that are no leader's go on in the heir.
 pub(super) async fn move_all(
     held: &mut Held,
     (before, moves): (&Tree, &[(UnitId, UnitId)]),
+    keeps: bool,
     (on, now): (Date, Timestamp),
 ) -> Result<Handed, AdminError> {
     if moves.is_empty() {
@@ -128,9 +132,12 @@ pub(super) async fn move_all(
     }
     let sources: Vec<UnitId> = moves.iter().map(|(from, _)| *from).collect();
     let mut part = held.tx.register(held.domain, Part::Units(&sources)).await?;
+    let leading: BTreeSet<PositionId> =
+        part.register.positions().iter().filter(|known| known.leader).map(|known| known.id).collect();
     let there = part.register.appointments().iter();
-    let ended: Vec<Appointment> =
-        there.filter(|a| sources.contains(&a.unit) && a.until.is_none()).copied().collect();
+    let there = there.filter(|a| sources.contains(&a.unit) && a.until.is_none()).copied();
+    let (mut kept, ended): (Vec<Appointment>, Vec<Appointment>) =
+        there.partition(|post| keeps && !leading.contains(&post.position));
     let mut handed = Handed { below: below(held, before, &sources).await?, ..Handed::default() };
     for (from, to) in moves {
         let moved = part.register.transfer_all(*from, *to, on).map_err(OrganisationError::from)?;
@@ -142,16 +149,29 @@ pub(super) async fn move_all(
         }
         handed.mailboxes += held.tx.move_mailboxes(*from, *to, now).await?;
     }
+    for post in &mut kept {
+        let heir = moves.iter().find(|(from, _)| *from == post.unit);
+        post.unit = heir.map_or(post.unit, |(_, to)| *to);
+        appoint_in_heir(&mut part, post, on)?;
+    }
     held.tx.save_register(&part).await?;
-    let leads = |post: &&Appointment| {
-        part.register.positions().iter().any(|known| known.id == post.position && known.leader)
-    };
+    let leads = |post: &&Appointment| leading.contains(&post.position);
     let leaders: BTreeSet<PersonId> = ended.iter().filter(leads).map(|post| post.person).collect();
     for person in leaders {
         handed.classes.extend(follow_class(held, &part, person, local_date(now)).await?);
     }
     handed.positions = named(held, &part, &ended).await?;
+    handed.positions_kept = named(held, &part, &kept).await?;
     Ok(handed)
+}
+
+/// Whoever holds the position in the heir already, holds it once.
+fn appoint_in_heir(part: &mut Loaded, post: &Appointment, on: Date) -> Result<(), OrganisationError> {
+    let same = |a: &Appointment| (a.person, a.unit, a.position) == (post.person, post.unit, post.position);
+    if part.register.appointments().iter().any(|a| same(a) && a.until.is_none()) {
+        return Ok(());
+    }
+    Ok(part.register.appoint(post.person, post.unit, post.position, on)?)
 }
 
 /// What was below these units, and is not one of them.
@@ -170,7 +190,7 @@ async fn below(held: &mut Held, before: &Tree, sources: &[UnitId]) -> Result<Bel
 }
 
 /// Those positions as people know them, by unit, the highest first.
-async fn named(held: &mut Held, part: &Loaded, posts: &[Appointment]) -> Result<Vec<PostEnded>, AdminError> {
+async fn named(held: &mut Held, part: &Loaded, posts: &[Appointment]) -> Result<Vec<Post>, AdminError> {
     let people: BTreeSet<PersonId> = posts.iter().map(|post| post.person).collect();
     let people: Vec<PersonId> = people.into_iter().collect();
     let rows = held.tx.people_by_id(held.domain, &people).await?;
@@ -181,7 +201,7 @@ async fn named(held: &mut Held, part: &Loaded, posts: &[Appointment]) -> Result<
             let position = part.register.positions().iter().find(|known| known.id == post.position)?;
             let name = names.get(&post.person).cloned().unwrap_or_default();
             let (title, unit) = (position.title.clone(), held.code(post.unit));
-            Some((position.rank, PostEnded { person: post.person, name, title, unit }))
+            Some((position.rank, Post { person: post.person, name, title, unit }))
         })
         .collect();
     found.sort_by(|(a, x), (b, y)| (&x.unit, a, &x.name, x.person).cmp(&(&y.unit, b, &y.name, y.person)));
@@ -205,6 +225,19 @@ pub(super) async fn further_offices(
         found.extend(offices.map(|further| FurtherOffice { unit: unit.clone(), own: own.clone(), further }));
     }
     Ok(found)
+}
+
+/// A unit is dissolved when it is empty.
+pub(super) async fn nobody_left(held: &mut Held, code: &str) -> Result<(), AdminError> {
+    let unit = held.unit(code)?;
+    let part = held.tx.register(held.domain, Part::Units(&[unit])).await?;
+    let here = part.register.memberships().iter().filter(|m| m.unit == unit && m.until.is_none());
+    let people = here.count();
+    let mailboxes = held.tx.mailboxes_of_units(&[unit]).await?.first().map_or(0, |(_, count)| *count);
+    if people == 0 && mailboxes == 0 {
+        return Ok(());
+    }
+    Err(OrganisationError::InUse { unit: code.to_owned(), people, mailboxes }.into())
 }
 
 /// Nothing new is asked for in the name of a unit that ended: whoever took over asks.

@@ -1,10 +1,9 @@
 //! The tree as lists show it.
 
-use super::acts::told;
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine};
 use jiff::civil::Date;
-use model::{Action, DomainName, Tree, UnitId, UnitState};
+use model::{Action, DomainName, Happening, Tree, UnitId, UnitState};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
@@ -138,4 +137,25 @@ fn detail(tree: &Tree, id: UnitId, depth: usize, figures: Option<&store::UnitFig
         people: figures.map_or(0, |figures| figures.people),
         mailboxes: figures.map_or(0, |figures| figures.mailboxes),
     })
+}
+
+/// For the audit trail and for whoever reads the preview.
+fn told(held: &Tree, happening: &Happening) -> String {
+    let code = |id: &UnitId| held.unit(*id).map_or_else(|| id.to_string(), |unit| unit.code.to_string());
+    let above = |id: &Option<UnitId>| id.as_ref().map_or_else(|| "the top".to_owned(), code);
+    let codes = |ids: &[UnitId]| ids.iter().map(code).collect::<Vec<_>>().join(", ");
+    match happening {
+        Happening::Founded { name, parent, .. } => format!("founded as {name} under {}", above(parent)),
+        Happening::Renamed { from, to } => format!("renamed from {from} to {to}"),
+        Happening::Recoded { from, to } => format!("code changed from {from} to {to}"),
+        Happening::Converted { from, to } => {
+            format!("kind changed from {} to {}", from.as_str(), to.as_str())
+        }
+        Happening::Moved { from, to } => format!("moved from {} to {}", above(from), above(to)),
+        Happening::MergedInto(unit) => format!("merged into {}", code(unit)),
+        Happening::Absorbed(unit) => format!("absorbed {}", code(unit)),
+        Happening::SplitInto(units) => format!("split into {}", codes(units)),
+        Happening::SplitFrom(unit) => format!("split from {}", code(unit)),
+        Happening::Dissolved => "dissolved".to_owned(),
+    }
 }

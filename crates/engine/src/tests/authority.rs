@@ -385,7 +385,8 @@ async fn a_role_ends_with_its_unit_and_does_not_grow() {
     let officer = somebody(&world, "daumoi", Role::OrganisationOfficer, "demo.gov.vn/phong").await;
     assert!(officer.highest_role().is_some());
     let domain = DomainName::new("demo.gov.vn").unwrap();
-    let act = crate::UnitAct::Merge { sources: vec!["phong".into()], into: "khac".into() };
+    let act =
+        crate::UnitAct::Merge { sources: vec!["phong".into()], into: "khac".into(), keep_positions: false };
     for dry_run in [true, false] {
         let change = engine.change_unit(&console(), &domain, &act, None, dry_run).await.unwrap();
         let ended = [("daumoi@b.vn".to_owned(), "organisation_officer".to_owned(), "phong".to_owned())];

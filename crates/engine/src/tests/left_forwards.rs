@@ -136,7 +136,8 @@ async fn a_forwarding_that_goes_along_in_a_merger_is_named() {
     let sokhcn = office(engine, "sokhcn").await;
     forward(engine, &sotttt, &own, false).await;
     forward(engine, &sokhcn, &own, true).await;
-    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let merge =
+        || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into(), keep_positions: false };
     for dry_run in [true, false] {
         let change = act(engine, merge(), dry_run).await.unwrap();
         assert_eq!(lines(&change.forwards), [("sotttt@demo.gov.vn", "ltu@demo.gov.vn", false)]);

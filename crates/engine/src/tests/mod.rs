@@ -28,6 +28,7 @@ mod logins;
 mod lost_commit;
 mod mailbox;
 mod mailboxes;
+mod merging;
 mod moves;
 mod named;
 mod organisation;

@@ -51,6 +51,10 @@ pub(super) async fn act(engine: &Engine, act: UnitAct, dry_run: bool) -> Result<
     engine.change_unit(&actor(), &domain(), &act, Some(REFORM), dry_run).await
 }
 
+fn merger(from: &str, into: &str) -> UnitAct {
+    UnitAct::Merge { sources: vec![from.into()], into: into.into(), keep_positions: false }
+}
+
 pub(super) async fn province(engine: &Engine) {
     found(engine, "ubnd", "Ủy ban nhân dân tỉnh", "ubnd-tinh", None).await;
     found(engine, "sotttt", "Sở Thông tin và Truyền thông", "so", Some("ubnd")).await;
@@ -65,7 +69,7 @@ async fn a_merger_takes_people_mailboxes_and_rooms_along() {
     province(engine).await;
     let head = person(engine, "Trần An", "sotttt", Some("Giám đốc")).await;
     person(engine, "Lê Tú", "cds.sotttt", None).await;
-    let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let merge = merger("sotttt", "sokhcn");
     let preview = act(engine, merge.clone(), true).await.unwrap();
     assert!(!preview.done && preview.people == 1 && preview.mailboxes == 1);
     let below = preview.below;
@@ -122,7 +126,13 @@ async fn nobody_is_left_in_a_unit_that_ends() {
         on: None,
     };
     let parts = vec![part("Phòng Hạ tầng số"), part("Phòng Dữ liệu")];
-    let split = UnitAct::Split { source: "cds.sotttt".into(), parts, below: Vec::new(), keep: false };
+    let split = UnitAct::Split {
+        source: "cds.sotttt".into(),
+        parts,
+        below: Vec::new(),
+        keep: false,
+        keep_positions: false,
+    };
     assert_eq!(act(engine, split, false).await.unwrap().people, 1);
     let (first, _) = engine.unit(&actor(), &domain(), "hts.sotttt").await.unwrap().unwrap();
     assert_eq!((first.people, first.mailboxes), (1, 1));
@@ -383,7 +393,7 @@ async fn a_merger_names_the_positions_and_classes_that_end_with_the_unit() {
         .unwrap_err();
     engine.appoint(&actor(), &domain(), &post).await.unwrap();
     fill(&world, "tan", 400).await;
-    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let merge = || merger("sotttt", "sokhcn");
     let ended = [(head, "Trần An", "Giám đốc"), (clerk, "Lê Tú", "Chuyên viên"), (guest, "Vũ Hà", "Kế toán")];
     for dry_run in [true, false] {
         let change = act(engine, merge(), dry_run).await.unwrap();
@@ -423,7 +433,7 @@ async fn who_is_a_leader_in_the_heir_already_keeps_class_and_quota_through_a_mer
         let (title, unit) = ("Phó Giám đốc".to_owned(), Some("sokhcn".to_owned()));
         let post = NewAppointment { person: head, title, unit, on: None };
         assert_eq!(engine.appoint(&actor(), &domain(), &post).await.unwrap(), []);
-        let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+        let merge = merger("sotttt", "sokhcn");
         let change = act(engine, merge, false).await.unwrap();
         assert_eq!((change.positions.len(), change.classes.len()), (1, 0));
     }
@@ -594,7 +604,7 @@ async fn an_office_above_a_unit_ends_where_a_reform_takes_its_people_elsewhere()
         change.roles.iter().map(|(who, _, unit)| (who.clone(), unit.clone())).collect()
     };
     // To its neighbour: all are below the same committee.
-    let merge = |into: &str| UnitAct::Merge { sources: vec!["sotttt".into()], into: into.into() };
+    let merge = |into: &str| merger("sotttt", into);
     let near = act(engine, merge("sokhcn"), true).await.unwrap();
     assert_eq!(roles(&near), pairs(&[("ltu@demo.gov.vn", "sotttt")]));
     // Another committee's: who came along is no longer below the old one; who was there keeps what he has.
@@ -678,7 +688,7 @@ async fn who_follows_units_is_told_no_more_when_they_end_or_go_elsewhere() {
     let (cds, vha) = (office(engine, "cds.sotttt").await, "vha@demo.gov.vn".parse().unwrap());
     follow(engine, &cds, &["sotttt", "ubnd", "sonv"]).await;
     follow(engine, &vha, &["sotttt", "ubnd", "cds.sotttt"]).await;
-    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sonv".into() };
+    let merge = || merger("sotttt", "sonv");
     let ended = pairs(&[
         ("cds.sotttt@demo.gov.vn", "sotttt"),
         ("vha@demo.gov.vn", "sotttt"),
@@ -732,7 +742,7 @@ async fn what_is_open_of_a_unit_that_ends_is_its_heirs_and_nothing_new_is_asked_
     engine.decide_request(&actor(), settled, (model::RequestState::Done, "")).await.unwrap();
     let requests = async || open_of(&world, "requests", "r.state = 'new'").await;
     let reviews = async || open_of(&world, "reviews", "r.finished_at is null").await;
-    let merge = |from: &str, into: &str| UnitAct::Merge { sources: vec![from.into()], into: into.into() };
+    let merge = |from: &str, into: &str| merger(from, into);
     for dry_run in [true, false] {
         let change = act(engine, merge("sotttt", "sokhcn"), dry_run).await.unwrap();
         assert_eq!(change.open.requests, [(open, "sokhcn".to_owned())]);
@@ -759,7 +769,7 @@ async fn the_heirs_address_stays_its_own_and_a_further_one_is_named() {
     province(engine).await;
     // The older mailbox is the one of the unit that ends.
     let (further, own) = (office(engine, "sotttt").await, office(engine, "sokhcn").await);
-    let merge = || UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let merge = || merger("sotttt", "sokhcn");
     let named =
         crate::FurtherOffice { unit: "sokhcn".into(), own: own.to_string(), further: further.to_string() };
     for dry_run in [true, false] {
@@ -782,7 +792,7 @@ async fn a_unit_that_comes_beside_another_of_its_name_is_named() {
     let engine = &world.engine;
     province(engine).await;
     found(engine, "pcds", "Phòng chuyển đổi số", "phong", Some("sokhcn")).await;
-    let merge = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let merge = merger("sotttt", "sokhcn");
     let pair = |unit: &str, other: &str| (unit.to_owned(), other.to_owned());
     assert_eq!(act(engine, merge, true).await.unwrap().namesakes, [pair("cds.sotttt", "pcds")]);
     let name = || UnitAct::Rename { unit: "sotttt".into(), name: "Sở Khoa học và Công nghệ".into() };

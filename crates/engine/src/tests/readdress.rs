@@ -80,7 +80,7 @@ async fn a_recoded_or_merged_unit_changes_the_addresses_that_name_it() {
     assert_eq!(province.primary("bientap").await, "bientap", "nobody's rule made it");
 
     // Whoever came from the unit that ended gets the address of a later holder; its office keeps its own.
-    let merge = UnitAct::Merge { sources: vec!["snv".into()], into: "skhcn".into() };
+    let merge = UnitAct::Merge { sources: vec!["snv".into()], into: "skhcn".into(), keep_positions: false };
     let merged = province.act(merge, false).await;
     assert_eq!(Province::locals(&merged), [("gapao-snv", "paoga-skhcn")]);
     assert_eq!(province.primary("contact-snv").await, "contact-snv");

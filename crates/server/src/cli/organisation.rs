@@ -77,6 +77,9 @@ pub(crate) enum UnitCommand {
         codes: Vec<String>,
         #[arg(long, value_name = "CODE")]
         into: String,
+        /// Positions that are no leader's (chuyên viên, văn thư) are held in the heir from then on; without it all end
+        #[arg(long)]
+        keep_positions: bool,
         #[command(flatten)]
         how: How,
     },
@@ -171,6 +174,9 @@ pub(crate) struct SplitUnit {
     /// The organisation goes on beside its parts
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Positions that are no leader's (chuyên viên, văn thư) are held in the first part from then on; without it all end
+    #[arg(long, conflicts_with = "keep")]
+    pub(crate) keep_positions: bool,
     #[command(flatten)]
     pub(crate) how: How,
 }

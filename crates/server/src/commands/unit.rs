@@ -4,7 +4,7 @@ use super::{Session, counted, mailboxes};
 use crate::cli::{AddUnit, How, Kinds, OfUnit, SplitUnit, UnitCommand};
 use anyhow::{Context as _, Result, bail};
 use engine::{
-    Founding, FurtherOffice, MailboxDetail, NewUnit, PostEnded, UnitAct, UnitChange, UnitDetail, UnitEvent,
+    Founding, FurtherOffice, MailboxDetail, NewUnit, Post, UnitAct, UnitChange, UnitDetail, UnitEvent,
 };
 use model::{Address, DomainName, KindId, UnitKind};
 use serde_json::{Value, json};
@@ -20,8 +20,9 @@ pub(super) async fn run(session: &Session, command: &UnitCommand) -> Result<()> 
         }
         UnitCommand::Kinds(kinds) => return self::kinds(session, kinds).await,
         UnitCommand::Split(split) => return self::split(session, split).await,
-        UnitCommand::Merge { domain, codes, into, how } => {
-            (domain, UnitAct::Merge { sources: codes.clone(), into: into.clone() }, how)
+        UnitCommand::Merge { domain, codes, into, keep_positions, how } => {
+            let (sources, into) = (codes.clone(), into.clone());
+            (domain, UnitAct::Merge { sources, into, keep_positions: *keep_positions }, how)
         }
         UnitCommand::Rename { of, name, how } => {
             (&of.domain, UnitAct::Rename { unit: of.code.clone(), name: name.clone() }, how)
@@ -89,7 +90,8 @@ fn change_as_json(change: &UnitChange) -> Value {
         "done": change.done, "on": change.on, "addresses": super::person::addresses_as_json(&change.addresses),
         "old_addresses_until": change.until, "roles_ended": roles_as_json(&change.roles),
         "watching_ended": watching_as_json(&change.watching),
-        "positions_ended": change.positions.iter().map(PostEnded::as_json).collect::<Vec<_>>(),
+        "positions_ended": change.positions.iter().map(Post::as_json).collect::<Vec<_>>(),
+        "positions_kept": change.positions_kept.iter().map(Post::as_json).collect::<Vec<_>>(),
         "classes": engine::classes_as_json(&change.classes), "open": change.open.as_json(),
         "forwardings_kept": engine::forwards_as_json(&change.forwards), "further_offices": change.offices.iter().map(office_as_json).collect::<Vec<_>>(), "people": change.people, "mailboxes": change.mailboxes,
         "namesakes": change.namesakes.iter().map(|(unit, other)| json!({ "unit": unit, "same_name_as": other })).collect::<Vec<_>>(),
@@ -165,6 +167,10 @@ fn change_as_text(change: &UnitChange) -> String {
             post.person.0
         );
     }
+    let keeps = if change.done { "goes on as" } else { "would go on as" };
+    for Post { person, name, title, unit } in &change.positions_kept {
+        let _ = writeln!(text, "  {unit}\t{name} (person {}) {keeps} {title}", person.0);
+    }
     super::person::tell_classes(&mut text, &change.classes, change.done);
     super::person::tell_forwards_kept(&mut text, &change.forwards, change.done);
     tell_open(&mut text, change);
@@ -203,7 +209,8 @@ async fn split(session: &Session, split: &SplitUnit) -> Result<()> {
     };
     let parts = split.parts.iter().map(part).collect();
     let (source, below) = (split.of.code.clone(), split.below.clone());
-    let act = UnitAct::Split { source, parts, below, keep: split.keep };
+    let keep_positions = split.keep_positions;
+    let act = UnitAct::Split { source, parts, below, keep: split.keep, keep_positions };
     change(session, domain, &act, &split.how).await
 }
 

@@ -251,7 +251,7 @@ async fn history(engine: &Engine, actor: &Actor, domain: &DomainName) -> Result<
         unless_done(engine.move_person(actor, domain, person.person, &to, options).await)?;
     }
     // Last, as it says that all of this was done.
-    let act = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into() };
+    let act = UnitAct::Merge { sources: vec!["sotttt".into()], into: "sokhcn".into(), keep_positions: false };
     unless_done(engine.change_unit(actor, domain, &act, Some(DEPARTMENTS_MERGED), false).await)
 }
 
