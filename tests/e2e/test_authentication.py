@@ -138,6 +138,11 @@ class Signatures(case.Case):
         made = json.loads(self.server.must("dkim", "add", "gui.test", "--json"))
         self.assertEqual({key["algorithm"] for key in made}, {"rsa-sha256", "ed25519-sha256"})
         self.assertNotEqual(self.server.run("dkim", "rotate", "gui.test").returncode, 0, "nobody finds the keys")
+        printed = self.server.must("dkim", "dns", "gui.test").splitlines()
+        for key in made:
+            self.assertTrue(any(line.startswith(f"{key['name']}. TXT ( ") for line in printed), printed)
+        self.assertIn('_dmarc.gui.test. TXT "v=DMARC1; p=none; rua=mailto:dmarc-reports@gui.test"', printed)
+        self.assertIn('_smtp._tls.gui.test. TXT "v=TLSRPTv1; rua=mailto:postmaster@gui.test"', printed)
         for key in made:
             self.names.records[(key["name"], "TXT")] = [key["record"]]
         self.server.must("dkim", "rotate", "gui.test")

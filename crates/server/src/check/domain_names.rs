@@ -166,7 +166,7 @@ async fn leads_here(resolver: &Resolver, exchange: &Exchange, hostname: &str, ou
 }
 
 /// Reachable from everywhere, as far as the address itself says.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
         IpAddr::V6(v6) => {

@@ -57,7 +57,7 @@ pub(super) async fn look(
 }
 
 /// Changes with the policy: others ask for it anew when the id is another (RFC 8461 3.1).
-fn id(document: &str) -> String {
+pub(crate) fn id(document: &str) -> String {
     let digest = digest(&SHA256, document.as_bytes());
     digest.as_ref().iter().take(ID_BYTES).fold(String::new(), |mut id, byte| {
         let _ = write!(id, "{byte:02x}");

@@ -29,7 +29,7 @@ pub(crate) enum DkimCommand {
         domain: DomainName,
         selector: String,
     },
-    /// Print the records that are to be published
+    /// Print all records that are to be published: the keys, and MX, SPF, DMARC, TLSRPT and MTA-STS
     Dns {
         #[arg(value_parser = DomainName::new)]
         domain: DomainName,

@@ -1,4 +1,6 @@
-//! `congthu dkim …`: keys that sign the mail of a domain, and the records that publish them.
+//! `congthu dkim …`: keys that sign the mail of a domain, and the records that publish them and what belongs to them.
+
+mod beside;
 
 use super::Session;
 use crate::check::key_is_published;
@@ -36,7 +38,14 @@ pub(super) async fn run(session: &Session, command: &DkimCommand) -> Result<()> 
         DkimCommand::Dns { domain } => {
             let mut keys = engine.dkim_keys(actor, domain).await?;
             keys.retain(|key| key.state != "retired");
-            session.answer(&shown(domain, &keys), &records(domain, &keys))
+            let policy = engine.policy(actor, domain).await?.policy;
+            let besides = beside::records(&session.config, domain, &policy.contact.dmarc_reports);
+            let mut text = records(domain, &keys);
+            for record in &besides {
+                let _ = writeln!(text, "{}", record.line());
+            }
+            let keys = keys.iter().map(|key| key_shown(domain, key));
+            session.answer(&keys.chain(besides.iter().map(beside::Record::shown)).collect(), &text)
         }
         DkimCommand::Rotate { domain, unpublished } => {
             if !unpublished {
@@ -74,11 +83,12 @@ async fn check_published(session: &Session, domain: &DomainName) -> Result<()> {
 }
 
 fn shown(domain: &DomainName, keys: &[DkimKeyRow]) -> Value {
-    let key = |key: &DkimKeyRow| {
-        json!({ "selector": key.selector, "algorithm": key.algorithm, "state": key.state, "since": key.changed_at,
-                "name": name(domain, key), "record": key.record() })
-    };
-    keys.iter().map(key).collect()
+    keys.iter().map(|key| key_shown(domain, key)).collect()
+}
+
+fn key_shown(domain: &DomainName, key: &DkimKeyRow) -> Value {
+    json!({ "selector": key.selector, "algorithm": key.algorithm, "state": key.state, "since": key.changed_at,
+            "name": name(domain, key), "type": "TXT", "record": key.record() })
 }
 
 fn name(domain: &DomainName, key: &DkimKeyRow) -> String {
