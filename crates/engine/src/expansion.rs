@@ -215,9 +215,8 @@ impl Engine {
         of: Of<'_>,
         without: &HashSet<AccountId>,
     ) -> Result<Meant, Error> {
-        let mut seen = without.clone();
-        let mut meant = Meant::default();
-        let mut large = Vec::new();
+        let (mut seen, mut meant) = (without.clone(), Meant::default());
+        let (mut large, mut apart) = (Vec::new(), Vec::new());
         // Who gets it as one of several, and not for himself; and whether he is one of them, and not only where the mail of one goes on to.
         let mut members = HashMap::new();
         for recipient in recipients {
@@ -245,7 +244,7 @@ impl Engine {
             for place in places {
                 let sorting = of.sorting.as_listed(listed.get(&place.0).copied());
                 if matches!(sorting, Sorting::Quarantine(_)) {
-                    add_targets(&mut meant.quarantined, &mut seen, (&[place], None), &address);
+                    apart.push((place, address.clone()));
                     continue;
                 }
                 if sorting == Sorting::Junk && !seen.contains(&place.0) {
@@ -269,6 +268,10 @@ impl Engine {
                 forwarded.for_each(|(_, to)| to.notify = to.notify.without(Notify::SUCCESS));
             }
         }
+        // Behind all the others: who gets it from somebody who wants it has it, whoever was named first.
+        apart
+            .iter()
+            .for_each(|(place, to)| add_targets(&mut meant.quarantined, &mut seen, (&[*place], None), to));
         for group in large {
             self.hold_for_approval(group, (&mut meant, of), (&mut members, &mut seen)).await?;
         }

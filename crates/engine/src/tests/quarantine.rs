@@ -359,6 +359,26 @@ async fn what_allowed_senders_write_is_passed_on_and_what_blocked_ones_write_is_
 }
 
 #[tokio::test]
+async fn who_gets_it_from_somebody_who_wants_it_has_it_whoever_is_named_first() {
+    let world = World::new().await;
+    for name in ["an", "binh"] {
+        world.user(name).await;
+    }
+    let spam = brought(Sorting::Quarantine(Cause::Content(model::scan::Reason::Spam)), Outcome::Pass);
+    comes(&world, &spam, &["binh"]).await.unwrap();
+    let [(first, _)] = seen(&world, &actor()).await.try_into().unwrap();
+    world.engine.release_quarantined(&actor(), (first, true)).await.unwrap();
+    hand_out(&world).await;
+    world.engine.set_forward(&actor(), &address("binh"), (&address("an"), false)).await.unwrap();
+    for (came, to) in [(1, ["an", "binh"]), (2, ["binh", "an"])] {
+        comes(&world, &spam, &to).await.unwrap();
+        assert_eq!(lie(&world, "an").await, [came, 0, 0], "{to:?}");
+    }
+    comes(&world, &spam, &["an"]).await.unwrap();
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([2, 0, 1], [1, 0, 0]));
+}
+
+#[tokio::test]
 async fn a_list_has_an_end_and_no_colleague_is_blocked() {
     let world = World::new().await;
     world.user("an").await;
