@@ -6,9 +6,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use engine::Issued;
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,14 @@ pub(super) struct Passwords {
 impl Passwords {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let (file, _) = open_for(path, rustix::process::geteuid().as_raw(), is_handed(path))?;
+        // Whoever ends without a password takes an empty sheet away: not another run's.
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                bail!("another run is writing passwords to {}: name another file", place(path).display())
+            }
+            locked => locked.with_context(|| format!("cannot lock {}", place(path).display()))?,
+        }
+        end_torn_line(&file).with_context(|| format!("cannot mend {}", place(path).display()))?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -42,11 +50,13 @@ impl Passwords {
             ])?;
         }
         let rows = rows.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?;
-        if self.file.metadata()?.len() == 0 && !batch.is_empty() {
-            self.file.write_all(HEADER.as_bytes())?;
-        }
-        self.file.write_all(&rows)?;
-        self.file.sync_all()
+        let before = self.file.metadata()?.len();
+        let header = if before == 0 && !batch.is_empty() { HEADER } else { "" };
+        let written = self.file.write_all(&[header.as_bytes(), &rows].concat());
+        written.and_then(|()| self.file.sync_all()).inspect_err(|_| {
+            // Of mailboxes that are not made then; where this fails as well, the next run ends the torn line.
+            let _ = self.file.set_len(before);
+        })
     }
 
     /// Takes a sheet away in which nothing is. Where it lies, if it lies where only root may do that.
@@ -57,6 +67,30 @@ impl Passwords {
         let is_ours = there.is_some_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino()));
         (is_ours && std::fs::remove_file(&place).is_err()).then_some(place)
     }
+}
+
+/// Ends the line that a run left unfinished when its disk was full or its machine died, so that the next row is a row of its own. Of a
+/// header no more than the beginning goes.
+fn end_torn_line(mut file: &File) -> std::io::Result<()> {
+    let (mut last, mut length) = (Vec::new(), 0);
+    let mut reader = BufReader::new(file);
+    reader.rewind()?;
+    loop {
+        let mut line = Vec::new();
+        match reader.read_until(b'\n', &mut line)? {
+            0 => break,
+            octets => length += octets,
+        }
+        last = line;
+    }
+    if last.is_empty() || last.ends_with(b"\n") {
+        return Ok(());
+    }
+    if length < HEADER.len() {
+        return file.set_len(0);
+    }
+    let is_quoted = last.iter().filter(|octet| **octet == b'"').count() % 2 == 1;
+    file.write_all(if is_quoted { b"\"\n" } else { b"\n" })
 }
 
 /// Where the sheet lies, whole, as whoever prints it looks for it.
@@ -89,7 +123,7 @@ pub(crate) fn open_for(path: &Path, owner: u32, handed: bool) -> Result<(File, b
     if is_private {
         BufReader::new(&file).take_line(&mut first).with_context(cannot)?;
     }
-    if !is_private || metadata.nlink() != 1 || !(first.is_empty() || first == HEADER) {
+    if !is_private || metadata.nlink() != 1 || !HEADER.starts_with(&first) {
         bail!("{} is there and no sheet of passwords that only we can read: name a new file", path.display());
     }
     Ok((file, false))
@@ -175,6 +209,41 @@ mod tests {
         std::fs::write(&place, "").unwrap();
         assert_eq!(sheet.close(), None);
         assert!(place.exists(), "another file");
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_sheet_and_a_torn_line_spoils_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path().join("a.csv");
+        let first = Passwords::open(&at).unwrap();
+        let refused = Passwords::open(&at).err().unwrap().to_string();
+        assert!(refused.contains("another run"), "{refused}");
+        assert_eq!((first.close(), at.exists()), (None, false));
+        Passwords::open(&at).unwrap().write(&[issued(2, "Lê An")]).unwrap();
+        let torn = |text: &str| {
+            let mut file = OpenOptions::new().append(true).open(&at).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+        };
+        torn("3;Sở Nội vụ;\"Lê;");
+        Passwords::open(&at).unwrap().write(&[issued(3, "Lê Bê")]).unwrap();
+        torn("4;Sở");
+        Passwords::open(&at).unwrap().write(&[issued(4, "Lê Cam")]).unwrap();
+        let text = std::fs::read_to_string(&at).unwrap();
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "2;Sở Nội vụ;Lê An;a@b.vn;x",
+                "3;Sở Nội vụ;\"Lê;\"",
+                "3;Sở Nội vụ;Lê Bê;a@b.vn;x",
+                "4;Sở",
+                "4;Sở Nội vụ;Lê Cam;a@b.vn;x"
+            ]
+        );
+        // Of a header alone nothing is worth keeping.
+        std::fs::write(&at, "\u{feff}Dòng;Đơn").unwrap();
+        Passwords::open(&at).unwrap().write(&[issued(2, "Lê An")]).unwrap();
+        assert_eq!(std::fs::read_to_string(&at).unwrap(), format!("{HEADER}2;Sở Nội vụ;Lê An;a@b.vn;x\n"));
     }
 
     fn issued(row: u32, name: &str) -> Issued {
