@@ -301,10 +301,10 @@ pub(crate) struct AddMailbox {
     #[arg(long, requires = "auto", conflicts_with = "address", value_parser = DomainName::new)]
     pub(crate) domain: Option<DomainName>,
     /// With --auto: the part before the @ that the owner chose among what the rules offer
-    #[arg(long, requires = "auto", value_name = "LOCAL")]
+    #[arg(long, requires = "auto", conflicts_with = "address", value_name = "LOCAL")]
     pub(crate) choose: Option<String>,
     /// With --auto: the position (chức vụ); a leader's makes the mailbox a leader's
-    #[arg(long, requires = "auto")]
+    #[arg(long, requires = "auto", conflicts_with = "address")]
     pub(crate) position: Option<String>,
     /// With --auto or --unit: tells people of one name apart
     #[arg(long, value_name = "YEAR")]
@@ -316,7 +316,7 @@ pub(crate) struct AddMailbox {
     #[arg(long, conflicts_with = "person")]
     pub(crate) another_person: bool,
     /// With --auto: say what would be granted, and grant nothing
-    #[arg(long, requires = "auto")]
+    #[arg(long, requires = "auto", conflicts_with = "address")]
     pub(crate) dry_run: bool,
     /// Whom or what it belongs to, such as "Nguyễn Văn A"
     #[arg(long)]
@@ -506,6 +506,11 @@ mod tests {
             ["--class boss a@b.vn", "--auto", "--auto --domain b.vn a@b.vn", "--domain b.vn a@b.vn", "a@"]
         {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+        // Never made where only a look was asked for, nor without what was asked for.
+        for wrong in ["--dry-run", "--position X", "--choose a"] {
+            assert!(parse(&format!("a@b.vn {wrong}")).is_err(), "{wrong}");
+            assert!(parse(&format!("--auto --domain b.vn {wrong}")).is_ok(), "{wrong}");
         }
     }
 }
