@@ -154,7 +154,8 @@ class Import(unittest.TestCase):
         print(f"\n{ROWS} rows: dry run {dry:.1f} s; killed after {cut:.1f} s with {len(half)} made; the rest in {rest:.1f} s "
               f"({congthu.binary().parent.name} build)")
 
-    def test_a_wrong_list_leaves_no_sheet_and_hides_no_column(self):
+    # By its name behind the ten thousand, who are counted: a person remains.
+    def test_wrong_list_leaves_no_sheet_and_hides_no_column(self):
         path = self.server.directory / "phong.csv"
         path.write_text("Họ và tên;Phòng;Chức danh;Số CCCD\nLê Văn Phòng;Sở Số 1;Chuyên viên;1\nLê Thị Ban;không có;Văn thư;2\n",
                         encoding="utf-8")
