@@ -1,4 +1,4 @@
-//! What is to be kept up for each domain and by the nightly jobs: keys that sign, the centre's mailbox, work that is done.
+//! What is to be kept up for each domain and by the nightly jobs: keys that sign, the centre's mailboxes, work that is done.
 
 use super::Findings;
 use super::database::{DOMAINS_MAX, Found};
@@ -22,9 +22,15 @@ pub(super) async fn look(
     unsigned(found, findings);
     for (id, domain) in store.domain_ids().await?.into_iter().take(DOMAINS_MAX) {
         let Some(version) = store.policy(id).await? else { continue };
-        let Ok(address) = Address::new(&version.policy.contact.spam, domain.as_str()) else { continue };
-        if store.party(&address).await?.is_none() {
-            nobody_at(&domain, &address, findings);
+        let contact = &version.policy.contact;
+        for (field, local, name) in [
+            ("contact.spam", &contact.spam, "Xử lý thư rác"),
+            ("contact.support", &contact.support, "Hỗ trợ thư điện tử"),
+        ] {
+            let Ok(address) = Address::new(local, domain.as_str()) else { continue };
+            if store.party(&address).await?.is_none() {
+                nobody_at(&domain, (field, name), &address, findings);
+            }
         }
     }
     jobs(&store.jobs().await?, SystemClock.now(), findings);
@@ -41,11 +47,12 @@ fn unsigned(found: &Found, findings: &mut Findings) {
     }
 }
 
-fn nobody_at(domain: &DomainName, address: &Address, findings: &mut Findings) {
+/// Whoever is told to write there writes in vain.
+fn nobody_at(domain: &DomainName, (field, name): (&str, &str), address: &Address, findings: &mut Findings) {
     findings.warn(
         "contact",
-        format!("{domain}: contact.spam is {address}, and nobody has that mailbox"),
-        format!("congthu mailbox add {address} --name \"Xử lý thư rác\" --class service"),
+        format!("{domain}: {field} is {address}, and nobody has that mailbox"),
+        format!("congthu mailbox add {address} --name \"{name}\" --class service"),
     );
 }
 

@@ -51,6 +51,9 @@ async fn list(session: &Session, options: &AuditList) -> Result<()> {
             brief(&row.detail)
         );
     }
+    if let Some(last) = rows.last().filter(|_| rows.len() == options.limit as usize) {
+        eprintln!("congthu: there may be older acts: --before {}, or a higher --limit", last.id);
+    }
     session.answer(&rows.iter().map(as_json).collect(), &text)
 }
 
