@@ -97,6 +97,12 @@ async fn a_report_of_log_ins_goes_back_a_month_unless_told_and_ends_somewhere() 
     assert_eq!(hours(&all), [1, 23, 24, 25, 100, 719, 721, 2_400]);
     let before = LoginQuery { until: Some(now - SignedDuration::from_hours(24)), ..query };
     assert_eq!(hours(&world.engine.logins(&actor(), &before).await.unwrap()), [25, 100, 719, 721, 2_400]);
+    // A mistyped year asks for no day of the next millennia.
+    let far = LoginQuery { until: "9999-12-01T00:00:00Z".parse().ok(), ..query };
+    let console = actor();
+    let asked = world.engine.logins(&console, &far);
+    let far = tokio::time::timeout(std::time::Duration::from_secs(60), asked).await.unwrap();
+    assert_eq!(far.unwrap().logins, all.logins);
     let cut = world.engine.logins(&actor(), &LoginQuery { limit: 3, ..query }).await.unwrap();
     assert_eq!((hours(&cut), cut.is_cut), (vec![1, 23, 24], true));
     let whole = world.engine.logins(&actor(), &LoginQuery { limit: 8, ..query }).await.unwrap();
