@@ -47,6 +47,10 @@ pub struct QuarantineQuery {
 pub enum QuarantineError {
     #[error("there is no such message: it was released, deleted, or its term is over")]
     NoSuchMessage,
+    #[error(
+        "its mailbox is under legal hold: nothing that was kept apart for it is deleted (congthu hold list)"
+    )]
+    Held,
     #[error("the message names no sender, or several, whom a list could name")]
     NoSender,
     #[error("{0} is of this system: mail of colleagues is blocked by nobody")]
@@ -159,7 +163,7 @@ impl Engine {
     /// Nobody gets it; its sender is not told.
     ///
     /// # Errors
-    /// `NoSuchMessage`, also when somebody else was quicker; `Denied`.
+    /// `NoSuchMessage`, also when somebody else was quicker; `Held`, `Denied`.
     pub async fn delete_quarantined(
         &self,
         actor: &Actor,
@@ -168,7 +172,8 @@ impl Engine {
         let message = self.quarantined_for(actor, Action::QuarantineDelete, held).await?;
         let mut tx = self.0.store.begin().await?;
         if !tx.delete_quarantined(held, self.now()).await? {
-            return Err(QuarantineError::NoSuchMessage);
+            let there = self.0.store.quarantined_message(held).await?;
+            return Err(there.map_or(QuarantineError::NoSuchMessage, |_| QuarantineError::Held));
         }
         let detail = about(&message);
         self.audit(&mut tx, actor, Action::QuarantineDelete.as_str(), &message.mailbox, &detail).await?;

@@ -168,6 +168,8 @@ impl Store {
         .bind(&reach.mailboxes)
         .bind(filter.after)
         .bind(i64::from(filter.limit))
+        // Planned for what is asked: one mailbox's by its index, however many there are.
+        .persistent(false)
         .fetch_all(&self.pools.main)
         .await?;
         Ok(rows.into_iter().map(quarantined).collect())
@@ -335,17 +337,21 @@ impl Tx {
         Ok(true)
     }
 
-    /// Nobody gets it. False when it was decided before.
+    /// Nobody gets it. False when it was decided before, or its mailbox is under legal hold.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn delete_quarantined(&mut self, held: i64, now: Timestamp) -> Result<bool, Error> {
-        let gone: i64 = sqlx::query_scalar(end_quarantined!("held_id = $1"))
-            .bind(held)
-            .bind(now.to_sqlx())
-            .bind("deleted")
-            .fetch_one(&mut *self.inner)
-            .await?;
+        let gone: i64 = sqlx::query_scalar(end_quarantined!(
+            "held_id = $1
+                and not exists (select from holds h where h.account_id = quarantined.account_id and h.kind = 'mailbox'
+                                                      and h.released_at is null)"
+        ))
+        .bind(held)
+        .bind(now.to_sqlx())
+        .bind("deleted")
+        .fetch_one(&mut *self.inner)
+        .await?;
         Ok(gone > 0)
     }
 

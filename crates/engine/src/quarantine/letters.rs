@@ -75,10 +75,18 @@ fn line(row: &QuarantinedRow) -> String {
     format!("- Số {}, {}, từ {from}: “{subject}” ({why})\n", row.held, written_time(row.held_at))
 }
 
-/// An address, of which a quoted local part may be anything.
+/// An address, of which a quoted local part may be anything; as text that no program takes for a link, either.
 fn plain(address: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || ".-_+=@".contains(letter);
-    address.chars().map(|letter| if is_plain(letter) { letter } else { '?' }).collect()
+    let mut text = String::with_capacity(address.len());
+    for letter in address.chars() {
+        match letter {
+            '.' => text.push_str("[.]"),
+            '@' => text.push_str("[@]"),
+            letter if letter.is_alphanumeric() || "-_+=".contains(letter) => text.push(letter),
+            _ => text.push('?'),
+        }
+    }
+    text
 }
 
 /// As text that no program takes for a link or a new line.
@@ -88,16 +96,21 @@ fn harmless(subject: &str) -> String {
         match shown {
             '.' => text.push_str("[.]"),
             '/' | '@' | '<' | '>' => text.push(' '),
-            shown if shown.is_control() || is_turning(shown) => text.push(' '),
+            shown if shown.is_control() || is_unseen(shown) => text.push(' '),
             shown => text.push(shown),
         }
     }
     text
 }
 
-/// Has what follows read in another direction (Unicode 9, UAX #9 2).
-const fn is_turning(shown: char) -> bool {
-    matches!(shown, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Has what follows read in another direction (Unicode 9, UAX #9 2) or begin a line, has no width, or is taken for a dot in names
+/// (UTS #46).
+const fn is_unseen(shown: char) -> bool {
+    matches!(
+        shown,
+        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+            | '\u{3002}' | '\u{ff0e}' | '\u{ff61}'
+    )
 }
 
 /// In a reader's words.
