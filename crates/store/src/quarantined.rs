@@ -168,8 +168,7 @@ impl Store {
         .bind(&reach.mailboxes)
         .bind(filter.after)
         .bind(i64::from(filter.limit))
-        // Planned for what is asked: one mailbox's by its index, however many there are.
-        .persistent(false)
+        .persistent(false) // Planned for what is asked: one mailbox's by its index.
         .fetch_all(&self.pools.main)
         .await?;
         Ok(rows.into_iter().map(quarantined).collect())
@@ -344,8 +343,8 @@ impl Tx {
     pub async fn delete_quarantined(&mut self, held: i64, now: Timestamp) -> Result<bool, Error> {
         let gone: i64 = sqlx::query_scalar(end_quarantined!(
             "held_id = $1
-                and not exists (select from holds h where h.account_id = quarantined.account_id and h.kind = 'mailbox'
-                                                      and h.released_at is null)"
+                and not exists (select from holds h where h.account_id = quarantined.account_id
+                                    and h.kind = 'mailbox' and h.released_at is null)"
         ))
         .bind(held)
         .bind(now.to_sqlx())
