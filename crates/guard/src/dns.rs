@@ -83,17 +83,18 @@ impl Resolver {
     /// When the machine's settings cannot be read.
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsError> {
         let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
-        let prover = Prover::new(builder(servers)?)?;
+        let prover = Prover::new(builder(servers)?, false)?;
         Ok(Self::of(plain, prover))
     }
 
-    /// As [`Resolver::new`], trusting `anchors` instead of the root's keys: for zones of one's own.
+    /// As [`Resolver::new`], trusting `anchors` instead of the root's keys: for a root of one's own. It is signed, so what does not prove
+    /// that is wrong, as a mistyped key: else every domain would look as if it had signed nothing.
     ///
     /// # Errors
     /// As [`Resolver::new`].
     pub fn with_anchors(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<Self, DnsError> {
         let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
-        let prover = Prover::new(builder(servers)?.with_trust_anchor(Arc::new(anchors)))?;
+        let prover = Prover::new(builder(servers)?.with_trust_anchor(Arc::new(anchors)), true)?;
         Ok(Self::of(plain, prover))
     }
 

@@ -1,9 +1,9 @@
 //! From the configuration to what opens connections to other servers.
 
 use crate::config::{Config, HostPort, RouteTls};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use engine::Engine;
-use guard::{Doing, MtaSts, Poster, Resolver, Shelf, Shelved};
+use guard::{Doing, MtaSts, Poster, Resolver, Shelf, Shelved, TrustAnchors};
 use model::Rng;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -24,10 +24,22 @@ const HTTPS_PORT: u16 = 443;
 /// Whom all names of others are asked of.
 ///
 /// # Errors
-/// When the machine's name servers are not known.
+/// When the machine's name servers are not known, or the keys of a root of one's own cannot be read.
 pub(crate) fn resolver(config: &Config) -> Result<Resolver> {
     let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
-    Resolver::new(&servers).context("the name servers; see [dns]")
+    let resolver = match &config.dns_anchors {
+        Some(file) => Resolver::with_anchors(&servers, anchors(file)?),
+        None => Resolver::new(&servers),
+    };
+    resolver.context("the name servers; see [dns]")
+}
+
+/// Without a key nothing could be proven, and every domain would look as if it had signed nothing.
+fn anchors(file: &Path) -> Result<TrustAnchors> {
+    let read = TrustAnchors::from_file(file).map_err(|error| anyhow!("{error}"));
+    let anchors = read.with_context(|| format!("{}; see anchors in [dns]", file.display()))?;
+    ensure!(!anchors.is_empty(), "{} has no key of the root; see anchors in [dns]", file.display());
+    Ok(anchors)
 }
 
 /// Lets jobs ask for what domains want to be told, and tell them.
@@ -155,4 +167,32 @@ fn authorities(file: &Path) -> RootCertStore {
         ),
     }
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_root_of_ones_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("root.key");
+        let of = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            anchors(&file).map(|anchors| anchors.len()).map_err(|error| format!("{error:#}"))
+        };
+        let key = "IN DNSKEY 257 3 13 1FzwqBHaFS+s5v3jirLNSI/2ZDbauVjtSXAj2sIlqan8eSdkS3uCkIvIcKmOKSm9GHPHux7qv6waiwpQRFvsXQ==";
+        assert_eq!(of(&format!("; the root's\n. {key} ;{{id = 1}}\n")), Ok(1));
+        for (text, says) in [
+            ("", "has no key of the root"),
+            (&format!("gov.vn. {key}\n"), "has no key of the root"),
+            (". IN DNSKEY 257\n", "see anchors in [dns]"),
+            (". IN A 192.0.2.1\n", "see anchors in [dns]"),
+        ] {
+            let why = of(text).unwrap_err();
+            assert!(why.contains(says) && why.contains("root.key"), "{text}: {why}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(anchors(&file).is_err(), "nobody goes on with the Internet's root instead");
+    }
 }

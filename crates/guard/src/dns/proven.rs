@@ -1,7 +1,8 @@
 //! What DNSSEC proves (RFC 4035), for those who believe nothing else: DANE (RFC 7672).
 //!
 //! Invariants: "insecure" is only said where it is proven that nobody signed, or where the name servers on the way do not
-//! know DNSSEC at all, as their answer shows; once they have been seen to know it, what cannot be proven is an error, never "insecure".
+//! know DNSSEC at all, as their answer shows; once they have been seen to know it, or where an administrator has named the keys that proofs
+//! begin with, what cannot be proven is an error, never "insecure".
 
 use super::{DnsError, QUESTION_MAX, RECORDS_MAX, Resolver, failure, name, says_none, text};
 use crate::tlsa::Tlsa;
@@ -20,7 +21,7 @@ const PROBE_REST: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(super) struct Prover {
     resolver: TokioResolver,
-    /// The root has been seen to be signed.
+    /// The root has been seen to be signed, or has to be.
     works: AtomicBool,
     /// When that was last looked for in vain.
     failed: Mutex<Option<Instant>>,
@@ -37,10 +38,14 @@ enum Proven {
 }
 
 impl Prover {
-    pub(super) fn new(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> Result<Self, DnsError> {
+    /// `must_work`: the root is signed, whatever its answers look like.
+    pub(super) fn new(
+        mut builder: ResolverBuilder<TokioRuntimeProvider>,
+        must_work: bool,
+    ) -> Result<Self, DnsError> {
         builder.options_mut().validate = true;
         let resolver = builder.build().map_err(|error| failure(&error))?;
-        Ok(Self { resolver, works: AtomicBool::new(false), failed: Mutex::new(None) })
+        Ok(Self { resolver, works: AtomicBool::new(must_work), failed: Mutex::new(None) })
     }
 
     /// Do the name servers hand on what proves? Silence does not say: an answer that was lost, or that somebody on the way has

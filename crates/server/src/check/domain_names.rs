@@ -11,11 +11,10 @@ const DOMAINS_MAX: usize = 50;
 
 pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings) {
     let domains = &found.domains;
-    let servers: Vec<_> = config.dns_servers.iter().map(|server| server.0).collect();
-    let resolver = match Resolver::new(&servers) {
+    let resolver = match crate::outbound::resolver(config) {
         Ok(resolver) => resolver,
         Err(error) => {
-            return findings.error("dns", error.to_string(), "set [dns] servers, or /etc/resolv.conf");
+            return findings.error("dns", format!("{error:#}"), "set [dns], or /etc/resolv.conf");
         }
     };
     let hostname = config.hostname();

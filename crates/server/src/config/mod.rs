@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) tls: Certificate,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) dns_servers: Vec<Server>,
+    pub(crate) dns_anchors: Option<PathBuf>,
     pub(crate) smart_host: Option<HostPort>,
     pub(crate) outbound: Outbound,
     pub(crate) authentication: Authentication,
@@ -321,9 +322,10 @@ impl Config {
         let certificates = self.certificates.iter_mut().chain([&mut self.tls]);
         let certificate_paths = certificates.flat_map(|c| c.certificate.iter_mut().chain(c.key.iter_mut()));
         let database = &mut self.database;
-        let optional = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
+        let files = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
+        let optional = files.into_iter().chain([&mut self.dns_anchors]);
         let always = [&mut self.data_dir, &mut self.outbound.authorities];
-        for path in optional.into_iter().flatten().chain(certificate_paths).chain(always) {
+        for path in optional.flatten().chain(certificate_paths).chain(always) {
             *path = directory.join(&*path);
         }
     }

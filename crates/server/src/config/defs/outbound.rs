@@ -14,6 +14,15 @@ pub(crate) const OUTBOUND: &[Definition] = &[
         set: |config, value| put(&mut config.dns_servers, read_list(value)),
     },
     Definition {
+        table: "dns",
+        key: "anchors",
+        kind: "path",
+        fallback: Fallback::Absent("the keys of the Internet's root"),
+        example: r#""/etc/congthu/root.key""#,
+        doc: "For a network with a root of its own: that root's keys, as lines `. IN DNSKEY …`. What proves answers (DNSSEC) begins with them.",
+        set: |config, value| put(&mut config.dns_anchors, read_path(value).map(Some)),
+    },
+    Definition {
         table: "outbound",
         key: "smart_host",
         kind: "host and port",

@@ -65,6 +65,15 @@ async fn forged_answers_put_the_mail_off() {
     }
 }
 
+/// A mistyped key of the root turns nothing off.
+#[tokio::test]
+async fn a_root_whose_key_is_another_one_puts_the_mail_off() {
+    let good = Authority::new().sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    let found = opened(&good, |port| zone().key("mx.b.vn", port, &right).signed(Signer::stranger()));
+    assert_eq!(found.await, "later 4.7.5");
+}
+
 #[tokio::test]
 async fn aliases_have_keys_of_their_own() {
     let good = Authority::new().sign(&["mx.b.vn"], false);

@@ -18,17 +18,28 @@ pub(super) struct Signer {
     forged: Vec<&'static str>,
     /// Domains that the root hands on without a key.
     unsigned: Vec<&'static str>,
+    /// The key that is believed is another one.
+    is_stranger: bool,
+}
+
+fn new_key() -> Ed25519SigningKey {
+    Ed25519SigningKey::from_pkcs8(&Ed25519SigningKey::generate_pkcs8().unwrap()).unwrap()
 }
 
 impl Signer {
     pub(super) fn new(forged: &[&'static str], unsigned: &[&'static str]) -> Self {
-        let key = Ed25519SigningKey::from_pkcs8(&Ed25519SigningKey::generate_pkcs8().unwrap()).unwrap();
-        Self { key, forged: forged.to_vec(), unsigned: unsigned.to_vec() }
+        Self { key: new_key(), forged: forged.to_vec(), unsigned: unsigned.to_vec(), is_stranger: false }
+    }
+
+    /// One whom nobody believes.
+    pub(super) fn stranger() -> Self {
+        Self { is_stranger: true, ..Self::new(&[], &[]) }
     }
 
     pub(super) fn anchors(&self) -> TrustAnchors {
         let mut anchors = TrustAnchors::empty();
-        anchors.insert(&self.key.to_public_key().unwrap());
+        let other = self.is_stranger.then(new_key);
+        anchors.insert(&other.as_ref().unwrap_or(&self.key).to_public_key().unwrap());
         anchors
     }
 
