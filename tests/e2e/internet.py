@@ -86,13 +86,13 @@ def openssl(*arguments):
 class Network:
     """From here on this thread has a network of its own, until `close`."""
 
-    def __init__(self):
+    def __init__(self, hosts=4):
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         self._must(self.libc.unshare(NEW_NETWORK))
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         # Postfix listens only on what an interface has by name.
-        for address in (NAME_SERVER, *map(address_of, range(1, 5))):
+        for address in (NAME_SERVER, *map(address_of, range(1, hosts + 1))):
             subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
 
     def close(self):
@@ -179,12 +179,13 @@ class Authority:
                 "-keyout", self.key, "-out", self.certificate)
         self.certificate.chmod(0o644)
 
-    def sign(self, name, *others):
-        """Paths of a certificate for these names, and of its key."""
-        certificate, key, request, names = (self.directory / f"{name}.{end}" for end in ("crt", "key", "csr", "names"))
+    def sign(self, name, *others, days=30, called=None):
+        """Paths of a certificate for these names, and of its key; of one that is `called` otherwise than by its first name. With 0
+        days it is over when the second is."""
+        certificate, key, request, names = (self.directory / f"{called or name}.{end}" for end in ("crt", "key", "csr", "names"))
         names.write_text(f"subjectAltName={','.join(f'DNS:{one}' for one in (name, *others))}\n")
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", "30", "-extfile", names, "-out", certificate)
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-CAcreateserial", "-days", days, "-extfile", names, "-out", certificate)
         for path in (certificate, key):
             path.chmod(0o644)  # the service user reads them; they guard nothing
         return certificate, key
@@ -196,8 +197,8 @@ class Authority:
 class Province(congthu.Congthu):
     """One of ours: a domain with its MX on port 25 of an address of its own."""
 
-    def __init__(self, number, domain, authority, verified):
-        extra = f'[dns]\nservers = ["{NAME_SERVER}:53"]\n[outbound]\nsource = ["{address_of(number)}"]\nallow_private = true\nauthorities = "{authority.certificate}"\n'
+    def __init__(self, number, domain, authority, verified, dns="", extra=""):
+        extra += f'[dns]\nservers = ["{NAME_SERVER}:53"]\n{dns}[outbound]\nsource = ["{address_of(number)}"]\nallow_private = true\nauthorities = "{authority.certificate}"\n'
         extra += "".join(f'[[route]]\ndomain = "{other}"\ntls = "verified"\n' for other in verified)
         listeners = {name: congthu.LISTENERS[name] for name in ("smtp", "submission", "imaps")}
         super().__init__(extra, listeners=listeners, own_certificate=False, hostname=f"mail.{domain}", exempt=(), checked=True)

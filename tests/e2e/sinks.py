@@ -1,12 +1,17 @@
-"""Servers of others that do as a test says: one that takes mail, with TLS or without, and one that answers over HTTPS.
+"""Servers of others that do as a test says: one that takes mail, with TLS or without, one that answers over HTTPS, and somebody on the
+way to the first, who takes the offer of TLS away.
 
 Their threads are in the network of the thread that made them.
 """
 
+import contextlib
 import http.server
+import socket
 import socketserver
 import ssl
 import threading
+
+POLL = 0.05  # seconds in which a server ends that is to
 
 
 def server_context(certificate, key):
@@ -24,8 +29,9 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self, host, certified=None):
         self.context = server_context(*certified) if certified else None
         self.messages = []  # (whether over TLS, recipient, octets)
+        self.asked = 0  # connections
         super().__init__((host, 25), Dialogue)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(POLL,), daemon=True).start()
 
     def handle_error(self, request, client_address):
         """A handshake that the other side ends is what some tests are about."""
@@ -38,6 +44,7 @@ class Sink(socketserver.ThreadingTCPServer):
 class Dialogue(socketserver.BaseRequestHandler):
     def handle(self):
         self.link, self.is_tls, recipient = self.request, False, None
+        self.server.asked += 1
         self.lines = self.link.makefile("rb")
         self.say("220 sink ready")
         while line := self.lines.readline():
@@ -71,6 +78,43 @@ class Dialogue(socketserver.BaseRequestHandler):
         return b"".join(lines)
 
 
+class Stripper(socketserver.ThreadingTCPServer):
+    """On the way to a server: hands on what is said, but that in its replies nothing of STARTTLS stands."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+    def __init__(self, host, behind):
+        self.behind, self.stripped = behind, 0
+        super().__init__((host, 25), Stripping)
+        threading.Thread(target=self.serve_forever, args=(POLL,), daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class Stripping(socketserver.BaseRequestHandler):
+    def handle(self):
+        with contextlib.closing(socket.create_connection((self.server.behind, 25))) as there:
+            back = threading.Thread(target=self.hand_back, args=(there,), daemon=True)
+            back.start()
+            with contextlib.suppress(OSError):
+                while octets := self.request.recv(65536):
+                    there.sendall(octets)
+                there.shutdown(socket.SHUT_WR)
+            back.join()
+
+    def hand_back(self, there):
+        with contextlib.suppress(OSError):
+            for line in there.makefile("rb"):
+                if b"STARTTLS" in line:
+                    self.server.stripped += 1
+                    line = line.replace(b"STARTTLS", b"XXXXXXXX")
+                self.request.sendall(line)
+            self.request.shutdown(socket.SHUT_WR)
+
+
 class Web(http.server.ThreadingHTTPServer):
     """Gives the documents that it has by host and path, and keeps what is posted to it."""
 
@@ -78,7 +122,7 @@ class Web(http.server.ThreadingHTTPServer):
         self.documents, self.posted = documents, []  # (host, path, media type, octets)
         super().__init__((host, 443), Pages)
         self.socket = server_context(*certified).wrap_socket(self.socket, server_side=True)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(POLL,), daemon=True).start()
 
     def close(self):
         self.shutdown()
