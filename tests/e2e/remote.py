@@ -45,11 +45,11 @@ class Copy:
 
 
 class Remote(threading.Thread):
-    """`mood(recipient, tries)` says what becomes of a message; `keep`: how many octets of each are remembered."""
+    """`mood(recipient, tries)` says what becomes of a message; `keep`: how many octets of each are remembered; `port`: 0 for any."""
 
-    def __init__(self, mood=lambda recipient, tries: TAKE, keep=0, pause=lambda: 0.0):
+    def __init__(self, mood=lambda recipient, tries: TAKE, keep=0, pause=lambda: 0.0, port=0):
         super().__init__(daemon=True)
-        self.mood, self.keep, self.pause = mood, keep, pause
+        self.mood, self.keep, self.pause, self.port = mood, keep, pause, port
         self.copies, self.lines = [], []
         self.tries = collections.Counter()  # by first recipient
         self.moods = collections.Counter()
@@ -82,7 +82,7 @@ class Remote(threading.Thread):
 
     async def _serve(self):
         self.loop, self.stopping = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._speak, "0.0.0.0", 0, limit=CONTENT_MAX, backlog=1024)
+        server = await asyncio.start_server(self._speak, "0.0.0.0", self.port, limit=CONTENT_MAX, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         self.ready.set()
         await self.stopping.wait()
