@@ -14,6 +14,7 @@ mod flags;
 mod folder;
 mod group;
 mod id;
+mod lesson;
 pub mod lifecycle;
 pub mod lunar;
 mod name;
@@ -43,6 +44,7 @@ pub use group::{GroupRule, GroupSenders};
 pub use id::{
     AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ThreadId, TraceId, Uid, UidValidity, UnitId,
 };
+pub use lesson::Lesson;
 pub use name::{fold_marks, search_words};
 pub use network::{Network, NetworkError};
 pub use organisation::{

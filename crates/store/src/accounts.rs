@@ -270,6 +270,7 @@ impl Tx {
             "delete from sending_counts where account_id = $1",
             "delete from correspondents where account_id = $1",
             "delete from listed_senders where account_id = $1",
+            "delete from lessons where account_id = $1",
             "update accounts set password_hash = null where account_id = $1",
         ] {
             sqlx::query(statement).bind(account.0).execute(&mut *self.inner).await?;

@@ -102,6 +102,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "quarantine",
         sql: include_str!("../../../migrations/0031_quarantine.sql"),
     },
+    Migration { version: 32, name: "learning", sql: include_str!("../../../migrations/0032_learning.sql") },
 ];
 
 /// What [`migrate`] did.
