@@ -21,7 +21,9 @@ pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use https::HttpsError;
 pub use mta_sts::{Doing, FetchError, Found, Mode, MtaSts, Policy, Shelf, Shelved, Trouble};
 pub use network::is_public;
-pub use scan::{Envelope, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners};
+pub use scan::{
+    Envelope, Learner, LearnerSettings, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners, Taught,
+};
 pub use seal::Chain;
 pub use sign::{KeyError, NewKey, Signer, SigningKey, new_ed25519_key, new_rsa_key};
 pub use spf::Sender;

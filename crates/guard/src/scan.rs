@@ -7,6 +7,7 @@
 mod breaker;
 mod clamd;
 mod endpoint;
+mod learn;
 mod octets;
 mod rspamd;
 
@@ -14,6 +15,7 @@ mod rspamd;
 mod tests;
 
 pub use endpoint::{NoScanAddress, ScanAddress};
+pub use learn::{Learner, LearnerSettings, Taught};
 pub use octets::Octets;
 
 use breaker::Breaker;

@@ -62,7 +62,7 @@ fn request(length: u64, envelope: &Envelope<'_>) -> String {
     head
 }
 
-async fn send<O: Octets + ?Sized>(stream: &mut dyn Stream, message: &O, head: &str) -> Result<()> {
+pub(super) async fn send<O: Octets + ?Sized>(stream: &mut dyn Stream, message: &O, head: &str) -> Result<()> {
     stream.write_all(head.as_bytes()).await?;
     let mut at = 0;
     loop {

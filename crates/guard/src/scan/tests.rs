@@ -1,6 +1,7 @@
 //! Scanners that say what a script has them say, slowly, wrongly or not at all. The real ones are in `tests/e2e/test_filters.py`.
 
 use super::*;
+use model::Lesson;
 use model::scan::{Score, SpamAction};
 use std::sync::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -121,6 +122,53 @@ async fn a_scanner_that_hangs_is_waited_for_no_longer_than_its_time_and_then_lef
     assert!(answers.iter().all(|answer| *answer == Malware::Unknown));
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(scanners.clamd.as_ref().unwrap().breaker.is_open());
+}
+
+fn learner(settings: ScannerSettings, password: Option<&str>) -> Learner {
+    let ScannerSettings { address, timeout, message_bytes_max, .. } = settings;
+    Learner::new(LearnerSettings {
+        address,
+        password: password.map(str::to_owned),
+        timeout,
+        message_bytes_max,
+    })
+}
+
+#[tokio::test]
+async fn a_message_is_taught_as_it_is_and_the_answer_says_what_became_of_it() {
+    let message: &[u8] = b"Subject: x\r\n\r\nend\r\n";
+    let (rspamd, heard) = scanner(b"HTTP/1.1 200 OK\r\n\r\n{\"success\":true}", b"end\r\n").await;
+    let teacher = learner(rspamd, Some("q1"));
+    assert_eq!(teacher.teach(message, Lesson::Spam).await, Taught::Learned);
+    assert_eq!(teacher.teach(message, Lesson::Ham).await, Taught::Learned);
+    let request = |path: &str| {
+        let head = format!("POST {path} HTTP/1.0\r\nContent-Length: 19\r\nPassword: q1\r\n\r\n");
+        [head.as_bytes(), message].concat()
+    };
+    assert_eq!(*heard.lock().unwrap(), [request("/learnspam"), request("/learnham")]);
+    let (rspamd, heard) = scanner(b"HTTP/1.1 208 known\r\n\r\n", b"end\r\n").await;
+    let small = ScannerSettings { message_bytes_max: 18, ..rspamd.clone() };
+    assert_eq!(learner(small, None).teach(message, Lesson::Spam).await, Taught::Useless);
+    assert!(heard.lock().unwrap().is_empty(), "it is not asked about what is too large");
+    assert_eq!(learner(rspamd, None).teach(message, Lesson::Spam).await, Taught::Known);
+}
+
+#[tokio::test]
+async fn a_teacher_waits_for_nobody_longer_than_its_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = ScannerSettings {
+        address: ScanAddress::Tcp(listener.local_addr().unwrap().to_string()),
+        timeout: Duration::from_millis(50),
+        message_bytes_max: 100,
+        places: 1,
+    };
+    assert_eq!(learner(silent, None).teach(&b"x"[..], Lesson::Spam).await, Taught::Away);
+    for answer in [&b""[..], b"hello\r\n"] {
+        let (rspamd, _) = scanner(answer, b"x").await;
+        assert_eq!(learner(rspamd, None).teach(&b"x"[..], Lesson::Ham).await, Taught::Away, "{answer:?}");
+    }
+    let (rspamd, _) = scanner(b"HTTP/1.1 500 no\r\n\r\n", b"x").await;
+    assert_eq!(learner(rspamd, None).teach(&b"x"[..], Lesson::Ham).await, Taught::Failed);
 }
 
 #[test]
