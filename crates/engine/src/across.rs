@@ -7,8 +7,8 @@ use crate::acts::Act;
 use crate::recipients::has_room;
 use crate::write::{TRANSFER_MAX, Transfer, again};
 use crate::{Copied, CopyError, Engine, Error, Place, Principal};
-use model::{Flags, FolderId, FolderName, Keyword, Right, Uid};
-use store::{Destination, Evidence, Tx};
+use model::{Flags, FolderId, Keyword, Right, Uid};
+use store::{Destination, Evidence, FolderRow, Tx};
 
 impl Engine {
     /// As [`Engine::copy`], to a folder that [`Engine::reach`] found.
@@ -60,11 +60,11 @@ impl Engine {
             who.require(Right::Write)?;
         }
         to.who.require(Right::Write)?;
-        let source = self.standing_folder(who, from).await?.name;
+        let source = self.standing_folder(who, from).await?;
         self.check_standing(&to.who).await?;
         let hard_limit = self.hard_limit_percent(&to.who).await?;
         let how = (transfer, hard_limit);
-        let copied = again!(self.across_once(who, (from, &source), uids, to, how))??;
+        let copied = again!(self.across_once(who, &source, uids, to, how))??;
         if copied.pairs.is_empty() {
             return Ok(copied);
         }
@@ -74,7 +74,7 @@ impl Engine {
         if transfer == Transfer::Move {
             self.0.hub.tell(who.account());
         } else {
-            self.acted(who, Act::Copy, &source, uids).await;
+            self.acted(who, Act::Copy, &source.name, uids).await;
         }
         Ok(copied)
     }
@@ -82,12 +82,12 @@ impl Engine {
     async fn across_once(
         &self,
         who: &Principal,
-        (from, source): (FolderId, &FolderName),
+        source: &FolderRow,
         uids: &[Uid],
         to: &Place,
         (transfer, hard_limit): (Transfer, u64),
     ) -> Result<Result<Copied, CopyError>, store::Error> {
-        let (account, target) = (who.account(), to.who.account());
+        let (account, target, from) = (who.account(), to.who.account(), source.folder_id);
         let mut tx = self.0.store.begin().await?;
         let first = tx.lock_mailbox(account.min(target)).await?.ok_or(store::Error::MailboxGone)?;
         let second = tx.lock_mailbox(account.max(target)).await?.ok_or(store::Error::MailboxGone)?;
@@ -117,8 +117,9 @@ impl Engine {
             }
             let moved: Vec<Uid> = copied.iter().map(|entry| entry.from).collect();
             tx.remove_entries((account, from), Some(&moved), Flags::NONE, (modseq, now)).await?;
-            self.note_act(&mut tx, who, Act::Move, source, &moved).await?;
+            self.note_act(&mut tx, who, Act::Move, &source.name, &moved).await?;
         }
+        self.note_lessons(&mut tx, target, (source, &folder), &copied).await?;
         let entries = copied.iter().map(|entry| (entry.to, entry.content)).collect();
         let evidence = Evidence {
             account: target,

@@ -5,7 +5,7 @@
 //! mailbox, and one from outside by those who answer for the whole domain.
 
 mod intake;
-mod mail;
+pub(crate) mod mail;
 
 use crate::audit::AuditKind;
 use crate::notices::{Letter, Thread};

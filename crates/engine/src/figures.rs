@@ -91,6 +91,11 @@ pub(crate) fn dmarc_left_out(rows: u64) {
     }
 }
 
+/// What became of a message that a user moved or reported: learned, known, useless, gone, failed, away, given_up.
+pub(crate) fn lesson(lesson: &'static str, result: &'static str) {
+    counter!("congthu_lessons_total", "lesson" => lesson, "result" => result).increment(1);
+}
+
 pub(crate) fn housekeeping_failed(task: &'static str) {
     counter!("congthu_housekeeping_failures_total", "task" => task).increment(1);
 }

@@ -125,6 +125,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.support_intake_job()),
     },
     Job {
+        name: "teach-filter",
+        every: Schedule::Every(Duration::from_mins(1)),
+        run: |engine| Box::pin(engine.teach_filter_job()),
+    },
+    Job {
         name: "dmarc-reports",
         every: Schedule::Every(Duration::from_mins(60)),
         run: |engine| Box::pin(engine.dmarc_reports_job()),

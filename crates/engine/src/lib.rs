@@ -42,6 +42,7 @@ mod hub;
 mod identity;
 mod intake;
 mod jobs;
+mod learning;
 mod life;
 mod listed_senders;
 mod listing;
@@ -224,6 +225,8 @@ struct Inner {
     return_paths: tokio::sync::OnceCell<return_path::Seal>,
     /// Who looks at what messages hold; empty in commands, which carry none.
     scanners: std::sync::OnceLock<guard::Scanners>,
+    /// Who teaches the filter for spam what users say; empty in commands, and where it is not to learn.
+    learner: std::sync::OnceLock<guard::Learner>,
     /// Whom to ask about the domains of others; none in commands that do not.
     resolver: std::sync::OnceLock<guard::Resolver>,
     /// Who takes reports to web servers; none in commands that send none.
@@ -269,6 +272,7 @@ impl Engine {
             outgoing: tokio::sync::Notify::new(),
             return_paths: tokio::sync::OnceCell::new(),
             scanners: std::sync::OnceLock::new(),
+            learner: std::sync::OnceLock::new(),
             resolver: std::sync::OnceLock::new(),
             poster: std::sync::OnceLock::new(),
             node,

@@ -7,14 +7,17 @@ use crate::sender::written;
 use crate::{Arrival, Recipient, Sender};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use memchr::memmem;
 use model::admission::{Evidence, Outcome};
 use model::registered;
-use proto::mime::header_fields;
+use proto::mime::{HeaderField, header_fields};
 
 /// Characters of a value that a stranger chose.
 const VALUE_CHARS_MAX: usize = 100;
 /// A domain name has no more (RFC 1035 2.3.4); a selector that has cannot be one.
 const NAME_CHARS_MAX: usize = 255;
+/// Behind our name in Received: no client can call itself so, as it has no parentheses.
+const OURS: &[u8] = b" (Cong Thu) with ";
 /// Việt Nam has one time and no summer time.
 const OFFSET_HOURS: i8 = 7;
 
@@ -118,6 +121,31 @@ pub(crate) fn shown_author(header: &[u8]) -> Option<String> {
         _ => false,
     };
     is_shown.then(|| author.clone())
+}
+
+/// Octets of the fields that this system put in front of a message, by the header that begins with them: those of [`headers`] and of
+/// what scanners said; 0 where it has put none, as of what a client appended.
+pub(crate) fn in_front(header: &[u8]) -> usize {
+    let mut fields = header_fields(header).peekable();
+    let mut octets = 0;
+    for (name, must) in [
+        ("Return-Path", true),
+        ("Authentication-Results", false),
+        ("Received", true),
+        ("X-Congthu-Scan", false),
+        ("X-Spam-Flag", false),
+    ] {
+        let is_ours =
+            |field: &HeaderField<'_>| name != "Received" || memmem::find(field.value, OURS).is_some();
+        match fields.next_if(|field| field.is(name) && is_ours(field)) {
+            Some(field) => octets += field.raw.len(),
+            None if must => return 0,
+            // Without it, a flag is the sender's own.
+            None if name == "X-Congthu-Scan" => break,
+            None => {}
+        }
+    }
+    octets
 }
 
 /// Takes out of a header that begins at `from` the results that claim to be ours (RFC 8601 5): nobody else has our name.
@@ -259,6 +287,29 @@ mod tests {
         let behind = good.replace("Return-Path: <x@a.vn>\r\n", "Return-Path: <>\r\nReceived: z\r\n");
         assert_eq!(shown_author(behind.as_bytes()), None);
         assert_eq!(shown_author(b""), None);
+    }
+
+    #[test]
+    fn what_stands_in_front_is_ours_alone() {
+        let received =
+            "Received: from x ([192.0.2.1])\r\n\tby mx.vn (Cong Thu) with ESMTP id 1;\r\n\tnow\r\n";
+        let message = "Received: from y by x\r\nSubject: a\r\n\r\nX-Spam-Flag: YES\r\n";
+        let path = "Return-Path: <x@a.vn>\r\n";
+        let results = "Authentication-Results: mx.vn;\r\n\tspf=pass\r\n";
+        let said = "X-Congthu-Scan: spam=yes (1.0/15.0)\r\n";
+        for front in [
+            format!("{path}{received}"),
+            format!("{path}{results}{received}"),
+            format!("{path}{results}{received}{said}"),
+            format!("{path}{received}{said}X-Spam-Flag: YES\r\n"),
+        ] {
+            assert_eq!(in_front(format!("{front}{message}").as_bytes()), front.len(), "{front}");
+        }
+        let flagged = format!("{path}{received}X-Spam-Flag: YES\r\n{message}");
+        assert_eq!(in_front(flagged.as_bytes()), path.len() + received.len(), "the sender's own");
+        for other in [message.to_owned(), format!("{path}{message}"), received.to_owned(), String::new()] {
+            assert_eq!(in_front(other.as_bytes()), 0, "{other}");
+        }
     }
 
     /// As many as a message of the largest size has; one by one, the octets behind each would move for each.

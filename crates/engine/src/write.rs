@@ -7,7 +7,7 @@ use crate::acts::Act;
 use crate::recipients::has_room;
 use crate::{Engine, Error, Principal};
 use model::{AccountId, Flags, FolderId, FolderName, Right, Uid, UidValidity};
-use store::{Evidence, Place, Tx};
+use store::{Evidence, FolderRow, Place, Tx};
 
 /// Times a change is tried anew after losing against another transaction, or after its commit's answer was lost.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -180,21 +180,21 @@ impl Engine {
             return Err(CopyError::TooMany);
         }
         who.require(Right::Write)?;
-        let name = self.standing_folder(who, from).await?.name;
+        let source = self.standing_folder(who, from).await?;
         let hard_limit = self.hard_limit_percent(who).await?;
-        let copied = again!(self.transfer_once(who, from, uids, to, (transfer, hard_limit)))??;
+        let copied = again!(self.transfer_once(who, &source, uids, to, (transfer, hard_limit)))??;
         if !copied.pairs.is_empty() {
             self.0.hub.tell(who.account());
         }
         let went: Vec<Uid> = copied.pairs.iter().map(|(from, _)| *from).collect();
-        self.acted(who, transfer.act(), &name, &went).await;
+        self.acted(who, transfer.act(), &source.name, &went).await;
         Ok(copied)
     }
 
     async fn transfer_once(
         &self,
         who: &Principal,
-        from: FolderId,
+        source: &FolderRow,
         uids: &[Uid],
         to: &FolderName,
         (transfer, hard_limit): (Transfer, u64),
@@ -205,6 +205,7 @@ impl Engine {
         let Some(target) = tx.folder_named(account, to).await? else {
             return Ok(Err(CopyError::NoSuchFolder));
         };
+        let from = source.folder_id;
         let place = Place { account, folder: from, uids, modseq };
         let now = self.now();
         let moved = match transfer {
@@ -222,6 +223,7 @@ impl Engine {
             }
         };
         if !moved.is_empty() {
+            self.note_lessons(&mut tx, account, (source, &target), &moved).await?;
             let entries = moved.iter().map(|entry| (entry.to, entry.content)).collect();
             let evidence = Evidence { account, folder: target.folder_id, saved: now, entries, modseq };
             self.0.store.commit_entries(tx, &evidence).await?;

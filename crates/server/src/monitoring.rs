@@ -51,6 +51,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
         Counter,
         "Messages that scanners had something done with, by direction, reason and act",
     ),
+    (
+        "congthu_lessons_total",
+        Counter,
+        "Messages that users moved into Junk or out of it, or reported, by what they said and what became of it",
+    ),
     ("congthu_senders_throttled_total", Counter, "Times a mailbox reached its limit of sending and was told"),
     ("congthu_senders_locked_total", Counter, "Mailboxes locked as they sent as no person would"),
     (

@@ -18,24 +18,24 @@ const ADDRESS_BYTES_MAX: usize = 320;
 
 /// A mail to support, as far as a case needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// The one From address, in small letters.
-    pub(super) from: String,
+    pub(crate) from: String,
     /// Whoever wrote it had logged in here.
-    pub(super) has_logged_in: bool,
+    pub(crate) has_logged_in: bool,
     /// Nothing answers it (RFC 3834 2).
-    pub(super) is_automatic: bool,
-    pub(super) subject: String,
+    pub(crate) is_automatic: bool,
+    pub(crate) subject: String,
     /// Without brackets.
-    pub(super) message_id: Option<String>,
+    pub(crate) message_id: Option<String>,
     /// What it answers, without brackets.
-    pub(super) answers: Vec<String>,
+    pub(crate) answers: Vec<String>,
     /// The number in `[#123]` in the subject.
-    pub(super) number: Option<i64>,
+    pub(crate) number: Option<i64>,
 }
 
 /// `None` when nobody can be told for its author.
-pub(super) fn read(header: &[u8], is_report: bool) -> Option<Written> {
+pub(crate) fn read(header: &[u8], is_report: bool) -> Option<Written> {
     let fields: Vec<_> = header_fields(header).collect();
     let first = |name: &str| fields.iter().find(|field| field.is(name)).map(HeaderField::unfolded);
     let text = |name: &str| first(name).map(|value| String::from_utf8_lossy(&value).trim().to_owned());

@@ -21,6 +21,7 @@ mod handling;
 mod handover;
 mod identity;
 mod import;
+mod learning;
 mod left_forwards;
 mod life;
 mod linking;
