@@ -140,6 +140,7 @@ fn work_behind(
     watched: Watched,
     (tasks, shutdown): (&TaskTracker, &CancellationToken),
 ) {
+    node.engine.use_learner(config.scan.learner());
     let (engine, stop) = (node.engine.clone(), shutdown.clone());
     tasks.spawn(async move {
         engine.run_housekeeping(stop).await;

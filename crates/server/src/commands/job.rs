@@ -53,6 +53,7 @@ async fn run_one(session: &Session, name: &str) -> Result<()> {
         bail!("there is no job {name}; `congthu job list` lists them");
     }
     crate::outbound::let_ask(engine, &session.config);
+    engine.use_learner(session.config.scan.learner());
     let ran =
         engine.run_job_now(&session.actor, name).await.with_context(|| format!("the job {name} failed"))?;
     let Some(did) = ran else {

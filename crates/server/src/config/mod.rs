@@ -323,7 +323,7 @@ impl Config {
         let certificate_paths = certificates.flat_map(|c| c.certificate.iter_mut().chain(c.key.iter_mut()));
         let database = &mut self.database;
         let files = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
-        let optional = files.into_iter().chain([&mut self.dns_anchors]);
+        let optional = files.into_iter().chain([&mut self.dns_anchors, &mut self.scan.password_file]);
         let always = [&mut self.data_dir, &mut self.outbound.authorities];
         for path in optional.flatten().chain(certificate_paths).chain(always) {
             *path = directory.join(&*path);
@@ -337,6 +337,9 @@ impl Config {
         }
         if let Some(file) = &self.database.owner_url_file {
             self.database.owner_url = Some(read(file)?);
+        }
+        if let Some(file) = &self.scan.password_file {
+            self.scan.password = Some(read(file)?);
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! Options of the scanners of content: where they listen and how much they are asked.
 
 use super::{Definition, Fallback, put};
-use crate::config::values::{read, read_number, read_size};
-use guard::{ScanAddress, ScannerSettings, Scanners};
+use crate::config::values::{read, read_number, read_path, read_size};
+use guard::{Learner, LearnerSettings, ScanAddress, ScannerSettings, Scanners};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The longest that whoever sends a message waits for the scanners: RFC 5321 4.5.3.2.6 has him wait ten minutes.
 const SECONDS_MAX: u32 = 300;
+/// The longest that it may take to teach one message: the other jobs of the node wait for it.
+const LEARN_SECONDS_MAX: u32 = 30;
 /// Messages asked about at once: each has a connection and a piece of a message in memory.
 const PLACES_MAX: u32 = 1_000;
 /// The largest message that a scanner may be given.
@@ -20,6 +23,10 @@ pub(crate) struct Scan {
     clamd_bytes_max: u64,
     rspamd: Option<ScanAddress>,
     rspamd_bytes_max: u64,
+    learn: Option<ScanAddress>,
+    pub(in crate::config) password_file: Option<PathBuf>,
+    /// What is in that file, once it was read.
+    pub(in crate::config) password: Option<String>,
     seconds: u32,
     places: u32,
 }
@@ -39,6 +46,17 @@ impl Scan {
             settings(&self.clamd, self.clamd_bytes_max),
             settings(&self.rspamd, self.rspamd_bytes_max),
         )
+    }
+
+    /// Who teaches rspamd what users say; `None`: it is not to learn.
+    pub(crate) fn learner(&self) -> Option<Learner> {
+        let settings = |address| LearnerSettings {
+            address,
+            password: self.password.clone(),
+            timeout: Duration::from_secs(self.seconds.min(LEARN_SECONDS_MAX).into()),
+            message_bytes_max: self.rspamd_bytes_max,
+        };
+        self.learn.clone().map(settings).map(Learner::new)
     }
 }
 
@@ -78,6 +96,25 @@ pub(crate) const SCAN: &[Definition] = &[
         example: r#""20MB""#,
         doc: "It is not asked about larger messages: no spam is.",
         set: |config, value| put(&mut config.scan.rspamd_bytes_max, read_size(value, KB, SIZE_MAX)),
+    },
+    Definition {
+        table: "scan",
+        key: "rspamd_learn",
+        kind: "host and port, or path of a socket",
+        fallback: Fallback::Absent("it is told nothing"),
+        example: r#""127.0.0.1:11334""#,
+        doc: "rspamd's controller, which is told what users move into Junk or out of it, or report: docs/operations/filters.md. The same \
+              on all nodes.",
+        set: |config, value| put(&mut config.scan.learn, read(value).map(Some)),
+    },
+    Definition {
+        table: "scan",
+        key: "rspamd_password_file",
+        kind: "path",
+        fallback: Fallback::Absent("the controller trusts this machine's address"),
+        example: r#""/etc/congthu/rspamd-password""#,
+        doc: "A file with the controller's password alone.",
+        set: |config, value| put(&mut config.scan.password_file, read_path(value).map(Some)),
     },
     Definition {
         table: "scan",
