@@ -1,9 +1,12 @@
 """The real clamd and rspamd of Debian, on loopback ports of their own, as children that are ended by their pid.
 
-clamd knows one signature, EICAR's, so no database is fetched; rspamd asks nobody and knows GTUBE by itself.
+clamd knows one signature, EICAR's, so no database is fetched; rspamd asks nobody and knows GTUBE by itself; what
+it is taught it keeps in a file, and its controller takes it with a password alone.
 """
 
 import contextlib
+import http.client
+import json
 import os
 import pathlib
 import shutil
@@ -40,7 +43,17 @@ RSPAMD = """options {{
 logging {{ type = "file"; filename = "{directory}/rspamd.log"; }}
 actions {{ reject = 15; add_header = 6; greylist = 4; }}
 worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
+worker "controller" {{ bind_socket = "127.0.0.1:{controller}"; count = 1; password = "{password}"; enable_password = "{password}"; }}
+classifier "bayes" {{
+  tokenizer {{ name = "osb"; }}
+  cache {{ type = "sqlite3"; path = "{directory}/learned.sqlite"; }}
+  backend = "sqlite3";
+  min_tokens = 1;
+  statfile {{ symbol = "BAYES_HAM"; path = "{directory}/ham.sqlite"; spam = false; }}
+  statfile {{ symbol = "BAYES_SPAM"; path = "{directory}/spam.sqlite"; spam = true; }}
+}}
 """
+PASSWORD = "mat-khau-cua-rspamd"
 
 
 def program(name):
@@ -53,11 +66,12 @@ class Scanner:
     def __init__(self, name):
         self.name = name
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"congthu-{name}-"))
-        (self.port,) = congthu.free_ports(1)
+        self.port, self.controller_port = congthu.free_ports(2)
         self.process = None
         config = self.directory / f"{name}.conf"
         template = {"clamd": CLAMD, "rspamd": RSPAMD}[name]
-        config.write_text(template.format(directory=self.directory, port=self.port))
+        config.write_text(template.format(
+            directory=self.directory, port=self.port, controller=self.controller_port, password=PASSWORD))
         (self.directory / "db").mkdir()
         (self.directory / "db" / "test.hdb").write_text(EICAR_MD5 + "\n")
         if name == "clamd":
@@ -71,6 +85,19 @@ class Scanner:
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def controller(self):
+        """Of rspamd: where it is taught."""
+        return f"127.0.0.1:{self.controller_port}"
+
+    def learned(self):
+        """How many messages rspamd has learned, spam and wanted ones."""
+        connection = http.client.HTTPConnection(self.controller, timeout=10)
+        connection.request("GET", "/stat", headers={"Password": PASSWORD})
+        found = {one["symbol"]: one["revision"] for one in json.load(connection.getresponse())["statfiles"]}
+        connection.close()
+        return found["BAYES_SPAM"], found["BAYES_HAM"]
 
     def start(self):
         with open(self.directory / "output", "ab") as log:

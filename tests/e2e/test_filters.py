@@ -1,4 +1,4 @@
-"""Malware and spam are stopped in both directions by the real clamd and rspamd; without them, policy holds."""
+"""Malware and spam are stopped in both directions by the real clamd and rspamd; without them, policy holds. rspamd learns what users say."""
 
 import base64
 import concurrent.futures
@@ -17,6 +17,8 @@ import scanners
 CONFIG = """[scan]
 clamd = "{clamd}"
 rspamd = "{rspamd}"
+rspamd_learn = "{controller}"
+rspamd_password_file = "{password}"
 seconds = 20
 at_once = 4
 """
@@ -42,7 +44,11 @@ class Filters(case.Case):
         for scanner in (cls.clamd, cls.rspamd):
             cls.addClassCleanup(scanner.close)
             scanner.start()
-        cls.server = congthu.Congthu(CONFIG.format(clamd=cls.clamd.address, rspamd=cls.rspamd.address))
+        password = cls.rspamd.directory / "password"
+        password.write_text(scanners.PASSWORD + "\n")
+        cls.rspamd.directory.chmod(0o755)
+        cls.server = congthu.Congthu(CONFIG.format(
+            clamd=cls.clamd.address, rspamd=cls.rspamd.address, controller=cls.rspamd.controller, password=password))
         cls.addClassCleanup(cls.server.close)
         cls.server.start()
         cls.server.add_domain(case.DOMAIN)
@@ -197,6 +203,50 @@ class Filters(case.Case):
         self.assertIn(b"X-Congthu-Scan: malware=clean spam=no", self.stored(self.binh)[-1])
         self.assertEqual(self.metric(r'congthu_scanner_down\{scanner="clamd"\}'), 0)
         self.assertEqual(self.answer(self.with_file(scanners.EICAR, "van-thu@other.test")).code, 554)
+
+    def put(self, user, source, target):
+        """Moves the newest message."""
+        imap = self.server.imap(user)
+        imap.select(source)
+        imap.must("MOVE * " + target)
+        imap.logout()
+
+    def teach(self):
+        """What rspamd has learned once it was told all that waits; the server may be telling it at the moment."""
+        deadline = time.monotonic() + BACK_SECONDS_MAX
+        while (done := self.server.run("job", "run", "teach-filter")).returncode or " 0 wait" not in done.stdout:
+            self.assertLess(time.monotonic(), deadline, done.stdout + done.stderr)
+            time.sleep(0.5)
+        return self.rspamd.learned()
+
+    def test_5_rspamd_learns_what_users_move_and_report(self):
+        words = "Khuyen mai dac biet chi hom nay, mua ngay keo het, giam gia tam muoi phan tram.\r\n" * 5
+        letter = self.message(body=words, to=self.an)
+        self.deliver(letter, self.an)
+        spam, ham = self.teach()
+        self.put(self.an, "INBOX", "Junk")
+        self.assertEqual(self.teach(), (spam + 1, ham))
+        # The same again is known; and out of it, he was wrong.
+        self.put(self.an, "Junk", "Trash")
+        self.put(self.an, "Trash", "Junk")
+        self.assertEqual(self.teach(), (spam + 1, ham))
+        self.put(self.an, "Junk", "INBOX")
+        self.assertEqual(self.teach()[1], ham + 1)
+        spam, ham = self.teach()
+        # Another one, as an attachment to the address for suspicious mail.
+        self.server.add_mailbox(f"xulythurac@{case.DOMAIN}", kind="service")
+        other = self.message(body=words.replace("mua", "ban"), to=self.an)
+        head, _, _ = self.message(to=f"xulythurac@{case.DOMAIN}", sender=self.an).partition(b"Content-Type:")
+        report = head + (b"Content-Type: multipart/mixed; boundary=thu\r\n\r\n--thu\r\n\r\nThu rac.\r\n--thu\r\n"
+                         b"Content-Type: message/rfc822\r\n\r\n" + other + b"\r\n--thu--\r\n")
+        self.assertEqual(self.answer(report, user=self.an, to=f"xulythurac@{case.DOMAIN}").code, 250)
+        self.assertEqual(self.teach(), (spam + 1, ham))
+        # Away: the move is done all the same, and what it said is not lost.
+        self.deliver(self.message(body=words.replace("giam", "tang"), to=self.an), self.an)
+        self.rspamd.kill()
+        self.put(self.an, "INBOX", "Junk")
+        done = self.server.must("job", "run", "teach-filter")
+        self.assertIn("1 wait; the filter did not answer", done)
 
 
 if __name__ == "__main__":
