@@ -223,6 +223,7 @@ class Filters(case.Case):
         words = "Khuyen mai dac biet chi hom nay, mua ngay keo het, giam gia tam muoi phan tram.\r\n" * 5
         letter = self.message(body=words, to=self.an)
         self.deliver(letter, self.an)
+        self.assertIn("rspamd lets itself be taught", self.server.run("check").stdout)
         spam, ham = self.teach()
         self.put(self.an, "INBOX", "Junk")
         self.assertEqual(self.teach(), (spam + 1, ham))

@@ -72,8 +72,9 @@ impl Learner {
         if message.length() > self.0.message_bytes_max {
             return Taught::Useless;
         }
-        match tokio::time::timeout(self.0.timeout, self.exchange(message, lesson)).await {
-            Ok(Ok(taught)) => taught,
+        let request = self.request(&format!("POST {}", path(lesson)), message.length());
+        match tokio::time::timeout(self.0.timeout, self.exchange(message, &request)).await {
+            Ok(Ok((status, answer))) => understood(status, &answer),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the filter for spam could not be taught");
                 Taught::Away
@@ -85,34 +86,51 @@ impl Learner {
         }
     }
 
-    async fn exchange<O: Octets + ?Sized>(&self, message: &O, lesson: Lesson) -> Result<Taught> {
+    /// Would it let itself be taught by us, as far as it says so without a message? Never longer than the time that was configured.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or nothing that can be understood.
+    pub async fn may_teach(&self) -> Result<bool> {
+        let request = self.request("GET /auth", 0);
+        let asked = tokio::time::timeout(self.0.timeout, self.exchange(b"".as_slice(), &request)).await;
+        match asked.map_err(|_| Error::from(ErrorKind::TimedOut))?? {
+            (200, _) => Ok(true),
+            (401 | 403, _) => Ok(false),
+            _ => Err(Error::new(ErrorKind::InvalidData, "it is not rspamd's controller")),
+        }
+    }
+
+    async fn exchange<O: Octets + ?Sized>(&self, message: &O, request: &str) -> Result<(u16, Vec<u8>)> {
         let mut stream = self.0.address.connect().await?;
-        let sent = send(&mut *stream, message, &self.request(message.length(), lesson)).await;
+        let sent = send(&mut *stream, message, request).await;
         // Whatever became of sending: who does not let us teach may say so and close.
         let mut answer = Vec::new();
         let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await;
         match (status(&answer), sent, read) {
-            (Some(status), ..) => Ok(understood(status, &answer)),
+            (Some(status), ..) => Ok((status, answer)),
             (None, Err(error), _) | (None, Ok(()), Err(error)) => Err(error),
             (None, Ok(()), Ok(_)) => Err(Error::new(ErrorKind::InvalidData, "rspamd did not answer in HTTP")),
         }
     }
 
-    fn request(&self, length: u64, lesson: Lesson) -> String {
-        let path = match lesson {
-            Lesson::Spam => "/learnspam",
-            Lesson::Ham => "/learnham",
-        };
+    fn request(&self, what: &str, length: u64) -> String {
         let plain = |password: &String| password.chars().filter(|letter| !letter.is_control()).collect();
         let password: Option<String> = self.0.password.as_ref().map(plain);
         let password = password.map(|password| format!("Password: {password}\r\n")).unwrap_or_default();
-        format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n{password}\r\n")
+        format!("{what} HTTP/1.0\r\nContent-Length: {length}\r\n{password}\r\n")
     }
 }
 
 impl fmt::Debug for LearnerSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LearnerSettings").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+const fn path(lesson: Lesson) -> &'static str {
+    match lesson {
+        Lesson::Spam => "/learnspam",
+        Lesson::Ham => "/learnham",
     }
 }
 
@@ -177,11 +195,14 @@ mod tests {
         };
         let learner = Learner::new(settings(Some("q1\r\nFlag: 1")));
         assert_eq!(
-            learner.request(7, Lesson::Ham),
+            learner.request("POST /learnham", 7),
             "POST /learnham HTTP/1.0\r\nContent-Length: 7\r\nPassword: q1Flag: 1\r\n\r\n"
         );
         assert!(!format!("{learner:?}").contains("q1"), "{learner:?}");
         let open = Learner::new(settings(None));
-        assert_eq!(open.request(7, Lesson::Spam), "POST /learnspam HTTP/1.0\r\nContent-Length: 7\r\n\r\n");
+        assert_eq!(
+            open.request("POST /learnspam", 7),
+            "POST /learnspam HTTP/1.0\r\nContent-Length: 7\r\n\r\n"
+        );
     }
 }

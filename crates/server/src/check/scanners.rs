@@ -14,6 +14,10 @@ const LETTER: &[u8] = b"From: congthu check <postmaster@localhost>\r\nTo: postma
 
 pub(super) async fn look(config: &Config, findings: &mut Findings) {
     judge(&ask(&config.scan.scanners()).await, findings);
+    if let Some(learner) = config.scan.learner() {
+        let may_teach = learner.may_teach().await;
+        judge_learner(may_teach.map_err(|error| error.to_string()), findings);
+    }
 }
 
 async fn ask(scanners: &Scanners) -> Scan {
@@ -62,6 +66,22 @@ fn judge(said: &Scan, findings: &mut Findings) {
     }
 }
 
+fn judge_learner(may_teach: Result<bool, String>, findings: &mut Findings) {
+    match may_teach {
+        Ok(true) => findings.ok("scan", "rspamd lets itself be taught"),
+        Ok(false) => findings.error(
+            "scan",
+            "rspamd does not let itself be taught what users say of mail",
+            "[scan] rspamd_password_file has the password of its controller, or secure_ip there has this machine",
+        ),
+        Err(error) => findings.error(
+            "scan",
+            format!("rspamd cannot be taught what users say of mail: {error}"),
+            "[scan] rspamd_learn is its controller, \"127.0.0.1:11334\"",
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Level, as_text};
@@ -86,6 +106,35 @@ mod tests {
             said(&format!("[scan]\nclamd = \"{free}\"\nrspamd = \"{free}\"\n")).await;
         assert_eq!((warnings, errors), (0, 2), "{text}");
         assert!(text.contains("clamd does not answer") && text.contains("rspamd does not answer"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_filter_that_cannot_be_taught_is_said() {
+        for (answer, errors, expected) in [
+            ("HTTP/1.0 200 OK\r\n\r\n{}", 0, "rspamd lets itself be taught"),
+            ("HTTP/1.0 403 no\r\n\r\n", 1, "does not let itself be taught"),
+            ("HTTP/1.0 404 no\r\n\r\n", 1, "not rspamd's controller"),
+            ("220 mail ESMTP\r\n", 1, "did not answer in HTTP"),
+        ] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let rspamd = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut got = Vec::new();
+                while !got.ends_with(b"\r\n\r\n") {
+                    let mut piece = [0; 512];
+                    let length = stream.read(&mut piece).unwrap();
+                    assert!(length > 0);
+                    got.extend_from_slice(&piece[..length]);
+                }
+                stream.write_all(answer.as_bytes()).unwrap();
+                String::from_utf8(got).unwrap()
+            });
+            let (_, found, text) = said(&format!("[scan]\nrspamd_learn = \"{address}\"\n")).await;
+            assert!(rspamd.join().unwrap().starts_with("GET /auth HTTP/1.0\r\n"));
+            assert_eq!(found, errors, "{text}");
+            assert!(text.contains(expected), "{text}");
+        }
     }
 
     #[tokio::test]
