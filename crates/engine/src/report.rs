@@ -261,7 +261,12 @@ impl Engine {
         let Some((to, from)) = self.back_to(report.sender, report.account).await.map_err(damaged)? else {
             return Ok(None);
         };
-        let written = self.compose_report(report, &from);
+        let mut written = self.compose_report(report, &from);
+        if matches!(to, To::There(..)) {
+            // Under a null return path it is the name in HELO that SPF asks for: a signature shows whose it is everywhere.
+            let keys = self.reporter().await.map_err(damaged)?.keys;
+            written = self.signed_now(&written, &keys).unwrap_or(written);
+        }
         let (prepared, queue_id, origin) = self.prepare_own(&written, &[], room).await.map_err(damaged)?;
         let content = self.write_content(&prepared).await?;
         let needs = Needs {

@@ -125,6 +125,27 @@ async fn what_strangers_wrote_goes_on_under_a_seal() {
     }
 }
 
+/// Nobody else's SPF and DMARC know a report under a null return path.
+#[tokio::test]
+async fn a_report_that_leaves_is_signed_when_it_is_written() {
+    let world = World::new().await;
+    world.user("an").await;
+    let domain = DomainName::new("demo.gov.vn").unwrap();
+    world.engine.add_dkim(&actor(), &domain).await.unwrap();
+    world.engine.rotate_dkim(&actor(), &domain).await.unwrap();
+    super::queue::reports::let_forward(&world, "an", "an@example.net", false).await;
+    world.deliver(&["an"], b"From: sender@example.org\r\nSubject: x\r\n\r\ny\r\n").await;
+    let claimed = world.engine.claim_mail(&WantedWork::default()).await.unwrap().unwrap();
+    let delivery = &claimed.deliveries[0];
+    let refused = vec![super::queue::never()];
+    world.engine.report_mail(&claimed.lease, delivery, refused, crate::Contact::Reached).await.unwrap();
+    world.engine.give_back_mail(&claimed.lease).await.unwrap();
+    let report = goes_out(&world).await;
+    let field = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=demo.gov.vn;";
+    assert!(report.contains(field), "{report}");
+    assert!(report.contains("<postmaster@mail.demo.gov.vn>\r\n"), "of a name below it: {report}");
+}
+
 /// A letter to two thousand people has them all in its header.
 #[tokio::test]
 async fn a_long_header_is_signed_to_its_end() {
