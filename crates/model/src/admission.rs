@@ -7,9 +7,12 @@
 //! function here of the form of the others, and its line in [`CHECKS`]. What it may do is a field of the policy's section
 //! `inbound`, and the words that a refused sender reads are in `smtp`'s replies, by [`Ground`].
 
+mod results;
+
+pub use results::{Arc, Outcome, Signature, Spf};
+
 use crate::{Disowned, Doubtful, Inbound};
 use std::borrow::Cow;
-use std::fmt;
 
 /// What is known of a message that a stranger brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,76 +29,6 @@ pub struct Evidence {
     pub is_relayed: bool,
     /// Those whom it is for want the author's domain to be told what came in its name ([`Published`]).
     pub is_reported: bool,
-}
-
-/// What came of a check (RFC 8601 2.7); the words of each method are a subset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing was there to be looked at.
-    #[default]
-    None,
-    Pass,
-    Fail,
-    /// Not the sender's, but he does not want to be held to it (RFC 7208 2.6.5).
-    SoftFail,
-    Neutral,
-    /// It could not be found out now.
-    TempError,
-    /// What the domain says cannot be read.
-    PermError,
-}
-
-impl Outcome {
-    /// As Authentication-Results writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::SoftFail => "softfail",
-            Self::Neutral => "neutral",
-            Self::TempError => "temperror",
-            Self::PermError => "permerror",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// May this server send for that domain (RFC 7208)?
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spf {
-    pub outcome: Outcome,
-    /// Whose record was asked for, in small ASCII letters.
-    pub domain: String,
-    /// The reverse-path was null: it is the name of the greeting (RFC 7208 2.4).
-    pub of_helo: bool,
-}
-
-/// A DKIM signature (RFC 6376).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Signature {
-    pub outcome: Outcome,
-    /// Small ASCII letters.
-    pub domain: String,
-    pub selector: String,
-    /// Why it is no pass.
-    pub why: Option<String>,
-}
-
-/// The chain of those that handed the message on (RFC 8617).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arc {
-    pub outcome: Outcome,
-    /// Domain of the last seal.
-    pub domain: String,
-    /// Links.
-    pub links: usize,
 }
 
 /// What a domain says of mail that names it as the author's, and whether it is its own (DMARC, RFC 7489).
