@@ -2,6 +2,7 @@
 
 use crate::{Arrival, Engine, Error, Origin, Recipient, Sender, trace_query};
 use model::admission::{Admission, Evidence, Ground, admit};
+use model::connection::zones;
 use model::{DomainName, Policy, Sorting};
 use proto::mime::facts;
 use std::sync::Arc;
@@ -37,6 +38,35 @@ impl Engine {
                 author.ours = self.is_local_domain(&domain).await?;
             }
         }
+        let policies = self.policies_of(recipients).await?;
+        evidence.is_reported =
+            !policies.is_empty() && policies.iter().all(|policy| policy.inbound.dmarc_reports);
+        Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
+    }
+
+    /// The lists of addresses (DNSBL) that the domains it is for want asked, by their zones.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lists_asked(&self, recipients: &[Recipient]) -> Result<Vec<DomainName>, Error> {
+        let policies = self.policies_of(recipients).await?;
+        Ok(zones(policies.iter().flat_map(|policy| &policy.inbound.lists)))
+    }
+
+    /// Is this name, as a peer gave it, this server's, or that of a domain here?
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_own_name(&self, name: &str) -> Result<bool, Error> {
+        let Ok(name) = DomainName::new(name) else { return Ok(false) };
+        if DomainName::new(self.hostname()).is_ok_and(|own| own == name) {
+            return Ok(true);
+        }
+        self.is_local_domain(&name).await
+    }
+
+    /// Of the domains of these recipients, each once.
+    async fn policies_of(&self, recipients: &[Recipient]) -> Result<Vec<Arc<Policy>>, Error> {
         let mut policies: Vec<Arc<Policy>> = Vec::new();
         let mut seen: Vec<&DomainName> = Vec::new();
         for domain in recipients.iter().map(|recipient| recipient.address().domain()) {
@@ -47,9 +77,7 @@ impl Engine {
                 }
             }
         }
-        evidence.is_reported =
-            !policies.is_empty() && policies.iter().all(|policy| policy.inbound.dmarc_reports);
-        Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
+        Ok(policies)
     }
 
     /// Keeps in the log of messages that one was refused, by which check, for whom it was, and what was known of it and stands in its

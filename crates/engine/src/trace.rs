@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use memchr::memmem;
 use model::admission::{Evidence, Outcome};
+use model::connection::Connection;
 use model::registered;
 use proto::mime::{HeaderField, header_fields};
 
@@ -18,6 +19,8 @@ const VALUE_CHARS_MAX: usize = 100;
 const NAME_CHARS_MAX: usize = 255;
 /// Behind our name in Received: no client can call itself so, as it has no parentheses.
 const OURS: &[u8] = b" (Cong Thu) with ";
+/// The field that says what is odd about the connection.
+const CONNECTION: &str = "X-Congthu-Connection";
 /// Việt Nam has one time and no summer time.
 const OFFSET_HOURS: i8 = 7;
 
@@ -31,8 +34,9 @@ pub(crate) fn headers(
     let sender = arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default();
     let results = arrival.examined.as_ref().map(|examined| results(&examined.evidence, hostname));
     let mut text = format!(
-        "Return-Path: <{sender}>\r\n{}Received: from {} ([{}])\r\n\tby {hostname} (Cong Thu) with {} id {id}",
+        "Return-Path: <{sender}>\r\n{}{}Received: from {} ([{}])\r\n\tby {hostname} (Cong Thu) with {} id {id}",
         results.unwrap_or_default(),
+        arrival.examined.as_ref().map(|examined| connected(&examined.evidence)).unwrap_or_default(),
         clean(&arrival.helo),
         address_literal(arrival.origin.remote),
         arrival.with,
@@ -78,6 +82,12 @@ fn results(evidence: &Evidence, hostname: &str) -> String {
         lines.push(format!("arc={} header.d={}", evidence.arc.outcome, value(&evidence.arc.domain)));
     }
     format!("Authentication-Results: {hostname};\r\n\t{}\r\n", lines.join(";\r\n\t"))
+}
+
+/// What is odd about the connection that it came by; no field where nothing is.
+fn connected(evidence: &Evidence) -> String {
+    let words = evidence.connection.as_ref().map(Connection::words).unwrap_or_default();
+    if words.is_empty() { String::new() } else { format!("{CONNECTION}: {}\r\n", words.join("\r\n\t")) }
 }
 
 /// RFC 8601 2.2 `pvalue`: a domain or a token as it is, what else a stranger wrote in quotation marks.
@@ -215,6 +225,7 @@ fn clean(text: &str) -> String {
 mod tests {
     use super::*;
     use model::admission::{Asks, Author, Signature, Spf};
+    use model::connection::{Greeting, Listing};
 
     #[test]
     fn results_are_written_whatever_strangers_call_themselves() {
@@ -237,6 +248,17 @@ mod tests {
         let expected = "Authentication-Results: mx.vn;\r\n\tspf=pass smtp.mailfrom=a.vn;\r\n\tdkim=fail reason=\"body\" \
                         header.d=b.vn header.s=\"sX: y\";\r\n\tdmarc=pass (p=reject) header.from=a.vn\r\n";
         assert_eq!(results(&evidence, "mx.vn"), expected);
+    }
+
+    #[test]
+    fn what_is_odd_about_the_connection_has_a_field() {
+        let mut evidence = Evidence { connection: Some(Connection::default()), ..Evidence::default() };
+        assert_eq!((connected(&Evidence::default()), connected(&evidence)), Default::default());
+        let listings = vec![Listing { zone: "bl.example.org".into(), codes: vec![2] }];
+        evidence.connection =
+            Some(Connection { greeting: Greeting::Ours, listings, ..Connection::default() });
+        let field = "X-Congthu-Connection: helo=our_name\r\n\tlisted=bl.example.org (127.0.0.2)\r\n";
+        assert_eq!(connected(&evidence), field);
     }
 
     #[test]

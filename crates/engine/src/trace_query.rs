@@ -40,6 +40,8 @@ pub const TRACE_STATUSES: &[&str] = &[
     "held",
     "rejected",
     "refused",
+    "helo",
+    "listed",
     "dmarc",
     "own_domain",
     "spf",

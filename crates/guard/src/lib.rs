@@ -4,6 +4,7 @@
 mod auth;
 mod dns;
 mod https;
+mod lists;
 mod mta_sts;
 mod network;
 mod scan;
@@ -19,6 +20,7 @@ pub use auth::{Examiner, ReportAddress};
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use https::HttpsError;
+pub use lists::BlockLists;
 pub use mta_sts::{Doing, FetchError, Found, Mode, MtaSts, Policy, Shelf, Shelved, Trouble};
 pub use network::is_public;
 pub use scan::{

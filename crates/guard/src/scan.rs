@@ -4,7 +4,7 @@
 //! scanner keeps nobody but the message at hand, and that not for long; the message is read piece by piece, never whole; no answer
 //! is said to be none ([`Malware::Unknown`], [`Spam::Unknown`]), never a pass.
 
-mod breaker;
+pub(crate) mod breaker;
 mod clamd;
 mod endpoint;
 mod learn;

@@ -11,6 +11,7 @@ mod results;
 
 pub use results::{Arc, Outcome, Signature, Spf};
 
+use crate::connection::{Connection, Greeting};
 use crate::{Disowned, Doubtful, Inbound};
 use std::borrow::Cow;
 
@@ -27,6 +28,8 @@ pub struct Evidence {
     pub unclear_author: bool,
     /// A relay of ours brought it: nobody says anything of its address, and of DMARC only a pass is known.
     pub is_relayed: bool,
+    /// What brought it, where that is a stranger's: `None` for relays and networks of ours.
+    pub connection: Option<Connection>,
     /// Those whom it is for want the author's domain to be told what came in its name ([`Published`]).
     pub is_reported: bool,
 }
@@ -93,6 +96,10 @@ impl Asks {
 /// Why a message is not simply taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ground {
+    /// RFC 5321 4.1.1.1: the server that brings it calls itself what it cannot be.
+    Helo,
+    /// RFC 5782: the address that brings it is on a list.
+    Listed,
     /// RFC 7489: the author's domain disowns it.
     Dmarc,
     /// Its author is said to be of ours.
@@ -106,13 +113,28 @@ pub enum Ground {
 }
 
 impl Ground {
-    pub const ALL: [Self; 5] =
-        [Self::Dmarc, Self::OwnDomain, Self::Spf, Self::UnclearAuthor, Self::Unverifiable];
+    pub const ALL: [Self; 7] = [
+        Self::Helo,
+        Self::Listed,
+        Self::Dmarc,
+        Self::OwnDomain,
+        Self::Spf,
+        Self::UnclearAuthor,
+        Self::Unverifiable,
+    ];
+
+    /// May policy have mail kept apart for it?
+    #[must_use]
+    pub const fn keeps_apart(self) -> bool {
+        !matches!(self, Self::Unverifiable)
+    }
 
     /// For the log of messages and the figures.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Helo => "helo",
+            Self::Listed => "listed",
             Self::Dmarc => "dmarc",
             Self::OwnDomain => "own_domain",
             Self::Spf => "spf",
@@ -151,7 +173,7 @@ impl Admission {
 type Check = fn(&Evidence, &Inbound) -> Option<Admission>;
 
 /// All that decides, in its order.
-pub const CHECKS: &[Check] = &[unclear_author, own_domain, dmarc, spf];
+pub const CHECKS: &[Check] = &[listed, helo, unclear_author, own_domain, dmarc, spf];
 
 /// What becomes of a message under the rules of its recipients' domains: the first refusal ends the list, Junk and quarantine are
 /// for what nothing behind it refuses. Who writes to several domains is bound by the strictest.
@@ -180,6 +202,19 @@ fn by(rule: Doubtful, ground: Ground) -> Option<Admission> {
         Doubtful::Quarantine => Some(Admission::Quarantine(ground)),
         Doubtful::Accept => None,
     }
+}
+
+/// Of several lists the strictest counts.
+fn listed(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    let acts = evidence.connection.as_ref()?.acts(&rules.lists);
+    acts.filter_map(|act| by(act, Ground::Listed)).max_by_key(|admission| admission.strictness())
+}
+
+/// RFC 5321 4.1.4 forbids to refuse mail only as the name does not verify; what is said here needs no verifying. Many who are no
+/// spammers call themselves wrongly, so the default is to say so and no more.
+fn helo(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    let greeting = evidence.connection.as_ref()?.greeting;
+    (greeting != Greeting::Plausible).then(|| by(rules.helo, Ground::Helo)).flatten()
 }
 
 /// What one program checks and another shows need not be the same author.
@@ -262,7 +297,7 @@ impl Evidence {
             }),
             Ground::OwnDomain => author(|author| author.ours && author.aligned != Outcome::Pass),
             Ground::Spf => Some(self.spf.domain.as_str()),
-            Ground::UnclearAuthor => None,
+            Ground::Helo | Ground::Listed | Ground::UnclearAuthor => None,
             Ground::Unverifiable => {
                 let author = author(|author| {
                     author.dmarc == Outcome::TempError
@@ -291,6 +326,10 @@ impl Evidence {
         if self.arc.outcome != Outcome::None {
             line.push_str(&format!(" arc={} ({})", self.arc.outcome, as_one_word(&self.arc.domain)));
         }
+        for word in self.connection.iter().flat_map(Connection::words) {
+            line.push(' ');
+            line.push_str(&word);
+        }
         line
     }
 }
@@ -310,6 +349,8 @@ pub fn as_one_word(text: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Policy;
+    use crate::connection::Listing;
 
     fn author(dmarc: Outcome, asks: Asks) -> Evidence {
         let author = Author { domain: "a.vn".into(), dmarc, asks, ..Author::default() };
@@ -343,6 +384,78 @@ mod tests {
                 assert_eq!(admit(&evidence, [&rules(rule)]), expected, "{outcome} {asks:?} {rule:?}");
             }
         }
+    }
+
+    fn connected(greeting: Greeting, listings: &[(&str, &[u8])]) -> Evidence {
+        let listings =
+            listings.iter().map(|(zone, codes)| Listing { zone: (*zone).into(), codes: codes.to_vec() });
+        let connection = Connection { greeting, listings: listings.collect(), ..Connection::default() };
+        Evidence { connection: Some(connection), ..author(Outcome::Pass, Asks::Reject) }
+    }
+
+    fn inbound(settings: &[(&str, &str)]) -> Inbound {
+        let mut policy = Policy::default();
+        settings.iter().for_each(|(field, value)| policy.set(field, value).unwrap());
+        policy.inbound
+    }
+
+    #[test]
+    fn what_a_server_calls_itself_is_marked_and_refused_only_by_policy() {
+        use Admission::{Accept, Junk, Quarantine, Refuse};
+        use Greeting::{NotFull, OtherAddress, Ours, Plausible};
+        for (rule, expected) in [
+            (None, Accept),
+            (Some("accept"), Accept),
+            (Some("junk"), Junk(Ground::Helo)),
+            (Some("quarantine"), Quarantine(Ground::Helo)),
+            (Some("reject"), Refuse(Ground::Helo)),
+        ] {
+            let rules = inbound(&rule.map(|rule| ("inbound.helo", rule)).into_iter().collect::<Vec<_>>());
+            for odd in [NotFull, OtherAddress, Ours] {
+                assert_eq!(admit(&connected(odd, &[]), [&rules]), expected, "{odd:?} {rule:?}");
+            }
+            assert_eq!(admit(&connected(Plausible, &[]), [&rules]), Accept);
+            // A relay or a network of ours.
+            assert_eq!(admit(&author(Outcome::Pass, Asks::Reject), [&rules]), Accept);
+        }
+    }
+
+    #[test]
+    fn each_list_means_what_policy_says_of_it() {
+        use Admission::{Accept, Junk, Quarantine, Refuse};
+        let rules = "zen.example.org/2-3=reject,zen.example.org/10-11=junk,bl.example.org=quarantine,\
+                     all.example.org=accept";
+        let rules = inbound(&[("inbound.lists", rules)]);
+        let (zen, bl, all) = ("zen.example.org", "bl.example.org", "all.example.org");
+        for (listings, expected) in [
+            (&[][..], Accept),
+            (&[(zen, &[2][..])], Refuse(Ground::Listed)),
+            (&[(zen, &[3])], Refuse(Ground::Listed)),
+            (&[(zen, &[4])], Accept),
+            (&[(zen, &[11])], Junk(Ground::Listed)),
+            (&[(zen, &[3, 11])], Refuse(Ground::Listed)),
+            (&[(bl, &[200])], Quarantine(Ground::Listed)),
+            (&[(zen, &[10]), (bl, &[2])], Quarantine(Ground::Listed)),
+            (&[(all, &[2])], Accept),
+            (&[("other.example.org", &[2])], Accept),
+        ] {
+            let evidence = connected(Greeting::Plausible, listings);
+            assert_eq!(admit(&evidence, [&rules]), expected, "{listings:?}");
+            // A domain that asks no list is not bound by what another's says, and who writes to both by both.
+            assert_eq!(admit(&evidence, [&Inbound::default()]), Accept);
+            assert_eq!(admit(&evidence, [&Inbound::default(), &rules]), expected);
+        }
+    }
+
+    #[test]
+    fn of_two_refusals_the_first_of_the_list_is_told() {
+        let mut evidence = connected(Greeting::Ours, &[("bl.example.org", &[2])]);
+        evidence.authors[0].dmarc = Outcome::Fail;
+        let rules = [("inbound.helo", "reject"), ("inbound.lists", "bl.example.org=reject")];
+        assert_eq!(admit(&evidence, [&inbound(&rules)]), Admission::Refuse(Ground::Listed));
+        assert_eq!(admit(&evidence, [&inbound(&rules[..1])]), Admission::Refuse(Ground::Helo));
+        let junk = [("inbound.helo", "junk"), ("inbound.lists", "bl.example.org=junk")];
+        assert_eq!(admit(&evidence, [&inbound(&junk)]), Admission::Refuse(Ground::Dmarc));
     }
 
     #[test]
@@ -422,6 +535,10 @@ mod tests {
         evidence.spf = Spf { outcome: Outcome::SoftFail, domain: "b.vn".into(), of_helo: false };
         assert_eq!(evidence.line(), "spf=softfail (b.vn) dmarc=pass (a.vn, p=reject)");
         assert!(!evidence.shows_sender());
+        evidence.connection = connected(Greeting::NotFull, &[("bl.example.org", &[4])]).connection;
+        let said = "spf=softfail (b.vn) dmarc=pass (a.vn, p=reject) helo=no_full_name listed=bl.example.org (127.0.0.4)";
+        assert_eq!(evidence.line(), said);
+        evidence.connection = None;
         // Whoever says HELO, or writes a signature, says what he likes.
         evidence.spf.domain = "x) dkim=pass (\"demo.gov.vn".into();
         evidence.authors[0].domain = "a.vn, p=none) arc=pass (b.vn".into();

@@ -10,6 +10,7 @@ mod case;
 mod checking;
 mod class;
 mod clock;
+pub mod connection;
 mod flags;
 mod folder;
 mod group;
@@ -58,10 +59,11 @@ pub use permission::{
 };
 pub use policy::{
     Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
-    Departure, Directory, Disowned, Doubtful, ExternalSending, Field, Filter, Handling, HandlingState,
-    Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logs, Measure, MonthDay, Naming, Passwords,
-    PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory, Quota, Reports, Requests, Rule,
-    SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned, Unwanted, VersionError, Violation,
+    Departure, Directory, Disowned, DnsList, Doubtful, ExternalSending, Field, Filter, Handling,
+    HandlingState, Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logs, Measure, MonthDay, Naming,
+    Passwords, PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory, Quota, Reports, Requests,
+    Rule, SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned, Unwanted, VersionError,
+    Violation,
 };
 pub use registered::registered;
 pub use request::{RequestKind, RequestState};

@@ -217,6 +217,7 @@ impl EngineDesk {
                 sender: sender.as_ref(),
                 recipients: &recipients,
                 spool: &spool,
+                is_own: self.gate.is_exempt(self.origin.remote),
             };
             match scrutiny.look(&self.engine, &brought).await {
                 Ok(found) => examined = Some(found),

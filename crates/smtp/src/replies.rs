@@ -2,9 +2,12 @@
 
 use crate::gate::Full;
 use engine::{DeliverError, LoginError, RecipientError, SenderError};
-use model::admission::Ground;
+use model::admission::{Evidence, Ground};
 use proto::mime::AuthorsError;
 use proto::smtp::Reply;
+
+/// Lists that a refused server is told of.
+const LISTS_NAMED: usize = 3;
 
 /// The message is in the store, durably.
 pub(crate) fn accepted(queue_id: &str) -> Reply {
@@ -143,11 +146,24 @@ pub(crate) fn unavailable() -> Reply {
 }
 
 /// Mail of a stranger, by what was found out of it (RFC 7372).
-pub(crate) fn not_admitted(ground: Ground, later: bool) -> Reply {
+pub(crate) fn not_admitted(evidence: &Evidence, ground: Ground, later: bool) -> Reply {
     if later {
         return Reply::new(451, (7, 26), "Cannot verify now where the message comes from; try again later");
     }
     match ground {
+        Ground::Helo => Reply::new(
+            550,
+            (7, 1),
+            "Your server calls itself (HELO) by no full name, another's address, or our name; let it give its own name",
+        ),
+        Ground::Listed => {
+            let lists = listed_by(evidence);
+            Reply::new(
+                550,
+                (7, 1),
+                format!("Your server's address is blocked by {lists}; ask there to be taken off"),
+            )
+        }
         Ground::Dmarc => {
             Reply::new(550, (7, 26), "The domain in From asks that this message be refused (DMARC)")
         }
@@ -164,6 +180,12 @@ pub(crate) fn not_admitted(ground: Ground, later: bool) -> Reply {
             Reply::new(550, (7, 26), "It cannot be verified where the message comes from")
         }
     }
+}
+
+/// The lists that an address is on, the first ones by name.
+fn listed_by(evidence: &Evidence) -> String {
+    let listings = evidence.connection.iter().flat_map(|connection| &connection.listings);
+    listings.take(LISTS_NAMED).map(|listing| listing.zone.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Too much is arriving, or the spool's disk is full.

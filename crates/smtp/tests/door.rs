@@ -2,11 +2,14 @@
 //!
 //! `@role …`, `@tls implicit` and `@in-flight BYTES` come before the first connection. `@inbox an 2 TEXT` says that the
 //! mailbox has two messages and the last has the text (without spaces) in it; `@password an TEXT` changes a password. `@examined`
-//! has mail of strangers looked at, with a name server that knows no name; `@exempt NETWORK` and `@relay NETWORK` are options.
+//! has mail of strangers looked at, with a name server that knows no name but that 192.0.2.1 is on the list bl.test; `@exempt NETWORK` and
+//! `@relay NETWORK` are options, `@policy FIELD VALUE` is the domain's.
 
 use engine::{Actor, Engine, NewMailbox, Origin, PolicyEdit, Principal, Protocol, Settings, Wanted};
 use guard::Resolver;
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+use hickory_resolver::proto::rr::rdata::A;
+use hickory_resolver::proto::rr::{RData, Record};
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use model::{Address, DomainName, FixedClock, FolderName, MailboxClass, Network, Rng, TraceId, Uid};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
@@ -154,11 +157,22 @@ impl Province {
                 let question = Message::from_vec(&buffer[..length]).unwrap();
                 let mut answer = Message::response(question.metadata.id, OpCode::Query);
                 answer.add_query(question.queries[0].clone());
-                answer.metadata.response_code = ResponseCode::NXDomain;
+                if answer.queries[0].name().to_ascii() == "1.2.0.192.bl.test." {
+                    let data = RData::A(A::new(127, 0, 0, 4));
+                    answer.add_answer(Record::from_rdata(answer.queries[0].name().clone(), 60, data));
+                } else {
+                    answer.metadata.response_code = ResponseCode::NXDomain;
+                }
                 socket.send_to(&answer.to_vec().unwrap(), peer).await.unwrap();
             }
         });
         resolver
+    }
+
+    async fn set_policy(&self, field: &str, value: &str) {
+        let settings = [(field.to_owned(), value.to_owned())];
+        let edit = PolicyEdit { settings: &settings, based_on: None, reason: "transcripts", dry_run: false };
+        self.engine.change_policy(&actor(), &DomainName::new("demo.vn").unwrap(), &edit).await.unwrap();
     }
 
     async fn secured(&self, stream: Stream) -> io::Result<Stream> {
@@ -210,6 +224,7 @@ impl World for Province {
             ["exempt", network] => self.limits.exempt.push(network.parse().unwrap()),
             ["relay", network] => self.relays.push(network.parse().unwrap()),
             ["in-flight", bytes] => self.limits.bytes_in_flight = bytes.parse().unwrap(),
+            ["policy", field, value] => self.set_policy(field, value).await,
             ["password", name, password] => {
                 let address = Address::new(name, "demo.vn").unwrap();
                 self.engine.set_password(&actor(), &address, password, false, "thử").await.unwrap();
@@ -291,6 +306,23 @@ async fn mail_of_strangers_is_looked_at() {
     for reason in ["own_domain", "header"] {
         let expected = format!("congthu_messages_refused_total door=smtp reason={reason}");
         assert!(seen.contains(&expected), "{expected}: {seen:?}");
+    }
+}
+
+/// By its greeting and by lists, as policy says; and counted.
+#[tokio::test]
+async fn who_brings_mail_is_looked_at() {
+    let counted = Counted::default();
+    let _counting = metrics::set_default_local_recorder(&counted);
+    transcript("connection.txt").await;
+    let seen = counted.0.lock().unwrap().clone();
+    for expected in [
+        "congthu_messages_refused_total door=smtp reason=listed",
+        "congthu_messages_refused_total door=smtp reason=helo",
+        "congthu_dnsbl_total zone=bl.test result=listed",
+        "congthu_dnsbl_total zone=empty.test result=not_listed",
+    ] {
+        assert!(seen.contains(expected), "{expected}: {seen:?}");
     }
 }
 

@@ -103,6 +103,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0031_quarantine.sql"),
     },
     Migration { version: 32, name: "learning", sql: include_str!("../../../migrations/0032_learning.sql") },
+    Migration {
+        version: 33,
+        name: "who_brings",
+        sql: include_str!("../../../migrations/0033_who_brings.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -1,7 +1,7 @@
 //! Mail of strangers, by what was found out of it.
 
 use super::{World, actor, address, arrival, mailbox, policy};
-use crate::{Actor, Arrival, Examined, NewMailbox, TraceQuery};
+use crate::{Actor, Arrival, Examined, NewMailbox, Recipient, TraceQuery};
 use model::admission::{Admission, Asks, Author, Evidence, Ground, Outcome, Spf};
 use model::queue::Notify;
 use model::{DomainId, DomainName, Grant, Role, Scope};
@@ -130,6 +130,38 @@ async fn the_rules_are_those_of_the_recipients_domain() {
     assert_eq!(admitted, Admission::Refuse(Ground::OwnDomain));
     ours.authors[0].aligned = Outcome::Pass;
     assert_eq!(world.engine.admit_mail(&mut ours, &to).await.unwrap(), Admission::Accept);
+}
+
+/// Each list once, of all domains that it is for; and a peer that has our name is one that has that of any domain here.
+#[tokio::test]
+async fn lists_are_asked_that_a_recipients_domain_names() {
+    let world = World::new().await;
+    world.user("an").await;
+    let other = DomainName::new("khac.gov.vn").unwrap();
+    world.engine.add_domain(&actor(), &other, "an-giang").await.unwrap();
+    let neighbour = NewMailbox { address: address("chi@khac.gov.vn"), ..mailbox("chi") };
+    world.engine.add_mailbox(&actor(), &neighbour).await.unwrap();
+    let an = world.engine.recipient(&address("an")).await.unwrap();
+    let chi = world.engine.recipient(&address("chi@khac.gov.vn")).await.unwrap();
+    let asked = async |to: &[Recipient]| {
+        let zones = world.engine.lists_asked(to).await.unwrap();
+        zones.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(&[an.clone(), chi.clone()]).await, Vec::<String>::new());
+    policy(&world, "inbound.lists", "zen.test/2-9=reject,zen.test/10=junk,bl.test=accept").await;
+    assert_eq!(asked(&[an, chi.clone()]).await, ["bl.test", "zen.test"]);
+    assert_eq!(asked(&[chi]).await, Vec::<String>::new());
+    for (name, is_ours) in [
+        ("mail.demo.gov.vn", true),
+        ("MAIL.demo.gov.vn.", true),
+        ("demo.gov.vn", true),
+        ("khac.gov.vn", true),
+        ("xa.demo.gov.vn", false),
+        ("[192.0.2.1]", false),
+        ("", false),
+    ] {
+        assert_eq!(world.engine.is_own_name(name).await.unwrap(), is_ours, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -62,6 +62,18 @@ async fn course(world: &World, to: &str) -> Vec<String> {
     of.map(|event| format!("{} {}", event.kind, event.status.unwrap_or_default())).collect()
 }
 
+/// Whatever was found out of where it comes from: the database knows the word for it.
+#[tokio::test]
+async fn mail_is_kept_apart_for_whatever_policy_may_say() {
+    let world = World::new().await;
+    world.user("an").await;
+    for ground in Ground::ALL.into_iter().filter(|ground| ground.keeps_apart()) {
+        let arrival = brought(Sorting::Quarantine(Cause::Origin(ground)), Outcome::Pass);
+        assert_eq!(comes(&world, &arrival, &["an"]).await, Ok(()), "{ground:?}");
+    }
+    assert_eq!(world.number("select count(*) from quarantined where reason in ('listed', 'helo')").await, 2);
+}
+
 #[tokio::test]
 async fn what_is_kept_apart_is_in_no_mailbox_until_it_is_released_once() {
     let world = World::new().await;

@@ -136,6 +136,7 @@ impl Examiner {
             authors,
             unclear_author: from.unclear,
             is_relayed,
+            connection: None,
             is_reported: false,
         }
     }

@@ -16,7 +16,7 @@ const FAILURES_MAX: u32 = 5;
 const REST: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     working: Semaphore,
     /// With those that wait for a place.
     all: Semaphore,
@@ -33,7 +33,7 @@ struct State {
 
 /// Leave to ask the service; says how it went by being ended.
 #[derive(Debug)]
-pub(super) struct Leave<'a> {
+pub(crate) struct Leave<'a> {
     breaker: &'a Breaker,
     probe: bool,
     /// Ended by whoever had it; else it was given up, which says nothing of the service.
@@ -42,7 +42,7 @@ pub(super) struct Leave<'a> {
 }
 
 impl Breaker {
-    pub(super) fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         Self {
             working: Semaphore::new(places),
             all: Semaphore::new(places.saturating_mul(2)),
@@ -52,12 +52,12 @@ impl Breaker {
     }
 
     /// Nobody is sent to the service at the moment.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).rests_until.is_some()
     }
 
     /// Waits for a place, unless too many do; `None`: the service is not to be asked now.
-    pub(super) async fn enter(&self) -> Option<Leave<'_>> {
+    pub(crate) async fn enter(&self) -> Option<Leave<'_>> {
         let waiting = self.all.try_acquire().ok()?;
         let probe = self.begin()?;
         let leave = |working| Leave { breaker: self, probe, said: false, _places: (working, waiting) };
@@ -91,7 +91,7 @@ impl Breaker {
 }
 
 impl Leave<'_> {
-    pub(super) fn end(mut self, well: bool) {
+    pub(crate) fn end(mut self, well: bool) {
         self.said = true;
         self.breaker.note(well);
     }

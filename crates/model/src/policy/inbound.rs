@@ -2,9 +2,9 @@
 //!
 //! The default of each field is the strictest sensible value, for regulations that are silent on it.
 
-use super::Measure;
 use super::field::{Field, section};
 use super::value::{Value, choice};
+use super::{DnsList, Measure};
 use serde::{Deserialize, Serialize};
 
 choice! {
@@ -43,6 +43,11 @@ section! {
         spf_fail: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư từ máy chủ không được tên miền gửi cho phép (SPF)", "D5";
         /// Whom it is from cannot be read without doubt.
         unclear_author: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư có trường người gửi không rõ ràng", "D5";
+        /// What the server that brings it calls itself is its own to say (RFC 5321 4.1.4): no full name, an address that it does not
+        /// have, or our name.
+        helo: Doubtful = Doubtful::Accept, Plain 0..=0, "Thư từ máy chủ tự xưng tên không hợp lệ (HELO)", "D7";
+        /// The address that brings it is on a list; at most 16 lists.
+        lists: Vec<DnsList> = Vec::new(), Count 0..=16, "Thư từ máy chủ có trong danh sách chặn (DNSBL)", "D7";
         /// Domains that ask for it are told once a day how much mail came in their names, and whence (RFC 7489 7.2).
         dmarc_reports: bool = true, Plain 0..=0, "Gửi báo cáo DMARC tổng hợp cho tên miền gửi", "D5";
     }
