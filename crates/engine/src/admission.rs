@@ -40,8 +40,8 @@ impl Engine {
         }
         let policies = self.policies_of(recipients).await?;
         evidence.is_reported =
-            !policies.is_empty() && policies.iter().all(|policy| policy.inbound.dmarc_reports);
-        Ok(admit(evidence, policies.iter().map(|policy| &policy.inbound)))
+            !policies.is_empty() && policies.iter().all(|(_, policy)| policy.inbound.dmarc_reports);
+        Ok(admit(evidence, policies.iter().map(|(_, policy)| &policy.inbound)))
     }
 
     /// The lists of addresses (DNSBL) that the domains it is for want asked, by their zones.
@@ -50,7 +50,7 @@ impl Engine {
     /// When the database fails.
     pub async fn lists_asked(&self, recipients: &[Recipient]) -> Result<Vec<DomainName>, Error> {
         let policies = self.policies_of(recipients).await?;
-        Ok(zones(policies.iter().flat_map(|policy| &policy.inbound.lists)))
+        Ok(zones(policies.iter().flat_map(|(_, policy)| &policy.inbound.lists)))
     }
 
     /// Is this name, as a peer gave it, this server's, or that of a domain here?
@@ -66,14 +66,17 @@ impl Engine {
     }
 
     /// Of the domains of these recipients, each once.
-    async fn policies_of(&self, recipients: &[Recipient]) -> Result<Vec<Arc<Policy>>, Error> {
-        let mut policies: Vec<Arc<Policy>> = Vec::new();
+    pub(crate) async fn policies_of<'a>(
+        &self,
+        recipients: &'a [Recipient],
+    ) -> Result<Vec<(&'a DomainName, Arc<Policy>)>, Error> {
+        let mut policies = Vec::new();
         let mut seen: Vec<&DomainName> = Vec::new();
         for domain in recipients.iter().map(|recipient| recipient.address().domain()) {
             if !seen.contains(&domain) {
                 seen.push(domain);
                 if let Some(id) = self.0.store.domain(domain).await? {
-                    policies.push(self.policy_of(id).await?);
+                    policies.push((domain, self.policy_of(id).await?));
                 }
             }
         }

@@ -42,6 +42,11 @@ pub(crate) fn login(refused: Option<&LoginError>, door: Protocol) {
     counter!("congthu_logins_total", "door" => door.as_str(), "result" => result).increment(1);
 }
 
+/// Whether a stranger was here before was found out.
+pub(crate) fn contact(result: &'static str) {
+    counter!("congthu_first_contacts_total", "result" => result).increment(1);
+}
+
 pub(crate) fn swept(swept: &Swept) {
     let counts = [
         ("content", swept.contents_deleted),

@@ -100,6 +100,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_correspondents_job()),
     },
     Job {
+        name: "forget-first-contacts",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_first_contacts_job()),
+    },
+    Job {
         name: "keep-lives",
         every: Schedule::Daily { hour: 1 },
         run: |engine| Box::pin(engine.keep_lives_job()),

@@ -28,6 +28,7 @@ mod entries;
 mod error;
 mod expansion;
 mod figures;
+mod first_contact;
 mod flags;
 mod folders;
 mod forwarding;

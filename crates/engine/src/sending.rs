@@ -253,9 +253,12 @@ fn evidence(sent: &Sent) -> serde_json::Value {
 /// Recipients elsewhere, each once.
 fn keys(recipients: &[Recipient]) -> Vec<i64> {
     let outside = recipients.iter().filter(|recipient| matches!(recipient.kind(), Kind::Outside(_)));
-    let key = |recipient: &Recipient| {
-        let hash = blake3::hash(recipient.address().to_string().as_bytes());
-        i64::from_be_bytes(*hash.as_bytes().first_chunk::<8>().unwrap_or(&[0; 8]))
-    };
-    outside.map(key).collect::<BTreeSet<i64>>().into_iter().collect()
+    let keys: BTreeSet<i64> = outside.map(|recipient| correspondent_key(recipient.address())).collect();
+    keys.into_iter().collect()
+}
+
+/// How an address elsewhere is kept that somebody here has written to.
+pub(crate) fn correspondent_key(address: &Address) -> i64 {
+    let hash = blake3::hash(address.to_string().as_bytes());
+    i64::from_be_bytes(*hash.as_bytes().first_chunk::<8>().unwrap_or(&[0; 8]))
 }

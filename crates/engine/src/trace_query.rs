@@ -47,6 +47,7 @@ pub const TRACE_STATUSES: &[&str] = &[
     "spf",
     "unclear_author",
     "unverifiable",
+    "greylisted",
     "sent",
     "deferred",
     "bounced",

@@ -11,9 +11,10 @@ mod results;
 
 pub use results::{Arc, Outcome, Signature, Spf};
 
-use crate::connection::{Connection, Greeting};
+use crate::connection::{Connection, Contact, Greeting};
 use crate::{Disowned, Doubtful, Inbound};
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// What is known of a message that a stranger brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,10 +111,12 @@ pub enum Ground {
     UnclearAuthor,
     /// The name servers did not answer, and without them it might be forged.
     Unverifiable,
+    /// Its sender was never here, and has not waited yet.
+    Greylisted,
 }
 
 impl Ground {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Helo,
         Self::Listed,
         Self::Dmarc,
@@ -121,12 +124,13 @@ impl Ground {
         Self::Spf,
         Self::UnclearAuthor,
         Self::Unverifiable,
+        Self::Greylisted,
     ];
 
     /// May policy have mail kept apart for it?
     #[must_use]
     pub const fn keeps_apart(self) -> bool {
-        !matches!(self, Self::Unverifiable)
+        !matches!(self, Self::Unverifiable | Self::Greylisted)
     }
 
     /// For the log of messages and the figures.
@@ -140,6 +144,7 @@ impl Ground {
             Self::Spf => "spf",
             Self::UnclearAuthor => "unclear_author",
             Self::Unverifiable => "unverifiable",
+            Self::Greylisted => "greylisted",
         }
     }
 }
@@ -159,6 +164,12 @@ pub enum Admission {
 }
 
 impl Admission {
+    /// It is not taken now, or never.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Later(_) | Self::Refuse(_))
+    }
+
     const fn strictness(self) -> u8 {
         match self {
             Self::Accept => 0,
@@ -173,7 +184,7 @@ impl Admission {
 type Check = fn(&Evidence, &Inbound) -> Option<Admission>;
 
 /// All that decides, in its order.
-pub const CHECKS: &[Check] = &[listed, helo, unclear_author, own_domain, dmarc, spf];
+pub const CHECKS: &[Check] = &[listed, helo, unclear_author, own_domain, dmarc, spf, greylisted];
 
 /// What becomes of a message under the rules of its recipients' domains: the first refusal ends the list, Junk and quarantine are
 /// for what nothing behind it refuses. Who writes to several domains is bound by the strictest.
@@ -187,7 +198,7 @@ fn admit_under(evidence: &Evidence, rules: &Inbound) -> Admission {
     let mut found = Admission::Accept;
     for check in CHECKS {
         match check(evidence, rules) {
-            Some(refused @ (Admission::Refuse(_) | Admission::Later(_))) => return refused,
+            Some(refused) if refused.is_refusal() => return refused,
             Some(kept) if kept.strictness() > found.strictness() => found = kept,
             _ => {}
         }
@@ -278,6 +289,13 @@ fn spf(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
     }
 }
 
+/// The last of all: who is refused anyway is not asked to come again.
+fn greylisted(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    let (minutes, connection) = (rules.greylist?, evidence.connection.as_ref()?);
+    let Contact::Tried(ago) = connection.contact else { return None };
+    (ago < Duration::from_mins(minutes.into())).then_some(Admission::Later(Ground::Greylisted))
+}
+
 impl Evidence {
     /// Is the sender of the envelope who he says he is: is he to be told of what became of his message?
     #[must_use]
@@ -297,7 +315,7 @@ impl Evidence {
             }),
             Ground::OwnDomain => author(|author| author.ours && author.aligned != Outcome::Pass),
             Ground::Spf => Some(self.spf.domain.as_str()),
-            Ground::Helo | Ground::Listed | Ground::UnclearAuthor => None,
+            Ground::Helo | Ground::Listed | Ground::UnclearAuthor | Ground::Greylisted => None,
             Ground::Unverifiable => {
                 let author = author(|author| {
                     author.dmarc == Outcome::TempError
@@ -444,6 +462,31 @@ mod tests {
             // A domain that asks no list is not bound by what another's says, and who writes to both by both.
             assert_eq!(admit(&evidence, [&Inbound::default()]), Accept);
             assert_eq!(admit(&evidence, [&Inbound::default(), &rules]), expected);
+        }
+    }
+
+    #[test]
+    fn who_is_here_for_the_first_time_waits_as_long_as_policy_says() {
+        use Admission::{Accept, Later, Refuse};
+        let wait = Later(Ground::Greylisted);
+        let tried = |seconds| Contact::Tried(Duration::from_secs(seconds));
+        for (contact, expected) in [
+            (Contact::NotAsked, Accept),
+            (Contact::Known, Accept),
+            (tried(0), wait),
+            (tried(299), wait),
+            (tried(300), Accept),
+            (tried(100_000), Accept),
+        ] {
+            let mut evidence = connected(Greeting::Plausible, &[]);
+            evidence.connection.as_mut().unwrap().contact = contact;
+            let five = inbound(&[("inbound.greylist", "5")]);
+            assert_eq!(admit(&evidence, [&five]), expected, "{contact:?}");
+            assert_eq!(admit(&evidence, [&Inbound::default()]), Accept, "off by default");
+            assert_eq!(admit(&evidence, [&five, &Inbound::default()]), expected, "the strictest binds");
+            // What is refused for good is not asked to come again.
+            evidence.authors[0].dmarc = Outcome::Fail;
+            assert_eq!(admit(&evidence, [&five]), Refuse(Ground::Dmarc));
         }
     }
 

@@ -147,7 +147,7 @@ pub(crate) fn unavailable() -> Reply {
 
 /// Mail of a stranger, by what was found out of it (RFC 7372).
 pub(crate) fn not_admitted(evidence: &Evidence, ground: Ground, later: bool) -> Reply {
-    if later {
+    if later && ground != Ground::Greylisted {
         return Reply::new(451, (7, 26), "Cannot verify now where the message comes from; try again later");
     }
     match ground {
@@ -175,6 +175,11 @@ pub(crate) fn not_admitted(evidence: &Evidence, ground: Ground, later: bool) -> 
         Ground::Spf => {
             Reply::new(550, (7, 23), "The sender's domain does not let your server send for it (SPF)")
         }
+        Ground::Greylisted => Reply::new(
+            451,
+            (7, 1),
+            "Your server was not here before; the message is taken when it tries again in some minutes (greylisting)",
+        ),
         Ground::UnclearAuthor => Reply::new(550, (6, 0), "The From field does not say who wrote the message"),
         Ground::Unverifiable => {
             Reply::new(550, (7, 26), "It cannot be verified where the message comes from")

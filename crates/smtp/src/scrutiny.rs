@@ -52,8 +52,7 @@ impl Scrutiny {
             replies::deliver(&error)
         })?;
         evidence.connection = connection.map_err(|_| replies::unavailable())?;
-        let admission = engine.admit_mail(&mut evidence, brought.recipients).await;
-        let admission = admission.map_err(|_| replies::unavailable())?;
+        let admission = admit(engine, &mut evidence, brought).await.map_err(|_| replies::unavailable())?;
         engine.count_judged(brought.origin.remote, &evidence, admission);
         match admission {
             Admission::Accept => Ok(Examined { evidence, sorting: Sorting::Inbox }),
@@ -119,4 +118,18 @@ impl Scrutiny {
         let sender = guard::Sender { ip, helo: brought.helo, path: brought.sender.map(Sender::as_str) };
         Ok(examiner.evidence(&self.resolver, (!self.is_relay(ip)).then_some(sender)).await)
     }
+}
+
+/// By all that is known of it; that its sender was never here is only found out of what would be taken.
+async fn admit(
+    engine: &Engine,
+    evidence: &mut Evidence,
+    brought: &Brought<'_>,
+) -> Result<Admission, engine::Error> {
+    let admission = engine.admit_mail(evidence, brought.recipients).await?;
+    let between = (brought.origin.remote, brought.sender);
+    if !admission.is_refusal() && engine.meet(evidence, between, brought.recipients).await? {
+        return engine.admit_mail(evidence, brought.recipients).await;
+    }
+    Ok(admission)
 }

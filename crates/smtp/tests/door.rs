@@ -20,6 +20,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use store::{Endpoint, Store};
 use testkit::TestDatabase;
 use testkit::transcript::{Stream, World, check};
@@ -76,6 +77,7 @@ impl Recorder for Counted {
 
 struct Province {
     engine: Engine,
+    clock: Arc<FixedClock>,
     limits: Limits,
     role: Role,
     implicit: bool,
@@ -102,8 +104,8 @@ impl Province {
             password_page: "https://mail.demo.gov.vn/mat-khau".into(),
             exempt_networks: Vec::new(),
         };
-        let clock = FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap());
-        let engine = Engine::new(store, settings, Arc::new(clock), Arc::new(CountingRng::default()));
+        let clock = Arc::new(FixedClock::new("2026-11-22T01:00:00Z".parse().unwrap()));
+        let engine = Engine::new(store, settings, clock.clone(), Arc::new(CountingRng::default()));
         engine.open().await.unwrap();
         let domain = DomainName::new("demo.vn").unwrap();
         engine.add_domain(&actor(), &domain, "an-giang").await.unwrap();
@@ -123,6 +125,7 @@ impl Province {
         let (server, connector) = tls();
         Self {
             engine,
+            clock,
             limits: Limits::default(),
             role: Role::Smtp,
             implicit: false,
@@ -212,6 +215,11 @@ impl World for Province {
         });
         let stream: Stream = Box::new(ours);
         if self.implicit { self.secured(stream).await } else { Ok(stream) }
+    }
+
+    async fn advance(&mut self, by: Duration) -> Result<(), String> {
+        self.clock.advance(by.try_into().map_err(|error| format!("{error}"))?);
+        Ok(())
     }
 
     async fn act(&mut self, words: &[String]) -> Result<(), String> {
@@ -323,6 +331,21 @@ async fn who_brings_mail_is_looked_at() {
         "congthu_dnsbl_total zone=empty.test result=not_listed",
     ] {
         assert!(seen.contains(expected), "{expected}: {seen:?}");
+    }
+}
+
+/// Where policy wants it; counted, and not where nothing is looked at.
+#[tokio::test]
+async fn who_was_never_here_is_asked_to_come_again() {
+    let counted = Counted::default();
+    let _counting = metrics::set_default_local_recorder(&counted);
+    transcript("greylist.txt").await;
+    let seen = counted.0.lock().unwrap().clone();
+    let results = ["first", "early", "came_back", "known"];
+    let results = results.map(|result| format!("congthu_first_contacts_total result={result}"));
+    let refused = "congthu_messages_refused_total door=smtp reason=greylisted".to_owned();
+    for expected in results.into_iter().chain([refused]) {
+        assert!(seen.contains(&expected), "{expected}: {seen:?}");
     }
 }
 

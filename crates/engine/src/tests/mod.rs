@@ -14,6 +14,7 @@ mod dkim;
 mod dmarc;
 mod export;
 mod failover;
+mod first_contact;
 mod folders;
 mod forwarding;
 mod groups;

@@ -48,6 +48,8 @@ section! {
         helo: Doubtful = Doubtful::Accept, Plain 0..=0, "Thư từ máy chủ tự xưng tên không hợp lệ (HELO)", "D7";
         /// The address that brings it is on a list; at most 16 lists.
         lists: Vec<DnsList> = Vec::new(), Count 0..=16, "Thư từ máy chủ có trong danh sách chặn (DNSBL)", "D7";
+        /// How long a sender who was never here is asked to wait before he comes again; 1 to 60, or not at all.
+        greylist: Option<u32> = None, Minutes 1..=60, "Thời gian hoãn nhận thư của máy chủ gửi lần đầu (greylisting)", "D7";
         /// Domains that ask for it are told once a day how much mail came in their names, and whence (RFC 7489 7.2).
         dmarc_reports: bool = true, Plain 0..=0, "Gửi báo cáo DMARC tổng hợp cho tên miền gửi", "D5";
     }

@@ -12,6 +12,7 @@ pub enum Measure {
     /// 2^20 bytes.
     Megabytes,
     Months,
+    Minutes,
     /// Calendar days.
     Days,
     /// Days that are neither weekend nor public holiday (ngày làm việc).
@@ -33,6 +34,7 @@ impl Measure {
         match self {
             Self::Megabytes => " MB",
             Self::Months => " tháng",
+            Self::Minutes => " phút",
             Self::Days => " ngày",
             Self::WorkingDays => " ngày làm việc",
             Self::Percent => " %",
@@ -50,6 +52,7 @@ impl Measure {
         match self {
             Self::Megabytes => " MB",
             Self::Months => " months",
+            Self::Minutes => " minutes",
             Self::Days => " days",
             Self::WorkingDays => " working days",
             Self::Percent => " %",

@@ -381,7 +381,7 @@ const DEFINITIONS: &[Definition] = &[
         example: r#"["127.0.0.0/8", "10.0.0.0/8"]"#,
         doc: "Limits per address and log-in back-off never apply to these. Nothing else is let pass: what they bring without a log-in \
               is checked like any stranger's mail (see `trusted_relays` in `[authentication]`), but for what is looked at of the \
-              connection: greeting and lists of addresses.",
+              connection: greeting, lists of addresses, first contacts.",
         set: |config, value| put(&mut config.limits.exempt_networks, read_list(value)),
     },
 ];

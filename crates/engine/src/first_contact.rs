@@ -1,0 +1,152 @@
+//! Whether a sender was here before (greylisting): who is here for the first time may be told to come again, as a mail server does and
+//! a program that only sends spam mostly does not.
+//!
+//! Invariants: off unless a domain's policy says how long (`inbound.greylist`); only strangers' connections, and only mail that nothing
+//! else refuses; whoever somebody here has written to is never told to wait; a database that does not answer is no reason to; what
+//! becomes of it is `model::admission`'s to say.
+
+use crate::sending::correspondent_key;
+use crate::{Engine, Error, Recipient, Sender, figures};
+use jiff::SignedDuration;
+use model::Address;
+use model::admission::{Evidence, Outcome};
+use model::connection::{Contact, neighbourhood};
+use std::net::IpAddr;
+use std::time::Duration;
+use store::{CONTACT_PLACES, ContactTerms, FirstContact};
+
+/// Who comes again later than this comes for the first time: mail servers try for days, most of them within hours.
+const RETRY_MAX: SignedDuration = SignedDuration::from_hours(48);
+/// Who came back is known for so long since his last mail.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24 * 36);
+
+impl Engine {
+    /// Finds out whether a stranger was here before, where a domain that it is for wants to know; false: nothing is known more.
+    ///
+    /// # Errors
+    /// When the rules of a domain cannot be read.
+    pub async fn meet(
+        &self,
+        evidence: &mut Evidence,
+        (remote, sender): (IpAddr, Option<&Sender>),
+        recipients: &[Recipient],
+    ) -> Result<bool, Error> {
+        if evidence.connection.is_none() {
+            return Ok(false);
+        }
+        let (mut minutes, mut to) = (0, Vec::new());
+        for (domain, policy) in self.policies_of(recipients).await? {
+            if let Some(wait) = policy.inbound.greylist {
+                minutes = minutes.max(wait);
+                let of =
+                    recipients.iter().filter(|to| to.address().domain() == domain && !to.is_return_path());
+                to.extend(of.map(Recipient::address));
+            }
+        }
+        if to.is_empty() {
+            return Ok(false);
+        }
+        let contact = self.contact(&first_contact(evidence, (remote, sender), &to), minutes).await;
+        if let Some(connection) = &mut evidence.connection {
+            connection.contact = contact;
+        }
+        Ok(true)
+    }
+
+    async fn contact(&self, contact: &FirstContact, minutes: u32) -> Contact {
+        let delay = SignedDuration::from_mins(minutes.into());
+        let (terms, now) = (ContactTerms { delay, retry_max: RETRY_MAX, known_for: KNOWN_FOR }, self.now());
+        match self.0.store.first_contact(contact, terms, now).await {
+            Ok(None) => {
+                figures::contact("known");
+                Contact::Known
+            }
+            Ok(Some(first)) => {
+                let ago = now.duration_since(first).max(SignedDuration::ZERO);
+                figures::contact(match () {
+                    () if ago >= delay => "came_back",
+                    () if ago.is_zero() => "first",
+                    () => "early",
+                });
+                Contact::Tried(Duration::try_from(ago).unwrap_or_default())
+            }
+            Err(error) => {
+                figures::contact("failed");
+                tracing::warn!(%error, "whether a sender was here before could not be found out");
+                Contact::NotAsked
+            }
+        }
+    }
+
+    pub(crate) async fn forget_first_contacts_job(&self) -> Result<String, Error> {
+        let forgotten = self.0.store.forget_first_contacts(self.now()).await?;
+        Ok(format!("{forgotten} forgotten"))
+    }
+}
+
+/// By hashes alone. The servers that SPF lets send for a domain are one, as large senders come again from another network.
+fn first_contact(
+    evidence: &Evidence,
+    (remote, sender): (IpAddr, Option<&Sender>),
+    to: &[&Address],
+) -> FirstContact {
+    let path = sender.map(Sender::as_str).unwrap_or_default();
+    let domain = path.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
+    let network = match evidence.spf.outcome {
+        Outcome::Pass if !evidence.spf.of_helo => "spf".to_owned(),
+        _ => neighbourhood(remote).to_string(),
+    };
+    let tries = to.iter().map(|to| place(&[&network, &domain, &to.to_string()]) & !1);
+    FirstContact {
+        sender: place(&[&network, &domain]) | 1,
+        tries: tries.collect(),
+        correspondent: path.parse::<Address>().ok().map(|address| correspondent_key(&address)),
+    }
+}
+
+fn place(of: &[&str]) -> u32 {
+    let hash = blake3::hash(of.join("\n").as_bytes());
+    u32::from_be_bytes(*hash.as_bytes().first_chunk::<4>().unwrap_or(&[0; 4])) % CONTACT_PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::admission::Spf;
+
+    fn of(spf: Outcome, remote: &str, sender: Option<&str>, to: &[&str]) -> FirstContact {
+        let evidence = Evidence {
+            spf: Spf { outcome: spf, domain: "b.vn".into(), of_helo: sender.is_none() },
+            ..Evidence::default()
+        };
+        let sender = sender.map(|sender| Sender::from(&sender.parse::<Address>().unwrap()));
+        let to: Vec<Address> = to.iter().map(|to| to.parse().unwrap()).collect();
+        first_contact(&evidence, (remote.parse().unwrap(), sender.as_ref()), &to.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn who_is_one_and_who_is_not() {
+        let all = ["an@demo.vn", "binh@demo.vn"];
+        let first = of(Outcome::None, "192.0.2.1", Some("x@B.vn"), &all);
+        assert!(first.sender % 2 == 1 && first.tries.iter().all(|place| place % 2 == 0));
+        assert_ne!(first.tries[0], first.tries[1]);
+        for (same, remote, sender) in [
+            (true, "192.0.2.200", "y@b.vn"),
+            (true, "::ffff:192.0.2.1", "x@b.vn"),
+            (false, "192.0.3.1", "x@b.vn"),
+            (false, "192.0.2.1", "x@c.vn"),
+        ] {
+            let other = of(Outcome::SoftFail, remote, Some(sender), &all);
+            let is_same = (first.sender == other.sender, first.tries == other.tries);
+            assert_eq!(is_same, (same, same), "{remote} {sender}");
+        }
+        // A large sender's servers are one.
+        let passed = |remote| of(Outcome::Pass, remote, Some("x@b.vn"), &all);
+        assert_eq!(passed("192.0.2.1").tries, passed("2001:db8::1").tries);
+        assert_ne!(passed("192.0.2.1").tries, first.tries);
+        // That the greeting passed says nothing of a null sender's next server.
+        let null = |remote| of(Outcome::Pass, remote, None, &all);
+        assert_ne!(null("192.0.2.1").tries, null("192.0.3.1").tries);
+        assert_eq!((null("192.0.2.1").correspondent, first.correspondent.is_some()), (None, true));
+    }
+}
