@@ -20,7 +20,7 @@ pub use auth::{Examiner, ReportAddress};
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use https::HttpsError;
-pub use lists::BlockLists;
+pub use lists::{BlockLists, ListTrial};
 pub use mta_sts::{Doing, FetchError, Found, Mode, MtaSts, Policy, Shelf, Shelved, Trouble};
 pub use network::is_public;
 pub use scan::{

@@ -31,6 +31,20 @@ const KEPT_MAX: usize = 1_000;
 /// An address that no list has (RFC 5782 5).
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// An address that every list has (RFC 5782 5).
+const EVERYBODYS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// How a list answers about the two addresses that are there to try it out (RFC 5782 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListTrial {
+    /// As lists do.
+    Sound,
+    /// It has not the entry that every list has.
+    Empty,
+    /// As no list does, or it has everybody on it.
+    Unbelievable,
+}
+
 /// Asks lists. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct BlockLists {
@@ -52,6 +66,18 @@ impl BlockLists {
         let resolver = &self.resolver.for_message();
         let asked = zones.iter().take(LISTS_MAX).map(|zone| self.ask(resolver, zone.as_str(), address));
         join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Does a list answer, and as lists do? For administrators; nothing of it is kept.
+    ///
+    /// # Errors
+    /// When it cannot be found out.
+    pub async fn try_out(&self, zone: &DomainName) -> Result<ListTrial, DnsError> {
+        Ok(match look(&self.resolver, zone.as_str(), EVERYBODYS).await? {
+            ListAnswer::Listed(_) => ListTrial::Sound,
+            ListAnswer::NotListed => ListTrial::Empty,
+            ListAnswer::Unbelievable => ListTrial::Unbelievable,
+        })
     }
 
     async fn ask(&self, resolver: &Resolver, zone: &str, address: IpAddr) -> Option<Listing> {

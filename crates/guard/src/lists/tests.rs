@@ -65,6 +65,28 @@ async fn what_no_list_says_is_no_evidence() {
     assert_eq!(with(&lists, "192.0.2.7", &names).await, [listing("bl.test", &[2, 11])], "beside others");
 }
 
+#[tokio::test]
+async fn a_list_is_tried_out_by_what_every_list_has() {
+    let zone = format!(
+        "{ZONE}
+        2.0.0.127.ended.test A 127.0.0.2
+        2.0.0.127.refuses.test A 127.255.255.254
+        2.0.0.127.broken.test SERVFAIL"
+    );
+    let (resolver, _running) = serve(&zone).await;
+    let lists = BlockLists::new(resolver);
+    for (name, expected) in [
+        ("bl.test", ListTrial::Sound),
+        ("other.test", ListTrial::Empty),
+        ("nowhere.test", ListTrial::Empty),
+        ("ended.test", ListTrial::Unbelievable),
+        ("refuses.test", ListTrial::Unbelievable),
+    ] {
+        assert_eq!(lists.try_out(&DomainName::new(name).unwrap()).await, Ok(expected), "{name}");
+    }
+    assert!(lists.try_out(&DomainName::new("broken.test").unwrap()).await.is_err());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_list_is_waited_for_a_little_and_then_left_alone() {
     let (resolver, _running) = serve(ZONE).await;

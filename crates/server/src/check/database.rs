@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::node::{self, Opened};
 use crate::system::SystemClock;
 use jiff::SignedDuration;
+use model::connection::zones;
 use model::{Address, Clock as _, DomainName};
 use store::{DkimKeyRow, Inspection};
 
@@ -20,6 +21,8 @@ pub(super) struct Found {
     /// With their domains, those that sign or wait to.
     pub(super) keys: Vec<(String, DkimKeyRow)>,
     pub(super) reports: Vec<ReportsTo>,
+    /// Lists of addresses that their policies name.
+    pub(super) lists: Vec<DomainName>,
 }
 
 /// Who is told who sends in a domain's name.
@@ -77,10 +80,10 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
             let store = store::Store::new(pools.clone(), None);
             let domains = store.domains(&store::Reach { everything: true, ..Default::default() }).await;
             let keys = store.dkim_records().await;
-            let reports = reports(&store).await.unwrap_or_default();
+            let (reports, lists) = policies(&store).await.unwrap_or_default();
             // Before the first migration there is no table; that was said above.
             let domains = domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect();
-            let found = Found { domains, keys: keys.unwrap_or_default(), reports };
+            let found = Found { domains, keys: keys.unwrap_or_default(), reports, lists };
             if is_current && let Err(error) = upkeep::look(&store, &found, findings).await {
                 findings.error("database", error.to_string(), "");
             }
@@ -90,8 +93,9 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
     }
 }
 
-async fn reports(store: &store::Store) -> Result<Vec<ReportsTo>, store::Error> {
-    let mut reports = Vec::new();
+/// What policies say of who is told and who is asked.
+async fn policies(store: &store::Store) -> Result<(Vec<ReportsTo>, Vec<DomainName>), store::Error> {
+    let (mut reports, mut lists) = (Vec::new(), Vec::new());
     for (id, domain) in store.domain_ids().await?.into_iter().take(DOMAINS_MAX) {
         let Some(version) = store.policy(id).await? else { continue };
         let address = format!("{}@{domain}", version.policy.contact.dmarc_reports);
@@ -99,8 +103,9 @@ async fn reports(store: &store::Store) -> Result<Vec<ReportsTo>, store::Error> {
             let receives = store.party(&address).await?.is_some();
             reports.push(ReportsTo { domain, address, receives });
         }
+        lists.extend(version.policy.inbound.lists);
     }
-    Ok(reports)
+    Ok((reports, zones(&lists)))
 }
 
 fn judge(found: &Inspection, place: &str, findings: &mut Findings) {

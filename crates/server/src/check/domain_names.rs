@@ -31,6 +31,7 @@ pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings
         }
     }
     super::sender_records::look(&resolver, (config, found), &addresses, findings).await;
+    super::address_lists::look(&resolver, found, findings).await;
     for (domain, key) in found.keys.iter().take(2 * DOMAINS_MAX) {
         signature(&resolver, domain, key, findings).await;
     }

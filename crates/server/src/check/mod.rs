@@ -3,6 +3,7 @@
 //! Invariants: it looks and changes nothing (an embedded Postgres that does not run is started for the look, as any command
 //! does); each finding is one line; what cannot be found out is a finding, never a reason to stop looking.
 
+mod address_lists;
 mod database;
 mod domain_names;
 mod machine;
