@@ -22,6 +22,7 @@ import scanners
 
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
 NAME_SERVER = "198.51.100.53"
+SILENT_SERVER = "198.51.100.54"  # takes questions and says nothing
 START_TIMEOUT = 60.0  # seconds
 OWNER = "nobody"  # of the others' mailbox
 
@@ -92,8 +93,12 @@ class Network:
         self._must(self.libc.unshare(NEW_NETWORK))
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         # Postfix listens only on what an interface has by name.
-        for address in (NAME_SERVER, *map(address_of, range(1, hosts + 1))):
-            subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+        for address in (NAME_SERVER, SILENT_SERVER, *map(address_of, range(1, hosts + 1))):
+            self.add(address)
+
+    def add(self, address):
+        """Of a host here, too."""
+        subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
 
     def close(self):
         self._must(self.libc.setns(self.before, NEW_NETWORK))
@@ -143,11 +148,20 @@ class Names(Service):
     def __init__(self):
         super().__init__("unbound")
         self.records = {}
+        self.unanswered = []
+        self.silent = None
         self.process = None
 
     def put(self, name, kind, text):
         """Its only one of that kind, from the next `publish` on."""
         self.records[name, kind] = text
+
+    def leave_unanswered(self, zone):
+        """The name server of that zone is silent, from the next `publish` on."""
+        if self.silent is None:
+            self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.silent.bind((SILENT_SERVER, 53))
+        self.unanswered.append(zone)
 
     def publish(self):
         lines = [UNBOUND.format(address=NAME_SERVER, directory=self.directory)]
@@ -155,11 +169,18 @@ class Names(Service):
             if kind == "TXT":
                 text = " ".join(f'"{text[at:at + 250]}"' for at in range(0, len(text), 250))
             lines.append(f"  local-data: '{name}. 5 IN {kind} {text}'\n")
+        lines += [f'  local-zone: "{zone}." transparent\n' for zone in self.unanswered]
+        lines += [f'forward-zone:\n  name: "{zone}."\n  forward-addr: {SILENT_SERVER}\n' for zone in self.unanswered]
         (self.directory / "unbound.conf").write_text("".join(lines))
         if self.process:
             self.process.terminate()
             self.process.wait()
         self.process = self.spawn(scanners.program("unbound"), "-d", "-c", self.directory / "unbound.conf", address=(NAME_SERVER, 53))
+
+    def close(self):
+        super().close()
+        if self.silent:
+            self.silent.close()
 
     def resolv_conf(self):
         path = self.directory / "resolv.conf"
