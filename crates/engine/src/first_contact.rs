@@ -2,14 +2,14 @@
 //! a program that only sends spam mostly does not.
 //!
 //! Invariants: off unless a domain's policy says how long (`inbound.greylist`); only strangers' connections, and only mail that nothing
-//! else refuses; whoever somebody here has written to is never told to wait; a database that does not answer is no reason to; what
-//! becomes of it is `model::admission`'s to say.
+//! else refuses; whom SPF shows to be the sender, and whom somebody here has written to, is never told to wait; a database that
+//! does not answer is no reason to; what becomes of it is `model::admission`'s to say.
 
 use crate::sending::correspondent_key;
 use crate::{Engine, Error, Recipient, Sender, figures};
 use jiff::SignedDuration;
 use model::Address;
-use model::admission::{Evidence, Outcome};
+use model::admission::Evidence;
 use model::connection::{Contact, neighbourhood};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Engine {
         (remote, sender): (IpAddr, Option<&Sender>),
         recipients: &[Recipient],
     ) -> Result<bool, Error> {
-        if evidence.connection.is_none() {
+        if evidence.connection.is_none() || evidence.shows_sender() {
             return Ok(false);
         }
         let (mut minutes, mut to) = (0, Vec::new());
@@ -46,7 +46,7 @@ impl Engine {
         if to.is_empty() {
             return Ok(false);
         }
-        let contact = self.contact(&first_contact(evidence, (remote, sender), &to), minutes).await;
+        let contact = self.contact(&first_contact((remote, sender), &to), minutes).await;
         if let Some(connection) = &mut evidence.connection {
             connection.contact = contact;
         }
@@ -84,18 +84,11 @@ impl Engine {
     }
 }
 
-/// By hashes alone. The servers that SPF lets send for a domain are one, as large senders come again from another network.
-fn first_contact(
-    evidence: &Evidence,
-    (remote, sender): (IpAddr, Option<&Sender>),
-    to: &[&Address],
-) -> FirstContact {
+/// By hashes alone.
+fn first_contact((remote, sender): (IpAddr, Option<&Sender>), to: &[&Address]) -> FirstContact {
     let path = sender.map(Sender::as_str).unwrap_or_default();
     let domain = path.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
-    let network = match evidence.spf.outcome {
-        Outcome::Pass if !evidence.spf.of_helo => "spf".to_owned(),
-        _ => neighbourhood(remote).to_string(),
-    };
+    let network = neighbourhood(remote).to_string();
     let tries = to.iter().map(|to| place(&[&network, &domain, &to.to_string()]) & !1);
     FirstContact {
         sender: place(&[&network, &domain]) | 1,
@@ -112,41 +105,42 @@ fn place(of: &[&str]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::admission::Spf;
 
-    fn of(spf: Outcome, remote: &str, sender: Option<&str>, to: &[&str]) -> FirstContact {
-        let evidence = Evidence {
-            spf: Spf { outcome: spf, domain: "b.vn".into(), of_helo: sender.is_none() },
-            ..Evidence::default()
-        };
+    fn of(remote: &str, sender: Option<&str>, to: &[&str]) -> FirstContact {
         let sender = sender.map(|sender| Sender::from(&sender.parse::<Address>().unwrap()));
         let to: Vec<Address> = to.iter().map(|to| to.parse().unwrap()).collect();
-        first_contact(&evidence, (remote.parse().unwrap(), sender.as_ref()), &to.iter().collect::<Vec<_>>())
+        first_contact((remote.parse().unwrap(), sender.as_ref()), &to.iter().collect::<Vec<_>>())
     }
 
     #[test]
     fn who_is_one_and_who_is_not() {
         let all = ["an@demo.vn", "binh@demo.vn"];
-        let first = of(Outcome::None, "192.0.2.1", Some("x@B.vn"), &all);
+        let first = of("192.0.2.1", Some("x@B.vn"), &all);
         assert!(first.sender % 2 == 1 && first.tries.iter().all(|place| place % 2 == 0));
         assert_ne!(first.tries[0], first.tries[1]);
         for (same, remote, sender) in [
-            (true, "192.0.2.200", "y@b.vn"),
-            (true, "::ffff:192.0.2.1", "x@b.vn"),
-            (false, "192.0.3.1", "x@b.vn"),
-            (false, "192.0.2.1", "x@c.vn"),
+            (true, "192.0.2.200", Some("y@b.vn")),
+            (true, "::ffff:192.0.2.1", Some("x@b.vn")),
+            (false, "192.0.3.1", Some("x@b.vn")),
+            (false, "192.0.2.1", Some("x@c.vn")),
+            (false, "192.0.2.1", None),
         ] {
-            let other = of(Outcome::SoftFail, remote, Some(sender), &all);
+            let other = of(remote, sender, &all);
             let is_same = (first.sender == other.sender, first.tries == other.tries);
-            assert_eq!(is_same, (same, same), "{remote} {sender}");
+            assert_eq!(is_same, (same, same), "{remote} {sender:?}");
         }
-        // A large sender's servers are one.
-        let passed = |remote| of(Outcome::Pass, remote, Some("x@b.vn"), &all);
-        assert_eq!(passed("192.0.2.1").tries, passed("2001:db8::1").tries);
-        assert_ne!(passed("192.0.2.1").tries, first.tries);
-        // That the greeting passed says nothing of a null sender's next server.
-        let null = |remote| of(Outcome::Pass, remote, None, &all);
-        assert_ne!(null("192.0.2.1").tries, null("192.0.3.1").tries);
-        assert_eq!((null("192.0.2.1").correspondent, first.correspondent.is_some()), (None, true));
+        let six = |remote| of(remote, None, &all).sender;
+        assert_eq!(six("2001:db8:0:1::1"), six("2001:db8:0:1:ffff::2"));
+        assert_ne!(six("2001:db8:0:1::1"), six("2001:db8:0:2::1"));
+        assert_eq!((of("192.0.2.1", None, &all).correspondent, first.correspondent.is_some()), (None, true));
+    }
+
+    /// However many strangers there are, and whatever they call themselves.
+    #[test]
+    fn there_are_no_more_places_than_there_are() {
+        for n in 0..100_000_u32 {
+            let place = place(&[&n.to_string(), "x"]);
+            assert!(place < CONTACT_PLACES, "{n}");
+        }
     }
 }

@@ -141,6 +141,7 @@ pub(crate) fn in_front(header: &[u8]) -> usize {
     for (name, must) in [
         ("Return-Path", true),
         ("Authentication-Results", false),
+        (CONNECTION, false),
         ("Received", true),
         ("X-Congthu-Scan", false),
         ("X-Spam-Flag", false),
@@ -319,7 +320,9 @@ mod tests {
         let path = "Return-Path: <x@a.vn>\r\n";
         let results = "Authentication-Results: mx.vn;\r\n\tspf=pass\r\n";
         let said = "X-Congthu-Scan: spam=yes (1.0/15.0)\r\n";
+        let connection = "X-Congthu-Connection: helo=our_name\r\n\tlisted=bl.vn (127.0.0.2)\r\n";
         for front in [
+            format!("{path}{results}{connection}{received}{said}"),
             format!("{path}{received}"),
             format!("{path}{results}{received}"),
             format!("{path}{results}{received}{said}"),

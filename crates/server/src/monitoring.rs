@@ -39,6 +39,17 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_tls_failures_total", Counter, "TLS handshakes that failed, by door"),
     ("congthu_messages_accepted_total", Counter, "Messages acknowledged, by door"),
     ("congthu_messages_accepted_bytes_total", Counter, "Their octets, by door"),
+    (
+        "congthu_dnsbl_total",
+        Counter,
+        "Addresses that a list of unwanted ones (DNSBL) was asked about, by list and result",
+    ),
+    ("congthu_dnsbl_down", Gauge, "1 while a list of addresses is not asked, as it failed, by list"),
+    (
+        "congthu_first_contacts_total",
+        Counter,
+        "Messages of senders that greylisting looked at, by what it found",
+    ),
     ("congthu_scans_total", Counter, "Messages that a scanner was asked about, by scanner and result"),
     ("congthu_scan_seconds", Histogram, "How long scanners took, by scanner"),
     (

@@ -12,6 +12,30 @@ use jiff_sqlx::ToSqlx as _;
 pub const CONTACT_PLACES: u32 = 1 << 22;
 /// Places looked at in one statement of the nightly job.
 const SWEPT_AT_ONCE: u32 = 1 << 16;
+/// $1: the sender's place. $2: those of the tries. $3: the correspondent. $4: now. $5, $6: until when a try, and who came back, are kept.
+/// $7: who tried first then or before has waited. $8: who is known until before then is written down again.
+pub(crate) const FIRST_CONTACT: &str = "with known as (
+     select until from first_contacts where place = $1 and until > $4
+     union all
+     select null from correspondents where address_key = $3
+     limit 1
+ ), tried as (
+     select count(*) as places, max(first_at) as first_at from first_contacts where place = any ($2) and until > $4
+ ), noted as (
+     insert into first_contacts as f (place, first_at, until)
+     select t.place, $4, $5 from unnest($2::integer[]) as t (place) where not exists (select from known)
+     on conflict (place) do update set first_at = excluded.first_at, until = excluded.until where f.until <= $4
+ ), came_back as (
+     insert into first_contacts as f (place, first_at, until)
+     select $1, $4, $6 from tried
+      where places = cardinality($2) and first_at <= $7 and not exists (select from known)
+     on conflict (place) do update set first_at = excluded.first_at, until = excluded.until
+ ), renewed as (
+     update first_contacts set until = $6 where place = $1 and until > $4 and until < $8
+ )
+ select exists (select from known), case when places = cardinality($2) then first_at end from tried";
+/// $1, $2: from and to which place. $3: now.
+pub(crate) const FORGET: &str = "delete from first_contacts where place >= $1 and place < $2 and until <= $3";
 
 /// Who tries to send mail here.
 #[derive(Clone, Debug)]
@@ -51,38 +75,17 @@ impl Store {
         let mut tries: Vec<i32> = contact.tries.iter().map(|place| column(*place)).collect();
         tries.sort_unstable();
         tries.dedup();
-        let row: (bool, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
-            "with known as (
-                 select until from first_contacts where place = $1 and until > $4
-                 union all
-                 select null from correspondents where address_key = $3
-                 limit 1
-             ), tried as (
-                 select count(*) as places, max(first_at) as first_at from first_contacts where place = any ($2) and until > $4
-             ), noted as (
-                 insert into first_contacts as f (place, first_at, until)
-                 select t.place, $4, $5 from unnest($2::integer[]) as t (place) where not exists (select from known)
-                 on conflict (place) do update set first_at = excluded.first_at, until = excluded.until where f.until <= $4
-             ), came_back as (
-                 insert into first_contacts as f (place, first_at, until)
-                 select $1, $4, $6 from tried
-                  where places = cardinality($2) and first_at <= $7 and not exists (select from known)
-                 on conflict (place) do update set first_at = excluded.first_at, until = excluded.until
-             ), renewed as (
-                 update first_contacts set until = $6 where place = $1 and until > $4 and until < $8
-             )
-             select exists (select from known), case when places = cardinality($2) then first_at end from tried",
-        )
-        .bind(column(contact.sender))
-        .bind(tries)
-        .bind(contact.correspondent)
-        .bind(now.to_sqlx())
-        .bind(after(terms.retry_max).to_sqlx())
-        .bind(after(terms.known_for).to_sqlx())
-        .bind(before(terms.delay).to_sqlx())
-        .bind(after(terms.known_for.saturating_sub(SignedDuration::from_hours(24))).to_sqlx())
-        .fetch_one(&self.pools.chunks)
-        .await?;
+        let row: (bool, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(FIRST_CONTACT)
+            .bind(column(contact.sender))
+            .bind(tries)
+            .bind(contact.correspondent)
+            .bind(now.to_sqlx())
+            .bind(after(terms.retry_max).to_sqlx())
+            .bind(after(terms.known_for).to_sqlx())
+            .bind(before(terms.delay).to_sqlx())
+            .bind(after(terms.known_for.saturating_sub(SignedDuration::from_hours(24))).to_sqlx())
+            .fetch_one(&self.pools.chunks)
+            .await?;
         Ok(match row {
             (true, _) => None,
             (false, first) => Some(first.map_or(now, jiff_sqlx::Timestamp::to_jiff)),
@@ -96,7 +99,7 @@ impl Store {
     pub async fn forget_first_contacts(&self, now: Timestamp) -> Result<u64, Error> {
         let mut all = 0;
         for from in (0..CONTACT_PLACES).step_by(SWEPT_AT_ONCE as usize) {
-            let done = sqlx::query("delete from first_contacts where place >= $1 and place < $2 and until <= $3")
+            let done = sqlx::query(FORGET)
                 .bind(column(from))
                 .bind(column(from + SWEPT_AT_ONCE))
                 .bind(now.to_sqlx())

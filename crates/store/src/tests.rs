@@ -5,6 +5,7 @@ mod appended;
 mod chunks;
 mod embedded;
 mod entries;
+mod first_contacts;
 mod lessons;
 mod mailboxes;
 mod migrate;

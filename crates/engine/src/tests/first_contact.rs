@@ -108,6 +108,26 @@ async fn each_recipient_is_a_first_contact() {
     assert_eq!(comes(&world.engine, from, &["an", "binh", "an"]).await, Admission::Accept);
 }
 
+/// Large senders try again from another of their networks, and would wait for long; whoever forges nothing need not.
+#[tokio::test]
+async fn whom_spf_shows_to_be_the_sender_never_waits() {
+    let world = world().await;
+    let from = ("192.0.2.1", "x@b.vn");
+    for (outcome, of_helo, expected) in [
+        (Outcome::Pass, false, Admission::Accept),
+        (Outcome::Pass, true, WAITS),
+        (Outcome::None, false, WAITS),
+        (Outcome::Neutral, false, WAITS),
+        (Outcome::SoftFail, false, WAITS),
+        (Outcome::TempError, false, WAITS),
+    ] {
+        let spf = Spf { outcome, domain: "b.vn".into(), of_helo };
+        let evidence = Evidence { spf, connection: Some(Connection::default()), ..Evidence::default() };
+        assert_eq!(brings(&world.engine, evidence, from, &["an"]).await, expected, "{outcome} {of_helo}");
+        assert_eq!(rows(&world).await, i64::from(expected == WAITS), "nothing is kept of him");
+    }
+}
+
 /// Whoever of us it was: an answer is not to be late.
 #[tokio::test]
 async fn whom_somebody_here_wrote_to_never_waits() {
