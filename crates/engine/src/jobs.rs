@@ -105,6 +105,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_first_contacts_job()),
     },
     Job {
+        name: "forget-countries",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_visits_job()),
+    },
+    Job {
         name: "keep-lives",
         every: Schedule::Daily { hour: 1 },
         run: |engine| Box::pin(engine.keep_lives_job()),

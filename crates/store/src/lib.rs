@@ -98,6 +98,7 @@ mod tls_reports;
 mod tx;
 mod unit_watchers;
 mod units;
+mod visits;
 mod within;
 
 pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Room, Target};

@@ -108,6 +108,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "who_brings",
         sql: include_str!("../../../migrations/0033_who_brings.sql"),
     },
+    Migration { version: 34, name: "visits", sql: include_str!("../../../migrations/0034_visits.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -15,4 +15,5 @@ mod small;
 mod sweeper;
 mod tls;
 mod unprivileged;
+mod visits;
 mod world;

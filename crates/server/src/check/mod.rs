@@ -93,6 +93,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
         config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
     findings.ok("config", format!("{source}: no mistake"));
     strangers(config, &mut findings);
+    countries(config, &mut findings);
     machine::look(config, &mut findings);
     tls::look(config, &mut findings);
     ports::look(config, &mut findings);
@@ -105,6 +106,17 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
         0 => Ok(()),
         1 => bail!("one thing is wrong: see above"),
         errors => bail!("{errors} things are wrong: see above"),
+    }
+}
+
+/// Without tables nobody asked for them.
+fn countries(config: &Config, findings: &mut Findings) {
+    match config.countries() {
+        Ok(countries) if countries.is_empty() => {}
+        Ok(countries) => {
+            findings.ok("networks", format!("tables of countries with {} ranges", countries.ranges()));
+        }
+        Err(error) => findings.error("networks", error.to_string(), "or take the table out of [networks]"),
     }
 }
 
