@@ -33,6 +33,8 @@ pub(crate) struct Of<'a> {
     pub(crate) sender: Option<AccountId>,
     /// Its sender hears what becomes of it: of whom nobody could hear, no mail is kept.
     pub(crate) can_be_told: bool,
+    /// It has come here so often that it goes round (RFC 5321 6.3).
+    pub(crate) goes_round: bool,
 }
 
 /// Whom a message is for.
@@ -202,10 +204,10 @@ impl Engine {
         Ok(())
     }
 
-    async fn ends(&self, place: Place, sorting: Sorting) -> Result<Ends, Error> {
+    async fn ends(&self, place: Place, sorting: Sorting, goes_round: bool) -> Result<Ends, Error> {
         match sorting.is_unwanted() {
             true => Ok(Ends { mailboxes: vec![place], ..Ends::default() }),
-            false => self.forwarded(place).await,
+            false => self.forwarded(place, goes_round).await,
         }
     }
 
@@ -250,7 +252,7 @@ impl Engine {
                 if sorting == Sorting::Junk && !seen.contains(&place.0) {
                     meant.junk.insert(place.0);
                 }
-                let ends = self.ends(place, sorting).await?;
+                let ends = self.ends(place, sorting, of.goes_round).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
                     add_members(&mut members, &seen, (place, &ends.mailboxes));
@@ -289,7 +291,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(places.len());
         for place in places {
-            let ends = self.ends(place, of.sorting).await?;
+            let ends = self.ends(place, of.sorting, of.goes_round).await?;
             // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
             let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
             add_members(members, seen, (place, &here));

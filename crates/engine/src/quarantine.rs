@@ -136,7 +136,7 @@ impl Engine {
         }
         self.renew_forwards().await?;
         let place = (message.account, message.inbox);
-        let ends = self.forwarded(place).await?;
+        let ends = self.forwarded(place, false).await?;
         let (places, steps) = match ends.outside {
             Some(_) => (vec![place], Vec::new()),
             None => (ends.mailboxes, ends.steps),
