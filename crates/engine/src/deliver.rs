@@ -197,9 +197,6 @@ impl Engine {
                 };
                 return Err(nobody.into());
             }
-            if !meant.quarantined.is_empty() && self.is_quarantine_full(&meant.quarantined).await? {
-                return Err(DeliverError::Unwanted.into());
-            }
             let only_here = meant.is_only_here();
             let is_told = can_be_told && others.iter().any(|other| other.is_told_of_success());
             let refused = if only_here && at_once && !is_told {

@@ -180,6 +180,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.quarantine_letters_job()),
     },
     Job {
+        name: "kept-back-letters",
+        every: Schedule::Every(Duration::from_mins(1)),
+        run: |engine| Box::pin(engine.kept_back_letters_job()),
+    },
+    Job {
         name: "retire-old-addresses",
         every: Schedule::Daily { hour: 2 },
         run: |engine| Box::pin(engine.retire_old_addresses()),

@@ -9,6 +9,7 @@ mod first_contacts;
 mod lessons;
 mod mailboxes;
 mod migrate;
+mod quarantined;
 mod queue;
 mod schema;
 mod small;
