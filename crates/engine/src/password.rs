@@ -107,15 +107,8 @@ impl Passwords {
         {
             return true;
         }
-        let (password, hash) = (password.to_owned(), stored.unwrap_or(&self.decoy).to_owned());
-        let decoy = is_quick(&hash).then(|| self.decoy.clone());
-        let check = move || {
-            // The work is the same for a one-time password; what the decoy says is nothing.
-            if let Some(decoy) = decoy {
-                verify_any_form(&password, &decoy);
-            }
-            verify_any_form(&password, &hash)
-        };
+        let (password, hashes) = (password.to_owned(), self.work(stored));
+        let check = move || hashes.iter().fold(false, |_, hash| verify_any_form(&password, hash));
         let right = self.compute(check).await.unwrap_or(false);
         match memory {
             Some(key) if right => {
@@ -123,6 +116,15 @@ impl Passwords {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// What a password is verified against: the last decides, and the work is the same whatever is stored.
+    fn work(&self, stored: Option<&str>) -> Vec<String> {
+        match stored {
+            None => vec![self.decoy.clone()],
+            Some(quick) if is_quick(quick) => vec![self.decoy.clone(), quick.to_owned()],
+            Some(hash) => vec![hash.to_owned()],
         }
     }
 
@@ -203,6 +205,15 @@ pub(crate) fn one_time(rng: &dyn Rng) -> String {
 }
 
 #[cfg(test)]
+impl Passwords {
+    /// All places, so that nothing is computed while they are held.
+    pub(crate) async fn occupy(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.at_once.available_permits()).unwrap();
+        Arc::clone(&self.at_once).acquire_many_owned(all).await.unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::tests::CountingRng;
@@ -224,6 +235,28 @@ mod tests {
             let now = Timestamp::UNIX_EPOCH;
             assert_eq!(passwords.verify(Some(AccountId(1)), Some(hash), typed, now).await, right, "{typed}");
         }
+    }
+
+    /// Of a one-time password the hash is little work, and of none there is no hash.
+    #[test]
+    fn the_work_is_the_same_whatever_is_stored() {
+        let rng = CountingRng::default();
+        let passwords = Passwords::new(&rng);
+        let cost = |stored: Option<&str>| {
+            let each = passwords.work(stored).into_iter().map(|hash| {
+                let hash = PasswordHash::new(&hash).unwrap();
+                let parameter = |name| hash.params.get_decimal(name).unwrap();
+                parameter("m") * parameter("t")
+            });
+            each.sum::<u32>()
+        };
+        let of_people = cost(Some(&hash("Mật khẩu 1", &rng)));
+        assert_eq!(of_people, MEMORY_KIB * PASSES);
+        assert_eq!(cost(None), of_people);
+        let quick = hash_one_time("abc", &rng).unwrap();
+        let of_one_time = cost(Some(&quick));
+        assert!(of_one_time >= of_people && of_one_time - of_people < of_people / 1_000);
+        assert_eq!(passwords.work(Some(&quick)).last(), Some(&quick));
     }
 
     /// Whoever gives up waiting leaves the work going on; it must go on counting.
