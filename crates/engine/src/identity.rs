@@ -105,9 +105,6 @@ pub enum LoginError {
     /// Nobody used it in its days: a new one is to be asked for.
     #[error("the one-time password is no longer valid")]
     OneTimePasswordOver,
-    /// It was the right password, and policy lets nobody in from there.
-    #[error("log-ins from this country are not allowed")]
-    CountryNotAllowed,
     #[error("too many failed attempts from this address")]
     TooManyAttempts,
     #[error("the mail store is unavailable")]
@@ -115,12 +112,11 @@ pub enum LoginError {
 }
 
 impl LoginError {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Denied,
         Self::Locked,
         Self::PasswordChangeRequired,
         Self::OneTimePasswordOver,
-        Self::CountryNotAllowed,
         Self::TooManyAttempts,
         Self::Unavailable,
     ];
@@ -133,7 +129,6 @@ impl LoginError {
             Self::Locked => "hộp thư đang bị khóa",
             Self::PasswordChangeRequired => "phải đổi mật khẩu trước",
             Self::OneTimePasswordOver => "mật khẩu cấp một lần đã hết hạn",
-            Self::CountryNotAllowed => "không được phép đăng nhập từ quốc gia này",
             Self::TooManyAttempts => "thử sai quá nhiều lần từ địa chỉ này",
             Self::Unavailable => "kho thư không truy cập được",
         }
@@ -158,9 +153,9 @@ impl Engine {
         origin: &Origin,
     ) -> Result<Principal, LoginError> {
         let result = async {
-            let attempt = self.begin_log_in(login, origin)?;
+            let attempt = self.begin_log_in(login, origin).await?;
             let (account, result) = match self.check_login(login, password).await {
-                Ok(row) => (Some(row.account), self.admit(row, origin).await),
+                Ok(row) => (Some(row.account), self.admit(row).await),
                 Err(refused) => (refused.account, Err(refused.error)),
             };
             self.end_log_in(attempt, result.as_ref().err());
@@ -180,11 +175,8 @@ impl Engine {
         origin: &Origin,
     ) -> Result<LoginRow, LoginError> {
         let result = async {
-            let attempt = self.begin_log_in(login, origin)?;
-            let result = match self.check_login(login, password).await {
-                Ok(row) => self.admit_to_change(row, origin).await,
-                refused => refused,
-            };
+            let attempt = self.begin_log_in(login, origin).await?;
+            let result = self.check_login(login, password).await;
             self.end_log_in(attempt, result.as_ref().err().map(|refused| &refused.error));
             // Whose password was right is noted with the change.
             if let Err(refused) = &result {
@@ -203,30 +195,43 @@ impl Engine {
         self.0.settings.exempt_networks.iter().any(|network| network.contains(remote))
     }
 
-    fn begin_log_in(&self, login: &str, origin: &Origin) -> Result<Option<Attempt>, LoginError> {
+    async fn begin_log_in(&self, login: &str, origin: &Origin) -> Result<Option<Attempt>, LoginError> {
         if self.is_exempt(origin.remote) {
             return Ok(None);
         }
-        // Not noted: a stranger could write such events without end.
-        let attempt = self.0.throttle.begin(origin.remote, login, self.now());
-        attempt.map(Some).ok_or(LoginError::TooManyAttempts)
+        match self.0.throttle.begin(origin.remote, login, self.now()) {
+            Ok(attempt) => Ok(Some(attempt)),
+            Err(too_many) => {
+                // Only the first, behind dozens that were heard: a stranger could write such events without end.
+                if too_many.is_first {
+                    let meant = self.row_of(login).await.ok().flatten().map(|row| row.account);
+                    self.note_login(meant, Some(&LoginError::TooManyAttempts), origin).await;
+                }
+                Err(LoginError::TooManyAttempts)
+            }
+        }
     }
 
     fn end_log_in(&self, attempt: Option<Attempt>, error: Option<&LoginError>) {
-        if let Some(attempt) = attempt.filter(|_| error != Some(&LoginError::Denied)) {
-            self.0.throttle.take_back(&attempt);
+        let Some(attempt) = attempt.filter(|_| error != Some(&LoginError::Denied)) else { return };
+        self.0.throttle.take_back(&attempt);
+        if error.is_none() {
+            self.0.throttle.know(&attempt);
         }
+    }
+
+    /// The mailbox that has this address, an alias too.
+    async fn row_of(&self, login: &str) -> Result<Option<LoginRow>, store::Error> {
+        let Ok(address) = login.parse::<Address>() else { return Ok(None) };
+        self.0.store.login(&address).await
     }
 
     /// Is it the right password of a mailbox that may be logged in to?
     async fn check_login(&self, login: &str, password: &str) -> Result<LoginRow, Refused> {
-        let found = match login.parse::<Address>() {
-            Ok(address) => self.0.store.login(&address).await.map_err(|error| {
-                tracing::error!(%error, "a log-in could not be checked");
-                Refused { error: LoginError::Unavailable, account: None }
-            })?,
-            Err(_) => None,
-        };
+        let found = self.row_of(login).await.map_err(|error| {
+            tracing::error!(%error, "a log-in could not be checked");
+            Refused { error: LoginError::Unavailable, account: None }
+        })?;
         let stored = found.as_ref().and_then(|row| row.password_hash.as_deref());
         let account = found.as_ref().map(|row| row.account);
         let right = self.0.passwords.verify(account, stored, password, self.now()).await;
@@ -242,13 +247,12 @@ impl Engine {
     }
 
     /// Lets somebody in whose password was right, unless it has to be changed (B2, B3).
-    async fn admit(&self, row: LoginRow, origin: &Origin) -> Result<Principal, LoginError> {
+    async fn admit(&self, row: LoginRow) -> Result<Principal, LoginError> {
         let policy = self.policy_of(row.domain).await.map_err(|_| LoginError::Unavailable)?;
         let (set_on, today) = (local_date(row.password_set_at), local_date(self.now()));
         if row.password_change || passwords::rules(&policy).is_expired(set_on, today) {
             return Err(LoginError::PasswordChangeRequired);
         }
-        self.admit_from(&row, &policy, origin).await?;
         if row.state == AccountState::New
             && let Err(error) = self.0.store.activate(row.account, self.now()).await
         {
@@ -262,19 +266,11 @@ impl Engine {
         })
     }
 
-    /// As [`Engine::admit`], of somebody who changes the password that he has to.
-    async fn admit_to_change(&self, row: LoginRow, origin: &Origin) -> Result<LoginRow, Refused> {
-        let refused = |error| Refused { error, account: Some(row.account) };
-        let policy = self.policy_of(row.domain).await.map_err(|_| refused(LoginError::Unavailable))?;
-        self.admit_from(&row, &policy, origin).await.map_err(refused)?;
-        Ok(row)
-    }
-
-    /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, as [`Engine::door_of`]
-    /// writes it, and behind a colon why it was refused; the account is also that of a mailbox whose password was guessed at.
+    /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, and behind a colon
+    /// why it was refused; the account is also that of a mailbox whose password was guessed at.
     async fn note_login(&self, account: Option<AccountId>, refusal: Option<&LoginError>, origin: &Origin) {
-        let door = self.door_of(origin);
-        let status = refusal.map_or_else(|| door.clone(), |refusal| format!("{door}: {refusal}"));
+        let door = origin.protocol.as_str();
+        let status = refusal.map_or_else(|| door.to_owned(), |refusal| format!("{door}: {refusal}"));
         let event = Event {
             at: self.now(),
             kind: if refusal.is_none() { "login" } else { "login_refused" },

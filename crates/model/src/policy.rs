@@ -14,7 +14,6 @@ mod filter;
 mod inbound;
 mod limits;
 mod lists;
-mod logins;
 mod mailboxes;
 mod profile;
 mod rules;
@@ -29,7 +28,6 @@ pub use filter::{Filter, SpamOut, Unscanned, Unwanted};
 pub use inbound::{Disowned, Doubtful, Inbound};
 pub use limits::Limits;
 pub use lists::DnsList;
-pub use logins::{Logins, NewCountry};
 pub use mailboxes::{Attachments, LifeCycle, Naming, Passwords, Quota};
 pub use profile::{Bound, Departure, Profile, Setting};
 pub use rules::{Rule, Violation};
@@ -65,7 +63,6 @@ pub struct Policy {
     pub checking: Checking,
     pub sending: Sending,
     pub limit: Limits,
-    pub login: Logins,
     pub inbound: Inbound,
     pub filter: Filter,
     pub handling: Handling,
@@ -87,7 +84,6 @@ const SECTIONS: &[&[Field]] = &[
     conduct::CHECKING,
     conduct::SENDING,
     limits::LIMIT,
-    logins::LOGIN,
     inbound::INBOUND,
     filter::FILTER,
     conduct::HANDLING,

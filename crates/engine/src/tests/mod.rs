@@ -18,6 +18,7 @@ mod first_contact;
 mod folders;
 mod forwarding;
 mod groups;
+mod guessing;
 mod handling;
 mod handover;
 mod identity;
@@ -49,7 +50,6 @@ mod sending;
 mod tls_reports;
 mod trace;
 mod trace_many;
-mod visits;
 mod years;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};

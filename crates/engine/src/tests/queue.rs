@@ -2,7 +2,6 @@
 //! is moved.
 
 mod admin;
-mod circles;
 mod course;
 mod faults;
 mod kept_back;

@@ -4,7 +4,6 @@
 //! line; every option is defined in [`defs`] and nowhere else; a relative path starts at the file's directory.
 
 mod callers;
-mod countries;
 mod defs;
 mod docs;
 mod parse;
@@ -52,7 +51,6 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.
     pub(crate) metrics_networks: Vec<model::Network>,
-    pub(crate) networks: countries::Networks,
     published: Published,
     pub(crate) log: Log,
 }
@@ -317,7 +315,7 @@ impl Config {
                 file.as_ref().map_or(Ok(String::new()), |file| read_file(file, what))?;
             }
         }
-        self.countries().map(drop)
+        Ok(())
     }
 
     fn start_paths_at(&mut self, directory: &Path) {
@@ -327,8 +325,7 @@ impl Config {
         let files = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
         let optional = files.into_iter().chain([&mut self.dns_anchors, &mut self.scan.password_file]);
         let always = [&mut self.data_dir, &mut self.outbound.authorities];
-        let tables = self.networks.countries.iter_mut();
-        for path in optional.flatten().chain(certificate_paths).chain(always).chain(tables) {
+        for path in optional.flatten().chain(certificate_paths).chain(always) {
             *path = directory.join(&*path);
         }
     }
