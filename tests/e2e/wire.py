@@ -34,15 +34,17 @@ def trusting_context():
 
 
 class Stream:
-    """A socket with a read buffer, from the address `source` where one is given; every failure is `Lost`."""
+    """A socket with a read buffer, from the address `source` where one is given, that begins with the octets `first`; every failure is
+    `Lost`."""
 
-    def __init__(self, host, port, tls=False, timeout=REPLY_TIMEOUT, context=None, source=None):
+    def __init__(self, host, port, tls=False, timeout=REPLY_TIMEOUT, context=None, source=None, first=b""):
         self.context = context or trusting_context()
         self.host = host
         self.buffer = bytearray()
         try:
             self.socket = socket.create_connection((host, port), timeout, (source, 0) if source else None)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket.sendall(first)
             if tls:
                 self.start_tls()
         except OSError as error:
@@ -284,8 +286,8 @@ def pairs(tokens):
 class Imap:
     """An IMAP connection, greeted."""
 
-    def __init__(self, host, port, tls="implicit", timeout=REPLY_TIMEOUT, context=None, source=None):
-        self.stream = Stream(host, port, tls == "implicit", timeout, context, source)
+    def __init__(self, host, port, tls="implicit", timeout=REPLY_TIMEOUT, context=None, source=None, first=b""):
+        self.stream = Stream(host, port, tls == "implicit", timeout, context, source, first)
         self.count = 0
         self.greeting = self.stream.line().decode("utf-8", "replace")
         if tls == "starttls":

@@ -8,12 +8,14 @@ pub(crate) use error::Refused;
 
 use crate::admission::Examined;
 use crate::expansion::{Meant, Of, subject};
+use crate::forwarding::ROUNDS_MAX;
 use crate::header::check_header;
 use crate::intake::Prepared;
 use crate::listed_senders::Writer;
 use crate::outgoing::Wishes;
 use crate::recipients::Kind;
 use crate::report::RECEIPT_BYTES_MAX;
+use crate::trace::times_here;
 use crate::trace_query;
 use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool, trace};
 use model::{AccountId, Flags, Sorting};
@@ -162,8 +164,7 @@ impl Engine {
             if others.is_empty() {
                 return Err(DeliverError::RecipientFull.into());
             }
-            let can_be_told = arrival.hears_of_success();
-            let sorting = message.sorting;
+            let (can_be_told, sorting) = (arrival.hears_of_success(), message.sorting);
             // What comes back of forwarded mail is passed on, and nobody passes on what nobody wants.
             let goes_out = |other: &&Recipient| matches!(other.kind(), Kind::Outside(_));
             if sorting.is_unwanted() && arrival.principal.is_none() && others.iter().any(goes_out) {
@@ -180,6 +181,7 @@ impl Engine {
                 writer: message.writer.as_ref(),
                 sender: arrival.principal.as_ref().map(|who| who.own().account()),
                 can_be_told,
+                goes_round: times_here(message.header_alone(0), self.hostname()) > ROUNDS_MAX,
             };
             let mut meant = self.meant(&others, of, &full).await?;
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;
@@ -194,9 +196,6 @@ impl Engine {
                     DeliverError::RecipientFull
                 };
                 return Err(nobody.into());
-            }
-            if !meant.quarantined.is_empty() && self.is_quarantine_full(&meant.quarantined).await? {
-                return Err(DeliverError::Unwanted.into());
             }
             let only_here = meant.is_only_here();
             let is_told = can_be_told && others.iter().any(|other| other.is_told_of_success());

@@ -33,6 +33,8 @@ pub(crate) struct Of<'a> {
     pub(crate) sender: Option<AccountId>,
     /// Its sender hears what becomes of it: of whom nobody could hear, no mail is kept.
     pub(crate) can_be_told: bool,
+    /// It has come here so often that it goes round (RFC 5321 6.3).
+    pub(crate) goes_round: bool,
 }
 
 /// Whom a message is for.
@@ -202,10 +204,10 @@ impl Engine {
         Ok(())
     }
 
-    async fn ends(&self, place: Place, sorting: Sorting) -> Result<Ends, Error> {
+    async fn ends(&self, place: Place, sorting: Sorting, goes_round: bool) -> Result<Ends, Error> {
         match sorting.is_unwanted() {
             true => Ok(Ends { mailboxes: vec![place], ..Ends::default() }),
-            false => self.forwarded(place).await,
+            false => self.forwarded(place, goes_round).await,
         }
     }
 
@@ -244,13 +246,13 @@ impl Engine {
             for place in places {
                 let sorting = of.sorting.as_listed(listed.get(&place.0).copied());
                 if matches!(sorting, Sorting::Quarantine(_)) {
-                    apart.push((place, address.clone()));
+                    apart.push(Apart { place, room, by: address.clone(), as_member: recipient.is_several() });
                     continue;
                 }
                 if sorting == Sorting::Junk && !seen.contains(&place.0) {
                     meant.junk.insert(place.0);
                 }
-                let ends = self.ends(place, sorting).await?;
+                let ends = self.ends(place, sorting, of.goes_round).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
                     add_members(&mut members, &seen, (place, &ends.mailboxes));
@@ -269,15 +271,38 @@ impl Engine {
             }
         }
         // Behind all the others: who gets it from somebody who wants it has it, whoever was named first.
-        apart
-            .iter()
-            .for_each(|(place, to)| add_targets(&mut meant.quarantined, &mut seen, (&[*place], None), to));
+        self.keep_apart(&apart, &mut meant, (&mut members, &mut seen)).await?;
         for group in large {
             self.hold_for_approval(group, (&mut meant, of), (&mut members, &mut seen)).await?;
         }
         self.leave_out_full(&mut meant, (&members, of)).await?;
         meant.forget_steps_to_nobody();
         Ok(meant)
+    }
+
+    /// Where as much lies apart as may, the rest is Junk: that one mailbox is full of it is no reason to refuse it to others.
+    async fn keep_apart(
+        &self,
+        apart: &[Apart],
+        meant: &mut Meant,
+        (members, seen): (&mut HashMap<AccountId, bool>, &mut HashSet<AccountId>),
+    ) -> Result<(), Error> {
+        let accounts: Vec<AccountId> = apart.iter().map(|one| one.place.0).collect();
+        let full = self.full_quarantines(&accounts).await?;
+        for Apart { place, room, by, as_member } in apart {
+            if !full.contains(&place.0) {
+                add_targets(&mut meant.quarantined, seen, (&[*place], None), by);
+                continue;
+            }
+            if !seen.contains(&place.0) {
+                meant.junk.insert(place.0);
+            }
+            if *as_member {
+                add_members(members, seen, (*place, &[*place]));
+            }
+            add_targets(&mut meant.targets, seen, (&[*place], *room), by);
+        }
+        Ok(())
     }
 
     /// Called behind all the others: who gets it anyway does not wait for it.
@@ -289,7 +314,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(places.len());
         for place in places {
-            let ends = self.ends(place, of.sorting).await?;
+            let ends = self.ends(place, of.sorting, of.goes_round).await?;
             // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
             let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
             add_members(members, seen, (place, &here));
@@ -328,6 +353,14 @@ impl Engine {
 
 /// A mailbox and its INBOX.
 type Place = (AccountId, FolderId);
+
+/// A mailbox for which a message is to be kept apart: its room, by which address it comes, and whether as to one of several.
+struct Apart {
+    place: Place,
+    room: Option<(AccountId, Room)>,
+    by: String,
+    as_member: bool,
+}
 
 /// A group that is too large for its mail to go without approval: whose it is, its name, the address that was written to, and who is in it.
 type Large = ((DomainId, Option<UnitId>), String, String, Vec<Place>);

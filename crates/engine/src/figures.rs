@@ -6,7 +6,7 @@
 use crate::{Engine, LoginError, Protocol};
 use jiff::Timestamp;
 use metrics::{counter, gauge};
-use store::{PoolUsage, QueueCounts, Swept};
+use store::{FilteredCounts, PoolUsage, QuarantineCounts, QueueCounts, Swept};
 
 /// How the engine is at this moment.
 #[derive(Clone, Debug)]
@@ -36,6 +36,7 @@ pub(crate) fn login(refused: Option<&LoginError>, door: Protocol) {
         Some(LoginError::Locked) => "locked",
         Some(LoginError::PasswordChangeRequired) => "change_required",
         Some(LoginError::OneTimePasswordOver) => "one_time_over",
+        Some(LoginError::CountryNotAllowed) => "country",
         Some(LoginError::TooManyAttempts) => "too_many_attempts",
         Some(LoginError::Unavailable) => "unavailable",
     };
@@ -74,6 +75,15 @@ pub(crate) fn queue(counts: &QueueCounts, now: Timestamp) {
     gauge!("congthu_queue_deliveries").set(counts.deliveries as f64);
     let age = counts.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
     gauge!("congthu_queue_oldest_seconds").set(age);
+}
+
+/// What the filter keeps back of it, and what is kept apart here, as this node last looked.
+pub(crate) fn kept(filtered: &FilteredCounts, apart: &QuarantineCounts, now: Timestamp) {
+    gauge!("congthu_queue_filtered_deliveries").set(filtered.deliveries as f64);
+    let age = filtered.oldest.map_or(0.0, |oldest| now.duration_since(oldest).as_secs_f64().max(0.0));
+    gauge!("congthu_queue_filtered_oldest_seconds").set(age);
+    gauge!("congthu_quarantine_messages").set(apart.messages as f64);
+    gauge!("congthu_quarantine_bytes").set(apart.bytes as f64);
 }
 
 /// Rows that are missing in the reports to the domains that mail came in the name of.

@@ -17,6 +17,9 @@ use store::{ForwardRow, ForwardTo, Forwarded, ForwardedTo, PartyRow, Tx};
 
 /// Mailboxes that mail goes on through, one after the other.
 const HOPS_MAX: usize = 5;
+/// Times that a message has come here, behind which it goes outside no more: once when somebody here sent it, once by a list, and
+/// once back from where it was forwarded to. What comes more often goes round.
+pub(crate) const ROUNDS_MAX: usize = 3;
 
 /// A mailbox's forwarding.
 pub type ForwardDetail = store::ForwardDetail;
@@ -160,8 +163,12 @@ fn follow(
 }
 
 impl Engine {
-    /// Where mail for this mailbox goes: to itself, as a rule.
-    pub(crate) async fn forwarded(&self, place: (AccountId, FolderId)) -> Result<Ends, Error> {
+    /// Where mail for this mailbox goes: to itself, as a rule. `goes_round`: it has come from outside often enough.
+    pub(crate) async fn forwarded(
+        &self,
+        place: (AccountId, FolderId),
+        goes_round: bool,
+    ) -> Result<Ends, Error> {
         let map = self.0.forwards.map();
         let (mut at, mut refusing, mut barred) = (place.0, HashSet::new(), None);
         for _ in 0..=HOPS_MAX {
@@ -175,7 +182,7 @@ impl Engine {
                 }
                 ForwardTo::Outside(address) => {
                     let allowed = is_let_out(&*self.policy_of(next.domain).await?, address.domain());
-                    barred = (!allowed).then_some(at);
+                    barred = (goes_round || !allowed).then_some(at);
                     break;
                 }
             }

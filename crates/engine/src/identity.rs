@@ -105,6 +105,9 @@ pub enum LoginError {
     /// Nobody used it in its days: a new one is to be asked for.
     #[error("the one-time password is no longer valid")]
     OneTimePasswordOver,
+    /// It was the right password, and policy lets nobody in from there.
+    #[error("log-ins from this country are not allowed")]
+    CountryNotAllowed,
     #[error("too many failed attempts from this address")]
     TooManyAttempts,
     #[error("the mail store is unavailable")]
@@ -112,11 +115,12 @@ pub enum LoginError {
 }
 
 impl LoginError {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Denied,
         Self::Locked,
         Self::PasswordChangeRequired,
         Self::OneTimePasswordOver,
+        Self::CountryNotAllowed,
         Self::TooManyAttempts,
         Self::Unavailable,
     ];
@@ -129,6 +133,7 @@ impl LoginError {
             Self::Locked => "hộp thư đang bị khóa",
             Self::PasswordChangeRequired => "phải đổi mật khẩu trước",
             Self::OneTimePasswordOver => "mật khẩu cấp một lần đã hết hạn",
+            Self::CountryNotAllowed => "không được phép đăng nhập từ quốc gia này",
             Self::TooManyAttempts => "thử sai quá nhiều lần từ địa chỉ này",
             Self::Unavailable => "kho thư không truy cập được",
         }
@@ -155,7 +160,7 @@ impl Engine {
         let result = async {
             let attempt = self.begin_log_in(login, origin).await?;
             let (account, result) = match self.check_login(login, password).await {
-                Ok(row) => (Some(row.account), self.admit(row).await),
+                Ok(row) => (Some(row.account), self.admit(row, origin).await),
                 Err(refused) => (refused.account, Err(refused.error)),
             };
             self.end_log_in(attempt, result.as_ref().err());
@@ -176,7 +181,10 @@ impl Engine {
     ) -> Result<LoginRow, LoginError> {
         let result = async {
             let attempt = self.begin_log_in(login, origin).await?;
-            let result = self.check_login(login, password).await;
+            let result = match self.check_login(login, password).await {
+                Ok(row) => self.admit_to_change(row, origin).await,
+                refused => refused,
+            };
             self.end_log_in(attempt, result.as_ref().err().map(|refused| &refused.error));
             // Whose password was right is noted with the change.
             if let Err(refused) = &result {
@@ -247,12 +255,13 @@ impl Engine {
     }
 
     /// Lets somebody in whose password was right, unless it has to be changed (B2, B3).
-    async fn admit(&self, row: LoginRow) -> Result<Principal, LoginError> {
+    async fn admit(&self, row: LoginRow, origin: &Origin) -> Result<Principal, LoginError> {
         let policy = self.policy_of(row.domain).await.map_err(|_| LoginError::Unavailable)?;
         let (set_on, today) = (local_date(row.password_set_at), local_date(self.now()));
         if row.password_change || passwords::rules(&policy).is_expired(set_on, today) {
             return Err(LoginError::PasswordChangeRequired);
         }
+        self.admit_from(&row, &policy, origin).await?;
         if row.state == AccountState::New
             && let Err(error) = self.0.store.activate(row.account, self.now()).await
         {
@@ -266,11 +275,19 @@ impl Engine {
         })
     }
 
-    /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, and behind a colon
-    /// why it was refused; the account is also that of a mailbox whose password was guessed at.
+    /// As [`Engine::admit`], of somebody who changes the password that he has to.
+    async fn admit_to_change(&self, row: LoginRow, origin: &Origin) -> Result<LoginRow, Refused> {
+        let refused = |error| Refused { error, account: Some(row.account) };
+        let policy = self.policy_of(row.domain).await.map_err(|_| refused(LoginError::Unavailable))?;
+        self.admit_from(&row, &policy, origin).await.map_err(refused)?;
+        Ok(row)
+    }
+
+    /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, as [`Engine::door_of`]
+    /// writes it, and behind a colon why it was refused; the account is also that of a mailbox whose password was guessed at.
     async fn note_login(&self, account: Option<AccountId>, refusal: Option<&LoginError>, origin: &Origin) {
-        let door = origin.protocol.as_str();
-        let status = refusal.map_or_else(|| door.to_owned(), |refusal| format!("{door}: {refusal}"));
+        let door = self.door_of(origin);
+        let status = refusal.map_or_else(|| door.clone(), |refusal| format!("{door}: {refusal}"));
         let event = Event {
             at: self.now(),
             kind: if refusal.is_none() { "login" } else { "login_refused" },

@@ -105,6 +105,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_first_contacts_job()),
     },
     Job {
+        name: "forget-countries",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_visits_job()),
+    },
+    Job {
         name: "keep-lives",
         every: Schedule::Daily { hour: 1 },
         run: |engine| Box::pin(engine.keep_lives_job()),
@@ -173,6 +178,11 @@ pub(crate) const JOBS: &[Job] = &[
         name: "quarantine-letters",
         every: Schedule::Daily { hour: 7 },
         run: |engine| Box::pin(engine.quarantine_letters_job()),
+    },
+    Job {
+        name: "kept-back-letters",
+        every: Schedule::Every(Duration::from_mins(1)),
+        run: |engine| Box::pin(engine.kept_back_letters_job()),
     },
     Job {
         name: "retire-old-addresses",

@@ -86,6 +86,7 @@ mod tls_reports;
 mod trace;
 mod trace_query;
 mod view;
+mod visits;
 mod watching;
 mod write;
 
@@ -203,6 +204,7 @@ struct Inner {
     spool_room: spool::Room,
     passwords: password::Passwords,
     throttle: throttle::Throttle,
+    visits: visits::Visits,
     views: view::Views,
     statuses: listing::Statuses,
     chunks: Arc<chunk_cache::ChunkCache>,
@@ -255,6 +257,7 @@ impl Engine {
             intake: intake::Budget::new(),
             spool_room: spool::Room::new(),
             throttle: throttle::Throttle::default(),
+            visits: visits::Visits::default(),
             views: view::Views::default(),
             statuses: listing::Statuses::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),

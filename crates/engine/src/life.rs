@@ -169,6 +169,9 @@ impl Engine {
         let applied = apply(role_of(actor), &row, events, self.now(), &rules(&policy))?;
         tx.set_life(row.account, &applied.life, false).await?;
         tx.set_password(row.account, &one_time.as_new(ChangeReason::Unlocked, self.now(), &policy)).await?;
+        // Not when it is locked: what is on its way would be counted anew, and go.
+        tx.forget_counts(row.account).await?;
+        tx.forget_told_visits(row.account).await?;
         let detail =
             json!({ "request": request, "was": row.life, "one_time_until": one_time.until.to_string() });
         self.audit(&mut tx, actor, "mailbox.unlock", &row.address.to_string(), &detail).await?;
@@ -261,10 +264,6 @@ impl Engine {
         }
         if act.events.iter().any(|event| matches!(event, Event::Lock(_))) {
             tx.note_locks(&[row.account], (actor.name(), &act.evidence())).await?;
-        }
-        if act.events.contains(&Event::Restore) {
-            // Not when it is locked: what is on its way would be counted anew, and go.
-            tx.forget_counts(row.account).await?;
         }
         act.note("was", json!(before));
         self.audit(&mut tx, actor, act.name, &row.address.to_string(), &act.detail).await?;

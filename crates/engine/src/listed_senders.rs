@@ -1,8 +1,9 @@
 //! What a mailbox says of senders: whose mail it wants whatever the filter says of it, and whose it does not
 //! (docs/adr/0023-quarantine.md).
 //!
-//! Invariants: only who is shown to be who he says he is profits from being allowed, as anybody can write any name into From;
-//! what policy refuses stays refused; colleagues are blocked by nobody, as theirs is mail of the province.
+//! Invariants: only who is shown to be who he says he is profits from being allowed, as anybody can write any name into From, and for the
+//! same reason what nothing shows to be somebody's has only such mail blocked; what policy refuses stays refused; colleagues are
+//! blocked by nobody, as theirs is mail of the province.
 
 use crate::{
     Actor, AdminTarget, Arrival, Engine, Error, QuarantineError, QuarantinedMessage, Recipient, Sender,
@@ -12,7 +13,7 @@ use model::{AccountId, Action, Address, FolderId, Listed};
 use proto::mime::authors;
 use serde_json::json;
 use std::collections::HashMap;
-use store::{ListedSenderRow, QuarantinedRow, Tx};
+use store::{ListedLine, ListedSenderRow, QuarantinedRow, Tx};
 
 /// Lines of one mailbox's list.
 const LISTED_MAX: u32 = 500;
@@ -22,8 +23,8 @@ const LISTED_MAX: u32 = 500;
 pub(crate) struct Writer {
     /// The one address of From.
     pub(crate) author: Option<String>,
-    /// What passed is of the author's domain.
-    is_shown: bool,
+    /// There is one, and what passed is of his domain.
+    pub(crate) is_shown: bool,
     /// Of the envelope.
     sender: Option<String>,
 }
@@ -36,7 +37,8 @@ impl Writer {
             _ => false,
         });
         let sender = arrival.sender.as_ref().map(Sender::as_str).and_then(canonical);
-        Self { author: sole_author(header), is_shown, sender }
+        let author = sole_author(header);
+        Self { is_shown: is_shown && author.is_some(), author, sender }
     }
 
     /// As a list has him.
@@ -44,11 +46,12 @@ impl Writer {
         self.author.iter().chain(&self.sender).map(String::as_str).collect()
     }
 
-    /// Does this line say anything of him? Whoever forges a name that is blocked is not wanted either.
-    fn is_meant(&self, sender: &str, listed: Listed) -> bool {
-        match listed {
-            Listed::Allowed => self.is_shown && self.author.as_deref() == Some(sender),
-            Listed::Blocked => true,
+    /// Does this line say anything of him? Whoever forges a name that is blocked is not wanted either; and whose name was forged is not
+    /// blocked by that.
+    fn is_meant(&self, line: &ListedLine) -> bool {
+        match line.listed {
+            Listed::Allowed => self.is_shown && self.author.as_deref() == Some(&line.sender),
+            Listed::Blocked => line.is_shown || !self.is_shown,
         }
     }
 }
@@ -75,16 +78,16 @@ impl Engine {
         let mut said = HashMap::new();
         let Some(writer) = writer.filter(|_| recipient.may_list_senders()) else { return Ok(said) };
         let accounts: Vec<AccountId> = places.iter().map(|(account, _)| *account).collect();
-        for (account, sender, listed) in self.0.store.listed(&accounts, &writer.names()).await? {
-            if writer.is_meant(&sender, listed) && said.get(&account) != Some(&Listed::Blocked) {
-                said.insert(account, listed);
+        for (account, line) in self.0.store.listed(&accounts, &writer.names()).await? {
+            if writer.is_meant(&line) && said.get(&account) != Some(&Listed::Blocked) {
+                said.insert(account, line.listed);
             }
         }
         Ok(said)
     }
 
-    /// Whoever wrote this message is unwanted in that mailbox from now on: what he writes is Junk there. Says who it is; the message
-    /// stays where it is.
+    /// Whoever wrote this message is unwanted in that mailbox from now on: what he writes is Junk there; where nothing showed that it was
+    /// he, only what is not shown to be his, either. Says who it is; the message stays where it is.
     ///
     /// # Errors
     /// `NoSuchMessage`, `NoSender`, `OwnSender`, `TooManySenders`, `Denied`.
@@ -92,21 +95,21 @@ impl Engine {
         &self,
         actor: &Actor,
         held: i64,
-    ) -> Result<(QuarantinedMessage, String), QuarantineError> {
+    ) -> Result<(QuarantinedMessage, ListedLine), QuarantineError> {
         let message = self.quarantined_for(actor, Action::SendersChange, held).await?;
         let sender = message.author.clone().or_else(|| canonical(&message.sender));
         let sender = sender.ok_or(QuarantineError::NoSender)?;
-        if let Ok(address) = sender.parse::<Address>()
+        let line = ListedLine { sender, listed: Listed::Blocked, is_shown: message.is_shown };
+        if let Ok(address) = line.sender.parse::<Address>()
             && self.is_local_domain(address.domain()).await?
         {
             return Err(QuarantineError::OwnSender(address));
         }
         let mut tx = self.0.store.begin().await?;
-        let line = (sender.as_str(), Listed::Blocked);
-        self.list_sender(&mut tx, actor, &message, line).await?;
-        self.audit_listed(&mut tx, actor, &message, line).await?;
+        self.list_sender(&mut tx, actor, &message, &line).await?;
+        self.audit_listed(&mut tx, actor, &message, &line).await?;
         tx.commit().await?;
-        Ok((self.with_term(message).await?, sender))
+        Ok((self.with_term(message).await?, line))
     }
 
     /// The list of a mailbox, by sender.
@@ -151,7 +154,7 @@ impl Engine {
         tx: &mut Tx,
         actor: &Actor,
         message: &QuarantinedRow,
-        line: (&str, Listed),
+        line: &ListedLine,
     ) -> Result<(), QuarantineError> {
         if !tx.list_sender(message.account, line, (actor.name(), LISTED_MAX), self.now()).await? {
             return Err(QuarantineError::TooManySenders);
@@ -165,9 +168,10 @@ impl Engine {
         tx: &mut Tx,
         actor: &Actor,
         message: &QuarantinedRow,
-        (sender, listed): (&str, Listed),
+        line: &ListedLine,
     ) -> Result<(), QuarantineError> {
-        let detail = json!({ "sender": sender, "listed": listed.as_str(), "held": message.held });
+        let detail = json!({ "sender": line.sender, "listed": line.listed.as_str(), "shown": line.is_shown,
+                             "held": message.held });
         self.audit(tx, actor, Action::SendersChange.as_str(), &message.mailbox, &detail).await?;
         Ok(())
     }

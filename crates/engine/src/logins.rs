@@ -5,7 +5,7 @@
 
 use crate::{Actor, AdminError, AdminTarget, Engine, LoginError};
 use jiff::{SignedDuration, Timestamp};
-use model::{Action, Address};
+use model::{Action, Address, Country};
 use serde_json::json;
 use store::LoginEvent;
 
@@ -47,6 +47,8 @@ pub struct LoginSeen {
     pub door: Option<String>,
     /// The client's address.
     pub remote: Option<String>,
+    /// Where that is, as the tables of then knew.
+    pub country: Option<Country>,
     pub outcome: LoginOutcome,
 }
 
@@ -130,8 +132,8 @@ fn seen(event: LoginEvent) -> LoginSeen {
         (Some((door, why)), _) => (door, why),
         // As it was noted before doors were: why, and no door.
         (None, "login_refused") => ("", status.as_str()),
-        // Only the page does this.
-        (None, "password_changed") => ("http", ""),
+        // Only the page does this; before countries were, it was not said.
+        (None, "password_changed") if status.is_empty() => ("http", ""),
         (None, _) => (status.as_str(), ""),
     };
     let outcome = match event.kind.as_str() {
@@ -139,6 +141,8 @@ fn seen(event: LoginEvent) -> LoginSeen {
         "password_changed" => LoginOutcome::ChangedPassword,
         _ => LoginOutcome::LetIn,
     };
+    let (door, country) = door.split_once(' ').unwrap_or((door, ""));
     let door = Some(door.to_owned()).filter(|door| !door.is_empty());
-    LoginSeen { at: event.at, door, remote: event.remote, outcome }
+    let country = country.parse().ok();
+    LoginSeen { at: event.at, door, remote: event.remote, country, outcome }
 }

@@ -57,11 +57,15 @@ impl Engine {
         let schedule = Schedule::default();
         let after = |wait| due_at.saturating_add(wait).unwrap_or(Timestamp::MAX);
         let hears = |notify: Notify| !sender.is_empty() && notify.asks_for(Notify::DELAY);
-        let is_told = meant.outside.iter().any(|(_, recipient)| hears(recipient.notify));
         let mut outside = meant.outside.clone();
-        if !arrival.hears_of_success() {
-            outside.iter_mut().for_each(|(_, to)| to.notify = to.notify.without(Notify::SUCCESS));
+        for (_, to) in &mut outside {
+            to.notify = match (arrival.hears_of_success(), arrival.hears_of_failure()) {
+                (true, _) => to.notify,
+                (false, true) => to.notify.without(Notify::SUCCESS),
+                (false, false) => Notify::NEVER,
+            };
         }
+        let is_told = outside.iter().any(|(_, recipient)| hears(recipient.notify));
         let many = meant.outside.len() + meant.targets.len() >= BULK_RECIPIENTS;
         let bulk = many || is_of_list(message.header_alone(0));
         let international = !sender.is_ascii() || meant.outside.iter().any(|(_, to)| !to.address.is_ascii());

@@ -273,7 +273,7 @@ impl Engine {
             remote: Some(&origin.remote.to_canonical().to_string()),
             sender: None,
             size: None,
-            status: None,
+            status: Some(&self.door_of(origin)),
             about: None,
         })
         .await?;

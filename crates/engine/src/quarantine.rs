@@ -6,16 +6,17 @@
 //! and what became of it in the trace.
 
 mod kept_back;
+mod kept_letters;
 mod letters;
 
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
-use model::{Action, Address, DomainName, Listed};
+use model::{AccountId, Action, Address, DomainName, Listed};
 use serde_json::json;
-use store::{QuarantineFilter, QuarantinedRow, Target};
+use store::{ListedLine, QuarantineFilter, QuarantinedRow};
 
-/// Messages that are kept apart for one mailbox: whoever writes more in a month writes rubbish, and is refused.
+/// Messages that are kept apart for one mailbox: whoever gets more in a month looks at none of them, and has the rest as Junk.
 const MESSAGES_MAX: u32 = 2_000;
 /// Octets of those: it counts for no quota, and the disk is everybody's.
 const BYTES_MAX: u64 = 1 << 30;
@@ -136,7 +137,7 @@ impl Engine {
         }
         self.renew_forwards().await?;
         let place = (message.account, message.inbox);
-        let ends = self.forwarded(place).await?;
+        let ends = self.forwarded(place, false).await?;
         let (places, steps) = match ends.outside {
             Some(_) => (vec![place], Vec::new()),
             None => (ends.mailboxes, ends.steps),
@@ -144,7 +145,7 @@ impl Engine {
         let mut tx = self.0.store.begin().await?;
         // The mailbox's lock comes before that of the message, as for whoever deletes it; the audit trail's is the last.
         let line = allow.then(|| allowed(&message)).transpose()?;
-        if let Some(line) = line {
+        if let Some(line) = &line {
             self.list_sender(&mut tx, actor, &message, line).await?;
         }
         if !tx.release_quarantined(&message, (&places, &steps), self.now()).await? {
@@ -152,7 +153,7 @@ impl Engine {
         }
         let detail = about(&message);
         self.audit(&mut tx, actor, Action::QuarantineRelease.as_str(), &message.mailbox, &detail).await?;
-        if let Some(line) = line {
+        if let Some(line) = &line {
             self.audit_listed(&mut tx, actor, &message, line).await?;
         }
         tx.commit().await?;
@@ -201,11 +202,14 @@ impl Engine {
         Ok(format!("{dropped} messages dropped, {given_up} given up"))
     }
 
-    /// Is as much kept apart for one of these as may be?
-    pub(crate) async fn is_quarantine_full(&self, targets: &[Target]) -> Result<bool, Error> {
-        let full = self.0.store.is_quarantine_full(targets, (MESSAGES_MAX, BYTES_MAX)).await?;
-        if full {
-            tracing::warn!("a mailbox has as much in quarantine as there may be; the message is refused");
+    /// Those of these for which as much is kept apart as may be.
+    pub(crate) async fn full_quarantines(&self, accounts: &[AccountId]) -> Result<Vec<AccountId>, Error> {
+        if accounts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let full = self.0.store.full_quarantines(accounts, (MESSAGES_MAX, BYTES_MAX)).await?;
+        for account in &full {
+            tracing::warn!(%account, "a mailbox has as much in quarantine as there may be; it gets the message as Junk");
         }
         Ok(full)
     }
@@ -235,9 +239,9 @@ impl Engine {
 }
 
 /// What a mailbox that wants this message says of who wrote it.
-fn allowed(message: &QuarantinedRow) -> Result<(&str, Listed), QuarantineError> {
-    let author = message.author.as_deref().ok_or(QuarantineError::NoSender)?;
-    Ok((author, Listed::Allowed))
+fn allowed(message: &QuarantinedRow) -> Result<ListedLine, QuarantineError> {
+    let sender = message.author.clone().ok_or(QuarantineError::NoSender)?;
+    Ok(ListedLine { sender, listed: Listed::Allowed, is_shown: message.is_shown })
 }
 
 /// For the audit trail.

@@ -267,12 +267,17 @@ impl Engine {
         }
     }
 
-    /// Says how long the queue is.
+    /// Says how long the queue is, and how much is kept back or apart.
     pub(crate) async fn count_queue(&self) {
-        let now = self.now();
-        match self.0.store.queue_counts(now).await {
-            Ok(counts) => figures::queue(&counts, now),
-            Err(error) => tracing::warn!(%error, "the queue could not be counted"),
+        let (now, store) = (self.now(), &self.0.store);
+        let counted = async {
+            figures::queue(&store.queue_counts(now).await?, now);
+            figures::kept(&store.filtered_counts().await?, &store.quarantine_counts().await?, now);
+            Ok(())
+        };
+        let counted: Result<(), store::Error> = counted.await;
+        if let Err(error) = counted {
+            tracing::warn!(%error, "the queue could not be counted");
         }
     }
 

@@ -33,6 +33,10 @@ pub enum QueueError {
         "{0} is locked for what it sends: give it back first (mailbox unlock), or release single messages by their ID"
     )]
     SenderLocked(Address),
+    #[error(
+        "{0}: the mailbox that sent it is under legal hold, so what the filter keeps back of it is not given up (congthu hold list)"
+    )]
+    Held(String),
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -171,7 +175,7 @@ impl Engine {
     /// which messages were being sent at that moment and stay.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `Denied`; or when the database fails: what was given up until then stays so.
+    /// `NoSuchMailbox`, `Denied`, `Held` when something had to stay; or when the database fails: what was given up until then stays so.
     pub async fn expire_mail_of(
         &self,
         actor: &Actor,
@@ -179,15 +183,16 @@ impl Engine {
         quietly: bool,
     ) -> Result<(u64, Vec<String>), QueueError> {
         let row = self.sender_of(actor, address).await?;
-        let (mut deliveries, mut being_sent) = (0, Vec::new());
+        let (mut deliveries, mut being_sent, mut held) = (0, Vec::new(), None);
         for (message, queue_id) in self.0.store.queued_of(row.account).await? {
             match self.expire_message(actor, (message, &queue_id), quietly).await {
                 Ok(ended) => deliveries += ended,
                 Err(QueueError::BeingSent(id)) => being_sent.push(id),
+                Err(error @ QueueError::Held(_)) => held = Some(error),
                 Err(error) => return Err(error),
             }
         }
-        Ok((deliveries, being_sent))
+        held.map_or(Ok((deliveries, being_sent)), Err)
     }
 
     /// Whose mail it is that he may touch.
@@ -207,7 +212,7 @@ impl Engine {
     /// Gives a message up, also what of it waits for its moment here; its sender is told of mail to others, but for `quietly`.
     ///
     /// # Errors
-    /// `NoSuchMessage`, `BeingSent`, `Denied`.
+    /// `NoSuchMessage`, `BeingSent`, `Held`, `Denied`.
     pub async fn expire_queued(
         &self,
         actor: &Actor,
@@ -228,6 +233,9 @@ impl Engine {
         (message, queue_id): (i64, &str),
         quietly: bool,
     ) -> Result<u64, QueueError> {
+        if self.0.store.is_filtered_of_held(message).await? {
+            return Err(QueueError::Held(queue_id.to_owned()));
+        }
         let detail = json!({ "act": "expire", "quietly": quietly });
         let target = audited_as(queue_id);
         let audit = self.entry(actor, Action::QueueChange, &target, &detail);

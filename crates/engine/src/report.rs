@@ -170,6 +170,15 @@ impl Arrival {
         let shown = self.examined.as_ref().is_some_and(|examined| examined.evidence.shows_sender());
         self.principal.is_some() || shown
     }
+
+    /// Does its sender hear that mail which goes on by itself has not got there? Not who may have been named by somebody else, as he never
+    /// wrote it (backscatter). Where nothing is looked at, nobody is known to be forged.
+    pub(crate) fn hears_of_failure(&self) -> bool {
+        let Some(examined) = &self.examined else { return true };
+        let domain = self.sender.as_ref().and_then(|sender| sender.as_str().rsplit_once('@'));
+        let is_signed = domain.is_some_and(|(_, domain)| examined.evidence.is_signed_by(domain));
+        self.hears_of_success() || is_signed
+    }
 }
 
 impl Engine {

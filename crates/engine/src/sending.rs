@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::calendar::{local_text, written_time};
 use model::lifecycle::LockReason;
 use model::sending::{Ask, Limit, Sent, Suspicion, Verdict};
-use model::{AccountId, Action, Address, SendingLimits};
+use model::{AccountId, Action, Address, Policy, SendingLimits};
 use serde_json::json;
 use std::collections::BTreeSet;
 use store::{LifeRow, OwedNotice, SendingRow};
@@ -239,6 +239,12 @@ struct Refused {
     limit: Limit,
     most: u32,
     until: Timestamp,
+}
+
+/// Until when a mailbox may send less that something strange was seen of now.
+pub(crate) fn suspect_until(policy: &Policy, now: Timestamp) -> Timestamp {
+    let term = SignedDuration::from_hours(24 * i64::from(policy.limit.suspect_days));
+    now.saturating_add(term).unwrap_or(Timestamp::MAX)
 }
 
 /// What was seen, for the audit trail: numbers alone.

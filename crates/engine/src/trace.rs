@@ -159,6 +159,13 @@ pub(crate) fn in_front(header: &[u8]) -> usize {
     octets
 }
 
+/// Times that a message has come here, by the Received fields of its header that have our name.
+pub(crate) fn times_here(header: &[u8], hostname: &str) -> usize {
+    let ours = format!("by {hostname} (Cong Thu) with ");
+    let is_ours = |value: &[u8]| memmem::find(value, ours.as_bytes()).is_some();
+    header_fields(header).filter(|field| field.is("Received") && is_ours(field.value)).count()
+}
+
 /// Takes out of a header that begins at `from` the results that claim to be ours (RFC 8601 5): nobody else has our name.
 pub(crate) fn remove_forged(raw: &mut Vec<u8>, from: usize, hostname: &str) {
     let header = raw.get(from..).unwrap_or_default();

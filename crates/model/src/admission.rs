@@ -303,6 +303,13 @@ impl Evidence {
         !self.spf.of_helo && self.spf.outcome == Outcome::Pass
     }
 
+    /// Has this domain signed it?
+    #[must_use]
+    pub fn is_signed_by(&self, domain: &str) -> bool {
+        let by = |signature: &Signature| signature.domain.eq_ignore_ascii_case(domain);
+        self.signatures.iter().any(|signature| signature.outcome == Outcome::Pass && by(signature))
+    }
+
     /// Whose domain it is that the message is refused for; `None` where it names none.
     #[must_use]
     pub fn domain_of(&self, ground: Ground) -> Option<&str> {

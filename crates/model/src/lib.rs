@@ -11,6 +11,7 @@ mod checking;
 mod class;
 mod clock;
 pub mod connection;
+mod country;
 mod flags;
 mod folder;
 mod group;
@@ -33,12 +34,14 @@ mod review;
 pub mod scan;
 pub mod sending;
 mod sorting;
+pub mod visits;
 
 pub use address::{Address, AddressError, DomainName};
 pub use case::CaseState;
 pub use checking::{DayChecks, HALF_HOURS};
 pub use class::{AccountState, MailboxClass, UnknownName};
 pub use clock::{Clock, FixedClock, Rng};
+pub use country::{Countries, Country, CountryError, TableError};
 pub use flags::{Flags, KEYWORDS_PER_ACCOUNT_MAX, Keyword, KeywordError};
 pub use folder::{DEFAULT_FOLDERS, DELIMITER, FolderName, FolderNameError, INBOX, SpecialUse};
 pub use group::{GroupRule, GroupSenders};
@@ -60,10 +63,10 @@ pub use permission::{
 pub use policy::{
     Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
     Departure, Directory, Disowned, DnsList, Doubtful, ExternalSending, Field, Filter, Handling,
-    HandlingState, Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logs, Measure, MonthDay, Naming,
-    Passwords, PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory, Quota, Reports, Requests,
-    Rule, SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned, Unwanted, VersionError,
-    Violation,
+    HandlingState, Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logins, Logs, Measure, MonthDay,
+    Naming, NewCountry, Passwords, PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory,
+    Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned,
+    Unwanted, VersionError, Violation,
 };
 pub use registered::registered;
 pub use request::{RequestKind, RequestState};

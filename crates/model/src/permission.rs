@@ -245,7 +245,7 @@ fn decide(actor: &Actor, action: Action, target: &Target<'_>) -> Result<(), Reas
         match grant.permits(action, target) {
             Ok(()) => permitted = true,
             // What says more than that the role never had it.
-            Err(reason @ (Reason::Right(_) | Reason::HigherRole)) => refusal = reason,
+            Err(reason @ (Reason::Right(_) | Reason::HigherRole | Reason::Mailbox(_))) => refusal = reason,
             Err(_) => {}
         }
     }

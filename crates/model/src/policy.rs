@@ -14,6 +14,7 @@ mod filter;
 mod inbound;
 mod limits;
 mod lists;
+mod logins;
 mod mailboxes;
 mod profile;
 mod rules;
@@ -28,6 +29,7 @@ pub use filter::{Filter, SpamOut, Unscanned, Unwanted};
 pub use inbound::{Disowned, Doubtful, Inbound};
 pub use limits::Limits;
 pub use lists::DnsList;
+pub use logins::{Logins, NewCountry};
 pub use mailboxes::{Attachments, LifeCycle, Naming, Passwords, Quota};
 pub use profile::{Bound, Departure, Profile, Setting};
 pub use rules::{Rule, Violation};
@@ -63,6 +65,7 @@ pub struct Policy {
     pub checking: Checking,
     pub sending: Sending,
     pub limit: Limits,
+    pub login: Logins,
     pub inbound: Inbound,
     pub filter: Filter,
     pub handling: Handling,
@@ -84,6 +87,7 @@ const SECTIONS: &[&[Field]] = &[
     conduct::CHECKING,
     conduct::SENDING,
     limits::LIMIT,
+    logins::LOGIN,
     inbound::INBOUND,
     filter::FILTER,
     conduct::HANDLING,

@@ -26,6 +26,29 @@ pub struct Suspicion {
     pub strangers_per_hour: Option<u32>,
     /// Messages to strangers refused in one hour after which it is locked; `None`: never.
     pub lock_after: Option<u32>,
+    /// What is left of all of this, and of its limits, to a mailbox that is suspect; 1 to 100.
+    pub suspect_percent: u32,
+}
+
+impl Suspicion {
+    /// Of a number that a mailbox has otherwise, rounded down, but never nothing.
+    fn lowered(&self, most: u32) -> u32 {
+        let lowered = u64::from(most) * u64::from(self.suspect_percent) / 100;
+        u32::try_from(lowered).unwrap_or(most).max(1)
+    }
+
+    /// For a mailbox that is suspect.
+    fn of_suspect(&self, limits: &SendingLimits) -> (SendingLimits, Self) {
+        let limits = SendingLimits {
+            messages_per_hour: self.lowered(limits.messages_per_hour),
+            messages_per_day: self.lowered(limits.messages_per_day),
+            recipients_per_hour: self.lowered(limits.recipients_per_hour),
+            recipients_per_day: self.lowered(limits.recipients_per_day),
+        };
+        let lowered = |most: Option<u32>| most.map(|most| self.lowered(most));
+        let (strangers_per_hour, lock_after) = (lowered(self.strangers_per_hour), lowered(self.lock_after));
+        (limits, Self { strangers_per_hour, lock_after, ..*self })
+    }
 }
 
 /// A message that is to go.
@@ -77,6 +100,8 @@ pub struct Sent {
     pub refused: u32,
     /// It was told in this hour that it is throttled.
     pub told: bool,
+    /// Until then it may send less, as something else than its sending was strange.
+    pub suspect_until: Option<Timestamp>,
 }
 
 /// Which limit it is.
@@ -128,14 +153,22 @@ pub enum Verdict {
 impl Sent {
     #[must_use]
     pub const fn nothing(now: Timestamp) -> Self {
-        Self { hour: Window::from(now), day: Window::from(now), strangers: 0, refused: 0, told: false }
+        let (hour, day) = (Window::from(now), Window::from(now));
+        Self { hour, day, strangers: 0, refused: 0, told: false, suspect_until: None }
+    }
+
+    #[must_use]
+    pub fn is_suspect(&self, now: Timestamp) -> bool {
+        self.suspect_until.is_some_and(|until| now < until)
     }
 
     /// Without what is over.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
         let day = if self.day.is_over(DAY, now) { Window::from(now) } else { self.day };
-        if self.hour.is_over(HOUR, now) { Self { day, ..Self::nothing(now) } } else { Self { day, ..self } }
+        let suspect_until = self.suspect_until.filter(|_| self.is_suspect(now));
+        let all = if self.hour.is_over(HOUR, now) { Self::nothing(now) } else { self };
+        Self { day, suspect_until, ..all }
     }
 
     /// Decides on one more message, and counts it, or that it was refused.
@@ -148,6 +181,9 @@ impl Sent {
         now: Timestamp,
     ) -> (Self, Verdict) {
         let sent = self.at(now);
+        let lowered = suspicion.of_suspect(limits);
+        let (limits, suspicion) =
+            if sent.is_suspect(now) { (&lowered.0, &lowered.1) } else { (limits, suspicion) };
         if let Some((limit, most)) = impossible(ask, limits, suspicion) {
             return (sent, Verdict::Never { limit, most });
         }
@@ -225,7 +261,8 @@ mod tests {
         recipients_per_hour: 10,
         recipients_per_day: 15,
     };
-    const SUSPICION: Suspicion = Suspicion { strangers_per_hour: Some(4), lock_after: Some(2) };
+    const SUSPICION: Suspicion =
+        Suspicion { strangers_per_hour: Some(4), lock_after: Some(2), suspect_percent: 40 };
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn to(recipients: u32, strangers: u32) -> Ask {
@@ -306,6 +343,20 @@ mod tests {
         );
         let (sent, _) = course(&[full.to_vec(), vec![(3, stranger), (63, stranger)]].concat());
         assert_eq!((sent.refused, sent.told, sent.strangers), (0, false, 1), "a new hour");
+    }
+
+    #[test]
+    fn whoever_is_suspect_may_send_less_until_he_is_no_more() {
+        let suspect = Sent { suspect_until: Some(minutes(90)), ..Sent::nothing(START) };
+        let (sent, verdict) = suspect.take(to(1, 0), &LIMITS, &SUSPICION, minutes(1));
+        assert_eq!((verdict, sent.suspect_until), (Verdict::Allowed, Some(minutes(90))));
+        let (sent, verdict) = sent.take(to(1, 1), &LIMITS, &SUSPICION, minutes(2));
+        assert_eq!(limit(verdict), Some((Limit::MessagesPerHour, minutes(60))), "40 % of 3 is 1");
+        assert!(matches!(verdict, Verdict::Later { attack: true, .. }), "40 % of 2 is nothing, and so 1");
+        let (later, verdict) = sent.take(to(1, 0), &LIMITS, &SUSPICION, minutes(61));
+        assert_eq!((verdict, later.is_suspect(minutes(89))), (Verdict::Allowed, true));
+        let (later, verdict) = later.take(to(3, 0), &LIMITS, &SUSPICION, minutes(90));
+        assert_eq!((verdict, later.suspect_until), (Verdict::Allowed, None));
     }
 
     #[test]

@@ -70,6 +70,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_senders_throttled_total", Counter, "Times a mailbox reached its limit of sending and was told"),
     ("congthu_senders_locked_total", Counter, "Mailboxes locked as they sent as no person would"),
     (
+        "congthu_strange_logins_total",
+        Counter,
+        "Log-ins from countries that mailboxes are not used from, by what was done (act)",
+    ),
+    (
         "congthu_dmarc_dropped_total",
         Counter,
         "Kinds of mail missing in reports to the domains in whose names it came, as there were too many",
@@ -102,6 +107,10 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ),
     ("congthu_queue_deliveries", Gauge, "Messages times destinations that wait to go out"),
     ("congthu_queue_oldest_seconds", Gauge, "For how long the oldest of them has waited"),
+    ("congthu_queue_filtered_deliveries", Gauge, "Those of them that the filter for spam keeps back"),
+    ("congthu_queue_filtered_oldest_seconds", Gauge, "For how long the oldest of these has been kept back"),
+    ("congthu_quarantine_messages", Gauge, "Messages that are kept apart, by mailbox"),
+    ("congthu_quarantine_bytes", Gauge, "Their octets"),
     ("congthu_logins_total", Counter, "Log-ins, by door and result"),
     ("congthu_imap_commands_total", Counter, "IMAP commands, by command and result (ok, refused, ended)"),
     ("congthu_imap_command_seconds", Histogram, "How long IMAP commands took, by command, IDLE excepted"),
@@ -247,7 +256,7 @@ mod tests {
     /// Quoted words that begin as metrics do.
     fn names(text: &str) -> BTreeSet<&str> {
         let quoted = text.split('"').filter(|word| word.starts_with("congthu_"));
-        let ends = ["_total", "_open", "_seconds", "_idle", "_deliveries", "_down"];
+        let ends = ["_total", "_open", "_seconds", "_idle", "_deliveries", "_messages", "_bytes", "_down"];
         quoted.filter(|word| ends.iter().any(|end| word.ends_with(end))).collect()
     }
 

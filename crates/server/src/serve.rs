@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing is listened on before the database is ready; on SIGTERM or SIGINT no new connection is
 //! taken, those that are open get [`DRAIN_MAX`] to end, and Postgres stops last, also when it is only starting; a second
-//! signal ends the wait for connections; SIGHUP changes certificates and nothing else.
+//! signal ends the wait for connections; SIGHUP changes certificates and tables of countries and nothing else.
 
 use crate::config::{Config, Protocol};
 use crate::demo;
@@ -15,6 +15,7 @@ use crate::sockets;
 use crate::system::{OsRng, SystemClock};
 use crate::tls::{Certificates, PUBLIC_FILE};
 use anyhow::{Context as _, Result, bail};
+use engine::Engine;
 use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
@@ -84,8 +85,7 @@ async fn serve(
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
     let fallen = CancellationToken::new();
     let watched = Watched::new(shutdown.clone(), fallen.clone());
-    node.engine.use_scanners(config.scan.scanners());
-    crate::outbound::let_ask(&node.engine, config);
+    equip(config, &node.engine)?;
     work_behind(config, node, watched, (&tasks, &shutdown));
     tasks.spawn(monitoring.clone().upkeep(shutdown.clone()));
     tasks.spawn(Monitoring::watch_search(node.engine.clone(), shutdown.clone()));
@@ -123,13 +123,21 @@ async fn serve(
     // Nobody may be listening; that is no reason to stop.
     let _ = std::io::stdout().write_all(said.as_bytes());
     let has_fallen = tokio::select! {
-        () = wait_for_stop(signals, &certificates) => false,
+        () = wait_for_stop(signals, &certificates, (config, &node.engine)) => false,
         () = fallen.cancelled() => true,
     };
     drain(signals, &tasks, &shutdown).await;
     if has_fallen {
         bail!("a part of the server ended by itself; the log says which: start congthu again, and report it");
     }
+    Ok(())
+}
+
+/// Whom the engine asks about what comes from others.
+fn equip(config: &Config, engine: &Engine) -> Result<()> {
+    engine.use_countries(config.countries()?);
+    engine.use_scanners(config.scan.scanners());
+    crate::outbound::let_ask(engine, config);
     Ok(())
 }
 
@@ -152,7 +160,11 @@ fn work_behind(
     }
 }
 
-async fn wait_for_stop(signals: &mut Signals, certificates: &Certificates) {
+async fn wait_for_stop(
+    signals: &mut Signals,
+    certificates: &Certificates,
+    (config, engine): (&Config, &Engine),
+) {
     let mut check = tokio::time::interval(CERTIFICATE_CHECK);
     check.tick().await;
     loop {
@@ -161,7 +173,10 @@ async fn wait_for_stop(signals: &mut Signals, certificates: &Certificates) {
                 tracing::info!(signal = name, "stopping: no new connections, open ones may finish");
                 return;
             }
-            _ = signals.reload.recv() => reload(certificates),
+            _ = signals.reload.recv() => {
+                reload(certificates);
+                reload_countries(config, engine);
+            }
             _ = check.tick() => if certificates.is_self_signed() { reload(certificates) },
         }
     }
@@ -177,6 +192,18 @@ fn reload(certificates: &Certificates) {
             metrics::counter!("congthu_certificate_reloads_total", "result" => "failed").increment(1);
             tracing::error!("the new certificates are not used, the old ones stay: {error:#}");
         }
+    }
+}
+
+/// By the files that the configuration named at the start.
+fn reload_countries(config: &Config, engine: &Engine) {
+    match config.countries() {
+        Ok(countries) if countries.is_empty() => {}
+        Ok(countries) => {
+            tracing::info!(ranges = countries.ranges(), "tables of countries loaded");
+            engine.use_countries(countries);
+        }
+        Err(error) => tracing::error!("the new tables of countries are not used, the old ones stay: {error}"),
     }
 }
 

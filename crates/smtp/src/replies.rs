@@ -27,6 +27,9 @@ pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
         LoginError::OneTimePasswordOver => {
             Reply::new(535, (7, 8), "The one-time password is over; ask for a new one")
         }
+        LoginError::CountryNotAllowed => {
+            Reply::new(535, (7, 1), "Log-ins from this country are not allowed; ask your administrators")
+        }
         LoginError::TooManyAttempts => Reply::new(421, (7, 0), "Too many failed logins; try again later"),
         LoginError::Unavailable => Reply::new(454, (7, 0), "Cannot check the login now; try again later"),
     }

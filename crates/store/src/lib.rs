@@ -98,6 +98,7 @@ mod tls_reports;
 mod tx;
 mod unit_watchers;
 mod units;
+mod visits;
 mod within;
 
 pub use accept::{NewEntry, Placed, RECIPIENTS_PER_TX, Room, Target};
@@ -151,7 +152,7 @@ pub use keywords::KeywordRow;
 pub use leaves::LeaveRow;
 pub use lessons::{LessonRoom, LessonRow};
 pub use life::LifeRow;
-pub use listed_senders::ListedSenderRow;
+pub use listed_senders::{ListedLine, ListedSenderRow};
 pub use listing::{ListedRow, StatusRow};
 pub use mailboxes::{AccountFilter, AccountRow};
 pub use migrate::{MigrateError, MigrationReport, migrate, pending};
@@ -163,12 +164,12 @@ pub use offices::{EndedDelegation, EndedRole};
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, OwnerRow, Part, PersonFilter, PersonListed, PersonRow};
-pub use quarantined::{NewQuarantined, QuarantineFilter, QuarantinedRow};
+pub use quarantined::{NewQuarantined, QuarantineCounts, QuarantineFilter, QuarantinedRow};
 pub use queue::{
-    Accepting, Claimed, DeliveryReport, LeasedDelivery, LeasedRecipient, MailBack, MailBackTo, NewOutgoing,
-    NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn, QueueCounts, QueueDestinationRow,
-    QueueFilter, QueueLease, QueueReport, QueueRow, QueueState, RecipientAnswer, RedirectAsker, Reroute,
-    ScheduledRow, SentDelivery, WantedWork,
+    Accepting, Claimed, DeliveryReport, FilteredCounts, FilteredRow, LeasedDelivery, LeasedRecipient,
+    MailBack, MailBackTo, NewOutgoing, NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn,
+    QueueCounts, QueueDestinationRow, QueueFilter, QueueLease, QueueReport, QueueRow, QueueState,
+    RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, SentDelivery, WantedWork,
 };
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;

@@ -108,6 +108,12 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "who_brings",
         sql: include_str!("../../../migrations/0033_who_brings.sql"),
     },
+    Migration { version: 34, name: "visits", sql: include_str!("../../../migrations/0034_visits.sql") },
+    Migration {
+        version: 35,
+        name: "kept_apart",
+        sql: include_str!("../../../migrations/0035_kept_apart.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

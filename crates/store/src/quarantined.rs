@@ -4,6 +4,13 @@
 //! whoever decides takes its row away: released, it is handed out by [`Store::expand_pending`], else its content is the
 //! sweeper's. What becomes of it is an event of the same transaction.
 
+mod amounts;
+mod told;
+
+pub use amounts::QuarantineCounts;
+#[cfg(test)]
+pub(crate) use amounts::{ALL as ALL_QUARANTINED, FULL as FULL_QUARANTINES};
+
 use crate::accept::columns;
 use crate::within::within;
 use crate::{Error, Event, Forwarded, Reach, Store, Target, Tx};
@@ -20,6 +27,8 @@ pub struct NewQuarantined<'a> {
     pub sender: &'a str,
     /// The one address of From, in lower case.
     pub author: Option<&'a str>,
+    /// What passed is of the author's domain.
+    pub is_shown: bool,
     pub subject: &'a str,
     /// Name of a [`model::Cause`].
     pub reason: &'a str,
@@ -38,7 +47,10 @@ pub struct QuarantinedRow {
     /// The address that was written to.
     pub recipient: String,
     pub sender: String,
+    /// The one address of From, in lower case.
     pub author: Option<String>,
+    /// What passed is of the author's domain.
+    pub is_shown: bool,
     pub subject: String,
     /// Octets.
     pub size: u64,
@@ -69,6 +81,7 @@ type Row = (
     String,
     String,
     Option<String>,
+    bool,
     String,
     i64,
     String,
@@ -87,6 +100,7 @@ fn quarantined(row: Row) -> QuarantinedRow {
         recipient,
         sender,
         author,
+        is_shown,
         subject,
         size,
         reason,
@@ -103,6 +117,7 @@ fn quarantined(row: Row) -> QuarantinedRow {
         recipient,
         sender,
         author,
+        is_shown,
         subject,
         size: size.unsigned_abs(),
         reason,
@@ -112,16 +127,17 @@ fn quarantined(row: Row) -> QuarantinedRow {
     }
 }
 
-macro_rules! quarantined {
+macro_rules! select_quarantined {
     () => {
         "select q.held_id, q.account_id, a.domain_id, coalesce(m.address, q.recipient), p.folder_ids[1], q.recipient, q.sender,
-                q.author, q.subject, q.size, q.reason, q.trace, q.about, q.held_at
+                q.author, q.is_shown, q.subject, q.size, q.reason, q.trace, q.about, q.held_at
            from quarantined q
            join accounts a using (account_id)
            join pending_deliveries p on p.held_id = q.held_id
            left join addresses m on m.account_id = q.account_id and m.kind = 'primary'"
     };
 }
+use select_quarantined;
 
 /// Takes rows away, notes what becomes of them (`$2` when, `$3` which status) and forgets their deliveries.
 macro_rules! end_quarantined {
@@ -154,7 +170,7 @@ impl Store {
         reach: &Reach,
     ) -> Result<Vec<QuarantinedRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(concat!(
-            quarantined!(),
+            select_quarantined!(),
             " where ($1::bigint is null or q.account_id = $1) and ($2::bigint is null or a.domain_id = $2)
                 and (",
             within!("a"),
@@ -177,76 +193,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn quarantined_message(&self, held: i64) -> Result<Option<QuarantinedRow>, Error> {
-        let row: Option<Row> = sqlx::query_as(concat!(quarantined!(), " where q.held_id = $1"))
+        let row: Option<Row> = sqlx::query_as(concat!(select_quarantined!(), " where q.held_id = $1"))
             .bind(held)
             .fetch_optional(&self.pools.main)
             .await?;
         Ok(row.map(quarantined))
-    }
-
-    /// Is as much kept apart for one of these mailboxes as may be: so many messages, or octets?
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn is_quarantine_full(
-        &self,
-        targets: &[Target],
-        (messages, bytes): (u32, u64),
-    ) -> Result<bool, Error> {
-        let (accounts, _, _) = columns(targets);
-        Ok(sqlx::query_scalar(
-            "select exists (select from quarantined where account_id = any ($1)
-                             group by account_id having count(*) >= $2 or sum(size) >= $3)",
-        )
-        .bind(accounts)
-        .bind(i64::from(messages))
-        .bind(i64::try_from(bytes).unwrap_or(i64::MAX))
-        .fetch_one(&self.pools.main)
-        .await?)
-    }
-}
-
-impl Store {
-    /// Mailboxes behind `after` for which something is kept apart that they had no letter about, by number (`quarantined_untold`).
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn untold_quarantines(&self, after: AccountId, limit: u32) -> Result<Vec<AccountId>, Error> {
-        let accounts: Vec<i64> = sqlx::query_scalar(
-            "select distinct account_id from quarantined where not is_told and account_id > $1 order by account_id limit $2",
-        )
-        .bind(after.0)
-        .bind(i64::from(limit))
-        .fetch_all(&self.pools.main)
-        .await?;
-        Ok(accounts.into_iter().map(AccountId).collect())
-    }
-
-    /// What a mailbox had no letter about, the newest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn untold_quarantined(&self, account: AccountId) -> Result<Vec<QuarantinedRow>, Error> {
-        let rows: Vec<Row> = sqlx::query_as(concat!(
-            quarantined!(),
-            " where q.account_id = $1 and not q.is_told order by q.held_id desc"
-        ))
-        .bind(account.0)
-        .fetch_all(&self.pools.main)
-        .await?;
-        Ok(rows.into_iter().map(quarantined).collect())
-    }
-
-    /// A letter was about these.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn quarantined_told(&self, held: &[i64]) -> Result<(), Error> {
-        sqlx::query("update quarantined set is_told = true where held_id = any ($1)")
-            .bind(held)
-            .execute(&self.pools.main)
-            .await?;
-        Ok(())
     }
 }
 
@@ -266,8 +217,8 @@ impl Tx {
             "with there as (
                  select account_id from counters where account_id = any ($1) order by account_id for key share
              ), kept as (
-                 insert into quarantined (account_id, recipient, sender, author, subject, size, reason, trace, about, held_at)
-                 select t.account_id, coalesce(t.recipient, ''), $4, $5, $6, $7, $8, $9, $10, $11
+                 insert into quarantined (account_id, recipient, sender, author, is_shown, subject, size, reason, trace, about, held_at)
+                 select t.account_id, coalesce(t.recipient, ''), $4, $5, $13, $6, $7, $8, $9, $10, $11
                    from unnest($1::bigint[], $2::text[]) as t (account_id, recipient) join there using (account_id)
                  returning held_id, account_id, recipient
              )
@@ -287,6 +238,7 @@ impl Tx {
         .bind(event.about)
         .bind(event.at.to_sqlx())
         .bind(&folders)
+        .bind(new.is_shown)
         .execute(&mut *self.inner)
         .await?;
         if kept.rows_affected() != new.targets.len() as u64 {

@@ -6,6 +6,7 @@
 
 mod claim;
 mod enqueue;
+mod filtered;
 mod inspect;
 mod kept_back;
 mod lease;
@@ -19,6 +20,9 @@ pub use claim::{Claimed, LeasedDelivery, LeasedRecipient, QueueLease, WantedWork
 #[cfg(test)]
 pub(crate) use enqueue::FORGET;
 pub use enqueue::{Accepting, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, PassedOn};
+#[cfg(test)]
+pub(crate) use filtered::{COUNTS as FILTERED_COUNTS, OVER as FILTERED_OVER, UNTOLD as FILTERED_UNTOLD};
+pub use filtered::{FilteredCounts, FilteredRow};
 pub use inspect::{QueueCounts, QueueDestinationRow, QueueFilter, QueueRow, QueueState, ScheduledRow};
 pub use overdue::RedirectAsker;
 pub use report::{

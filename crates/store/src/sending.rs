@@ -35,6 +35,9 @@ impl FromRow<'_, PgRow> for SentRow {
             strangers: number("strangers")?,
             refused: number("refused")?,
             told: row.try_get("told")?,
+            suspect_until: row
+                .try_get::<Option<jiff_sqlx::Timestamp>, _>("suspect_until")?
+                .map(jiff_sqlx::Timestamp::to_jiff),
         }))
     }
 }
@@ -53,7 +56,8 @@ impl Store {
         let mut inner = self.pools.chunks.begin().await?;
         for _ in 0..2 {
             let row: Option<SentRow> = sqlx::query_as(
-                "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told
+                "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told,
+                        suspect_until
                    from sending_counts where account_id = $1 for no key update",
             )
             .bind(account.0)
@@ -80,7 +84,8 @@ impl Store {
     /// When the database fails.
     pub async fn sent_counts(&self, account: AccountId) -> Result<Option<Sent>, Error> {
         let row: Option<SentRow> = sqlx::query_as(
-            "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told
+            "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told,
+                    suspect_until
                from sending_counts where account_id = $1",
         )
         .bind(account.0)
@@ -156,7 +161,7 @@ impl HeldCounts {
         sqlx::query(
             "update sending_counts
                 set hour_since = $2, hour_messages = $3, hour_recipients = $4, day_since = $5, day_messages = $6,
-                    day_recipients = $7, strangers = $8, refused = $9, told = $10
+                    day_recipients = $7, strangers = $8, refused = $9, told = $10, suspect_until = $11
               where account_id = $1",
         )
         .bind(self.account.0)
@@ -169,6 +174,7 @@ impl HeldCounts {
         .bind(column(sent.strangers))
         .bind(column(sent.refused))
         .bind(sent.told)
+        .bind(sent.suspect_until.map(jiff_sqlx::ToSqlx::to_sqlx))
         .execute(&mut *self.inner)
         .await?;
         Ok(self.inner.commit().await?)
@@ -176,6 +182,27 @@ impl HeldCounts {
 }
 
 impl Tx {
+    /// Until then the mailbox may send less; what it may already not do for longer stays so.
+    ///
+    /// # Errors
+    /// When the database fails, or there is no such mailbox.
+    pub async fn suspect(
+        &mut self,
+        account: AccountId,
+        (now, until): (Timestamp, Timestamp),
+    ) -> Result<(), Error> {
+        sqlx::query(
+            "insert into sending_counts as s values ($1, $2, 0, 0, $2, 0, 0, 0, 0, false, $3)
+             on conflict (account_id) do update set suspect_until = greatest(s.suspect_until, excluded.suspect_until)",
+        )
+        .bind(account.0)
+        .bind(now.to_sqlx())
+        .bind(until.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        Ok(())
+    }
+
     /// Lets a mailbox begin anew.
     ///
     /// # Errors

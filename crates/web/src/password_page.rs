@@ -152,6 +152,11 @@ fn refusal(error: &ChangeError) -> (StatusCode, Vec<Message>) {
             "Mật khẩu cấp một lần đã hết hiệu lực; đề nghị cấp lại mật khẩu.",
             "The one-time password is over; ask for a new one.",
         ),
+        ChangeError::LogIn(LoginError::CountryNotAllowed) => login(
+            StatusCode::FORBIDDEN,
+            "Không được phép đăng nhập từ quốc gia này; hãy liên hệ bộ phận hỗ trợ.",
+            "Log-ins from this country are not allowed; ask your administrators.",
+        ),
         ChangeError::LogIn(LoginError::TooManyAttempts) => login(
             StatusCode::TOO_MANY_REQUESTS,
             "Nhập sai quá nhiều lần; hãy thử lại sau ít phút.",

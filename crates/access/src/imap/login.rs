@@ -58,6 +58,10 @@ pub(crate) async fn check(
                 LoginError::OneTimePasswordOver => {
                     Reply::no("Your one-time password is over; ask for a new one").code(Code::Expired)
                 }
+                LoginError::CountryNotAllowed => {
+                    Reply::no("Log-ins from this country are not allowed; ask your administrators")
+                        .code(Code::ContactAdmin)
+                }
                 LoginError::TooManyAttempts => Reply::no("Too many attempts, wait a while").code(Code::Limit),
                 LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),
             };

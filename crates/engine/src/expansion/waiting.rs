@@ -36,6 +36,7 @@ impl Engine {
             targets: &meant.quarantined,
             sender: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default(),
             author: message.writer.as_ref().and_then(|writer| writer.author.as_deref()),
+            is_shown: message.writer.as_ref().is_some_and(|writer| writer.is_shown),
             subject,
             reason: cause.as_str(),
         })

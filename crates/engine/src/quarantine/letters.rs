@@ -76,7 +76,7 @@ fn line(row: &QuarantinedRow) -> String {
 }
 
 /// An address, of which a quoted local part may be anything; as text that no program takes for a link, either.
-fn plain(address: &str) -> String {
+pub(super) fn plain(address: &str) -> String {
     let mut text = String::with_capacity(address.len());
     for letter in address.chars() {
         match letter {
@@ -90,7 +90,7 @@ fn plain(address: &str) -> String {
 }
 
 /// As text that no program takes for a link or a new line.
-fn harmless(subject: &str) -> String {
+pub(super) fn harmless(subject: &str) -> String {
     let mut text = String::with_capacity(subject.len());
     for shown in subject.chars().take(SUBJECT_CHARS_MAX) {
         match shown {

@@ -133,7 +133,8 @@ impl Engine {
         {
             true => "Người gửi đã được thông báo là thư không đến, không được thông báo địa chỉ chuyển đến.",
             false => {
-                "Người gửi KHÔNG được thông báo: thư không có địa chỉ nhận thông báo, hoặc người gửi không yêu cầu."
+                "Người gửi KHÔNG được thông báo: thư không có địa chỉ nhận thông báo, không xác thực được người gửi, hoặc \
+                 người gửi không yêu cầu."
             }
         };
         let owed = [OwedNotice {

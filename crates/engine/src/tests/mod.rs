@@ -50,6 +50,7 @@ mod sending;
 mod tls_reports;
 mod trace;
 mod trace_many;
+mod visits;
 mod years;
 
 use crate::{Actor, Arrival, Delivery, Engine, NewMailbox, Origin, Principal, Protocol, Sender, Settings};

@@ -6,7 +6,12 @@ use super::{World, actor, address, arrival, mailbox, policy};
 use crate::{Actor, Arrival, DeliverError, Examined, QuarantineError, QuarantineQuery, TraceQuery};
 use jiff::SignedDuration;
 use model::admission::{Author, Evidence, Ground, Outcome};
-use model::{Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Listed, Role, Scope, Sorting};
+use model::lifecycle::LockReason;
+use model::{
+    AccountState, Cause, DomainId, DomainName, Grant, GroupRule, GroupSenders, Listed, Reason, Right, Rights,
+    Role, Scope, Sorting, Standing,
+};
+use store::ListedLine;
 use tokio_util::sync::CancellationToken;
 
 const MESSAGE: &[u8] =
@@ -274,10 +279,40 @@ async fn there_is_an_end_to_what_is_kept_for_one_mailbox() {
                 select account_id, recipient, sender, subject, size, reason, trace, held_at
                   from quarantined, generate_series(1, 1999)";
     world.database.run(fill).await;
-    assert_eq!(comes(&world, &forged(), &["an", "binh"]).await, Err(DeliverError::Unwanted));
-    comes(&world, &forged(), &["binh"]).await.unwrap();
+    comes(&world, &forged(), &["an", "binh"]).await.unwrap();
+    assert_eq!(lie(&world, "an").await, [0, 1, 2_000], "the rest is Junk");
+    assert_eq!(lie(&world, "binh").await, [0, 0, 1], "and nobody else's");
+    let engine = &world.engine;
+    engine.add_group(&actor(), &group("hai", GroupRule::Manual, None, false)).await.unwrap();
+    engine.change_group(&actor(), &address("hai"), (&[address("an"), address("binh")], true)).await.unwrap();
+    engine.set_group_senders(&actor(), &address("hai"), (GroupSenders::Everybody, &[])).await.unwrap();
+    comes(&world, &forged(), &["hai"]).await.unwrap();
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 2, 2_000], [0, 0, 2]));
     comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
-    assert_eq!(inboxes(&world, &["an", "binh"]).await, [1, 0]);
+    assert_eq!(lie(&world, "an").await, [1, 2, 2_000]);
+}
+
+#[tokio::test]
+async fn while_a_mailbox_is_locked_only_operators_decide_what_comes_into_it() {
+    let world = World::new().await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let [(id, _)] = seen(&world, &actor()).await.try_into().unwrap();
+    let manages = Grant::delegate(an.account(), Rights::NONE.with(Right::Manage)).into_iter().collect();
+    let delegate = Actor::of("binh", Some(binh.account()), manages);
+    let engine = &world.engine;
+    engine.lock(&actor(), &address("an"), LockReason::TakenOver, "đăng nhập lạ").await.unwrap();
+    let owner = engine.actor_again(an.account()).await.unwrap().unwrap();
+    let locked = Reason::Mailbox(AccountState::Locked);
+    for (who, why) in [(&owner, Reason::Standing(Standing::Locked)), (&delegate, locked)] {
+        let denied = || Err(QuarantineError::Admin(crate::AdminError::Denied(why)));
+        assert_eq!(engine.release_quarantined(who, (id, false)).await.map(drop), denied(), "{}", who.name());
+        assert_eq!(engine.delete_quarantined(who, id).await.map(drop), denied(), "{}", who.name());
+        assert_eq!(engine.block_sender(who, id).await.map(drop), denied(), "{}", who.name());
+    }
+    engine.block_sender(&actor(), id).await.unwrap();
+    engine.release_quarantined(&actor(), (id, false)).await.unwrap();
+    assert_eq!(seen(&world, &actor()).await, []);
 }
 
 #[tokio::test]
@@ -349,8 +384,8 @@ async fn what_allowed_senders_write_is_passed_on_and_what_blocked_ones_write_is_
         let held = seen(&world, &actor()).await[0].0;
         let row = world.store.quarantined_message(held).await.unwrap().unwrap();
         let mut tx = world.store.begin().await.unwrap();
-        let line = ("ai@b.vn", listed);
-        assert!(tx.list_sender(row.account, line, ("test", 9), world.engine.now()).await.unwrap());
+        let line = ListedLine { sender: "ai@b.vn".to_owned(), listed, is_shown: true };
+        assert!(tx.list_sender(row.account, &line, ("test", 9), world.engine.now()).await.unwrap());
         tx.commit().await.unwrap();
     };
     comes(&world, &forged(), &["an"]).await.unwrap();
@@ -396,6 +431,42 @@ async fn who_gets_it_from_somebody_who_wants_it_has_it_whoever_is_named_first() 
 }
 
 #[tokio::test]
+async fn whose_name_was_forged_is_not_blocked_by_that() {
+    let world = World::new().await;
+    world.user("an").await;
+    let engine = &world.engine;
+    let block = async || {
+        let (id, _) = seen(&world, &actor()).await.pop().unwrap();
+        engine.block_sender(&actor(), id).await.unwrap().1
+    };
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let line = block().await;
+    assert_eq!((line.sender.as_str(), line.is_shown), ("ai@b.vn", false));
+    for (arrival, at_an) in [
+        (brought(Sorting::Inbox, Outcome::Pass), [1, 0, 1]),
+        (brought(Sorting::Inbox, Outcome::Fail), [1, 1, 1]),
+        (arrival(), [1, 2, 1]),
+    ] {
+        comes(&world, &arrival, &["an"]).await.unwrap();
+        assert_eq!(lie(&world, "an").await, at_an);
+    }
+    // He himself, and then again somebody in his name.
+    for (arrival, at_an) in [
+        (brought(Sorting::Quarantine(Cause::Content(model::scan::Reason::Spam)), Outcome::Pass), [1, 3, 2]),
+        (forged(), [1, 4, 3]),
+    ] {
+        comes(&world, &arrival, &["an"]).await.unwrap();
+        block().await;
+        comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
+        assert_eq!(lie(&world, "an").await, at_an);
+    }
+    let listed = engine.listed_senders(&actor(), &address("an")).await.unwrap();
+    assert_eq!((listed.len(), listed[0].is_shown), (1, true));
+    comes(&world, &brought(Sorting::Inbox, Outcome::Fail), &["an"]).await.unwrap();
+    assert_eq!(lie(&world, "an").await, [1, 5, 3]);
+}
+
+#[tokio::test]
 async fn a_list_has_an_end_and_no_colleague_is_blocked() {
     let world = World::new().await;
     world.user("an").await;
@@ -407,7 +478,7 @@ async fn a_list_has_an_end_and_no_colleague_is_blocked() {
     let own = engine.block_sender(&actor(), ours).await;
     assert_eq!(own, Err(QuarantineError::OwnSender(address("binh"))));
     let (_, blocked) = engine.block_sender(&actor(), nobody).await.unwrap();
-    assert_eq!(blocked, "sender@example.org", "without an author that of the envelope");
+    assert_eq!(blocked.sender, "sender@example.org", "without an author that of the envelope");
     let allowed = engine.release_quarantined(&actor(), (nobody, true)).await;
     assert_eq!(allowed, Err(QuarantineError::NoSender));
     let fill = "insert into listed_senders
@@ -420,7 +491,7 @@ async fn a_list_has_an_end_and_no_colleague_is_blocked() {
     engine.block_sender(&actor(), nobody).await.unwrap();
     hand_out(&world).await;
     assert_eq!(lie(&world, "an").await, [0, 0, 3], "and nothing was released");
-    comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
+    comes(&world, &brought(Sorting::Inbox, Outcome::Fail), &["an"]).await.unwrap();
     assert_eq!(lie(&world, "an").await, [0, 1, 3], "sender@example.org brought it");
 }
 

@@ -2,6 +2,7 @@
 //! is moved.
 
 mod admin;
+mod circles;
 mod course;
 mod faults;
 mod kept_back;

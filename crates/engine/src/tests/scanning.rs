@@ -136,10 +136,67 @@ async fn spam_that_is_sent_waits_for_an_administrator_where_policy_says_so() {
     let refused = sends(Wishes { release_at: Some(later), ..Wishes::default() }).await;
     assert_eq!(refused, Err(DeliverError::Unwanted));
     // Nobody looks at it: in the end its sender is told.
-    sends(Wishes::default()).await.unwrap();
+    let id = sends(Wishes::default()).await.unwrap().queue_id;
+    let hold = engine.place_hold(&actor(), crate::Held::Mailbox(&address("an")), "CV 1").await.unwrap();
     world.clock.advance(jiff::SignedDuration::from_hours(24 * 31));
-    let done = engine.run_job("expire-quarantine").await.unwrap().unwrap();
-    assert_eq!(done, "2 messages dropped, 1 given up");
+    let expire = async || engine.run_job("expire-quarantine").await.unwrap().unwrap();
+    assert_eq!(
+        expire().await,
+        "2 messages dropped, 0 given up",
+        "under legal hold nothing that he sent goes"
+    );
+    let held = || crate::QueueError::Held(id.clone());
+    assert_eq!(engine.expire_queued(&actor(), &id, true).await, Err(held()));
+    assert_eq!(engine.expire_mail_of(&actor(), &address("an"), true).await, Err(held()));
+    for who in ["first", "second"] {
+        engine.release_hold(&crate::Actor::console(who), hold, None).await.unwrap();
+    }
+    assert_eq!(expire().await, "0 messages dropped, 1 given up");
     let letters = world.letters(&an).await;
     assert!(letters.iter().any(|letter| letter.contains("nobody let it go")), "{letters:?}");
+}
+
+#[tokio::test]
+async fn who_sent_what_is_kept_back_is_told_of_it_and_support_too() {
+    let world = World::new().await;
+    let scanners = Scanners::new(None, Some(filter(Arc::new(Mutex::new("reject"))).await));
+    world.engine.use_scanners(scanners);
+    let (an, support) = (world.user("an").await, world.user("hotro").await);
+    policy(&world, "filter.spam_out", "quarantine").await;
+    policy(&world, "contact.support", "hotro").await;
+    let engine = &world.engine;
+    let to = [outside(&world, &an, "ai@example.org").await, outside(&world, &an, "ba@example.net").await];
+    let sends = async || {
+        let mut spool = engine.new_spool();
+        spool.write(b"From: an@demo.gov.vn\r\nSubject: http://x.vn\r\n\r\nhet\r\n").await.unwrap();
+        engine.deliver(&submitted(&an, Wishes::default()), &to, spool).await.unwrap().queue_id
+    };
+    let tells = async || engine.run_job("kept-back-letters").await.unwrap().unwrap();
+    assert_eq!(tells().await, "0 senders told");
+    let id = sends().await;
+    assert_eq!(world.store.filtered_counts().await.unwrap().deliveries, 2);
+    assert_eq!(tells().await, "1 senders told");
+    let letter = world.letters(&an).await.pop().unwrap();
+    assert!(letter.starts_with("Có 1 thư gửi từ hộp thư an@demo.gov.vn đang được giữ lại"), "{letter}");
+    let line = format!("- Mã {id}, ");
+    assert!(letter.contains(&line) && letter.contains("gửi ba[@]example[.]net và 1 người khác"), "{letter}");
+    assert!(letter.contains("“http: x[.]vn”"), "nothing to click on: {letter}");
+    assert!(letter.contains("1 messages from an@demo.gov.vn to others are kept back"), "{letter}");
+    let letter = world.letters(&support).await.pop().unwrap();
+    assert!(letter.contains(&line) && letter.contains("congthu queue release MÃ-THƯ"), "{letter}");
+    // One letter an hour, however much a stolen mailbox sends, and each message in one.
+    for _ in 0..21 {
+        sends().await;
+    }
+    assert_eq!(tells().await, "0 senders told");
+    world.clock.advance(jiff::SignedDuration::from_hours(1));
+    assert_eq!(tells().await, "1 senders told");
+    for who in [&an, &support] {
+        let letter = world.letters(who).await.pop().unwrap();
+        let named =
+            (letter.matches("- Mã ").count(), letter.contains("… và 1 thư khác."), letter.contains(&line));
+        assert_eq!(named, (20, true, false), "{letter}");
+    }
+    world.clock.advance(jiff::SignedDuration::from_hours(1));
+    assert_eq!(tells().await, "0 senders told");
 }

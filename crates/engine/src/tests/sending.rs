@@ -20,11 +20,11 @@ async fn send_by(engine: &Engine, world: &World, who: &Principal, to: &[&str]) -
     engine.deliver(&submitted(who, Wishes::default()), &recipients, spool).await.map(drop)
 }
 
-async fn send(world: &World, who: &Principal, to: &[&str]) -> Result<(), DeliverError> {
+pub(super) async fn send(world: &World, who: &Principal, to: &[&str]) -> Result<(), DeliverError> {
     send_by(&world.engine, world, who, to).await
 }
 
-fn limit(sent: Result<(), DeliverError>) -> Option<Limit> {
+pub(super) fn limit(sent: Result<(), DeliverError>) -> Option<Limit> {
     match sent {
         Ok(()) => None,
         Err(DeliverError::Throttled { limit, .. } | DeliverError::TooManyRecipients { limit, .. }) => {
@@ -34,7 +34,7 @@ fn limit(sent: Result<(), DeliverError>) -> Option<Limit> {
     }
 }
 
-async fn subjects(world: &World, who: &Principal) -> Vec<String> {
+pub(super) async fn subjects(world: &World, who: &Principal) -> Vec<String> {
     let read = world.read(who, "INBOX").await;
     let subject = |raw: &[u8]| {
         let header = mail_subject(&String::from_utf8_lossy(raw));
@@ -55,7 +55,7 @@ fn mail_subject(text: &str) -> String {
     subject
 }
 
-async fn person(world: &World, name: &str, class: MailboxClass) -> Principal {
+pub(super) async fn person(world: &World, name: &str, class: MailboxClass) -> Principal {
     let new = crate::NewMailbox { class, ..mailbox(name) };
     world.engine.add_mailbox(&actor(), &new).await.unwrap();
     world.engine.log_in(&format!("{name}@demo.gov.vn"), PASSWORD, &origin()).await.unwrap()

@@ -147,6 +147,12 @@ impl Action {
         matches!(self.effect(), Effect::ReadsMail | Effect::ChangesMail)
     }
 
+    /// Does it say what comes into a mailbox, which its reader does only while it is in use, and an administrator at any time?
+    #[must_use]
+    pub const fn decides_on_incoming(self) -> bool {
+        matches!(self, Self::QuarantineRelease | Self::QuarantineDelete | Self::SendersChange)
+    }
+
     /// Could whoever does it get into the mailbox by it, or keep its owner out? Not done to those whose role an actor does
     /// not have himself ([`Role::may_take_over`]).
     #[must_use]

@@ -202,6 +202,11 @@ impl Grant {
             {
                 Err(Reason::HigherRole)
             }
+            Target::Mailbox { state, .. }
+                if action.decides_on_incoming() && !self.role.is_administrative() && !state.may_log_in() =>
+            {
+                Err(Reason::Mailbox(*state))
+            }
             _ => Ok(()),
         }
     }

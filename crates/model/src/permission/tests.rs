@@ -109,7 +109,10 @@ fn expected(grant: &Grant, action: Action, target: &Target<'_>, within: bool) ->
     match action.cell(grant.role()) {
         Cell::With(right) if within && !grant.rights().contains(right) => Err(Reason::Right(right)),
         Cell::Yes | Cell::With(_) if within => match target {
-            Target::Mailbox { state: AccountState::Locked, .. } if action.uses_mailbox() => {
+            Target::Mailbox { state: AccountState::Locked, .. }
+                if action.uses_mailbox()
+                    || (action.decides_on_incoming() && !grant.role().is_administrative()) =>
+            {
                 Err(Reason::Mailbox(AccountState::Locked))
             }
             _ => Ok(()),
@@ -153,7 +156,7 @@ const PERMITTED: [(&str, usize); 15] = [
     ("officer", 95),
     ("operator", 498),
     ("owner", 49),
-    ("owner of a locked mailbox", 31),
+    ("owner of a locked mailbox", 28),
     ("read", 11),
     ("send-as", 3),
     ("send-on-behalf", 2),

@@ -22,6 +22,10 @@ section! {
         strangers: Option<u32> = Some(100), PerHour 1..=100_000, "Số địa chỉ bên ngoài mới tối đa", "D7";
         /// Messages to such that were refused in one hour, after which the mailbox is locked: AG Đ8.1d; 1 to 100,000.
         lock_after: Option<u32> = Some(200), Count 1..=100_000, "Tạm khóa vì phát tán thư rác khi số thư bị từ chối trong giờ đạt", "B5";
+        /// What is left of its limits, of the numbers above too, to a mailbox that something else makes suspect; at least 1; 1 to 100.
+        suspect_percent: u32 = 10, Percent 1..=100, "Giới hạn gửi còn lại của hộp thư có dấu hiệu bị chiếm đoạt", "D7";
+        /// For how long it is; 1 to 30.
+        suspect_days: u32 = 1, Days 1..=30, "Thời gian hạn chế gửi của hộp thư có dấu hiệu bị chiếm đoạt", "D7";
     }
 }
 
@@ -87,10 +91,16 @@ impl Policy {
     #[must_use]
     pub const fn suspicion(&self, class: MailboxClass) -> Suspicion {
         match class {
-            MailboxClass::Service => Suspicion { strangers_per_hour: None, lock_after: None },
-            MailboxClass::Person | MailboxClass::Leader | MailboxClass::Organisation => {
-                Suspicion { strangers_per_hour: self.limit.strangers, lock_after: self.limit.lock_after }
-            }
+            MailboxClass::Service => Suspicion {
+                strangers_per_hour: None,
+                lock_after: None,
+                suspect_percent: self.limit.suspect_percent,
+            },
+            MailboxClass::Person | MailboxClass::Leader | MailboxClass::Organisation => Suspicion {
+                strangers_per_hour: self.limit.strangers,
+                lock_after: self.limit.lock_after,
+                suspect_percent: self.limit.suspect_percent,
+            },
         }
     }
 }

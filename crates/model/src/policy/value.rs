@@ -257,7 +257,7 @@ pub(super) fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-fn shown_list(parts: impl Iterator<Item = String>) -> String {
+pub(super) fn shown_list(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 

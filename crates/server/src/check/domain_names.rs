@@ -4,6 +4,7 @@ use super::Findings;
 use super::database::Found;
 use crate::config::Config;
 use guard::{Exchange, Resolver};
+use model::DomainName;
 use std::net::IpAddr;
 
 /// Domains that are asked for: a check is to end while its reader waits.
@@ -24,17 +25,19 @@ pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings
     }
     let policy = config.mta_sts();
     let asker = policy.as_ref().and_then(|_| crate::outbound::policies(config, &resolver).ok());
-    for domain in domains.iter().take(DOMAINS_MAX) {
+    let look = async |domain: &DomainName, findings: &mut Findings| {
         exchanges(&resolver, domain.as_str(), &hostname, &addresses, findings).await;
         if let (Some(policy), Some((sts, _))) = (&policy, &asker) {
             super::policy_records::look((&resolver, sts), policy, domain.as_str(), findings).await;
         }
-    }
+    };
+    findings.of_each(domains.iter().take(DOMAINS_MAX), look).await;
     super::sender_records::look(&resolver, (config, found), &addresses, findings).await;
     super::address_lists::look(&resolver, found, findings).await;
-    for (domain, key) in found.keys.iter().take(2 * DOMAINS_MAX) {
+    let look = async |(domain, key): &(String, engine::DkimKeyRow), findings: &mut Findings| {
         signature(&resolver, domain, key, findings).await;
-    }
+    };
+    findings.of_each(found.keys.iter().take(2 * DOMAINS_MAX), look).await;
     if domains.len() > DOMAINS_MAX {
         findings
             .ok("dns", format!("only the first {DOMAINS_MAX} of {} domains were looked at", domains.len()));

@@ -19,9 +19,13 @@ pub(crate) use policy_records::id as policy_id;
 
 use crate::config::Config;
 use anyhow::{Context as _, Result, bail};
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
+
+/// Domains and keys whose names are asked for at once.
+const AT_ONCE: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,6 +63,21 @@ impl Findings {
         self.0.push(Finding { area, level: Level::Error, what: what.into(), mend: mend.into() });
     }
 
+    /// What `look` finds of each, in their order; several are looked at at once, as a name server that does not answer takes
+    /// seconds for every question.
+    async fn of_each<T>(&mut self, all: impl Iterator<Item = T>, look: impl AsyncFn(T, &mut Self)) {
+        let look = &look;
+        let found = stream::iter(all).map(async |one| {
+            let mut of_one = Self::default();
+            look(one, &mut of_one).await;
+            of_one
+        });
+        let mut found = std::pin::pin!(found.buffered(AT_ONCE));
+        while let Some(of_one) = found.next().await {
+            self.0.extend(of_one.0);
+        }
+    }
+
     fn count(&self, level: Level) -> usize {
         self.0.iter().filter(|finding| finding.level == level).count()
     }
@@ -74,6 +93,7 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
         config.file.as_ref().map_or("built-in defaults".to_owned(), |file| file.display().to_string());
     findings.ok("config", format!("{source}: no mistake"));
     strangers(config, &mut findings);
+    countries(config, &mut findings);
     machine::look(config, &mut findings);
     tls::look(config, &mut findings);
     ports::look(config, &mut findings);
@@ -86,6 +106,17 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
         0 => Ok(()),
         1 => bail!("one thing is wrong: see above"),
         errors => bail!("{errors} things are wrong: see above"),
+    }
+}
+
+/// Without tables nobody asked for them.
+fn countries(config: &Config, findings: &mut Findings) {
+    match config.countries() {
+        Ok(countries) if countries.is_empty() => {}
+        Ok(countries) => {
+            findings.ok("networks", format!("tables of countries with {} ranges", countries.ranges()));
+        }
+        Err(error) => findings.error("networks", error.to_string(), "or take the table out of [networks]"),
     }
 }
 
@@ -135,6 +166,21 @@ mod tests {
         let (warnings, text) = said("[authentication]\ncheck = false\n");
         assert_eq!(warnings, 1);
         assert!(text.contains("forged mail is taken"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn many_are_looked_at_at_once_and_told_in_order() {
+        let (mut findings, together) = (Findings::default(), tokio::sync::Barrier::new(AT_ONCE));
+        let look = async |n: usize, findings: &mut Findings| {
+            together.wait().await;
+            findings.ok("dns", n.to_string());
+        };
+        let all = findings.of_each(0..2 * AT_ONCE, look);
+        tokio::time::timeout(std::time::Duration::from_secs(60), all)
+            .await
+            .expect("they wait for each other");
+        let told: Vec<_> = findings.0.iter().map(|finding| finding.what.clone()).collect();
+        assert_eq!(told, (0..2 * AT_ONCE).map(|n| n.to_string()).collect::<Vec<_>>());
     }
 
     #[test]

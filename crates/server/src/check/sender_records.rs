@@ -26,7 +26,7 @@ pub(super) async fn look(
 ) {
     let sources = if config.outbound.sources.is_empty() { addresses } else { &config.outbound.sources };
     let hostname = config.hostname();
-    for reports in &found.reports {
+    let look = async |reports: &ReportsTo, findings: &mut Findings| {
         let domain = &reports.domain;
         for source in sources {
             let path = format!("postmaster@{domain}");
@@ -37,7 +37,8 @@ pub(super) async fn look(
             Ok(texts) => say(dmarc(reports, &texts), findings),
             Err(error) => findings.warn("dns", format!("DMARC of {domain}: {error}"), "try again later"),
         }
-    }
+    };
+    findings.of_each(found.reports.iter(), look).await;
 }
 
 fn say(judged: Judged, findings: &mut Findings) {

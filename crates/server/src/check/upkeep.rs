@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use model::calendar::local_text;
 use model::{Address, Clock as _, DomainName};
 use std::collections::HashSet;
-use store::JobRow;
+use store::{FilteredCounts, JobRow};
 
 /// A server that runs begins a job within seconds of its time; one that was stopped overnight needs some.
 const LATE_MAX: SignedDuration = SignedDuration::from_hours(1);
@@ -33,6 +33,7 @@ pub(super) async fn look(
             }
         }
     }
+    kept_back(&store.filtered_counts().await?, findings);
     jobs(&store.jobs().await?, SystemClock.now(), findings);
     Ok(())
 }
@@ -53,6 +54,19 @@ fn nobody_at(domain: &DomainName, (field, name): (&str, &str), address: &Address
         "contact",
         format!("{domain}: {field} is {address}, and nobody has that mailbox"),
         format!("congthu mailbox add {address} --name \"{name}\" --class service"),
+    );
+}
+
+/// What users sent and nobody else looks at.
+fn kept_back(counts: &FilteredCounts, findings: &mut Findings) {
+    let Some(oldest) = counts.oldest else { return };
+    let (waiting, since) = (counts.deliveries, local_text(oldest));
+    findings.warn(
+        "queue",
+        format!(
+            "{waiting} deliveries to others are kept back as spam, the first since {since}: they wait for you"
+        ),
+        "congthu queue list --state held-by-filter, then congthu queue release ID or congthu queue expire ID",
     );
 }
 
@@ -118,6 +132,21 @@ mod tests {
         assert!(errors == 1 && text.contains("no room; congthu job run quota"), "{text}");
         let (warnings, _, text) = said(&[JobRow { paused: true, ..job("life") }], "2026-11-23T12:00:00Z");
         assert!(warnings == 1 && text.contains("congthu job resume life"), "{text}");
+    }
+
+    #[test]
+    fn that_mail_waits_for_an_administrator_is_said() {
+        let mut findings = Findings::default();
+        kept_back(&FilteredCounts::default(), &mut findings);
+        assert_eq!(findings.0.len(), 0);
+        let oldest = "2026-11-23T19:00:00Z".parse().ok();
+        kept_back(&FilteredCounts { deliveries: 3, oldest }, &mut findings);
+        let text = as_text(&findings);
+        assert!(
+            text.contains("3 deliveries to others are kept back as spam, the first since 2026-11-24 02:00"),
+            "{text}"
+        );
+        assert!(text.contains("congthu queue list --state held-by-filter"), "{text}");
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(crate) enum QuarantineCommand {
         #[arg(long)]
         allow: bool,
     },
-    /// What the sender of a message writes to that mailbox is Junk from now on; the message stays where it is
+    /// What the sender of a message writes to that mailbox is Junk from now on, where nothing shows that this one is his only what is not
+    /// shown to be his, either; the message stays where it is
     Block { id: i64 },
     /// List whose mail a mailbox wants whatever the filter says of it, and whose it does not
     Senders { mailbox: Address },

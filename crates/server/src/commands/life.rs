@@ -297,12 +297,19 @@ async fn sending(session: &Session, address: &Address) -> Result<()> {
         limits.messages_per_day,
         sent.day.recipients,
         limits.recipients_per_day,
-    );
+    ) + &sent.suspect_until.map_or_else(String::new, |until| {
+        format!(
+            "\nmay send {} % of that until {}, as it is suspect",
+            suspicion.suspect_percent,
+            local_text(until)
+        )
+    });
     let window = |window: &model::sending::Window| json!({ "since": window.since, "messages": window.messages, "recipients": window.recipients });
     let json = json!({
         "address": address.to_string(), "hour": window(&sent.hour), "day": window(&sent.day),
         "strangers": sent.strangers, "refused": sent.refused, "limits": limits,
         "strangers_max": suspicion.strangers_per_hour, "lock_after": suspicion.lock_after,
+        "suspect_until": sent.suspect_until, "suspect_percent": suspicion.suspect_percent,
     });
     session.answer(&json, &text)
 }

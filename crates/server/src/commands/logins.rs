@@ -12,7 +12,7 @@ use std::io::Write as _;
 /// Log-ins that are shown.
 const SHOWN_MAX: u32 = 10_000;
 
-const TITLES: [&str; 5] = ["Thời điểm", "Dịch vụ", "Địa chỉ IP", "Kết quả", "Lý do từ chối"];
+const TITLES: [&str; 6] = ["Thời điểm", "Dịch vụ", "Địa chỉ IP", "Quốc gia", "Kết quả", "Lý do từ chối"];
 
 pub(super) async fn run(session: &Session, options: &TraceLogins) -> Result<()> {
     let TraceLogins { address, since, until, csv } = options;
@@ -49,7 +49,8 @@ fn line(login: &LoginSeen) -> String {
         LoginOutcome::Refused(why) => format!("refused: {why}"),
     };
     let (door, remote) = (login.door.as_deref().unwrap_or("-"), login.remote.as_deref().unwrap_or("-"));
-    format!("{}\t{door}\t{remote}\t{outcome}", local_text(login.at))
+    let country = login.country.map_or_else(|| "-".to_owned(), |country| country.to_string());
+    format!("{}\t{door}\t{remote}\t{country}\t{outcome}", local_text(login.at))
 }
 
 fn as_json(report: &LoginReport) -> Value {
@@ -58,7 +59,7 @@ fn as_json(report: &LoginReport) -> Value {
             LoginOutcome::Refused(why) => Some(why),
             _ => None,
         };
-        json!({ "at": login.at, "door": login.door, "remote": login.remote,
+        json!({ "at": login.at, "door": login.door, "remote": login.remote, "country": login.country,
                 "outcome": login.outcome.as_str(), "why": why })
     };
     json!({
@@ -75,6 +76,7 @@ fn as_csv(logins: &[LoginSeen]) -> Result<String> {
             local_time(login.at).strftime("%Y-%m-%d %H:%M:%S").to_string(),
             login.door.as_deref().map(door_words).unwrap_or_default().to_owned(),
             login.remote.clone().unwrap_or_default(),
+            login.country.map(model::Country::vietnamese).unwrap_or_default(),
             login.outcome.vietnamese().to_owned(),
             login.outcome.reason_vietnamese().to_owned(),
         ]
@@ -100,6 +102,7 @@ mod tests {
             at: at.parse().unwrap(),
             door: door.map(str::to_owned),
             remote: Some("192.0.2.1".to_owned()),
+            country: door.map(|_| model::Country::VN),
             outcome,
         };
         let refused = |why: &str| LoginOutcome::Refused(why.to_owned());
@@ -120,11 +123,11 @@ mod tests {
     fn a_report_for_inspectors_is_vietnamese_and_has_no_formula() {
         let text = as_csv(&report(false).logins).unwrap();
         let expected = [
-            "\u{feff}Thời điểm;Dịch vụ;Địa chỉ IP;Kết quả;Lý do từ chối",
-            "2026-11-21 01:30:00;đọc thư (IMAP);192.0.2.1;thành công;",
-            "2026-11-21 01:29:59;trang đổi mật khẩu;192.0.2.1;thành công, đã đổi mật khẩu;",
-            "2026-11-21 01:29:58;gửi thư (SMTP);192.0.2.1;bị từ chối;sai địa chỉ hoặc mật khẩu",
-            "2026-11-21 01:29:57;;192.0.2.1;bị từ chối;'=cmd()",
+            "\u{feff}Thời điểm;Dịch vụ;Địa chỉ IP;Quốc gia;Kết quả;Lý do từ chối",
+            "2026-11-21 01:30:00;đọc thư (IMAP);192.0.2.1;Việt Nam;thành công;",
+            "2026-11-21 01:29:59;trang đổi mật khẩu;192.0.2.1;Việt Nam;thành công, đã đổi mật khẩu;",
+            "2026-11-21 01:29:58;gửi thư (SMTP);192.0.2.1;Việt Nam;bị từ chối;sai địa chỉ hoặc mật khẩu",
+            "2026-11-21 01:29:57;;192.0.2.1;;bị từ chối;'=cmd()",
             "",
         ];
         assert_eq!(text, expected.join("\r\n"));
@@ -137,7 +140,7 @@ mod tests {
         let told = line(&report(true).logins[2]);
         assert_eq!(
             told,
-            "2026-11-21 01:29:58 +07\tsubmission\t192.0.2.1\trefused: wrong address or password"
+            "2026-11-21 01:29:58 +07\tsubmission\t192.0.2.1\tVN\trefused: wrong address or password"
         );
     }
 }

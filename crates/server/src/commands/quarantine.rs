@@ -6,9 +6,12 @@ use crate::cli::QuarantineCommand;
 use anyhow::Result;
 use engine::{ListedSenderRow, QuarantineQuery, QuarantinedMessage};
 use model::calendar::local_text;
-use model::{Address, DomainName};
+use model::{Address, DomainName, Listed};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+
+/// Of a sender who is blocked for a message that anybody may have written.
+const UNSHOWN: &str = " in mail that nothing shows to be his, as this message: what he is shown to have written comes as before";
 
 pub(super) async fn run(session: &Session, command: &QuarantineCommand) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
@@ -25,11 +28,12 @@ pub(super) async fn run(session: &Session, command: &QuarantineCommand) -> Resul
             done(session, &message, "is released to")
         }
         QuarantineCommand::Block { id } => {
-            let (message, sender) = engine.block_sender(actor, *id).await?;
-            let mailbox = &message.row.mailbox;
+            let (message, line) = engine.block_sender(actor, *id).await?;
+            let (mailbox, sender) = (&message.row.mailbox, &line.sender);
+            let of = if line.is_shown { "" } else { UNSHOWN };
             session.answer(
-                &json!({ "mailbox": mailbox, "sender": sender, "listed": "blocked" }),
-                &format!("{sender} is blocked by {mailbox}; message {id} stays where it is"),
+                &json!({ "mailbox": mailbox, "sender": sender, "listed": "blocked", "shown": line.is_shown }),
+                &format!("{sender} is blocked by {mailbox}{of}; message {id} stays where it is"),
             )
         }
         QuarantineCommand::Senders { mailbox } => senders(session, mailbox).await,
@@ -67,9 +71,18 @@ async fn senders(session: &Session, mailbox: &Address) -> Result<()> {
     let rows = session.node.engine.listed_senders(&session.actor, mailbox).await?;
     let mut text = String::new();
     for row in &rows {
-        let _ = writeln!(text, "{}\t{}\t{}\t{}", row.listed.as_str(), row.sender, local_text(row.at), row.by);
+        let of = if row.is_shown || row.listed == Listed::Allowed {
+            ""
+        } else {
+            "\tonly where not shown to be his"
+        };
+        let (listed, sender) = (row.listed.as_str(), &row.sender);
+        let _ = writeln!(text, "{listed}\t{sender}\t{}\t{}{of}", local_text(row.at), row.by);
     }
-    let item = |row: &ListedSenderRow| json!({ "sender": row.sender, "listed": row.listed.as_str(), "at": row.at, "by": row.by });
+    let item = |row: &ListedSenderRow| {
+        json!({ "sender": row.sender, "listed": row.listed.as_str(), "shown": row.is_shown,
+                                               "at": row.at, "by": row.by })
+    };
     session.answer(&rows.iter().map(item).collect(), &text)
 }
 
@@ -89,7 +102,8 @@ fn shown(message: &QuarantinedMessage) -> String {
     let QuarantinedMessage { row, until } = message;
     let mut text = format!("{}: {}\n", row.held, row.subject);
     let author = row.author.as_deref().unwrap_or("nobody, or several");
-    let _ = writeln!(text, "from {author}, envelope <{}>", row.sender);
+    let shown = if row.is_shown { "shown to be his" } else { "not shown to be his" };
+    let _ = writeln!(text, "from {author} ({shown}), envelope <{}>", row.sender);
     let _ = writeln!(text, "to {} of {}, {} octets", row.recipient, row.mailbox, row.size);
     let _ = writeln!(text, "kept apart for {} since {}", row.reason, local_text(row.held_at));
     let _ = writeln!(text, "dropped {}", local_text(*until));
@@ -112,7 +126,7 @@ fn as_json(message: &QuarantinedMessage) -> Value {
     let [queue_id, message_id, found] = about(&row.about);
     json!({
         "id": row.held, "mailbox": row.mailbox, "recipient": row.recipient, "sender": row.sender,
-        "author": row.author, "subject": row.subject, "size": row.size, "reason": row.reason,
+        "author": row.author, "shown": row.is_shown, "subject": row.subject, "size": row.size, "reason": row.reason,
         "at": row.held_at, "until": until, "queue_id": queue_id, "message_id": message_id, "found": found,
     })
 }

@@ -4,6 +4,7 @@
 //! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
 
 mod inbound;
+mod networks;
 mod outbound;
 mod published;
 mod scan;
@@ -120,6 +121,7 @@ pub(crate) const TABLES: &[Table] = &[
         begin: None,
     },
     Table { name: "limits", doc: "What one peer may take.", begin: None },
+    Table { name: "networks", doc: "Where people log in from: docs/operations/filters.md.", begin: None },
     Table {
         name: "clients",
         doc: "What mail programs are told that set themselves up: docs/operations/set-up.md.",
@@ -148,6 +150,7 @@ pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
     DEFINITIONS
         .iter()
         .chain(inbound::INBOUND)
+        .chain(networks::NETWORKS)
         .chain(outbound::OUTBOUND)
         .chain(scan::SCAN)
         .chain(published::PUBLISHED)

@@ -4,6 +4,7 @@
 //! line; every option is defined in [`defs`] and nowhere else; a relative path starts at the file's directory.
 
 mod callers;
+mod countries;
 mod defs;
 mod docs;
 mod parse;
@@ -51,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.
     pub(crate) metrics_networks: Vec<model::Network>,
+    pub(crate) networks: countries::Networks,
     published: Published,
     pub(crate) log: Log,
 }
@@ -315,7 +317,7 @@ impl Config {
                 file.as_ref().map_or(Ok(String::new()), |file| read_file(file, what))?;
             }
         }
-        Ok(())
+        self.countries().map(drop)
     }
 
     fn start_paths_at(&mut self, directory: &Path) {
@@ -325,7 +327,8 @@ impl Config {
         let files = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
         let optional = files.into_iter().chain([&mut self.dns_anchors, &mut self.scan.password_file]);
         let always = [&mut self.data_dir, &mut self.outbound.authorities];
-        for path in optional.flatten().chain(certificate_paths).chain(always) {
+        let tables = self.networks.countries.iter_mut();
+        for path in optional.flatten().chain(certificate_paths).chain(always).chain(tables) {
             *path = directory.join(&*path);
         }
     }

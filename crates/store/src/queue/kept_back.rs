@@ -7,7 +7,7 @@
 use crate::{Error, Store, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, DomainId};
+use model::AccountId;
 
 impl Store {
     /// Is the delivery still under this lease, and does nobody keep it back? By its number.
@@ -49,29 +49,6 @@ impl Store {
             kept += changed.rows_affected();
         }
         Ok(kept)
-    }
-
-    /// Messages, with their queue ids, that the filter for spam has kept back since before that moment, of mailboxes of the domain; of one
-    /// that is deleted meanwhile, too.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn filtered_before(
-        &self,
-        domain: DomainId,
-        (before, limit): (Timestamp, u32),
-    ) -> Result<Vec<(i64, String)>, Error> {
-        Ok(sqlx::query_as(
-            "select distinct m.message_id, m.queue_id
-               from queue_deliveries d join queue_messages m using (message_id) join accounts a using (account_id)
-              where d.held and d.held_by = 'filter' and d.held_at < $2 and d.lease_id is null and a.domain_id = $1
-              order by m.message_id limit $3",
-        )
-        .bind(domain.0)
-        .bind(before.to_sqlx())
-        .bind(i64::from(limit))
-        .fetch_all(&self.pools.main)
-        .await?)
     }
 
     /// How many messages of this mailbox its lock keeps back.

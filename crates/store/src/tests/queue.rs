@@ -153,6 +153,38 @@ async fn what_forgets_at_night_and_what_hands_out_read_no_queue() {
     assert!((1..100).contains(&busy), "{busy}");
 }
 
+#[tokio::test]
+async fn what_the_filter_keeps_back_is_found_without_reading_the_queue() {
+    let world = World::new().await;
+    fill(&world, 20_000).await;
+    let mut superuser = world.superuser().await;
+    for statement in [
+        "update queue_deliveries set held = true, held_by = 'filter', held_at = '2026-11-22T00:00:00Z', is_told = delivery_id % 2 = 0
+          where delivery_id % 1000 = 0 or delivery_id % 1000 = 7",
+        "vacuum analyze queue_deliveries",
+    ] {
+        superuser.execute(statement).await.unwrap();
+    }
+    for (statement, index) in [
+        (crate::queue::FILTERED_COUNTS, "queue_deliveries_filtered"),
+        (crate::queue::FILTERED_UNTOLD, "queue_deliveries_untold"),
+        (crate::queue::FILTERED_OVER, "queue_deliveries_filtered"),
+    ] {
+        let asked = statement
+            .replace("d.held_at < $2", "d.held_at < now()")
+            .replace("$1", "7")
+            .replace("$2", "5")
+            .replace("$3", "5");
+        let explained = AssertSqlSafe(format!("explain {asked}"));
+        let plan: Vec<String> = sqlx::query_scalar(explained).fetch_all(&mut superuser).await.unwrap();
+        let plan = plan.join("\n");
+        assert!(plan.contains(index), "{statement}\n{plan}");
+        assert!(!plan.contains("Seq Scan on queue_"), "{statement}\n{plan}");
+    }
+    let counts = world.store.filtered_counts().await.unwrap();
+    assert_eq!((counts.deliveries, counts.oldest), (40, "2026-11-22T00:00:00Z".parse().ok()));
+}
+
 /// Prints figures; run with `--ignored --nocapture`.
 #[tokio::test]
 #[ignore = "a benchmark: fills 500,000 rows, and prints what a claim takes; docs/adr/0019 says how it is run"]
