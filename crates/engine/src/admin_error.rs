@@ -60,6 +60,10 @@ pub enum AdminError {
     DkimWaiting(DomainName),
     #[error("{0} has no such key, or none that waits; see `congthu dkim list {0}`")]
     NoDkimKey(DomainName),
+    #[error(
+        "the certificate {0} was ordered many times within a day; see `congthu acme status`, mend what it says, and try tomorrow"
+    )]
+    TooManyCertificates(String),
     /// What the life cycle does not allow.
     #[error(transparent)]
     Life(#[from] model::lifecycle::Refusal),

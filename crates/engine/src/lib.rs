@@ -17,6 +17,7 @@ mod attachments;
 mod audit;
 mod authority;
 mod cases;
+mod certificates;
 mod checking;
 mod chunk_cache;
 mod delegation;
@@ -100,6 +101,10 @@ pub use attachments::AttachmentError;
 pub use audit::{AuditFault, AuditHead, AuditReport};
 pub use authority::{Actor, AdminTarget, RoleOver};
 pub use cases::{CaseDetail, CaseError, CaseHistory, CaseQuery, CaseRequest};
+pub use certificates::{
+    AcmeCertificateRow, AcmeOrderRow, CertificateOrders, CertificateState, MAIN_CERTIFICATE,
+    WantedCertificate,
+};
 pub use checking::{Checking, CheckingReport};
 pub use delegation::{DelegationDetail, DelegationError, DelegationQuery, NewDelegation, Revoked};
 pub use deliver::{Arrival, DeliverError, Delivery};
@@ -211,6 +216,7 @@ struct Inner {
     renderings: Renderings,
     policies: policy::Policies,
     hub: hub::Hub,
+    answers: certificates::Answers,
     noted: activity::Noted,
     acts: acts::Acts,
     sizes: attachments::Sizes,
@@ -264,6 +270,7 @@ impl Engine {
             renderings: Renderings::default(),
             policies: policy::Policies::default(),
             hub: hub::Hub::default(),
+            answers: certificates::Answers::default(),
             noted: activity::Noted::default(),
             acts: acts::Acts::default(),
             sizes: attachments::Sizes::default(),

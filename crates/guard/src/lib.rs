@@ -1,6 +1,8 @@
 //! Asks the outside and reports evidence; decides nothing: the domain name system, with its proofs, the policies that
-//! domains publish for mail to them, what shows where mail of strangers comes from, and scanners of content.
+//! domains publish for mail to them, what shows where mail of strangers comes from, scanners of content, and authorities that give
+//! certificates.
 
+mod acme;
 mod auth;
 mod dns;
 mod https;
@@ -16,6 +18,10 @@ mod tlsa;
 #[cfg(test)]
 mod zone;
 
+pub use acme::{
+    AcmeAccount, AcmeAuthority, AcmeChallenge, AcmeError, AcmeIssued, AcmeOrder, AcmeProof, AcmeStage,
+    acme_challenge_config, acme_csr, acme_issued, new_certificate_key,
+};
 pub use auth::{Examiner, ReportAddress};
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;

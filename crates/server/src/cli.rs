@@ -1,5 +1,7 @@
 //! The command line: what may be written, and nothing of what it does.
 
+mod acme;
+mod alias;
 mod cases;
 mod dkim;
 mod domain;
@@ -17,6 +19,8 @@ mod reviews;
 mod sharing;
 mod times;
 
+pub(crate) use acme::AcmeCommand;
+pub(crate) use alias::AliasCommand;
 pub(crate) use cases::{CaseCommand, TurnIntoRequest};
 pub(crate) use dkim::{DkimCommand, DmarcCommand};
 pub(crate) use domain::{DomainCommand, OneDomain};
@@ -211,6 +215,11 @@ pub(crate) enum Command {
     /// What other systems tell of mail in the names of our domains (DMARC)
     #[command(subcommand)]
     Dmarc(DmarcCommand),
+    /// Certificates that are ordered and renewed by themselves (chứng thư số máy chủ)
+    Acme {
+        #[command(subcommand)]
+        command: AcmeCommand,
+    },
     /// Public holidays and swapped days (ngày nghỉ), by which terms are counted
     Holiday {
         #[command(subcommand)]
@@ -382,16 +391,6 @@ pub(crate) struct AddMany {
     /// Read standard input, and call it so in errors
     #[arg(long, hide = true)]
     pub(crate) file_name: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum AliasCommand {
-    /// Let mail for ALIAS arrive in MAILBOX
-    Add { alias: Address, mailbox: Address },
-    /// List the further addresses
-    List(OneDomain),
-    /// Refuse mail for ALIAS from now on; the address is never given out again
-    Delete { alias: Address },
 }
 
 #[cfg(test)]

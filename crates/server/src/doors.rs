@@ -13,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// What every listener is given. Tasks of all connections are in `tasks`; they end soon after `shutdown`.
-#[derive(Debug)]
 pub(crate) struct Doors {
     pub(crate) engine: Engine,
     pub(crate) tls: Arc<rustls::ServerConfig>,
@@ -24,6 +23,10 @@ pub(crate) struct Doors {
     pub(crate) metrics: web::Metrics,
     /// What programs that set themselves up are told.
     pub(crate) servers: web::Servers,
+    /// What authorities are shown under TLS.
+    pub(crate) challenges: Option<web::Challenges>,
+    /// Where people go who come in the clear.
+    pub(crate) home: String,
     pub(crate) tasks: TaskTracker,
     pub(crate) shutdown: CancellationToken,
     /// Cancelled when a listener ends without being asked.
@@ -89,6 +92,7 @@ impl Doors {
                 Protocol::Lmtp => self.open_smtp(accepting, Role::Lmtp, bound.spec.tls),
                 Protocol::Imap => self.open_imap(accepting, bound.spec.tls),
                 Protocol::Http => self.open_http(accepting, bound.spec.tls),
+                Protocol::Acme => self.open_acme(accepting),
             }
         }
     }
@@ -141,7 +145,8 @@ impl Doors {
 
     fn open_http(&self, accepting: Accepting, mode: TlsMode) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
-        let (metrics, servers, tls) = (self.metrics.clone(), self.servers.clone(), Arc::clone(&self.tls));
+        let (metrics, servers) = (self.metrics.clone(), self.servers.clone());
+        let tls = (Arc::clone(&self.tls), self.challenges.clone());
         self.spawn(async move {
             let served = match (Accepted::from(accepting), mode) {
                 (Ok(accepted), TlsMode::Implicit) => {
@@ -152,6 +157,19 @@ impl Doors {
             };
             if let Err(error) = served {
                 tracing::error!(%error, "http has stopped");
+            }
+        });
+    }
+
+    fn open_acme(&self, accepting: Accepting) {
+        let (engine, home, shutdown) = (self.engine.clone(), self.home.clone(), self.shutdown.clone());
+        self.spawn(async move {
+            let served = match Accepted::from(accepting) {
+                Ok(accepted) => web::serve_challenges(accepted, engine, &home, shutdown).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = served {
+                tracing::error!(%error, "acme has stopped");
             }
         });
     }

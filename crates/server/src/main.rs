@@ -17,6 +17,7 @@ mod given;
 mod identity;
 mod monitoring;
 mod node;
+mod ordering;
 mod outbound;
 mod pages;
 mod passwords;

@@ -134,6 +134,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_search_waiting", Gauge, "Messages that are not yet in the search index"),
     ("congthu_search_lag_seconds", Gauge, "For how long the oldest of them has waited"),
     ("congthu_certificate_expiry_timestamp_seconds", Gauge, "When the certificate for this name ends"),
+    (
+        "congthu_certificate_orders_total",
+        Counter,
+        "Orders of certificates that ended, by result (done, failed)",
+    ),
     ("congthu_certificate_reloads_total", Counter, "Certificates loaded anew, by result (ok, failed)"),
 ];
 

@@ -154,7 +154,7 @@ fn relay(host: &HostPort) -> Relay {
 }
 
 /// Without any, nothing can be verified, and what has to be waits; all other mail goes on.
-fn authorities(file: &Path) -> RootCertStore {
+pub(crate) fn authorities(file: &Path) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     match CertificateDer::pem_file_iter(file) {
         Ok(certificates) => {

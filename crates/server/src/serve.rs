@@ -10,6 +10,7 @@ use crate::doors::{self, Doors, Watched};
 use crate::files;
 use crate::monitoring::Monitoring;
 use crate::node::Node;
+use crate::ordering;
 use crate::outbound;
 use crate::sockets;
 use crate::system::{OsRng, SystemClock};
@@ -72,6 +73,10 @@ async fn serve(
 ) -> Result<()> {
     let certificates = Certificates::load(config, Arc::new(SystemClock))?;
     let tls = certificates.server_config()?;
+    let orders = ordering::orders(config)?;
+    if orders.is_some() {
+        ordering::take(&node.engine, &certificates).await;
+    }
     let bound = sockets::bind_all(&config.listener_specs())?;
     if let Some(province) = province {
         tokio::select! {
@@ -101,6 +106,8 @@ async fn serve(
         imap_places,
         metrics,
         servers: config.servers(),
+        challenges: ordering::challenges(&config.acme, &node.engine),
+        home: config.home(),
         tasks: tasks.clone(),
         shutdown: shutdown.clone(),
         fallen: fallen.clone(),
@@ -108,20 +115,13 @@ async fn serve(
     for listener in bound {
         doors.open(listener);
     }
-    tracing::info!(hostname = config.hostname(), "serving");
-    if !config.serves_password_page() {
-        let page = config.password_page();
-        tracing::warn!(
-            page,
-            "no listener serves the page where users change their passwords; see congthu check"
-        );
+    // An authority looks for what the doors show.
+    if let Some(orders) = orders {
+        let with = (config.clone(), node.engine.clone(), Arc::clone(&certificates));
+        tasks.spawn(ordering::run(orders, with, shutdown.clone()));
     }
-    let said = match province {
-        Some(province) => province.greeting(config),
-        None => what_next(config, node, &certificates).await,
-    };
-    // Nobody may be listening; that is no reason to stop.
-    let _ = std::io::stdout().write_all(said.as_bytes());
+    tracing::info!(hostname = config.hostname(), "serving");
+    greet(config, node, province, &certificates).await;
     let has_fallen = tokio::select! {
         () = wait_for_stop(signals, &certificates, (config, &node.engine)) => false,
         () = fallen.cancelled() => true,
@@ -139,6 +139,23 @@ fn equip(config: &Config, engine: &Engine) -> Result<()> {
     engine.use_scanners(config.scan.scanners());
     crate::outbound::let_ask(engine, config);
     Ok(())
+}
+
+/// Tells whoever started it what there is.
+async fn greet(config: &Config, node: &Node, province: Option<&demo::Province>, certificates: &Certificates) {
+    if !config.serves_password_page() {
+        let page = config.password_page();
+        tracing::warn!(
+            page,
+            "no listener serves the page where users change their passwords; see congthu check"
+        );
+    }
+    let said = match province {
+        Some(province) => province.greeting(config),
+        None => what_next(config, node, certificates).await,
+    };
+    // Nobody may be listening; that is no reason to stop.
+    let _ = std::io::stdout().write_all(said.as_bytes());
 }
 
 /// What is done by itself: keeping house, and sending what is for other domains. Reading and receiving do not wait for it.
@@ -231,9 +248,16 @@ async fn what_next(config: &Config, node: &Node, certificates: &Certificates) ->
     );
     if certificates.is_self_signed() {
         let public = config.data_dir.join(PUBLIC_FILE);
-        text += &format!("Its certificate is self-signed ({}); name your own in [tls].\n", public.display());
+        text += &format!(
+            "Its certificate is self-signed ({}); name your own in [tls], or order one in [acme].\n",
+            public.display()
+        );
     }
-    for spec in config.listener_specs().iter().filter(|spec| spec.protocol != Protocol::Http) {
+    for spec in config
+        .listener_specs()
+        .iter()
+        .filter(|spec| !matches!(spec.protocol, Protocol::Http | Protocol::Acme))
+    {
         let (protocol, bind) = (spec.protocol.as_str(), spec.bind.to_string());
         text += &format!("  {protocol:<10} {bind:<21} tls {}\n", spec.tls.as_str());
     }

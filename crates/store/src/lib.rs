@@ -13,6 +13,8 @@ mod appended;
 mod audit;
 mod case_acts;
 mod cases;
+mod certificate_orders;
+mod certificates;
 mod checking;
 mod chunks;
 mod clerks;
@@ -111,6 +113,7 @@ pub use case_acts::{HeldCase, SupportLoad};
 pub use cases::{
     CaseEventRow, CaseFilter, CaseMessageRow, CaseRow, NewCase, NewCaseMessage, SupportEntry, Unacknowledged,
 };
+pub use certificates::{AcmeAnswerRow, AcmeCertificateRow, AcmeOrderRow, TakenAcmeOrder};
 pub use checking::CheckRow;
 pub use chunks::{CHUNK_BYTES_MAX, ChunkId, NewChunk};
 pub use contents::{Content, ContentColumns, NewContent};

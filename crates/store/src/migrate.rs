@@ -114,6 +114,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "kept_apart",
         sql: include_str!("../../../migrations/0035_kept_apart.sql"),
     },
+    Migration {
+        version: 36,
+        name: "certificates",
+        sql: include_str!("../../../migrations/0036_certificates.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

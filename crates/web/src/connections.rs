@@ -6,6 +6,7 @@
 use axum::serve::Listener;
 use metrics::counter;
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,12 +14,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{Accept, TlsAcceptor};
 
 /// Supervisors and load balancers are a handful. Further peers wait in the kernel.
 const CONNECTIONS_MAX: usize = 100;
@@ -27,10 +28,17 @@ const CONNECTION_LIFE: Duration = Duration::from_secs(10);
 /// The same for people behind a slow line, with a handshake before and passwords that are computed.
 const TLS_CONNECTION_LIFE: Duration = Duration::from_secs(60);
 /// People read between two requests, and their browsers hold the connection meanwhile.
-const TLS_CONNECTIONS_MAX: usize = 1_000;
+const PUBLIC_CONNECTIONS_MAX: usize = 1_000;
 /// Of one IPv4 address or one IPv6 /64: an office behind one address whose people come in the same minute, while one host
 /// leaves most of the places to others.
-const TLS_CONNECTIONS_PER_ADDRESS_MAX: u32 = 200;
+const PUBLIC_CONNECTIONS_PER_ADDRESS_MAX: u32 = 200;
+
+/// What an authority says that asks for a certificate of its own kind (RFC 8737 6.2), and for nothing else.
+const ACME_TLS: &[u8] = b"acme-tls/1";
+
+/// What such an authority is shown of a host, if it is to be shown anything now.
+pub type Challenges = Arc<dyn Fn(String) -> Later<Option<Arc<ServerConfig>>> + Send + Sync>;
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Decides which addresses have no limit of their own.
 pub(crate) type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -38,7 +46,7 @@ type Counts = Arc<Mutex<HashMap<IpAddr, u32>>>;
 
 pub(crate) struct Connections<L> {
     listener: L,
-    tls: Option<TlsAcceptor>,
+    tls: Option<(Arc<ServerConfig>, Option<Challenges>)>,
     places: Arc<Semaphore>,
     by_address: Counts,
     /// `None`: no address has a limit of its own.
@@ -51,10 +59,18 @@ impl<L> Connections<L> {
         Self { listener, tls: None, places, by_address: Counts::default(), exempt: None }
     }
 
-    pub(crate) fn under_tls(listener: L, config: Arc<ServerConfig>, exempt: Exempt) -> Self {
-        let places = Arc::new(Semaphore::new(TLS_CONNECTIONS_MAX));
-        let tls = Some(TlsAcceptor::from(config));
-        Self { tls, places, ..Self::new(listener) }.with_limits(exempt)
+    pub(crate) fn under_tls(
+        listener: L,
+        tls: (Arc<ServerConfig>, Option<Challenges>),
+        exempt: Exempt,
+    ) -> Self {
+        Self { tls: Some(tls), ..Self::for_everybody(listener, exempt) }
+    }
+
+    /// In the clear, on a port that the whole world may come to.
+    pub(crate) fn for_everybody(listener: L, exempt: Exempt) -> Self {
+        let places = Arc::new(Semaphore::new(PUBLIC_CONNECTIONS_MAX));
+        Self { places, ..Self::new(listener) }.with_limits(exempt)
     }
 
     pub(crate) fn with_limits(self, exempt: Exempt) -> Self {
@@ -68,7 +84,7 @@ impl<L> Connections<L> {
         let address = counted_address(peer);
         let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.entry(address).or_default();
-        if has_limit && *own >= TLS_CONNECTIONS_PER_ADDRESS_MAX {
+        if has_limit && *own >= PUBLIC_CONNECTIONS_PER_ADDRESS_MAX {
             return None;
         }
         *own += 1;
@@ -105,17 +121,37 @@ fn counted_address(address: IpAddr) -> IpAddr {
 /// The socket, or what is made of it; a handshake goes on as the connection is read, so that nobody waits for another's.
 enum Transport {
     Plain(TcpStream),
-    Handshake(Box<Accept<TcpStream>>),
+    Handshake(Later<io::Result<TlsStream<TcpStream>>>),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Transport {
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Self::Handshake(accept) = self {
-            *self = Self::Tls(Box::new(ready!(Pin::new(accept).poll(cx))?));
+            *self = Self::Tls(Box::new(ready!(accept.as_mut().poll(cx))?));
         }
         Poll::Ready(Ok(()))
     }
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    challenges: Option<Challenges>,
+) -> io::Result<TlsStream<TcpStream>> {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let hello = start.client_hello();
+    let is_authority =
+        hello.alpn().is_some_and(|mut names| names.next() == Some(ACME_TLS) && names.next().is_none());
+    let host = hello.server_name().map(str::to_owned);
+    let (Some(challenges), Some(host), true) = (challenges, host, is_authority) else {
+        return start.into_stream(config).await;
+    };
+    // Without it nothing is said, as to somebody who asks for a protocol that is not spoken.
+    let shown = challenges(host).await.ok_or(io::ErrorKind::ConnectionAborted)?;
+    start.into_stream(shown).await?.shutdown().await?;
+    // RFC 8737 4: nothing is said on such a connection.
+    Err(io::ErrorKind::ConnectionAborted.into())
 }
 
 impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for Connections<L> {
@@ -135,7 +171,10 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for Connections<L>
         };
         let (transport, life) = match &self.tls {
             None => (Transport::Plain(stream), CONNECTION_LIFE),
-            Some(tls) => (Transport::Handshake(Box::new(tls.accept(stream))), TLS_CONNECTION_LIFE),
+            Some((config, challenges)) => {
+                let shaken = shake_hands(stream, Arc::clone(config), challenges.clone());
+                (Transport::Handshake(Box::pin(shaken)), TLS_CONNECTION_LIFE)
+            }
         };
         (Connection { transport, end: Box::pin(sleep(life)), _places: (place, own) }, peer)
     }

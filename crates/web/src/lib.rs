@@ -1,12 +1,13 @@
 //! The HTTP front door. In the clear, on this machine: `/healthz`, for supervisors and load balancers, and `/metrics`, for
 //! monitoring. Under TLS: `/mat-khau`, where people change their passwords. On both, as a proxy may stand in front: what programs
-//! set themselves up from.
+//! set themselves up from. What an authority looks for that vouches for our names: in the clear as a page, under TLS as a certificate.
 //!
 //! Invariants: nothing about the installation is told to just anybody; a peer holds a connection for seconds only, and
 //! there are few of them, of one address fewer still; however often it is asked, the database is asked once a second, and for a
 //! page not at all until somebody gives a password; the listener ends soon after
 //! `shutdown`, whatever its peers do.
 
+mod challenges;
 mod connections;
 mod metrics;
 mod password_page;
@@ -14,6 +15,7 @@ mod readiness;
 mod set_up;
 
 pub use axum::serve::Listener;
+pub use connections::Challenges;
 pub use metrics::Metrics;
 pub use set_up::{MtaSts, Server, Servers};
 
@@ -45,23 +47,39 @@ pub async fn serve(
     (metrics, servers): (Metrics, Servers),
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let pages = router(engine, metrics).merge(set_up::router(servers));
+    let pages =
+        router(engine.clone(), metrics).merge(set_up::router(servers)).merge(challenges::router(engine));
     serve_pages(Connections::new(listener), pages, shutdown).await
 }
 
-/// Serves people's pages under TLS on `listener`; else as [`serve`].
+/// Answers authorities on `listener`, where everybody may come, and sends all others to `home`; else as [`serve`].
+///
+/// # Errors
+/// When the listening socket fails for good.
+pub async fn serve_challenges(
+    listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
+    engine: Engine,
+    home: &str,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let of_engine = engine.clone();
+    let connections = Connections::for_everybody(listener, Arc::new(move |peer| of_engine.is_exempt(peer)));
+    serve_pages(connections, challenges::router(engine).merge(challenges::elsewhere(home)), shutdown).await
+}
+
+/// Serves people's pages under TLS on `listener`, and authorities what they look for, if there are `challenges`; else as [`serve`].
 ///
 /// # Errors
 /// When the listening socket fails for good.
 pub async fn serve_people(
     listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
-    tls: Arc<rustls::ServerConfig>,
+    (tls, challenges): (Arc<rustls::ServerConfig>, Option<Challenges>),
     (engine, servers): (Engine, Servers),
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let of_engine = engine.clone();
     let exempt = Arc::new(move |peer| of_engine.is_exempt(peer));
-    let connections = Connections::under_tls(listener, tls, exempt);
+    let connections = Connections::under_tls(listener, (tls, challenges), exempt);
     serve_pages(connections, password_page::router(engine).merge(set_up::router(servers)), shutdown).await
 }
 

@@ -1,6 +1,6 @@
 //! The database: can it be reached, in which state is its schema, is it set so that nothing acknowledged is lost.
 
-use super::{Findings, upkeep};
+use super::{Findings, certificates, upkeep};
 use crate::config::Config;
 use crate::node::{self, Opened};
 use crate::system::SystemClock;
@@ -50,12 +50,12 @@ pub(super) async fn look(config: &Config, findings: &mut Findings) -> Found {
             return Found::default();
         }
     };
-    let found = look_at(&opened, findings).await;
+    let found = look_at(config, &opened, findings).await;
     opened.close().await;
     found
 }
 
-async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
+async fn look_at(config: &Config, opened: &Opened, findings: &mut Findings) -> Found {
     let is_current = match store::inspect(opened.endpoint()).await {
         Ok(inspection) => {
             judge(&inspection, &opened.endpoint().to_string(), findings);
@@ -85,6 +85,9 @@ async fn look_at(opened: &Opened, findings: &mut Findings) -> Found {
             let domains = domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect();
             let found = Found { domains, keys: keys.unwrap_or_default(), reports, lists };
             if is_current && let Err(error) = upkeep::look(&store, &found, findings).await {
+                findings.error("database", error.to_string(), "");
+            }
+            if is_current && let Err(error) = certificates::look(config, &store, findings).await {
                 findings.error("database", error.to_string(), "");
             }
             pools.close().await;

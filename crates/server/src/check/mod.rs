@@ -4,6 +4,7 @@
 //! does); each finding is one line; what cannot be found out is a finding, never a reason to stop looking.
 
 mod address_lists;
+mod certificates;
 mod database;
 mod domain_names;
 mod machine;

@@ -10,13 +10,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// Renewal is late by now: ACME clients renew a month before the end.
-const RENEW_BEFORE_END: SignedDuration = SignedDuration::from_hours(14 * 24);
+pub(super) const RENEW_BEFORE_END: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Of a key's permissions, those of others than owner and group.
 const STRANGERS: u32 = 0o007;
 
 pub(super) fn look(config: &Config, findings: &mut Findings) {
-    if config.tls.certificate.is_none() {
-        let mend = "get one for the hostname and name it in [tls]: mail programs warn of this one";
+    if config.acme.directory().is_some() {
+        // Of what is ordered, `certificates.rs` tells.
+    } else if config.tls.certificate.is_none() {
+        let mend = "have one ordered in [acme], or name one for the hostname in [tls]: mail programs warn of this one";
         findings.warn("tls", "the certificate is self-signed by congthu, which also renews it", mend);
     } else {
         pair(&config.tls, Some(&config.hostname()), findings);

@@ -3,6 +3,7 @@
 //!
 //! Invariant: results go to standard output, as text or as JSON; everything else goes to standard error.
 
+mod acme;
 pub(crate) mod add_many;
 mod alias;
 mod announce;
@@ -149,6 +150,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Checking { command } => checking::run(session, command).await,
         Command::Role { command } => role::run(session, command).await,
         Command::Dkim { command } => dkim::run(session, command).await,
+        Command::Acme { command } => acme::run(session, command).await,
         Command::Dmarc(command) => dmarc::run(session, command).await,
         Command::Holiday { command } => holiday::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,

@@ -3,6 +3,7 @@
 //!
 //! To add one: a field in [`Config`](super::Config), a row here, then `congthu config docs` and `congthu config example` into the two files.
 
+mod acme;
 mod inbound;
 mod networks;
 mod outbound;
@@ -88,7 +89,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "listener",
         doc: "One per port. None at all: smtp on *:25 (starttls), submission on *:587 (starttls) and *:465 (implicit), \
-              imap on *:143 (starttls) and *:993 (implicit), http on *:443 (implicit) and on 127.0.0.1:8080.",
+              imap on *:143 (starttls) and *:993 (implicit), http on *:443 (implicit) and on 127.0.0.1:8080; acme on *:80 where `[acme]` says http-01.",
         begin: Some(|config| config.listeners.push(Listener::default())),
     },
     Table {
@@ -101,6 +102,12 @@ pub(crate) const TABLES: &[Table] = &[
         name: "certificate",
         doc: "Further certificates, chosen by the name that the client asks for (SNI).",
         begin: Some(|config| config.certificates.push(Certificate::default())),
+    },
+    Table {
+        name: "acme",
+        doc: "Has certificates ordered and renewed by themselves at an authority (ACME, RFC 8555), such as Let's Encrypt; its terms are \
+              agreed to: docs/operations/certificates.md. A certificate of `[tls]` goes before it, for the names that that has.",
+        begin: None,
     },
     Table { name: "dns", doc: "Whom names of others are asked of.", begin: None },
     Table {
@@ -149,6 +156,7 @@ pub(crate) const TABLES: &[Table] = &[
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
     DEFINITIONS
         .iter()
+        .chain(acme::ACME)
         .chain(inbound::INBOUND)
         .chain(networks::NETWORKS)
         .chain(outbound::OUTBOUND)
@@ -233,10 +241,10 @@ const DEFINITIONS: &[Definition] = &[
     Definition {
         table: "listener",
         key: "protocol",
-        kind: "smtp | submission | lmtp | imap | http",
+        kind: "smtp | submission | lmtp | imap | http | acme",
         fallback: Fallback::Required,
         example: r#""smtp""#,
-        doc: "What is spoken. `smtp` takes mail from other servers, `submission` from users who log in, `lmtp` from a local relay that is trusted.",
+        doc: "What is spoken. `smtp` takes mail from other servers, `submission` from users who log in, `lmtp` from a local relay that is trusted; `acme` answers the authority of `[acme]` on port 80, and sends everybody else to https.",
         set: |config, value| put(&mut config.listener()?.protocol, read(value).map(Some)),
     },
     Definition {
@@ -253,7 +261,7 @@ const DEFINITIONS: &[Definition] = &[
         key: "tls",
         kind: "none | starttls | implicit",
         fallback: Fallback::Absent(
-            "starttls for smtp, submission and imap; none for lmtp and http; the password page of an http listener needs implicit",
+            "starttls for smtp, submission and imap; none for lmtp, http and acme; the password page of an http listener needs implicit",
         ),
         example: r#""starttls""#,
         doc: "Passwords are taken under TLS only.",

@@ -3,19 +3,23 @@
 //! Invariants: this crate alone reads files and environment for settings; an unknown key is an error with its
 //! line; every option is defined in [`defs`] and nowhere else; a relative path starts at the file's directory.
 
+mod acme;
 mod callers;
 mod countries;
 mod defs;
 mod docs;
+mod listeners;
 mod parse;
 mod published;
 mod values;
 
+pub(crate) use acme::Acme;
 pub(crate) use callers::Callers;
 pub(crate) use docs::{example, reference};
 
 pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, TlsMode, size};
 
+use listeners::{is_page, usual_listeners};
 use published::Published;
 use std::path::{Path, PathBuf};
 
@@ -42,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) tls: Certificate,
     pub(crate) certificates: Vec<Certificate>,
+    pub(crate) acme: Acme,
     pub(crate) dns_servers: Vec<Server>,
     pub(crate) dns_anchors: Option<PathBuf>,
     pub(crate) smart_host: Option<HostPort>,
@@ -179,6 +184,11 @@ impl Config {
     /// Where people change their passwords: on the http listener under TLS that others reach, or the only one there is.
     /// Without one, where a proxy would have it.
     pub(crate) fn password_page(&self) -> String {
+        format!("{}/mat-khau", self.home())
+    }
+
+    /// Scheme, host and port of that page.
+    pub(crate) fn home(&self) -> String {
         let specs = self.listener_specs();
         let pages: Vec<&ListenerSpec> = specs.iter().filter(|spec| is_page(spec)).collect();
         let page = pages.iter().find(|spec| !spec.bind.is_local()).or(pages.first());
@@ -186,7 +196,7 @@ impl Config {
             None | Some(443) => String::new(),
             Some(port) => format!(":{port}"),
         };
-        format!("https://{}{port}/mat-khau", self.hostname())
+        format!("https://{}{port}", self.hostname())
     }
 
     /// Does a listener of ours serve it?
@@ -205,7 +215,7 @@ impl Config {
     /// The listeners of the file, or the usual ones.
     pub(crate) fn listener_specs(&self) -> Vec<ListenerSpec> {
         if self.listeners.is_empty() {
-            return usual_listeners();
+            return usual_listeners(self.acme.needs_port_80());
         }
         let spec = |listener: &Listener| {
             let protocol = listener.protocol?;
@@ -254,6 +264,7 @@ impl Config {
         if self.database.owner_url.is_some() && self.database.owner_url_file.is_some() {
             return Err("[database] has both owner_url and owner_url_file: keep one".into());
         }
+        self.check_acme()?;
         let external = self.database.url.is_some() || self.database.url_file.is_some();
         if !external && (self.database.owner_url.is_some() || self.database.owner_url_file.is_some()) {
             return Err("[database] has an owner's URL but no url: add url".into());
@@ -281,6 +292,9 @@ impl Config {
             match (spec.protocol, spec.tls) {
                 (Protocol::Http, TlsMode::StartTls) => {
                     return Err("an http listener has tls = \"none\" or \"implicit\"".into());
+                }
+                (Protocol::Acme, TlsMode::StartTls | TlsMode::Implicit) => {
+                    return Err("an acme listener has no tls: authorities come in the clear".into());
                 }
                 (Protocol::Lmtp, TlsMode::Implicit) => {
                     return Err("an lmtp listener has tls = \"none\" or \"starttls\"".into());
@@ -325,7 +339,9 @@ impl Config {
         let certificate_paths = certificates.flat_map(|c| c.certificate.iter_mut().chain(c.key.iter_mut()));
         let database = &mut self.database;
         let files = [&mut database.url_file, &mut database.owner_url_file, &mut database.postgres_bin];
-        let optional = files.into_iter().chain([&mut self.dns_anchors, &mut self.scan.password_file]);
+        let acme = [&mut self.acme.authorities, &mut self.acme.binding_key_file];
+        let optional =
+            files.into_iter().chain(acme).chain([&mut self.dns_anchors, &mut self.scan.password_file]);
         let always = [&mut self.data_dir, &mut self.outbound.authorities];
         let tables = self.networks.countries.iter_mut();
         for path in optional.flatten().chain(certificate_paths).chain(always).chain(tables) {
@@ -344,6 +360,7 @@ impl Config {
         if let Some(file) = &self.scan.password_file {
             self.scan.password = Some(read(file)?);
         }
+        self.acme.read_binding_key()?;
         Ok(())
     }
 }
@@ -351,29 +368,6 @@ impl Config {
 fn named_file(named: Option<&Path>) -> Option<PathBuf> {
     let variable = || std::env::var_os(FILE_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     named.map(Path::to_owned).or_else(variable)
-}
-
-/// Browsers want TLS from the first octet on.
-fn is_page(spec: &ListenerSpec) -> bool {
-    (spec.protocol, spec.tls) == (Protocol::Http, TlsMode::Implicit)
-}
-
-/// The ports mail clients and servers look for (RFC 5321, RFC 6409, RFC 8314, RFC 9051); https for the password page; http for this machine.
-fn usual_listeners() -> Vec<ListenerSpec> {
-    use Protocol::{Http, Imap, Smtp, Submission};
-    use TlsMode::{Implicit, None, StartTls};
-    let spec = |protocol, bind, tls| ListenerSpec { protocol, bind, tls, callers: Callers::default() };
-    let mail = [
-        (Smtp, 25, StartTls),
-        (Submission, 587, StartTls),
-        (Submission, 465, Implicit),
-        (Imap, 143, StartTls),
-        (Imap, 993, Implicit),
-    ];
-    let http =
-        [spec(Http, Bind::One(([127, 0, 0, 1], 8080).into()), None), spec(Http, Bind::All(443), Implicit)];
-    let mail = mail.into_iter().map(|(protocol, port, tls)| spec(protocol, Bind::All(port), tls));
-    mail.chain(http).collect()
 }
 
 fn host_name(name: &str) -> Result<String, String> {

@@ -16,10 +16,13 @@ pub(crate) enum Protocol {
     Lmtp,
     Imap,
     Http,
+    /// What authorities look for that vouch for our names, and the way to https.
+    Acme,
 }
 
 impl Protocol {
-    pub(crate) const ALL: [Self; 5] = [Self::Smtp, Self::Submission, Self::Lmtp, Self::Imap, Self::Http];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Smtp, Self::Submission, Self::Lmtp, Self::Imap, Self::Http, Self::Acme];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -28,14 +31,15 @@ impl Protocol {
             Self::Lmtp => "lmtp",
             Self::Imap => "imap",
             Self::Http => "http",
+            Self::Acme => "acme",
         }
     }
 
-    /// What holds when a listener does not say: mail protocols offer STARTTLS, the two local ones have none.
+    /// What holds when a listener does not say: mail protocols offer STARTTLS, the others have none.
     pub(crate) const fn default_tls(self) -> TlsMode {
         match self {
             Self::Smtp | Self::Submission | Self::Imap => TlsMode::StartTls,
-            Self::Lmtp | Self::Http => TlsMode::None,
+            Self::Lmtp | Self::Http | Self::Acme => TlsMode::None,
         }
     }
 }
@@ -46,7 +50,7 @@ impl FromStr for Protocol {
         Self::ALL
             .into_iter()
             .find(|protocol| protocol.as_str() == name)
-            .ok_or_else(|| format!("{name:?} is not one of smtp, submission, lmtp, imap, http"))
+            .ok_or_else(|| format!("{name:?} is not one of smtp, submission, lmtp, imap, http, acme"))
     }
 }
 

@@ -305,6 +305,7 @@ fn use_of(spec: &ListenerSpec) -> &'static str {
         (Protocol::Imap, _) => "reading, STARTTLS",
         (Protocol::Http, TlsMode::Implicit) => "changing passwords, https, /mat-khau",
         (Protocol::Http, _) => "/healthz",
+        (Protocol::Acme, _) => "what an authority looks for",
     }
 }
 

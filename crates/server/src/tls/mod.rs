@@ -8,11 +8,12 @@ mod x509;
 
 use crate::config::{Certificate, Config};
 use anyhow::{Context as _, Result, bail};
+use engine::{AcmeCertificateRow, MAIN_CERTIFICATE};
 use jiff::Timestamp;
 use model::Clock;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,18 @@ pub(crate) use x509::Leaf;
 pub(crate) struct Certificates {
     source: Source,
     clock: Arc<dyn Clock>,
+    /// Those that were ordered; where files name none for the name that is asked for.
+    ordered: RwLock<Ordered>,
     set: RwLock<Arc<Set>>,
+}
+
+/// Certificates that were ordered from an authority.
+#[derive(Clone, Debug, Default)]
+struct Ordered {
+    /// Of the orders.
+    numbers: Vec<i64>,
+    main: Option<Arc<CertifiedKey>>,
+    others: Vec<Arc<CertifiedKey>>,
 }
 
 /// Where the certificates come from.
@@ -56,8 +68,35 @@ impl Certificates {
             main: config.tls.clone(),
             others: config.certificates.clone(),
         };
-        let set = RwLock::new(Arc::new(source.load(clock.as_ref())?));
-        Ok(Arc::new(Self { source, clock, set }))
+        let ordered = Ordered::default();
+        let set = RwLock::new(Arc::new(source.load(clock.as_ref(), &ordered)?));
+        Ok(Arc::new(Self { source, clock, ordered: RwLock::new(ordered), set }))
+    }
+
+    /// Uses these from now on, in place of all that were ordered before; those stay when anything is wrong with one of these.
+    ///
+    /// # Errors
+    /// When one cannot be used, or a file cannot be read.
+    pub(crate) fn take(&self, rows: &[AcmeCertificateRow]) -> Result<()> {
+        let mut ordered =
+            Ordered { numbers: rows.iter().map(|row| row.order).collect(), ..Ordered::default() };
+        for row in rows {
+            let pair = ordered_pair(row)
+                .with_context(|| format!("the certificate {} of order {}", row.label, row.order))?;
+            match row.label == MAIN_CERTIFICATE {
+                true => ordered.main = Some(pair),
+                false => ordered.others.push(pair),
+            }
+        }
+        let set = Arc::new(self.source.load(self.clock.as_ref(), &ordered)?);
+        *self.ordered.write().unwrap_or_else(PoisonError::into_inner) = ordered;
+        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        Ok(())
+    }
+
+    /// Numbers of the orders whose certificates are in use.
+    pub(crate) fn ordered(&self) -> Vec<i64> {
+        self.ordered.read().unwrap_or_else(PoisonError::into_inner).numbers.clone()
     }
 
     /// Reads the files again; the old certificates stay when anything is wrong with the new ones.
@@ -65,7 +104,8 @@ impl Certificates {
     /// # Errors
     /// As [`Certificates::load`].
     pub(crate) fn reload(&self) -> Result<()> {
-        let set = Arc::new(self.source.load(self.clock.as_ref())?);
+        let ordered = self.ordered.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let set = Arc::new(self.source.load(self.clock.as_ref(), &ordered)?);
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
         Ok(())
     }
@@ -78,7 +118,8 @@ impl Certificates {
     }
 
     pub(crate) fn is_self_signed(&self) -> bool {
-        self.source.main.certificate.is_none()
+        let ordered = self.ordered.read().unwrap_or_else(PoisonError::into_inner);
+        self.source.main.certificate.is_none() && ordered.main.is_none()
     }
 
     /// The settings all TLS listeners share.
@@ -122,9 +163,10 @@ fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
 }
 
 impl Source {
-    fn load(&self, clock: &dyn Clock) -> Result<Set> {
-        let main = match (&self.main.certificate, &self.main.key) {
-            (Some(certificate), Some(key)) => read_pair(certificate, key)?,
+    fn load(&self, clock: &dyn Clock, ordered: &Ordered) -> Result<Set> {
+        let main = match (&self.main.certificate, &self.main.key, &ordered.main) {
+            (Some(certificate), Some(key), _) => read_pair(certificate, key)?,
+            (_, _, Some(main)) => Arc::clone(main),
             _ => {
                 let file = self_signed::ensure(&self.data_dir, &self.hostname, clock.now())?;
                 read_pair(&file, &file)?
@@ -136,6 +178,8 @@ impl Source {
                 others.push(read_pair(certificate, key)?);
             }
         }
+        // Where a file is the main one, what was ordered is for the names that the file does not have.
+        others.extend(ordered.main.iter().chain(&ordered.others).cloned());
         Ok(Set { main, others })
     }
 }
@@ -147,6 +191,12 @@ impl Source {
 pub(crate) fn look(certificate: &Path, key: &Path) -> Result<Leaf> {
     let pair = read_pair(certificate, key)?;
     x509::read(pair.end_entity_cert().context("no certificate")?)
+}
+
+fn ordered_pair(row: &AcmeCertificateRow) -> Result<Arc<CertifiedKey>> {
+    let chain = CertificateDer::pem_slice_iter(row.chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(row.secret.clone()));
+    Ok(Arc::new(CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())?))
 }
 
 fn read_pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>> {
@@ -186,8 +236,9 @@ mod tests {
 
     fn certificates(source: Source) -> Result<Certificates> {
         let clock = Arc::new(FixedClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
-        let set = RwLock::new(Arc::new(source.load(clock.as_ref())?));
-        Ok(Certificates { source, clock, set })
+        let ordered = Ordered::default();
+        let set = RwLock::new(Arc::new(source.load(clock.as_ref(), &ordered)?));
+        Ok(Certificates { source, clock, ordered: RwLock::new(ordered), set })
     }
 
     fn shown(certificates: &Certificates, name: Option<&str>) -> Vec<u8> {
@@ -206,6 +257,46 @@ mod tests {
         assert_eq!(shown(&certificates, Some("mail.demo.gov.vn")), plain);
         assert_eq!(shown(&certificates, Some("unknown.example")), plain);
         assert_ne!(shown(&certificates, Some("thu.demo.gov.vn")), plain);
+    }
+
+    fn row(order: i64, label: &str, name: &str) -> AcmeCertificateRow {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        AcmeCertificateRow {
+            order,
+            label: label.to_owned(),
+            chain: certificate.pem(),
+            secret: key.serialize_der(),
+        }
+    }
+
+    #[test]
+    fn what_was_ordered_takes_the_place_of_the_self_signed_one_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let source = Source {
+            hostname: "mail.demo.gov.vn".into(),
+            data_dir: directory.path().into(),
+            main: Certificate::default(),
+            others: vec![write_pair(directory.path(), "thu.demo.gov.vn")],
+        };
+        let certificates = certificates(source).unwrap();
+        let own = shown(&certificates, Some("mail.demo.gov.vn"));
+        let file = shown(&certificates, Some("thu.demo.gov.vn"));
+        assert!(certificates.is_self_signed());
+        let rows =
+            [row(7, MAIN_CERTIFICATE, "mail.demo.gov.vn"), row(9, "demo.gov.vn", "mta-sts.demo.gov.vn")];
+        certificates.take(&rows).unwrap();
+        assert_eq!((certificates.ordered(), certificates.is_self_signed()), (vec![7, 9], false));
+        let ordered = shown(&certificates, None);
+        assert_ne!(ordered, own);
+        assert_ne!(shown(&certificates, Some("mta-sts.demo.gov.vn")), ordered);
+        assert_eq!(shown(&certificates, Some("thu.demo.gov.vn")), file);
+        certificates.reload().unwrap();
+        assert_eq!(shown(&certificates, None), ordered, "SIGHUP reads files, and what was ordered stays");
+        let broken = AcmeCertificateRow { secret: vec![1], ..row(11, MAIN_CERTIFICATE, "mail.demo.gov.vn") };
+        let fault = format!("{:#}", certificates.take(&[broken]).unwrap_err());
+        assert!(fault.contains("order 11") && certificates.ordered() == [7, 9], "{fault}");
+        assert_eq!(shown(&certificates, None), ordered);
     }
 
     #[test]
