@@ -7,9 +7,10 @@
 
 mod reported;
 
-use crate::message::{Body, FACTS_OCTETS_MAX};
+use crate::message::FACTS_OCTETS_MAX;
+use crate::scanning::Kept;
 use crate::{Engine, Error, figures, trace};
-use guard::{Learner, Octets, Taught};
+use guard::{Learner, Taught};
 use jiff::{SignedDuration, Timestamp};
 use model::{AccountId, Lesson};
 use std::ops::Range;
@@ -40,24 +41,6 @@ struct Tally {
     ham: u64,
     others: u64,
     is_away: bool,
-}
-
-/// A message, or one that is attached to it, where it is kept.
-struct Kept {
-    body: Body,
-    place: Range<u64>,
-}
-
-impl Octets for Kept {
-    fn length(&self) -> u64 {
-        self.place.end.saturating_sub(self.place.start)
-    }
-
-    async fn piece(&self, at: u64) -> std::io::Result<Vec<u8>> {
-        let from = self.place.start.saturating_add(at);
-        let piece = self.body.piece(from, self.place.end).await.map_err(std::io::Error::other)?;
-        Ok(piece.to_vec())
-    }
 }
 
 impl Engine {

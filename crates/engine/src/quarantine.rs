@@ -8,12 +8,14 @@
 mod kept_back;
 mod kept_letters;
 mod letters;
+mod rescan;
 
 use crate::authority::unless_missing;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
 use jiff::{SignedDuration, Timestamp};
-use model::{AccountId, Action, Address, DomainName, Listed};
+use model::{AccountId, Action, Address, DomainId, DomainName, Listed};
 use serde_json::json;
+use std::collections::BTreeMap;
 use store::{ListedLine, QuarantineFilter, QuarantinedRow};
 
 /// Messages that are kept apart for one mailbox: whoever gets more in a month looks at none of them, and has the rest as Junk.
@@ -52,6 +54,12 @@ pub enum QuarantineError {
         "its mailbox is under legal hold: nothing that was kept apart for it is deleted (congthu hold list)"
     )]
     Held,
+    #[error("it holds malware ({0}), and is not let go: delete it (congthu quarantine delete)")]
+    Infected(String),
+    #[error(
+        "it could not be scanned for malware now, and policy lets nothing in without (filter.not_scanned_in): try again when clamd answers"
+    )]
+    NotScanned,
     #[error("the message names no sender, or several, whom a list could name")]
     NoSender,
     #[error("{0} is of this system: mail of colleagues is blocked by nobody")]
@@ -122,10 +130,10 @@ impl Engine {
     }
 
     /// Lets it go to whom it was for, and on from there as his mail goes on by itself, but not out of the system. It comes however full
-    /// the mailbox is, as it was taken. With `allow` what its author writes, where it is shown to be his, is wanted there from now on.
+    /// the mailbox is, as it was taken, but not what the scanner for malware finds something in by now. With `allow` what its author writes, where it is shown to be his, is wanted there from now on.
     ///
     /// # Errors
-    /// `NoSuchMessage`, also when somebody else was quicker; `NoSender`, `TooManySenders`, `Denied`.
+    /// `NoSuchMessage`, also when somebody else was quicker; `Infected`, `NotScanned`, `NoSender`, `TooManySenders`, `Denied`.
     pub async fn release_quarantined(
         &self,
         actor: &Actor,
@@ -135,6 +143,7 @@ impl Engine {
         if allow {
             self.authorize(actor, Action::SendersChange, &AdminTarget::Mailbox(message.account)).await?;
         }
+        self.scan_released(&message).await?;
         self.renew_forwards().await?;
         let place = (message.account, message.inbox);
         let ends = self.forwarded(place, false).await?;
@@ -185,19 +194,23 @@ impl Engine {
     /// Drops what has been kept apart for as long as the domain's policy keeps it, and gives up what was kept back of what is sent.
     pub(crate) async fn expire_quarantine_job(&self) -> Result<String, Error> {
         let (mut dropped, mut given_up) = (0, 0);
+        let mut by_term: BTreeMap<SignedDuration, Vec<DomainId>> = BTreeMap::new();
         for (domain, _) in self.0.store.policy_versions().await? {
-            let before = self.now().saturating_sub(self.quarantine_term(domain).await?);
-            let before = before.unwrap_or(Timestamp::MIN);
+            by_term.entry(self.quarantine_term(domain).await?).or_default().push(domain);
+        }
+        // What is there is gone through once for each term, and not for each domain.
+        for (term, domains) in by_term {
+            let before = self.now().saturating_sub(term).unwrap_or(Timestamp::MIN);
             loop {
                 let mut tx = self.0.store.begin().await?;
-                let gone = tx.expire_quarantined(domain, (before, BATCH), self.now()).await?;
+                let gone = tx.expire_quarantined(&domains, (before, BATCH), self.now()).await?;
                 tx.commit().await?;
                 dropped += gone;
                 if gone < u64::from(BATCH) {
                     break;
                 }
             }
-            given_up += self.give_up_filtered(domain, before).await?;
+            given_up += self.give_up_filtered(&domains, before).await?;
         }
         Ok(format!("{dropped} messages dropped, {given_up} given up"))
     }
@@ -232,7 +245,7 @@ impl Engine {
         Ok(QuarantinedMessage { row, until })
     }
 
-    async fn quarantine_term(&self, domain: model::DomainId) -> Result<SignedDuration, Error> {
+    async fn quarantine_term(&self, domain: DomainId) -> Result<SignedDuration, Error> {
         let days = self.policy_of(domain).await?.filter.quarantine_days;
         Ok(SignedDuration::from_hours(24 * i64::from(days)))
     }

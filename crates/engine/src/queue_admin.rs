@@ -37,6 +37,12 @@ pub enum QueueError {
         "{0}: the mailbox that sent it is under legal hold, so what the filter keeps back of it is not given up (congthu hold list)"
     )]
     Held(String),
+    #[error("{0} holds malware ({1}), and is not let go: give it up (congthu queue expire)")]
+    Infected(String, String),
+    #[error(
+        "{0} could not be scanned for malware now, and policy lets nothing out without (filter.not_scanned_out): try again when clamd answers"
+    )]
+    NotScanned(String),
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -119,10 +125,10 @@ impl Engine {
         Ok(QueueMessage { queue_id: queue_id.to_owned(), deliveries })
     }
 
-    /// Keeps a message back until it is let go, or lets it go.
+    /// Keeps a message back until it is let go, or lets it go; of what the filter kept back not what malware is found in by now.
     ///
     /// # Errors
-    /// `NoSuchMessage`, `Denied`.
+    /// `NoSuchMessage`, `Infected`, `NotScanned`, `Denied`.
     pub async fn hold_queued(
         &self,
         actor: &Actor,
@@ -130,6 +136,9 @@ impl Engine {
         held: bool,
     ) -> Result<QueueMessage, QueueError> {
         let messages = self.queued_for(actor, Action::QueueChange, queue_id).await?;
+        for message in messages.iter().filter(|_| !held) {
+            self.scan_filtered(*message, queue_id).await?;
+        }
         let now = self.now();
         let mut tx = self.0.store.begin().await?;
         let mut deliveries = 0;

@@ -4,12 +4,14 @@
 //! Invariants: nothing is answered 250 before the scanners were heard, or policy said that it goes without; what they say stands in
 //! a field of its own in front of the message; the message is read from its spool, piece by piece.
 
+use crate::message::{Body, FACTS_OCTETS_MAX};
 use crate::{Arrival, DeliverError, Engine, Error, Recipient, Sender, Spool};
 use guard::{Envelope, Octets, Scanners};
 use metrics::counter;
 use model::scan::{Direction, Malware, Reason, Rules, Scan, Verdict, judge};
-use model::{Cause, Sorting};
-use store::SendingRow;
+use model::{Cause, ContentId, Sorting};
+use std::ops::Range;
+use store::{ContentColumns, SendingRow};
 
 /// What was found, of a message that is taken.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +20,24 @@ pub(crate) struct Scanned {
     /// Where it comes to lie by that.
     pub(crate) sorting: Sorting,
     is_marked: bool,
+}
+
+/// A message, or one that is attached to it, where it is kept.
+pub(crate) struct Kept {
+    pub(crate) body: Body,
+    pub(crate) place: Range<u64>,
+}
+
+impl Octets for Kept {
+    fn length(&self) -> u64 {
+        self.place.end.saturating_sub(self.place.start)
+    }
+
+    async fn piece(&self, at: u64) -> std::io::Result<Vec<u8>> {
+        let from = self.place.start.saturating_add(at);
+        let piece = self.body.piece(from, self.place.end).await.map_err(std::io::Error::other)?;
+        Ok(piece.to_vec())
+    }
 }
 
 impl Octets for Spool {
@@ -98,6 +118,19 @@ impl Engine {
             Verdict::Refuse(Reason::Malware) => Err(DeliverError::Infected(name(&scan))),
             Verdict::Refuse(_) => Err(DeliverError::Unwanted),
         }
+    }
+
+    /// What the scanner for malware finds in a message that is kept here.
+    ///
+    /// # Errors
+    /// `NotFound` when it is gone; or when the database fails.
+    pub(crate) async fn malware_in(&self, content: ContentId) -> Result<Malware, Error> {
+        let Some(scanners) = self.0.scanners.get() else { return Ok(Malware::NotAsked) };
+        let columns = ContentColumns { chunks: true, ..ContentColumns::default() };
+        let mut found = self.0.store.contents(&[content], columns, FACTS_OCTETS_MAX).await?;
+        let body = found.pop().flatten().and_then(|content| self.message(&content, None).body);
+        let body = body.ok_or(Error::NotFound)?;
+        Ok(scanners.malware(&Kept { place: 0..body.size(), body }).await)
     }
 
     /// Whoever logged in is bound by his own domain, mail from others by those that it is for.

@@ -93,14 +93,17 @@ impl Scanners {
         self.clamd.is_some() || self.rspamd.is_some()
     }
 
+    /// What the scanner for malware says of a message, alone.
+    pub async fn malware<O: Octets + ?Sized>(&self, message: &O) -> Malware {
+        match &self.clamd {
+            Some(scanner) => scanner.malware(message).await,
+            None => Malware::NotAsked,
+        }
+    }
+
     /// What they say of a message, both asked at once.
     pub async fn scan<O: Octets + ?Sized>(&self, message: &O, envelope: &Envelope<'_>) -> Scan {
-        let malware = async {
-            match &self.clamd {
-                Some(scanner) => scanner.malware(message).await,
-                None => Malware::NotAsked,
-            }
-        };
+        let malware = self.malware(message);
         let spam = async {
             match &self.rspamd {
                 Some(scanner) => scanner.spam(message, envelope).await,

@@ -60,6 +60,7 @@ pub struct QuarantinedRow {
     /// As [`Event::about`].
     pub about: String,
     pub held_at: Timestamp,
+    pub content: ContentId,
 }
 
 /// Which of them to list; what is `None` does not narrow.
@@ -88,6 +89,7 @@ type Row = (
     String,
     Option<String>,
     jiff_sqlx::Timestamp,
+    i64,
 );
 
 fn quarantined(row: Row) -> QuarantinedRow {
@@ -107,6 +109,7 @@ fn quarantined(row: Row) -> QuarantinedRow {
         trace,
         about,
         at,
+        content,
     ) = row;
     QuarantinedRow {
         held,
@@ -124,13 +127,14 @@ fn quarantined(row: Row) -> QuarantinedRow {
         trace,
         about: about.unwrap_or_default(),
         held_at: at.to_jiff(),
+        content: ContentId(content),
     }
 }
 
 macro_rules! select_quarantined {
     () => {
         "select q.held_id, q.account_id, a.domain_id, coalesce(m.address, q.recipient), p.folder_ids[1], q.recipient, q.sender,
-                q.author, q.is_shown, q.subject, q.size, q.reason, q.trace, q.about, q.held_at
+                q.author, q.is_shown, q.subject, q.size, q.reason, q.trace, q.about, q.held_at, p.content_id
            from quarantined q
            join accounts a using (account_id)
            join pending_deliveries p on p.held_id = q.held_id
@@ -306,26 +310,26 @@ impl Tx {
         Ok(gone > 0)
     }
 
-    /// Drops what was kept apart for mailboxes of the domain before the moment `before`, `limit` messages at most; says how many.
+    /// Drops what was kept apart for mailboxes of the domains before the moment `before`, `limit` messages at most; says how many.
     /// What somebody decides on at this moment is passed over, and what is for mailboxes under legal hold.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn expire_quarantined(
         &mut self,
-        domain: DomainId,
+        domains: &[DomainId],
         (before, limit): (Timestamp, u32),
         now: Timestamp,
     ) -> Result<u64, Error> {
         let gone: i64 = sqlx::query_scalar(end_quarantined!(
             "held_id = any (array(
                  select q.held_id from quarantined q join accounts a using (account_id)
-                  where a.domain_id = $1 and q.held_at < $4
+                  where a.domain_id = any ($1) and q.held_at < $4
                     and not exists (select from holds h where h.account_id = q.account_id and h.kind = 'mailbox'
                                                           and h.released_at is null)
                   order by q.held_at limit $5 for update of q skip locked))"
         ))
-        .bind(domain.0)
+        .bind(domains.iter().map(|domain| domain.0).collect::<Vec<_>>())
         .bind(now.to_sqlx())
         .bind("expired")
         .bind(before.to_sqlx())

@@ -12,11 +12,15 @@ use model::queue::{Answer, Status};
 impl Engine {
     /// Gives up what the filter has kept back since before that moment; its sender is told. Says how many messages. What somebody has in
     /// hand at the moment is passed over.
-    pub(super) async fn give_up_filtered(&self, domain: DomainId, before: Timestamp) -> Result<u64, Error> {
+    pub(super) async fn give_up_filtered(
+        &self,
+        domains: &[DomainId],
+        before: Timestamp,
+    ) -> Result<u64, Error> {
         let answer = Answer::ours(Status(5, 4, 7), "it was kept back as spam, and nobody let it go");
         let mut given_up = 0;
         loop {
-            let found = self.0.store.filtered_before(domain, (before, BATCH)).await?;
+            let found = self.0.store.filtered_before(domains, (before, BATCH)).await?;
             let mut ended = 0;
             for (message, queue_id) in &found {
                 let claimed = match self.claim_whole(*message, queue_id).await {

@@ -3,7 +3,7 @@
 
 use super::queue::{everything_taken, outside, submitted};
 use super::{World, actor, address, policy};
-use crate::{DeliverError, QueueFilter, QueueState, Wishes};
+use crate::{DeliverError, QuarantineError, QueueError, QueueFilter, QueueState, Wishes};
 use guard::{ScanAddress, ScannerSettings, Scanners};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -35,6 +35,26 @@ async fn filter(action: Arc<Mutex<&'static str>>) -> ScannerSettings {
             let answer = format!(
                 "HTTP/1.0 200 OK\r\n\r\n{{\"action\":\"{action}\",\"score\":7,\"required_score\":15}}"
             );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    at(address)
+}
+
+/// clamd that says this of every message; nothing: it hangs up.
+async fn clamd(says: Arc<Mutex<&'static str>>) -> ScannerSettings {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = ScanAddress::Tcp(listener.local_addr().unwrap().to_string());
+    TaskTracker::new().spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut said = Vec::new();
+            while !said.ends_with(&[0; 4]) {
+                let mut piece = [0; 10_000];
+                let length = stream.read(&mut piece).await.unwrap();
+                said.extend_from_slice(&piece[..length]);
+            }
+            let answer = *says.lock().unwrap();
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
@@ -145,7 +165,7 @@ async fn spam_that_is_sent_waits_for_an_administrator_where_policy_says_so() {
         "2 messages dropped, 0 given up",
         "under legal hold nothing that he sent goes"
     );
-    let held = || crate::QueueError::Held(id.clone());
+    let held = || QueueError::Held(id.clone());
     assert_eq!(engine.expire_queued(&actor(), &id, true).await, Err(held()));
     assert_eq!(engine.expire_mail_of(&actor(), &address("an"), true).await, Err(held()));
     for who in ["first", "second"] {
@@ -154,6 +174,39 @@ async fn spam_that_is_sent_waits_for_an_administrator_where_policy_says_so() {
     assert_eq!(expire().await, "0 messages dropped, 1 given up");
     let letters = world.letters(&an).await;
     assert!(letters.iter().any(|letter| letter.contains("nobody let it go")), "{letters:?}");
+}
+
+#[tokio::test]
+async fn what_is_let_go_is_scanned_for_malware_at_that_moment() {
+    let world = World::new().await;
+    let (says, spam) = (Arc::new(Mutex::new("")), Arc::new(Mutex::new("reject")));
+    let scanners = Scanners::new(Some(clamd(says.clone()).await), Some(filter(spam).await));
+    world.engine.use_scanners(scanners);
+    let an = world.user("an").await;
+    for (field, value) in [("spam_in", "quarantine"), ("spam_out", "quarantine"), ("not_scanned_in", "take")]
+    {
+        policy(&world, &format!("filter.{field}"), value).await;
+    }
+    policy(&world, "filter.not_scanned_out", "take").await;
+    // It comes while clamd is away.
+    assert_eq!(both_ways(&world, &an).await, [Ok(()), Ok(())]);
+    let held = world.number("select held_id from quarantined").await;
+    let id = world.database.texts("select queue_id from queue_messages").await.remove(0);
+    policy(&world, "filter.not_scanned_in", "later").await;
+    policy(&world, "filter.not_scanned_out", "later").await;
+    let engine = &world.engine;
+    let release = async || engine.release_quarantined(&actor(), (held, false)).await.map(drop);
+    let let_go = async || engine.hold_queued(&actor(), &id, false).await.map(|done| done.deliveries);
+    assert_eq!(release().await, Err(QuarantineError::NotScanned));
+    assert_eq!(let_go().await, Err(QueueError::NotScanned(id.clone())));
+    *says.lock().unwrap() = "stream: Eicar-Test FOUND\0";
+    assert_eq!(release().await, Err(QuarantineError::Infected("Eicar-Test".to_owned())));
+    assert_eq!(let_go().await, Err(QueueError::Infected(id.clone(), "Eicar-Test".to_owned())));
+    assert_eq!(everything_taken(engine).await.len(), 0);
+    *says.lock().unwrap() = "stream: OK\0";
+    assert_eq!((release().await, let_go().await), (Ok(()), Ok(1)));
+    assert_eq!(everything_taken(engine).await.len(), 1);
+    assert_eq!(world.number("select count(*) from quarantined").await, 0);
 }
 
 #[tokio::test]

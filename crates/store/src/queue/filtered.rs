@@ -6,7 +6,7 @@
 use crate::{Error, Store};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, DomainId};
+use model::{AccountId, ContentId, DomainId};
 
 /// What there is for others that the filter keeps back: by `queue_deliveries_filtered` alone.
 pub(crate) const COUNTS: &str =
@@ -17,10 +17,10 @@ pub(crate) const UNTOLD: &str =
     "select distinct m.account_id from queue_deliveries d join queue_messages m using (message_id)
       where d.held_by = 'filter' and not d.is_told and m.account_id > $1 order by m.account_id limit $2";
 
-/// Messages of mailboxes of the domain $1 that are kept back since before $2: by `queue_deliveries_filtered`.
+/// Messages of mailboxes of the domains $1 that are kept back since before $2: by `queue_deliveries_filtered`.
 pub(crate) const OVER: &str = "select distinct m.message_id, m.queue_id
        from queue_deliveries d join queue_messages m using (message_id) join accounts a using (account_id)
-      where d.held and d.held_by = 'filter' and d.held_at < $2 and d.lease_id is null and a.domain_id = $1
+      where d.held and d.held_by = 'filter' and d.held_at < $2 and d.lease_id is null and a.domain_id = any ($1)
         and not exists (select from holds h where h.account_id = m.account_id and h.kind = 'mailbox' and h.released_at is null)
       order by m.message_id limit $3";
 
@@ -47,18 +47,35 @@ pub struct FilteredCounts {
 }
 
 impl Store {
-    /// Messages, with their queue ids, that the filter for spam has kept back since before that moment, of mailboxes of the domain; of one
+    /// Messages, with their queue ids, that the filter for spam has kept back since before that moment, of mailboxes of the domains; of one
     /// that is deleted meanwhile, too, of none that is under legal hold.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn filtered_before(
         &self,
-        domain: DomainId,
+        domains: &[DomainId],
         (before, limit): (Timestamp, u32),
     ) -> Result<Vec<(i64, String)>, Error> {
-        let rows = sqlx::query_as(OVER).bind(domain.0).bind(before.to_sqlx()).bind(i64::from(limit));
+        let domains: Vec<i64> = domains.iter().map(|domain| domain.0).collect();
+        let rows = sqlx::query_as(OVER).bind(domains).bind(before.to_sqlx()).bind(i64::from(limit));
         Ok(rows.fetch_all(&self.pools.main).await?)
+    }
+
+    /// A message that the filter keeps back, and the domain of who sent it. `None`: it keeps back nothing of it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn filtered_content(&self, message: i64) -> Result<Option<(ContentId, DomainId)>, Error> {
+        let found: Option<(i64, i64)> = sqlx::query_as(
+            "select m.content_id, a.domain_id from queue_messages m join accounts a using (account_id)
+              where m.message_id = $1
+                and exists (select from queue_deliveries d where d.message_id = m.message_id and d.held_by = 'filter')",
+        )
+        .bind(message)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(found.map(|(content, domain)| (ContentId(content), DomainId(domain))))
     }
 
     /// Does the filter keep this message back, and is its sender's mailbox under legal hold?

@@ -25,6 +25,12 @@ async fn how_much_is_kept_apart_is_read_from_an_index_alone() {
         let plan = plan.join("\n");
         assert!(plan.contains("Index Only Scan using quarantined_account"), "{statement}\n{plan}");
     }
+    // What is over at night.
+    let over = "select q.held_id from quarantined q join accounts a using (account_id)
+                 where a.domain_id = any (array[1, 2]) and q.held_at < now() - interval '30 days' order by q.held_at limit 500";
+    let explained = AssertSqlSafe(format!("explain {over}"));
+    let plan: Vec<String> = sqlx::query_scalar(explained).fetch_all(&mut superuser).await.unwrap();
+    assert!(plan.join("\n").contains("quarantined_held_at"), "{plan:?}");
     let full = async |room| world.store.full_quarantines(&accounts[..3], room).await.unwrap().len();
     assert_eq!(
         (full((100, 1 << 30)).await, full((101, 100_000)).await, full((101, 100_001)).await),

@@ -172,6 +172,7 @@ async fn what_the_filter_keeps_back_is_found_without_reading_the_queue() {
     ] {
         let asked = statement
             .replace("d.held_at < $2", "d.held_at < now()")
+            .replace("any ($1)", "any (array[7])")
             .replace("$1", "7")
             .replace("$2", "5")
             .replace("$3", "5");

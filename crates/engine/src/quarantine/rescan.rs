@@ -1,0 +1,56 @@
+//! What somebody lets go was kept for days: it may have come while the scanner for malware was away, or before that knew what is in it.
+//!
+//! Invariant: nothing that waited for somebody's word is let go without the scanner having been asked at that moment, where there is one;
+//! where it does not answer, policy decides as of mail that comes, or goes.
+
+use super::QuarantineError;
+use crate::{Engine, Error, QueueError};
+use model::scan::Malware;
+use model::{ContentId, Unscanned};
+use store::QuarantinedRow;
+
+/// Why a message stays where it is.
+enum Found {
+    Malware(String),
+    NotScanned,
+}
+
+impl Engine {
+    /// # Errors
+    /// `Infected`, `NotScanned`; `NoSuchMessage` when it is gone meanwhile.
+    pub(super) async fn scan_released(&self, message: &QuarantinedRow) -> Result<(), QuarantineError> {
+        let unscanned = self.policy_of(message.domain).await?.filter.not_scanned_in;
+        match self.found_in(message.content, unscanned).await {
+            Ok(None) => Ok(()),
+            Ok(Some(Found::Malware(name))) => Err(QuarantineError::Infected(name)),
+            Ok(Some(Found::NotScanned)) => Err(QuarantineError::NotScanned),
+            Err(Error::NotFound) => Err(QuarantineError::NoSuchMessage),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same of a message of the queue, where the filter keeps it back.
+    ///
+    /// # Errors
+    /// `Infected`, `NotScanned`; `NoSuchMessage` when it is gone meanwhile.
+    pub(crate) async fn scan_filtered(&self, message: i64, queue_id: &str) -> Result<(), QueueError> {
+        let kept = self.0.store.filtered_content(message).await?;
+        let Some((content, domain)) = kept else { return Ok(()) };
+        let unscanned = self.policy_of(domain).await?.filter.not_scanned_out;
+        match self.found_in(content, unscanned).await {
+            Ok(None) => Ok(()),
+            Ok(Some(Found::Malware(name))) => Err(QueueError::Infected(queue_id.to_owned(), name)),
+            Ok(Some(Found::NotScanned)) => Err(QueueError::NotScanned(queue_id.to_owned())),
+            Err(Error::NotFound) => Err(QueueError::NoSuchMessage(queue_id.to_owned())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn found_in(&self, content: ContentId, unscanned: Unscanned) -> Result<Option<Found>, Error> {
+        Ok(match (self.malware_in(content).await?, unscanned) {
+            (Malware::Found(name), _) => Some(Found::Malware(name)),
+            (Malware::Unknown, Unscanned::Later) => Some(Found::NotScanned),
+            (Malware::Unknown, Unscanned::Take) | (Malware::Clean | Malware::NotAsked, _) => None,
+        })
+    }
+}
