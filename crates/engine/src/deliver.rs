@@ -182,6 +182,7 @@ impl Engine {
                 sender: arrival.principal.as_ref().map(|who| who.own().account()),
                 can_be_told,
                 goes_round: times_here(message.header_alone(0), self.hostname()) > ROUNDS_MAX,
+                leaves_copy: !arrival.hears_of_failure(),
             };
             let mut meant = self.meant(&others, of, &full).await?;
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;

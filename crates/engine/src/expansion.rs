@@ -35,6 +35,8 @@ pub(crate) struct Of<'a> {
     pub(crate) can_be_told: bool,
     /// It has come here so often that it goes round (RFC 5321 6.3).
     pub(crate) goes_round: bool,
+    /// Nobody hears that it does not get to where it goes on to: it leaves a copy here.
+    pub(crate) leaves_copy: bool,
 }
 
 /// Whom a message is for.
@@ -204,10 +206,10 @@ impl Engine {
         Ok(())
     }
 
-    async fn ends(&self, place: Place, sorting: Sorting, goes_round: bool) -> Result<Ends, Error> {
+    async fn ends(&self, place: Place, sorting: Sorting, of: Of<'_>) -> Result<Ends, Error> {
         match sorting.is_unwanted() {
             true => Ok(Ends { mailboxes: vec![place], ..Ends::default() }),
-            false => self.forwarded(place, goes_round).await,
+            false => self.forwarded(place, of.goes_round, of.leaves_copy).await,
         }
     }
 
@@ -252,7 +254,7 @@ impl Engine {
                 if sorting == Sorting::Junk && !seen.contains(&place.0) {
                     meant.junk.insert(place.0);
                 }
-                let ends = self.ends(place, sorting, of.goes_round).await?;
+                let ends = self.ends(place, sorting, of).await?;
                 comes_here |= !ends.mailboxes.is_empty();
                 if recipient.is_several() {
                     add_members(&mut members, &seen, (place, &ends.mailboxes));
@@ -314,7 +316,7 @@ impl Engine {
     ) -> Result<(), Error> {
         let mut targets = Vec::with_capacity(places.len());
         for place in places {
-            let ends = self.ends(place, of.sorting, of.goes_round).await?;
+            let ends = self.ends(place, of.sorting, of).await?;
             // Once somebody has approved, nobody asks again where it goes; so it stays, rather than go out unapproved.
             let here = if ends.outside.is_some() { vec![place] } else { ends.mailboxes };
             add_members(members, seen, (place, &here));

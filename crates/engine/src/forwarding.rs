@@ -122,11 +122,12 @@ pub(crate) struct Ends {
     pub(crate) steps: Vec<Forwarded>,
 }
 
-/// Who gets what comes for the first one, past none of `refusing`; what comes to `barred` does not go outside.
+/// Who gets what comes for the first one, past none of `refusing`; what comes to `barred` does not go outside, and with
+/// `leaves_copy` it does not without a copy.
 fn follow(
     map: &HashMap<AccountId, ForwardRow>,
     (account, inbox): (AccountId, FolderId),
-    (refusing, barred): (&HashSet<AccountId>, Option<AccountId>),
+    (refusing, barred, leaves_copy): (&HashSet<AccountId>, Option<AccountId>, bool),
 ) -> Ends {
     let (mut ends, mut visited) = (Ends::default(), vec![account]);
     let (mut at, mut folder) = (account, inbox);
@@ -142,10 +143,11 @@ fn follow(
             ends.mailboxes.push((at, folder));
             return ends;
         };
-        if next.keep_copy {
+        let keep_copy = next.keep_copy || (leaves_copy && matches!(next.to, ForwardTo::Outside(_)));
+        if keep_copy {
             ends.mailboxes.push((at, folder));
         }
-        let step = |to| Forwarded { by: at, to, keep_copy: next.keep_copy };
+        let step = |to| Forwarded { by: at, to, keep_copy };
         match &next.to {
             ForwardTo::Mailbox { target, inbox, .. } => {
                 ends.steps.push(step(ForwardedTo::Mailbox(*target)));
@@ -164,10 +166,12 @@ fn follow(
 
 impl Engine {
     /// Where mail for this mailbox goes: to itself, as a rule. `goes_round`: it has come from outside often enough.
+    /// With `leaves_copy` none of it goes outside without a copy here.
     pub(crate) async fn forwarded(
         &self,
         place: (AccountId, FolderId),
         goes_round: bool,
+        leaves_copy: bool,
     ) -> Result<Ends, Error> {
         let map = self.0.forwards.map();
         let (mut at, mut refusing, mut barred) = (place.0, HashSet::new(), None);
@@ -187,7 +191,7 @@ impl Engine {
                 }
             }
         }
-        Ok(follow(&map, place, (&refusing, barred)))
+        Ok(follow(&map, place, (&refusing, barred, leaves_copy)))
     }
 
     /// Reads them again if they have changed. True then.
@@ -283,7 +287,8 @@ impl Engine {
             return Err(ForwardError::Own);
         }
         self.renew_forwards().await?;
-        let further = follow(&self.0.forwards.map(), (there.account, FolderId(0)), (&HashSet::new(), None));
+        let further =
+            follow(&self.0.forwards.map(), (there.account, FolderId(0)), (&HashSet::new(), None, false));
         if further.mailboxes.iter().any(|(account, _)| *account == from.account) {
             return Err(ForwardError::Circle);
         }
@@ -348,7 +353,7 @@ mod tests {
     fn nothing_goes_round_and_nothing_is_lost() {
         let ends = |rows: &[(i64, i64, bool)]| -> Vec<i64> {
             let refusing = [AccountId(9)].into();
-            let found = follow(&map(rows), (AccountId(1), FolderId(1)), (&refusing, None));
+            let found = follow(&map(rows), (AccountId(1), FolderId(1)), (&refusing, None, false));
             found.mailboxes.iter().map(|(account, _)| account.0).collect()
         };
         assert_eq!(ends(&[]), [1]);
@@ -368,11 +373,13 @@ mod tests {
                 AccountId(2),
                 ForwardRow { account: AccountId(2), domain: DomainId(1), to, keep_copy },
             );
-            let ends = follow(&map, (AccountId(1), FolderId(1)), (&HashSet::new(), None));
-            assert_eq!(
-                (ends.mailboxes.len(), ends.outside),
-                (1 + usize::from(keep_copy), Some((AccountId(2), outside.clone())))
-            );
+            for leaves_copy in [false, true] {
+                let ends = follow(&map, (AccountId(1), FolderId(1)), (&HashSet::new(), None, leaves_copy));
+                assert_eq!(
+                    (ends.mailboxes.len(), ends.outside),
+                    (1 + usize::from(keep_copy || leaves_copy), Some((AccountId(2), outside.clone())))
+                );
+            }
         }
     }
 

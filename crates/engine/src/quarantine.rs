@@ -146,7 +146,7 @@ impl Engine {
         self.scan_released(&message).await?;
         self.renew_forwards().await?;
         let place = (message.account, message.inbox);
-        let ends = self.forwarded(place, false).await?;
+        let ends = self.forwarded(place, false, false).await?;
         let (places, steps) = match ends.outside {
             Some(_) => (vec![place], Vec::new()),
             None => (ends.mailboxes, ends.steps),

@@ -126,7 +126,7 @@ impl Engine {
         }
         let kept = match forward.keep_copy {
             true => "Thư vẫn được lưu trong hộp thư của Ông/Bà.",
-            false => "Thư KHÔNG được lưu trong hộp thư của Ông/Bà.",
+            false => "Thư KHÔNG được lưu trong hộp thư của Ông/Bà, trừ thư của người gửi chưa được xác thực.",
         };
         let sender = match failing.is_asked
             && self.is_anybody_told(&delivery.sender, delivery.account).await?

@@ -70,6 +70,7 @@ async fn who_was_not_shown_to_have_written_it_hears_nothing_of_it() {
         Some(Examined { evidence, sorting: model::Sorting::Inbox })
     };
     let signed = |domain| Some((domain, Shown::Pass));
+    let mut unheard = 0;
     for (examined, told) in [
         (evidence(Shown::Pass, None, false), true),
         (evidence(Shown::SoftFail, signed("example.org"), false), true),
@@ -91,6 +92,11 @@ async fn who_was_not_shown_to_have_written_it_hears_nothing_of_it() {
         assert_eq!(to, "an@example.net");
         // Whoever has it next is asked for the same.
         assert_eq!(*notify == Notify::NEVER, !told, "{said}");
+        // Of what nobody else hears, its reader has a copy, though he wanted none.
+        let copies =
+            world.inbox(&an).await.iter().filter(|one| one.contains("Return-Path: <sender@")).count();
+        unheard += usize::from(!told);
+        assert_eq!(copies, unheard, "{said}");
         let letters: Vec<&str> = went[1..].iter().map(|(to, _)| to.as_str()).collect();
         assert_eq!(letters, if told { vec!["sender@example.org"] } else { vec![] }, "{said}");
         // Its reader hears that it has not got there, and whether anybody else does.
