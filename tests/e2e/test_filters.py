@@ -2,6 +2,8 @@
 
 import base64
 import concurrent.futures
+import email
+import email.policy
 import http.client
 import io
 import json
@@ -13,6 +15,7 @@ import zipfile
 import case
 import congthu
 import scanners
+import wire
 
 CONFIG = """[scan]
 clamd = "{clamd}"
@@ -52,8 +55,10 @@ class Filters(case.Case):
         cls.addClassCleanup(cls.server.close)
         cls.server.start()
         cls.server.add_domain(case.DOMAIN)
-        cls.an, cls.binh = f"an@{case.DOMAIN}", f"binh@{case.DOMAIN}"
-        cls.server.add_mailboxes([cls.an, cls.binh])
+        cls.an, cls.binh, cls.thief = (f"{name}@{case.DOMAIN}" for name in ("an", "binh", "thief"))
+        cls.server.add_mailboxes([cls.an, cls.binh, cls.thief])
+        # One mailbox tries out for the others what becomes of such mail.
+        cls.server.must("policy", "set", case.DOMAIN, "limit.spam=off", "--reason", "QĐ 1/QĐ-UBND")
 
     def setUp(self):
         for scanner in (self.clamd, self.rspamd):
@@ -119,6 +124,22 @@ class Filters(case.Case):
             self.assertEqual((answer.code, answer.text[:5]), (554, "5.7.1"), str(answer))
             self.assertIn("Congthu.Eicar-Test", str(answer))
         self.assertEqual(len(self.stored(self.binh)), before)
+
+    def test_2b_a_mailbox_that_goes_on_sending_malware_is_throttled_and_locked(self):
+        bad = self.with_file(scanners.EICAR, self.thief)
+        for _ in range(2):
+            self.assertEqual(self.answer(bad, user=self.thief).code, 554)
+        (letter,) = self.stored(self.thief)
+        subject = str(email.message_from_bytes(letter, policy=email.policy.default)["Subject"])
+        self.assertEqual(subject, f"Hộp thư {self.thief} gửi thư có mã độc")
+        sending = json.loads(self.server.must("--json", "mailbox", "sending", self.thief))
+        self.assertEqual((sending["malware"], sending["suspect_percent"]), (2, 10))
+        self.assertIsNotNone(sending["suspect_until"])
+        for _ in range(3):
+            self.assertEqual(self.answer(bad, user=self.thief).code, 554)
+        with self.assertRaises(wire.Refused):
+            self.server.imap(self.thief)
+        self.assertIn("malware", self.server.must("mailbox", "show", self.thief))
 
     def test_3_spam_is_stopped_in_and_out(self):
         before = len(self.stored(self.binh))

@@ -36,6 +36,7 @@ mod forwarding;
 mod groups;
 mod handling;
 mod handover;
+mod harm;
 mod header;
 mod holds;
 mod holidays;

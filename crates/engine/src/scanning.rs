@@ -4,6 +4,7 @@
 //! Invariants: nothing is answered 250 before the scanners were heard, or policy said that it goes without; what they say stands in
 //! a field of its own in front of the message; the message is read from its spool, piece by piece.
 
+use crate::harm::harm_of;
 use crate::message::{Body, FACTS_OCTETS_MAX};
 use crate::{Arrival, DeliverError, Engine, Error, Recipient, Sender, Spool};
 use guard::{Envelope, Octets, Scanners};
@@ -101,6 +102,9 @@ impl Engine {
                 .increment(1);
             let protocol = arrival.origin.protocol.as_str();
             tracing::info!(protocol, found = scan.line(), act = act(verdict), "a message was filtered");
+        }
+        if let (Some(who), Some(standing), Some(harm)) = (&arrival.principal, standing, harm_of(verdict)) {
+            self.note_harm(who, standing, harm).await;
         }
         match verdict {
             Verdict::Take => Ok(Scanned { scan, ..Scanned::default() }),

@@ -184,12 +184,23 @@ impl Engine {
         }
         let account = who.own().account();
         tracing::warn!(%account, refused = sent.refused, "a mailbox sends as no person would, and is locked");
-        match self.lock_as_system("sending-limits", who.own().address(), LockReason::Spam, detail).await {
+        self.lock_sender(who, ("sending-limits", LockReason::Spam), detail).await;
+    }
+
+    /// `job` names in the audit trail what saw it.
+    pub(crate) async fn lock_sender(
+        &self,
+        who: &Principal,
+        (job, reason): (&str, LockReason),
+        evidence: serde_json::Value,
+    ) {
+        let account = who.own().account();
+        match self.lock_as_system(job, who.own().address(), reason, evidence).await {
             Ok(()) => metrics::counter!("congthu_senders_locked_total").increment(1),
             // Another of its messages had it locked, or an administrator.
             Err(AdminError::Life(_) | AdminError::NoSuchMailbox(_)) => {}
             Err(error) => {
-                tracing::error!(%error, %account, "a mailbox that spreads spam could not be locked");
+                tracing::error!(%error, %account, "a mailbox that spreads spam or malware could not be locked");
             }
         }
     }
@@ -197,7 +208,11 @@ impl Engine {
     /// Once an hour at most: to the owner, whoever looks after the unit, and the centre.
     async fn tell_throttled(&self, who: &Principal, refused: &Refused) {
         metrics::counter!("congthu_senders_throttled_total").increment(1);
-        let owed = match self.about_throttled(who.own().address(), refused).await {
+        self.tell_of_throttle(self.about_throttled(who.own().address(), refused).await).await;
+    }
+
+    pub(crate) async fn tell_of_throttle(&self, owed: Result<Vec<OwedNotice>, Error>) {
+        let owed = match owed {
             Ok(owed) => owed,
             Err(error) => return tracing::warn!(%error, "nobody could be told that a mailbox is throttled"),
         };
@@ -248,11 +263,12 @@ pub(crate) fn suspect_until(policy: &Policy, now: Timestamp) -> Timestamp {
 }
 
 /// What was seen, for the audit trail: numbers alone.
-fn evidence(sent: &Sent) -> serde_json::Value {
+pub(crate) fn evidence(sent: &Sent) -> serde_json::Value {
     json!({
         "hour_since": sent.hour.since.to_string(), "hour_messages": sent.hour.messages,
         "hour_recipients": sent.hour.recipients, "day_messages": sent.day.messages,
         "day_recipients": sent.day.recipients, "strangers": sent.strangers, "refused": sent.refused,
+        "malware": sent.malware, "spam": sent.spam,
     })
 }
 

@@ -19,6 +19,31 @@ pub struct SendingLimits {
     pub recipients_per_day: u32,
 }
 
+/// What a message was found to hold that a mailbox sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    Malware,
+    Spam,
+}
+
+/// After how many such messages, in a day, something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Steps {
+    /// It may send less.
+    pub throttle_after: u32,
+    /// It is locked.
+    pub lock_after: u32,
+}
+
+/// What one more such message brings about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consequence {
+    None,
+    /// It may send less from now on, and people are told.
+    Throttle,
+    Lock,
+}
+
 /// What makes sending look like somebody else's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Suspicion {
@@ -28,9 +53,21 @@ pub struct Suspicion {
     pub lock_after: Option<u32>,
     /// What is left of all of this, and of its limits, to a mailbox that is suspect; 1 to 100.
     pub suspect_percent: u32,
+    /// `None`: what it sends is stopped, and nothing else is done.
+    pub malware: Option<Steps>,
+    pub spam: Option<Steps>,
+    /// It is never locked for these: a program of the province, on whose mail an office may wait.
+    pub is_spared: bool,
 }
 
 impl Suspicion {
+    const fn steps(&self, harm: Harm) -> Option<Steps> {
+        match harm {
+            Harm::Malware => self.malware,
+            Harm::Spam => self.spam,
+        }
+    }
+
     /// Of a number that a mailbox has otherwise, rounded down, but never nothing.
     fn lowered(&self, most: u32) -> u32 {
         let lowered = u64::from(most) * u64::from(self.suspect_percent) / 100;
@@ -102,6 +139,10 @@ pub struct Sent {
     pub told: bool,
     /// Until then it may send less, as something else than its sending was strange.
     pub suspect_until: Option<Timestamp>,
+    /// Messages of this day that were stopped as they held malware.
+    pub malware: u32,
+    /// Or as they were spam.
+    pub spam: u32,
 }
 
 /// Which limit it is.
@@ -154,7 +195,8 @@ impl Sent {
     #[must_use]
     pub const fn nothing(now: Timestamp) -> Self {
         let (hour, day) = (Window::from(now), Window::from(now));
-        Self { hour, day, strangers: 0, refused: 0, told: false, suspect_until: None }
+        let suspect_until = None;
+        Self { hour, day, strangers: 0, refused: 0, told: false, suspect_until, malware: 0, spam: 0 }
     }
 
     #[must_use]
@@ -165,10 +207,12 @@ impl Sent {
     /// Without what is over.
     #[must_use]
     pub fn at(self, now: Timestamp) -> Self {
-        let day = if self.day.is_over(DAY, now) { Window::from(now) } else { self.day };
+        let is_new_day = self.day.is_over(DAY, now);
+        let day = if is_new_day { Window::from(now) } else { self.day };
+        let (malware, spam) = if is_new_day { (0, 0) } else { (self.malware, self.spam) };
         let suspect_until = self.suspect_until.filter(|_| self.is_suspect(now));
         let all = if self.hour.is_over(HOUR, now) { Self::nothing(now) } else { self };
-        Self { day, suspect_until, ..all }
+        Self { day, suspect_until, malware, spam, ..all }
     }
 
     /// Decides on one more message, and counts it, or that it was refused.
@@ -200,6 +244,33 @@ impl Sent {
         let attack = ask.strangers > 0 && suspicion.lock_after.is_some_and(|most| refused >= most);
         let first = !sent.told;
         (Self { refused, told: true, ..sent }, Verdict::Later { limit, most, until, first, attack })
+    }
+
+    /// One more message was stopped for what it holds. `until`: for so long it may then send less.
+    #[must_use]
+    pub fn harm(
+        self,
+        harm: Harm,
+        suspicion: &Suspicion,
+        (now, until): (Timestamp, Timestamp),
+    ) -> (Self, Consequence) {
+        let mut sent = self.at(now);
+        let count = match harm {
+            Harm::Malware => &mut sent.malware,
+            Harm::Spam => &mut sent.spam,
+        };
+        *count = count.saturating_add(1);
+        let count = *count;
+        let Some(steps) = suspicion.steps(harm) else { return (sent, Consequence::None) };
+        if count >= steps.lock_after && !suspicion.is_spared {
+            return (sent, Consequence::Lock);
+        }
+        if count < steps.throttle_after {
+            return (sent, Consequence::None);
+        }
+        sent.suspect_until = sent.suspect_until.max(Some(until));
+        let is_first = count == steps.throttle_after;
+        (sent, if is_first { Consequence::Throttle } else { Consequence::None })
     }
 
     /// The message that was counted did not go after all.
@@ -261,8 +332,14 @@ mod tests {
         recipients_per_hour: 10,
         recipients_per_day: 15,
     };
-    const SUSPICION: Suspicion =
-        Suspicion { strangers_per_hour: Some(4), lock_after: Some(2), suspect_percent: 40 };
+    const SUSPICION: Suspicion = Suspicion {
+        strangers_per_hour: Some(4),
+        lock_after: Some(2),
+        suspect_percent: 40,
+        malware: Some(Steps { throttle_after: 2, lock_after: 3 }),
+        spam: None,
+        is_spared: false,
+    };
     const START: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn to(recipients: u32, strangers: u32) -> Ask {
@@ -357,6 +434,32 @@ mod tests {
         assert_eq!((verdict, later.is_suspect(minutes(89))), (Verdict::Allowed, true));
         let (later, verdict) = later.take(to(3, 0), &LIMITS, &SUSPICION, minutes(90));
         assert_eq!((verdict, later.suspect_until), (Verdict::Allowed, None));
+    }
+
+    #[test]
+    fn who_sends_malware_may_send_less_then_nothing_and_begins_anew_the_next_day() {
+        let day = |hours: i64| (minutes(60 * hours), minutes(60 * (hours + 24)));
+        let first = Sent::nothing(START).harm(Harm::Malware, &SUSPICION, day(0));
+        assert_eq!((first.1, first.0.suspect_until), (Consequence::None, None));
+        let second = first.0.harm(Harm::Malware, &SUSPICION, day(2));
+        assert_eq!((second.1, second.0.suspect_until), (Consequence::Throttle, Some(minutes(60 * 26))));
+        assert_eq!(second.0.harm(Harm::Malware, &SUSPICION, day(3)).1, Consequence::Lock);
+        assert_eq!(
+            second.0.harm(Harm::Spam, &SUSPICION, day(3)).1,
+            Consequence::None,
+            "policy does not look at it"
+        );
+        let later = second.0.harm(Harm::Malware, &SUSPICION, day(24));
+        assert_eq!((later.1, later.0.malware), (Consequence::None, 1));
+        let spared = Suspicion { is_spared: true, ..SUSPICION };
+        let third = second.0.harm(Harm::Malware, &spared, day(5));
+        assert_eq!(
+            (third.1, third.0.suspect_until),
+            (Consequence::None, Some(minutes(60 * 29))),
+            "told once"
+        );
+        let at_once = Suspicion { malware: Some(Steps { throttle_after: 1, lock_after: 1 }), ..SUSPICION };
+        assert_eq!(Sent::nothing(START).harm(Harm::Malware, &at_once, day(0)).1, Consequence::Lock);
     }
 
     #[test]

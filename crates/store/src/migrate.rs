@@ -119,6 +119,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "certificates",
         sql: include_str!("../../../migrations/0036_certificates.sql"),
     },
+    Migration { version: 37, name: "harm", sql: include_str!("../../../migrations/0037_harm.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -38,6 +38,8 @@ impl FromRow<'_, PgRow> for SentRow {
             suspect_until: row
                 .try_get::<Option<jiff_sqlx::Timestamp>, _>("suspect_until")?
                 .map(jiff_sqlx::Timestamp::to_jiff),
+            malware: number("malware")?,
+            spam: number("spam")?,
         }))
     }
 }
@@ -57,7 +59,7 @@ impl Store {
         for _ in 0..2 {
             let row: Option<SentRow> = sqlx::query_as(
                 "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told,
-                        suspect_until
+                        suspect_until, malware, spam
                    from sending_counts where account_id = $1 for no key update",
             )
             .bind(account.0)
@@ -85,7 +87,7 @@ impl Store {
     pub async fn sent_counts(&self, account: AccountId) -> Result<Option<Sent>, Error> {
         let row: Option<SentRow> = sqlx::query_as(
             "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told,
-                    suspect_until
+                    suspect_until, malware, spam
                from sending_counts where account_id = $1",
         )
         .bind(account.0)
@@ -161,7 +163,8 @@ impl HeldCounts {
         sqlx::query(
             "update sending_counts
                 set hour_since = $2, hour_messages = $3, hour_recipients = $4, day_since = $5, day_messages = $6,
-                    day_recipients = $7, strangers = $8, refused = $9, told = $10, suspect_until = $11
+                    day_recipients = $7, strangers = $8, refused = $9, told = $10, suspect_until = $11,
+                    malware = $12, spam = $13
               where account_id = $1",
         )
         .bind(self.account.0)
@@ -175,6 +178,8 @@ impl HeldCounts {
         .bind(column(sent.refused))
         .bind(sent.told)
         .bind(sent.suspect_until.map(jiff_sqlx::ToSqlx::to_sqlx))
+        .bind(column(sent.malware))
+        .bind(column(sent.spam))
         .execute(&mut *self.inner)
         .await?;
         Ok(self.inner.commit().await?)

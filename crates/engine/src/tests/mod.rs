@@ -21,6 +21,7 @@ mod groups;
 mod guessing;
 mod handling;
 mod handover;
+mod harm;
 mod identity;
 mod import;
 mod learning;

@@ -4,9 +4,10 @@
 //! does not reach in its busiest hour and whoever steals a password does at once.
 
 use super::field::{Field, section};
-use super::value::Value;
+use super::value::{OFF, Value};
 use super::{Measure, Policy};
-use crate::{MailboxClass, SendingLimits, sending::Suspicion};
+use crate::sending::{Steps, Suspicion};
+use crate::{MailboxClass, SendingLimits};
 use serde::{Deserialize, Serialize};
 
 section! {
@@ -26,6 +27,11 @@ section! {
         suspect_percent: u32 = 10, Percent 1..=100, "Giới hạn gửi còn lại của hộp thư có dấu hiệu bị chiếm đoạt", "D7";
         /// For how long it is; 1 to 30.
         suspect_days: u32 = 1, Days 1..=30, "Thời gian hạn chế gửi của hộp thư có dấu hiệu bị chiếm đoạt", "D7";
+        /// Messages with malware that a mailbox sent in a day: after the first number it may send less, after the second it is locked
+        /// (AG Đ8.1d); 1 to 10,000 each.
+        malware: Option<Steps> = Some(Steps { throttle_after: 2, lock_after: 5 }), Plain 1..=10_000, "Hạn chế rồi tạm khóa khi số thư gửi đi có mã độc trong ngày đạt", "B5";
+        /// The same of messages that the filter holds for spam, and that were refused or kept back.
+        spam: Option<Steps> = Some(Steps { throttle_after: 5, lock_after: 20 }), Plain 1..=10_000, "Hạn chế rồi tạm khóa khi số thư gửi đi là thư rác trong ngày đạt", "B5";
     }
 }
 
@@ -75,6 +81,34 @@ impl Value for SendingLimits {
     }
 }
 
+impl Value for Option<Steps> {
+    fn text(&self) -> String {
+        self.map_or_else(|| OFF.to_owned(), |steps| vec![steps.throttle_after, steps.lock_after].text())
+    }
+    fn parse(text: &str) -> Option<Self> {
+        if text == OFF {
+            return Some(None);
+        }
+        let numbers = Vec::<u32>::parse(text)?;
+        let &[throttle_after, lock_after] = numbers.as_slice() else { return None };
+        Some(Some(Steps { throttle_after, lock_after }))
+    }
+    fn shown(&self, _: Measure) -> String {
+        let steps = |steps: &Steps| format!("{} thư, {} thư", steps.throttle_after, steps.lock_after);
+        self.as_ref().map_or_else(|| "không áp dụng".to_owned(), steps)
+    }
+    fn form(_: Measure, min: u32, max: u32) -> String {
+        format!(
+            "two numbers of messages, {min} to {max}, the second no smaller, with a comma between, or {OFF}"
+        )
+    }
+    fn within(&self, min: u32, max: u32) -> bool {
+        self.is_none_or(|Steps { throttle_after, lock_after }| {
+            throttle_after.within(min, max) && lock_after.within(min, max) && throttle_after <= lock_after
+        })
+    }
+}
+
 impl Policy {
     /// How much a mailbox of this class may send.
     #[must_use]
@@ -90,18 +124,12 @@ impl Policy {
     /// When such a mailbox sends as no person would.
     #[must_use]
     pub const fn suspicion(&self, class: MailboxClass) -> Suspicion {
-        match class {
-            MailboxClass::Service => Suspicion {
-                strangers_per_hour: None,
-                lock_after: None,
-                suspect_percent: self.limit.suspect_percent,
-            },
-            MailboxClass::Person | MailboxClass::Leader | MailboxClass::Organisation => Suspicion {
-                strangers_per_hour: self.limit.strangers,
-                lock_after: self.limit.lock_after,
-                suspect_percent: self.limit.suspect_percent,
-            },
-        }
+        let limit = &self.limit;
+        let is_spared = matches!(class, MailboxClass::Service);
+        let (strangers_per_hour, lock_after) =
+            if is_spared { (None, None) } else { (limit.strangers, limit.lock_after) };
+        let (suspect_percent, malware, spam) = (limit.suspect_percent, limit.malware, limit.spam);
+        Suspicion { strangers_per_hour, lock_after, suspect_percent, malware, spam, is_spared }
     }
 }
 
@@ -121,6 +149,21 @@ mod tests {
         }
         for wrong in ["0,1,1,1", "2,1,1,1", "1,1,2,1", "1,1,1,10000001"] {
             assert_eq!(policy.set("limit.person", wrong), Err(SetError::Range), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn steps_are_two_numbers_that_rise_or_none() {
+        let mut policy = Policy::default();
+        policy.set("limit.malware", "1,3").unwrap();
+        assert_eq!(policy.limit.malware, Some(Steps { throttle_after: 1, lock_after: 3 }));
+        policy.set("limit.spam", "off").unwrap();
+        assert_eq!(policy.suspicion(MailboxClass::Person).spam, None);
+        for wrong in ["", "1", "1,2,3", "a,b"] {
+            assert_eq!(policy.set("limit.malware", wrong), Err(SetError::Form), "{wrong}");
+        }
+        for wrong in ["0,1", "3,2", "1,10001"] {
+            assert_eq!(policy.set("limit.malware", wrong), Err(SetError::Range), "{wrong}");
         }
     }
 

@@ -128,7 +128,7 @@ impl Value for u32 {
 }
 
 /// What stands for "this rule does not apply here".
-const OFF: &str = "off";
+pub(super) const OFF: &str = "off";
 
 impl Value for Option<u32> {
     fn text(&self) -> String {

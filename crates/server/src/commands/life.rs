@@ -282,7 +282,7 @@ async fn sending(session: &Session, address: &Address) -> Result<()> {
     let number = |number: Option<u32>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     let text = format!(
         "{address}\nsince {}  messages {} of {}, recipients {} of {}, new outside recipients {} of {}, refused {} (locked at {})\n\
-         since {}  messages {} of {}, recipients {} of {}",
+         since {}  messages {} of {}, recipients {} of {}, stopped for malware {}, for spam {}",
         local_text(sent.hour.since),
         sent.hour.messages,
         limits.messages_per_hour,
@@ -297,6 +297,8 @@ async fn sending(session: &Session, address: &Address) -> Result<()> {
         limits.messages_per_day,
         sent.day.recipients,
         limits.recipients_per_day,
+        sent.malware,
+        sent.spam,
     ) + &sent.suspect_until.map_or_else(String::new, |until| {
         format!(
             "\nmay send {} % of that until {}, as it is suspect",
@@ -310,6 +312,7 @@ async fn sending(session: &Session, address: &Address) -> Result<()> {
         "strangers": sent.strangers, "refused": sent.refused, "limits": limits,
         "strangers_max": suspicion.strangers_per_hour, "lock_after": suspicion.lock_after,
         "suspect_until": sent.suspect_until, "suspect_percent": suspicion.suspect_percent,
+        "malware": sent.malware, "spam": sent.spam,
     });
     session.answer(&json, &text)
 }
