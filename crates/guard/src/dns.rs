@@ -6,13 +6,15 @@
 
 mod proven;
 
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError as Answer, NetError, runtime::TokioRuntimeProvider};
 use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
-use hickory_resolver::{ResolverBuilder, TokioResolver};
+use hickory_resolver::{ResolverBuilder, TokioResolver, system_conf};
 use proven::Prover;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -74,6 +76,9 @@ pub enum DnsError {
     Silence,
     #[error("the name servers cannot say: {0}")]
     Failure(String),
+    /// Of no name: whether anything can be proven is not known.
+    #[error("it cannot be told whether the name servers hand on what proves (DNSSEC): {0}")]
+    Unproven(String),
 }
 
 impl Resolver {
@@ -82,25 +87,31 @@ impl Resolver {
     /// # Errors
     /// When the machine's settings cannot be read.
     pub fn new(servers: &[SocketAddr]) -> Result<Self, DnsError> {
-        let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
-        let prover = Prover::new(builder(servers)?, false)?;
-        Ok(Self::of(plain, prover))
+        Self::trusting(servers, TrustAnchors::default())
     }
 
-    /// As [`Resolver::new`], trusting `anchors` instead of the root's keys: for a root of one's own. It is signed, so what does not prove
-    /// that is wrong, as a mistyped key: else every domain would look as if it had signed nothing.
+    /// As [`Resolver::new`], trusting `anchors` instead of the root's keys, where the name servers hand on signatures at all.
+    ///
+    /// # Errors
+    /// As [`Resolver::new`].
+    pub fn trusting(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<Self, DnsError> {
+        Self::of(&settings(servers)?, anchors, false)
+    }
+
+    /// As [`Resolver::trusting`], for a root of one's own. It is signed, so what does not prove that is wrong, as a mistyped key: else
+    /// every domain would look as if it had signed nothing.
     ///
     /// # Errors
     /// As [`Resolver::new`].
     pub fn with_anchors(servers: &[SocketAddr], anchors: TrustAnchors) -> Result<Self, DnsError> {
-        let plain = builder(servers)?.build().map_err(|error| failure(&error))?;
-        let prover = Prover::new(builder(servers)?.with_trust_anchor(Arc::new(anchors)), true)?;
-        Ok(Self::of(plain, prover))
+        Self::of(&settings(servers)?, anchors, true)
     }
 
-    fn of(plain: TokioResolver, prover: Prover) -> Self {
+    fn of(settings: &Settings, anchors: TrustAnchors, must_work: bool) -> Result<Self, DnsError> {
+        let plain = settings.builder().build().map_err(|error| failure(&error))?;
+        let prover = Arc::new(Prover::new(settings, Arc::new(anchors), must_work)?);
         let turns = Arc::new(Semaphore::new(QUESTIONS_MAX));
-        Self { plain, prover: Arc::new(prover), turns, message_turns: None }
+        Ok(Self { plain, prover, turns, message_turns: None })
     }
 
     /// The same, for one message: what a stranger has us ask for it waits for its own turn first, not in everybody's way.
@@ -251,19 +262,32 @@ impl Host {
     }
 }
 
-fn builder(servers: &[SocketAddr]) -> Result<ResolverBuilder<TokioRuntimeProvider>, DnsError> {
-    let mut builder = if servers.is_empty() {
-        TokioResolver::builder_tokio().map_err(|error| failure(&error))?
+/// Whom to ask, and how.
+struct Settings {
+    config: ResolverConfig,
+    options: ResolverOpts,
+}
+
+impl Settings {
+    fn builder(&self) -> ResolverBuilder<TokioRuntimeProvider> {
+        let builder =
+            TokioResolver::builder_with_config(self.config.clone(), TokioRuntimeProvider::default());
+        builder.with_options(self.options.clone())
+    }
+}
+
+fn settings(servers: &[SocketAddr]) -> Result<Settings, DnsError> {
+    let (config, mut options) = if servers.is_empty() {
+        system_conf::read_system_conf().map_err(|error| failure(&error))?
     } else {
         let config = ResolverConfig::from_name_servers(servers.iter().map(server).collect());
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+        (config, ResolverOpts::default())
     };
-    let options = builder.options_mut();
     options.timeout = TRY_MAX;
     options.attempts = TRIES;
     // What others see of a name counts, not what this machine's file says.
     options.use_hosts_file = ResolveHosts::Never;
-    Ok(builder)
+    Ok(Settings { config, options })
 }
 
 fn server(address: &SocketAddr) -> NameServerConfig {

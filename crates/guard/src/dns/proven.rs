@@ -1,30 +1,51 @@
 //! What DNSSEC proves (RFC 4035), for those who believe nothing else: DANE (RFC 7672).
 //!
 //! Invariants: "insecure" is only said where it is proven that nobody signed, or where the name servers on the way do not
-//! know DNSSEC at all, as their answer shows; once they have been seen to know it, or where an administrator has named the keys that proofs
-//! begin with, what cannot be proven is an error, never "insecure".
+//! know DNSSEC at all, as an answer of theirs shows that has nobody's signature; a failure or a wrong signature shows nothing. Once they have
+//! been seen to know it, or where an administrator has named the keys that proofs begin with, what cannot be proven is an error, never
+//! "insecure". Whoever asks waits for one look at the root at most.
 
-use super::{DnsError, QUESTION_MAX, RECORDS_MAX, Resolver, failure, name, says_none, text};
+use super::{
+    Answer, DnsError, QUESTION_MAX, RECORDS_MAX, Resolver, Settings, TRIES, failure, name, says_none, text,
+};
 use crate::tlsa::Tlsa;
+use hickory_resolver::net::dnssec::DnssecDnsHandle;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::xfer::FirstAnswer as _;
+use hickory_resolver::net::{DnsHandle as _, NetError, RetryDnsHandle};
+use hickory_resolver::proto::dnssec::TrustAnchors;
+use hickory_resolver::proto::op::{DnsRequestOptions, Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
-use hickory_resolver::{ResolverBuilder, TokioResolver};
+use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TokioResolver};
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// How long name servers that do not know DNSSEC are not asked for it again.
 const PROBE_REST: Duration = Duration::from_mins(10);
+/// How long after a look at the root that showed nothing none is taken: mail that would wait for it waits in the queue.
+pub(super) const SILENCE_REST: Duration = Duration::from_secs(30);
+
+/// Asks and verifies, and hands over what is wrong, too.
+type Verifier = DnssecDnsHandle<RetryDnsHandle<NameServerPool<TokioRuntimeProvider>>>;
 
 /// Asks with proofs.
-#[derive(Debug)]
 pub(super) struct Prover {
     resolver: TokioResolver,
+    verifier: Verifier,
     /// The root has been seen to be signed, or has to be.
     works: AtomicBool,
-    /// When that was last looked for in vain.
-    failed: Mutex<Option<Instant>>,
+    /// What the last look at the root has shown, and when; held while somebody looks.
+    looked: Mutex<Option<(Instant, Result<bool, DnsError>)>>,
+}
+
+impl fmt::Debug for Prover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prover").field("works", &self.works).finish_non_exhaustive()
+    }
 }
 
 /// What was proven of a question.
@@ -40,32 +61,71 @@ enum Proven {
 impl Prover {
     /// `must_work`: the root is signed, whatever its answers look like.
     pub(super) fn new(
-        mut builder: ResolverBuilder<TokioRuntimeProvider>,
+        settings: &Settings,
+        anchors: Arc<TrustAnchors>,
         must_work: bool,
     ) -> Result<Self, DnsError> {
+        let broken = |error: NetError| failure(&error);
+        let mut builder = settings.builder().with_trust_anchor(Arc::clone(&anchors));
         builder.options_mut().validate = true;
-        let resolver = builder.build().map_err(|error| failure(&error))?;
-        Ok(Self { resolver, works: AtomicBool::new(must_work), failed: Mutex::new(None) })
+        let resolver = builder.build().map_err(broken)?;
+        let context = PoolContext::new(settings.options.clone(), TlsConfig::new().map_err(broken)?);
+        let servers = settings.config.name_servers.iter().cloned();
+        let pool = NameServerPool::from_config(servers, Arc::new(context), TokioRuntimeProvider::default());
+        let verifier = DnssecDnsHandle::with_trust_anchor(RetryDnsHandle::new(pool, TRIES), anchors);
+        Ok(Self { resolver, verifier, works: AtomicBool::new(must_work), looked: Mutex::default() })
     }
 
-    /// Do the name servers hand on what proves? Silence does not say: an answer that was lost, or that somebody on the way has
-    /// dropped, is no reason to believe that nobody signs.
+    /// Do the name servers hand on what proves? Neither silence nor a failure says: an answer that was lost, or that somebody on the
+    /// way has dropped or changed, is no reason to believe that nobody signs.
     async fn works(&self) -> Result<bool, DnsError> {
         if self.works.load(Ordering::Relaxed) {
             return Ok(true);
         }
-        let mut failed = self.failed.lock().await;
-        if failed.is_some_and(|at| at.elapsed() < PROBE_REST) {
-            return Ok(false);
+        let mut looked = timeout(QUESTION_MAX, self.looked.lock()).await.map_err(|_| DnsError::Silence)?;
+        if let Some((at, shown)) = &*looked {
+            let rest = if shown.is_ok() { PROBE_REST } else { SILENCE_REST };
+            if at.elapsed() < rest {
+                return shown.clone();
+            }
         }
-        let works = match self.prove(Name::root(), RecordType::NS).await {
-            Ok(Proven::Secure(_)) => true,
-            Err(DnsError::Silence) => return Err(DnsError::Silence),
-            Ok(Proven::Nothing | Proven::Insecure) | Err(_) => false,
+        let shown = self.look_at_root().await;
+        if let Err(error) = &shown {
+            tracing::warn!(%error, "nothing can be proven of other domains; mail that goes by MX waits");
+        }
+        self.works.store(shown == Ok(true), Ordering::Relaxed);
+        *looked = Some((Instant::now(), shown.clone()));
+        shown
+    }
+
+    /// True where its answer is signed, and rightly; false where it has no signature at all.
+    async fn look_at_root(&self) -> Result<bool, DnsError> {
+        let question = Query::query(Name::root(), RecordType::NS);
+        let asked = self.verifier.lookup(question, DnsRequestOptions::default()).first_answer();
+        let answer: Message = match timeout(QUESTION_MAX, asked).await.map_err(|_| DnsError::Silence)? {
+            Ok(answer) => answer.into_message(),
+            Err(NetError::Dns(Answer::Nsec { response, .. })) => response.into_message(),
+            Err(error) => {
+                return Err(match failure(&error) {
+                    DnsError::Failure(why) => DnsError::Unproven(why),
+                    silence => silence,
+                });
+            }
         };
-        self.works.store(works, Ordering::Relaxed);
-        *failed = (!works).then(Instant::now);
-        Ok(works)
+        match answer.metadata.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => {}
+            code => return Err(DnsError::Unproven(code.to_string())),
+        }
+        let mut servers = answer.answers.iter().filter(|record| record.record_type() == RecordType::NS);
+        if !answer.all_sections().any(|record| record.record_type() == RecordType::RRSIG) {
+            Ok(false)
+        } else if servers.next().is_some_and(|first| first.proof.is_secure()) {
+            Ok(true)
+        } else {
+            Err(DnsError::Unproven(
+                "the signatures of the root are wrong, or this machine's clock is".to_owned(),
+            ))
+        }
     }
 
     async fn ask(&self, name: Name, kind: RecordType) -> Result<Proven, DnsError> {
@@ -76,7 +136,7 @@ impl Prover {
     }
 
     async fn prove(&self, name: Name, kind: RecordType) -> Result<Proven, DnsError> {
-        let asked = tokio::time::timeout(QUESTION_MAX, self.resolver.lookup(name, kind)).await;
+        let asked = timeout(QUESTION_MAX, self.resolver.lookup(name, kind)).await;
         match asked.map_err(|_| DnsError::Silence)? {
             Ok(lookup) => {
                 let records: Vec<Record> = lookup.answers().iter().take(RECORDS_MAX).cloned().collect();

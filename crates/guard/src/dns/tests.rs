@@ -1,7 +1,9 @@
 //! The resolver against a name server on loopback, which knows a handful of names.
 
+use super::proven::SILENCE_REST;
 use super::*;
 use crate::zone::serve;
+use futures_util::future::join_all;
 use tokio::net::UdpSocket;
 
 const ZONE: &str = "mail.demo.gov.vn A 192.0.2.1
@@ -21,6 +23,26 @@ async fn silence_does_not_say_that_nobody_signs() {
     let resolver = Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
     assert_eq!(resolver.keys("mail.demo.gov.vn", 25).await, Err(DnsError::Silence));
     assert_eq!(resolver.exchange_is_proven("demo.gov.vn", "mail.demo.gov.vn").await, Err(DnsError::Silence));
+}
+
+/// Name servers that say nothing hold up nobody for longer than one of those who ask.
+#[tokio::test(start_paused = true)]
+async fn many_wait_for_one_look_at_the_root() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let resolver = Resolver::new(&[socket.local_addr().unwrap()]).unwrap();
+    let ask = || resolver.keys("mail.demo.gov.vn", 25);
+    let began = tokio::time::Instant::now();
+    let answers = join_all((0..20).map(|_| ask())).await;
+    assert_eq!(answers, vec![Err(DnsError::Silence); 20]);
+    assert!(began.elapsed() <= QUESTION_MAX, "{:?}", began.elapsed());
+    // Whoever comes now need not wait, and some time later it is tried again.
+    let again = tokio::time::Instant::now();
+    assert_eq!(ask().await, Err(DnsError::Silence));
+    assert_eq!(again.elapsed(), Duration::ZERO);
+    tokio::time::advance(SILENCE_REST).await;
+    let later = tokio::time::Instant::now();
+    assert_eq!(ask().await, Err(DnsError::Silence));
+    assert!(later.elapsed() >= TRY_MAX, "{:?}", later.elapsed());
 }
 
 #[tokio::test]

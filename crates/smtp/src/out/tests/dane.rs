@@ -65,13 +65,30 @@ async fn forged_answers_put_the_mail_off() {
     }
 }
 
-/// A mistyped key of the root turns nothing off.
+/// A mistyped key of the root turns nothing off, whether it is known that the root is signed, or only seen.
 #[tokio::test]
 async fn a_root_whose_key_is_another_one_puts_the_mail_off() {
     let good = Authority::new().sign(&["mx.b.vn"], false);
     let right = key(3, &good.chain[0]);
-    let found = opened(&good, |port| zone().key("mx.b.vn", port, &right).signed(Signer::stranger()));
-    assert_eq!(found.await, "later 4.7.5");
+    let known = |port| zone().key("mx.b.vn", port, &right).known_as_signed(Signer::stranger());
+    assert_eq!(opened(&good, known).await, "later 4.7.5");
+    let seen = |port| zone().key("mx.b.vn", port, &right).signed(Signer::stranger());
+    assert_eq!(opened(&good, seen).await, "later 4.7.5");
+}
+
+/// That nobody signs is shown by an answer that nobody has signed, not by one that is wrong, nor by a failure.
+#[tokio::test]
+async fn a_root_that_cannot_be_seen_puts_the_mail_off() {
+    let authority = Authority::new();
+    let good = authority.sign(&["mx.b.vn"], false);
+    let wrong = key(3, &authority.sign(&["mx.b.vn"], false).chain[0]);
+    let with = |port| zone().key("mx.b.vn", port, &wrong);
+    let forged = opened(&good, |port| with(port).signed(Signer::new(&[""], &[])));
+    assert_eq!(forged.await, "later 4.7.5");
+    let broken = opened(&good, |port| with(port).broken("").signed(Signer::new(&[], &[])));
+    assert_eq!(broken.await, "later 4.7.5");
+    let unsigned = opened(&good, |port| with(port).signed(Signer::new(&[], &[""])));
+    assert_eq!(unsigned.await, "unverified");
 }
 
 #[tokio::test]

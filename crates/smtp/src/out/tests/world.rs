@@ -27,6 +27,8 @@ pub(super) fn run(task: impl Future<Output = ()> + Send + 'static) -> DropGuard 
 pub(super) struct Zone {
     records: Vec<(String, Option<RData>)>,
     signer: Option<Arc<Signer>>,
+    /// Who asks knows that the root is signed.
+    is_known: bool,
 }
 
 pub(super) fn fqdn(name: &str) -> Name {
@@ -82,11 +84,19 @@ impl Zone {
         self
     }
 
+    /// The same, and whoever asks has been told so beforehand.
+    pub(super) fn known_as_signed(self, signer: Signer) -> Self {
+        Self { is_known: true, ..self.signed(signer) }
+    }
+
     pub(super) async fn serve(self) -> (guard::Resolver, DropGuard) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let servers = [socket.local_addr().unwrap()];
         let resolver = match &self.signer {
-            Some(signer) => guard::Resolver::with_anchors(&servers, signer.anchors()).unwrap(),
+            Some(signer) if self.is_known => {
+                guard::Resolver::with_anchors(&servers, signer.anchors()).unwrap()
+            }
+            Some(signer) => guard::Resolver::trusting(&servers, signer.anchors()).unwrap(),
             None => guard::Resolver::new(&servers).unwrap(),
         };
         let serving = run(async move {
@@ -94,7 +104,8 @@ impl Zone {
             loop {
                 let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
                 let mut answer = self.answer(&Message::from_vec(&buffer[..length]).unwrap());
-                if let Some(signer) = &self.signer {
+                let failed = answer.metadata.response_code == ResponseCode::ServFail;
+                if let Some(signer) = self.signer.as_ref().filter(|_| !failed) {
                     signer.sign(&mut answer, &self.records);
                 }
                 socket.send_to(&answer.to_vec().unwrap(), peer).await.unwrap();
