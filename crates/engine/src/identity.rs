@@ -163,7 +163,7 @@ impl Engine {
                 Ok(row) => (Some(row.account), self.admit(row, origin).await),
                 Err(refused) => (refused.account, Err(refused.error)),
             };
-            self.end_log_in(attempt, result.as_ref().err());
+            self.end_log_in(attempt, password, result.as_ref().err());
             self.note_login(account, result.as_ref().err(), origin).await;
             result
         }
@@ -185,7 +185,7 @@ impl Engine {
                 Ok(row) => self.admit_to_change(row, origin).await,
                 refused => refused,
             };
-            self.end_log_in(attempt, result.as_ref().err().map(|refused| &refused.error));
+            self.end_log_in(attempt, password, result.as_ref().err().map(|refused| &refused.error));
             // Whose password was right is noted with the change.
             if let Err(refused) = &result {
                 self.note_login(refused.account, Some(&refused.error), origin).await;
@@ -220,8 +220,11 @@ impl Engine {
         }
     }
 
-    fn end_log_in(&self, attempt: Option<Attempt>, error: Option<&LoginError>) {
-        let Some(attempt) = attempt.filter(|_| error != Some(&LoginError::Denied)) else { return };
+    fn end_log_in(&self, attempt: Option<Attempt>, password: &str, error: Option<&LoginError>) {
+        let Some(attempt) = attempt else { return };
+        if error == Some(&LoginError::Denied) {
+            return self.0.throttle.denied(&attempt, self.0.passwords.mark(password));
+        }
         self.0.throttle.take_back(&attempt);
         if error.is_none() {
             self.0.throttle.know(&attempt);

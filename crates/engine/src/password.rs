@@ -1,8 +1,9 @@
 //! Passwords: argon2id, bounded in how many are computed at once, with a short memory of those just verified.
 //!
-//! Invariants: a plain password is never kept, only a keyed hash of it for the short memory; an unknown mailbox costs
+//! Invariants: a plain password is never kept, only a keyed hash of it for the short memory and the back-off; an unknown mailbox costs
 //! the same work as a known one.
 
+use crate::throttle::Mark;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
 use jiff::{SignedDuration, Timestamp};
@@ -159,6 +160,12 @@ impl Passwords {
         hasher.update(stored.as_bytes());
         hasher.update(password.as_bytes());
         *hasher.finalize().as_bytes()
+    }
+
+    /// To find out whether a wrong password is the one before.
+    pub(crate) fn mark(&self, password: &str) -> Mark {
+        let hash = blake3::keyed_hash(&self.key, password.as_bytes());
+        *hash.as_bytes().first_chunk().unwrap_or(&[0; 8])
     }
 
     fn remembers(&self, key: &[u8; 32], now: Timestamp) -> bool {

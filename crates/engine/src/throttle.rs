@@ -2,7 +2,8 @@
 //!
 //! Counted are failures per source and login, with a low limit; per source, with one that a whole office does not reach; and both once
 //! more per IPv6 /48, as whoever rents one has 65,536 sources. An attempt counts from its beginning and is taken back when the
-//! password was right, so that attempts made at once, or hung up on, are no way round a limit.
+//! password was right, so that attempts made at once, or hung up on, are no way round a limit. The same wrong password again counts
+//! for its source alone: a telephone that goes on with the old one guesses nothing, and must not keep its owner out at his desk.
 //!
 //! Invariants: never per login alone, so that who knows an address locks nobody out; who has come in from a source is not refused there
 //! for what others do; in memory only and bounded: a restart forgets, the database is never written to by strangers, and what a crowd
@@ -51,13 +52,19 @@ struct Failures {
     count: u32,
     /// That the limit is reached was told.
     told: bool,
+    /// Of the last wrong password, where it is of one login.
+    mark: Option<Mark>,
 }
+
+/// A keyed hash of a password, for no more than to find it again.
+pub(crate) type Mark = [u8; 8];
 
 /// What is counted of one attempt, and how often within the window.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
     key: Key,
     max: u32,
+    is_of_login: bool,
     /// Others' failures count, too.
     is_shared: bool,
 }
@@ -104,6 +111,16 @@ impl Throttle {
         }
     }
 
+    /// It was a wrong password.
+    pub(crate) fn denied(&self, attempt: &Attempt, mark: Mark) {
+        let mut memory = self.memory();
+        for limit in attempt.limits.iter().filter(|limit| limit.is_of_login) {
+            if memory.was_last(&limit.key, mark) {
+                memory.subtract(&limit.key, attempt.at);
+            }
+        }
+    }
+
     /// It was let in.
     pub(crate) fn know(&self, attempt: &Attempt) {
         if let Some(own) = attempt.limits.first() {
@@ -126,11 +143,16 @@ impl Memory {
         self.failures.get_mut(key).is_some_and(|failures| !std::mem::replace(&mut failures.told, true))
     }
 
+    /// Remembers a wrong password; true where it was the last one, too.
+    fn was_last(&mut self, key: &Key, mark: Mark) -> bool {
+        self.failures.get_mut(key).is_some_and(|failures| failures.mark.replace(mark) == Some(mark))
+    }
+
     fn add(&mut self, key: Key, now: Timestamp) {
         if self.failures.len() >= COUNTS_MAX && !self.failures.contains_key(&key) {
             self.make_room(now);
         }
-        let new = Failures { since: now, count: 0, told: false };
+        let new = Failures { since: now, count: 0, told: false, mark: None };
         let failures = self.failures.entry(key).or_insert(new);
         if !failures.is_fresh(now) {
             *failures = new;
@@ -188,7 +210,7 @@ fn limits(remote: IpAddr, login: &str) -> Vec<Limit> {
         let text =
             login.map_or_else(|| format!("{network}/{bits}"), |login| format!("{network}/{bits} {login}"));
         let key = *blake3::hash(text.as_bytes()).as_bytes().first_chunk().unwrap_or(&[0; 16]);
-        Limit { key, max, is_shared }
+        Limit { key, max, is_of_login: login.is_some(), is_shared }
     };
     let of = |network, bits, (one, all), is_shared| {
         [limit(network, bits, Some(&login), one, is_shared), limit(network, bits, None, all, true)]
@@ -342,6 +364,32 @@ mod tests {
             throttle.memory().failures.values().map(|failures| failures.count).collect::<Vec<_>>(),
             [1, 1]
         );
+    }
+
+    /// A telephone with the old password, on the desk of whoever has changed it.
+    #[test]
+    fn the_same_wrong_password_again_is_no_guess() {
+        for office in [ip("192.0.2.1"), six(0)] {
+            let throttle = Throttle::default();
+            let deny = |login: &str, mark: u8| {
+                let attempt = throttle.begin(office, login, START)?;
+                throttle.denied(&attempt, [mark; 8]);
+                Ok::<(), TooMany>(())
+            };
+            for n in 0..FAILURES_PER_SOURCE_MAX - 100 {
+                assert_eq!(deny(LOGIN, 1), Ok(()), "{n}");
+            }
+            let_in(&throttle, office, LOGIN, START);
+            // Another one each time is a guess, two in turn are, too; and all of it is work that the source has made.
+            for n in 1..FAILURES_PER_LOGIN_MAX {
+                assert_eq!(deny(LOGIN, 2 + u8::from(n % 2 == 0)), Ok(()), "{n}");
+            }
+            assert!(deny(LOGIN, 1).is_err());
+            for n in 1..=100 - FAILURES_PER_LOGIN_MAX + 1 {
+                assert_eq!(deny("binh@demo.gov.vn", 1), Ok(()), "{n}");
+            }
+            assert!(deny("binh@demo.gov.vn", 1).is_err());
+        }
     }
 
     #[test]

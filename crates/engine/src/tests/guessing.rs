@@ -32,19 +32,20 @@ async fn all_doors_count_together_and_the_limit_is_noted_once() {
     world.user("an").await;
     let from = "203.0.113.9";
     for protocol in [Protocol::Submission, Protocol::Imap] {
-        for _ in 0..10 {
-            assert_eq!(
-                enter(&world, "an", WRONG, &at(protocol, from)).await.unwrap_err(),
-                LoginError::Denied
-            );
+        for n in 0..10 {
+            let wrong = format!("{WRONG} {n} {}", protocol.as_str());
+            let refused = enter(&world, "an", &wrong, &at(protocol, from)).await.unwrap_err();
+            assert_eq!(refused, LoginError::Denied);
         }
     }
     let page = at(Protocol::Http, from);
-    let change = async || world.engine.change_password("an@demo.gov.vn", WRONG, "Rừng tràm 27!", &page).await;
-    for _ in 0..10 {
-        assert_eq!(change().await, Err(ChangeError::LogIn(LoginError::Denied)));
+    let change = async |present: &str| {
+        world.engine.change_password("an@demo.gov.vn", present, "Rừng tràm 27!", &page).await
+    };
+    for n in 0..10 {
+        assert_eq!(change(&n.to_string()).await, Err(ChangeError::LogIn(LoginError::Denied)));
     }
-    assert_eq!(change().await, Err(ChangeError::LogIn(LoginError::TooManyAttempts)));
+    assert_eq!(change(WRONG).await, Err(ChangeError::LogIn(LoginError::TooManyAttempts)));
     for protocol in [Protocol::Submission, Protocol::Imap] {
         let refused = enter(&world, "an", PASSWORD, &at(protocol, from)).await.unwrap_err();
         assert_eq!(refused, LoginError::TooManyAttempts, "the right one is not heard either");
@@ -65,7 +66,11 @@ async fn who_guesses_locks_nobody_else_out() {
     }
     // At one mailbox, from elsewhere.
     let guesser = at(Protocol::Imap, "2001:db8:1::1");
-    while enter(&world, "an", WRONG, &guesser).await.unwrap_err() != LoginError::TooManyAttempts {}
+    let mut guesses = 0..;
+    while enter(&world, "an", &guesses.next().unwrap().to_string(), &guesser).await.unwrap_err()
+        != LoginError::TooManyAttempts
+    {}
+    assert_eq!(guesses.start, 31);
     enter(&world, "an", PASSWORD, &at(Protocol::Imap, "2001:db8:2::1")).await.unwrap();
     enter(&world, "an", PASSWORD, &at(Protocol::Imap, "203.0.113.7")).await.unwrap();
     // At all of them, from a machine in an office where one of two has come in before.
@@ -78,6 +83,18 @@ async fn who_guesses_locks_nobody_else_out() {
     enter(&world, "binh", PASSWORD, &at(Protocol::Imap, "203.0.113.8")).await.unwrap();
     world.clock.advance(SignedDuration::from_mins(11));
     enter(&world, "binh", PASSWORD, &office).await.unwrap();
+}
+
+/// His telephone has the old password, and is behind the same address.
+#[tokio::test]
+async fn who_has_changed_his_password_is_not_kept_out_by_his_telephone() {
+    let world = World::new().await;
+    world.user("an").await;
+    let office = at(Protocol::Imap, "203.0.113.7");
+    for _ in 0..40 {
+        assert_eq!(enter(&world, "an", WRONG, &office).await.unwrap_err(), LoginError::Denied);
+    }
+    enter(&world, "an", PASSWORD, &office).await.unwrap();
 }
 
 /// Who was only told that his password must be changed, or that his mailbox is locked, has not come in.

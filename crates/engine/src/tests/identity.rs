@@ -130,8 +130,8 @@ async fn a_one_time_password_lets_nobody_in_before_it_is_changed() {
 async fn a_guesser_is_refused_unheard_for_a_while() {
     let world = World::new().await;
     world.user("an").await;
-    for _ in 0..30 {
-        let _ = world.engine.log_in("an@demo.gov.vn", "đoán", &origin()).await;
+    for n in 0..30 {
+        let _ = world.engine.log_in("an@demo.gov.vn", &format!("đoán {n}"), &origin()).await;
     }
     let refused = world.engine.log_in("an@demo.gov.vn", PASSWORD, &origin()).await.unwrap_err();
     assert_eq!(refused, LoginError::TooManyAttempts);
