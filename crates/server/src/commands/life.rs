@@ -310,9 +310,8 @@ async fn sending(session: &Session, address: &Address) -> Result<()> {
     let json = json!({
         "address": address.to_string(), "hour": window(&sent.hour), "day": window(&sent.day),
         "strangers": sent.strangers, "refused": sent.refused, "limits": limits,
-        "strangers_max": suspicion.strangers_per_hour, "lock_after": suspicion.lock_after,
+        "strangers_max": suspicion.strangers_per_hour, "lock_after": suspicion.lock_after, "malware": sent.malware, "spam": sent.spam,
         "suspect_until": sent.suspect_until, "suspect_percent": suspicion.suspect_percent,
-        "malware": sent.malware, "spam": sent.spam,
     });
     session.answer(&json, &text)
 }
