@@ -43,7 +43,7 @@ RSPAMD = """options {{
 logging {{ type = "file"; filename = "{directory}/rspamd.log"; }}
 actions {{ reject = 15; add_header = 6; greylist = 4; }}
 worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
-worker "controller" {{ bind_socket = "127.0.0.1:{controller}"; count = 1; password = "{password}"; enable_password = "{password}"; }}
+worker "controller" {{ bind_socket = "127.0.0.1:{controller}"; count = 1; password = "{password}-xem"; enable_password = "{password}"; }}
 classifier "bayes" {{
   tokenizer {{ name = "osb"; }}
   cache {{ type = "sqlite3"; path = "{directory}/learned.sqlite"; }}

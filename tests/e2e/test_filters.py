@@ -47,7 +47,7 @@ class Filters(case.Case):
         for scanner in (cls.clamd, cls.rspamd):
             cls.addClassCleanup(scanner.close)
             scanner.start()
-        password = cls.rspamd.directory / "password"
+        cls.password = password = cls.rspamd.directory / "password"
         password.write_text(scanners.PASSWORD + "\n")
         cls.rspamd.directory.chmod(0o755)
         cls.server = congthu.Congthu(CONFIG.format(
@@ -244,6 +244,10 @@ class Filters(case.Case):
         words = "Khuyen mai dac biet chi hom nay, mua ngay keo het, giam gia tam muoi phan tram.\r\n" * 5
         letter = self.message(body=words, to=self.an)
         self.deliver(letter, self.an)
+        # Its other password shows things and lets nobody teach.
+        self.password.write_text(scanners.PASSWORD + "-xem\n")
+        self.assertIn("rspamd does not let itself be taught", self.server.run("check").stdout)
+        self.password.write_text(scanners.PASSWORD + "\n")
         self.assertIn("rspamd lets itself be taught", self.server.run("check").stdout)
         spam, ham = self.teach()
         self.put(self.an, "INBOX", "Junk")

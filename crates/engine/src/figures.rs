@@ -106,7 +106,7 @@ pub(crate) fn dmarc_left_out(rows: u64) {
     }
 }
 
-/// What became of a message that a user moved or reported: learned, known, useless, gone, failed, away, given_up.
+/// What became of a message that a user moved or reported: learned, known, useless, gone, failed, away, unread, given_up.
 pub(crate) fn lesson(lesson: &'static str, result: &'static str) {
     counter!("congthu_lessons_total", "lesson" => lesson, "result" => result).increment(1);
 }

@@ -41,6 +41,36 @@ struct Tally {
     ham: u64,
     others: u64,
     is_away: bool,
+    /// Of the first on which it failed.
+    failed: Option<u16>,
+    /// Could not be read where we keep them.
+    unread: u64,
+}
+
+impl Tally {
+    fn add(&mut self, taught: Option<Taught>, lesson: Lesson) {
+        match (taught, lesson) {
+            (Some(Taught::Learned), Lesson::Spam) => self.spam += 1,
+            (Some(Taught::Learned), Lesson::Ham) => self.ham += 1,
+            _ => self.others += 1,
+        }
+        match taught {
+            Some(Taught::Failed(status)) => self.failed = self.failed.or(Some(status)),
+            Some(Taught::Unread) => self.unread += 1,
+            _ => {}
+        }
+        self.is_away = taught == Some(Taught::Away);
+    }
+
+    /// Once a run, however many there were.
+    fn log(&self) {
+        if let Some(status) = self.failed {
+            tracing::warn!(status, "the filter for spam did not learn what it was told");
+        }
+        if self.unread > 0 {
+            tracing::error!(messages = self.unread, "messages that the filter is to learn cannot be read");
+        }
+    }
 }
 
 impl Engine {
@@ -72,7 +102,7 @@ impl Engine {
             return Ok("the filter is not to learn".to_owned());
         };
         let reported = self.read_reported().await;
-        let Tally { spam, ham, others, is_away } = self.teach(learner).await?;
+        let Tally { spam, ham, others, is_away, .. } = self.teach(learner).await?;
         let (reported, waiting) = (reported?, self.0.store.lessons_waiting().await?);
         let away = if is_away { "; the filter did not answer" } else { "" };
         Ok(format!("{spam} spam, {ham} ham, {others} not learned, {reported} reported, {waiting} wait{away}"))
@@ -81,28 +111,28 @@ impl Engine {
     async fn teach(&self, learner: &Learner) -> Result<Tally, Error> {
         let (began, mut tally) = (Instant::now(), Tally::default());
         for due in self.0.store.lessons_due(self.now(), RUN_LESSONS_MAX).await? {
-            let taught = self.teach_one(learner, &due).await?;
+            // What one of them costs us, the others do not; where the database fails, the next statement says so.
+            let taught = self.teach_one(learner, &due).await.unwrap_or(Some(Taught::Unread));
             let next = match taught {
-                Some(Taught::Failed | Taught::Away) => Some(self.next_try(due.attempts)),
+                Some(Taught::Failed(_) | Taught::Away | Taught::Unread) => Some(self.next_try(due.attempts)),
                 Some(Taught::Learned | Taught::Known | Taught::Useless) | None => None,
             };
             self.0.store.end_lesson(&due, next).await?;
             figures::lesson(due.lesson.as_str(), taught.map_or("gone", Taught::as_str));
-            match (taught, due.lesson) {
-                (Some(Taught::Learned), Lesson::Spam) => tally.spam += 1,
-                (Some(Taught::Learned), Lesson::Ham) => tally.ham += 1,
-                _ => tally.others += 1,
-            }
-            tally.is_away = taught == Some(Taught::Away);
+            tally.add(taught, due.lesson);
             if tally.is_away || began.elapsed() >= RUN_TIME_MAX {
                 break;
             }
         }
+        tally.log();
         Ok(tally)
     }
 
-    /// `None`: there is no such message any more.
+    /// `None`: the mailbox does not have the message any more, nor, of what was reported, any mailbox for it.
     async fn teach_one(&self, learner: &Learner, due: &LessonRow) -> Result<Option<Taught>, Error> {
+        if !self.0.store.is_lesson_there(due).await? {
+            return Ok(None);
+        }
         let columns = ContentColumns { chunks: true, ..ContentColumns::default() };
         let mut found = self.0.store.contents(&[due.content], columns, FACTS_OCTETS_MAX).await?;
         let body = found.pop().flatten().and_then(|content| self.message(&content, None).body);

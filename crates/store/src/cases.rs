@@ -20,6 +20,8 @@ pub struct SupportEntry {
     pub content: ContentId,
     /// The address it was delivered for; `None`: it was copied or put there.
     pub recipient: Option<String>,
+    /// Since when it lies there.
+    pub saved: Timestamp,
 }
 
 /// A case that is to be made.
@@ -301,8 +303,8 @@ impl Store {
         after: Uid,
         limit: u32,
     ) -> Result<Vec<SupportEntry>, Error> {
-        let rows: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(
-            "select uid, email_id, content_id, recipient from entries
+        let rows: Vec<(i64, i64, i64, Option<String>, jiff_sqlx::Timestamp)> = sqlx::query_as(
+            "select uid, email_id, content_id, recipient, save_date from entries
               where account_id = $1 and folder_id = $2 and uid > $3 order by uid limit $4",
         )
         .bind(mailbox.0)
@@ -311,12 +313,13 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.pools.main)
         .await?;
-        let entry = |(uid, email, content, recipient): (i64, i64, i64, Option<String>)| SupportEntry {
+        let entries = rows.into_iter().map(|(uid, email, content, recipient, saved)| SupportEntry {
             uid: Uid(u32::try_from(uid).unwrap_or(u32::MAX)),
             email: EmailId(email),
             content: ContentId(content),
             recipient,
-        };
-        Ok(rows.into_iter().map(entry).collect())
+            saved: saved.to_jiff(),
+        });
+        Ok(entries.collect())
     }
 }

@@ -60,6 +60,25 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
+    /// Does the mailbox still have the message (`entries_content`)? Of what was reported: does any mailbox for it?
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_lesson_there(&self, lesson: &LessonRow) -> Result<bool, Error> {
+        let is_there = sqlx::query_scalar(
+            "select case when $3
+                    then exists (select from entries where content_id = $2
+                                    and account_id in (select mailbox_id from spam_cursors))
+                    else exists (select from entries where content_id = $2 and account_id = $1) end",
+        )
+        .bind(lesson.account.0)
+        .bind(lesson.content.0)
+        .bind(lesson.part.is_some())
+        .fetch_one(&self.pools.main)
+        .await?;
+        Ok(is_there)
+    }
+
     /// It was tried: again at `next`, or, `None`, never. Of no effect when something else was said of it since.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use super::LESSON_ROOM;
 use crate::cases::mail;
 use crate::message::FACTS_OCTETS_MAX;
 use crate::{Engine, Error};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use model::{AccountId, Address};
 use proto::mime::{Structure, TransferDecoder};
 use std::ops::Range;
@@ -19,6 +19,8 @@ const PAGE: u32 = 50;
 const RUN_MAILS_MAX: usize = 500;
 /// A mailbox that is read for the first time: older ones are passed over.
 const FIRST_SINCE: SignedDuration = SignedDuration::from_hours(24);
+/// A mail that cannot be read is passed over once it has lain there for so long; until then those behind it wait, of this mailbox alone.
+const UNREAD_KEPT: SignedDuration = SignedDuration::from_hours(6);
 /// Messages attached to one mail that are looked at.
 const ATTACHED_MAX: usize = 20;
 /// Octets of a header that are read; none that was accepted has more.
@@ -35,24 +37,32 @@ struct SpamBox {
 type Report = (AccountId, Vec<Range<u64>>);
 
 impl Engine {
-    /// Says how many messages were noted.
+    /// Says how many messages were noted. Where one mailbox cannot be read, the others are all the same.
     pub(super) async fn read_reported(&self) -> Result<u64, Error> {
-        let (mut noted, mut left) = (0, RUN_MAILS_MAX);
+        let (mut noted, mut left, mut failed) = (0, RUN_MAILS_MAX, None);
         for found in self.spam_mailboxes().await? {
-            let since = self.now().saturating_sub(FIRST_SINCE).unwrap_or(self.now());
-            let (store, inbox) = (&self.0.store, found.place.inbox);
-            let mut after = store.spam_cursor(found.account, inbox, since).await?;
-            while left > 0 {
-                let page = store.support_entries(found.account, inbox, after, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = last.uid;
-                left = left.saturating_sub(page.len());
-                for entry in &page {
-                    noted += self.take_reported(&found, entry).await?;
-                }
+            if let Err(error) = self.read_box(&found, (&mut noted, &mut left)).await {
+                tracing::error!(mailbox = %found.account, %error, "mail that reports spam cannot be read");
+                failed = Some(error);
             }
         }
-        Ok(noted)
+        failed.map_or(Ok(noted), Err)
+    }
+
+    async fn read_box(&self, found: &SpamBox, (noted, left): (&mut u64, &mut usize)) -> Result<(), Error> {
+        let since = self.now().saturating_sub(FIRST_SINCE).unwrap_or(self.now());
+        let (store, inbox) = (&self.0.store, found.place.inbox);
+        let mut after = store.spam_cursor(found.account, inbox, since).await?;
+        while *left > 0 {
+            let page = store.support_entries(found.account, inbox, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.uid;
+            *left = left.saturating_sub(page.len());
+            for entry in &page {
+                *noted += self.take_reported(found, entry).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Each once: there is one cursor.
@@ -73,7 +83,16 @@ impl Engine {
     }
 
     async fn take_reported(&self, found: &SpamBox, entry: &SupportEntry) -> Result<u64, Error> {
-        let report = self.reported(found, entry).await?;
+        let report = match self.reported(found, entry).await {
+            Err(error) if entry.saved > self.now().saturating_sub(UNREAD_KEPT).unwrap_or(Timestamp::MIN) => {
+                return Err(error);
+            }
+            Err(_) => {
+                tracing::error!(mailbox = %found.account, uid = %entry.uid, "a report of spam is passed over: it cannot be read");
+                None
+            }
+            Ok(report) => report,
+        };
         let mut tx = self.0.store.begin().await?;
         match tx.hold_spam_cursor(found.account).await? {
             Some(cursor) if cursor < entry.uid => {}

@@ -3,10 +3,10 @@
 
 use super::delegation::{delegation, office, reach};
 use super::{World, actor, address, arrival, mailbox, policy};
-use crate::{Arrival, CopyError, Error, NewMailbox, Principal, Sender};
+use crate::{Arrival, CopyError, Error, FlagEdit, FlagMode, NewMailbox, Principal, Sender};
 use guard::{Learner, LearnerSettings, ScanAddress};
 use jiff::SignedDuration;
-use model::{FolderName, MailboxClass, Right, Uid};
+use model::{Flags, FolderName, MailboxClass, Right, Uid};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -200,8 +200,12 @@ async fn while_the_filter_is_away_it_waits_and_is_given_up_after_days() {
     put(&world, &an, "Junk", "INBOX").await;
     filter.answers("HTTP/1.1 500 no\r\n\r\n");
     assert!(run(&world).await.ends_with("3 not learned, 0 reported, 3 wait"));
-    filter.answers("HTTP/1.1 204 less tokens\r\n\r\n");
+    // Nor does it learn anything where something else answers.
+    filter.answers("HTTP/1.1 200 OK\r\n\r\n<html>Welcome!</html>");
     world.clock.advance(SignedDuration::from_mins(5));
+    assert!(run(&world).await.ends_with("3 not learned, 0 reported, 3 wait"));
+    filter.answers("HTTP/1.1 204 less tokens\r\n\r\n");
+    world.clock.advance(SignedDuration::from_mins(10));
     assert!(run(&world).await.ends_with("3 not learned, 0 reported, 0 wait"));
     put(&world, &an, "INBOX", "Junk").await;
     filter.answers("");
@@ -224,6 +228,63 @@ async fn what_is_deleted_is_not_learned() {
     world.database.run("delete from contents").await;
     assert_eq!(run(&world).await, "0 spam, 0 ham, 1 not learned, 0 reported, 0 wait");
     assert_eq!(filter.taught(), []);
+}
+
+#[tokio::test]
+async fn what_one_deletes_is_not_learned_of_him_though_another_keeps_it() {
+    let world = World::new().await;
+    let filter = Filter::of(&world).await;
+    let an = world.user("an").await;
+    world.user("binh").await;
+    policy(&world, "contact.spam", "xulythurac").await;
+    let service = NewMailbox { class: MailboxClass::Service, ..mailbox("xulythurac") };
+    world.engine.add_mailbox(&actor(), &service).await.unwrap();
+    world.deliver(&["an", "binh"], text("1").as_bytes()).await;
+    put(&world, &an, "INBOX", "Junk").await;
+    let junk = world.engine.folder(&an, &name("Junk")).await.unwrap().unwrap().id;
+    let all = uids(&world, &an, "Junk").await;
+    let edit = FlagEdit { mode: FlagMode::Add, flags: Flags::DELETED, keywords: Vec::new() };
+    world.engine.store_flags(&an, junk, &all, &edit).await.unwrap();
+    assert_eq!(world.engine.expunge(&an, junk, Some(&all)).await.unwrap(), all);
+    assert_eq!(run(&world).await, "0 spam, 0 ham, 1 not learned, 0 reported, 0 wait");
+    // A report counts as long as it lies where it was sent.
+    bring(&world, Some(&an), &report("an@demo.gov.vn", 'b', &[&text("2")])).await;
+    filter.answers("HTTP/1.1 500 no\r\n\r\n");
+    assert_eq!(run(&world).await, "0 spam, 0 ham, 1 not learned, 1 reported, 1 wait");
+    assert_eq!(filter.taught().len(), 1);
+    world.database.run("delete from entries where recipient like 'xulythurac%'").await;
+    world.clock.advance(SignedDuration::from_mins(5));
+    assert_eq!(run(&world).await, "0 spam, 0 ham, 1 not learned, 0 reported, 0 wait");
+    assert_eq!(filter.taught(), []);
+}
+
+#[tokio::test]
+async fn one_message_that_cannot_be_read_keeps_no_other_from_being_learned() {
+    let world = World::new().await;
+    let filter = Filter::of(&world).await;
+    let node = world.another_node();
+    node.use_learner(world.engine.0.learner.get().cloned());
+    let run = async || node.run_job("teach-filter").await.unwrap().unwrap();
+    let an = world.user("an").await;
+    policy(&world, "contact.spam", "xulythurac").await;
+    let service = NewMailbox { class: MailboxClass::Service, ..mailbox("xulythurac") };
+    world.engine.add_mailbox(&actor(), &service).await.unwrap();
+    world.deliver(&["an"], text("1").as_bytes()).await;
+    let damage = "update chunks set data = 'damaged' where chunk_id = (select max(chunk_id) from chunks)";
+    world.database.run(damage).await;
+    world.deliver(&["an"], text("2").as_bytes()).await;
+    put(&world, &an, "INBOX", "Junk").await;
+    assert_eq!(run().await, "1 spam, 0 ham, 1 not learned, 0 reported, 1 wait");
+    assert_eq!(filter.taught(), [taught("/learnspam", &text("2"))]);
+    // So it is with reports: those behind one wait for hours, in case it can be read again, and not for ever.
+    bring(&world, Some(&an), &report("an@demo.gov.vn", 'b', &[&text("3")])).await;
+    world.database.run(damage).await;
+    bring(&world, Some(&an), &report("an@demo.gov.vn", 'b', &[&text("4")])).await;
+    world.clock.advance(SignedDuration::from_hours(5));
+    assert_eq!(node.run_job("teach-filter").await, Err(Error::Unavailable));
+    world.clock.advance(SignedDuration::from_hours(2));
+    assert_eq!(run().await, "1 spam, 0 ham, 1 not learned, 1 reported, 1 wait");
+    assert_eq!(filter.taught(), [taught("/learnspam", &text("4"))]);
 }
 
 #[tokio::test]

@@ -8,9 +8,11 @@ use super::endpoint::ScanAddress;
 use super::octets::Octets;
 use super::rspamd::send;
 use model::Lesson;
+use serde::Deserialize;
 use std::fmt;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 
@@ -37,10 +39,12 @@ pub enum Taught {
     Known,
     /// Nothing can be learned from it: it is too large, or has too few words.
     Useless,
-    /// It failed on this message.
-    Failed,
+    /// It failed on this message, and said so with this status; or, 200, it did not say that it learned it.
+    Failed(u16),
     /// It does not answer, or does not let itself be taught by us.
     Away,
+    /// The message could not be read where we keep it.
+    Unread,
 }
 
 impl Taught {
@@ -51,9 +55,56 @@ impl Taught {
             Self::Learned => "learned",
             Self::Known => "known",
             Self::Useless => "useless",
-            Self::Failed => "failed",
+            Self::Failed(_) => "failed",
             Self::Away => "away",
+            Self::Unread => "unread",
         }
+    }
+}
+
+/// What it answers to what it learned; of that which we know, what stands in every version.
+#[derive(Deserialize)]
+struct Success {
+    success: bool,
+}
+
+/// What it answers to a password.
+#[derive(Deserialize)]
+struct Auth {
+    auth: String,
+    /// It is the password that only shows things (`password`), and there is another that lets things be done (`enable_password`).
+    #[serde(default)]
+    read_only: bool,
+}
+
+/// A message that says whether it could be read to its end.
+struct Watched<'a, O: ?Sized> {
+    message: &'a O,
+    is_unread: AtomicBool,
+}
+
+impl<'a, O: ?Sized> Watched<'a, O> {
+    const fn new(message: &'a O) -> Self {
+        Self { message, is_unread: AtomicBool::new(false) }
+    }
+
+    fn is_unread(&self) -> bool {
+        self.is_unread.load(Ordering::Relaxed)
+    }
+}
+
+impl<O: Octets + ?Sized> Octets for Watched<'_, O> {
+    fn length(&self) -> u64 {
+        self.message.length()
+    }
+
+    async fn piece(&self, at: u64) -> Result<Vec<u8>> {
+        let piece = self.message.piece(at).await;
+        let is_short = piece.as_ref().is_ok_and(|piece| piece.is_empty() && at < self.length());
+        if piece.is_err() || is_short {
+            self.is_unread.store(true, Ordering::Relaxed);
+        }
+        piece
     }
 }
 
@@ -72,8 +123,13 @@ impl Learner {
         if message.length() > self.0.message_bytes_max {
             return Taught::Useless;
         }
+        let message = Watched::new(message);
         let request = self.request(&format!("POST {}", path(lesson)), message.length());
-        match tokio::time::timeout(self.0.timeout, self.exchange(message, &request)).await {
+        let taught = tokio::time::timeout(self.0.timeout, self.exchange(&message, &request)).await;
+        if message.is_unread() {
+            return Taught::Unread;
+        }
+        match taught {
             Ok(Ok((status, answer))) => understood(status, &answer),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the filter for spam could not be taught");
@@ -92,17 +148,28 @@ impl Learner {
     /// When it does not answer in time, or nothing that can be understood.
     pub async fn may_teach(&self) -> Result<bool> {
         let request = self.request("GET /auth", 0);
-        let asked = tokio::time::timeout(self.0.timeout, self.exchange(b"".as_slice(), &request)).await;
+        let nothing = Watched::new(b"".as_slice());
+        let asked = tokio::time::timeout(self.0.timeout, self.exchange(&nothing, &request)).await;
         match asked.map_err(|_| Error::from(ErrorKind::TimedOut))?? {
-            (200, _) => Ok(true),
+            (200, answer) if let Some(Auth { auth, read_only }) = said(&answer) => {
+                Ok(auth == "ok" && !read_only)
+            }
             (401 | 403, _) => Ok(false),
             _ => Err(Error::new(ErrorKind::InvalidData, "it is not rspamd's controller")),
         }
     }
 
-    async fn exchange<O: Octets + ?Sized>(&self, message: &O, request: &str) -> Result<(u16, Vec<u8>)> {
+    async fn exchange<O: Octets + ?Sized>(
+        &self,
+        message: &Watched<'_, O>,
+        request: &str,
+    ) -> Result<(u16, Vec<u8>)> {
         let mut stream = self.0.address.connect().await?;
         let sent = send(&mut *stream, message, request).await;
+        if message.is_unread() {
+            // It still waits for the rest.
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
         // Whatever became of sending: who does not let us teach may say so and close.
         let mut answer = Vec::new();
         let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await;
@@ -134,6 +201,12 @@ const fn path(lesson: Lesson) -> &'static str {
     }
 }
 
+/// What stands in the body of an answer.
+fn said<'a, T: Deserialize<'a>>(answer: &'a [u8]) -> Option<T> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    serde_json::from_slice(answer.get(end + 4..)?).ok()
+}
+
 fn status(answer: &[u8]) -> Option<u16> {
     let line = answer.split(|octet| *octet == b'\n').next()?;
     let rest = line.strip_prefix(b"HTTP/1.")?;
@@ -146,7 +219,7 @@ fn status(answer: &[u8]) -> Option<u16> {
 fn understood(status: u16, answer: &[u8]) -> Taught {
     let says = |words: &[u8]| answer.windows(words.len()).any(|some| some == words);
     match status {
-        200 => Taught::Learned,
+        200 if said(answer).is_some_and(|Success { success }| success) => Taught::Learned,
         208 => Taught::Known,
         404 if says(b"already learned") => Taught::Known,
         204 | 400 | 413 => Taught::Useless,
@@ -154,7 +227,7 @@ fn understood(status: u16, answer: &[u8]) -> Taught {
             tracing::error!("the filter for spam does not let us teach it: see [scan] rspamd_password_file");
             Taught::Away
         }
-        _ => Taught::Failed,
+        status => Taught::Failed(status),
     }
 }
 
@@ -172,11 +245,14 @@ mod tests {
             ("HTTP/1.1 200 OK", "{\"success\":true}", Some(Taught::Learned)),
             ("HTTP/1.1 208 <1@x> has been already learned as spam, ignore it", "", Some(Taught::Known)),
             ("HTTP/1.0 404 no", "{\"error\":\"<1@x> has been already learned as ham\"}", Some(Taught::Known)),
-            ("HTTP/1.0 404 Not found", "", Some(Taught::Failed)),
+            ("HTTP/1.0 404 Not found", "", Some(Taught::Failed(404))),
+            ("HTTP/1.1 200 OK", "<html>Welcome to nginx!</html>", Some(Taught::Failed(200))),
+            ("HTTP/1.1 200 OK", "{\"success\":false}", Some(Taught::Failed(200))),
+            ("HTTP/1.1 200 OK", "", Some(Taught::Failed(200))),
             ("HTTP/1.1 204 <x> contains less tokens than required", "", Some(Taught::Useless)),
             ("HTTP/1.1 400 too many", "", Some(Taught::Useless)),
             ("HTTP/1.1 403 Unauthorized", "", Some(Taught::Away)),
-            ("HTTP/1.1 500 Unknown statistics error", "", Some(Taught::Failed)),
+            ("HTTP/1.1 500 Unknown statistics error", "", Some(Taught::Failed(500))),
             ("HTTP/1.1 2", "", None),
             ("220 mail ESMTP", "", None),
         ] {

@@ -168,7 +168,46 @@ async fn a_teacher_waits_for_nobody_longer_than_its_time() {
         assert_eq!(learner(rspamd, None).teach(&b"x"[..], Lesson::Ham).await, Taught::Away, "{answer:?}");
     }
     let (rspamd, _) = scanner(b"HTTP/1.1 500 no\r\n\r\n", b"x").await;
-    assert_eq!(learner(rspamd, None).teach(&b"x"[..], Lesson::Ham).await, Taught::Failed);
+    assert_eq!(learner(rspamd, None).teach(&b"x"[..], Lesson::Ham).await, Taught::Failed(500));
+}
+
+/// A message that is damaged where it is kept: its last octets are missing, or cannot be read.
+struct Damaged(bool);
+
+impl Octets for Damaged {
+    fn length(&self) -> u64 {
+        20
+    }
+
+    async fn piece(&self, at: u64) -> std::io::Result<Vec<u8>> {
+        match (at, self.0) {
+            (0, _) => Ok(b"Subject: x".to_vec()),
+            (_, true) => Ok(Vec::new()),
+            (_, false) => Err(std::io::Error::other("damaged")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_not_the_filter_s_fault() {
+    for is_short in [false, true] {
+        let (rspamd, _) = scanner(b"HTTP/1.1 400 what\r\n\r\n", b"end").await;
+        assert_eq!(learner(rspamd, None).teach(&Damaged(is_short), Lesson::Spam).await, Taught::Unread);
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_only_shows_things_lets_nobody_teach() {
+    for (body, expected) in [
+        ("{\"auth\":\"ok\",\"version\":\"3.4\",\"read_only\":false}", Some(true)),
+        ("{\"auth\":\"ok\",\"version\":\"3.4\"}", Some(true)),
+        ("{\"auth\":\"ok\",\"version\":\"3.4\",\"read_only\":true}", Some(false)),
+        ("<html>Welcome to nginx!</html>", None),
+    ] {
+        let answer = Vec::leak(format!("HTTP/1.1 200 OK\r\n\r\n{body}").into_bytes());
+        let (rspamd, _) = scanner(answer, b"\r\n\r\n").await;
+        assert_eq!(learner(rspamd, Some("q1")).may_teach().await.ok(), expected, "{body}");
+    }
 }
 
 #[test]

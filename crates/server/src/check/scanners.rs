@@ -72,7 +72,7 @@ fn judge_learner(may_teach: Result<bool, String>, findings: &mut Findings) {
         Ok(false) => findings.error(
             "scan",
             "rspamd does not let itself be taught what users say of mail",
-            "[scan] rspamd_password_file has the password of its controller, or secure_ip there has this machine",
+            "[scan] rspamd_password_file has its controller's enable_password (password, where there is none), or secure_ip there has this machine",
         ),
         Err(error) => findings.error(
             "scan",
@@ -111,7 +111,8 @@ mod tests {
     #[tokio::test]
     async fn a_filter_that_cannot_be_taught_is_said() {
         for (answer, errors, expected) in [
-            ("HTTP/1.0 200 OK\r\n\r\n{}", 0, "rspamd lets itself be taught"),
+            ("HTTP/1.0 200 OK\r\n\r\n{\"auth\":\"ok\"}", 0, "rspamd lets itself be taught"),
+            ("HTTP/1.0 200 OK\r\n\r\n{\"auth\":\"ok\",\"read_only\":true}", 1, "enable_password"),
             ("HTTP/1.0 403 no\r\n\r\n", 1, "does not let itself be taught"),
             ("HTTP/1.0 404 no\r\n\r\n", 1, "not rspamd's controller"),
             ("220 mail ESMTP\r\n", 1, "did not answer in HTTP"),
