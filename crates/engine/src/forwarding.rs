@@ -106,6 +106,11 @@ impl Forwards {
         self.0.read().unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Does its mail go on without a copy, as far as this node knows?
+    pub(crate) fn keeps_nothing(&self, account: AccountId) -> bool {
+        self.map().get(&account).is_some_and(|forward| !forward.keep_copy)
+    }
+
     /// The next look reads them anew, whatever their version.
     pub(crate) fn clear(&self) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = (0, Arc::default());

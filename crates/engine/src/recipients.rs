@@ -237,7 +237,9 @@ impl Engine {
             return Err(RecipientError::Inactive);
         }
         let hard_limit = hard_limit_bytes(row.quota_bytes, policy.quota.hard_limit.into());
-        if row.used_bytes >= hard_limit || row.messages >= MESSAGES_MAX {
+        let is_full = row.used_bytes >= hard_limit || row.messages >= MESSAGES_MAX;
+        // What only goes on needs no room; for what stays after all it is looked at when it has come.
+        if is_full && !self.0.forwards.keeps_nothing(row.account) {
             let patience = SignedDuration::from_hours(24 * FULL_DAYS_MAX);
             let is_over = row.full_since.is_some_and(|since| self.now().duration_since(since) >= patience);
             return Err(if is_over { RecipientError::FullForLong } else { RecipientError::OverQuota });

@@ -107,3 +107,23 @@ async fn who_was_not_shown_to_have_written_it_hears_nothing_of_it() {
     }
     assert_eq!(world.queue_rows().await, [0; 4]);
 }
+
+/// Nobody reads it, so nobody makes room in it.
+#[tokio::test]
+async fn a_full_mailbox_passes_on_what_leaves_no_copy() {
+    let world = World::new().await;
+    world.user("an").await;
+    let_forward(&world, "an", "an@example.net", false).await;
+    world.database.run("update counters set used_bytes = 400000000").await;
+    let went = bring(&world, None, "").await;
+    assert_eq!(went[0].0, "an@example.net");
+    let to = world.engine.recipient(&address("an")).await.unwrap();
+    let mut spool = world.engine.new_spool();
+    spool.write(b"Subject: x\r\n\r\ny\r\n").await.unwrap();
+    let unproven = Arrival { examined: Some(Examined::default()), ..arrival() };
+    let refused = world.engine.deliver(&unproven, &[to], spool).await;
+    assert_eq!(refused.map(|_| ()), Err(crate::DeliverError::RecipientFull));
+    assert_eq!(world.queue_rows().await, [0; 4], "nothing is half done");
+    let_forward(&world, "an", "an@example.net", true).await;
+    assert_eq!(world.engine.recipient(&address("an")).await.unwrap_err(), crate::RecipientError::OverQuota);
+}
