@@ -111,7 +111,11 @@ class Signatures(case.Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.names = names.Names({("gui.test", "MX"): ["10 mail.gui.test"]})
+        cls.names = names.Names({
+            ("gui.test", "MX"): ["10 mail.gui.test"],
+            # Of whom nobody shows, a copy would stay.
+            ("stranger.test", "TXT"): [f"v=spf1 ip4:{HOST} -all"],
+        })
         cls.addClassCleanup(cls.names.close)
         cls.there = congthu.Congthu(hostname="mail.nhan.test")
         cls.addClassCleanup(cls.there.close)
