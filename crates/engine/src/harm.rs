@@ -2,10 +2,10 @@
 //! been taken over, or its owner's computer has (An Giang 63/2016 Điều 8.1d; requirements B5, D7; docs/adr/0020-sending-limits.md).
 //!
 //! Invariants: counted in the row of the limits of sending, under its lock, so exactly over all nodes; only what was stopped
-//! counts, not what was never scanned; told once a day; the lock is [`crate::sending`]'s, with its own reason.
+//! counts, not what was never scanned, and a message that is sent again and again once; told once a day; the lock is [`crate::sending`]'s, with its own reason.
 
 use crate::sending::{evidence, suspect_until};
-use crate::{Engine, Error, Principal};
+use crate::{Engine, Error, Principal, Spool};
 use jiff::Timestamp;
 use model::calendar::{local_text, written_time};
 use model::lifecycle::LockReason;
@@ -23,6 +23,23 @@ pub(crate) const fn harm_of(verdict: Verdict) -> Option<Harm> {
     }
 }
 
+/// By which a message is known again.
+async fn digest(message: &Spool) -> Result<i64, Error> {
+    let (mut hasher, mut at) = (blake3::Hasher::new(), 0);
+    loop {
+        let piece = message.piece(at).await.map_err(|error| {
+            tracing::error!(%error, "a message that was stopped cannot be read again");
+            Error::Unavailable
+        })?;
+        if piece.is_empty() {
+            break;
+        }
+        at += piece.len() as u64;
+        hasher.update(&piece);
+    }
+    Ok(i64::from_be_bytes(*hasher.finalize().as_bytes().first_chunk().unwrap_or(&[0; 8])))
+}
+
 /// What is told of.
 struct Seen {
     harm: Harm,
@@ -32,18 +49,32 @@ struct Seen {
 }
 
 impl Engine {
-    /// A message of `who` was stopped. Never an error: that it was stopped stands.
-    pub(crate) async fn note_harm(&self, who: &Principal, standing: &SendingRow, harm: Harm) {
-        if let Err(error) = self.count_harm(who, standing, harm).await {
+    /// This message of `who` was stopped. Never an error: that it was stopped stands.
+    pub(crate) async fn note_harm(
+        &self,
+        who: &Principal,
+        standing: &SendingRow,
+        (harm, message): (Harm, &Spool),
+    ) {
+        if let Err(error) = self.count_harm(who, standing, (harm, message)).await {
             tracing::error!(%error, account = %who.own().account(), "harmful mail of a mailbox could not be counted");
         }
     }
 
-    async fn count_harm(&self, who: &Principal, standing: &SendingRow, harm: Harm) -> Result<(), Error> {
+    async fn count_harm(
+        &self,
+        who: &Principal,
+        standing: &SendingRow,
+        (harm, message): (Harm, &Spool),
+    ) -> Result<(), Error> {
         let (account, now) = (who.own().account(), self.now());
+        let digest = digest(message).await?;
         let policy = self.policy_of(standing.domain).await?;
         let (suspicion, until) = (policy.suspicion(standing.class), suspect_until(&policy, now));
-        let held = self.0.store.hold_counts(account, now).await?;
+        let mut held = self.0.store.hold_counts(account, now).await?;
+        if !held.is_first(digest) {
+            return Ok(());
+        }
         let (sent, consequence) = held.sent.harm(harm, &suspicion, (now, until));
         held.keep(&sent).await?;
         let (count, steps, reason) = match harm {

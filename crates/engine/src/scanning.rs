@@ -104,7 +104,7 @@ impl Engine {
             tracing::info!(protocol, found = scan.line(), act = act(verdict), "a message was filtered");
         }
         if let (Some(who), Some(standing), Some(harm)) = (&arrival.principal, standing, harm_of(verdict)) {
-            self.note_harm(who, standing, harm).await;
+            self.note_harm(who, standing, (harm, message)).await;
         }
         match verdict {
             Verdict::Take => Ok(Scanned { scan, ..Scanned::default() }),

@@ -120,6 +120,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0036_certificates.sql"),
     },
     Migration { version: 37, name: "harm", sql: include_str!("../../../migrations/0037_harm.sql") },
+    Migration { version: 38, name: "stopped", sql: include_str!("../../../migrations/0038_stopped.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -18,7 +18,12 @@ pub struct HeldCounts {
     inner: Transaction<'static, Postgres>,
     account: AccountId,
     pub sent: Sent,
+    /// Digests of its messages that were stopped last, the oldest first.
+    stopped: Vec<i64>,
 }
+
+/// So many stopped messages of a mailbox are known again.
+const STOPPED_MAX: usize = 100;
 
 struct SentRow(Sent);
 
@@ -57,16 +62,17 @@ impl Store {
     pub async fn hold_counts(&self, account: AccountId, now: Timestamp) -> Result<HeldCounts, Error> {
         let mut inner = self.pools.chunks.begin().await?;
         for _ in 0..2 {
-            let row: Option<SentRow> = sqlx::query_as(
+            let row = sqlx::query(
                 "select hour_since, hour_messages, hour_recipients, day_since, day_messages, day_recipients, strangers, refused, told,
-                        suspect_until, malware, spam
+                        suspect_until, malware, spam, stopped
                    from sending_counts where account_id = $1 for no key update",
             )
             .bind(account.0)
             .fetch_optional(&mut *inner)
             .await?;
-            if let Some(SentRow(sent)) = row {
-                return Ok(HeldCounts { inner, account, sent });
+            if let Some(row) = row {
+                let SentRow(sent) = SentRow::from_row(&row)?;
+                return Ok(HeldCounts { inner, account, sent, stopped: row.try_get("stopped")? });
             }
             sqlx::query(
                 "insert into sending_counts values ($1, $2, 0, 0, $2, 0, 0, 0, 0, false) on conflict (account_id) do nothing",
@@ -155,6 +161,17 @@ impl Store {
 }
 
 impl HeldCounts {
+    /// Remembers a message that was stopped, with what is kept. False: it is one of the last that were.
+    pub fn is_first(&mut self, digest: i64) -> bool {
+        if self.stopped.contains(&digest) {
+            return false;
+        }
+        let most = self.stopped.len().min(STOPPED_MAX - 1);
+        self.stopped.drain(..self.stopped.len() - most);
+        self.stopped.push(digest);
+        true
+    }
+
     /// Keeps what was counted, and lets go.
     ///
     /// # Errors
@@ -164,7 +181,7 @@ impl HeldCounts {
             "update sending_counts
                 set hour_since = $2, hour_messages = $3, hour_recipients = $4, day_since = $5, day_messages = $6,
                     day_recipients = $7, strangers = $8, refused = $9, told = $10, suspect_until = $11,
-                    malware = $12, spam = $13
+                    malware = $12, spam = $13, stopped = $14
               where account_id = $1",
         )
         .bind(self.account.0)
@@ -180,6 +197,7 @@ impl HeldCounts {
         .bind(sent.suspect_until.map(jiff_sqlx::ToSqlx::to_sqlx))
         .bind(column(sent.malware))
         .bind(column(sent.spam))
+        .bind(&self.stopped)
         .execute(&mut *self.inner)
         .await?;
         Ok(self.inner.commit().await?)

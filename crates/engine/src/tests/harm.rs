@@ -8,6 +8,7 @@ use crate::{DeliverError, Engine, Principal, Wishes};
 use guard::{ScanAddress, ScannerSettings, Scanners};
 use model::MailboxClass;
 use model::lifecycle::{Life, LockReason};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -32,7 +33,14 @@ async fn virus_scanner() -> ScannerSettings {
     at(address)
 }
 
+/// A message of its own, as each is that somebody writes.
 async fn send(engine: &Engine, world: &World, who: &Principal, word: &str) -> Result<(), DeliverError> {
+    static NTH: AtomicU64 = AtomicU64::new(0);
+    send_again(engine, world, who, &format!("{word} {}", NTH.fetch_add(1, Ordering::Relaxed))).await
+}
+
+/// The same as the time before.
+async fn send_again(engine: &Engine, world: &World, who: &Principal, word: &str) -> Result<(), DeliverError> {
     let to = outside(world, who, "ai@example.org").await;
     let mut spool = engine.new_spool();
     let text = format!("From: {}\r\nSubject: x\r\n\r\n{word} het\r\n", who.address());
@@ -82,6 +90,29 @@ async fn who_goes_on_sending_malware_is_throttled_told_and_locked_for_it() {
     assert_eq!((&detail["reason"], &detail["evidence"]["malware"]), (&"malware".into(), &5.into()));
     assert!(subjects(&world, &binh).await.is_empty());
     assert_eq!(send(&nodes[0], &world, &binh, "x").await, Ok(()), "others send as before");
+}
+
+/// A mail program tries what is in its outbox again and again, on its own.
+#[tokio::test]
+async fn a_message_that_is_tried_again_counts_once() {
+    let world = World::new().await;
+    let nodes = [world.engine.clone(), world.another_node()];
+    for node in &nodes {
+        node.use_scanners(Scanners::new(Some(virus_scanner().await), None));
+    }
+    let an = world.user("an").await;
+    for n in 0..8 {
+        assert_eq!(send_again(&nodes[n % 2], &world, &an, "virus").await, infected());
+    }
+    assert!(subjects(&world, &an).await.is_empty(), "once is a mishap");
+    let detail = world.engine.sending_detail(&actor(), &address("an")).await.unwrap().unwrap();
+    assert_eq!(detail.sent.malware, 1);
+    // What is kept of them has an end.
+    policy(&world, "limit.malware", "off").await;
+    for _ in 0..105 {
+        assert_eq!(send(&world.engine, &world, &an, "virus").await, infected());
+    }
+    assert_eq!(world.number("select cardinality(stopped)::bigint from sending_counts").await, 100);
 }
 
 #[tokio::test]
