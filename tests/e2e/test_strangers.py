@@ -160,8 +160,10 @@ class Strangers(case.Case):
             done = self.swaks(ELSEWHERE, self.server.ports["submission"], "--tls", "--auth", "PLAIN", "--auth-user", self.user,
                               "--auth-password", congthu.PASSWORD, sender=self.user, to=to)
             self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertEqual(self.bring("ai@khac.test", ELSEWHERE).code, 250, "somebody here has written to him")
+        self.assertEqual(self.bring("ai@khac.test", ELSEWHERE).code, 250, "the mailbox has written to him")
         self.assertEqual(self.rows(), kept + 1, "of the one that waited")
+        reply = self.bring("ai@khac.test", ELSEWHERE, to=self.server.user)
+        self.assertEqual(reply.code, 451, "and by nobody else's does a stranger find out to whom the province writes")
 
 
 if __name__ == "__main__":

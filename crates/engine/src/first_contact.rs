@@ -2,15 +2,16 @@
 //! a program that only sends spam mostly does not.
 //!
 //! Invariants: off unless a domain's policy says how long (`inbound.greylist`); only strangers' connections, and only mail that nothing
-//! else refuses; whom SPF shows to be the sender, and whom somebody here has written to, is never told to wait; a database that
-//! does not answer is no reason to; what becomes of it is `model::admission`'s to say.
+//! else refuses; whom SPF shows to be the sender, and whom a mailbox that he writes to has written to, is never told to wait; of no
+//! other mailbox's correspondents can he find out anything by it; a database that does not answer is no reason to wait; places are
+//! hashed with a secret, so that nobody works out who falls together; what becomes of it is `model::admission`'s to say.
 
 use crate::sending::correspondent_key;
 use crate::{Engine, Error, Recipient, Sender, figures};
 use jiff::SignedDuration;
-use model::Address;
 use model::admission::Evidence;
 use model::connection::{Contact, neighbourhood};
+use model::{AccountId, Address};
 use std::net::IpAddr;
 use std::time::Duration;
 use store::{CONTACT_PLACES, ContactTerms, FirstContact};
@@ -46,17 +47,27 @@ impl Engine {
         if to.is_empty() {
             return Ok(false);
         }
-        let contact = self.contact(&first_contact((remote, sender), &to), minutes).await;
+        let mailboxes = recipients.iter().flat_map(Recipient::mailboxes).collect();
+        let contact = self.contact((remote, sender), (&to, mailboxes), minutes).await;
         if let Some(connection) = &mut evidence.connection {
             connection.contact = contact;
         }
         Ok(true)
     }
 
-    async fn contact(&self, contact: &FirstContact, minutes: u32) -> Contact {
+    async fn contact(
+        &self,
+        between: (IpAddr, Option<&Sender>),
+        to: (&[&Address], Vec<AccountId>),
+        minutes: u32,
+    ) -> Contact {
         let delay = SignedDuration::from_mins(minutes.into());
         let (terms, now) = (ContactTerms { delay, retry_max: RETRY_MAX, known_for: KNOWN_FOR }, self.now());
-        match self.0.store.first_contact(contact, terms, now).await {
+        let asked = async {
+            let contact = first_contact(&self.contacts_key().await?, between, to);
+            self.0.store.first_contact(&contact, terms, now).await
+        };
+        match asked.await {
             Ok(None) => {
                 figures::contact("known");
                 Contact::Known
@@ -85,20 +96,25 @@ impl Engine {
 }
 
 /// By hashes alone.
-fn first_contact((remote, sender): (IpAddr, Option<&Sender>), to: &[&Address]) -> FirstContact {
+fn first_contact(
+    key: &[u8; 32],
+    (remote, sender): (IpAddr, Option<&Sender>),
+    (to, mailboxes): (&[&Address], Vec<AccountId>),
+) -> FirstContact {
     let path = sender.map(Sender::as_str).unwrap_or_default();
     let domain = path.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
     let network = neighbourhood(remote).to_string();
-    let tries = to.iter().map(|to| place(&[&network, &domain, &to.to_string()]) & !1);
+    let tries = to.iter().map(|to| place(key, &[&network, &domain, &to.to_string()]) & !1);
     FirstContact {
-        sender: place(&[&network, &domain]) | 1,
+        sender: place(key, &[&network, &domain]) | 1,
         tries: tries.collect(),
         correspondent: path.parse::<Address>().ok().map(|address| correspondent_key(&address)),
+        mailboxes,
     }
 }
 
-fn place(of: &[&str]) -> u32 {
-    let hash = blake3::hash(of.join("\n").as_bytes());
+fn place(key: &[u8; 32], of: &[&str]) -> u32 {
+    let hash = blake3::keyed_hash(key, of.join("\n").as_bytes());
     u32::from_be_bytes(*hash.as_bytes().first_chunk::<4>().unwrap_or(&[0; 4])) % CONTACT_PLACES
 }
 
@@ -106,10 +122,17 @@ fn place(of: &[&str]) -> u32 {
 mod tests {
     use super::*;
 
+    const KEY: [u8; 32] = [7; 32];
+
     fn of(remote: &str, sender: Option<&str>, to: &[&str]) -> FirstContact {
+        keyed(&KEY, remote, sender, to)
+    }
+
+    fn keyed(key: &[u8; 32], remote: &str, sender: Option<&str>, to: &[&str]) -> FirstContact {
         let sender = sender.map(|sender| Sender::from(&sender.parse::<Address>().unwrap()));
         let to: Vec<Address> = to.iter().map(|to| to.parse().unwrap()).collect();
-        first_contact((remote.parse().unwrap(), sender.as_ref()), &to.iter().collect::<Vec<_>>())
+        let to = to.iter().collect::<Vec<_>>();
+        first_contact(key, (remote.parse().unwrap(), sender.as_ref()), (&to, Vec::new()))
     }
 
     #[test]
@@ -135,11 +158,19 @@ mod tests {
         assert_eq!((of("192.0.2.1", None, &all).correspondent, first.correspondent.is_some()), (None, true));
     }
 
+    /// Else he could look for a name of his that falls together with one who is known.
+    #[test]
+    fn nobody_outside_works_out_a_place() {
+        let all = ["an@demo.vn", "binh@demo.vn"];
+        let (one, other) = (of("192.0.2.1", None, &all), keyed(&[8; 32], "192.0.2.1", None, &all));
+        assert!(one.sender != other.sender && one.tries != other.tries);
+    }
+
     /// However many strangers there are, and whatever they call themselves.
     #[test]
     fn there_are_no_more_places_than_there_are() {
         for n in 0..100_000_u32 {
-            let place = place(&[&n.to_string(), "x"]);
+            let place = place(&KEY, &[&n.to_string(), "x"]);
             assert!(place < CONTACT_PLACES, "{n}");
         }
     }

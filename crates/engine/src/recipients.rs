@@ -122,6 +122,15 @@ impl Recipient {
         self.lists_senders || self.is_several()
     }
 
+    /// The mailboxes that it names by itself; who is in a group is not looked up.
+    pub(crate) fn mailboxes(&self) -> Vec<AccountId> {
+        match &self.kind {
+            Kind::Mailbox { account, .. } => vec![*account],
+            Kind::Several(several) => several.iter().map(|(account, _)| *account).collect(),
+            Kind::Group(_) | Kind::Outside(_) => Vec::new(),
+        }
+    }
+
     pub(crate) fn original(&self) -> Option<&str> {
         self.original.as_deref()
     }

@@ -33,6 +33,9 @@ const RETURNS_MAX: u32 = 10;
 const FORGOTTEN_AT_ONCE: u32 = 10_000;
 const BASE32: [u8; 32] = *b"abcdefghijklmnopqrstuvwxyz234567";
 
+/// What first contacts' places are hashed with, of the same secret: neither says anything of the other.
+const OF_CONTACTS: &str = "congthu 2026-11-23 places of first contacts";
+
 /// What paths are sealed with.
 pub(crate) struct Seal([u8; 32]);
 
@@ -149,6 +152,11 @@ impl Engine {
             self.0.store.return_path_secret(&new).await.map(Seal)
         };
         self.0.return_paths.get_or_try_init(|| made).await
+    }
+
+    /// The key of first contacts' places, the same on every node: nobody outside can work out who falls together with whom.
+    pub(crate) async fn contacts_key(&self) -> Result<[u8; 32], store::Error> {
+        Ok(blake3::derive_key(OF_CONTACTS, &self.seal().await?.0))
     }
 
     /// The return path that other systems are told of a message for `recipients` here, some of whose mail goes on to the outside;

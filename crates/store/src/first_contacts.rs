@@ -7,17 +7,18 @@
 use crate::{Error, Store};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
+use model::AccountId;
 
 /// Places that there are: half for those who try, half for those who came back.
 pub const CONTACT_PLACES: u32 = 1 << 22;
 /// Places looked at in one statement of the nightly job.
 const SWEPT_AT_ONCE: u32 = 1 << 16;
 /// $1: the sender's place. $2: those of the tries. $3: the correspondent. $4: now. $5, $6: until when a try, and who came back, are kept.
-/// $7: who tried first then or before has waited. $8: who is known until before then is written down again.
+/// $7: who tried first then or before has waited. $8: who is known until before then is written down again. $9: the mailboxes it is for.
 pub(crate) const FIRST_CONTACT: &str = "with known as (
      select until from first_contacts where place = $1 and until > $4
      union all
-     select null from correspondents where address_key = $3
+     select null from correspondents where account_id = any ($9) and address_key = $3
      limit 1
  ), tried as (
      select count(*) as places, max(first_at) as first_at from first_contacts where place = any ($2) and until > $4
@@ -44,8 +45,10 @@ pub struct FirstContact {
     pub sender: u32,
     /// Of these and each recipient; even, below [`CONTACT_PLACES`].
     pub tries: Vec<u32>,
-    /// The sender's address, as those have it whom somebody here wrote to; `None`: the null reverse-path.
+    /// The sender's address, as mailboxes have it that wrote to him; `None`: the null reverse-path.
     pub correspondent: Option<i64>,
+    /// The mailboxes that he names: of no other is it looked at whom it wrote to, or strangers could ask for it.
+    pub mailboxes: Vec<AccountId>,
 }
 
 /// How long what is kept counts.
@@ -84,6 +87,7 @@ impl Store {
             .bind(after(terms.known_for).to_sqlx())
             .bind(before(terms.delay).to_sqlx())
             .bind(after(terms.known_for.saturating_sub(SignedDuration::from_hours(24))).to_sqlx())
+            .bind(contact.mailboxes.iter().map(|account| account.0).collect::<Vec<i64>>())
             .fetch_one(&self.pools.chunks)
             .await?;
         Ok(match row {

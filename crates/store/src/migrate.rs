@@ -121,6 +121,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 37, name: "harm", sql: include_str!("../../../migrations/0037_harm.sql") },
     Migration { version: 38, name: "stopped", sql: include_str!("../../../migrations/0038_stopped.sql") },
+    Migration {
+        version: 39,
+        name: "own_correspondents",
+        sql: include_str!("../../../migrations/0039_own_correspondents.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

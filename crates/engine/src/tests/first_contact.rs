@@ -128,17 +128,34 @@ async fn whom_spf_shows_to_be_the_sender_never_waits() {
     }
 }
 
-/// Whoever of us it was: an answer is not to be late.
+/// An answer is not to be late; and by no other mailbox can a stranger find out to whom it writes.
 #[tokio::test]
-async fn whom_somebody_here_wrote_to_never_waits() {
+async fn whom_the_mailbox_wrote_to_never_waits() {
     let world = world().await;
     let an = world.engine.log_in("an@demo.gov.vn", super::PASSWORD, &super::origin()).await.unwrap();
     let to = [outside(&world, &an, "Ai@b.vn").await];
     submit(&world, &an, &to, Wishes::default()).await;
-    for (sender, expected) in [("ai@b.vn", Admission::Accept), ("other@b.vn", WAITS)] {
-        assert_eq!(comes(&world.engine, ("192.0.2.1", sender), &["binh"]).await, expected, "{sender}");
+    for to in [&["an"][..], &["an+tag"], &["binh", "an"]] {
+        assert_eq!(comes(&world.engine, ("192.0.2.1", "ai@b.vn"), to).await, Admission::Accept, "{to:?}");
     }
-    assert_eq!(rows(&world).await, 1, "and nothing is kept of him");
+    assert_eq!(rows(&world).await, 0, "nothing is kept of him");
+    for (sender, to) in [("ai@b.vn", "binh"), ("other@b.vn", "an")] {
+        assert_eq!(comes(&world.engine, ("192.0.2.1", sender), &[to]).await, WAITS, "{sender} to {to}");
+    }
+}
+
+/// Who knows how places are hashed does not know with what.
+#[tokio::test]
+async fn places_are_hashed_with_the_systems_own_secret() {
+    let mut places = Vec::new();
+    for secret in ["07", "08"] {
+        let world = world().await;
+        let secret = format!("decode(repeat('{secret}', 32), 'hex')");
+        world.database.run(&format!("insert into return_path_secret (secret) values ({secret})")).await;
+        assert_eq!(comes(&world.engine, ("192.0.2.1", "x@b.vn"), &["an"]).await, WAITS);
+        places.push(world.number("select place::bigint from first_contacts").await);
+    }
+    assert_ne!(places[0], places[1]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use crate::{CONTACT_PLACES, ContactTerms, FirstContact};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx as _;
+use model::AccountId;
 use sqlx::{AssertSqlSafe, Executor as _};
 
 const TERMS: ContactTerms = ContactTerms {
@@ -15,7 +16,7 @@ const TERMS: ContactTerms = ContactTerms {
 };
 
 fn contact(sender: u32, tries: &[u32]) -> FirstContact {
-    FirstContact { sender, tries: tries.to_vec(), correspondent: Some(7) }
+    FirstContact { sender, tries: tries.to_vec(), correspondent: Some(7), mailboxes: vec![AccountId(1)] }
 }
 
 #[tokio::test]
@@ -41,11 +42,12 @@ async fn first_contacts_are_found_by_their_keys() {
         .bind(now)
         .bind(now)
         .bind(now)
+        .bind(vec![3_i64, 5, 7])
         .fetch_all(&mut superuser)
         .await
         .unwrap();
     let found = rows.join("\n");
-    assert!(found.contains("first_contacts_pkey") && found.contains("correspondents_address"), "{found}");
+    assert!(found.contains("first_contacts_pkey") && found.contains("correspondents_pkey"), "{found}");
     let rows: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!("explain {FORGET}")))
         .bind(0)
         .bind(1 << 16)
