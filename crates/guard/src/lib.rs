@@ -28,7 +28,7 @@ pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use https::HttpsError;
 pub use lists::{BlockLists, ListTrial};
 pub use mta_sts::{Doing, FetchError, Found, Mode, MtaSts, Policy, Shelf, Shelved, Trouble};
-pub use network::is_public;
+pub use network::{is_near, is_public};
 pub use scan::{
     Envelope, Learner, LearnerSettings, NoScanAddress, Octets, ScanAddress, ScannerSettings, Scanners, Taught,
 };

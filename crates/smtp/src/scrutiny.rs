@@ -7,7 +7,7 @@
 
 use crate::{figures, replies};
 use engine::{DeliverError, Engine, Examined, Origin, Recipient, Sender, Spool};
-use guard::{BlockLists, Examiner, Resolver, is_public};
+use guard::{BlockLists, Examiner, Resolver, is_near};
 use model::admission::{Admission, Evidence};
 use model::connection::{Connection, Contact, Greeting};
 use model::{Cause, Network, Sorting};
@@ -84,7 +84,7 @@ impl Scrutiny {
         brought: &Brought<'_>,
     ) -> Result<Option<Connection>, engine::Error> {
         let ip = brought.origin.remote;
-        if !is_public(ip) || brought.is_own || self.is_relay(ip) {
+        if is_near(ip) || brought.is_own || self.is_relay(ip) {
             return Ok(None);
         }
         let zones = engine.lists_asked(brought.recipients).await?;

@@ -3,7 +3,7 @@
 use super::Findings;
 use super::database::Found;
 use crate::config::Config;
-use guard::{Exchange, Resolver};
+use guard::{Exchange, Resolver, is_public};
 use model::DomainName;
 use std::net::IpAddr;
 
@@ -168,32 +168,6 @@ async fn leads_here(resolver: &Resolver, exchange: &Exchange, hostname: &str, ou
     addresses.iter().any(|address| ours.contains(address))
 }
 
-/// Reachable from everywhere, as far as the address itself says.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => !(v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified()),
-        IpAddr::V6(v6) => {
-            !(v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_unspecified())
-        }
-    }
-}
-
 fn join(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_of_a_building_are_not_public() {
-        for inside in ["10.1.2.3", "127.0.0.1", "192.168.1.1", "::1", "fd00::1", "fe80::1", "::ffff:10.0.0.1"]
-        {
-            assert!(!is_public(inside.parse().unwrap()), "{inside}");
-        }
-        for outside in ["203.113.1.1", "2001:ee0::1"] {
-            assert!(is_public(outside.parse().unwrap()), "{outside}");
-        }
-    }
 }

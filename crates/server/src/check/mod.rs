@@ -15,7 +15,7 @@ mod sender_records;
 mod tls;
 mod upkeep;
 
-pub(crate) use domain_names::{is_public, key_is_published};
+pub(crate) use domain_names::key_is_published;
 pub(crate) use policy_records::id as policy_id;
 
 use crate::config::Config;

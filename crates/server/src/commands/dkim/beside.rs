@@ -3,8 +3,9 @@
 //!
 //! Invariant: nothing is looked up. What is printed is what this server needs, whatever is published; `congthu check` compares.
 
-use crate::check::{is_public, policy_id};
+use crate::check::policy_id;
 use crate::config::Config;
+use guard::is_public;
 use model::DomainName;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -109,7 +110,9 @@ mod tests {
         let both = sources("\"203.113.1.1\", \"2001:ee0::1\"");
         assert_eq!(both[1], "a.vn. TXT \"v=spf1 ip4:203.113.1.1 ip6:2001:ee0::1 -all\"");
         assert!(both[2].starts_with("_dmarc."), "the host is the domain: {both:?}");
-        assert_eq!(sources("\"10.0.0.1\"")[1], "a.vn. TXT \"v=spf1 a:a.vn -all\"");
+        for inside in ["\"10.0.0.1\"", "\"100.64.0.1\""] {
+            assert_eq!(sources(inside)[1], "a.vn. TXT \"v=spf1 a:a.vn -all\"");
+        }
     }
 
     #[test]
