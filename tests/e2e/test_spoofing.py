@@ -265,6 +265,17 @@ class Stranger(case.Case):
             with self.subTest(field):
                 self.assertEqual(self.place(b"From: ai@khac.test\r\n" + field + b": doc@demo.test\r\n"), "INBOX")
 
+    def test_a_name_is_no_address_of_ours(self):
+        """Programs show the name; by policy it goes into Junk, where it says why."""
+        for name in (b'"doc@demo.test"', b"Giam doc doc@demo.test", b'"Giam doc <an@trong.test>"', b"=?utf-8?q?doc=40demo=2Etest?=", b'"ai@khac.test, doc@DEMO.test"'):
+            with self.subTest(name):
+                self.assertEqual(self.place(b"From: " + name + b" <ai@khac.test>\r\n"), "Junk")
+                self.assertIn(b"x-own-name=fail header.from=", self.stored(self.reader, "Junk")[-1])
+        self.assertEqual(self.place(b"From: ai@khac.test (doc@demo.test)\r\n"), "Junk")
+        for name in (b'"ai@khac.test"', b"Giam doc", b'"doc@so.demo.test"'):
+            with self.subTest(name):
+                self.assertEqual(self.place(b"From: " + name + b" <ai@khac.test>\r\n"), "INBOX")
+
     def test_an_envelope_of_ours_from_outside(self):
         """A domain that has said by SPF where its mail comes from; of one that has not, nobody can know, and nobody here is ever told of it."""
         self.assertEqual(self.place(b"From: ai@khac.test\r\n", "doc@demo.test"), "Junk")

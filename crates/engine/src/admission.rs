@@ -38,6 +38,11 @@ impl Engine {
                 author.ours = self.is_local_domain(&domain).await?;
             }
         }
+        for named in &mut evidence.named {
+            if let Ok(domain) = DomainName::new(&named.domain) {
+                named.ours = self.is_local_domain(&domain).await?;
+            }
+        }
         let policies = self.policies_of(recipients).await?;
         evidence.is_reported =
             !policies.is_empty() && policies.iter().all(|(_, policy)| policy.inbound.dmarc_reports);

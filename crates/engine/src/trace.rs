@@ -78,6 +78,10 @@ fn results(evidence: &Evidence, hostname: &str) -> String {
         let asks = author.asks.as_str();
         lines.push(format!("dmarc={} (p={asks}) header.from={}", author.dmarc, value(&author.domain)));
     }
+    // A name of our own: no method that is registered says it.
+    if let Some(domain) = evidence.own_name() {
+        lines.push(format!("x-own-name=fail header.from={}", value(domain)));
+    }
     if evidence.arc.outcome != Outcome::None {
         lines.push(format!("arc={} header.d={}", evidence.arc.outcome, value(&evidence.arc.domain)));
     }

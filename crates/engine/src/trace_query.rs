@@ -44,6 +44,7 @@ pub const TRACE_STATUSES: &[&str] = &[
     "listed",
     "dmarc",
     "own_domain",
+    "own_name",
     "spf",
     "unclear_author",
     "unverifiable",

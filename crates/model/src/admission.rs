@@ -9,7 +9,7 @@
 
 mod results;
 
-pub use results::{Arc, Outcome, Signature, Spf};
+pub use results::{Arc, Named, Outcome, Signature, Spf};
 
 use crate::connection::{Connection, Contact, Greeting};
 use crate::{Disowned, Doubtful, Inbound};
@@ -27,6 +27,8 @@ pub struct Evidence {
     pub authors: Vec<Author>,
     /// The author could not be read without doubt: there is none, or two programs may show different ones.
     pub unclear_author: bool,
+    /// Of each address that stands in an author's name, in front of his own: what some programs show of him.
+    pub named: Vec<Named>,
     /// A relay of ours brought it: nobody says anything of its address, and of DMARC only a pass is known.
     pub is_relayed: bool,
     /// What brought it, where that is a stranger's: `None` for relays and networks of ours.
@@ -105,6 +107,8 @@ pub enum Ground {
     Dmarc,
     /// Its author is said to be of ours.
     OwnDomain,
+    /// In its author's name stands an address of ours.
+    OwnName,
     /// RFC 7208: not from a server of the sender's domain.
     Spf,
     /// It names no author, or several that cannot be told apart.
@@ -116,11 +120,12 @@ pub enum Ground {
 }
 
 impl Ground {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Helo,
         Self::Listed,
         Self::Dmarc,
         Self::OwnDomain,
+        Self::OwnName,
         Self::Spf,
         Self::UnclearAuthor,
         Self::Unverifiable,
@@ -141,6 +146,7 @@ impl Ground {
             Self::Listed => "listed",
             Self::Dmarc => "dmarc",
             Self::OwnDomain => "own_domain",
+            Self::OwnName => "own_name",
             Self::Spf => "spf",
             Self::UnclearAuthor => "unclear_author",
             Self::Unverifiable => "unverifiable",
@@ -184,7 +190,7 @@ impl Admission {
 type Check = fn(&Evidence, &Inbound) -> Option<Admission>;
 
 /// All that decides, in its order.
-pub const CHECKS: &[Check] = &[listed, helo, unclear_author, own_domain, dmarc, spf, greylisted];
+pub const CHECKS: &[Check] = &[listed, helo, unclear_author, own_domain, own_name, dmarc, spf, greylisted];
 
 /// What becomes of a message under the rules of its recipients' domains: the first refusal ends the list, Junk and quarantine are
 /// for what nothing behind it refuses. Who writes to several domains is bound by the strictest.
@@ -242,6 +248,13 @@ fn own_domain(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
         }
         _ => by(rules.own_domain, Ground::OwnDomain),
     }
+}
+
+/// Programs show the name and not the address behind it, so who reads it sees one of us. Lists and calendars write the address of
+/// whoever they write for into the name, too; where his domain's own signature is still good, it is his.
+fn own_name(evidence: &Evidence, rules: &Inbound) -> Option<Admission> {
+    evidence.own_name()?;
+    by(rules.own_name, Ground::OwnName)
 }
 
 /// RFC 7489 6.6.2.
@@ -310,6 +323,13 @@ impl Evidence {
         self.signatures.iter().any(|signature| signature.outcome == Outcome::Pass && by(signature))
     }
 
+    /// The domain of ours of which an address stands in the author's name, and that has not signed it.
+    #[must_use]
+    pub fn own_name(&self) -> Option<&str> {
+        let unshown = |named: &&Named| named.ours && !self.is_signed_by(&named.domain);
+        self.named.iter().find(unshown).map(|named| named.domain.as_str())
+    }
+
     /// Whose domain it is that the message is refused for; `None` where it names none.
     #[must_use]
     pub fn domain_of(&self, ground: Ground) -> Option<&str> {
@@ -321,6 +341,7 @@ impl Evidence {
                 author.dmarc == Outcome::Fail && matches!(author.asks, Asks::Reject | Asks::Quarantine)
             }),
             Ground::OwnDomain => author(|author| author.ours && author.aligned != Outcome::Pass),
+            Ground::OwnName => self.own_name(),
             Ground::Spf => Some(self.spf.domain.as_str()),
             Ground::Helo | Ground::Listed | Ground::UnclearAuthor | Ground::Greylisted => None,
             Ground::Unverifiable => {
@@ -347,6 +368,9 @@ impl Evidence {
         for author in &self.authors {
             let (domain, asks) = (as_one_word(&author.domain), author.asks.as_str());
             line.push_str(&format!(" dmarc={} ({domain}, p={asks})", author.dmarc));
+        }
+        if let Some(domain) = self.own_name() {
+            line.push_str(&format!(" name=ours ({})", as_one_word(domain)));
         }
         if self.arc.outcome != Outcome::None {
             line.push_str(&format!(" arc={} ({})", self.arc.outcome, as_one_word(&self.arc.domain)));
@@ -544,6 +568,36 @@ mod tests {
         assert_eq!(under(&evidence, Doubtful::Reject), Admission::Later(Ground::Unverifiable));
         evidence.authors[0].aligned = Outcome::Pass;
         assert_eq!(under(&evidence, Doubtful::Reject), Admission::Accept);
+    }
+
+    #[test]
+    fn nobody_from_outside_bears_an_address_of_ours_as_his_name() {
+        let mut evidence = author(Outcome::Pass, Asks::Reject);
+        let under =
+            |evidence: &Evidence, rule| admit(evidence, [&Inbound { own_name: rule, ..Inbound::default() }]);
+        let named = |domain: &str, ours| Named { domain: domain.into(), ours };
+        evidence.named = vec![named("b.vn", false)];
+        assert_eq!(under(&evidence, Doubtful::Reject), Admission::Accept);
+        evidence.named.push(named("demo.vn", true));
+        for (rule, expected) in [
+            (Doubtful::Reject, Admission::Refuse(Ground::OwnName)),
+            (Doubtful::Quarantine, Admission::Quarantine(Ground::OwnName)),
+            (Doubtful::Junk, Admission::Junk(Ground::OwnName)),
+            (Doubtful::Accept, Admission::Accept),
+        ] {
+            assert_eq!(under(&evidence, rule), expected);
+            assert_eq!(evidence.line(), "spf=none () dmarc=pass (a.vn, p=reject) name=ours (demo.vn)");
+        }
+        assert_eq!(admit(&evidence, [&Inbound::default()]), Admission::Junk(Ground::OwnName));
+        assert_eq!(evidence.domain_of(Ground::OwnName), Some("demo.vn"));
+        // A list that leaves the letter as it was.
+        let signature =
+            Signature { outcome: Outcome::Fail, domain: "demo.vn".into(), ..Signature::default() };
+        evidence.signatures = vec![signature];
+        assert_eq!(under(&evidence, Doubtful::Junk), Admission::Junk(Ground::OwnName));
+        evidence.signatures[0].outcome = Outcome::Pass;
+        assert_eq!(under(&evidence, Doubtful::Junk), Admission::Accept);
+        assert_eq!(evidence.line(), "spf=none () dkim=pass (demo.vn) dmarc=pass (a.vn, p=reject)");
     }
 
     #[test]

@@ -175,6 +175,11 @@ pub(crate) fn not_admitted(evidence: &Evidence, ground: Ground, later: bool) -> 
             (7, 26),
             "From names a domain of this server, and neither SPF nor DKIM shows that it may; log in to send",
         ),
+        Ground::OwnName => Reply::new(
+            550,
+            (7, 1),
+            "The name in front of the From address has an address of this server, and no DKIM signature shows that it may",
+        ),
         Ground::Spf => {
             Reply::new(550, (7, 23), "The sender's domain does not let your server send for it (SPF)")
         }

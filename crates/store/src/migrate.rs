@@ -126,6 +126,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "own_correspondents",
         sql: include_str!("../../../migrations/0039_own_correspondents.sql"),
     },
+    Migration { version: 40, name: "own_name", sql: include_str!("../../../migrations/0040_own_name.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -119,6 +119,7 @@ fn why(reason: &str) -> &'static str {
         "spam" => "thư rác",
         "suspect" => "nghi là thư rác",
         "own_domain" => "mạo danh tên miền của hệ thống",
+        "own_name" => "tên người gửi chứa địa chỉ của hệ thống",
         "dmarc" => "tên miền gửi không xác nhận thư này",
         "spf" => "máy chủ gửi không được tên miền gửi cho phép",
         _ => "không rõ người gửi",

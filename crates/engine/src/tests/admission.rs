@@ -2,7 +2,7 @@
 
 use super::{World, actor, address, arrival, mailbox, policy};
 use crate::{Actor, Arrival, Examined, NewMailbox, Recipient, TraceQuery};
-use model::admission::{Admission, Asks, Author, Evidence, Ground, Outcome, Spf};
+use model::admission::{Admission, Asks, Author, Evidence, Ground, Named, Outcome, Spf};
 use model::queue::Notify;
 use model::{DomainId, DomainName, Grant, Role, Scope};
 
@@ -130,6 +130,32 @@ async fn the_rules_are_those_of_the_recipients_domain() {
     assert_eq!(admitted, Admission::Refuse(Ground::OwnDomain));
     ours.authors[0].aligned = Outcome::Pass;
     assert_eq!(world.engine.admit_mail(&mut ours, &to).await.unwrap(), Admission::Accept);
+}
+
+/// What is ours in an author's name is found out here, refused or marked by policy, and written where only this server writes.
+#[tokio::test]
+async fn an_address_of_ours_in_a_name_is_seen() {
+    let world = World::new().await;
+    let an = world.user("an").await;
+    let to = [world.engine.recipient(&address("an")).await.unwrap()];
+    let mut found = evidence(Outcome::Pass, "b.vn", Outcome::Pass);
+    let named = |domain: &str| Named { domain: domain.into(), ours: false };
+    found.named = vec![named("c.vn"), named("so.demo.gov.vn")];
+    assert_eq!(world.engine.admit_mail(&mut found, &to).await.unwrap(), Admission::Accept);
+    found.named.push(named("demo.gov.vn"));
+    let admitted = world.engine.admit_mail(&mut found, &to).await.unwrap();
+    assert_eq!(admitted, Admission::Junk(Ground::OwnName));
+    for (rule, expected) in [("accept", Admission::Accept), ("reject", Admission::Refuse(Ground::OwnName))] {
+        policy(&world, "inbound.own_name", rule).await;
+        assert_eq!(world.engine.admit_mail(&mut found, &to).await.unwrap(), expected);
+    }
+    let raw = "From: \"giam-doc@demo.gov.vn\" <x@b.vn>\r\n\r\nz";
+    deliver(&world, &["an"], Examined { evidence: found, sorting: model::Sorting::Inbox }, raw).await;
+    let read = world.read(&an, "INBOX").await;
+    let text = String::from_utf8_lossy(&read[0].1).into_owned();
+    let results =
+        "dmarc=pass (p=reject) header.from=b.vn;\r\n\tx-own-name=fail header.from=demo.gov.vn\r\nReceived: ";
+    assert!(text.contains(results), "{text}");
 }
 
 /// Each list once, of all domains that it is for; and a peer that has our name is one that has that of any domain here.

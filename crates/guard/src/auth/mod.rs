@@ -8,6 +8,7 @@
 
 mod dmarc;
 mod keys;
+mod names;
 mod reporting;
 mod signatures;
 
@@ -23,8 +24,8 @@ use mail_auth::AuthenticatedMessage;
 use mail_auth::common::crypto::{HashAlgorithm, HashContext, HashImpl, Sha1, Sha256};
 use mail_auth::dkim::Canonicalization;
 use mail_auth::dkim::canonicalize::BodyHasher;
-use model::admission::{Evidence, Outcome, Spf};
-use proto::mime::{facts, header_fields};
+use model::admission::{Evidence, Named, Outcome, Spf};
+use proto::mime::{decode_header, facts, header_fields};
 use signatures::{Subject, Wanted};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +65,8 @@ impl std::fmt::Debug for Body {
 #[derive(Debug, Default)]
 struct From {
     domains: Vec<String>,
+    /// Of addresses within the authors' names.
+    named: Vec<String>,
     unclear: bool,
 }
 
@@ -135,6 +138,7 @@ impl Examiner {
             arc,
             authors,
             unclear_author: from.unclear,
+            named: from.named.into_iter().map(|domain| Named { domain, ours: false }).collect(),
             is_relayed,
             connection: None,
             is_reported: false,
@@ -173,6 +177,9 @@ fn from(header: &[u8]) -> From {
         raw.extend_from_slice(b"\r\n");
         for address in facts(&raw).envelope.from {
             // The markers of a group have none.
+            for shown in [&address.name, &address.mailbox].into_iter().flatten() {
+                names::gather(&decode_header(shown), &mut found.named);
+            }
             let Some(host) = address.host else { continue };
             let host = String::from_utf8_lossy(&host).into_owned();
             match ascii_domain(&host).filter(|host| host.contains('.')) {
@@ -183,6 +190,7 @@ fn from(header: &[u8]) -> From {
         }
     }
     found.unclear |= fields.len() > 1 || found.domains.is_empty() || found.domains.len() > AUTHORS_MAX;
+    found.named.retain(|named| !found.domains.contains(named));
     found.domains.truncate(AUTHORS_MAX);
     found
 }

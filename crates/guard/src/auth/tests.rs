@@ -260,6 +260,32 @@ async fn whoever_might_be_shown_as_the_author_is_asked() {
     }
 }
 
+/// However it is written: a program shows the name.
+#[tokio::test]
+async fn addresses_within_a_name_are_found() {
+    for (from, named) in [
+        ("\"giam-doc@demo.vn\" <x@b.vn>", vec!["demo.vn"]),
+        // Two authors for some, of which the first is refused.
+        ("Giam doc <giam-doc@demo.vn> <x@b.vn>", vec![]),
+        ("\"giam-doc@demo.vn\": x@b.vn;", vec!["demo.vn"]),
+        ("\"giam-doc@demo.vn\"@b.vn", vec!["demo.vn"]),
+        ("<giam-doc@demo.vn@b.vn>", vec!["demo.vn"]),
+        ("giam-doc@demo.vn <x@b.vn>", vec!["demo.vn"]),
+        ("x@b.vn (giam-doc@demo.vn)", vec!["demo.vn"]),
+        ("=?utf-8?q?Gi=C3=A1m_=C4=91=E1=BB=91c_giam-doc=40demo=2Evn?= <x@b.vn>", vec!["demo.vn"]),
+        ("=?utf-8?b?Z2lhbS1kb2NA?= =?utf-8?b?ZGVtby52bg==?= <x@b.vn>", vec!["demo.vn"]),
+        ("\"x@b.vn\" <x@b.vn>, \"y@c.vn\" <y@d.vn>", vec!["c.vn"]),
+        ("Giam doc <giam-doc@demo.vn>", vec![]),
+        ("Giam doc <x@b.vn>", vec![]),
+    ] {
+        let message = format!("From: {from}\r\nSubject: x\r\n\r\nx\r\n");
+        let found = examine(&zone(&[]), &message, Some(sender("x@b.vn", "192.0.2.1"))).await;
+        let domains: Vec<_> = found.named.iter().map(|named| named.domain.as_str()).collect();
+        let authors: Vec<_> = found.authors.iter().map(|author| author.domain.as_str()).collect();
+        assert_eq!(domains, named, "{from}: {authors:?} {}", found.unclear_author);
+    }
+}
+
 #[tokio::test]
 async fn a_stranger_does_not_decide_how_much_is_checked() {
     let one = signed("b.vn", MESSAGE);

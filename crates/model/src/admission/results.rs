@@ -71,3 +71,12 @@ pub struct Arc {
     /// Links.
     pub links: usize,
 }
+
+/// A domain of an address within a name: "Giám đốc giam-doc@tinh.gov.vn" <x@example.org>.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// In small ASCII letters; none of the authors'.
+    pub domain: String,
+    /// It is one of this system's.
+    pub ours: bool,
+}

@@ -39,6 +39,8 @@ section! {
         dmarc: Disowned = Disowned::Honour, Plain 0..=0, "Thư bị tên miền gửi từ chối nhận là của mình (DMARC)", "D5";
         /// Its author is said to be of this domain, and nothing shows it: AG Đ5.5.
         own_domain: Doubtful = Doubtful::Reject, Plain 0..=0, "Thư từ bên ngoài mạo danh tên miền này", "D5";
+        /// In its author's name stands an address of a domain of this system, and nothing shows that it is from there.
+        own_name: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư từ bên ngoài có tên người gửi chứa địa chỉ của hệ thống này", "D5";
         /// It comes from a server that the sender's domain does not name (SPF), and DMARC says nothing of it.
         spf_fail: Doubtful = Doubtful::Junk, Plain 0..=0, "Thư từ máy chủ không được tên miền gửi cho phép (SPF)", "D5";
         /// Whom it is from cannot be read without doubt.
