@@ -1,7 +1,8 @@
 //! Accepted connections: each a place, within limits, and a task.
 //!
 //! Invariants: every connection is counted, once for all listeners that share [`Places`], for exactly as long as its task
-//! lives; every task is in the tracker that shutdown waits for.
+//! lives; every task is in the tracker that shutdown waits for; no IPv6 /48, whose holder has 65,536 networks, takes more than half of
+//! what there is for everybody.
 
 use crate::figures;
 use std::collections::HashMap;
@@ -86,8 +87,14 @@ pub fn admit<Served>(
 }
 
 #[derive(Debug, Default)]
-struct Counts {
-    by_address: Mutex<(u32, HashMap<IpAddr, u32>)>,
+struct Counts(Mutex<Taken>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: u32,
+    by_address: HashMap<IpAddr, u32>,
+    /// Of those that are not exempt.
+    by_site: HashMap<IpAddr, u32>,
 }
 
 /// One connection's place among those counted; given back when dropped.
@@ -95,37 +102,51 @@ struct Counts {
 struct Place {
     counts: Arc<Counts>,
     address: IpAddr,
+    site: Option<IpAddr>,
 }
 
 impl Place {
     fn take(places: &Places, address: IpAddr) -> Option<Self> {
         let Places { limits, counts } = places;
         let exempt = (limits.exempt)(address);
+        let site = if exempt { None } else { site(address) };
         let address = counted_address(address);
-        let mut guard = counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let (total, by_address) = &mut *guard;
-        let own = by_address.get(&address).copied().unwrap_or(0);
+        let mut taken = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = taken.by_address.get(&address).copied().unwrap_or(0);
+        let of_site = site.and_then(|site| taken.by_site.get(&site).copied()).unwrap_or(0);
         let reserve = if exempt { 0 } else { limits.total_max / EXEMPT_SHARE };
-        if *total >= limits.total_max - reserve || !exempt && own >= limits.per_address_max {
+        let total_max = limits.total_max - reserve;
+        let site_max = (total_max / 2).max(limits.per_address_max);
+        let is_many = own >= limits.per_address_max || of_site >= site_max;
+        if taken.total >= total_max || !exempt && is_many {
             return None;
         }
-        by_address.insert(address, own + 1);
-        *total += 1;
-        drop(guard);
-        Some(Self { counts: Arc::clone(counts), address })
+        taken.by_address.insert(address, own + 1);
+        if let Some(site) = site {
+            taken.by_site.insert(site, of_site + 1);
+        }
+        taken.total += 1;
+        drop(taken);
+        Some(Self { counts: Arc::clone(counts), address, site })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut guard = self.counts.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let (total, by_address) = &mut *guard;
-        *total = total.saturating_sub(1);
-        if let Some(own) = by_address.get_mut(&self.address) {
-            *own -= 1;
-            if *own == 0 {
-                by_address.remove(&self.address);
-            }
+        let mut taken = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.total = taken.total.saturating_sub(1);
+        give_back(&mut taken.by_address, &self.address);
+        if let Some(site) = &self.site {
+            give_back(&mut taken.by_site, site);
+        }
+    }
+}
+
+fn give_back(counts: &mut HashMap<IpAddr, u32>, of: &IpAddr) {
+    if let Some(count) = counts.get_mut(of) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(of);
         }
     }
 }
@@ -135,6 +156,14 @@ fn counted_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+/// Whoever rents a /48 has 65,536 of these; a carrier has thousands of our users' telephones in one.
+fn site(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80).into()),
     }
 }
 
@@ -164,7 +193,7 @@ mod tests {
         assert!(take("192.0.2.2").is_none(), "the total");
         drop(exempt);
         let _other = take("192.0.2.2").unwrap();
-        assert_eq!(places.counts.by_address.lock().unwrap().1.len(), 4);
+        assert_eq!(places.counts.0.lock().unwrap().by_address.len(), 4);
     }
 
     #[test]
@@ -175,6 +204,22 @@ mod tests {
         assert_eq!(crowd.len(), 38);
         let exempt: Vec<Place> = std::iter::from_fn(|| take("127.0.0.1")).take(41).collect();
         assert_eq!(exempt.len(), 2);
+    }
+
+    /// From each of its networks come as few as from anybody.
+    #[test]
+    fn one_site_does_not_take_all_places() {
+        let places = Places::new(limits(10, 40));
+        let take =
+            |network: u16| Place::take(&places, Ipv6Addr::new(0x2001, 0xdb8, 1, network, 0, 0, 0, 1).into());
+        let mut site: Vec<Place> = (0..=40).map_while(take).collect();
+        assert_eq!(site.len(), 19);
+        let other = Place::take(&places, "2001:db8:2::1".parse().unwrap()).unwrap();
+        site.pop();
+        site.push(take(50).unwrap());
+        assert!(take(51).is_none());
+        drop((site, other));
+        assert!(places.counts.0.lock().unwrap().by_site.is_empty(), "given back");
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a [`Place`] and a [`Reservation`] are given back when they are dropped, whatever ended the session; asking
 //! never waits, so two half-arrived messages cannot wait for each other; strangers on one kind of port cannot take the
-//! places of another's, nor those of trusted peers.
+//! places of another's, nor those of trusted peers; nor takes one IPv6 /48, whose holder has 65,536 networks, more than half of a port's.
 
 use crate::limits::{Limits, MAIL_SHARE_PERCENT, SUBMISSION_SHARE_PERCENT};
 use crate::refusals::Refusals;
@@ -25,10 +25,17 @@ pub struct Gate {
 struct Connections {
     total: u32,
     /// Of these, strangers on port 25.
-    mail: u32,
+    mail: Strangers,
     /// Of these, strangers on the submission ports.
-    submission: u32,
+    submission: Strangers,
     by_address: HashMap<IpAddr, u32>,
+}
+
+#[derive(Debug, Default)]
+struct Strangers {
+    count: u32,
+    /// Of these, those of each IPv6 /48.
+    by_site: HashMap<IpAddr, u32>,
 }
 
 /// Why a connection may not come in.
@@ -43,6 +50,7 @@ pub(crate) enum Full {
 pub(crate) struct Place {
     gate: Arc<Gate>,
     address: IpAddr,
+    site: Option<IpAddr>,
     /// Where a stranger has come in; `None`: a trusted peer.
     door: Option<Role>,
 }
@@ -92,7 +100,7 @@ impl Gate {
     }
 
     pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr, role: Role) -> Result<Place, Full> {
-        let address = counted_address(peer);
+        let (address, site) = (counted_address(peer), site(peer));
         let door = (!self.is_trusted(peer, role)).then_some(role);
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.total >= self.limits.connections {
@@ -102,17 +110,20 @@ impl Gate {
         if own >= self.limits.connections_per_address && !self.is_exempt(peer) {
             return Err(Full::Address);
         }
-        if let Some((count, percent)) = connections.share(door) {
+        if let Some((strangers, percent)) = connections.share(door) {
             // At least one, however low the operator sets the limit.
-            let count_max = u64::from(self.limits.connections) * u64::from(percent) / 100;
-            if u64::from(*count) >= count_max.max(1) {
+            let count_max = (u64::from(self.limits.connections) * u64::from(percent) / 100).max(1);
+            if u64::from(strangers.count) >= count_max {
                 return Err(Full::Server);
             }
-            *count += 1;
+            let site_max = (count_max / 2).max(self.limits.connections_per_address.into());
+            if !strangers.enter(site, site_max) {
+                return Err(Full::Address);
+            }
         }
         connections.total += 1;
         connections.by_address.insert(address, own + 1);
-        Ok(Place { gate: Arc::clone(self), address, door })
+        Ok(Place { gate: Arc::clone(self), address, site, door })
     }
 
     /// Begins a message, if one of `expected` octets would fit now. Only octets that came are counted, so that nobody
@@ -126,11 +137,37 @@ impl Gate {
 
 impl Connections {
     /// The strangers who came in at `door`, and how many percent of all places they may take.
-    fn share(&mut self, door: Option<Role>) -> Option<(&mut u32, u32)> {
+    fn share(&mut self, door: Option<Role>) -> Option<(&mut Strangers, u32)> {
         match door {
             Some(Role::Smtp) => Some((&mut self.mail, MAIL_SHARE_PERCENT)),
             Some(Role::Submission) => Some((&mut self.submission, SUBMISSION_SHARE_PERCENT)),
             Some(Role::Lmtp) | None => None,
+        }
+    }
+}
+
+impl Strangers {
+    /// One more; false where there are so many of its site.
+    fn enter(&mut self, site: Option<IpAddr>, site_max: u64) -> bool {
+        if let Some(site) = site {
+            let of_site = self.by_site.get(&site).copied().unwrap_or(0);
+            if u64::from(of_site) >= site_max {
+                return false;
+            }
+            self.by_site.insert(site, of_site + 1);
+        }
+        self.count += 1;
+        true
+    }
+
+    fn leave(&mut self, site: Option<IpAddr>) {
+        self.count = self.count.saturating_sub(1);
+        let Some(site) = site else { return };
+        if let Some(of_site) = self.by_site.get_mut(&site) {
+            *of_site = of_site.saturating_sub(1);
+            if *of_site == 0 {
+                self.by_site.remove(&site);
+            }
         }
     }
 }
@@ -158,8 +195,8 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut connections = self.gate.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.total = connections.total.saturating_sub(1);
-        if let Some((count, _)) = connections.share(self.door) {
-            *count = count.saturating_sub(1);
+        if let Some((strangers, _)) = connections.share(self.door) {
+            strangers.leave(self.site);
         }
         if let Some(own) = connections.by_address.get_mut(&self.address) {
             *own = own.saturating_sub(1);
@@ -175,6 +212,14 @@ fn counted_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
         v4 => v4,
+    }
+}
+
+/// Whoever rents a /48 has 65,536 of these.
+fn site(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Some(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80).into()),
+        IpAddr::V4(_) => None,
     }
 }
 
@@ -232,7 +277,28 @@ mod tests {
         mail.push(enter(stranger, Role::Smtp).unwrap());
         drop((mail, submission));
         let connections = gate.connections.lock().unwrap();
-        assert_eq!((connections.total, connections.mail, connections.submission), (1, 0, 0));
+        assert_eq!((connections.total, connections.mail.count, connections.submission.count), (1, 0, 0));
+    }
+
+    /// From each of its networks come as few as from anybody.
+    #[test]
+    fn one_site_does_not_fill_a_port() {
+        let gate = gate(Limits { connections_per_address: 10, connections: 100, ..Limits::default() });
+        let enter = |network: u16, role| {
+            gate.enter(Ipv6Addr::new(0x2001, 0xdb8, 1, network, 0, 0, 0, 1).into(), role)
+        };
+        let mut mail: Vec<_> = (0..30).map(|network| enter(network % 10, Role::Smtp).unwrap()).collect();
+        assert_eq!(enter(100, Role::Smtp).unwrap_err(), Full::Address);
+        let others = ["2001:db8:2::1", "192.0.2.1", "::ffff:192.0.2.2"].map(|other| other.parse().unwrap());
+        let others = others.map(|other| gate.enter(other, Role::Smtp).unwrap());
+        let submission: Vec<_> =
+            (0..15).map(|network| enter(200 + network, Role::Submission).unwrap()).collect();
+        assert_eq!(enter(100, Role::Submission).unwrap_err(), Full::Address);
+        mail.pop();
+        mail.push(enter(100, Role::Smtp).unwrap());
+        drop((mail, others, submission));
+        let connections = gate.connections.lock().unwrap();
+        assert!(connections.mail.by_site.is_empty() && connections.submission.by_site.is_empty());
     }
 
     /// A limit too low to be shared still lets everybody in.

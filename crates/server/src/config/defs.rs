@@ -359,7 +359,7 @@ const DEFINITIONS: &[Definition] = &[
         kind: "whole number",
         fallback: Fallback::Value("100"),
         example: "100",
-        doc: "Of those, from one IPv4 address or IPv6 /64.",
+        doc: "Of those, from one IPv4 address or IPv6 /64; from one IPv6 /48 half of what strangers get on that kind of port.",
         set: |config, value| {
             put(&mut config.limits.smtp_connections_per_address, read_number(value, 1, CONNECTIONS_MAX))
         },
@@ -379,7 +379,7 @@ const DEFINITIONS: &[Definition] = &[
         kind: "whole number",
         fallback: Fallback::Value("1000"),
         example: "1000",
-        doc: "Of those, from one IPv4 address or IPv6 /64: a whole office may be behind one.",
+        doc: "Of those, from one IPv4 address or IPv6 /64: a whole office may be behind one; from one IPv6 /48 half of all.",
         set: |config, value| {
             put(&mut config.limits.imap_connections_per_address, read_number(value, 1, CONNECTIONS_MAX))
         },
