@@ -49,6 +49,7 @@ mod learning;
 mod life;
 mod listed_senders;
 mod listing;
+mod log_in;
 mod logins;
 mod mailboxes;
 mod message;
