@@ -117,6 +117,36 @@ class Countries(case.Case):
             self.assertEqual(self.countries()[-1], ("198.18.0.1", country, "let_in"))
         self.assertIn("line 1 is not like 16777216,16777471,AU", self.server.log_path.read_text())
 
+    def test_a_program_that_hands_the_password_to_its_maker_is_told_of_and_refused(self):
+        microsoft = 'ID ("name" "Microsoft Office 365" "version" "15.20.8769.14")'
+        for early in (True, False):
+            imap = wire.Imap("127.0.0.1", self.port, source=BALANCER, first=proxied(OWN, self.port))
+            if early:
+                imap.must(microsoft)
+            imap.login(self.an, congthu.PASSWORD)
+            imap.must(microsoft)
+            imap.stream.close()
+        letter, = self.letters()
+        self.assertIn(f"Mật khẩu hộp thư {self.an} đã được giao cho máy chủ của Microsoft", letter)
+        self.new_mailbox(STRICT)
+        self.server.must("policy", "set", STRICT, "login.clouds=refuse", "--reason", "CV 3")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            imap = wire.Imap("127.0.0.1", self.port, source=BALANCER, first=proxied(OWN, self.port))
+            imap.must(microsoft)
+            try:
+                imap.login(self.an, congthu.PASSWORD)
+            except wire.Refused as refused:
+                self.assertIn("hands the password to its maker's servers", str(refused))
+                break
+            self.assertLess(time.monotonic(), deadline, "the server heard of the new policy")
+            time.sleep(0.1)
+        late = wire.Imap("127.0.0.1", self.port, source=BALANCER, first=proxied(OWN, self.port))
+        late.login(self.an, congthu.PASSWORD)
+        with self.assertRaises(wire.Lost):
+            late.must(microsoft)
+            late.must("NOOP")
+
     def test_a_table_that_is_missing_is_said_at_the_start_with_its_package(self):
         other = congthu.Congthu()
         self.addCleanup(other.close)

@@ -37,6 +37,7 @@ pub(crate) fn login(refused: Option<&LoginError>, door: Protocol) {
         Some(LoginError::PasswordChangeRequired) => "change_required",
         Some(LoginError::OneTimePasswordOver) => "one_time_over",
         Some(LoginError::CountryNotAllowed) => "country",
+        Some(LoginError::CloudNotAllowed) => "cloud",
         Some(LoginError::TooManyAttempts) => "too_many_attempts",
         Some(LoginError::Unavailable) => "unavailable",
     };

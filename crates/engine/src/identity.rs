@@ -116,6 +116,9 @@ pub enum LoginError {
     /// It was the right password, and policy lets nobody in from there.
     #[error("log-ins from this country are not allowed")]
     CountryNotAllowed,
+    /// It was the right password, and servers of the mail program's maker had it.
+    #[error("log-ins through servers of the mail program's maker are not allowed")]
+    CloudNotAllowed,
     #[error("too many failed attempts from this address")]
     TooManyAttempts,
     #[error("the mail store is unavailable")]
@@ -123,12 +126,13 @@ pub enum LoginError {
 }
 
 impl LoginError {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Denied,
         Self::Locked,
         Self::PasswordChangeRequired,
         Self::OneTimePasswordOver,
         Self::CountryNotAllowed,
+        Self::CloudNotAllowed,
         Self::TooManyAttempts,
         Self::Unavailable,
     ];
@@ -142,6 +146,7 @@ impl LoginError {
             Self::PasswordChangeRequired => "phải đổi mật khẩu trước",
             Self::OneTimePasswordOver => "mật khẩu cấp một lần đã hết hạn",
             Self::CountryNotAllowed => "không được phép đăng nhập từ quốc gia này",
+            Self::CloudNotAllowed => "không được phép đăng nhập qua máy chủ của hãng phần mềm thư",
             Self::TooManyAttempts => "thử sai quá nhiều lần từ địa chỉ này",
             Self::Unavailable => "kho thư không truy cập được",
         }

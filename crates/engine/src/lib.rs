@@ -20,6 +20,7 @@ mod cases;
 mod certificates;
 mod checking;
 mod chunk_cache;
+mod clouds;
 mod delegation;
 mod deliver;
 mod directory;
@@ -212,6 +213,7 @@ struct Inner {
     passwords: password::Passwords,
     throttle: throttle::Throttle,
     visits: visits::Visits,
+    clouds: clouds::Clouds,
     views: view::Views,
     statuses: listing::Statuses,
     chunks: Arc<chunk_cache::ChunkCache>,
@@ -266,6 +268,7 @@ impl Engine {
             spool_room: spool::Room::new(),
             throttle: throttle::Throttle::default(),
             visits: visits::Visits::default(),
+            clouds: clouds::Clouds::default(),
             views: view::Views::default(),
             statuses: listing::Statuses::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),

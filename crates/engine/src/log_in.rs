@@ -27,10 +27,23 @@ impl Engine {
         password: &str,
         origin: &Origin,
     ) -> Result<Principal, LoginError> {
+        self.log_in_by(login, password, (origin, None)).await
+    }
+
+    /// As [`Engine::log_in`], of a client that said what it is.
+    ///
+    /// # Errors
+    /// As [`Engine::log_in`].
+    pub async fn log_in_by(
+        &self,
+        login: &str,
+        password: &str,
+        (origin, client): (&Origin, Option<&str>),
+    ) -> Result<Principal, LoginError> {
         let result = async {
             let attempt = self.begin_log_in(login, origin).await?;
             let (account, result) = match self.check_login(login, password).await {
-                Ok(row) => (Some(row.account), self.admit(row, origin).await),
+                Ok(row) => (Some(row.account), self.admit(row, origin, client).await),
                 Err(refused) => (refused.account, Err(refused.error)),
             };
             self.end_log_in(attempt, password, result.as_ref().err());
@@ -128,12 +141,18 @@ impl Engine {
     }
 
     /// Lets somebody in whose password was right, unless it has to be changed (B2, B3).
-    async fn admit(&self, row: LoginRow, origin: &Origin) -> Result<Principal, LoginError> {
+    async fn admit(
+        &self,
+        row: LoginRow,
+        origin: &Origin,
+        client: Option<&str>,
+    ) -> Result<Principal, LoginError> {
         let policy = self.policy_of(row.domain).await.map_err(|_| LoginError::Unavailable)?;
         let (set_on, today) = (local_date(row.password_set_at), local_date(self.now()));
         if row.password_change || passwords::rules(&policy).is_expired(set_on, today) {
             return Err(LoginError::PasswordChangeRequired);
         }
+        self.admit_by(&row, &policy, (origin, client)).await?;
         self.admit_from(&row, &policy, origin).await?;
         if row.state == AccountState::New
             && let Err(error) = self.0.store.activate(row.account, self.now()).await
@@ -153,7 +172,12 @@ impl Engine {
 
     /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, as [`Engine::door_of`]
     /// writes it, and behind a colon why it was refused; the account is also that of a mailbox whose password was guessed at.
-    async fn note_login(&self, account: Option<AccountId>, refusal: Option<&LoginError>, origin: &Origin) {
+    pub(crate) async fn note_login(
+        &self,
+        account: Option<AccountId>,
+        refusal: Option<&LoginError>,
+        origin: &Origin,
+    ) {
         let door = self.door_of(origin);
         let status = refusal.map_or_else(|| door.clone(), |refusal| format!("{door}: {refusal}"));
         let event = Event {

@@ -10,6 +10,7 @@ mod case;
 mod checking;
 mod class;
 mod clock;
+mod cloud;
 pub mod connection;
 mod country;
 mod flags;
@@ -41,6 +42,7 @@ pub use case::CaseState;
 pub use checking::{DayChecks, HALF_HOURS};
 pub use class::{AccountState, MailboxClass, UnknownName};
 pub use clock::{Clock, FixedClock, Rng};
+pub use cloud::Cloud;
 pub use country::{Countries, Country, CountryError, TableError};
 pub use flags::{Flags, KEYWORDS_PER_ACCOUNT_MAX, Keyword, KeywordError};
 pub use folder::{DEFAULT_FOLDERS, DELIMITER, FolderName, FolderNameError, INBOX, SpecialUse};
@@ -61,8 +63,8 @@ pub use permission::{
     Standing, Target, allows, scopes,
 };
 pub use policy::{
-    Activity, Administration, Announcements, Attachments, Bound, Change, Checking, Contacts, Deletion,
-    Departure, Directory, Disowned, DnsList, Doubtful, ExternalSending, Field, Filter, Handling,
+    Activity, Administration, Announcements, Attachments, Bound, Change, Checking, CloudLogins, Contacts,
+    Deletion, Departure, Directory, Disowned, DnsList, Doubtful, ExternalSending, Field, Filter, Handling,
     HandlingState, Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logins, Logs, Measure, MonthDay,
     Naming, NewCountry, Passwords, PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory,
     Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned,

@@ -29,7 +29,7 @@ pub use filter::{Filter, SpamOut, Unscanned, Unwanted};
 pub use inbound::{Disowned, Doubtful, Inbound};
 pub use limits::Limits;
 pub use lists::DnsList;
-pub use logins::{Logins, NewCountry};
+pub use logins::{CloudLogins, Logins, NewCountry};
 pub use mailboxes::{Attachments, LifeCycle, Naming, Passwords, Quota};
 pub use profile::{Bound, Departure, Profile, Setting};
 pub use rules::{Rule, Violation};

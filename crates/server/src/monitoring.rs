@@ -70,6 +70,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_senders_throttled_total", Counter, "Times a mailbox reached its limit of sending and was told"),
     ("congthu_senders_locked_total", Counter, "Mailboxes locked as they sent as no person would"),
     (
+        "congthu_cloud_logins_total",
+        Counter,
+        "Times somebody was told that his mail program hands the password to its maker, by what was done (act)",
+    ),
+    (
         "congthu_strange_logins_total",
         Counter,
         "Log-ins from countries that mailboxes are not used from, by what was done (act)",

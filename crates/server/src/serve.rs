@@ -136,6 +136,7 @@ async fn serve(
 /// Whom the engine asks about what comes from others.
 fn equip(config: &Config, engine: &Engine) -> Result<()> {
     engine.use_countries(config.countries()?);
+    engine.use_clouds(config.clouds());
     engine.use_scanners(config.scan.scanners());
     crate::outbound::let_ask(engine, config);
     Ok(())

@@ -30,6 +30,11 @@ pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
         LoginError::CountryNotAllowed => {
             Reply::new(535, (7, 1), "Log-ins from this country are not allowed; ask your administrators")
         }
+        LoginError::CloudNotAllowed => Reply::new(
+            535,
+            (7, 1),
+            "This mail program hands the password to its maker's servers, which is not allowed; use another one",
+        ),
         LoginError::TooManyAttempts => Reply::new(421, (7, 0), "Too many failed logins; try again later"),
         LoginError::Unavailable => Reply::new(454, (7, 0), "Cannot check the login now; try again later"),
     }

@@ -157,6 +157,11 @@ fn refusal(error: &ChangeError) -> (StatusCode, Vec<Message>) {
             "Không được phép đăng nhập từ quốc gia này; hãy liên hệ bộ phận hỗ trợ.",
             "Log-ins from this country are not allowed; ask your administrators.",
         ),
+        ChangeError::LogIn(LoginError::CloudNotAllowed) => login(
+            StatusCode::FORBIDDEN,
+            "Không được phép đăng nhập qua máy chủ của hãng phần mềm thư.",
+            "Log-ins through servers of the mail program's maker are not allowed.",
+        ),
         ChangeError::LogIn(LoginError::TooManyAttempts) => login(
             StatusCode::TOO_MANY_REQUESTS,
             "Nhập sai quá nhiều lần; hãy thử lại sau ít phút.",

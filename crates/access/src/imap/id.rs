@@ -1,18 +1,38 @@
 //! ID (RFC 2971): who is there, for the log; who we are, for theirs.
 
+use super::login::CLOUD_NOT_ALLOWED;
 use super::mask::Mask;
-use super::reply::Reply;
-use super::session::Door;
+use super::reply::{Outcome, Reply};
+use super::session::{Door, State};
+use super::wire::Ended;
+use engine::LoginError;
 
 /// Of the whole log field: clients send a dozen values at most.
 const LOGGED_CHARS_MAX: usize = 300;
 
-pub(crate) fn id(door: &mut Door, fields: &[(String, Option<String>)]) -> Reply {
+/// Of a client's name; those that are looked for are shorter.
+const NAME_CHARS_MAX: usize = 100;
+
+pub(crate) async fn id(door: &mut Door, state: &State, fields: &[(String, Option<String>)]) -> Outcome {
     door.mask = Mask::of(fields);
     tracing::info!(client = %describe(fields), "client id");
+    let name = fields.iter().find(|(field, _)| field.eq_ignore_ascii_case("name"));
+    let name = name.and_then(|(_, value)| value.as_ref());
+    let name: Option<String> = name.map(|value| value.chars().take(NAME_CHARS_MAX).collect());
+    match (state.who(), name) {
+        (None, name) => door.client = name.map(String::into_boxed_str),
+        (Some(who), Some(name)) => {
+            // What could not be looked up is looked up at the next log-in.
+            let checked = door.engine.check_client(who, &door.origin, &name).await;
+            if checked == Err(LoginError::CloudNotAllowed) {
+                return Err(Ended::Bye(CLOUD_NOT_ALLOWED).into());
+            }
+        }
+        (Some(_), None) => {}
+    }
     // RFC 2971 3.3; no version: RFC 2971 4 warns of telling attackers what to try.
     door.wire.out.id(&[("name", "Cong Thu")]);
-    Reply::ok("ID completed")
+    Ok(Reply::ok("ID completed"))
 }
 
 /// `name=Thunderbird version=128`, in printable characters.

@@ -7,6 +7,10 @@ use engine::LoginError;
 use proto::imap::{Code, Limits, Secret};
 use proto::sasl::Credentials;
 
+/// For somebody who can do something about it.
+pub(super) const CLOUD_NOT_ALLOWED: &str =
+    "This mail program hands the password to its maker's servers, which is not allowed; use another one";
+
 pub(crate) async fn login(
     door: &mut Door,
     fresh: &mut Fresh,
@@ -33,7 +37,8 @@ pub(crate) async fn check(
     credentials: &Credentials,
 ) -> Result<Known, Failure> {
     let user = credentials.user();
-    match door.engine.log_in(user, credentials.password(), &door.origin).await {
+    let by = (&door.origin, door.client.as_deref());
+    match door.engine.log_in_by(user, credentials.password(), by).await {
         Ok(who) => {
             tracing::info!(user = %who.address(), "logged in");
             door.wire.revoke_with(door.engine.watch_rights(&who));
@@ -62,6 +67,7 @@ pub(crate) async fn check(
                     Reply::no("Log-ins from this country are not allowed; ask your administrators")
                         .code(Code::ContactAdmin)
                 }
+                LoginError::CloudNotAllowed => Reply::no(CLOUD_NOT_ALLOWED).code(Code::ContactAdmin),
                 LoginError::TooManyAttempts => Reply::no("Too many attempts, wait a while").code(Code::Limit),
                 LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),
             };

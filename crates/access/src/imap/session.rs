@@ -30,6 +30,8 @@ pub(crate) struct Door {
     pub(crate) starttls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) progress: Progress,
     pub(crate) mask: Mask,
+    /// What the client called itself, before it logged in.
+    pub(crate) client: Option<Box<str>>,
     /// Where the last partial fetch of a decoded part has ended.
     pub(crate) resume: Option<Box<Resume>>,
 }
@@ -44,7 +46,18 @@ impl Door {
         starttls: Option<Arc<rustls::ServerConfig>>,
     ) -> Self {
         let (enabled, progress, mask) = (Enabled::default(), Progress::default(), Mask::default());
-        Self { wire, engine, origin, encrypted, enabled, starttls, progress, mask, resume: None }
+        Self {
+            wire,
+            engine,
+            origin,
+            encrypted,
+            enabled,
+            starttls,
+            progress,
+            mask,
+            client: None,
+            resume: None,
+        }
     }
 }
 

@@ -130,7 +130,7 @@ async fn other(door: &mut Door, state: &mut State, command: Command) -> Outcome 
         Command::Capability => Ok(capability::capability(door, state)),
         Command::Noop | Command::Check => Ok(noop::noop()),
         Command::Logout => Err(Ended::LoggedOut.into()),
-        Command::Id(fields) => Ok(id::id(door, &fields)),
+        Command::Id(fields) => id::id(door, state, &fields).await,
         Command::Starttls | Command::Authenticate { .. } | Command::Login { .. } => {
             enter(door, state, command).await
         }

@@ -7,6 +7,7 @@ mod audit;
 mod authority;
 mod cases;
 mod checking;
+mod clouds;
 mod delegation;
 mod deliver;
 mod directory;

@@ -20,6 +20,17 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of a log-in by the servers of a mail program's maker ([`crate::Cloud`]).
+    CloudLogins {
+        Allow "allow" "cho phép";
+        /// The mailbox's owner is told, once.
+        Warn "warn" "cho phép và nhắc chủ hộp thư";
+        /// He is told as well.
+        Refuse "refuse" "từ chối và nhắc chủ hộp thư";
+    }
+}
+
 section! {
     /// Đăng nhập.
     Logins login LOGIN {
@@ -30,6 +41,8 @@ section! {
         countries: Vec<Country> = vec![Country::VN], Plain 1..=250, "Quốc gia được phép đăng nhập", "D7";
         /// The unit's officers and the centre are told beside the mailbox's owner.
         tell_officers: bool = true, Plain 0..=0, "Báo cả đầu mối đơn vị và trung tâm khi đăng nhập từ quốc gia mới", "D7";
+        /// Programs that hand the password to their maker's servers, outside the country: Outlook (new), Outlook for telephones.
+        clouds: CloudLogins = CloudLogins::Warn, Plain 0..=0, "Đăng nhập qua máy chủ của hãng phần mềm thư", "B11";
     }
 }
 

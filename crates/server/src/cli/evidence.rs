@@ -174,7 +174,7 @@ fn statuses() -> String {
 }
 
 fn status(text: &str) -> Result<String, String> {
-    if ["login", "login_refused", "strange_login"].contains(&text) {
+    if ["login", "login_refused", "strange_login", "cloud_login"].contains(&text) {
         return Err("log-ins are no state of a message: see congthu trace logins ADDRESS".to_owned());
     }
     let is_code = text.split('.').count() == 3 && text.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -304,7 +304,7 @@ mod tests {
         let Some(TraceCommand::Logins(of)) = asked.command else { panic!("no log-ins") };
         assert_eq!((of.address.to_string().as_str(), of.csv), ("an@b.vn", true));
         assert_eq!(of.since.unwrap().to_string(), "2026-10-31T17:00:00Z");
-        for status in ["login", "login_refused", "strange_login"] {
+        for status in ["login", "login_refused", "strange_login", "cloud_login"] {
             let refused = trace(&format!("--status {status}")).unwrap_err();
             assert!(refused.contains("congthu trace logins ADDRESS"), "{refused}");
         }

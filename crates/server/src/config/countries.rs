@@ -1,7 +1,7 @@
 //! The tables that say which country an address is in, read as a whole at the start and at each reload.
 
 use super::{Config, ConfigError};
-use model::Countries;
+use model::{Cloud, Countries};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,15 @@ pub(crate) struct Networks {
 }
 
 impl Config {
+    /// Whose servers log in for mail programs: those of the file, or the ones that are known by what they call themselves.
+    pub(crate) fn clouds(&self) -> Vec<Cloud> {
+        if self.clouds.is_empty() { Cloud::known() } else { self.clouds.clone() }
+    }
+
+    pub(super) fn cloud(&mut self) -> Result<&mut Cloud, String> {
+        self.clouds.last_mut().ok_or_else(|| "belongs in a [[cloud]]".to_owned())
+    }
+
     /// What `[networks]` says of countries; none of them where it says nothing.
     ///
     /// # Errors

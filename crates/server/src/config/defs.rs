@@ -120,6 +120,12 @@ pub(crate) const TABLES: &[Table] = &[
     Table { name: "limits", doc: "What one peer may take.", begin: None },
     Table { name: "networks", doc: "Where people log in from: docs/operations/filters.md.", begin: None },
     Table {
+        name: "cloud",
+        doc: "One per maker of mail programs whose servers log in for their users: docs/operations/filters.md. None at all: Microsoft, by \
+              what its servers call themselves.",
+        begin: Some(|config| config.clouds.push(model::Cloud::default())),
+    },
+    Table {
         name: "clients",
         doc: "What mail programs are told that set themselves up: docs/operations/set-up.md.",
         begin: None,

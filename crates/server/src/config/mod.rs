@@ -53,6 +53,7 @@ pub(crate) struct Config {
     pub(crate) outbound: Outbound,
     pub(crate) authentication: Authentication,
     pub(crate) routes: Vec<Route>,
+    clouds: Vec<model::Cloud>,
     pub(crate) scan: defs::Scan,
     pub(crate) limits: Limits,
     /// Who may read `/metrics` besides this machine.

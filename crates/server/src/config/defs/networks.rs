@@ -1,9 +1,36 @@
 //! Options of the networks that people log in from.
 
 use super::{Definition, Fallback, put};
-use crate::config::values::read_list;
+use crate::config::values::{read_list, read_text};
 
 pub(crate) const NETWORKS: &[Definition] = &[
+    Definition {
+        table: "cloud",
+        key: "name",
+        kind: "text",
+        fallback: Fallback::Required,
+        example: r#""Microsoft""#,
+        doc: "The maker, as people are told. They have handed it their passwords; `login.clouds` of the policy says what becomes of it.",
+        set: |config, value| put(&mut config.cloud()?.name, read_text(value)),
+    },
+    Definition {
+        table: "cloud",
+        key: "clients",
+        kind: "list of texts",
+        fallback: Fallback::Value("[]"),
+        example: r#"["Microsoft Office 365"]"#,
+        doc: "What its servers call themselves by IMAP's ID: the name begins so.",
+        set: |config, value| put(&mut config.cloud()?.clients, read_list(value)),
+    },
+    Definition {
+        table: "cloud",
+        key: "networks",
+        kind: "list of networks",
+        fallback: Fallback::Value("[]"),
+        example: r#"["40.96.0.0/13", "52.96.0.0/14"]"#,
+        doc: "Where they come from, as the maker publishes it; that changes, so look from time to time.",
+        set: |config, value| put(&mut config.cloud()?.networks, read_list(value)),
+    },
     Definition {
         table: "networks",
         key: "countries",
