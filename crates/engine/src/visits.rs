@@ -66,13 +66,23 @@ impl Engine {
         *self.0.visits.countries.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(countries);
     }
 
-    /// Where somebody is, as far as the tables know. Networks that nobody on the Internet is in have no country.
-    pub(crate) fn country_of(&self, remote: IpAddr) -> Option<Country> {
+    /// Where somebody is who comes from the Internet, as far as the tables know; `None` where nobody is asked that: without tables, and
+    /// of our own networks and whatever nobody on the Internet is in.
+    fn place_of(&self, remote: IpAddr) -> Option<Country> {
         let countries = Arc::clone(&self.0.visits.countries.read().unwrap_or_else(PoisonError::into_inner));
-        if countries.is_empty() || self.is_exempt(remote) || !guard::is_public(remote) {
+        if countries.is_empty()
+            || self.is_exempt(remote)
+            || !guard::is_public(remote)
+            || countries.is_own(remote)
+        {
             return None;
         }
-        countries.of(remote)
+        Some(countries.of(remote).unwrap_or(Country::UNKNOWN))
+    }
+
+    /// The country that somebody is in, where that is known.
+    pub(crate) fn country_of(&self, remote: IpAddr) -> Option<Country> {
+        self.place_of(remote).filter(|place| *place != Country::UNKNOWN)
     }
 
     /// By which door somebody came, and from which country, if that is known, for the evidence: `imap VN`.
@@ -91,9 +101,13 @@ impl Engine {
         policy: &Policy,
         origin: &Origin,
     ) -> Result<(), LoginError> {
-        let Some(country) = self.country_of(origin.remote) else { return Ok(()) };
+        let Some(country) = self.place_of(origin.remote) else { return Ok(()) };
         let (account, now) = (row.account, self.now());
         let is_refused = policy.refuses_log_ins_from(country);
+        // A gap in a table makes nobody strange.
+        if country == Country::UNKNOWN && !is_refused {
+            return Ok(());
+        }
         if is_refused || !self.0.visits.is_noted(account, country, now) {
             let log_in = LogIn { account, country, is_refused, policy, origin, now };
             match self.visit(row, &log_in).await {

@@ -28,6 +28,12 @@ impl Country {
         None => Self(NonZeroU16::MIN),
     };
 
+    /// Somewhere on the Internet that no table knows: ISO 3166-1 leaves these letters to everybody, and no policy can name them.
+    pub const UNKNOWN: Self = match NonZeroU16::new(u16::from_be_bytes(*b"ZZ")) {
+        Some(code) => Self(code),
+        None => Self(NonZeroU16::MIN),
+    };
+
     /// Is it in the list of countries, or only something that a table says?
     #[must_use]
     pub fn is_listed(self) -> bool {
@@ -37,12 +43,18 @@ impl Country {
     /// Its two letters where it is in no list.
     #[must_use]
     pub fn vietnamese(self) -> String {
-        self.names().map_or_else(|| self.to_string(), |(vietnamese, _)| vietnamese.to_owned())
+        match self {
+            Self::UNKNOWN => "nơi không rõ quốc gia".to_owned(),
+            _ => self.names().map_or_else(|| self.to_string(), |(vietnamese, _)| vietnamese.to_owned()),
+        }
     }
 
     #[must_use]
     pub fn english(self) -> String {
-        self.names().map_or_else(|| self.to_string(), |(_, english)| english.to_owned())
+        match self {
+            Self::UNKNOWN => "an unknown country".to_owned(),
+            _ => self.names().map_or_else(|| self.to_string(), |(_, english)| english.to_owned()),
+        }
     }
 
     fn names(self) -> Option<(&'static str, &'static str)> {
@@ -181,10 +193,23 @@ impl Countries {
         self.tables.iter().map(|table| table.v4.len() + table.v6.len()).sum()
     }
 
+    /// Is it in a network of our own?
+    #[must_use]
+    pub fn is_own(&self, address: IpAddr) -> bool {
+        self.own.iter().any(|network| network.contains(address.to_canonical()))
+    }
+
+    /// Does any table know addresses of IPv4, and any of IPv6?
+    #[must_use]
+    pub fn families(&self) -> (bool, bool) {
+        let any = |knows: fn(&Table) -> bool| self.tables.iter().any(knows);
+        (any(|table| table.v4.len() > 0), any(|table| table.v6.len() > 0))
+    }
+
     #[must_use]
     pub fn of(&self, address: IpAddr) -> Option<Country> {
         let address = address.to_canonical();
-        if self.own.iter().any(|network| network.contains(address)) {
+        if self.is_own(address) {
             return None;
         }
         self.tables.iter().rev().find_map(|table| match address {
@@ -302,6 +327,8 @@ mod tests {
         }
         assert_eq!(countries.ranges(), 5, "neighbours of one country are one");
         check(&Countries::default(), "1.0.0.0", "-");
+        assert!(countries.is_own("::ffff:203.113.190.7".parse().unwrap()));
+        assert_eq!((countries.families(), Countries::default().families()), ((true, true), (false, false)));
     }
 
     #[test]
@@ -341,6 +368,8 @@ mod tests {
         assert_eq!((Country::VN.to_string(), Country::VN.vietnamese()), ("VN".into(), "Việt Nam".into()));
         assert_eq!((of("DE").vietnamese(), of("DE").english()), ("Đức".into(), "Germany".into()));
         assert_eq!((of("XY").vietnamese(), of("XY").is_listed()), ("XY".into(), false));
+        let unknown = Country::UNKNOWN;
+        assert_eq!((unknown.english(), unknown.is_listed()), ("an unknown country".into(), false));
         let lines = include_str!("countries.txt").lines().filter(|line| !line.starts_with('#'));
         let mut codes: Vec<&str> = lines.map(|line| line.split('\t').next().unwrap()).collect();
         assert!(codes.iter().all(|code| of(code).is_listed()));

@@ -215,6 +215,36 @@ async fn where_policy_names_countries_nobody_else_comes_in_with_the_right_passwo
 }
 
 #[tokio::test]
+async fn where_policy_names_countries_nobody_comes_in_from_where_no_table_knows() {
+    let (world, an) = at_home().await;
+    let (gap, gap_v6) = ("198.51.100.7", "2001:4860::1");
+    for remote in [gap, gap_v6] {
+        log_in(&world, remote).await.unwrap();
+    }
+    assert!(subjects(&world, &an).await.is_empty(), "a gap in a table is nothing strange");
+    assert_eq!(world.database.texts("select country from login_countries").await, ["VN"]);
+    policy(&world, "login.new_country", "refuse").await;
+    for remote in [gap, gap_v6] {
+        assert_eq!(log_in(&world, remote).await.unwrap_err(), LoginError::CountryNotAllowed, "{remote}");
+    }
+    // Networks of our own, and those that nobody on the Internet is in.
+    for remote in [AT_HOME, "14.160.9.7", "10.0.0.1", "127.0.0.1", "::1", "fd00::7", "fe80::1"] {
+        log_in(&world, remote).await.unwrap();
+    }
+    let letters = world.letters(&an).await;
+    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    for words in [
+        "Hộp thư an@demo.gov.vn bị từ chối đăng nhập từ nơi không rõ quốc gia",
+        "Địa chỉ IP: 198.51.100.7",
+        "the mailbox was refused to a log-in from an unknown country",
+    ] {
+        assert!(letter.contains(words), "{words}\n{letter}");
+    }
+    world.engine.use_countries(Countries::default());
+    log_in(&world, gap).await.unwrap();
+}
+
+#[tokio::test]
 async fn whoever_gets_his_mailbox_back_is_told_of_that_country_again() {
     let (world, _) = at_home().await;
     log_in(&world, ABROAD).await.unwrap();

@@ -65,7 +65,7 @@ impl Value for Vec<Country> {
 }
 
 impl Policy {
-    /// Is nobody let in from there?
+    /// Is nobody let in from there? From where is unknown nobody is, where countries are named.
     #[must_use]
     pub fn refuses_log_ins_from(&self, country: Country) -> bool {
         self.login.new_country == NewCountry::Refuse && !self.login.countries.contains(&country)
@@ -84,11 +84,12 @@ mod tests {
         assert!(!policy.refuses_log_ins_from(laos));
         policy.set("login.new_country", "refuse").unwrap();
         assert!(policy.refuses_log_ins_from(laos) && !policy.refuses_log_ins_from(Country::VN));
+        assert!(policy.refuses_log_ins_from(Country::UNKNOWN));
         policy.set("login.countries", "VN, LA").unwrap();
         assert!(!policy.refuses_log_ins_from(laos));
         let field = Policy::field("login.countries").unwrap();
         assert_eq!((field.text(&policy), field.shown(&policy)), ("VN,LA".into(), "Việt Nam, Lào".into()));
-        for wrong in ["vn", "VNM", "XY", "VN;LA"] {
+        for wrong in ["vn", "VNM", "XY", "ZZ", "VN;LA"] {
             assert_eq!(policy.set("login.countries", wrong), Err(SetError::Form), "{wrong}");
         }
         assert_eq!(policy.set("login.countries", ""), Err(SetError::Range), "else nobody could log in");

@@ -114,9 +114,19 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
 fn countries(config: &Config, findings: &mut Findings) {
     match config.countries() {
         Ok(countries) if countries.is_empty() => {}
-        Ok(countries) => {
-            findings.ok("networks", format!("tables of countries with {} ranges", countries.ranges()));
-        }
+        Ok(countries) => match countries.families() {
+            (true, true) => {
+                findings.ok("networks", format!("tables of countries with {} ranges", countries.ranges()));
+            }
+            (v4, _) => findings.warn(
+                "networks",
+                format!(
+                    "no table knows countries of {}: where policy lets in some countries only, nobody comes in by it",
+                    if v4 { "IPv6" } else { "IPv4" }
+                ),
+                "name the other file, too: /usr/share/tor/geoip, /usr/share/tor/geoip6",
+            ),
+        },
         Err(error) => findings.error("networks", error.to_string(), "or take the table out of [networks]"),
     }
 }
