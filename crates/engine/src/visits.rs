@@ -120,14 +120,14 @@ impl Engine {
     }
 
     /// May it be remembered that it was noted? Where somebody was told of is looked up each time: an administrator may make it strange
-    /// again.
+    /// again. What is put off is an event twice a day, until it is told.
     async fn visit(&self, row: &LoginRow, log_in: &LogIn<'_>) -> Result<bool, Error> {
         let LogIn { account, country, is_refused, policy, now, .. } = *log_in;
         let visits = self.0.store.visits(account).await?;
         let found = find(&visits, country, is_refused, policy.login.country_days, now);
         if found.is_new || found.is_told {
             self.strange_visit(row, log_in, found).await?;
-            return Ok(false);
+            return Ok(found.is_put_off);
         }
         if is_refused {
             return Ok(false);
@@ -153,7 +153,7 @@ impl Engine {
             // Another of its connections, which come in crowds, was first.
             return Ok(());
         }
-        if !is_refused {
+        if !is_refused && !found.is_put_off {
             tx.note_visit(account, country, now).await?;
         }
         if is_throttled {

@@ -2,7 +2,8 @@
 //!
 //! Invariants: a function of what was seen and the moment; a mailbox that was never seen anywhere is not strange anywhere, nor is it
 //! where it was seen last, however long ago; in Việt Nam none is; nobody is told of one country twice in [`TOLD_AGAIN_AFTER`], nor of more than
-//! [`TOLD_PER_DAY_MAX`] countries in a day, so whoever has a password and many machines fills no mailbox with letters.
+//! [`TOLD_PER_DAY_MAX`] countries in a day, so whoever has a password and many machines fills no mailbox with letters; and a country that
+//! nobody was told of for that stays strange until somebody was.
 
 use crate::Country;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,8 @@ pub struct Finding {
     pub is_new: bool,
     /// It is new, or was refused, and that is news.
     pub is_told: bool,
+    /// It is new, and too many are told of today: it stays strange, so it is told when it comes again on another day.
+    pub is_put_off: bool,
 }
 
 /// `visits`: all of the mailbox; `days`: for so long a country is one that it is used from.
@@ -44,10 +47,12 @@ pub fn find(visits: &[Visit], country: Country, is_refused: bool, days: u32, now
         country == Country::VN || within(last_here, lately) || newest.is_none() || newest == last_here;
     let is_strange = is_refused || !is_usual;
     let told_lately = within(here.and_then(|visit| visit.told_at), TOLD_AGAIN_AFTER);
-    let told_today = visits.iter().filter(|visit| within(visit.told_at, DAY)).count();
+    let is_enough = visits.iter().filter(|visit| within(visit.told_at, DAY)).count() >= TOLD_PER_DAY_MAX;
+    let is_new = is_strange && !is_refused;
     Finding {
-        is_new: is_strange && !is_refused,
-        is_told: is_strange && !told_lately && told_today < TOLD_PER_DAY_MAX,
+        is_new,
+        is_told: is_strange && !told_lately && !is_enough,
+        is_put_off: is_new && !told_lately && is_enough,
     }
 }
 
@@ -56,8 +61,9 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-    const USUAL: Finding = Finding { is_new: false, is_told: false };
-    const NEW: Finding = Finding { is_new: true, is_told: true };
+    const USUAL: Finding = Finding { is_new: false, is_told: false, is_put_off: false };
+    const NEW: Finding = Finding { is_new: true, is_told: true, is_put_off: false };
+    const REFUSED: Finding = Finding { is_new: false, ..NEW };
 
     fn ago(days: i64) -> Timestamp {
         NOW - SignedDuration::from_hours(24 * days)
@@ -102,7 +108,7 @@ mod tests {
     #[test]
     fn whoever_has_many_machines_makes_few_letters() {
         let told = |seen: &[(&str, Option<i64>, Option<i64>)]| from_russia(seen).is_told;
-        let silent = Finding { is_new: true, is_told: false };
+        let silent = Finding { is_told: false, ..NEW };
         assert_eq!(from_russia(&[("VN", Some(1), None), ("RU", None, Some(29))]), silent);
         assert!(told(&[("VN", Some(1), None), ("RU", None, Some(30))]));
         let three = [
@@ -111,11 +117,14 @@ mod tests {
             ("US", Some(0), Some(0)),
             ("FR", Some(0), Some(0)),
         ];
-        assert_eq!(from_russia(&three), silent);
+        assert_eq!(from_russia(&three), Finding { is_put_off: true, ..silent }, "it stays new");
         assert!(told(&three[..3]));
+        let told_before = [&three[..], &[("RU", None, Some(20))]].concat();
+        assert_eq!(from_russia(&told_before), silent, "somebody has heard of it");
         let refused = |seen: &[_]| find(&visits(seen), "RU".parse().unwrap(), true, 180, NOW);
-        assert_eq!(refused(&[]), Finding { is_new: false, is_told: true }, "also the first ever");
+        assert_eq!(refused(&[]), REFUSED, "also the first ever");
         assert_eq!(refused(&[("RU", None, Some(3))]), USUAL);
-        assert_eq!(refused(&[("RU", Some(1), None)]), Finding { is_new: false, is_told: true });
+        assert_eq!(refused(&[("RU", Some(1), None)]), REFUSED);
+        assert_eq!(refused(&three), USUAL, "it is no visit that could become usual");
     }
 }

@@ -128,8 +128,20 @@ async fn a_crowd_of_connections_and_of_countries_makes_few_letters() {
         log_in(&world, remote).await.unwrap();
     }
     assert_eq!(subjects(&world, &an).await.len(), 3, "three countries in a day");
-    let events = world.number("select count(*) from events where kind = 'strange_login'").await;
-    assert_eq!(events, 4, "and the fourth is on record");
+    let events = async || world.number("select count(*) from events where kind = 'strange_login'").await;
+    assert_eq!(events().await, 4, "and the fourth is on record");
+    for _ in 0..3 {
+        log_in(&world, "2.0.0.1").await.unwrap();
+    }
+    assert_eq!(events().await, 4, "once");
+    world.forward(25, 0);
+    for _ in 0..3 {
+        log_in(&world, "2.0.0.1").await.unwrap();
+    }
+    let told = subjects(&world, &an).await;
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told[3].ends_with("được đăng nhập từ Pháp"), "it has not become usual in silence: {told:?}");
+    assert_eq!(events().await, 5);
 }
 
 /// What the existing detection is for: whoever has the password comes from far away, and then writes to strangers.
