@@ -6,7 +6,7 @@
 //! is no lock against anybody.
 
 use crate::notices::Notice;
-use crate::{Engine, Error, LoginError, Origin, Principal, figures};
+use crate::{Engine, Error, LoginError, Origin, Principal, Protocol, figures};
 use jiff::Timestamp;
 use model::calendar::{local_text, written_time};
 use model::{AccountId, Cloud, CloudLogins, Policy};
@@ -73,28 +73,32 @@ impl Engine {
         let row = self.0.store.login(who.own().address()).await.map_err(|_| LoginError::Unavailable)?;
         let Some(row) = row else { return Ok(()) };
         let policy = self.policy_of(row.domain).await.map_err(|_| LoginError::Unavailable)?;
-        let admitted = self.admit_by(&row, &policy, (origin, Some(client))).await;
-        if let Err(error) = &admitted {
-            // Behind the log-in, which it was let in by.
-            self.note_login(Some(row.account), Some(error), origin).await;
-            figures::login(Some(error), origin.protocol);
+        self.tell_of_client(&row, &policy, (origin, Some(client))).await;
+        if !self.is_barred_by(&policy, (origin, Some(client))) {
+            return Ok(());
         }
-        admitted
+        // Behind the log-in, which it was let in by.
+        let error = LoginError::CloudNotAllowed;
+        self.note_login(Some(row.account), Some(&error), origin).await;
+        figures::login(Some(&error), origin.protocol);
+        Err(error)
     }
 
-    /// May somebody whose password was right come in by this program? Its maker's part in it is told.
-    ///
-    /// # Errors
-    /// `CloudNotAllowed`.
-    pub(crate) async fn admit_by(
+    /// Does policy let nobody in by this program?
+    pub(crate) fn is_barred_by(&self, policy: &Policy, (origin, client): (&Origin, Option<&str>)) -> bool {
+        policy.login.clouds == CloudLogins::Refuse && self.cloud_of(origin, client).is_some()
+    }
+
+    /// A maker's part in a log-in whose password was right, let in or not, is told.
+    pub(crate) async fn tell_of_client(
         &self,
         row: &LoginRow,
         policy: &Policy,
         (origin, client): (&Origin, Option<&str>),
-    ) -> Result<(), LoginError> {
-        let Some((place, cloud)) = self.cloud_of(origin, client) else { return Ok(()) };
+    ) {
+        let Some((place, cloud)) = self.cloud_of(origin, client) else { return };
         let is_refused = match policy.login.clouds {
-            CloudLogins::Allow => return Ok(()),
+            CloudLogins::Allow => return,
             CloudLogins::Warn => false,
             CloudLogins::Refuse => true,
         };
@@ -106,10 +110,13 @@ impl Engine {
             tracing::warn!(%error, "nobody could be told whom a password was handed to");
             self.0.clouds.forget(&seen);
         }
-        if is_refused { Err(LoginError::CloudNotAllowed) } else { Ok(()) }
     }
 
+    /// To the page people come by themselves.
     fn cloud_of(&self, origin: &Origin, client: Option<&str>) -> Option<(usize, &Cloud)> {
+        if origin.protocol == Protocol::Http {
+            return None;
+        }
         let known = self.0.clouds.known.get()?;
         known.iter().enumerate().find(|(_, cloud)| cloud.is(client, origin.remote))
     }

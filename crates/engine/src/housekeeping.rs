@@ -11,6 +11,8 @@ use tokio_util::sync::CancellationToken;
 const POLL_EVERY: Duration = Duration::from_secs(3);
 /// What was done in shared mailboxes is written this late at most.
 const ACTS_EVERY: Duration = Duration::from_secs(5);
+/// Whom a log-in concerns that was kept out is told this late.
+const BARRED_EVERY: Duration = Duration::from_secs(2);
 /// What came in others' names, and what was seen of others' TLS, is written this late.
 const STATISTICS_EVERY: Duration = Duration::from_secs(30);
 /// Who has a mailbox open is noted by half hours.
@@ -33,6 +35,7 @@ impl Engine {
             every(SWEEP_EVERY, &stop, || self.sweep(&stop)),
             every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
+            every(BARRED_EVERY, &stop, || self.tell_of_barred()),
             every(STATISTICS_EVERY, &stop, || self.write_dmarc()),
             every(STATISTICS_EVERY, &stop, || self.write_tls()),
             self.expand_when_told(&stop),
@@ -44,6 +47,7 @@ impl Engine {
             self.hear_of_rights(&stop),
         );
         self.write_acts().await;
+        self.tell_of_barred().await;
         self.write_dmarc().await;
         self.write_tls().await;
     }

@@ -101,7 +101,8 @@ impl Principal {
     }
 }
 
-/// Why somebody may not come in. Front doors say the same for `Denied` whether or not the mailbox exists.
+/// Why somebody may not come in. Front doors say the same for `Denied` whether or not the mailbox exists, and for whatever is
+/// [`LoginError::is_hidden`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
     #[error("wrong address or password")]
@@ -136,6 +137,13 @@ impl LoginError {
         Self::TooManyAttempts,
         Self::Unavailable,
     ];
+
+    /// It is told to whom it concerns, and answered as a wrong password: who guesses from where he could not come in anyway must not
+    /// learn that he has found it.
+    #[must_use]
+    pub const fn is_hidden(self) -> bool {
+        matches!(self, Self::CountryNotAllowed | Self::CloudNotAllowed)
+    }
 
     /// For people to read.
     #[must_use]

@@ -16,6 +16,7 @@ mod append;
 mod attachments;
 mod audit;
 mod authority;
+mod barred;
 mod cases;
 mod certificates;
 mod checking;
@@ -214,6 +215,7 @@ struct Inner {
     throttle: throttle::Throttle,
     visits: visits::Visits,
     clouds: clouds::Clouds,
+    barred: barred::Barred,
     views: view::Views,
     statuses: listing::Statuses,
     chunks: Arc<chunk_cache::ChunkCache>,
@@ -269,6 +271,7 @@ impl Engine {
             throttle: throttle::Throttle::default(),
             visits: visits::Visits::default(),
             clouds: clouds::Clouds::default(),
+            barred: barred::Barred::default(),
             views: view::Views::default(),
             statuses: listing::Statuses::default(),
             chunks: Arc::new(chunk_cache::ChunkCache::default()),

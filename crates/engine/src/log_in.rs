@@ -1,13 +1,14 @@
 //! Logging in: the one way past the doors, by whichever somebody comes.
 //!
-//! Invariants: the work is the same whether the mailbox exists or not; what is said of its standing is said behind the right password
-//! only; every try counts for the back-off ([`crate::throttle`]) and is on record, and none fails because it could not be noted.
+//! Invariants: the work is the same whether the mailbox exists or not, and for whoever is kept out ([`crate::barred`]) whatever his
+//! password; what is said of its standing is said behind the right password only; every try counts for the back-off ([`crate::throttle`]) and is on record, and none fails because it could not be noted.
 
 use crate::throttle::Attempt;
 use crate::{Engine, LoginError, Origin, Principal, figures, passwords};
 use model::calendar::local_date;
-use model::{AccountId, AccountState, Address};
+use model::{AccountId, AccountState, Address, Policy};
 use std::net::IpAddr;
+use std::sync::Arc;
 use store::{Event, LoginRow};
 
 /// A log-in that was refused, and the mailbox that was meant, if there is one: for the evidence, and nothing that a stranger is told.
@@ -42,8 +43,8 @@ impl Engine {
     ) -> Result<Principal, LoginError> {
         let result = async {
             let attempt = self.begin_log_in(login, origin).await?;
-            let (account, result) = match self.check_login(login, password).await {
-                Ok(row) => (Some(row.account), self.admit(row, origin, client).await),
+            let (account, result) = match self.check_login(login, password, (origin, client)).await {
+                Ok((row, policy)) => (Some(row.account), self.admit(row, &policy, (origin, client)).await),
                 Err(refused) => (refused.account, Err(refused.error)),
             };
             self.end_log_in(attempt, password, result.as_ref().err());
@@ -64,9 +65,12 @@ impl Engine {
     ) -> Result<LoginRow, LoginError> {
         let result = async {
             let attempt = self.begin_log_in(login, origin).await?;
-            let result = match self.check_login(login, password).await {
-                Ok(row) => self.admit_to_change(row, origin).await,
-                refused => refused,
+            let result = match self.check_login(login, password, (origin, None)).await {
+                Ok((row, policy)) => {
+                    self.tell_of_visit(&row, &policy, origin).await;
+                    Ok(row)
+                }
+                Err(refused) => Err(refused),
             };
             self.end_log_in(attempt, password, result.as_ref().err().map(|refused| &refused.error));
             // Whose password was right is noted with the change.
@@ -105,7 +109,7 @@ impl Engine {
 
     fn end_log_in(&self, attempt: Option<Attempt>, password: &str, error: Option<&LoginError>) {
         let Some(attempt) = attempt else { return };
-        if error == Some(&LoginError::Denied) {
+        if error.is_some_and(|error| *error == LoginError::Denied || error.is_hidden()) {
             return self.0.throttle.denied(&attempt, self.0.passwords.mark(password));
         }
         self.0.throttle.take_back(&attempt);
@@ -120,54 +124,66 @@ impl Engine {
         self.0.store.login(&address).await
     }
 
-    /// Is it the right password of a mailbox that may be logged in to?
-    async fn check_login(&self, login: &str, password: &str) -> Result<LoginRow, Refused> {
-        let found = self.row_of(login).await.map_err(|error| {
+    /// Is it the right password of a mailbox that may be logged in to, and by this log-in?
+    async fn check_login(
+        &self,
+        login: &str,
+        password: &str,
+        by: (&Origin, Option<&str>),
+    ) -> Result<(LoginRow, Arc<Policy>), Refused> {
+        let unavailable = |error: crate::Error| {
             tracing::error!(%error, "a log-in could not be checked");
             Refused { error: LoginError::Unavailable, account: None }
-        })?;
-        let stored = found.as_ref().and_then(|row| row.password_hash.as_deref());
-        let account = found.as_ref().map(|row| row.account);
-        let right = self.0.passwords.verify(account, stored, password, self.now()).await;
+        };
+        let found = self.row_of(login).await.map_err(|error| unavailable(error.into()))?;
+        let found = match found {
+            Some(row) => {
+                let policy = self.policy_of(row.domain).await.map_err(unavailable)?;
+                Some((row, policy))
+            }
+            None => None,
+        };
+        let bar = found.as_ref().and_then(|(_, policy)| self.bar(policy, by));
+        let stored = found.as_ref().and_then(|(row, _)| row.password_hash.as_deref());
+        let account = found.as_ref().map(|(row, _)| row.account);
+        // Of who is kept out nothing is remembered: he would hear from an answer that comes at once that it was the right one.
+        let remembered = bar.is_none().then(|| self.now());
+        let right = self.0.passwords.verify(account, stored, password, remembered).await;
         let refused = |error| Refused { error, account };
-        let Some(row) = found.filter(|_| right) else { return Err(refused(LoginError::Denied)) };
+        let Some((row, policy)) = found.filter(|_| right) else { return Err(refused(LoginError::Denied)) };
+        // Before all that is said of its standing.
+        if let Some(why) = bar {
+            self.keep_out(why, row, policy, by);
+            return Err(refused(why));
+        }
         if !row.state.may_log_in() {
             return Err(refused(LoginError::Locked));
         }
         if row.one_time_until.is_some_and(|until| until <= self.now()) {
             return Err(refused(LoginError::OneTimePasswordOver));
         }
-        Ok(row)
+        Ok((row, policy))
     }
 
     /// Lets somebody in whose password was right, unless it has to be changed (B2, B3).
     async fn admit(
         &self,
         row: LoginRow,
-        origin: &Origin,
-        client: Option<&str>,
+        policy: &Policy,
+        (origin, client): (&Origin, Option<&str>),
     ) -> Result<Principal, LoginError> {
-        let policy = self.policy_of(row.domain).await.map_err(|_| LoginError::Unavailable)?;
         let (set_on, today) = (local_date(row.password_set_at), local_date(self.now()));
-        if row.password_change || passwords::rules(&policy).is_expired(set_on, today) {
+        if row.password_change || passwords::rules(policy).is_expired(set_on, today) {
             return Err(LoginError::PasswordChangeRequired);
         }
-        self.admit_by(&row, &policy, (origin, client)).await?;
-        self.admit_from(&row, &policy, origin).await?;
+        self.tell_of_client(&row, policy, (origin, client)).await;
+        self.tell_of_visit(&row, policy, origin).await;
         if row.state == AccountState::New
             && let Err(error) = self.0.store.activate(row.account, self.now()).await
         {
             tracing::warn!(%error, "a new mailbox could not be marked active");
         }
         Ok(Principal::of(row))
-    }
-
-    /// As [`Engine::admit`], of somebody who changes the password that he has to.
-    async fn admit_to_change(&self, row: LoginRow, origin: &Origin) -> Result<LoginRow, Refused> {
-        let refused = |error| Refused { error, account: Some(row.account) };
-        let policy = self.policy_of(row.domain).await.map_err(|_| refused(LoginError::Unavailable))?;
-        self.admit_from(&row, &policy, origin).await.map_err(refused)?;
-        Ok(row)
     }
 
     /// Evidence, not a condition: a log-in does not fail because it could not be noted. The status is the door, as [`Engine::door_of`]

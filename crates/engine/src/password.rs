@@ -91,19 +91,20 @@ impl Passwords {
         }
     }
 
-    /// Is it the password behind `stored`? Without a stored hash the answer is no, after the same work.
+    /// Is it the password behind `stored`? Without a stored hash the answer is no, after the same work. `remembered`: now, for who may
+    /// be answered from memory; `None` makes it the same work for a right password, too.
     pub(crate) async fn verify(
         &self,
         account: Option<AccountId>,
         stored: Option<&str>,
         password: &str,
-        now: Timestamp,
+        remembered: Option<Timestamp>,
     ) -> bool {
         if password.len() > PASSWORD_BYTES_MAX {
             return false;
         }
         let memory = account.zip(stored).map(|(account, stored)| self.memory_key(account, stored, password));
-        if let Some(key) = &memory
+        if let (Some(key), Some(now)) = (&memory, remembered)
             && self.remembers(key, now)
         {
             return true;
@@ -111,13 +112,11 @@ impl Passwords {
         let (password, hashes) = (password.to_owned(), self.work(stored));
         let check = move || hashes.iter().fold(false, |_, hash| verify_any_form(&password, hash));
         let right = self.compute(check).await.unwrap_or(false);
-        match memory {
-            Some(key) if right => {
-                self.remember(key, now);
-                true
-            }
-            _ => false,
+        let Some(key) = memory.filter(|_| right) else { return false };
+        if let Some(now) = remembered {
+            self.remember(key, now);
         }
+        true
     }
 
     /// What a password is verified against: the last decides, and the work is the same whatever is stored.
@@ -240,7 +239,11 @@ mod tests {
             ("Mat 1!", &stored, false),
         ] {
             let now = Timestamp::UNIX_EPOCH;
-            assert_eq!(passwords.verify(Some(AccountId(1)), Some(hash), typed, now).await, right, "{typed}");
+            assert_eq!(
+                passwords.verify(Some(AccountId(1)), Some(hash), typed, Some(now)).await,
+                right,
+                "{typed}"
+            );
         }
     }
 

@@ -8,7 +8,7 @@
 
 use crate::identity::Origin;
 use crate::sending::suspect_until;
-use crate::{Engine, Error, LoginError, Protocol};
+use crate::{Engine, Error, Protocol};
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::{local_text, written_time};
 use model::visits::{Finding, TOLD_AGAIN_AFTER, find};
@@ -91,22 +91,19 @@ impl Engine {
         self.country_of(origin.remote).map_or_else(|| door.to_owned(), |country| format!("{door} {country}"))
     }
 
-    /// May somebody whose password was right come in from where he is? What is strange about it is noted and told.
-    ///
-    /// # Errors
-    /// `CountryNotAllowed`.
-    pub(crate) async fn admit_from(
-        &self,
-        row: &LoginRow,
-        policy: &Policy,
-        origin: &Origin,
-    ) -> Result<(), LoginError> {
-        let Some(country) = self.place_of(origin.remote) else { return Ok(()) };
+    /// Does policy let nobody in from there?
+    pub(crate) fn is_barred_from(&self, policy: &Policy, remote: IpAddr) -> bool {
+        self.place_of(remote).is_some_and(|place| policy.refuses_log_ins_from(place))
+    }
+
+    /// What is strange about where a log-in came from whose password was right, let in or not, is noted and told.
+    pub(crate) async fn tell_of_visit(&self, row: &LoginRow, policy: &Policy, origin: &Origin) {
+        let Some(country) = self.place_of(origin.remote) else { return };
         let (account, now) = (row.account, self.now());
         let is_refused = policy.refuses_log_ins_from(country);
         // A gap in a table makes nobody strange.
         if country == Country::UNKNOWN && !is_refused {
-            return Ok(());
+            return;
         }
         if is_refused || !self.0.visits.is_noted(account, country, now) {
             let log_in = LogIn { account, country, is_refused, policy, origin, now };
@@ -116,7 +113,6 @@ impl Engine {
                 Err(error) => tracing::warn!(%error, "where somebody logged in from could not be noted"),
             }
         }
-        if is_refused { Err(LoginError::CountryNotAllowed) } else { Ok(()) }
     }
 
     /// May it be remembered that it was noted? Where somebody was told of is looked up each time: an administrator may make it strange

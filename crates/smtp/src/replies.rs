@@ -14,10 +14,12 @@ pub(crate) fn accepted(queue_id: &str) -> Reply {
     Reply::new(250, (0, 0), format!("Message accepted as {queue_id}"))
 }
 
-/// RFC 4954 6. Says the same for a mailbox that does not exist and for a wrong password.
+/// RFC 4954 6. Says the same for a mailbox that does not exist, for a wrong password, and for who is kept out whatever his password.
 pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
     match error {
-        LoginError::Denied => Reply::new(535, (7, 8), "Wrong address or password"),
+        LoginError::Denied | LoginError::CountryNotAllowed | LoginError::CloudNotAllowed => {
+            Reply::new(535, (7, 8), "Wrong address or password")
+        }
         LoginError::Locked => {
             Reply::new(525, (7, 13), "The mailbox is locked; your organisation can ask for its restoration")
         }
@@ -27,14 +29,6 @@ pub(crate) fn login(error: LoginError, password_page: &str) -> Reply {
         LoginError::OneTimePasswordOver => {
             Reply::new(535, (7, 8), "The one-time password is over; ask for a new one")
         }
-        LoginError::CountryNotAllowed => {
-            Reply::new(535, (7, 1), "Log-ins from this country are not allowed; ask your administrators")
-        }
-        LoginError::CloudNotAllowed => Reply::new(
-            535,
-            (7, 1),
-            "This mail program hands the password to its maker's servers, which is not allowed; use another one",
-        ),
         LoginError::TooManyAttempts => Reply::new(421, (7, 0), "Too many failed logins; try again later"),
         LoginError::Unavailable => Reply::new(454, (7, 0), "Cannot check the login now; try again later"),
     }
@@ -216,5 +210,19 @@ pub(crate) fn full(full: Full) -> Reply {
     match full {
         Full::Address => Reply::new(421, (7, 0), "Too many connections from your address"),
         Full::Server => Reply::new(421, (3, 2), "Too many connections; try again later"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_kept_out_hears_what_a_wrong_password_does() {
+        let of = |error| login(error, "https://mail.demo.vn/mat-khau");
+        for error in LoginError::ALL {
+            let is_as_wrong = error == LoginError::Denied || error.is_hidden();
+            assert_eq!(of(error) == of(LoginError::Denied), is_as_wrong, "{error}");
+        }
     }
 }

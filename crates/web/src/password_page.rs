@@ -137,7 +137,13 @@ fn refusal(error: &ChangeError) -> (StatusCode, Vec<Message>) {
             StatusCode::UNPROCESSABLE_ENTITY,
             flaws.iter().map(|flaw| (flaw.vietnamese(), flaw.english())).collect(),
         ),
-        ChangeError::LogIn(LoginError::Denied | LoginError::PasswordChangeRequired) => login(
+        // Who is kept out whatever his password hears what others hear of a wrong one.
+        ChangeError::LogIn(
+            LoginError::Denied
+            | LoginError::CountryNotAllowed
+            | LoginError::CloudNotAllowed
+            | LoginError::PasswordChangeRequired,
+        ) => login(
             StatusCode::FORBIDDEN,
             "Địa chỉ hoặc mật khẩu hiện tại không đúng.",
             "Wrong address or password.",
@@ -151,16 +157,6 @@ fn refusal(error: &ChangeError) -> (StatusCode, Vec<Message>) {
             StatusCode::FORBIDDEN,
             "Mật khẩu cấp một lần đã hết hiệu lực; đề nghị cấp lại mật khẩu.",
             "The one-time password is over; ask for a new one.",
-        ),
-        ChangeError::LogIn(LoginError::CountryNotAllowed) => login(
-            StatusCode::FORBIDDEN,
-            "Không được phép đăng nhập từ quốc gia này; hãy liên hệ bộ phận hỗ trợ.",
-            "Log-ins from this country are not allowed; ask your administrators.",
-        ),
-        ChangeError::LogIn(LoginError::CloudNotAllowed) => login(
-            StatusCode::FORBIDDEN,
-            "Không được phép đăng nhập qua máy chủ của hãng phần mềm thư.",
-            "Log-ins through servers of the mail program's maker are not allowed.",
         ),
         ChangeError::LogIn(LoginError::TooManyAttempts) => login(
             StatusCode::TOO_MANY_REQUESTS,
@@ -274,6 +270,14 @@ mod tests {
             [("origin", "http://mail.demo.gov.vn:8443")],
         ] {
             assert!(!from(&wrong), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_is_kept_out_reads_what_a_wrong_password_does() {
+        let of = |error| refusal(&ChangeError::LogIn(error));
+        for error in LoginError::ALL.into_iter().filter(|error| error.is_hidden()) {
+            assert_eq!(of(error), of(LoginError::Denied), "{error}");
         }
     }
 

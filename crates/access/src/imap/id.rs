@@ -1,12 +1,14 @@
 //! ID (RFC 2971): who is there, for the log; who we are, for theirs.
 
-use super::login::CLOUD_NOT_ALLOWED;
 use super::mask::Mask;
 use super::reply::{Outcome, Reply};
 use super::session::{Door, State};
 use super::wire::Ended;
 use engine::LoginError;
 
+/// For somebody who was let in already, so that he can do something about it.
+const CLOUD_NOT_ALLOWED: &str =
+    "This mail program hands the password to its maker's servers, which is not allowed; use another one";
 /// Of the whole log field: clients send a dozen values at most.
 const LOGGED_CHARS_MAX: usize = 300;
 

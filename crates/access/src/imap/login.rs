@@ -7,10 +7,6 @@ use engine::LoginError;
 use proto::imap::{Code, Limits, Secret};
 use proto::sasl::Credentials;
 
-/// For somebody who can do something about it.
-pub(super) const CLOUD_NOT_ALLOWED: &str =
-    "This mail program hands the password to its maker's servers, which is not allowed; use another one";
-
 pub(crate) async fn login(
     door: &mut Door,
     fresh: &mut Fresh,
@@ -51,7 +47,7 @@ pub(crate) async fn check(
             fresh.failed_logins += 1;
             // RFC 5530 3
             let reply = match error {
-                LoginError::Denied => denied(),
+                LoginError::Denied | LoginError::CountryNotAllowed | LoginError::CloudNotAllowed => denied(),
                 LoginError::Locked => {
                     Reply::no("This mailbox is locked; your organisation can ask for its restoration")
                         .code(Code::ContactAdmin)
@@ -63,11 +59,6 @@ pub(crate) async fn check(
                 LoginError::OneTimePasswordOver => {
                     Reply::no("Your one-time password is over; ask for a new one").code(Code::Expired)
                 }
-                LoginError::CountryNotAllowed => {
-                    Reply::no("Log-ins from this country are not allowed; ask your administrators")
-                        .code(Code::ContactAdmin)
-                }
-                LoginError::CloudNotAllowed => Reply::no(CLOUD_NOT_ALLOWED).code(Code::ContactAdmin),
                 LoginError::TooManyAttempts => Reply::no("Too many attempts, wait a while").code(Code::Limit),
                 LoginError::Unavailable => return Err(engine::Error::Unavailable.into()),
             };

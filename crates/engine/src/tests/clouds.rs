@@ -82,6 +82,9 @@ async fn policy_may_refuse_them_or_look_away() {
     let wrong = world.engine.log_in_by("an@demo.gov.vn", "sai", (&from("192.0.2.1"), Some(NAME))).await;
     assert_eq!(wrong.unwrap_err(), LoginError::Denied);
     log_in(&world, Some("Thunderbird"), "192.0.2.1").await.unwrap();
+    assert!(LoginError::CloudNotAllowed.is_hidden());
+    assert!(subjects(&world, &an).await.is_empty(), "nobody is told before he is answered");
+    world.engine.tell_of_barred().await;
     let letter = world.letters(&an).await.remove(0);
     assert!(letter.contains("Theo quy định, lần đăng nhập đó đã bị từ chối."), "{letter}");
     assert_eq!(subjects(&world, &an).await.len(), 1);

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use model::lifecycle::{Life, LockReason};
 use model::sending::Limit;
 use model::{Countries, MailboxClass};
+use std::time::Duration;
 
 const AT_HOME: &str = "14.160.0.7";
 const ABROAD: &str = "5.8.0.1";
@@ -197,6 +198,7 @@ async fn where_policy_names_countries_nobody_else_comes_in_with_the_right_passwo
     policy(&world, "login.new_country", "refuse").await;
     policy(&world, "login.countries", "VN,US").await;
     assert_eq!(log_in(&world, ABROAD).await.unwrap_err(), LoginError::CountryNotAllowed);
+    world.engine.tell_of_barred().await;
     let letter = world.letters(&an).await.remove(0);
     for words in [
         "Hộp thư an@demo.gov.vn bị từ chối đăng nhập từ Nga",
@@ -215,6 +217,7 @@ async fn where_policy_names_countries_nobody_else_comes_in_with_the_right_passwo
     assert_eq!(wrong.unwrap_err(), LoginError::Denied, "who guesses learns nothing");
     log_in(&world, AT_HOME).await.unwrap();
     log_in(&world, "10.0.0.1").await.unwrap();
+    world.engine.tell_of_barred().await;
     assert_eq!(subjects(&world, &an).await.len(), 1);
     log_in(&world, "8.8.0.1").await.unwrap();
     assert_eq!(subjects(&world, &an).await.len(), 2, "allowed, and new");
@@ -243,6 +246,7 @@ async fn where_policy_names_countries_nobody_comes_in_from_where_no_table_knows(
     for remote in [AT_HOME, "14.160.9.7", "10.0.0.1", "127.0.0.1", "::1", "fd00::7", "fe80::1"] {
         log_in(&world, remote).await.unwrap();
     }
+    world.engine.tell_of_barred().await;
     let letters = world.letters(&an).await;
     let [letter] = letters.as_slice() else { panic!("{letters:?}") };
     for words in [
@@ -254,6 +258,47 @@ async fn where_policy_names_countries_nobody_comes_in_from_where_no_table_knows(
     }
     world.engine.use_countries(Countries::default());
     log_in(&world, gap).await.unwrap();
+}
+
+/// Whoever guesses from where he could not come in anyway: not by what is said of the mailbox, nor by how long it takes, nor by what
+/// counts.
+#[tokio::test]
+async fn who_is_kept_out_cannot_tell_the_right_password_from_a_wrong_one() {
+    let (world, an) = at_home().await;
+    policy(&world, "login.new_country", "refuse").await;
+    let mut new = mailbox("moi");
+    new.must_change_password = true;
+    world.engine.add_mailbox(&actor(), &new).await.unwrap();
+    world.engine.add_mailbox(&actor(), &mailbox("khoa")).await.unwrap();
+    world.engine.lock(&actor(), &address("khoa"), LockReason::Spam, "CV 3").await.unwrap();
+    for (name, at_home) in [("moi", LoginError::PasswordChangeRequired), ("khoa", LoginError::Locked)] {
+        let login = format!("{name}@demo.gov.vn");
+        for (remote, why) in [(AT_HOME, at_home), (ABROAD, LoginError::CountryNotAllowed)] {
+            let refused = world.engine.log_in(&login, PASSWORD, &from(remote)).await;
+            assert_eq!((refused.unwrap_err(), why.is_hidden()), (why, remote == ABROAD), "{name}");
+        }
+    }
+    // Nobody is told before he is answered.
+    assert_eq!(log_in(&world, ABROAD).await.unwrap_err(), LoginError::CountryNotAllowed);
+    assert!(subjects(&world, &an).await.is_empty());
+    world.engine.tell_of_barred().await;
+    assert_eq!(subjects(&world, &an).await.len(), 1);
+    // It counts with the wrong ones: a thirtieth try is the last, whichever was right.
+    let guess = async |n: u32| {
+        let password = if n == 15 { PASSWORD.to_owned() } else { n.to_string() };
+        world.engine.log_in("an@demo.gov.vn", &password, &from("8.8.0.1")).await.unwrap_err()
+    };
+    for n in 0..30 {
+        let why = if n == 15 { LoginError::CountryNotAllowed } else { LoginError::Denied };
+        assert_eq!(guess(n).await, why, "{n}");
+    }
+    assert_eq!(guess(30).await, LoginError::TooManyAttempts);
+    // While nobody may compute, only who may come in is let in by what is remembered.
+    log_in(&world, AT_HOME).await.unwrap();
+    let _all = world.engine.0.passwords.occupy().await;
+    log_in(&world, AT_HOME).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_millis(200), log_in(&world, ABROAD)).await;
+    assert!(answer.is_err(), "{answer:?}");
 }
 
 #[tokio::test]
