@@ -189,6 +189,35 @@ class First(Acme):
         self.assertEqual(self.orders(server), ["failed", "done"])
 
 
+class Domains(Acme):
+    def test_each_domain_has_one_for_the_names_that_lead_here(self):
+        server = self.install()
+        asked = server.authority
+        here = ["autoconfig.thu.test", "mta-sts.thu.test"]
+        for name in here:
+            asked.names.records[(name, "A")] = ["127.0.0.1"]
+        asked.names.records[("autodiscover.thu.test", "A")] = ["127.0.0.99"]
+        server.extra += f'[dns]\nservers = ["127.0.0.1:{asked.names.port}"]\n[mta_sts]\nmode = "testing"\n'
+        server.write_config()
+        server.start()
+        server.add_domain(case.DOMAIN)
+        server.must("acme", "renew", case.DOMAIN)
+        self.until(lambda: self.orders(server, "label || ' ' || state") == ["main done", f"{case.DOMAIN} done"], server)
+        states = {state["certificate"]: state for state in json.loads(server.must("acme", "status", "--json"))}
+        self.assertEqual(states[case.DOMAIN]["names_in_use"], here)
+        trusted = asked.trusted()
+
+        def verified(name):
+            done = self.execute(
+                self.tool("openssl"), "s_client", "-connect", f"127.0.0.1:{server.ports['https']}", "-CAfile", trusted,
+                "-verify_return_error", "-verify_hostname", name, "-servername", name, "-brief", input="")
+            return done.returncode == 0
+
+        self.until(lambda: all(verified(name) for name in [HOST, *here]), server, patience=20)
+        self.assertFalse(verified("autodiscover.thu.test"))
+        self.assertRegex(server.run("check").stdout, rf"ok +tls +the certificate {case.DOMAIN} is for {here[0]}, {here[1]}")
+
+
 class Nodes(Acme):
     def test_a_node_answers_for_the_other_and_takes_what_it_got(self):
         first = self.install()

@@ -126,6 +126,8 @@ impl Engine {
         wanted: &[WantedCertificate],
     ) -> Result<(), Error> {
         let directory = orders.authority.directory();
+        let labels: Vec<&str> = wanted.iter().map(|one| one.label.as_str()).collect();
+        self.0.store.retire_acme_certificates(&labels, self.now()).await?;
         for state in self.certificate_states(directory, wanted).await? {
             let is_open = state.newest.as_ref().is_some_and(|order| order.state == "open");
             if is_open || state.next > self.now() {

@@ -3,18 +3,24 @@
 //! Invariants: nothing that goes wrong here ends the server or takes a certificate out of use; a private key goes from the database
 //! to the TLS library and nowhere else.
 
+mod names;
+
+pub(crate) use names::Names;
+
 use crate::config::{Acme, Config};
 use crate::outbound;
 use crate::tls::Certificates;
 use anyhow::Result;
-use engine::{CertificateOrders, Engine};
+use engine::{Actor, CertificateOrders, Engine, WantedCertificate};
 use guard::{AcmeAuthority, AcmeChallenge};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether something is to be ordered.
 const TEND_EVERY: Duration = Duration::from_secs(15);
+/// How often it is looked whether names of domains lead here, each of which is a question.
+const NAMES_EVERY: Duration = Duration::from_mins(10);
 /// How late a node takes what another one got.
 const TAKE_EVERY: Duration = Duration::from_secs(5);
 
@@ -58,8 +64,12 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) {
     let tend = async {
+        let (mut names, mut wanted, mut looked) = (Names::default(), Vec::new(), None::<Instant>);
         loop {
-            let wanted = [config.main_certificate()];
+            if looked.is_none_or(|at| at.elapsed() >= NAMES_EVERY) {
+                wanted = look(&config, &engine, &mut names).await;
+                looked = Some(Instant::now());
+            }
             if let Err(error) = engine.tend_certificates(&orders, &wanted).await {
                 tracing::warn!(%error, "certificates could not be looked after");
             }
@@ -77,6 +87,16 @@ pub(crate) async fn run(
         () = take => {}
         () = stop.cancelled() => {}
     }
+}
+
+/// Which certificates there are to be, as far as that can be found out now.
+pub(crate) async fn look(config: &Config, engine: &Engine, names: &mut Names) -> Vec<WantedCertificate> {
+    let domains = engine.domains(&Actor::system("acme")).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "of which domains certificates are wanted could not be read");
+        Vec::new()
+    });
+    let domains: Vec<_> = domains.into_iter().map(|domain| domain.name).collect();
+    names.wanted(config, &domains, outbound::resolver(config).ok().as_ref()).await
 }
 
 /// Takes into use what is in the database and not yet in use here.

@@ -248,6 +248,22 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
+    /// Takes certificates out of use that have ended and that nobody wants any more; how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_acme_certificates(&self, wanted: &[&str], now: Timestamp) -> Result<u64, Error> {
+        let retired = sqlx::query(
+            "update acme_orders set state = 'replaced', secret = null
+              where state = 'done' and ends < $2 and label <> all ($1::text[])",
+        )
+        .bind(wanted)
+        .bind(now.to_sqlx())
+        .execute(&self.pools.main)
+        .await?;
+        Ok(retired.rows_affected())
+    }
+
     /// Numbers of the orders whose certificates are in use.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod announcements;
 mod audit;
 mod authority;
 mod cases;
+mod certificates;
 mod checking;
 mod clouds;
 mod delegation;

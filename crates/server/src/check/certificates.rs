@@ -3,11 +3,13 @@
 use super::Findings;
 use super::tls::RENEW_BEFORE_END;
 use crate::config::Config;
+use crate::ordering::Names;
+use crate::outbound;
 use crate::system::SystemClock;
 use engine::WantedCertificate;
 use guard::AcmeChallenge;
 use jiff::Timestamp;
-use model::Clock as _;
+use model::{Clock as _, DomainName};
 use store::{AcmeOrderRow, Error, Store};
 
 /// Of orders that all is said of elsewhere: why there is none.
@@ -15,10 +17,18 @@ const MEND: &str = "see `congthu acme status`, docs/operations/certificates.md, 
 
 /// # Errors
 /// When the database fails.
-pub(super) async fn look(config: &Config, store: &Store, findings: &mut Findings) -> Result<(), Error> {
+pub(super) async fn look(
+    config: &Config,
+    store: &Store,
+    domains: &[DomainName],
+    findings: &mut Findings,
+) -> Result<(), Error> {
     let Some(directory) = config.acme.directory() else { return Ok(()) };
     let rows = store.acme_orders().await?;
-    judge(&config.main_certificate(), directory, &rows, SystemClock.now(), findings);
+    let resolver = outbound::resolver(config).ok();
+    for wanted in Names::default().wanted(config, domains, resolver.as_ref()).await {
+        judge(&wanted, directory, &rows, SystemClock.now(), findings);
+    }
     port(config, findings);
     Ok(())
 }

@@ -87,7 +87,9 @@ async fn look_at(config: &Config, opened: &Opened, findings: &mut Findings) -> F
             if is_current && let Err(error) = upkeep::look(&store, &found, findings).await {
                 findings.error("database", error.to_string(), "");
             }
-            if is_current && let Err(error) = certificates::look(config, &store, findings).await {
+            if is_current
+                && let Err(error) = certificates::look(config, &store, &found.domains, findings).await
+            {
                 findings.error("database", error.to_string(), "");
             }
             pools.close().await;

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::cli::AcmeCommand;
+use crate::ordering::{self, Names};
 use anyhow::{Result, bail};
 use engine::{AcmeOrderRow, CertificateState, WantedCertificate};
 use model::calendar::local_text;
@@ -12,7 +13,7 @@ pub(super) async fn run(session: &Session, command: &AcmeCommand) -> Result<()> 
     let Some(directory) = session.config.acme.directory() else {
         bail!("no certificate is ordered: name an authority in [acme] of the configuration");
     };
-    let wanted = wanted(session);
+    let wanted = ordering::look(&session.config, &session.node.engine, &mut Names::default()).await;
     match command {
         AcmeCommand::Status => {
             let states = session.node.engine.certificates(&session.actor, directory, &wanted).await?;
@@ -23,10 +24,6 @@ pub(super) async fn run(session: &Session, command: &AcmeCommand) -> Result<()> 
             renew(session, directory, &wanted, certificate.as_deref()).await
         }
     }
-}
-
-fn wanted(session: &Session) -> Vec<WantedCertificate> {
-    vec![session.config.main_certificate()]
 }
 
 async fn renew(

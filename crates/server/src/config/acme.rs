@@ -91,6 +91,11 @@ impl Acme {
         self.challenge.0
     }
 
+    /// Does the configuration say itself what all the names are?
+    pub(crate) fn has_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     pub(super) fn needs_port_80(&self) -> bool {
         self.directory.is_some() && self.challenge() == AcmeChallenge::Http01
     }

@@ -26,9 +26,13 @@ pub(crate) const ACME: &[Definition] = &[
         table: "acme",
         key: "names",
         kind: "list of host names",
-        fallback: Fallback::Absent("`hostname`, and `host` of `[clients]`"),
+        fallback: Fallback::Absent(
+            "`hostname`, `host` of `[clients]`, and what leads here of the domains' names",
+        ),
         example: r#"["mail.demo.gov.vn", "autoconfig.demo.gov.vn"]"#,
-        doc: "What the certificate is for; `hostname` is always among them. Each has to lead to this system, or none is vouched for.",
+        doc: "What one certificate is for, and no other is ordered; `hostname` is always among them. Each has to lead to this system, or none \
+              is vouched for. Absent: besides the server's own, a certificate for each domain of which `autoconfig.`, `autodiscover.` or, \
+              with `[mta_sts]`, `mta-sts.` leads here.",
         set: |config, value| put(&mut config.acme.names, read_list(value)),
     },
     Definition {

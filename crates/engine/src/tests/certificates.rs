@@ -1,0 +1,203 @@
+//! Orders of certificates: brought to an end whatever dies wherever, by whichever node, and never more often than they should be.
+
+mod authority;
+
+use super::*;
+use crate::{CertificateOrders, MAIN_CERTIFICATE, WantedCertificate};
+use authority::Authority;
+use guard::{AcmeAuthority, AcmeChallenge};
+use jiff::SignedDuration;
+
+fn orders(authority: &Authority) -> CertificateOrders {
+    CertificateOrders {
+        authority: AcmeAuthority::new(&authority.directory, authority.roots()).unwrap(),
+        challenge: AcmeChallenge::Http01,
+        contact: vec!["quantri@demo.gov.vn".to_owned()],
+        binding: None,
+    }
+}
+
+fn wanted(label: &str) -> [WantedCertificate; 1] {
+    [WantedCertificate { label: label.to_owned(), names: vec!["mail.a.vn".to_owned()] }]
+}
+
+/// Signs for the key that the open order has, once it has one.
+async fn sign(world: &World, authority: &Authority) {
+    let keys = "select coalesce(encode(secret, 'hex'), '') from acme_orders where state = 'open'";
+    if let Some(key) = world.database.texts(keys).await.first().filter(|key| !key.is_empty()) {
+        let octet = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
+        let key: Vec<u8> = key.as_bytes().chunks(2).map(octet).collect();
+        authority.seen.lock().unwrap().chain = authority.sign(&key, &["mail.a.vn".to_owned()]);
+    }
+}
+
+/// A look of this node; the key that its order has by then is signed for while it looks.
+async fn tend(world: &World, node: &Engine, authority: &Authority, label: &str) {
+    let (orders, wanted) = (orders(authority), wanted(label));
+    let tended = node.tend_certificates(&orders, &wanted);
+    tokio::pin!(tended);
+    loop {
+        tokio::select! {
+            done = &mut tended => return done.unwrap(),
+            () = authority.died.notified() => return,
+            () = tokio::time::sleep(std::time::Duration::from_millis(5)) => sign(world, authority).await,
+        }
+    }
+}
+
+/// As when a minute has passed: whoever had the order is taken for dead.
+async fn lapse(world: &World) {
+    world.database.run("update acme_orders set look_at = clock_timestamp() where state = 'open'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_dies_wherever_another_node_goes_on() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    let other = world.another_node();
+    tend(&world, &world.engine, &authority, "whole").await;
+    let all = authority.seen.lock().unwrap().requests;
+    assert_eq!(world.number("select count(*) from acme_orders where state = 'done'").await, 1);
+    assert!(all > 10, "{all}");
+    world.database.run("delete from acme_accounts").await;
+    for (at, after) in (1..=all).flat_map(|at| [(at, false), (at, true)]) {
+        let label = format!("dies-{at}-{after}");
+        {
+            let mut seen = authority.seen.lock().unwrap();
+            let requests = seen.requests;
+            *seen = authority::Seen {
+                dies_at: Some((requests + at, after)),
+                requests,
+                orders: seen.orders.clone(),
+                ..Default::default()
+            };
+        }
+        let placed = authority.seen.lock().unwrap().orders.len();
+        tend(&world, &world.engine, &authority, &label).await;
+        let died = authority.seen.lock().unwrap().dies_at.is_none();
+        assert!(died, "{label}: it came through");
+        let open = format!("select count(*) from acme_orders where label = '{label}' and state = 'open'");
+        assert_eq!(world.number(&open).await, 1, "{label}");
+        // Nobody else has it yet.
+        tend(&world, &other, &authority, &label).await;
+        assert_eq!(world.number(&open).await, 1, "{label}");
+        lapse(&world).await;
+        tend(&world, &other, &authority, &label).await;
+        let rows = format!("select state from acme_orders where label = '{label}'");
+        assert_eq!(world.database.texts(&rows).await, ["done"], "{label}");
+        // What the authority took, and nobody heard of, it took for nothing.
+        let placed = authority.seen.lock().unwrap().orders.len() - placed;
+        assert!(placed == 1 || (placed == 2 && after), "{label}: {placed} orders");
+        // The account is made anew for each.
+        world.database.run("delete from acme_accounts").await;
+    }
+    assert_eq!(world.number("select count(*) from acme_answers").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_order_one_certificate_and_both_have_it() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    let other = world.another_node();
+    tokio::join!(
+        tend(&world, &world.engine, &authority, MAIN_CERTIFICATE),
+        tend(&world, &other, &authority, MAIN_CERTIFICATE)
+    );
+    assert_eq!(authority.seen.lock().unwrap().orders.len(), 1);
+    let [row] = &other.certificates_with_keys().await.unwrap()[..] else { panic!("one certificate") };
+    assert_eq!(other.certificates_in_use().await.unwrap(), [row.order]);
+    assert!(row.chain.contains("BEGIN CERTIFICATE") && !format!("{row:?}").contains("secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_shown_is_found_by_every_node_while_the_order_is_open() {
+    let world = World::new().await;
+    let other = world.another_node();
+    assert_eq!(other.acme_page("token-0").await, None);
+    world
+        .database
+        .run("insert into acme_orders (label, directory, names, state, started_at) values ('main', 'd', '{mail.a.vn}', 'open', now());
+              insert into acme_answers select order_id, 'mail.a.vn', 'token-0', 'token-0.thumb' from acme_orders")
+        .await;
+    // Asked again within the second, it is found all the same.
+    assert_eq!(other.acme_page("token-0").await.as_deref(), Some("token-0.thumb"));
+    assert_eq!(other.acme_shown("MAIL.a.vn").await.as_deref(), Some("token-0.thumb"));
+    for nothing in ["token-1", "", "../token-0", "token-0.thumb", &"x".repeat(100_000)] {
+        assert_eq!(other.acme_page(nothing).await, None);
+    }
+    assert_eq!(other.acme_shown("b.vn").await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_ordered_again_later_and_what_is_in_use_stays() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    let before = world.engine.certificates_in_use().await.unwrap();
+    authority.seen.lock().unwrap().refuses = Some("rejectedIdentifier");
+    let (directory, [main]) = (authority.directory.clone(), wanted(MAIN_CERTIFICATE));
+    assert!(world.engine.renew_certificate(&actor(), &directory, &main).await.unwrap());
+    assert_eq!(world.audited("job.run").await, ["*/job/certificates"]);
+    let states = "select state from acme_orders order by order_id";
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    assert_eq!(world.database.texts(states).await, ["done", "failed"]);
+    assert_eq!(world.engine.certificates_in_use().await.unwrap(), before);
+    // The certificate is good: a failure is no reason to order before its time, nor is a year's end a reason to wait a day.
+    for hours in [1, 24, 24 * 40] {
+        world.clock.advance(SignedDuration::from_hours(hours));
+        tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+        assert_eq!(world.database.texts(states).await.len(), 2, "{hours}");
+    }
+    // What is not there is ordered again, but not at once; an administrator may, eight times a day.
+    let [gone] = wanted("demo.gov.vn");
+    tend(&world, &world.engine, &authority, "demo.gov.vn").await;
+    tend(&world, &world.engine, &authority, "demo.gov.vn").await;
+    let tried = "select count(*) from acme_orders where label = 'demo.gov.vn'";
+    assert_eq!(world.number(tried).await, 1);
+    for _ in 0..7 {
+        assert!(world.engine.renew_certificate(&actor(), &directory, &gone).await.unwrap());
+        assert!(
+            !world.engine.renew_certificate(&actor(), &directory, &gone).await.unwrap(),
+            "one is under way"
+        );
+        tend(&world, &world.engine, &authority, "demo.gov.vn").await;
+    }
+    let refused = world.engine.renew_certificate(&actor(), &directory, &gone).await.unwrap_err();
+    assert!(matches!(refused, crate::AdminError::TooManyCertificates(_)), "{refused}");
+    assert_eq!(world.number(tried).await, 8);
+    authority.seen.lock().unwrap().refuses = None;
+    world.clock.advance(SignedDuration::from_hours(25));
+    tend(&world, &world.engine, &authority, "demo.gov.vn").await;
+    assert_eq!(world.engine.certificates_in_use().await.unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_not_known_any_more_is_made_anew_for_the_same_order() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    authority.seen.lock().unwrap().refuses = Some("accountDoesNotExist");
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    assert_eq!(world.number("select count(*) from acme_accounts").await, 0);
+    authority.seen.lock().unwrap().refuses = None;
+    lapse(&world).await;
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    assert_eq!(world.database.texts("select state from acme_orders").await, ["done"]);
+    assert_eq!(authority.seen.lock().unwrap().accounts, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_and_is_not_wanted_any_more_goes() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    tend(&world, &world.engine, &authority, "old.vn").await;
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    let states = "select label || ' ' || state from acme_orders order by order_id";
+    assert_eq!(world.database.texts(states).await, ["old.vn done", "main done"], "not wanted, and good");
+    world
+        .database
+        .run("update acme_orders set ends = '2026-11-21T00:00:00Z', begins = '2026-08-23T00:00:00Z'")
+        .await;
+    authority.seen.lock().unwrap().refuses = Some("caa");
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    let now = ["old.vn replaced", "main done", "main failed"];
+    assert_eq!(world.database.texts(states).await, now, "what has ended is better than nothing");
+    assert_eq!(
+        world.number("select count(*) from acme_orders where state <> 'done' and secret is not null").await,
+        0
+    );
+}
