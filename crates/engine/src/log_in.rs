@@ -211,4 +211,26 @@ impl Engine {
             tracing::warn!(%error, "a log-in could not be noted");
         }
     }
+
+    /// Evidence that a client showed a certificate that its listener believes. Its connection is the one of `origin`, as are the log-ins
+    /// that it brings.
+    pub async fn note_certificate(&self, origin: &Origin, certificate: &[u8]) {
+        let name = guard::certificate_name(certificate);
+        let status = format!("{}: {name}", self.door_of(origin));
+        tracing::info!(name, "a client has shown its certificate");
+        let event = Event {
+            at: self.now(),
+            kind: "client_certificate",
+            trace: &origin.trace_text(),
+            account: None,
+            remote: Some(&origin.remote.to_canonical().to_string()),
+            sender: None,
+            size: None,
+            status: Some(&status),
+            about: None,
+        };
+        if let Err(error) = self.0.store.note(&event).await {
+            tracing::warn!(%error, "a client's certificate could not be noted");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod acme;
 mod auth;
+mod certificate_name;
 mod dns;
 mod https;
 mod lists;
@@ -23,6 +24,7 @@ pub use acme::{
     acme_challenge_config, acme_csr, acme_issued, new_certificate_key,
 };
 pub use auth::{Examiner, ReportAddress};
+pub use certificate_name::certificate_name;
 pub use dns::{DnsError, Exchange, Host, Resolver, ascii_domain};
 pub use hickory_resolver::proto::dnssec::TrustAnchors;
 pub use https::HttpsError;

@@ -15,7 +15,6 @@ use tokio_util::task::TaskTracker;
 /// What every listener is given. Tasks of all connections are in `tasks`; they end soon after `shutdown`.
 pub(crate) struct Doors {
     pub(crate) engine: Engine,
-    pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) gate: Arc<Gate>,
     /// Of mail of strangers.
     pub(crate) scrutiny: Option<smtp::Scrutiny>,
@@ -76,8 +75,8 @@ pub(crate) fn imap_places(limits: &Limits) -> Places {
 }
 
 impl Doors {
-    /// Begins to take connections.
-    pub(crate) fn open(&self, bound: Bound) {
+    /// Begins to take connections, with these settings where it is under TLS.
+    pub(crate) fn open(&self, bound: Bound, tls: &Arc<rustls::ServerConfig>) {
         for socket in bound.sockets {
             let accepting = Accepting {
                 socket,
@@ -87,11 +86,11 @@ impl Doors {
                 shutdown: self.shutdown.clone(),
             };
             match bound.spec.protocol {
-                Protocol::Smtp => self.open_smtp(accepting, Role::Smtp, bound.spec.tls),
-                Protocol::Submission => self.open_smtp(accepting, Role::Submission, bound.spec.tls),
-                Protocol::Lmtp => self.open_smtp(accepting, Role::Lmtp, bound.spec.tls),
-                Protocol::Imap => self.open_imap(accepting, bound.spec.tls),
-                Protocol::Http => self.open_http(accepting, bound.spec.tls),
+                Protocol::Smtp => self.open_smtp(accepting, Role::Smtp, (bound.spec.tls, tls)),
+                Protocol::Submission => self.open_smtp(accepting, Role::Submission, (bound.spec.tls, tls)),
+                Protocol::Lmtp => self.open_smtp(accepting, Role::Lmtp, (bound.spec.tls, tls)),
+                Protocol::Imap => self.open_imap(accepting, (bound.spec.tls, tls)),
+                Protocol::Http => self.open_http(accepting, (bound.spec.tls, tls)),
                 Protocol::Acme => self.open_acme(accepting),
             }
         }
@@ -105,11 +104,16 @@ impl Doors {
         });
     }
 
-    fn open_smtp(&self, accepting: Accepting, role: Role, mode: TlsMode) {
+    fn open_smtp(
+        &self,
+        accepting: Accepting,
+        role: Role,
+        (mode, tls): (TlsMode, &Arc<rustls::ServerConfig>),
+    ) {
         let tls = match mode {
             TlsMode::None => smtp::Tls::None,
-            TlsMode::StartTls => smtp::Tls::StartTls(Arc::clone(&self.tls)),
-            TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(&self.tls)),
+            TlsMode::StartTls => smtp::Tls::StartTls(Arc::clone(tls)),
+            TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(tls)),
         };
         let door = Arc::new(Door {
             role,
@@ -125,11 +129,11 @@ impl Doors {
         }));
     }
 
-    fn open_imap(&self, accepting: Accepting, mode: TlsMode) {
+    fn open_imap(&self, accepting: Accepting, (mode, tls): (TlsMode, &Arc<rustls::ServerConfig>)) {
         let security = match mode {
             TlsMode::None => imap::Security::Plain,
-            TlsMode::StartTls => imap::Security::StartTls(Arc::clone(&self.tls)),
-            TlsMode::Implicit => imap::Security::Implicit(Arc::clone(&self.tls)),
+            TlsMode::StartTls => imap::Security::StartTls(Arc::clone(tls)),
+            TlsMode::Implicit => imap::Security::Implicit(Arc::clone(tls)),
         };
         let service =
             imap::Service { engine: self.engine.clone(), security, shutdown: self.shutdown.clone() };
@@ -143,10 +147,10 @@ impl Doors {
         }));
     }
 
-    fn open_http(&self, accepting: Accepting, mode: TlsMode) {
+    fn open_http(&self, accepting: Accepting, (mode, tls): (TlsMode, &Arc<rustls::ServerConfig>)) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         let (metrics, servers) = (self.metrics.clone(), self.servers.clone());
-        let tls = (Arc::clone(&self.tls), self.challenges.clone());
+        let tls = (Arc::clone(tls), self.challenges.clone());
         self.spawn(async move {
             let served = match (Accepted::from(accepting), mode) {
                 (Ok(accepted), TlsMode::Implicit) => {

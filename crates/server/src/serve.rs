@@ -72,12 +72,13 @@ async fn serve(
     signals: &mut Signals,
 ) -> Result<()> {
     let certificates = Certificates::load(config, Arc::new(SystemClock))?;
-    let tls = certificates.server_config()?;
     let orders = ordering::orders(config)?;
     if orders.is_some() {
         ordering::take(&node.engine, &certificates).await;
     }
-    let bound = sockets::bind_all(&config.listener_specs())?;
+    let specs = config.listener_specs();
+    let tls = certificates.server_configs(specs.iter().map(|spec| spec.callers.certificates()))?;
+    let bound = sockets::bind_all(&specs)?;
     if let Some(province) = province {
         tokio::select! {
             seeded = province.seed(&node.engine) => seeded?,
@@ -100,7 +101,6 @@ async fn serve(
     let metrics = web::Metrics { networks: config.metrics_networks.clone(), page: Arc::new(page) };
     let doors = Doors {
         engine,
-        tls,
         gate,
         scrutiny: outbound::scrutiny(config)?,
         imap_places,
@@ -112,8 +112,8 @@ async fn serve(
         shutdown: shutdown.clone(),
         fallen: fallen.clone(),
     };
-    for listener in bound {
-        doors.open(listener);
+    for (listener, tls) in bound.into_iter().zip(&tls) {
+        doors.open(listener, tls);
     }
     // An authority looks for what the doors show.
     if let Some(orders) = orders {

@@ -70,6 +70,10 @@ impl EngineDesk {
         }
     }
 
+    pub(crate) async fn note_certificate(&self, certificate: &[u8]) {
+        self.engine.note_certificate(&self.origin, certificate).await;
+    }
+
     fn count_refusal(&mut self, error: RecipientError) {
         self.tries_out = self.gate.refused(self.origin.remote);
         match self.refused.iter_mut().find(|(kind, _)| *kind == error) {

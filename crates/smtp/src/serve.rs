@@ -129,7 +129,11 @@ impl<'a> Connection<'a> {
             stream = handshake => stream.inspect_err(|_| figures::handshake_failed(self.door.role))?,
             () = self.shutdown.cancelled() => return Err(io::ErrorKind::Interrupted.into()),
         };
-        self.desk.tls = Some(describe(stream.get_ref().1));
+        let tls = stream.get_ref().1;
+        self.desk.tls = Some(describe(tls));
+        if let Some(certificate) = tls.peer_certificates().and_then(|chain| chain.first()) {
+            self.desk.note_certificate(certificate).await;
+        }
         Ok(stream)
     }
 

@@ -65,7 +65,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         Security::Plain => (Ok(wire), false, None),
         Security::StartTls(config) => (Ok(wire), false, Some(config)),
         // Boxed: a handshake is over long before most of the connection's life.
-        Security::Implicit(config) => (Box::pin(wire.into_tls(config)).await, true, None),
+        Security::Implicit(config) => (Box::pin(secured(wire, config, (&engine, &origin))).await, true, None),
     };
     let mut door = match wire {
         Ok(wire) => Door::new(wire, engine, origin, encrypted, starttls),
@@ -80,7 +80,7 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
                 // RFC 3501 6.2.1: the session begins anew, without a greeting.
                 session.state = State::Fresh(Fresh::default());
                 let Door { wire, engine, origin, .. } = door;
-                match Box::pin(wire.into_tls(config)).await {
+                match Box::pin(secured(wire, config, (&engine, &origin))).await {
                     Ok(wire) => {
                         door = Door::new(wire, engine, origin, true, None);
                     }
@@ -97,6 +97,19 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         }
         Ended::LoggedOut => Box::pin(door.wire.close(None)).await,
     }
+}
+
+/// Under TLS; what the client has shown for itself is noted.
+async fn secured(
+    wire: Wire,
+    config: Arc<rustls::ServerConfig>,
+    (engine, origin): (&Engine, &Origin),
+) -> Result<Wire, Ended> {
+    let (wire, shown) = wire.into_tls(config).await?;
+    if let Some(certificate) = shown {
+        engine.note_certificate(origin, &certificate).await;
+    }
+    Ok(wire)
 }
 
 fn no_tls(ended: &Ended) {

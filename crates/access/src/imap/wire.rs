@@ -8,6 +8,7 @@ use super::deflate::Deflated;
 use super::limits::{self, INPUT_BYTES, OUTPUT_BYTES, PIECE_BYTES};
 use engine::RightsWatch;
 use proto::imap::{Decoder, Event, Limits, StatusLine, Writer};
+use rustls::pki_types::CertificateDer;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
@@ -264,7 +265,11 @@ impl Wire {
     }
 
     /// The same connection under TLS, with a decoder that never saw the plain text.
-    pub(crate) async fn into_tls(self, config: Arc<rustls::ServerConfig>) -> Result<Self, Ended> {
+    /// And what the client has shown for itself, if it has.
+    pub(crate) async fn into_tls(
+        self,
+        config: Arc<rustls::ServerConfig>,
+    ) -> Result<(Self, Option<CertificateDer<'static>>), Ended> {
         let acceptor = tokio_rustls::TlsAcceptor::from(config);
         let handshake = timeout(limits::HANDSHAKE_WITHIN, acceptor.accept(self.io));
         let tls = tokio::select! {
@@ -273,7 +278,8 @@ impl Wire {
             // A peer that says nothing must not hold up the stop, and who cannot hear us yet is told nothing.
             () = self.shutdown.cancelled() => return Err(SHUTTING_DOWN),
         };
-        Ok(Self::new(Box::new(tls), self.shutdown))
+        let shown = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first().cloned());
+        Ok((Self::new(Box::new(tls), self.shutdown), shown))
     }
 }
 

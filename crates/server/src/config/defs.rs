@@ -6,6 +6,7 @@
 mod acme;
 mod inbound;
 mod limits;
+mod listener;
 mod networks;
 mod outbound;
 mod published;
@@ -152,6 +153,7 @@ pub(crate) const TABLES: &[Table] = &[
 pub(crate) fn definitions() -> impl Iterator<Item = &'static Definition> {
     DEFINITIONS
         .iter()
+        .chain(listener::CLIENTS)
         .chain(acme::ACME)
         .chain(inbound::INBOUND)
         .chain(limits::LIMITS)

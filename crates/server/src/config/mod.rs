@@ -14,7 +14,7 @@ mod published;
 mod values;
 
 pub(crate) use acme::Acme;
-pub(crate) use callers::Callers;
+pub(crate) use callers::{Callers, ClientCertificates};
 pub(crate) use docs::{example, reference};
 
 pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, TlsMode, size};
@@ -290,6 +290,12 @@ impl Config {
         }
         self.check_binds()?;
         for spec in self.listener_specs() {
+            if spec.tls == TlsMode::None && spec.callers.certificates().is_some() {
+                let (protocol, bind) = (spec.protocol.as_str(), spec.bind);
+                return Err(format!(
+                    "the {protocol} listener on {bind} asks for client_certificates and has no tls"
+                ));
+            }
             match (spec.protocol, spec.tls) {
                 (Protocol::Http, TlsMode::StartTls) => {
                     return Err("an http listener has tls = \"none\" or \"implicit\"".into());
@@ -345,7 +351,9 @@ impl Config {
             files.into_iter().chain(acme).chain([&mut self.dns_anchors, &mut self.scan.password_file]);
         let always = [&mut self.data_dir, &mut self.outbound.authorities];
         let tables = self.networks.countries.iter_mut();
-        for path in optional.flatten().chain(certificate_paths).chain(always).chain(tables) {
+        let asking = self.listeners.iter_mut().filter_map(|listener| listener.callers.certificates.as_mut());
+        let asked = asking.map(|clients| &mut clients.authorities);
+        for path in optional.flatten().chain(certificate_paths).chain(always).chain(tables).chain(asked) {
             *path = directory.join(&*path);
         }
     }

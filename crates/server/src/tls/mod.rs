@@ -6,7 +6,7 @@
 mod self_signed;
 mod x509;
 
-use crate::config::{Certificate, Config};
+use crate::config::{Certificate, ClientCertificates, Config};
 use anyhow::{Context as _, Result, bail};
 use engine::{AcmeCertificateRow, MAIN_CERTIFICATE};
 use jiff::Timestamp;
@@ -14,8 +14,10 @@ use model::Clock;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -122,20 +124,52 @@ impl Certificates {
         self.source.main.certificate.is_none() && ordered.main.is_none()
     }
 
-    /// The settings all TLS listeners share.
+    /// The settings of each listener; those that ask clients for nothing share one.
     ///
     /// # Errors
-    /// When the cryptographic library refuses its own defaults.
-    pub(crate) fn server_config(self: &Arc<Self>) -> Result<Arc<rustls::ServerConfig>> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::<Self>::clone(self));
-        // Clients that come back resume without our keeping a session per client.
+    /// When who vouches for clients cannot be read, or the cryptographic library refuses its own defaults.
+    pub(crate) fn server_configs<'c>(
+        self: &Arc<Self>,
+        listeners: impl Iterator<Item = Option<&'c ClientCertificates>>,
+    ) -> Result<Vec<Arc<ServerConfig>>> {
+        let shared = self.server_config(None)?;
+        let of = |clients: Option<&ClientCertificates>| match clients {
+            None => Ok(Arc::clone(&shared)),
+            Some(_) => self.server_config(clients),
+        };
+        listeners.map(of).collect()
+    }
+
+    fn server_config(self: &Arc<Self>, clients: Option<&ClientCertificates>) -> Result<Arc<ServerConfig>> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(clients) => builder.with_client_cert_verifier(verifier(clients)?),
+        };
+        let mut config = builder.with_cert_resolver(Arc::<Self>::clone(self));
+        // Clients that come back resume without our keeping a session per client; a ticket is good with the settings that gave it.
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(Arc::new(config))
     }
+}
+
+/// Believes those certificates of clients that are vouched for.
+fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>> {
+    let file = clients.authorities.display();
+    let mut roots = RootCertStore::empty();
+    let read =
+        CertificateDer::pem_file_iter(&clients.authorities).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    for authority in read.with_context(|| format!("cannot read {file}; check ca in client_certificates"))? {
+        roots.add(authority).with_context(|| format!("{file} has what is no certificate"))?;
+    }
+    if roots.is_empty() {
+        bail!("{file} has no certificate in PEM form: put there who vouches for clients");
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if clients.require { builder } else { builder.allow_unauthenticated() };
+    Ok(builder.build()?)
 }
 
 impl ResolvesServerCert for Certificates {
