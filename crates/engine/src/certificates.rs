@@ -7,8 +7,10 @@
 
 mod answers;
 mod timing;
+mod wanted;
 
 pub(crate) use answers::Answers;
+pub use wanted::{CertificateState, Fitness, MAIN_CERTIFICATE, WantedCertificate};
 
 use crate::audit::AuditKind;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error};
@@ -58,30 +60,6 @@ impl fmt::Debug for CertificateOrders {
     }
 }
 
-/// A certificate that there is to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedCertificate {
-    /// By which it is known from year to year: [`MAIN_CERTIFICATE`], or a domain.
-    pub label: String,
-    /// Host names, 1 to 100.
-    pub names: Vec<String>,
-}
-
-/// The certificate of the server's own name.
-pub const MAIN_CERTIFICATE: &str = "main";
-
-/// A certificate and how it stands, for administrators.
-#[derive(Clone, Debug)]
-pub struct CertificateState {
-    pub wanted: WantedCertificate,
-    /// The one in use.
-    pub current: Option<AcmeOrderRow>,
-    /// The newest order; of a certificate that is well, the one in use.
-    pub newest: Option<AcmeOrderRow>,
-    /// When it is ordered next, if nothing is under way.
-    pub next: Timestamp,
-}
-
 /// How far a turn came.
 enum Turn {
     Finished,
@@ -126,11 +104,11 @@ impl Engine {
         wanted: &[WantedCertificate],
     ) -> Result<(), Error> {
         let directory = orders.authority.directory();
-        let labels: Vec<&str> = wanted.iter().map(|one| one.label.as_str()).collect();
-        self.0.store.retire_acme_certificates(&labels, self.now()).await?;
-        for state in self.certificate_states(directory, wanted).await? {
-            let is_open = state.newest.as_ref().is_some_and(|order| order.state == "open");
-            if is_open || state.next > self.now() {
+        let states = self.certificate_states(directory, wanted).await?;
+        let in_use: Vec<i64> = states.iter().filter_map(|state| Some(state.current.as_ref()?.id)).collect();
+        self.0.store.want_acme_certificates(&in_use).await?;
+        for state in states {
+            if state.is_open() || state.next > self.now() {
                 continue;
             }
             let WantedCertificate { label, names } = &state.wanted;
@@ -141,7 +119,7 @@ impl Engine {
                 tracing::info!(label, names = names.join(" "), directory, "a certificate is ordered");
             }
         }
-        while let Some(taken) = self.0.store.take_acme_order(LEASE).await? {
+        while let Some(taken) = self.take_order(directory).await? {
             self.take_turn(orders, &taken).await?;
         }
         Ok(())
@@ -153,16 +131,7 @@ impl Engine {
         wanted: &[WantedCertificate],
     ) -> Result<Vec<CertificateState>, Error> {
         let (rows, now) = (self.0.store.acme_orders().await?, self.now());
-        let state = |wanted: &WantedCertificate| {
-            let past: Vec<&AcmeOrderRow> = rows.iter().filter(|row| row.label == wanted.label).collect();
-            CertificateState {
-                wanted: wanted.clone(),
-                current: past.iter().find(|row| row.state == "done").map(|row| (*row).clone()),
-                newest: past.first().map(|row| (*row).clone()),
-                next: timing::next_start(&past, (directory, &wanted.names), now),
-            }
-        };
-        Ok(wanted.iter().map(state).collect())
+        Ok(wanted.iter().map(|wanted| CertificateState::of(wanted, directory, &rows, now)).collect())
     }
 
     /// How each certificate stands.
@@ -191,15 +160,16 @@ impl Engine {
     ) -> Result<bool, AdminError> {
         self.authorize(actor, Action::JobRun, &AdminTarget::System).await?;
         let (rows, now) = (self.0.store.acme_orders().await?, self.now());
-        let past: Vec<&AcmeOrderRow> = rows.iter().filter(|row| row.label == wanted.label).collect();
+        let past = wanted::past(wanted, directory, &rows);
         let is_open = past.first().is_some_and(|row| row.state == "open");
         if !is_open && timing::is_too_often(&past, now) {
             return Err(AdminError::TooManyCertificates(wanted.label.clone()));
         }
+        let order = (wanted.label.as_str(), directory, wanted.names.as_slice());
         let mut tx = self.0.store.begin().await?;
-        let added = tx.add_acme_order((&wanted.label, directory, &wanted.names), now, true).await?;
+        let added = tx.add_acme_order(order, now, true).await?;
         if !added {
-            tx.hurry_acme_order(&wanted.label).await?;
+            tx.hurry_acme_order(order).await?;
         }
         let target = AuditKind::Job.of_system("certificates");
         let detail = json!({ "certificate": wanted.label, "names": wanted.names, "under_way": !added });
@@ -222,6 +192,12 @@ impl Engine {
     /// When the database fails.
     pub async fn certificates_with_keys(&self) -> Result<Vec<AcmeCertificateRow>, Error> {
         Ok(self.0.store.acme_certificates().await?)
+    }
+
+    /// What is open at another authority is for the nodes that ask there, until it will come to nothing.
+    async fn take_order(&self, directory: &str) -> Result<Option<TakenAcmeOrder>, Error> {
+        let old = self.now().saturating_sub(ORDER_LIFE).unwrap_or(Timestamp::MIN);
+        Ok(self.0.store.take_acme_order(LEASE, (directory, old)).await?)
     }
 
     async fn take_turn(&self, orders: &CertificateOrders, taken: &TakenAcmeOrder) -> Result<(), Error> {

@@ -106,7 +106,7 @@ pub use audit::{AuditFault, AuditHead, AuditReport};
 pub use authority::{Actor, AdminTarget, RoleOver};
 pub use cases::{CaseDetail, CaseError, CaseHistory, CaseQuery, CaseRequest};
 pub use certificates::{
-    AcmeCertificateRow, AcmeOrderRow, CertificateOrders, CertificateState, MAIN_CERTIFICATE,
+    AcmeCertificateRow, AcmeOrderRow, CertificateOrders, CertificateState, Fitness, MAIN_CERTIFICATE,
     WantedCertificate,
 };
 pub use checking::{Checking, CheckingReport};

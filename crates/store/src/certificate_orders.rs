@@ -10,7 +10,7 @@ use jiff_sqlx::ToSqlx as _;
 const REMEMBERED_DAYS: i32 = 400;
 
 impl Tx {
-    /// False when one of this label is open already.
+    /// `names` in the order of their octets. False when one of this label is open already for the same names at the same authority.
     ///
     /// # Errors
     /// When the database fails.
@@ -22,7 +22,7 @@ impl Tx {
     ) -> Result<bool, Error> {
         let added = sqlx::query(
             "insert into acme_orders (label, directory, names, state, started_at, asked) values ($1, $2, $3, 'open', $4, $5)
-             on conflict (label) where state = 'open' do nothing",
+             on conflict (label, directory, hash_array_extended(names, 0)) where state = 'open' do nothing",
         )
         .bind(label)
         .bind(directory)
@@ -34,15 +34,21 @@ impl Tx {
         Ok(added.rows_affected() == 1)
     }
 
-    /// Has an open order looked at now. False when none of this label is open.
+    /// Has an open order looked at now. False when none is open.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn hurry_acme_order(&mut self, label: &str) -> Result<bool, Error> {
+    pub async fn hurry_acme_order(
+        &mut self,
+        (label, directory, names): (&str, &str, &[String]),
+    ) -> Result<bool, Error> {
         let hurried = sqlx::query(
-            "update acme_orders set look_at = least(look_at, clock_timestamp()) where label = $1 and state = 'open'",
+            "update acme_orders set look_at = least(look_at, clock_timestamp())
+              where label = $1 and directory = $2 and names = $3 and state = 'open'",
         )
         .bind(label)
+        .bind(directory)
+        .bind(names)
         .execute(&mut *self.inner)
         .await?;
         Ok(hurried.rows_affected() == 1)
@@ -75,7 +81,7 @@ impl Tx {
         Ok(true)
     }
 
-    /// Its certificate is in use from now on, in place of the one before. False when somebody else has the order by now.
+    /// Its certificate is in use from now on, in place of those before that had no other names. False when somebody else has the order by now.
     ///
     /// # Errors
     /// When the database fails.
@@ -90,7 +96,9 @@ impl Tx {
         }
         sqlx::query(
             "update acme_orders old set state = 'replaced', secret = null
-               from acme_orders new where new.order_id = $1 and old.label = new.label and old.state = 'done'",
+               from acme_orders new
+              where new.order_id = $1 and old.label = new.label and old.directory = new.directory
+                and old.names <@ new.names and old.state = 'done'",
         )
         .bind(id)
         .execute(&mut *self.inner)

@@ -1,6 +1,7 @@
 //! Orders of certificates, and what came of them; a few dozen rows in all, so none of these statements is hot.
 //!
-//! Invariants: of a label one order is open at most, and one is done; an order is taken by one update that nobody else's sees, by
+//! Invariants: of a label, an authority and a set of names one order is open at most, and one is done; what is done goes only for one
+//! that has all its names, or when no node has wanted it for a week; an order is taken by one update that nobody else's sees, by
 //! the database's clock, and who was given up can change nothing of it; secrets are in no `Debug`, and go with their use.
 
 use crate::{Error, Store};
@@ -23,6 +24,8 @@ pub struct AcmeOrderRow {
     /// Of its certificate.
     pub begins: Option<Timestamp>,
     pub ends: Option<Timestamp>,
+    /// By the database's clock: when a node last wanted its certificate, within an hour.
+    pub wanted_at: Timestamp,
 }
 
 /// An order that was taken.
@@ -60,6 +63,8 @@ pub struct AcmeAnswerRow {
 pub struct AcmeCertificateRow {
     pub order: i64,
     pub label: String,
+    pub directory: String,
+    pub names: Vec<String>,
     /// PEM.
     pub chain: String,
     /// PKCS #8.
@@ -84,13 +89,17 @@ type Row = (
     Option<jiff_sqlx::Timestamp>,
     Option<jiff_sqlx::Timestamp>,
     Option<jiff_sqlx::Timestamp>,
+    jiff_sqlx::Timestamp,
 );
 
 type Taken =
     (i64, String, String, Vec<String>, jiff_sqlx::Timestamp, i32, i32, Option<Vec<u8>>, Option<String>);
 
+type InUse = (i64, String, String, Vec<String>, String, Vec<u8>);
+
 fn row(row: Row) -> AcmeOrderRow {
-    let (id, label, directory, names, state, started_at, asked, fault, ended_at, begins, ends) = row;
+    let (id, label, directory, names, state, started_at, asked, fault, ended_at, begins, ends, wanted_at) =
+        row;
     let jiff = |at: Option<jiff_sqlx::Timestamp>| at.map(jiff_sqlx::Timestamp::to_jiff);
     AcmeOrderRow {
         id,
@@ -104,6 +113,7 @@ fn row(row: Row) -> AcmeOrderRow {
         ended_at: jiff(ended_at),
         begins: jiff(begins),
         ends: jiff(ends),
+        wanted_at: wanted_at.to_jiff(),
     }
 }
 
@@ -160,7 +170,8 @@ impl Store {
     /// When the database fails.
     pub async fn acme_orders(&self) -> Result<Vec<AcmeOrderRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select order_id, label, directory, names, state, started_at, asked, fault, ended_at, begins, ends
+            "select order_id, label, directory, names, state, started_at, asked, fault, ended_at, begins, ends,
+                    wanted_at
                from acme_orders order by order_id desc",
         )
         .fetch_all(&self.pools.main)
@@ -168,18 +179,25 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Takes an open order for `lease`, if there is one to look at.
+    /// Takes an open order at this authority for `lease`, if there is one to look at; at any, if it began before `old`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_acme_order(&self, lease: SignedDuration) -> Result<Option<TakenAcmeOrder>, Error> {
+    pub async fn take_acme_order(
+        &self,
+        lease: SignedDuration,
+        (directory, old): (&str, Timestamp),
+    ) -> Result<Option<TakenAcmeOrder>, Error> {
         let taken: Option<Taken> = sqlx::query_as(
             "update acme_orders set look_at = clock_timestamp() + make_interval(secs => $1), turn = turn + 1
               where order_id = (select order_id from acme_orders where state = 'open' and look_at <= clock_timestamp()
+                                   and (directory = $2 or started_at < $3)
                                  order by look_at limit 1 for update skip locked)
              returning order_id, label, directory, names, started_at, turn, troubles, secret, url",
         )
         .bind(lease.as_secs_f64())
+        .bind(directory)
+        .bind(old.to_sqlx())
         .fetch_optional(&self.pools.main)
         .await?;
         Ok(taken.map(|(id, label, directory, names, started_at, turn, troubles, secret, url)| {
@@ -248,17 +266,22 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Takes certificates out of use that have ended and that nobody wants any more; how many.
+    /// Notes that these are wanted, and takes out of use what no node has wanted for a week; how many.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn retire_acme_certificates(&self, wanted: &[&str], now: Timestamp) -> Result<u64, Error> {
+    pub async fn want_acme_certificates(&self, orders: &[i64]) -> Result<u64, Error> {
+        sqlx::query(
+            "update acme_orders set wanted_at = clock_timestamp()
+              where order_id = any ($1) and wanted_at < clock_timestamp() - interval '1 hour'",
+        )
+        .bind(orders)
+        .execute(&self.pools.main)
+        .await?;
         let retired = sqlx::query(
             "update acme_orders set state = 'replaced', secret = null
-              where state = 'done' and ends < $2 and label <> all ($1::text[])",
+              where state = 'done' and wanted_at < clock_timestamp() - interval '7 days'",
         )
-        .bind(wanted)
-        .bind(now.to_sqlx())
         .execute(&self.pools.main)
         .await?;
         Ok(retired.rows_affected())
@@ -279,12 +302,19 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn acme_certificates(&self) -> Result<Vec<AcmeCertificateRow>, Error> {
-        let rows: Vec<(i64, String, String, Vec<u8>)> = sqlx::query_as(
-            "select order_id, label, chain, secret from acme_orders where state = 'done' order by order_id",
+        let rows: Vec<InUse> = sqlx::query_as(
+            "select order_id, label, directory, names, chain, secret from acme_orders where state = 'done' order by order_id",
         )
         .fetch_all(&self.pools.main)
         .await?;
-        let row = |(order, label, chain, secret)| AcmeCertificateRow { order, label, chain, secret };
+        let row = |(order, label, directory, names, chain, secret)| AcmeCertificateRow {
+            order,
+            label,
+            directory,
+            names,
+            chain,
+            secret,
+        };
         Ok(rows.into_iter().map(row).collect())
     }
 }

@@ -127,6 +127,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0039_own_correspondents.sql"),
     },
     Migration { version: 40, name: "own_name", sql: include_str!("../../../migrations/0040_own_name.sql") },
+    Migration {
+        version: 41,
+        name: "certificate_names",
+        sql: include_str!("../../../migrations/0041_certificate_names.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

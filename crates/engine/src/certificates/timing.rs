@@ -1,7 +1,7 @@
 //! When a certificate is ordered: at once where there is none for its names, else when a third of its life is left; after a failure
 //! later and later.
 //!
-//! Invariant: of one label no more than [`STARTS_A_DAY_MAX`] orders begin by themselves within a day, whatever comes of them, so
+//! Invariant: for one set of names no more than [`STARTS_A_DAY_MAX`] orders begin by themselves within a day, whatever comes of them, so
 //! that the limits of authorities (at Let's Encrypt, five failures an hour and five equal certificates a week) are never ours to find.
 
 use jiff::{SignedDuration, Timestamp};
@@ -23,15 +23,10 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// part of its pause: not all of a province's certificates, or of the world's servers, at one moment.
 const SPREAD_PART: i64 = 30;
 
-/// When the next order of a label may begin, in the past perhaps. `past`: all of the label that are remembered, the newest first.
-pub(super) fn next_start(
-    past: &[&AcmeOrderRow],
-    (directory, names): (&str, &[String]),
-    now: Timestamp,
-) -> Timestamp {
-    let good = past.iter().find(|order| order.state == "done" && order.directory == directory);
-    let good = good.filter(|order| names.iter().all(|name| order.names.contains(name)));
-    let due = good.and_then(|order| renewal(order)).unwrap_or(Timestamp::MIN);
+/// When the next order may begin, in the past perhaps. `past`: those for the same names that are remembered, the newest first;
+/// `good`: whose certificate is in use, and has all of the names.
+pub(super) fn next_start(past: &[&AcmeOrderRow], good: Option<&AcmeOrderRow>, now: Timestamp) -> Timestamp {
+    let due = good.and_then(renewal).unwrap_or(Timestamp::MIN);
     let failures = past.iter().take_while(|order| order.state == "failed").count();
     let again = past.first().filter(|_| failures > 0).map(|last| after_failure(last, failures));
     let often = nth_start(past, STARTS_A_DAY_MAX).map(|start| later(start, DAY)).filter(|at| *at > now);
@@ -97,32 +92,24 @@ mod tests {
             ended_at: Some(at(ended_at)),
             begins: (state == "done").then(|| at("2026-10-01T00:00:00Z")),
             ends: (state == "done").then(|| at("2026-12-30T00:00:00Z")),
+            wanted_at: at(NOW),
         }
     }
 
-    fn next(past: &[AcmeOrderRow], names: &[&str]) -> Timestamp {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        next_start(&past.iter().collect::<Vec<_>>(), ("https://ca/", &names), at(NOW))
+    fn next(past: &[AcmeOrderRow]) -> Timestamp {
+        let good = past.iter().find(|order| order.state == "done");
+        next_start(&past.iter().collect::<Vec<_>>(), good, at(NOW))
     }
 
     #[test]
     fn it_is_renewed_when_a_third_of_its_life_is_left_or_a_little_more() {
-        assert!(next(&[], &["a.vn"]) <= at(NOW), "there is none");
+        assert!(next(&[]) <= at(NOW), "there is none");
         let times: Vec<Timestamp> =
-            (1..100).map(|id| next(&[order(id, "done", "2026-10-01T01:00:00Z")], &["a.vn"])).collect();
+            (1..100).map(|id| next(&[order(id, "done", "2026-10-01T01:00:00Z")])).collect();
         // 90 days: the last 30, and up to 3 more.
         let (first, last) = (at("2026-11-27T00:00:00Z"), at("2026-11-30T00:00:00Z"));
         assert!(times.iter().all(|time| (first..=last).contains(time)), "{times:?}");
         assert!(times.iter().max().unwrap().duration_since(*times.iter().min().unwrap()).as_hours() > 48);
-    }
-
-    #[test]
-    fn another_name_or_another_authority_is_a_reason_at_once() {
-        let good = order(1, "done", "2026-11-20T01:00:00Z");
-        assert!(next(std::slice::from_ref(&good), &["b.vn", "a.vn"]) > at(NOW));
-        assert!(next(std::slice::from_ref(&good), &["a.vn", "c.vn"]) <= at(NOW));
-        let elsewhere = AcmeOrderRow { directory: "https://other/".to_owned(), ..good };
-        assert!(next(&[elsewhere], &["a.vn"]) <= at(NOW));
     }
 
     #[test]
@@ -132,21 +119,21 @@ mod tests {
             let old = |n: i64| order(n, "failed", "2026-11-01T00:00:00Z");
             let mut past: Vec<AcmeOrderRow> = (0..failures - 1).map(old).collect();
             past.insert(0, order(100, "failed", "2026-11-22T23:00:00Z"));
-            let pause = next(&past, &["a.vn"]).duration_since(last).as_secs();
+            let pause = next(&past).duration_since(last).as_secs();
             assert!((hours * 3600..=hours * 3720).contains(&pause), "{failures}: {pause}");
         }
         // What came since is a new beginning.
         let past = [order(3, "done", "2026-11-22T23:30:00Z"), order(2, "failed", "2026-11-22T23:00:00Z")];
-        assert!(next(&past, &["a.vn"]) > at("2026-11-26T00:00:00Z"));
+        assert!(next(&past) > at("2026-11-26T00:00:00Z"));
     }
 
     #[test]
     fn a_few_begin_within_a_day_whatever_came_of_them() {
-        // Names that change to and fro, each time with a certificate.
+        // Each time with a certificate that was not to be used after all.
         let past: Vec<AcmeOrderRow> =
             (0..4).map(|n| order(n, "replaced", &format!("2026-11-22T{:02}:00:00Z", 20 - n))).collect();
-        assert_eq!(next(&past, &["c.vn"]), at("2026-11-23T17:00:00Z"));
-        assert!(next(&past[..3], &["c.vn"]) <= at(NOW));
+        assert_eq!(next(&past), at("2026-11-23T17:00:00Z"));
+        assert!(next(&past[..3]) <= at(NOW));
         assert!(!is_too_often(&past.iter().collect::<Vec<_>>(), at(NOW)), "an administrator's");
         let many: Vec<AcmeOrderRow> = (0..8).map(|n| order(n, "failed", "2026-11-22T20:00:00Z")).collect();
         assert!(is_too_often(&many.iter().collect::<Vec<_>>(), at(NOW)));

@@ -18,23 +18,29 @@ fn orders(authority: &Authority) -> CertificateOrders {
 }
 
 fn wanted(label: &str) -> [WantedCertificate; 1] {
-    [WantedCertificate { label: label.to_owned(), names: vec!["mail.a.vn".to_owned()] }]
+    [WantedCertificate::new(label, ["mail.a.vn".to_owned()])]
 }
 
 /// Signs for the key that the open order has, once it has one.
 async fn sign(world: &World, authority: &Authority) {
-    let keys = "select coalesce(encode(secret, 'hex'), '') from acme_orders where state = 'open'";
-    if let Some(key) = world.database.texts(keys).await.first().filter(|key| !key.is_empty()) {
+    let keys = "select concat_ws(' ', encode(secret, 'hex'), array_to_string(names, ' ')) from acme_orders
+                 where state = 'open' and secret is not null";
+    if let Some((key, names)) = world.database.texts(keys).await.first().and_then(|row| row.split_once(' ')) {
         let octet = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap();
         let key: Vec<u8> = key.as_bytes().chunks(2).map(octet).collect();
-        authority.seen.lock().unwrap().chain = authority.sign(&key, &["mail.a.vn".to_owned()]);
+        authority.seen.lock().unwrap().chain =
+            authority.sign(&key, &names.split(' ').map(str::to_owned).collect::<Vec<_>>());
     }
 }
 
 /// A look of this node; the key that its order has by then is signed for while it looks.
 async fn tend(world: &World, node: &Engine, authority: &Authority, label: &str) {
-    let (orders, wanted) = (orders(authority), wanted(label));
-    let tended = node.tend_certificates(&orders, &wanted);
+    tend_for(world, node, authority, &wanted(label)).await;
+}
+
+async fn tend_for(world: &World, node: &Engine, authority: &Authority, wanted: &[WantedCertificate]) {
+    let orders = orders(authority);
+    let tended = node.tend_certificates(&orders, wanted);
     tokio::pin!(tended);
     loop {
         tokio::select! {
@@ -182,22 +188,68 @@ async fn an_account_that_is_not_known_any_more_is_made_anew_for_the_same_order()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_ended_and_is_not_wanted_any_more_goes() {
+async fn nodes_with_names_of_their_own_have_certificates_of_their_own() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    let other = world.another_node();
+    let main = |names: &str| [WantedCertificate::new(MAIN_CERTIFICATE, names.split(' ').map(str::to_owned))];
+    let (ours, theirs) = (main("mail1.a.vn thu.a.vn"), main("mail2.a.vn thu.a.vn"));
+    for _ in 0..3 {
+        tend_for(&world, &world.engine, &authority, &ours).await;
+        tend_for(&world, &other, &authority, &theirs).await;
+    }
+    let in_use = "select array_to_string(names, ' ') from acme_orders where state = 'done' order by order_id";
+    assert_eq!(world.database.texts(in_use).await, ["mail1.a.vn thu.a.vn", "mail2.a.vn thu.a.vn"]);
+    assert_eq!(authority.seen.lock().unwrap().orders.len(), 2);
+    // A renewal is in place of its own.
+    assert!(world.engine.renew_certificate(&actor(), &authority.directory, &ours[0]).await.unwrap());
+    tend_for(&world, &other, &authority, &theirs).await;
+    assert_eq!(world.database.texts(in_use).await, ["mail2.a.vn thu.a.vn", "mail1.a.vn thu.a.vn"]);
+    // One that has the names of all is in place of all, and they are content with it.
+    let all = main("thu.a.vn mail2.a.vn mail1.a.vn");
+    tend_for(&world, &other, &authority, &all).await;
+    for (node, wanted) in [(&world.engine, &ours), (&other, &theirs), (&other, &all)] {
+        tend_for(&world, node, &authority, wanted).await;
+        assert_eq!(world.database.texts(in_use).await, ["mail1.a.vn mail2.a.vn thu.a.vn"]);
+    }
+    assert_eq!(authority.seen.lock().unwrap().orders.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_for_the_nodes_that_ask_its_authority() {
+    let (world, authority) = (World::new().await, Authority::start().await);
+    world
+        .database
+        .run("insert into acme_orders (label, directory, names, state, started_at) values ('main', 'https://other/', '{mail.a.vn}', 'open', '2026-11-21T20:00:00Z')")
+        .await;
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    let states = "select state || coalesce(' ' || fault, '') from acme_orders order by order_id";
+    assert_eq!(world.database.texts(states).await, ["open", "done"], "a node that asks there sees to it");
+    world.clock.advance(SignedDuration::from_hours(48));
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    assert_eq!(world.database.texts(states).await, ["failed another authority is asked by now", "done"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_node_has_wanted_for_a_week_goes() {
     let (world, authority) = (World::new().await, Authority::start().await);
     tend(&world, &world.engine, &authority, "old.vn").await;
     tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
     let states = "select label || ' ' || state from acme_orders order by order_id";
-    assert_eq!(world.database.texts(states).await, ["old.vn done", "main done"], "not wanted, and good");
-    world
-        .database
-        .run("update acme_orders set ends = '2026-11-21T00:00:00Z', begins = '2026-08-23T00:00:00Z'")
-        .await;
+    let unwanted = |days: u8| {
+        format!(
+            "update acme_orders set begins = '2026-08-23T00:00:00Z', ends = '2026-11-21T00:00:00Z',
+                                        wanted_at = clock_timestamp() - interval '{days} days'"
+        )
+    };
     authority.seen.lock().unwrap().refuses = Some("caa");
+    world.database.run(&unwanted(6)).await;
+    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+    let now = ["old.vn done", "main done", "main failed"];
+    assert_eq!(world.database.texts(states).await, now, "another node may want it");
+    world.database.run(&unwanted(8)).await;
     tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
     let now = ["old.vn replaced", "main done", "main failed"];
     assert_eq!(world.database.texts(states).await, now, "what has ended is better than nothing");
-    assert_eq!(
-        world.number("select count(*) from acme_orders where state <> 'done' and secret is not null").await,
-        0
-    );
+    let secrets = "select count(*) from acme_orders where state <> 'done' and secret is not null";
+    assert_eq!(world.number(secrets).await, 0);
 }

@@ -6,14 +6,16 @@ use crate::config::Config;
 use crate::ordering::Names;
 use crate::outbound;
 use crate::system::SystemClock;
-use engine::WantedCertificate;
+use engine::{CertificateState, MAIN_CERTIFICATE};
 use guard::AcmeChallenge;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use model::{Clock as _, DomainName};
 use store::{AcmeOrderRow, Error, Store};
 
 /// Of orders that all is said of elsewhere: why there is none.
 const MEND: &str = "see `congthu acme status`, docs/operations/certificates.md, and the server's log";
+/// A node that has not wanted its certificate in this time is gone.
+const LIVES_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 
 /// # Errors
 /// When the database fails.
@@ -27,24 +29,21 @@ pub(super) async fn look(
     let rows = store.acme_orders().await?;
     let resolver = outbound::resolver(config).ok();
     for wanted in Names::default().wanted(config, domains, resolver.as_ref()).await {
-        judge(&wanted, directory, &rows, SystemClock.now(), findings);
+        let state = CertificateState::of(&wanted, directory, &rows, SystemClock.now());
+        judge(&state, directory, SystemClock.now(), findings);
+        if wanted.label == MAIN_CERTIFICATE {
+            others(&state, &rows, SystemClock.now(), findings);
+        }
     }
     port(config, findings);
     Ok(())
 }
 
-fn judge(
-    wanted: &WantedCertificate,
-    directory: &str,
-    rows: &[AcmeOrderRow],
-    now: Timestamp,
-    findings: &mut Findings,
-) {
-    let label = &wanted.label;
-    let mut past = rows.iter().filter(|row| row.label == *label);
-    let current = past.clone().find(|row| row.state == "done");
-    let fault = past.next().filter(|row| row.state != "done").and_then(|row| row.fault.as_deref());
-    let Some((current, ends)) = current.and_then(|row| Some((row, row.ends?))) else {
+fn judge(state: &CertificateState, directory: &str, now: Timestamp, findings: &mut Findings) {
+    let (wanted, label) = (&state.wanted, &state.wanted.label);
+    let newest = state.newest.as_ref().filter(|row| row.state != "done");
+    let fault = newest.and_then(|row| row.fault.as_deref());
+    let Some((current, ends)) = state.current.as_ref().and_then(|row| Some((row, row.ends?))) else {
         let why =
             fault.map_or("it is not ordered yet".to_owned(), |fault| format!("the last order: {fault}"));
         let what =
@@ -65,6 +64,22 @@ fn judge(
     }
     if let Some(fault) = fault {
         findings.warn("tls", format!("the last order of the certificate {label} failed: {fault}"), MEND);
+    }
+}
+
+/// Certificates of nodes with names of their own: whoever takes one machine for all sees that there are more.
+fn others(state: &CertificateState, rows: &[AcmeOrderRow], now: Timestamp, findings: &mut Findings) {
+    let own = state.current.as_ref().map(|row| row.id);
+    let is_theirs = |row: &&AcmeOrderRow| {
+        row.label == MAIN_CERTIFICATE
+            && row.state == "done"
+            && Some(row.id) != own
+            && now.duration_since(row.wanted_at) < LIVES_WITHIN
+    };
+    for row in rows.iter().filter(is_theirs) {
+        let (names, directory) = (row.names.join(", "), &row.directory);
+        let what = format!("another node has a certificate main of its own, of {directory} for {names}");
+        findings.ok("tls", what);
     }
 }
 
@@ -94,6 +109,7 @@ fn port(config: &Config, findings: &mut Findings) {
 mod tests {
     use super::super::Level;
     use super::*;
+    use engine::WantedCertificate;
 
     fn row(state: &str, fault: Option<&str>, ends: Option<&str>) -> AcmeOrderRow {
         let at: Timestamp = "2026-10-01T00:00:00Z".parse().unwrap();
@@ -109,14 +125,20 @@ mod tests {
             ended_at: Some(at),
             begins: ends.map(|_| at),
             ends: ends.map(|ends| ends.parse().unwrap()),
+            wanted_at: NOW.parse().unwrap(),
         }
     }
 
+    const NOW: &str = "2026-11-23T00:00:00Z";
+
+    fn state(rows: &[AcmeOrderRow], names: &[&str]) -> CertificateState {
+        let wanted = WantedCertificate::new("main", names.iter().map(|name| (*name).to_owned()));
+        CertificateState::of(&wanted, "https://ca/", rows, NOW.parse().unwrap())
+    }
+
     fn judged(rows: &[AcmeOrderRow], names: &[&str]) -> Vec<Level> {
-        let names = names.iter().map(|name| (*name).to_owned()).collect();
-        let wanted = WantedCertificate { label: "main".to_owned(), names };
         let mut findings = Findings::default();
-        judge(&wanted, "https://ca/", rows, "2026-11-23T00:00:00Z".parse().unwrap(), &mut findings);
+        judge(&state(rows, names), "https://ca/", NOW.parse().unwrap(), &mut findings);
         findings.0.iter().map(|finding| finding.level).collect()
     }
 
@@ -124,14 +146,35 @@ mod tests {
     fn what_is_good_what_ends_and_what_failed() {
         let good = || row("done", None, Some("2027-01-01T00:00:00Z"));
         let failed = || row("failed", Some("no route"), None);
-        assert_eq!(judged(&[good()], &["mail.a.vn"]), [Level::Ok]);
-        assert_eq!(judged(&[failed(), good()], &["mail.a.vn"]), [Level::Ok, Level::Warning]);
-        assert_eq!(judged(&[good(), failed()], &["mail.a.vn"]), [Level::Ok], "it came after all");
+        let mail = ["mail.a.vn"].as_slice();
+        let until = |ends| judged(&[row("done", None, Some(ends))], mail);
+        assert_eq!(judged(&[good()], mail), [Level::Ok]);
+        let again = AcmeOrderRow { id: 2, ..failed() };
+        assert_eq!(judged(&[again, good()], mail), [Level::Ok, Level::Warning]);
+        let after_all = AcmeOrderRow { id: 2, ..good() };
+        assert_eq!(judged(&[after_all, failed()], mail), [Level::Ok], "it came after all");
         assert_eq!(judged(&[good()], &["mail.a.vn", "b.a.vn"]), [Level::Warning, Level::Ok]);
-        assert_eq!(judged(&[row("done", None, Some("2026-12-01T00:00:00Z"))], &[]), [Level::Warning]);
-        assert_eq!(judged(&[row("done", None, Some("2026-11-22T00:00:00Z"))], &[]), [Level::Error]);
-        assert_eq!(judged(&[failed()], &[]), [Level::Error]);
-        assert_eq!(judged(&[], &[]), [Level::Error]);
+        assert_eq!(until("2026-12-01T00:00:00Z"), [Level::Warning]);
+        assert_eq!(until("2026-11-22T00:00:00Z"), [Level::Error]);
+        assert_eq!(judged(&[failed()], mail), [Level::Error]);
+        assert_eq!(judged(&[], mail), [Level::Error]);
+        assert_eq!(judged(&[good()], &["mail2.a.vn"]), [Level::Error], "another node's");
+    }
+
+    #[test]
+    fn certificates_of_other_nodes_are_told_while_those_live() {
+        let ours = row("done", None, Some("2027-01-01T00:00:00Z"));
+        let theirs = AcmeOrderRow { id: 2, names: vec!["mail2.a.vn".to_owned()], ..ours.clone() };
+        let gone =
+            AcmeOrderRow { id: 3, wanted_at: "2026-11-22T20:00:00Z".parse().unwrap(), ..theirs.clone() };
+        let rows = [gone, theirs, ours];
+        let mut findings = Findings::default();
+        others(&state(&rows, &["mail.a.vn"]), &rows, NOW.parse().unwrap(), &mut findings);
+        let [found] = &findings.0[..] else { panic!("{:?}", findings.0) };
+        assert!(
+            found.level == Level::Ok && found.what.ends_with("of https://ca/ for mail2.a.vn"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -128,17 +128,11 @@ impl Acme {
 impl Config {
     /// The certificate of this server's own names.
     pub(crate) fn main_certificate(&self) -> WantedCertificate {
-        let mut names = vec![self.hostname()];
         let others = match self.acme.names.is_empty() {
-            true => self.published.host.iter().cloned().collect::<Vec<_>>(),
+            true => vec![self.host()],
             false => self.acme.names.iter().map(|name| name.0.clone()).collect(),
         };
-        for name in others {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        WantedCertificate { label: MAIN_CERTIFICATE.to_owned(), names }
+        WantedCertificate::new(MAIN_CERTIFICATE, others.into_iter().chain([self.hostname()]))
     }
 
     pub(super) fn check_acme(&self) -> Result<(), String> {

@@ -57,12 +57,17 @@ impl Config {
         }
     }
 
+    /// The name by which programs are told to come.
+    pub(crate) fn host(&self) -> String {
+        self.published.host.clone().unwrap_or_else(|| self.hostname())
+    }
+
     fn doors(&self, protocol: Protocol) -> Vec<web::Server> {
         let specs = self.listener_specs();
         let fit = |spec: &&ListenerSpec| spec.protocol == protocol && spec.tls != TlsMode::None;
         let all: Vec<&ListenerSpec> = specs.iter().filter(fit).collect();
         let reached = all.iter().any(|spec| !spec.bind.is_local());
-        let host = self.published.host.clone().unwrap_or_else(|| self.hostname());
+        let host = self.host();
         let mut doors: Vec<web::Server> = Vec::new();
         for spec in all.into_iter().filter(|spec| !reached || !spec.bind.is_local()) {
             let implicit_tls = spec.tls == TlsMode::Implicit;

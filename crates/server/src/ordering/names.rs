@@ -49,22 +49,18 @@ impl Names {
             return vec![main];
         }
         let mta_sts = config.mta_sts().is_some();
-        let of_domains = self.of_domains(&main, domains, mta_sts, &resolver).await;
+        let of_domains = self.of_domains((&config.host(), &main), domains, mta_sts, &resolver).await;
         std::iter::once(main).chain(of_domains).collect()
     }
 
     async fn of_domains(
         &mut self,
-        main: &WantedCertificate,
+        (host, main): (&str, &WantedCertificate),
         domains: &[DomainName],
         mta_sts: bool,
         addresses: &impl Addresses,
     ) -> Vec<WantedCertificate> {
-        let mut own = Vec::new();
-        // The last of them is the one that programs are told, where there are two.
-        if let Some(host) = main.names.last() {
-            own = addresses.of(host).await.unwrap_or_default();
-        }
+        let own = addresses.of(host).await.unwrap_or_default();
         // Name servers that do not answer are not asked for every name.
         let mut silent = own.is_empty();
         let mut wanted = Vec::new();
@@ -86,7 +82,7 @@ impl Names {
                 }
             }
             if !names.is_empty() {
-                wanted.push(WantedCertificate { label: ascii, names });
+                wanted.push(WantedCertificate::new(&ascii, names));
             }
         }
         wanted
@@ -124,8 +120,10 @@ mod tests {
         }
     }
 
+    const HOST: &str = "mail.a.vn";
+
     fn main() -> WantedCertificate {
-        WantedCertificate { label: "main".to_owned(), names: vec!["mail.a.vn".to_owned()] }
+        WantedCertificate::new("main", [HOST.to_owned()])
     }
 
     fn shown(wanted: &[WantedCertificate]) -> Vec<String> {
@@ -136,28 +134,28 @@ mod tests {
     async fn a_domains_names_are_in_one_certificate_as_far_as_they_lead_here() {
         let zone = Zone::default();
         let ours = || Ok(vec![IpAddr::from(OURS)]);
-        for host in ["mail.a.vn", "mta-sts.a.vn", "mta-sts.b.vn"] {
+        for host in [HOST, "mta-sts.a.vn", "mta-sts.b.vn"] {
             zone.say(host, ours());
         }
         zone.say("autoconfig.a.vn", Ok(vec![IpAddr::from([10, 0, 0, 1]), IpAddr::from(OURS)]));
         zone.say("autodiscover.a.vn", Ok(vec![IpAddr::from([192, 0, 2, 9])]));
         let domains = ["a.vn", "b.vn", "c.vn"].map(|domain| DomainName::new(domain).unwrap());
         let mut names = Names::default();
-        let with = shown(&names.of_domains(&main(), &domains, true, &zone).await);
+        let with = shown(&names.of_domains((HOST, &main()), &domains, true, &zone).await);
         assert_eq!(with, ["a.vn: autoconfig.a.vn mta-sts.a.vn", "b.vn: mta-sts.b.vn"]);
-        let without = shown(&names.of_domains(&main(), &domains, false, &zone).await);
+        let without = shown(&names.of_domains((HOST, &main()), &domains, false, &zone).await);
         assert_eq!(without, ["a.vn: autoconfig.a.vn"]);
         // What cannot be said now is as it was; what leads elsewhere by now is not wanted any more.
         zone.say("mta-sts.a.vn", Err(DnsError::Failure("SERVFAIL".to_owned())));
         zone.say("mta-sts.b.vn", Ok(Vec::new()));
-        let then = shown(&names.of_domains(&main(), &domains, true, &zone).await);
+        let then = shown(&names.of_domains((HOST, &main()), &domains, true, &zone).await);
         assert_eq!(then, ["a.vn: autoconfig.a.vn mta-sts.a.vn"]);
         // Name servers that are silent are asked once.
-        zone.say("mail.a.vn", Err(DnsError::Silence));
+        zone.say(HOST, Err(DnsError::Silence));
         zone.0.lock().unwrap().1 = 0;
-        assert_eq!(shown(&names.of_domains(&main(), &domains, true, &zone).await), then);
+        assert_eq!(shown(&names.of_domains((HOST, &main()), &domains, true, &zone).await), then);
         assert_eq!(zone.0.lock().unwrap().1, 1);
-        assert_eq!(names.of_domains(&main(), &[], true, &zone).await, []);
+        assert_eq!(names.of_domains((HOST, &main()), &[], true, &zone).await, []);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ mod x509;
 
 use crate::config::{Certificate, ClientCertificates, Config};
 use anyhow::{Context as _, Result, bail};
-use engine::{AcmeCertificateRow, MAIN_CERTIFICATE};
+use engine::{AcmeCertificateRow, WantedCertificate};
 use jiff::Timestamp;
 use model::Clock;
 use rustls::crypto::aws_lc_rs;
@@ -18,6 +18,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -40,6 +41,7 @@ struct Ordered {
     /// Of the orders.
     numbers: Vec<i64>,
     main: Option<Arc<CertifiedKey>>,
+    /// Those of the authority that is asked now first, and of each authority the newest.
     others: Vec<Arc<CertifiedKey>>,
 }
 
@@ -50,6 +52,9 @@ struct Source {
     data_dir: PathBuf,
     main: Certificate,
     others: Vec<Certificate>,
+    /// What is ordered for the names of this node, and where.
+    wanted: WantedCertificate,
+    directory: String,
 }
 
 #[derive(Debug)]
@@ -69,6 +74,8 @@ impl Certificates {
             data_dir: config.data_dir.clone(),
             main: config.tls.clone(),
             others: config.certificates.clone(),
+            wanted: config.main_certificate(),
+            directory: config.acme.directory().unwrap_or_default().to_owned(),
         };
         let ordered = Ordered::default();
         let set = RwLock::new(Arc::new(source.load(clock.as_ref(), &ordered)?));
@@ -82,10 +89,16 @@ impl Certificates {
     pub(crate) fn take(&self, rows: &[AcmeCertificateRow]) -> Result<()> {
         let mut ordered =
             Ordered { numbers: rows.iter().map(|row| row.order).collect(), ..Ordered::default() };
-        for row in rows {
+        let Source { wanted, directory, .. } = &self.source;
+        // Nodes with names of their own have certificates of their own; each knows which is its.
+        let fitness = |row: &AcmeCertificateRow| wanted.fitness(directory, row);
+        let main = rows.iter().filter(|row| fitness(row).is_some()).max_by_key(|row| fitness(row));
+        let mut ranked: Vec<&AcmeCertificateRow> = rows.iter().collect();
+        ranked.sort_by_key(|row| Reverse((row.directory == *directory, row.order)));
+        for row in ranked {
             let pair = ordered_pair(row)
                 .with_context(|| format!("the certificate {} of order {}", row.label, row.order))?;
-            match row.label == MAIN_CERTIFICATE {
+            match main.is_some_and(|main| main.order == row.order) {
                 true => ordered.main = Some(pair),
                 false => ordered.others.push(pair),
             }
@@ -255,8 +268,11 @@ fn read_pair(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::MAIN_CERTIFICATE;
     use model::FixedClock;
     use rcgen::{CertificateParams, KeyPair};
+
+    const HOST: &str = "mail.demo.gov.vn";
 
     fn write_pair(directory: &Path, name: &str) -> Certificate {
         let key = KeyPair::generate().unwrap();
@@ -266,6 +282,17 @@ mod tests {
         std::fs::write(&files[1], key.serialize_pem()).unwrap();
         let [certificate, key] = files;
         Certificate { certificate: Some(certificate), key: Some(key) }
+    }
+
+    fn source(directory: &tempfile::TempDir, main: Certificate, others: Vec<Certificate>) -> Source {
+        Source {
+            hostname: HOST.into(),
+            data_dir: directory.path().into(),
+            main,
+            others,
+            wanted: WantedCertificate::new(MAIN_CERTIFICATE, [HOST.to_owned()]),
+            directory: "https://ca/".to_owned(),
+        }
     }
 
     fn certificates(source: Source) -> Result<Certificates> {
@@ -284,9 +311,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let main = write_pair(directory.path(), "mail.demo.gov.vn");
         let others = vec![write_pair(directory.path(), "thu.demo.gov.vn")];
-        let source =
-            Source { hostname: "mail.demo.gov.vn".into(), data_dir: directory.path().into(), main, others };
-        let certificates = certificates(source).unwrap();
+        let certificates = certificates(source(&directory, main, others)).unwrap();
         let plain = shown(&certificates, None);
         assert_eq!(shown(&certificates, Some("mail.demo.gov.vn")), plain);
         assert_eq!(shown(&certificates, Some("unknown.example")), plain);
@@ -299,6 +324,8 @@ mod tests {
         AcmeCertificateRow {
             order,
             label: label.to_owned(),
+            directory: "https://ca/".to_owned(),
+            names: vec![name.to_owned()],
             chain: certificate.pem(),
             secret: key.serialize_der(),
         }
@@ -307,13 +334,8 @@ mod tests {
     #[test]
     fn what_was_ordered_takes_the_place_of_the_self_signed_one_and_stays() {
         let directory = tempfile::tempdir().unwrap();
-        let source = Source {
-            hostname: "mail.demo.gov.vn".into(),
-            data_dir: directory.path().into(),
-            main: Certificate::default(),
-            others: vec![write_pair(directory.path(), "thu.demo.gov.vn")],
-        };
-        let certificates = certificates(source).unwrap();
+        let others = vec![write_pair(directory.path(), "thu.demo.gov.vn")];
+        let certificates = certificates(source(&directory, Certificate::default(), others)).unwrap();
         let own = shown(&certificates, Some("mail.demo.gov.vn"));
         let file = shown(&certificates, Some("thu.demo.gov.vn"));
         assert!(certificates.is_self_signed());
@@ -334,17 +356,34 @@ mod tests {
     }
 
     #[test]
+    fn of_the_certificates_of_all_nodes_its_own_is_the_main_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let certificates = certificates(source(&directory, Certificate::default(), vec![])).unwrap();
+        let theirs = || row(9, MAIN_CERTIFICATE, "mail2.demo.gov.vn");
+        certificates.take(&[theirs()]).unwrap();
+        assert!(certificates.is_self_signed(), "another's is none for its own name");
+        certificates
+            .take(&[row(3, MAIN_CERTIFICATE, HOST), row(5, MAIN_CERTIFICATE, HOST), theirs()])
+            .unwrap();
+        assert!(!certificates.is_self_signed());
+        let own = shown(&certificates, None);
+        assert_eq!(shown(&certificates, Some(HOST)), own);
+        assert_ne!(shown(&certificates, Some("mail2.demo.gov.vn")), own, "whoever comes to the wrong node");
+        // Of another authority is what was tried before.
+        let tried =
+            AcmeCertificateRow { directory: "https://trial/".to_owned(), ..row(11, MAIN_CERTIFICATE, HOST) };
+        let real = row(10, MAIN_CERTIFICATE, HOST);
+        let real_der = CertificateDer::from_pem_slice(real.chain.as_bytes()).unwrap().to_vec();
+        certificates.take(&[real, tried]).unwrap();
+        assert_eq!(shown(&certificates, None), real_der);
+    }
+
+    #[test]
     fn a_reload_takes_good_files_and_keeps_the_old_for_bad_ones() {
         let directory = tempfile::tempdir().unwrap();
         let main = write_pair(directory.path(), "mail.demo.gov.vn");
         let (crt, key) = (main.certificate.clone().unwrap(), main.key.clone().unwrap());
-        let source = Source {
-            hostname: "mail.demo.gov.vn".into(),
-            data_dir: directory.path().into(),
-            main,
-            others: vec![],
-        };
-        let certificates = certificates(source).unwrap();
+        let certificates = certificates(source(&directory, main, vec![])).unwrap();
         let first = shown(&certificates, None);
 
         let other = write_pair(directory.path(), "other.demo.gov.vn");
