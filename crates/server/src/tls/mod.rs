@@ -1,7 +1,7 @@
 //! Which certificate a client is shown, and changing it without a restart.
 //!
-//! Invariants: TLS 1.2 at least; certificates are swapped as a whole set, and only for a set that loaded
-//! without a fault, so a bad file never takes the service down.
+//! Invariants: TLS 1.2 at least; what files hold is swapped as a whole, and only for what loaded without a fault, so a bad file never
+//! takes the service down; nor does it keep out what was ordered.
 
 mod self_signed;
 mod x509;
@@ -30,9 +30,24 @@ pub(crate) use x509::Leaf;
 pub(crate) struct Certificates {
     source: Source,
     clock: Arc<dyn Clock>,
-    /// Those that were ordered; where files name none for the name that is asked for.
-    ordered: RwLock<Ordered>,
+    parts: RwLock<Parts>,
     set: RwLock<Arc<Set>>,
+}
+
+/// Of which the set is made.
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    /// As they were when they were last read without a fault.
+    files: Files,
+    /// Where files name none for the name that is asked for.
+    ordered: Ordered,
+}
+
+/// What the files of the configuration hold.
+#[derive(Clone, Debug, Default)]
+struct Files {
+    main: Option<Arc<CertifiedKey>>,
+    others: Vec<Arc<CertifiedKey>>,
 }
 
 /// Certificates that were ordered from an authority.
@@ -77,15 +92,20 @@ impl Certificates {
             wanted: config.main_certificate(),
             directory: config.acme.directory().unwrap_or_default().to_owned(),
         };
-        let ordered = Ordered::default();
-        let set = RwLock::new(Arc::new(source.load(clock.as_ref(), &ordered)?));
-        Ok(Arc::new(Self { source, clock, ordered: RwLock::new(ordered), set }))
+        Ok(Arc::new(Self::with(source, clock)?))
     }
 
-    /// Uses these from now on, in place of all that were ordered before; those stay when anything is wrong with one of these.
+    fn with(source: Source, clock: Arc<dyn Clock>) -> Result<Self> {
+        let parts = Parts { files: source.files()?, ordered: Ordered::default() };
+        let set = RwLock::new(Arc::new(source.set(clock.as_ref(), &parts)?));
+        Ok(Self { source, clock, parts: RwLock::new(parts), set })
+    }
+
+    /// Uses these from now on, in place of all that were ordered before; those stay when anything is wrong with one of these. Files
+    /// stay as they were last read.
     ///
     /// # Errors
-    /// When one cannot be used, or a file cannot be read.
+    /// When one cannot be used.
     pub(crate) fn take(&self, rows: &[AcmeCertificateRow]) -> Result<()> {
         let mut ordered =
             Ordered { numbers: rows.iter().map(|row| row.order).collect(), ..Ordered::default() };
@@ -103,15 +123,13 @@ impl Certificates {
                 false => ordered.others.push(pair),
             }
         }
-        let set = Arc::new(self.source.load(self.clock.as_ref(), &ordered)?);
-        *self.ordered.write().unwrap_or_else(PoisonError::into_inner) = ordered;
-        *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
-        Ok(())
+        let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
+        self.put(&mut parts, |parts| Parts { ordered, ..parts })
     }
 
     /// Numbers of the orders whose certificates are in use.
     pub(crate) fn ordered(&self) -> Vec<i64> {
-        self.ordered.read().unwrap_or_else(PoisonError::into_inner).numbers.clone()
+        self.parts.read().unwrap_or_else(PoisonError::into_inner).ordered.numbers.clone()
     }
 
     /// Reads the files again; the old certificates stay when anything is wrong with the new ones.
@@ -119,8 +137,16 @@ impl Certificates {
     /// # Errors
     /// As [`Certificates::load`].
     pub(crate) fn reload(&self) -> Result<()> {
-        let ordered = self.ordered.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let set = Arc::new(self.source.load(self.clock.as_ref(), &ordered)?);
+        let files = self.source.files()?;
+        let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
+        self.put(&mut parts, |parts| Parts { files, ..parts })
+    }
+
+    /// All stays as it is when there is no set of the changed parts.
+    fn put(&self, parts: &mut Parts, change: impl FnOnce(Parts) -> Parts) -> Result<()> {
+        let changed = change(parts.clone());
+        let set = Arc::new(self.source.set(self.clock.as_ref(), &changed)?);
+        *parts = changed;
         *self.set.write().unwrap_or_else(PoisonError::into_inner) = set;
         Ok(())
     }
@@ -133,8 +159,8 @@ impl Certificates {
     }
 
     pub(crate) fn is_self_signed(&self) -> bool {
-        let ordered = self.ordered.read().unwrap_or_else(PoisonError::into_inner);
-        self.source.main.certificate.is_none() && ordered.main.is_none()
+        let parts = self.parts.read().unwrap_or_else(PoisonError::into_inner);
+        parts.files.main.is_none() && parts.ordered.main.is_none()
     }
 
     /// The settings of each listener; those that ask clients for nothing share one.
@@ -168,7 +194,10 @@ impl Certificates {
 }
 
 /// Believes those certificates of clients that are vouched for.
-fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>> {
+///
+/// # Errors
+/// When who vouches for them cannot be read, or is nobody.
+pub(crate) fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>> {
     let file = clients.authorities.display();
     let mut roots = RootCertStore::empty();
     let read =
@@ -210,24 +239,26 @@ fn is_for(key: &CertifiedKey, name: &ServerName<'_>) -> bool {
 }
 
 impl Source {
-    fn load(&self, clock: &dyn Clock, ordered: &Ordered) -> Result<Set> {
-        let main = match (&self.main.certificate, &self.main.key, &ordered.main) {
-            (Some(certificate), Some(key), _) => read_pair(certificate, key)?,
-            (_, _, Some(main)) => Arc::clone(main),
-            _ => {
+    fn files(&self) -> Result<Files> {
+        let read = |files: &Certificate| match (&files.certificate, &files.key) {
+            (Some(certificate), Some(key)) => read_pair(certificate, key).map(Some),
+            _ => Ok(None),
+        };
+        let others = self.others.iter().filter_map(|other| read(other).transpose());
+        Ok(Files { main: read(&self.main)?, others: others.collect::<Result<_>>()? })
+    }
+
+    fn set(&self, clock: &dyn Clock, Parts { files, ordered }: &Parts) -> Result<Set> {
+        let main = match files.main.as_ref().or(ordered.main.as_ref()) {
+            Some(main) => Arc::clone(main),
+            None => {
                 let file = self_signed::ensure(&self.data_dir, &self.hostname, clock.now())?;
                 read_pair(&file, &file)?
             }
         };
-        let mut others = Vec::new();
-        for other in &self.others {
-            if let (Some(certificate), Some(key)) = (&other.certificate, &other.key) {
-                others.push(read_pair(certificate, key)?);
-            }
-        }
         // Where a file is the main one, what was ordered is for the names that the file does not have.
-        others.extend(ordered.main.iter().chain(&ordered.others).cloned());
-        Ok(Set { main, others })
+        let others = files.others.iter().chain(&ordered.main).chain(&ordered.others);
+        Ok(Set { main, others: others.cloned().collect() })
     }
 }
 
@@ -296,10 +327,7 @@ mod tests {
     }
 
     fn certificates(source: Source) -> Result<Certificates> {
-        let clock = Arc::new(FixedClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
-        let ordered = Ordered::default();
-        let set = RwLock::new(Arc::new(source.load(clock.as_ref(), &ordered)?));
-        Ok(Certificates { source, clock, ordered: RwLock::new(ordered), set })
+        Certificates::with(source, Arc::new(FixedClock::new("2026-03-01T00:00:00Z".parse().unwrap())))
     }
 
     fn shown(certificates: &Certificates, name: Option<&str>) -> Vec<u8> {
@@ -376,6 +404,23 @@ mod tests {
         let real_der = CertificateDer::from_pem_slice(real.chain.as_bytes()).unwrap().to_vec();
         certificates.take(&[real, tried]).unwrap();
         assert_eq!(shown(&certificates, None), real_der);
+    }
+
+    #[test]
+    fn a_broken_file_does_not_keep_out_what_was_ordered() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = write_pair(directory.path(), "thu.demo.gov.vn");
+        let broken = file.certificate.clone().unwrap();
+        let certificates = certificates(source(&directory, Certificate::default(), vec![file])).unwrap();
+        let of_file = shown(&certificates, Some("thu.demo.gov.vn"));
+        let own = shown(&certificates, None);
+        std::fs::write(broken, "not PEM").unwrap();
+        certificates.take(&[row(7, MAIN_CERTIFICATE, HOST)]).unwrap();
+        assert_ne!(shown(&certificates, None), own);
+        assert_eq!(shown(&certificates, Some("thu.demo.gov.vn")), of_file, "as it was last read");
+        let ordered = shown(&certificates, None);
+        assert!(certificates.reload().is_err());
+        assert_eq!(shown(&certificates, None), ordered);
     }
 
     #[test]
