@@ -46,8 +46,7 @@ fn judge(state: &CertificateState, directory: &str, now: Timestamp, findings: &m
     let Some((current, ends)) = state.current.as_ref().and_then(|row| Some((row, row.ends?))) else {
         let why =
             fault.map_or("it is not ordered yet".to_owned(), |fault| format!("the last order: {fault}"));
-        let what =
-            format!("there is no certificate {label} of {directory}, the self-signed one is shown; {why}");
+        let what = format!("there is no certificate {label} of {directory}; {why}");
         return findings.error("tls", what, MEND);
     };
     let what = format!("the certificate {label} is for {}", current.names.join(", "));

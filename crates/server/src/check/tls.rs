@@ -15,16 +15,22 @@ pub(super) const RENEW_BEFORE_END: SignedDuration = SignedDuration::from_hours(1
 const STRANGERS: u32 = 0o007;
 
 pub(super) fn look(config: &Config, findings: &mut Findings) {
-    if config.acme.directory().is_some() {
-        // Of what is ordered, `certificates.rs` tells.
-    } else if config.tls.certificate.is_none() {
+    // Of what is ordered, `certificates.rs` tells; it is for the hostname where a file is not.
+    let is_ordered = config.acme.directory().is_some();
+    if config.tls.certificate.is_some() {
+        let hostname = config.hostname();
+        pair(&config.tls, (!is_ordered).then_some(hostname.as_str()), findings);
+    } else if !is_ordered {
         let mend = "have one ordered in [acme], or name one for the hostname in [tls]: mail programs warn of this one";
         findings.warn("tls", "the certificate is self-signed by congthu, which also renews it", mend);
-    } else {
-        pair(&config.tls, Some(&config.hostname()), findings);
     }
     for other in &config.certificates {
         pair(other, None, findings);
+    }
+    for spec in config.listener_specs() {
+        if let Some(Err(error)) = spec.callers.certificates().map(tls::verifier) {
+            findings.error("tls", format!("the listener {}: {error:#}", spec.bind), "");
+        }
     }
 }
 
@@ -82,6 +88,38 @@ mod tests {
         let mut findings = Findings::default();
         judge("a.crt", &leaf, Some(name), now.parse().unwrap(), &mut findings);
         findings.0.iter().map(|finding| finding.level).collect()
+    }
+
+    #[test]
+    fn files_are_looked_at_whether_or_not_some_are_ordered() {
+        let directory = tempfile::tempdir().unwrap();
+        let nobody = directory.path().join("clients.pem");
+        std::fs::write(&nobody, "none").unwrap();
+        let found = |tables: &str| {
+            let config = Config::parse(&format!("hostname = 'mail.a.vn'\n{tables}"), "x").unwrap();
+            let mut findings = Findings::default();
+            look(&config, &mut findings);
+            findings.0.into_iter().map(|finding| (finding.level, finding.what)).collect::<Vec<_>>()
+        };
+        let (acme, files) = (
+            "[acme]\ndirectory = 'https://ca/'\n",
+            "[tls]\ncertificate = '/nowhere/a'\nkey = '/nowhere/b'\n",
+        );
+        let cannot_read = |tables: &str| {
+            let [(level, what)] = &found(tables)[..] else { return false };
+            *level == Level::Error && what.contains("cannot read the certificate /nowhere/a")
+        };
+        assert!(cannot_read(files) && cannot_read(&format!("{acme}{files}")));
+        assert_eq!(found(acme), []);
+        let listener = format!(
+            "[[listener]]\nprotocol = 'imap'\nbind = '127.0.0.1:993'\ntls = 'implicit'\nclient_certificates = {{ ca = '{}' }}\n",
+            nobody.display()
+        );
+        let [(Level::Error, what)] = &found(&format!("{acme}{listener}"))[..] else { panic!("one error") };
+        assert!(
+            what.starts_with("the listener 127.0.0.1:993: ") && what.contains("has no certificate"),
+            "{what}"
+        );
     }
 
     #[test]
