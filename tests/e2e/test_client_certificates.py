@@ -1,6 +1,7 @@
 """Client certificates: who has to show one is turned away without, who may is let in, and the name is in the evidence."""
 
 import subprocess
+import time
 import unittest
 
 import authority
@@ -34,7 +35,8 @@ class ClientCertificates(case.Case):
         directory = cls.server.directory
         cls.root = client(directory, "goc")
         cls.good = client(directory, "can-bo", cls.root)
-        cls.stranger = client(directory, "la", client(directory, "goc-khac"))
+        cls.other_root = client(directory, "goc-khac")
+        cls.stranger = client(directory, "la", cls.other_root)
         cls.root[0].chmod(0o644)
         text = cls.server.config.read_text()
         for name, rule in (("asked", "false"), ("required", "true"), ("sending", "true"), ("page", "true")):
@@ -83,6 +85,27 @@ class ClientCertificates(case.Case):
         self.assertEqual(row, "imap: O=So Noi vu, CN=can-bo (0a1b)|login")
         self.assertIn('a client has shown its certificate name="O=So Noi vu, CN=can-bo (0a1b)"',
                       self.server.log_path.read_text())
+
+    def test_who_vouches_for_clients_is_read_again(self):
+        before = self.root[0].read_text()
+        self.addCleanup(self.read_again, before)
+        self.read_again(self.other_root[0].read_text())
+        self.assertIn("a OK", self.log_in("required", self.stranger))
+        self.assertNotIn("* OK", self.log_in("required", self.good))
+        self.assertIn("AUTH PLAIN", self.talk("sending", self.stranger, ["EHLO a.test", "QUIT"], "-starttls", "smtp"))
+        get = ["GET /mat-khau HTTP/1.1", "Host: a", "Connection: close", ""]
+        self.assertIn("200 OK", self.talk("page", self.stranger, get, "-ign_eof"))
+
+    def read_again(self, authorities):
+        def count():
+            return self.server.log_path.read_text().count("who vouches for clients was read again")
+
+        self.root[0].write_text(authorities)
+        before, deadline = count(), time.monotonic() + 30
+        self.server.reload()
+        while count() == before:
+            self.assertLess(time.monotonic(), deadline, self.server.log_tail())
+            time.sleep(0.05)
 
     def test_a_file_that_vouches_for_nobody_is_refused_at_the_start(self):
         server = congthu.Congthu()

@@ -3,6 +3,7 @@
 use crate::accepting::{Accepted, Accepting};
 use crate::config::{Limits, Protocol, TlsMode};
 use crate::sockets::Bound;
+use crate::tls::Settings;
 use access::imap;
 use access::{Exempt, ListenLimits, Places};
 use engine::Engine;
@@ -76,7 +77,7 @@ pub(crate) fn imap_places(limits: &Limits) -> Places {
 
 impl Doors {
     /// Begins to take connections, with these settings where it is under TLS.
-    pub(crate) fn open(&self, bound: Bound, tls: &Arc<rustls::ServerConfig>) {
+    pub(crate) fn open(&self, bound: Bound, tls: &Settings) {
         for socket in bound.sockets {
             let accepting = Accepting {
                 socket,
@@ -104,16 +105,11 @@ impl Doors {
         });
     }
 
-    fn open_smtp(
-        &self,
-        accepting: Accepting,
-        role: Role,
-        (mode, tls): (TlsMode, &Arc<rustls::ServerConfig>),
-    ) {
+    fn open_smtp(&self, accepting: Accepting, role: Role, (mode, tls): (TlsMode, &Settings)) {
         let tls = match mode {
             TlsMode::None => smtp::Tls::None,
-            TlsMode::StartTls => smtp::Tls::StartTls(Arc::clone(tls)),
-            TlsMode::Implicit => smtp::Tls::Implicit(Arc::clone(tls)),
+            TlsMode::StartTls => smtp::Tls::StartTls(tls.clone()),
+            TlsMode::Implicit => smtp::Tls::Implicit(tls.clone()),
         };
         let door = Arc::new(Door {
             role,
@@ -129,17 +125,19 @@ impl Doors {
         }));
     }
 
-    fn open_imap(&self, accepting: Accepting, (mode, tls): (TlsMode, &Arc<rustls::ServerConfig>)) {
-        let security = match mode {
-            TlsMode::None => imap::Security::Plain,
-            TlsMode::StartTls => imap::Security::StartTls(Arc::clone(tls)),
-            TlsMode::Implicit => imap::Security::Implicit(Arc::clone(tls)),
+    fn open_imap(&self, accepting: Accepting, (mode, tls): (TlsMode, &Settings)) {
+        let (engine, tls, shutdown) = (self.engine.clone(), tls.clone(), self.shutdown.clone());
+        let service = move || {
+            let security = match mode {
+                TlsMode::None => imap::Security::Plain,
+                TlsMode::StartTls => imap::Security::StartTls(Arc::clone(&tls.borrow())),
+                TlsMode::Implicit => imap::Security::Implicit(Arc::clone(&tls.borrow())),
+            };
+            imap::Service { engine: engine.clone(), security, shutdown: shutdown.clone() }
         };
-        let service =
-            imap::Service { engine: self.engine.clone(), security, shutdown: self.shutdown.clone() };
         let (places, tasks) = (self.imap_places.clone(), self.tasks.clone());
         self.spawn(accepting.run(move |stream, client| {
-            let service = service.clone();
+            let service = service();
             access::admit(stream, client.ip(), &places, imap::REFUSED, &tasks, |stream| {
                 imap::serve(stream, client.ip(), service)
             });
@@ -147,10 +145,10 @@ impl Doors {
         }));
     }
 
-    fn open_http(&self, accepting: Accepting, (mode, tls): (TlsMode, &Arc<rustls::ServerConfig>)) {
+    fn open_http(&self, accepting: Accepting, (mode, tls): (TlsMode, &Settings)) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
         let (metrics, servers) = (self.metrics.clone(), self.servers.clone());
-        let tls = (Arc::clone(tls), self.challenges.clone());
+        let tls = (tls.clone(), self.challenges.clone());
         self.spawn(async move {
             let served = match (Accepted::from(accepting), mode) {
                 (Ok(accepted), TlsMode::Implicit) => {

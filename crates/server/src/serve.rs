@@ -14,7 +14,7 @@ use crate::ordering;
 use crate::outbound;
 use crate::sockets;
 use crate::system::{OsRng, SystemClock};
-use crate::tls::{Certificates, PUBLIC_FILE};
+use crate::tls::{Certificates, Listeners, PUBLIC_FILE};
 use anyhow::{Context as _, Result, bail};
 use engine::Engine;
 use std::io::Write as _;
@@ -77,7 +77,8 @@ async fn serve(
         ordering::take(&node.engine, &certificates).await;
     }
     let specs = config.listener_specs();
-    let tls = certificates.server_configs(specs.iter().map(|spec| spec.callers.certificates()))?;
+    let asked = specs.iter().map(|spec| spec.callers.certificates());
+    let (listeners, settings) = Listeners::new(&certificates, asked)?;
     let bound = sockets::bind_all(&specs)?;
     if let Some(province) = province {
         tokio::select! {
@@ -112,8 +113,8 @@ async fn serve(
         shutdown: shutdown.clone(),
         fallen: fallen.clone(),
     };
-    for (listener, tls) in bound.into_iter().zip(&tls) {
-        doors.open(listener, tls);
+    for (listener, settings) in bound.into_iter().zip(&settings) {
+        doors.open(listener, settings);
     }
     // An authority looks for what the doors show.
     if let Some(orders) = orders {
@@ -123,7 +124,7 @@ async fn serve(
     tracing::info!(hostname = config.hostname(), "serving");
     greet(config, node, province, &certificates).await;
     let has_fallen = tokio::select! {
-        () = wait_for_stop(signals, &certificates, (config, &node.engine)) => false,
+        () = wait_for_stop(signals, (&certificates, &listeners), (config, &node.engine)) => false,
         () = fallen.cancelled() => true,
     };
     drain(signals, &tasks, &shutdown).await;
@@ -180,7 +181,7 @@ fn work_behind(
 
 async fn wait_for_stop(
     signals: &mut Signals,
-    certificates: &Certificates,
+    (certificates, listeners): (&Certificates, &Listeners),
     (config, engine): (&Config, &Engine),
 ) {
     let mut check = tokio::time::interval(CERTIFICATE_CHECK);
@@ -193,6 +194,7 @@ async fn wait_for_stop(
             }
             _ = signals.reload.recv() => {
                 reload(certificates);
+                reload_clients(listeners);
                 reload_countries(config, engine);
             }
             _ = check.tick() => if certificates.is_self_signed() { reload(certificates) },
@@ -210,6 +212,15 @@ fn reload(certificates: &Certificates) {
             metrics::counter!("congthu_certificate_reloads_total", "result" => "failed").increment(1);
             tracing::error!("the new certificates are not used, the old ones stay: {error:#}");
         }
+    }
+}
+
+/// Who vouches for clients.
+fn reload_clients(listeners: &Listeners) {
+    match listeners.reload() {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(listeners = count, "who vouches for clients was read again"),
+        Err(error) => tracing::error!("who vouched for clients still does: {error:#}"),
     }
 }
 

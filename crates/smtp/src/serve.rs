@@ -14,6 +14,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -31,14 +32,14 @@ pub struct Door {
     pub scrutiny: Option<Scrutiny>,
 }
 
-/// How a listener does TLS.
+/// How a listener does TLS: with the settings that hold when a handshake begins.
 #[derive(Clone, Debug)]
 pub enum Tls {
     None,
     /// Offered by STARTTLS.
-    StartTls(Arc<ServerConfig>),
+    StartTls(watch::Receiver<Arc<ServerConfig>>),
     /// From the first byte (port 465, RFC 8314 3.3).
-    Implicit(Arc<ServerConfig>),
+    Implicit(watch::Receiver<Arc<ServerConfig>>),
 }
 
 /// Serves one connection. Ends when the client does, when a limit is reached, or soon after `shutdown`.
@@ -106,24 +107,28 @@ impl<'a> Connection<'a> {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
-        if let Tls::Implicit(config) = &self.door.tls {
-            let mut stream = self.secure(stream, config).await?;
+        if let Tls::Implicit(settings) = &self.door.tls {
+            let mut stream = self.secure(stream, settings).await?;
             return self.talk(&mut stream, true).await.map(|_| ());
         }
         let outcome = self.talk(&mut stream, true).await?;
-        if let (Outcome::StartTls, Tls::StartTls(config)) = (outcome, &self.door.tls) {
-            let mut stream = self.secure(stream, config).await?;
+        if let (Outcome::StartTls, Tls::StartTls(settings)) = (outcome, &self.door.tls) {
+            let mut stream = self.secure(stream, settings).await?;
             self.session.tls_started();
             self.talk(&mut stream, false).await?;
         }
         Ok(())
     }
 
-    async fn secure<S>(&mut self, stream: S, config: &Arc<ServerConfig>) -> io::Result<TlsStream<S>>
+    async fn secure<S>(
+        &mut self,
+        stream: S,
+        settings: &watch::Receiver<Arc<ServerConfig>>,
+    ) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(Arc::clone(config));
+        let acceptor = TlsAcceptor::from(Arc::clone(&settings.borrow()));
         let handshake = within(HANDSHAKE_MAX, acceptor.accept(stream));
         let stream = tokio::select! {
             stream = handshake => stream.inspect_err(|_| figures::handshake_failed(self.door.role))?,

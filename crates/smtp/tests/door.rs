@@ -26,6 +26,7 @@ use testkit::TestDatabase;
 use testkit::transcript::{Stream, World, check};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -140,7 +141,7 @@ impl Province {
     }
 
     fn door(&self) -> Door {
-        let server = Arc::clone(&self.server);
+        let (_, server) = watch::channel(Arc::clone(&self.server));
         Door {
             role: self.role,
             tls: if self.implicit { Tls::Implicit(server) } else { Tls::StartTls(server) },

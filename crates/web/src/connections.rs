@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -46,7 +46,8 @@ type Counts = Arc<Mutex<HashMap<IpAddr, u32>>>;
 
 pub(crate) struct Connections<L> {
     listener: L,
-    tls: Option<(Arc<ServerConfig>, Option<Challenges>)>,
+    /// The settings that hold when a handshake begins.
+    tls: Option<(watch::Receiver<Arc<ServerConfig>>, Option<Challenges>)>,
     places: Arc<Semaphore>,
     by_address: Counts,
     /// `None`: no address has a limit of its own.
@@ -61,7 +62,7 @@ impl<L> Connections<L> {
 
     pub(crate) fn under_tls(
         listener: L,
-        tls: (Arc<ServerConfig>, Option<Challenges>),
+        tls: (watch::Receiver<Arc<ServerConfig>>, Option<Challenges>),
         exempt: Exempt,
     ) -> Self {
         Self { tls: Some(tls), ..Self::for_everybody(listener, exempt) }
@@ -171,8 +172,9 @@ impl<L: Listener<Io = TcpStream, Addr = SocketAddr>> Listener for Connections<L>
         };
         let (transport, life) = match &self.tls {
             None => (Transport::Plain(stream), CONNECTION_LIFE),
-            Some((config, challenges)) => {
-                let shaken = shake_hands(stream, Arc::clone(config), challenges.clone());
+            Some((settings, challenges)) => {
+                let config = Arc::clone(&settings.borrow());
+                let shaken = shake_hands(stream, config, challenges.clone());
                 (Transport::Handshake(Box::pin(shaken)), TLS_CONNECTION_LIFE)
             }
         };

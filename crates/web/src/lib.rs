@@ -32,6 +32,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What requests under way get at the end. Their answer is one line, and a supervisor that gets none asks again.
@@ -67,13 +68,13 @@ pub async fn serve_challenges(
     serve_pages(connections, challenges::router(engine).merge(challenges::elsewhere(home)), shutdown).await
 }
 
-/// Serves people's pages under TLS on `listener`, and authorities what they look for, if there are `challenges`; else as [`serve`].
+/// Serves people's pages under TLS on `listener`, with the settings of `tls` that hold when a handshake begins, and authorities what they look for, if there are `challenges`; else as [`serve`].
 ///
 /// # Errors
 /// When the listening socket fails for good.
 pub async fn serve_people(
     listener: impl Listener<Io = TcpStream, Addr = SocketAddr>,
-    (tls, challenges): (Arc<rustls::ServerConfig>, Option<Challenges>),
+    (tls, challenges): (watch::Receiver<Arc<rustls::ServerConfig>>, Option<Challenges>),
     (engine, servers): (Engine, Servers),
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {

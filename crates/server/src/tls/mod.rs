@@ -3,10 +3,11 @@
 //! Invariants: TLS 1.2 at least; what files hold is swapped as a whole, and only for what loaded without a fault, so a bad file never
 //! takes the service down; nor does it keep out what was ordered.
 
+mod listeners;
 mod self_signed;
 mod x509;
 
-use crate::config::{Certificate, ClientCertificates, Config};
+use crate::config::{Certificate, Config};
 use anyhow::{Context as _, Result, bail};
 use engine::{AcmeCertificateRow, WantedCertificate};
 use jiff::Timestamp;
@@ -14,14 +15,13 @@ use model::Clock;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub(crate) use listeners::{Listeners, Settings, verifier};
 pub(crate) use self_signed::PUBLIC_FILE;
 pub(crate) use x509::Leaf;
 
@@ -162,56 +162,6 @@ impl Certificates {
         let parts = self.parts.read().unwrap_or_else(PoisonError::into_inner);
         parts.files.main.is_none() && parts.ordered.main.is_none()
     }
-
-    /// The settings of each listener; those that ask clients for nothing share one.
-    ///
-    /// # Errors
-    /// When who vouches for clients cannot be read, or the cryptographic library refuses its own defaults.
-    pub(crate) fn server_configs<'c>(
-        self: &Arc<Self>,
-        listeners: impl Iterator<Item = Option<&'c ClientCertificates>>,
-    ) -> Result<Vec<Arc<ServerConfig>>> {
-        let shared = self.server_config(None)?;
-        let of = |clients: Option<&ClientCertificates>| match clients {
-            None => Ok(Arc::clone(&shared)),
-            Some(_) => self.server_config(clients),
-        };
-        listeners.map(of).collect()
-    }
-
-    fn server_config(self: &Arc<Self>, clients: Option<&ClientCertificates>) -> Result<Arc<ServerConfig>> {
-        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?;
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(clients) => builder.with_client_cert_verifier(verifier(clients)?),
-        };
-        let mut config = builder.with_cert_resolver(Arc::<Self>::clone(self));
-        // Clients that come back resume without our keeping a session per client; a ticket is good with the settings that gave it.
-        config.ticketer = aws_lc_rs::Ticketer::new()?;
-        Ok(Arc::new(config))
-    }
-}
-
-/// Believes those certificates of clients that are vouched for.
-///
-/// # Errors
-/// When who vouches for them cannot be read, or is nobody.
-pub(crate) fn verifier(clients: &ClientCertificates) -> Result<Arc<dyn ClientCertVerifier>> {
-    let file = clients.authorities.display();
-    let mut roots = RootCertStore::empty();
-    let read =
-        CertificateDer::pem_file_iter(&clients.authorities).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    for authority in read.with_context(|| format!("cannot read {file}; check ca in client_certificates"))? {
-        roots.add(authority).with_context(|| format!("{file} has what is no certificate"))?;
-    }
-    if roots.is_empty() {
-        bail!("{file} has no certificate in PEM form: put there who vouches for clients");
-    }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if clients.require { builder } else { builder.allow_unauthenticated() };
-    Ok(builder.build()?)
 }
 
 impl ResolvesServerCert for Certificates {
@@ -315,7 +265,11 @@ mod tests {
         Certificate { certificate: Some(certificate), key: Some(key) }
     }
 
-    fn source(directory: &tempfile::TempDir, main: Certificate, others: Vec<Certificate>) -> Source {
+    pub(super) fn source(
+        directory: &tempfile::TempDir,
+        main: Certificate,
+        others: Vec<Certificate>,
+    ) -> Source {
         Source {
             hostname: HOST.into(),
             data_dir: directory.path().into(),
@@ -326,7 +280,7 @@ mod tests {
         }
     }
 
-    fn certificates(source: Source) -> Result<Certificates> {
+    pub(super) fn certificates(source: Source) -> Result<Certificates> {
         Certificates::with(source, Arc::new(FixedClock::new("2026-03-01T00:00:00Z".parse().unwrap())))
     }
 
