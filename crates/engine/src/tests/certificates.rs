@@ -133,6 +133,27 @@ async fn what_is_to_be_shown_is_found_by_every_node_while_the_order_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_answer_is_asked_once_a_second_and_what_was_known_holds() {
+    let world = World::new().await;
+    let node = world.another_node();
+    let insert = "insert into acme_orders (label, directory, names, state, started_at) values ('main', 'd', '{mail.a.vn}', 'open', now());
+                  insert into acme_answers select order_id, 'mail.a.vn', 'token-0', 'token-0.thumb' from acme_orders";
+    world.database.run(insert).await;
+    assert!(node.acme_page("token-0").await.is_some());
+    world.database.run("alter table acme_answers rename to away").await;
+    let begun = std::time::Instant::now();
+    // The first of them waits for the next look, which fails.
+    assert_eq!(node.acme_page("token-1").await, None);
+    assert!(node.acme_page("token-0").await.is_some(), "it was known a second ago");
+    for _ in 0..2 {
+        assert_eq!(node.acme_page("token-1").await, None);
+    }
+    assert!(begun.elapsed() > std::time::Duration::from_millis(1_900), "{:?}", begun.elapsed());
+    world.database.run("alter table away rename to acme_answers").await;
+    assert_eq!(node.acme_shown("mail.a.vn").await.as_deref(), Some("token-0.thumb"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_is_ordered_again_later_and_what_is_in_use_stays() {
     let (world, authority) = (World::new().await, Authority::start().await);
     tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
