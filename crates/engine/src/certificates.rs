@@ -374,3 +374,39 @@ fn pause(times: i32) -> SignedDuration {
     let doublings = times.clamp(0, PAUSE_DOUBLINGS_MAX);
     PAUSE_FIRST.saturating_mul(1 << doublings)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_comes_of_what_is_too_old_or_dies_each_time() {
+        let now: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
+        let why = |hours: i64, turn: i32, troubles: i32, url: Option<&str>| {
+            let taken = TakenAcmeOrder {
+                id: 1,
+                label: "main".to_owned(),
+                directory: "https://ca/".to_owned(),
+                names: vec!["mail.a.vn".to_owned()],
+                started_at: now - SignedDuration::from_hours(hours),
+                turn,
+                troubles,
+                secret: None,
+                url: url.map(str::to_owned),
+            };
+            hopeless(&taken, "https://ca/", now)
+        };
+        assert_eq!(why(24, 1, 0, None), None);
+        assert!(why(25, 1, 0, Some("https://ca/1")).is_some_and(|why| why.contains("within a day")));
+        assert_eq!(why(1, 10, 0, None), None);
+        assert!(why(1, 11, 0, None).is_some_and(|why| why.contains("broken off")));
+        assert_eq!(why(1, 11, 3, None), None, "the authority does not answer");
+        assert_eq!(why(1, 500, 0, Some("https://ca/1")), None, "it has the order, and takes its time");
+    }
+
+    #[test]
+    fn pauses_grow_to_half_an_hour() {
+        let seconds = [0, 1, 3, 7, 100, -1].map(|times| pause(times).as_secs());
+        assert_eq!(seconds, [15, 30, 120, 1_920, 1_920, 15]);
+    }
+}

@@ -274,3 +274,30 @@ async fn what_no_node_has_wanted_for_a_week_goes() {
     let secrets = "select count(*) from acme_orders where state <> 'done' and secret is not null";
     assert_eq!(world.number(secrets).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_given_up_changes_nothing_of_an_order() {
+    let world = World::new().await;
+    world
+        .database
+        .run("insert into acme_orders (label, directory, names, state, started_at) values ('main', 'd', '{mail.a.vn}', 'open', now())")
+        .await;
+    let (store, now, lease) = (&world.engine.0.store, world.engine.now(), SignedDuration::from_mins(1));
+    let take = || store.take_acme_order(lease, ("d", now));
+    let slow = take().await.unwrap().unwrap();
+    assert!(take().await.unwrap().is_none(), "it is somebody's");
+    lapse(&world).await;
+    let other = take().await.unwrap().unwrap();
+    assert_eq!((other.id, other.turn), (slow.id, slow.turn + 1));
+    let (slow, other) = ((slow.id, slow.turn), (other.id, other.turn));
+    assert!(store.put_acme_step(other, b"key", None).await.unwrap());
+    assert!(!store.put_acme_step(slow, b"slow", Some("https://slow/")).await.unwrap());
+    store.put_off_acme_order(slow, SignedDuration::from_hours(9), Some("slow")).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    assert!(!tx.put_acme_answers(slow, &[]).await.unwrap());
+    assert!(!tx.fail_acme_order(slow, "slow", now).await.unwrap());
+    assert!(!tx.finish_acme_order(slow, ("slow", now, now), now).await.unwrap());
+    tx.commit().await.unwrap();
+    let row = "select concat_ws(' ', state, encode(secret, 'escape'), url, fault, look_at < now() + interval '2 minutes') from acme_orders";
+    assert_eq!(world.database.texts(row).await, ["open key t"]);
+}
