@@ -197,10 +197,6 @@ impl Resolver {
     /// # Errors
     /// When it cannot be found out.
     pub async fn exchanges(&self, domain: &str) -> Result<Vec<Exchange>, DnsError> {
-        let exchange = |data: &RData| match data {
-            RData::MX(mx) => Some(Exchange { preference: mx.preference, host: text(&mx.exchange) }),
-            _ => None,
-        };
         let mut found = self.ask(name(domain)?, RecordType::MX, exchange).await?;
         found.sort();
         Ok(found)
@@ -251,14 +247,25 @@ impl Resolver {
 impl Host {
     fn add(&mut self, lookup: &Lookup) {
         for record in lookup.answers().iter().take(RECORDS_MAX) {
-            let address = match &record.data {
-                RData::A(address) => IpAddr::V4(address.0),
-                RData::AAAA(address) => IpAddr::V6(address.0),
-                _ => continue,
-            };
+            let Some(address) = address(&record.data) else { continue };
             self.name = text(&record.name);
             self.addresses.push(address);
         }
+    }
+}
+
+fn exchange(data: &RData) -> Option<Exchange> {
+    match data {
+        RData::MX(mx) => Some(Exchange { preference: mx.preference, host: text(&mx.exchange) }),
+        _ => None,
+    }
+}
+
+fn address(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+        _ => None,
     }
 }
 

@@ -6,9 +6,11 @@
 //! "insecure". Whoever asks waits for one look at the root at most.
 
 use super::{
-    Answer, DnsError, QUESTION_MAX, RECORDS_MAX, Resolver, Settings, TRIES, failure, name, says_none, text,
+    Answer, DnsError, Exchange, QUESTION_MAX, RECORDS_MAX, Resolver, Settings, TRIES, address, exchange,
+    failure, name, says_none, text,
 };
 use crate::tlsa::Tlsa;
+use futures_util::future::try_join_all;
 use hickory_resolver::net::dnssec::DnssecDnsHandle;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::xfer::FirstAnswer as _;
@@ -17,7 +19,9 @@ use hickory_resolver::proto::dnssec::TrustAnchors;
 use hickory_resolver::proto::op::{DnsRequestOptions, Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{NameServerPool, PoolContext, TlsConfig, TokioResolver};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -153,12 +157,54 @@ impl Prover {
             }
             // A "no" whose proof is wrong comes as another error.
             Err(error) if says_none(&error) => Ok(Proven::Nothing),
+            // Proofs that cost too much to follow (NSEC3 of many rounds) are not wrong; they prove nothing.
+            Err(NetError::Dns(Answer::Nsec { proof, .. })) if proof.is_insecure() => Ok(Proven::Insecure),
             Err(error) => Err(failure(&error)),
         }
     }
 }
 
 impl Resolver {
+    /// Verifies what was answered of where mail for `domain` goes, before mail is given up for it: `exchanges`, and the addresses of
+    /// `hosts`. Nobody proves anything of a domain that is not signed.
+    ///
+    /// # Errors
+    /// When it cannot be found out, the signatures are wrong or taken away, or something else is proven.
+    pub async fn verify_way(
+        &self,
+        domain: &str,
+        exchanges: &[Exchange],
+        hosts: &[(&str, &[IpAddr])],
+    ) -> Result<(), DnsError> {
+        let proven: BTreeSet<Exchange> = match self.prover.ask(name(domain)?, RecordType::MX).await? {
+            Proven::Insecure => return Ok(()),
+            Proven::Nothing => BTreeSet::new(),
+            Proven::Secure(records) => records.iter().filter_map(|record| exchange(&record.data)).collect(),
+        };
+        if proven != exchanges.iter().cloned().collect() {
+            return Err(DnsError::Failure(format!("it is proven that mail for {domain} goes to others")));
+        }
+        try_join_all(hosts.iter().map(|(host, answered)| self.verify_addresses(host, answered))).await?;
+        Ok(())
+    }
+
+    async fn verify_addresses(&self, host: &str, answered: &[IpAddr]) -> Result<(), DnsError> {
+        for kind in [RecordType::A, RecordType::AAAA] {
+            let proven: BTreeSet<IpAddr> = match self.prover.ask(name(host)?, kind).await? {
+                Proven::Insecure => return Ok(()),
+                Proven::Nothing => BTreeSet::new(),
+                Proven::Secure(records) => {
+                    records.iter().filter_map(|record| address(&record.data)).collect()
+                }
+            };
+            let of_kind = |address: &&IpAddr| address.is_ipv4() == (kind == RecordType::A);
+            if proven != answered.iter().filter(of_kind).copied().collect() {
+                return Err(DnsError::Failure(format!("it is proven that {host} has other addresses")));
+            }
+        }
+        Ok(())
+    }
+
     /// Is it proven that mail for `domain` goes to `host`: by its MX, or as it has none and is the host itself?
     ///
     /// # Errors

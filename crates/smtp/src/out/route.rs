@@ -1,8 +1,8 @@
 //! From a domain to the servers that take its mail, in the order they are tried (RFC 5321 5.1).
 //!
 //! Invariants: never to ourselves, nor to a host of a preference as bad as ours (loops); never to an address that is not
-//! public, unless the administrator named it or allows such; "there is none" ends a delivery, "it could not be found out"
-//! only puts it off.
+//! public, unless the administrator named it or allows such; "there is none" ends a delivery, where nobody signed that or it is
+//! proven; "it could not be found out" only puts it off.
 
 use super::demand::Demand;
 use super::envelope::NoWay;
@@ -170,17 +170,26 @@ async fn exchanges(
     rng: &dyn Rng,
 ) -> Result<Vec<Stop>, NoWay> {
     let found = resolver.exchanges(domain).await.map_err(|error| unknown(domain, &error))?;
-    let implicit = found.is_empty();
-    let mut named = if implicit {
-        vec![Exchange { preference: 0, host: domain.to_owned() }]
-    } else {
-        // RFC 7505 3: a name without a host is no host; nothing else says that mail is not wanted.
-        let hosts: Vec<_> = found.into_iter().filter(|exchange| !exchange.host.is_empty()).collect();
-        if hosts.is_empty() {
-            return Err(NoWay::never((1, 10), format!("{domain} takes no mail (null MX)")));
+    let mut asked = Vec::new();
+    match chosen(domain, &found, &mut asked, (settings, resolver, rng)).await {
+        Err(NoWay::Never(answer)) => {
+            let hosts: Vec<_> = asked.iter().map(|(host, of)| (host.as_str(), of.as_slice())).collect();
+            // RFC 7672 2.1.2: nobody on the way may have mail given up by an answer that is not the domain's.
+            let verified = resolver.verify_way(domain, &found, &hosts).await;
+            Err(verified.map_or_else(|error| unknown(domain, &error), |()| NoWay::Never(answer)))
         }
-        hosts
-    };
+        found => found,
+    }
+}
+
+/// Of those that the domain has named; `asked`: hosts, and the addresses that they are said to have.
+async fn chosen(
+    domain: &str,
+    found: &[Exchange],
+    asked: &mut Vec<(String, Vec<IpAddr>)>,
+    (settings, resolver, rng): (&Settings, &Resolver, &dyn Rng),
+) -> Result<Vec<Stop>, NoWay> {
+    let mut named = named(domain, found)?;
     cut_at_ourselves(&mut named, |exchange| is_ours(&exchange.host, settings));
     if named.is_empty() {
         return Err(loops(domain));
@@ -188,9 +197,10 @@ async fn exchanges(
     shuffle(&mut named, rng);
     let are_more = named.len() > HOSTS_MAX;
     named.truncate(HOSTS_MAX);
-    let asked = named.iter().map(|exchange| resolver.host(&exchange.host));
-    let answers = join_all(asked).await;
+    let answers = join_all(named.iter().map(|exchange| resolver.host(&exchange.host))).await;
     let mut hosts: Vec<(Exchange, Result<Host, DnsError>)> = named.into_iter().zip(answers).collect();
+    let known = hosts.iter().filter_map(|(exchange, answer)| Some((exchange, answer.as_ref().ok()?)));
+    asked.extend(known.map(|(exchange, host)| (exchange.host.clone(), host.addresses.clone())));
     // An alias of ours (RFC 5321 5.1).
     let ours =
         |answer: &Result<Host, DnsError>| answer.as_ref().is_ok_and(|host| is_ours(&host.name, settings));
@@ -200,10 +210,23 @@ async fn exchanges(
     if hosts.is_empty() {
         return Err(loops(domain));
     }
-    match reachable(domain, implicit, hosts, settings) {
+    match reachable(domain, found.is_empty(), hosts, settings) {
         // There are others, which another time may be among those that are tried.
         Err(NoWay::Never(answer)) if are_more => Err(NoWay::later((4, 4), answer.text)),
-        found => found,
+        reached => reached,
+    }
+}
+
+/// The hosts that take a domain's mail: itself, where it names none.
+fn named(domain: &str, found: &[Exchange]) -> Result<Vec<Exchange>, NoWay> {
+    if found.is_empty() {
+        return Ok(vec![Exchange { preference: 0, host: domain.to_owned() }]);
+    }
+    // RFC 7505 3: a name without a host is no host; nothing else says that mail is not wanted.
+    let hosts: Vec<_> = found.iter().filter(|exchange| !exchange.host.is_empty()).cloned().collect();
+    match hosts.is_empty() {
+        true => Err(NoWay::never((1, 10), format!("{domain} takes no mail (null MX)"))),
+        false => Ok(hosts),
     }
 }
 

@@ -1,6 +1,7 @@
 //! From domains to hosts, against a name server on loopback.
 
 use super::super::route::{Way, find};
+use super::signed::Signer;
 use super::world::Zone;
 use super::*;
 
@@ -119,6 +120,48 @@ async fn what_domains_say_and_what_follows() {
         (Zone::default(), "[1.2.3.4", "never 5.1.3"),
     ] {
         assert_eq!(no_way(way(zone, &public, domain).await), expected, "{domain}");
+    }
+}
+
+/// Whoever answers in a signed domain's place has no mail to it given up.
+#[tokio::test]
+async fn mail_is_given_up_for_what_is_proven_or_signed_by_nobody() {
+    let mut public = settings(25);
+    public.allow_private = false;
+    let all = || Signer::new(&[], &[]);
+    let null = || Zone::default().mx("b.vn", 0, ".");
+    let ours = || Zone::default().mx("b.vn", 5, "thu.a.vn").at("thu.a.vn", "203.0.113.1");
+    let lost = || Zone::default().mx("b.vn", 5, "mx.b.vn");
+    let private = || lost().at("mx.b.vn", "10.0.0.1");
+    let truth = || lost().at("mx.b.vn", "203.0.113.1").signed(all());
+    for (at, (zone, expected)) in [
+        // Proven.
+        (null().signed(all()), "never 5.1.10"),
+        (Zone::default().signed(all()), "never 5.1.2"),
+        (ours().signed(all()), "never 5.4.6"),
+        (lost().signed(all()), "never 5.4.4"),
+        (private().signed(all()), "never 5.4.4"),
+        // Nobody signed.
+        (null().signed(Signer::new(&[], &["b.vn"])), "never 5.1.10"),
+        (Zone::default().signed(Signer::new(&[], &["b.vn"])), "never 5.1.2"),
+        (null().signed(Signer::new(&[], &[""])), "never 5.1.10"),
+        // Wrong signatures; nothing that could be known.
+        (null().signed(Signer::new(&["b.vn"], &[])), "later 4.4.3"),
+        (Zone::default().signed(Signer::new(&["b.vn"], &[])), "later 4.4.3"),
+        (private().signed(Signer::new(&["mx.b.vn"], &[])), "later 4.4.3"),
+        (null().broken("").signed(all()), "later 4.4.3"),
+        // Something else is proven.
+        (truth().hidden_by(null()), "later 4.4.3"),
+        (truth().hidden_by(Zone::default()), "later 4.4.3"),
+        (truth().hidden_by(ours()), "later 4.4.3"),
+        (truth().hidden_by(lost()), "later 4.4.3"),
+        (truth().hidden_by(private()), "later 4.4.3"),
+        (truth(), r#"["mx.b.vn"]"#),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(no_way(way(zone, &public, "b.vn").await), expected, "the {at}th");
     }
 }
 

@@ -107,7 +107,7 @@ impl Signer {
     /// The name is there, and has nothing of that kind (RFC 4035 3.1.3.1).
     fn deny(&self, answer: &mut Message, name: &Name, records: &[(String, Option<RData>)]) {
         use hickory_resolver::proto::op::ResponseCode;
-        let text = name_text(name);
+        let (text, kind) = (name_text(name), answer.queries[0].query_type());
         answer.metadata.response_code = ResponseCode::NoError;
         let soa = SOA::new(fqdn("ns"), fqdn("root"), 1, 60, 60, 60, 60);
         let mut kinds: Vec<_> = records
@@ -115,7 +115,7 @@ impl Signer {
             .filter(|(owner, _)| *owner == text)
             .filter_map(|(_, data)| Some(data.as_ref()?.record_type()))
             .collect();
-        if self.unsigned.contains(&text.as_str()) {
+        if self.unsigned.contains(&text.as_str()) && kind == RecordType::DS {
             kinds = vec![RecordType::NS];
         } else if self.is_unsigned(name) {
             return;

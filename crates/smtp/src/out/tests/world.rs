@@ -29,6 +29,8 @@ pub(super) struct Zone {
     signer: Option<Arc<Signer>>,
     /// Who asks knows that the root is signed.
     is_known: bool,
+    /// What is said to those who ask for no proof.
+    lie: Option<Box<Zone>>,
 }
 
 pub(super) fn fqdn(name: &str) -> Name {
@@ -89,6 +91,11 @@ impl Zone {
         Self { is_known: true, ..self.signed(signer) }
     }
 
+    /// Somebody on the way answers in its place whoever asks for no proof.
+    pub(super) fn hidden_by(self, lie: Self) -> Self {
+        Self { lie: Some(Box::new(lie)), ..self }
+    }
+
     pub(super) async fn serve(self) -> (guard::Resolver, DropGuard) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let servers = [socket.local_addr().unwrap()];
@@ -103,7 +110,13 @@ impl Zone {
             let mut buffer = [0; 1500];
             loop {
                 let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
-                let mut answer = self.answer(&Message::from_vec(&buffer[..length]).unwrap());
+                let question = Message::from_vec(&buffer[..length]).unwrap();
+                let wants_proof = question.edns.as_ref().is_some_and(|edns| edns.flags().dnssec_ok);
+                if let Some(lie) = self.lie.as_ref().filter(|_| !wants_proof) {
+                    socket.send_to(&lie.answer(&question).to_vec().unwrap(), peer).await.unwrap();
+                    continue;
+                }
+                let mut answer = self.answer(&question);
                 let failed = answer.metadata.response_code == ResponseCode::ServFail;
                 if let Some(signer) = self.signer.as_ref().filter(|_| !failed) {
                     signer.sign(&mut answer, &self.records);
