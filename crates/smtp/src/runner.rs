@@ -102,11 +102,16 @@ struct Runner<C> {
 
 impl<C: Carrier> Runner<C> {
     async fn run(self) {
+        tokio::select! {
+            () = self.work() => {}
+            () = self.keep_leases() => {}
+        }
+    }
+
+    async fn work(&self) {
         let mut connections = JoinSet::new();
         let mut rounds = tokio::time::interval(ROUND_EVERY);
-        let mut renewals = tokio::time::interval(RENEW_EVERY);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.stop.is_cancelled() {
             self.begin_all(&mut connections).await;
             tokio::select! {
@@ -114,7 +119,6 @@ impl<C: Carrier> Runner<C> {
                 () = self.grown.notified() => {}
                 Some(ended) = connections.join_next() => note_panic(ended),
                 _ = rounds.tick() => {}
-                _ = renewals.tick() => self.renew().await,
                 () = self.stop.cancelled() => break,
             }
         }
@@ -125,6 +129,16 @@ impl<C: Carrier> Runner<C> {
         };
         if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
             tracing::warn!("some mail was being sent too slowly to wait for; it is sent again");
+        }
+    }
+
+    /// Beside the work, however slowly that is claimed: a lease that ends has its mail sent twice. Never returns.
+    async fn keep_leases(&self) {
+        let mut renewals = tokio::time::interval(RENEW_EVERY);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            renewals.tick().await;
+            self.renew().await;
         }
     }
 

@@ -346,3 +346,31 @@ async fn reports_have_a_few_connections_and_no_more() {
     stop.cancel();
     runner.await.unwrap();
 }
+
+/// Lets the clock pass, and nothing else; databases do not know of it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn leases_are_kept_while_the_database_is_slow_to_say_what_else_is_due() {
+    let world = World::new().await;
+    world.send("a@slow.example").await;
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    script.0.waiting.acquire().await.unwrap().forget();
+    let until = world.database.text("select until::text from queue_leases").await;
+    let mut held = world.database.hold("lock table queue_destinations in access exclusive mode").await;
+    pass(Duration::from_secs(10)).await;
+    held.until_somebody_waits().await;
+    pass(Duration::from_secs(60)).await;
+    let kept = async { while world.database.text("select until::text from queue_leases").await == until {} };
+    let kept = tokio::time::timeout(Duration::from_secs(10), kept).await;
+    held.release().await;
+    script.0.go_on.add_permits(1);
+    stop.cancel();
+    runner.await.unwrap();
+    kept.expect("the lease of what is being sent is not put off");
+}
