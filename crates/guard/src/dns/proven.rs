@@ -143,10 +143,15 @@ impl Prover {
         let asked = timeout(QUESTION_MAX, self.resolver.lookup(name, kind)).await;
         match asked.map_err(|_| DnsError::Silence)? {
             Ok(lookup) => {
-                let records: Vec<Record> = lookup.answers().iter().take(RECORDS_MAX).cloned().collect();
+                // One good signature is enough, and only that one is marked (RFC 4035 5.3.3): a zone that changes its key has two.
+                let is_said = |record: &&Record| record.record_type() != RecordType::RRSIG;
+                let said = lookup.answers().iter().filter(is_said);
+                let records: Vec<Record> = said.take(RECORDS_MAX).cloned().collect();
                 let proofs = || records.iter().map(|record| record.proof);
-                if records.is_empty() {
+                if lookup.answers().is_empty() {
                     Ok(Proven::Nothing)
+                } else if records.is_empty() {
+                    Err(DnsError::Failure("there are signatures, and nothing that they sign".to_owned()))
                 } else if proofs().all(|proof| proof.is_secure()) {
                     Ok(Proven::Secure(records))
                 } else if proofs().all(|proof| proof.is_secure() || proof.is_insecure()) {

@@ -1,6 +1,6 @@
 //! DANE from the domain to the server's key, every answer signed or not.
 
-use super::signed::Signer;
+use super::signed::{Beside, Signer};
 use super::world::{Authority, Certified, Manners, Zone, serve};
 use super::*;
 use guard::Tlsa;
@@ -63,6 +63,33 @@ async fn forged_answers_put_the_mail_off() {
         });
         assert_eq!(found.await, "later 4.7.5", "{forged}");
     }
+}
+
+/// RFC 4035 5.3.3: a zone that changes its key or algorithm signs twice for a while, and one good signature is enough.
+#[tokio::test]
+async fn a_signature_that_is_of_no_use_beside_a_good_one_does_no_harm() {
+    let authority = Authority::new();
+    let good = authority.sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    let wrong = key(3, &authority.sign(&["mx.b.vn"], false).chain[0]);
+    for beside in [Beside::Stranger, Beside::Over, Beside::Unknown] {
+        let to =
+            |key| opened(&good, move |port| zone().key("mx.b.vn", port, key).signed(Signer::beside(beside)));
+        assert_eq!(to(&right).await, "verified", "{beside:?}");
+        assert_eq!(to(&wrong).await, "later 4.7.5", "{beside:?}");
+    }
+}
+
+/// Signatures of what somebody has taken away do not prove that there is nothing.
+#[tokio::test]
+async fn signatures_without_what_they_sign_put_the_mail_off() {
+    let good = Authority::new().sign(&["mx.b.vn"], false);
+    let right = key(3, &good.chain[0]);
+    let found = opened(&good, |port| {
+        let keys: &'static str = format!("_{port}._tcp.mx.b.vn").leak();
+        zone().key("mx.b.vn", port, &right).signed(Signer::bare(keys))
+    });
+    assert_eq!(found.await, "later 4.7.5");
 }
 
 /// A mistyped key of the root turns nothing off, whether it is known that the root is signed, or only seen.

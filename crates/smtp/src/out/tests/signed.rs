@@ -3,7 +3,7 @@
 use super::world::{fqdn, name_text};
 use hickory_resolver::proto::dnssec::crypto::Ed25519SigningKey;
 use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, NSEC, RRSIG, SigInput};
-use hickory_resolver::proto::dnssec::{SigningKey, TBS, TrustAnchors};
+use hickory_resolver::proto::dnssec::{Algorithm, SigningKey, TBS, TrustAnchors};
 use hickory_resolver::proto::op::Message;
 use hickory_resolver::proto::rr::rdata::SOA;
 use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType, SerialNumber};
@@ -11,6 +11,8 @@ use hickory_resolver::proto::rr::{DNSClass, Name, RData, Record, RecordType, Ser
 const TTL: u32 = 60;
 /// From 2020 to 2065.
 const VALID: (u32, u32) = (1_600_000_000, 3_000_000_000);
+/// The same until 2023.
+const OVER: (u32, u32) = (1_600_000_000, 1_700_000_000);
 
 pub(super) struct Signer {
     key: Ed25519SigningKey,
@@ -20,6 +22,28 @@ pub(super) struct Signer {
     unsigned: Vec<&'static str>,
     /// The key that is believed is another one.
     is_stranger: bool,
+    /// A second signature of everything, which proves nothing.
+    beside: Option<Beside>,
+    /// Whose records somebody has taken away from their signatures.
+    bare: Option<&'static str>,
+}
+
+/// A second signature, as of a zone that changes its key.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Beside {
+    /// By a key that is not published yet.
+    Stranger,
+    /// Its time is over.
+    Over,
+    /// By an algorithm that nobody knows.
+    Unknown,
+}
+
+/// What a signature is made with.
+struct Hand<'a> {
+    key: &'a Ed25519SigningKey,
+    algorithm: Algorithm,
+    valid: (u32, u32),
 }
 
 fn new_key() -> Ed25519SigningKey {
@@ -28,12 +52,29 @@ fn new_key() -> Ed25519SigningKey {
 
 impl Signer {
     pub(super) fn new(forged: &[&'static str], unsigned: &[&'static str]) -> Self {
-        Self { key: new_key(), forged: forged.to_vec(), unsigned: unsigned.to_vec(), is_stranger: false }
+        Self {
+            key: new_key(),
+            forged: forged.to_vec(),
+            unsigned: unsigned.to_vec(),
+            is_stranger: false,
+            beside: None,
+            bare: None,
+        }
     }
 
     /// One whom nobody believes.
     pub(super) fn stranger() -> Self {
         Self { is_stranger: true, ..Self::new(&[], &[]) }
+    }
+
+    /// One who signs twice.
+    pub(super) fn beside(beside: Beside) -> Self {
+        Self { beside: Some(beside), ..Self::new(&[], &[]) }
+    }
+
+    /// One whose records of `name` are taken away on the way, and their signatures are not.
+    pub(super) fn bare(name: &'static str) -> Self {
+        Self { bare: Some(name), ..Self::new(&[], &[]) }
     }
 
     pub(super) fn anchors(&self) -> TrustAnchors {
@@ -69,8 +110,13 @@ impl Signer {
                 sets.push(set);
             }
         }
+        let second = |set| self.second_signature(set, &answer.answers);
+        let others: Vec<_> = sets.iter().filter_map(second).collect();
         let signatures: Vec<_> = sets.iter().filter_map(|set| self.signature(set, &answer.answers)).collect();
-        answer.answers.extend(signatures);
+        if self.bare.is_some_and(|bare| bare == name_text(&name)) {
+            answer.answers.clear();
+        }
+        answer.answers.extend(others.into_iter().chain(signatures));
         if answer.answers.is_empty() {
             self.deny(answer, &name, records);
         }
@@ -81,22 +127,46 @@ impl Signer {
         self.unsigned.iter().any(|zone| name == *zone || name.ends_with(&format!(".{zone}")))
     }
 
-    fn signature(&self, (name, kind): &(Name, RecordType), records: &[Record]) -> Option<Record> {
+    fn signature(&self, set: &(Name, RecordType), records: &[Record]) -> Option<Record> {
+        self.signature_by(
+            &Hand { key: &self.key, algorithm: self.key.algorithm(), valid: VALID },
+            set,
+            records,
+        )
+    }
+
+    fn second_signature(&self, set: &(Name, RecordType), records: &[Record]) -> Option<Record> {
+        let (stranger, own) =
+            (new_key(), Hand { key: &self.key, algorithm: self.key.algorithm(), valid: VALID });
+        let hand = match self.beside? {
+            Beside::Stranger => Hand { key: &stranger, ..own },
+            Beside::Over => Hand { valid: OVER, ..own },
+            Beside::Unknown => Hand { algorithm: Algorithm::Unknown(200), ..own },
+        };
+        self.signature_by(&hand, set, records)
+    }
+
+    fn signature_by(
+        &self,
+        hand: &Hand<'_>,
+        (name, kind): &(Name, RecordType),
+        records: &[Record],
+    ) -> Option<Record> {
         if self.is_unsigned(name) && *kind != RecordType::NSEC {
             return None;
         }
         let input = SigInput {
             type_covered: *kind,
-            algorithm: self.key.algorithm(),
+            algorithm: hand.algorithm,
             num_labels: name.num_labels(),
             original_ttl: TTL,
-            sig_expiration: SerialNumber::new(VALID.1),
-            sig_inception: SerialNumber::new(VALID.0),
-            key_tag: self.dnskey().calculate_key_tag().unwrap(),
+            sig_expiration: SerialNumber::new(hand.valid.1),
+            sig_inception: SerialNumber::new(hand.valid.0),
+            key_tag: DNSKEY::from_key(&hand.key.to_public_key().unwrap()).calculate_key_tag().unwrap(),
             signer_name: Name::root(),
         };
         let set = records.iter().filter(|record| record.name == *name && record.record_type() == *kind);
-        let mut signed = self.key.sign(&TBS::from_input(name, DNSClass::IN, &input, set).unwrap()).unwrap();
+        let mut signed = hand.key.sign(&TBS::from_input(name, DNSClass::IN, &input, set).unwrap()).unwrap();
         if self.forged.contains(&name_text(name).as_str()) {
             signed[0] ^= 1;
         }
