@@ -42,7 +42,8 @@ pub(crate) const MESSAGE_QUESTIONS_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Resolver {
     pub(crate) plain: TokioResolver,
-    prover: Arc<Prover>,
+    /// `None`: no proof is asked for.
+    prover: Option<Arc<Prover>>,
     /// Questions under way.
     turns: Arc<Semaphore>,
     /// Of these for the message that it asks for.
@@ -109,9 +110,15 @@ impl Resolver {
 
     fn of(settings: &Settings, anchors: TrustAnchors, must_work: bool) -> Result<Self, DnsError> {
         let plain = settings.builder().build().map_err(|error| failure(&error))?;
-        let prover = Arc::new(Prover::new(settings, Arc::new(anchors), must_work)?);
+        let prover = Some(Arc::new(Prover::new(settings, Arc::new(anchors), must_work)?));
         let turns = Arc::new(Semaphore::new(QUESTIONS_MAX));
         Ok(Self { plain, prover, turns, message_turns: None })
+    }
+
+    /// The same, which asks for no proof and waits for none: of nothing is anything proven, as if nobody signed.
+    #[must_use]
+    pub fn without_proofs(self) -> Self {
+        Self { prover: None, ..self }
     }
 
     /// The same, for one message: what a stranger has us ask for it waits for its own turn first, not in everybody's way.

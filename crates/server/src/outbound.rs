@@ -31,7 +31,8 @@ pub(crate) fn resolver(config: &Config) -> Result<Resolver> {
         Some(file) => Resolver::with_anchors(&servers, anchors(file)?),
         None => Resolver::new(&servers),
     };
-    resolver.context("the name servers; see [dns]")
+    let resolver = resolver.context("the name servers; see [dns]")?;
+    Ok(if config.dnssec { resolver } else { resolver.without_proofs() })
 }
 
 /// Without a key nothing could be proven, and every domain would look as if it had signed nothing.

@@ -95,7 +95,7 @@ impl Prover {
         }
         let shown = self.look_at_root().await;
         if let Err(error) = &shown {
-            tracing::warn!(%error, "nothing can be proven of other domains; mail that goes by MX waits");
+            tracing::warn!(%error, "nothing can be proven of other domains; mail that goes by MX waits: `congthu check` says more");
         }
         self.works.store(shown == Ok(true), Ordering::Relaxed);
         *looked = Some((Instant::now(), shown.clone()));
@@ -170,6 +170,28 @@ impl Prover {
 }
 
 impl Resolver {
+    /// Do the name servers hand on what proves (DNSSEC)? Asks now just what mail that goes by MX waits for; always false where no proof is
+    /// asked for.
+    ///
+    /// # Errors
+    /// When it cannot be told, or a root that is known to be signed is not: then that mail waits.
+    pub async fn hands_on_proofs(&self) -> Result<bool, DnsError> {
+        let Some(prover) = &self.prover else { return Ok(false) };
+        match prover.look_at_root().await? {
+            false if prover.works.load(Ordering::Relaxed) => {
+                Err(DnsError::Unproven("the root is known to be signed, and its answer is not".to_owned()))
+            }
+            shown => Ok(shown),
+        }
+    }
+
+    async fn proven(&self, name: Name, kind: RecordType) -> Result<Proven, DnsError> {
+        match &self.prover {
+            Some(prover) => prover.ask(name, kind).await,
+            None => Ok(Proven::Insecure),
+        }
+    }
+
     /// Verifies what was answered of where mail for `domain` goes, before mail is given up for it: `exchanges`, and the addresses of
     /// `hosts`. Nobody proves anything of a domain that is not signed.
     ///
@@ -181,7 +203,7 @@ impl Resolver {
         exchanges: &[Exchange],
         hosts: &[(&str, &[IpAddr])],
     ) -> Result<(), DnsError> {
-        let proven: BTreeSet<Exchange> = match self.prover.ask(name(domain)?, RecordType::MX).await? {
+        let proven: BTreeSet<Exchange> = match self.proven(name(domain)?, RecordType::MX).await? {
             Proven::Insecure => return Ok(()),
             Proven::Nothing => BTreeSet::new(),
             Proven::Secure(records) => records.iter().filter_map(|record| exchange(&record.data)).collect(),
@@ -195,7 +217,7 @@ impl Resolver {
 
     async fn verify_addresses(&self, host: &str, answered: &[IpAddr]) -> Result<(), DnsError> {
         for kind in [RecordType::A, RecordType::AAAA] {
-            let proven: BTreeSet<IpAddr> = match self.prover.ask(name(host)?, kind).await? {
+            let proven: BTreeSet<IpAddr> = match self.proven(name(host)?, kind).await? {
                 Proven::Insecure => return Ok(()),
                 Proven::Nothing => BTreeSet::new(),
                 Proven::Secure(records) => {
@@ -216,7 +238,7 @@ impl Resolver {
     /// When it cannot be found out, the signatures are wrong, or what is proven is something else: then somebody on the way
     /// has given another answer before.
     pub async fn exchange_is_proven(&self, domain: &str, host: &str) -> Result<bool, DnsError> {
-        let records = match self.prover.ask(name(domain)?, RecordType::MX).await? {
+        let records = match self.proven(name(domain)?, RecordType::MX).await? {
             Proven::Insecure => return Ok(false),
             Proven::Nothing => return Ok(host == domain),
             Proven::Secure(records) => records,
@@ -235,7 +257,7 @@ impl Resolver {
     pub async fn proven_name(&self, host: &str) -> Result<Option<String>, DnsError> {
         let mut found = None;
         for kind in [RecordType::A, RecordType::AAAA] {
-            match self.prover.ask(name(host)?, kind).await? {
+            match self.proven(name(host)?, kind).await? {
                 Proven::Insecure => return Ok(None),
                 Proven::Nothing => {}
                 Proven::Secure(records) => {
@@ -253,7 +275,7 @@ impl Resolver {
     /// When it cannot be found out, or the signatures are wrong: then nothing may be sent there.
     pub async fn keys(&self, host: &str, port: u16) -> Result<Vec<Tlsa>, DnsError> {
         let asked = name(&format!("_{port}._tcp.{host}"))?;
-        let Proven::Secure(records) = self.prover.ask(asked, RecordType::TLSA).await? else {
+        let Proven::Secure(records) = self.proven(asked, RecordType::TLSA).await? else {
             return Ok(Vec::new());
         };
         let key = |record: &Record| match &record.data {

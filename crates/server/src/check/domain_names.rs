@@ -18,6 +18,7 @@ pub(super) async fn look(config: &Config, found: &Found, findings: &mut Findings
             return findings.error("dns", format!("{error:#}"), "set [dns], or /etc/resolv.conf");
         }
     };
+    super::proofs::look(&resolver, config, findings).await;
     let hostname = config.hostname();
     let addresses = host(&resolver, &hostname, findings).await;
     for address in &addresses {

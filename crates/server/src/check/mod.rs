@@ -10,6 +10,7 @@ mod domain_names;
 mod machine;
 mod policy_records;
 mod ports;
+mod proofs;
 mod scanners;
 mod sender_records;
 mod tls;

@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) acme: Acme,
     pub(crate) dns_servers: Vec<Server>,
     pub(crate) dns_anchors: Option<PathBuf>,
+    pub(crate) dnssec: bool,
     pub(crate) smart_host: Option<HostPort>,
     pub(crate) outbound: Outbound,
     pub(crate) authentication: Authentication,
@@ -264,6 +265,9 @@ impl Config {
         }
         if self.database.owner_url.is_some() && self.database.owner_url_file.is_some() {
             return Err("[database] has both owner_url and owner_url_file: keep one".into());
+        }
+        if self.dns_anchors.is_some() && !self.dnssec {
+            return Err("[dns] has anchors, and dnssec = \"off\" asks for no proof: keep one".into());
         }
         self.check_acme()?;
         let external = self.database.url.is_some() || self.database.url_file.is_some();

@@ -220,6 +220,8 @@ mod tests {
         assert!(mistake("[limits]\nmessage_size = '201MB'").contains("to 200MB"));
         assert!(mistake("[limits]\nmessage_size = 10").contains("from 64KB"));
         assert!(mistake("[limits]\nimap_connections = 1000000").contains("from 1 to 200000"));
+        assert!(mistake("[dns]\ndnssec = false").contains(r#"wants "on" or "off""#));
+        assert!(mistake("[dns]\ndnssec = 'off'\nanchors = 'a'").contains("keep one"));
         assert!(mistake("hostname = 5").contains("wants text in quotes"));
         assert!(!mistake("[log]\nfilter=''").contains('\n'));
     }

@@ -235,6 +235,14 @@ pub(super) fn read_flag(value: &DeValue<'_>) -> Result<bool, String> {
     value.as_bool().ok_or_else(|| format!("wants true or false, not {}", value.type_str()))
 }
 
+pub(super) fn read_switch(value: &DeValue<'_>) -> Result<bool, String> {
+    match value.as_str() {
+        Some("on") => Ok(true),
+        Some("off") => Ok(false),
+        _ => Err("wants \"on\" or \"off\"".to_owned()),
+    }
+}
+
 /// A whole number from `least` to `most`.
 pub(super) fn read_number(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, String> {
     let number =

@@ -1,7 +1,7 @@
 //! Options of the road out: name servers, hosts, TLS towards others.
 
 use super::{Definition, Fallback, put};
-use crate::config::values::{read, read_domain, read_flag, read_list, read_path};
+use crate::config::values::{read, read_domain, read_flag, read_list, read_path, read_switch};
 
 pub(crate) const OUTBOUND: &[Definition] = &[
     Definition {
@@ -21,6 +21,16 @@ pub(crate) const OUTBOUND: &[Definition] = &[
         example: r#""/etc/congthu/root.key""#,
         doc: "For a network with a root of its own: that root's keys, as lines `. IN DNSKEY …`. What proves answers (DNSSEC) begins with them.",
         set: |config, value| put(&mut config.dns_anchors, read_path(value).map(Some)),
+    },
+    Definition {
+        table: "dns",
+        key: "dnssec",
+        kind: "on | off",
+        fallback: Fallback::Value(r#""on""#),
+        example: r#""off""#,
+        doc: "`off`: no proof of names (DNSSEC) is asked for, and no mail waits for one. Then DANE is lost: whoever sends mail by MX goes by what the \
+              name servers say, proven or not. Only for name servers that refuse such questions (`congthu check` says whether they do) and cannot be changed.",
+        set: |config, value| put(&mut config.dnssec, read_switch(value)),
     },
     Definition {
         table: "outbound",

@@ -3,14 +3,22 @@
 use super::signed::{Beside, Signer};
 use super::world::{Authority, Certified, Manners, Zone, serve};
 use super::*;
-use guard::Tlsa;
+use guard::{DnsError, Resolver, Tlsa};
 
 /// Opens to `b.vn`, whose server `mx.b.vn` shows `certified`; the zone is made for the server's port.
 async fn opened(certified: &Certified, zone: impl FnOnce(u16) -> Zone) -> String {
+    opened_by(certified, zone, |resolver| resolver).await
+}
+
+async fn opened_by(
+    certified: &Certified,
+    zone: impl FnOnce(u16) -> Zone,
+    asker: impl FnOnce(Resolver) -> Resolver,
+) -> String {
     let manners = Manners { tls: Some(certified.acceptor()), ..Manners::default() };
     let server = serve("127.0.0.2", 0, manners).await;
     let (resolver, _dns) = zone(server.port).serve().await;
-    match carrier(settings(server.port), resolver).open("b.vn").await {
+    match carrier(settings(server.port), asker(resolver)).open("b.vn").await {
         Ok(mut connection) => {
             let attempt = connection.send(&envelope(&["x@b.vn"]), hello()).await;
             attempt.tls.map_or("clear".to_owned(), |tls| tls.rsplit(' ').next().unwrap().to_owned())
@@ -116,6 +124,36 @@ async fn a_root_that_cannot_be_seen_puts_the_mail_off() {
     assert_eq!(broken.await, "later 4.7.5");
     let unsigned = opened(&good, |port| with(port).signed(Signer::new(&[], &[""])));
     assert_eq!(unsigned.await, "unverified");
+}
+
+/// What the administrator may ask beforehand, and what he may do about it: do without proofs.
+#[tokio::test]
+async fn who_asks_for_no_proof_waits_for_none() {
+    let authority = Authority::new();
+    let good = authority.sign(&["mx.b.vn"], false);
+    let wrong = key(3, &authority.sign(&["mx.b.vn"], false).chain[0]);
+    let with = |port| zone().key("mx.b.vn", port, &wrong);
+    let all = || Signer::new(&[], &[]);
+    let handed_on = async |zone: Zone| {
+        let (resolver, _dns) = zone.serve().await;
+        resolver.hands_on_proofs().await
+    };
+    assert_eq!(handed_on(zone().signed(all())).await, Ok(true));
+    assert_eq!(handed_on(zone().signed(Signer::new(&[], &[""]))).await, Ok(false));
+    for trouble in [
+        zone().broken("").signed(all()),
+        zone().signed(Signer::new(&[""], &[])),
+        zone().known_as_signed(Signer::stranger()),
+        zone().known_as_signed(Signer::new(&[], &[""])),
+    ] {
+        let shown = handed_on(trouble).await;
+        assert!(matches!(shown, Err(DnsError::Unproven(_))), "{shown:?}");
+    }
+    let broken = |port| with(port).broken("").signed(all());
+    assert_eq!(opened(&good, broken).await, "later 4.7.5");
+    assert_eq!(opened_by(&good, broken, Resolver::without_proofs).await, "unverified");
+    let signed = |port| with(port).signed(all());
+    assert_eq!(opened_by(&good, signed, Resolver::without_proofs).await, "unverified");
 }
 
 #[tokio::test]
