@@ -6,6 +6,7 @@ use bytes::Bytes;
 use engine::{Engine, LeasedDelivery, OutgoingOctets, Piece, Unreachable};
 use model::queue::TLS_REPORTS_TO;
 use proto::tlsrpt::{Failure, Policy};
+use std::net::IpAddr;
 
 impl runner::Carrier for out::Carrier {
     type Connection = out::Connection;
@@ -38,6 +39,10 @@ impl runner::Connection for out::Connection {
 
     async fn quit(self) {
         out::Connection::quit(self).await;
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.chosen
     }
 }
 

@@ -1,7 +1,7 @@
 //! Carries the queue's mail: claims work, opens connections, says what became of it.
 //!
 //! Invariants: a claim is one connection's; nothing is begun under a lease that is no longer this node's, nor what is kept back; no more connections
-//! are open than [`CONNECTIONS_MAX`], to one destination no more than its window lets, and to those that have not taken
+//! are open than [`CONNECTIONS_MAX`], to one destination or address no more than its window lets, and to those that have not taken
 //! anything lately no more than [`UNPROVEN_MAX`], so that servers that keep us waiting stop no mail to others; on a stop what is being sent is
 //! finished within [`DRAIN_MAX`] and the rest is given back, so that another node need not wait for the lease to end.
 
@@ -11,13 +11,14 @@ use engine::{AtHand, Claimed, Contact, Engine, Error, LeasedDelivery, OutgoingOc
 use model::queue::{Answer, Outcome, Status};
 use std::collections::HashMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use window::Windows;
+use window::{Seat, Windows};
 
 /// Connections of one node to others at once.
 pub const CONNECTIONS_MAX: usize = 200;
@@ -54,6 +55,9 @@ pub trait Connection: Send {
     ) -> impl Future<Output = Attempt> + Send;
 
     fn quit(self) -> impl Future<Output = ()> + Send;
+
+    /// Where it goes, if the domain has chosen that; `None`: the administrator has.
+    fn address(&self) -> Option<IpAddr>;
 }
 
 /// What became of one attempt.
@@ -145,7 +149,7 @@ impl<C: Carrier> Runner<C> {
     /// As many connections as there is work and room for.
     async fn begin_all(&self, connections: &mut JoinSet<()>) {
         while connections.len() < CONNECTIONS_MAX && !self.stop.is_cancelled() {
-            let wanted = self.windows().wanted();
+            let wanted = self.windows().wanted(Instant::now());
             match self.engine.claim_mail(&wanted).await {
                 Ok(Some(claimed)) => {
                     let place = Place::take(self, &claimed);
@@ -176,7 +180,7 @@ impl<C: Carrier> Runner<C> {
         }
     }
 
-    async fn carry(&self, claimed: Claimed, place: Place) {
+    async fn carry(&self, claimed: Claimed, mut place: Place) {
         let Some(first) = claimed.deliveries.first() else { return };
         let opened = tokio::select! {
             opened = self.carrier.open(&first.destination) => opened,
@@ -184,9 +188,17 @@ impl<C: Carrier> Runner<C> {
             () = place.lost.cancelled() => return,
         };
         match opened {
-            Ok(connection) => self.carry_over(connection, &claimed, &place).await,
+            Ok(connection) => {
+                let fits = self.windows().reach(&mut place.seat, connection.address(), Instant::now());
+                if fits {
+                    return self.carry_over(connection, &claimed, &place).await;
+                }
+                // Others are sent to there; one of them ends, and it is this one's turn.
+                self.give_back(&claimed).await;
+                connection.quit().await;
+            }
             Err(why) => {
-                self.windows().halve(place.destination);
+                self.windows().halve(place.seat.destination, Instant::now());
                 if let Err(error) = self.engine.report_unreachable(&claimed, first, &why).await {
                     tracing::warn!(%error, "that a destination cannot be reached could not be noted");
                 }
@@ -219,11 +231,11 @@ impl<C: Carrier> Runner<C> {
             if !self.report(claimed, delivery, &attempt).await {
                 break;
             }
-            if taken && self.windows().grow(place.destination) {
+            if taken && self.windows().grow(place.seat.destination, Instant::now()) {
                 self.grown.notify_one();
             }
             if let Some(answer) = attempt.broken {
-                self.windows().halve(place.destination);
+                self.windows().halve(place.seat.destination, Instant::now());
                 return self.end_broken(claimed, delivery, delivered, answer).await;
             }
             if !attempt.reusable {
@@ -302,9 +314,7 @@ impl<C: Carrier> Runner<C> {
 /// A connection's place in its destination's window, and its lease among those that are put off.
 struct Place {
     lease: i64,
-    destination: i64,
-    /// For nothing but reports.
-    reports: bool,
+    seat: Seat,
     /// The lease is another node's.
     lost: CancellationToken,
     leases: Arc<Mutex<HashMap<i64, CancellationToken>>>,
@@ -316,17 +326,17 @@ impl Place {
         let destination = claimed.lease.destination.as_ref().map_or(0, |(id, _)| *id);
         let lost = CancellationToken::new();
         let reports = claimed.deliveries.iter().all(|delivery| delivery.sender.is_empty());
-        runner.windows().begin(destination, reports);
+        let seat = runner.windows().begin(destination, reports, Instant::now());
         runner.leases().insert(claimed.lease.lease, lost.clone());
         let (leases, windows) = (runner.leases.clone(), runner.windows.clone());
-        Self { lease: claimed.lease.lease, destination, reports, lost, leases, windows }
+        Self { lease: claimed.lease.lease, seat, lost, leases, windows }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.lease);
-        self.windows.lock().unwrap_or_else(PoisonError::into_inner).end(self.destination, self.reports);
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner).end(self.seat, Instant::now());
     }
 }
 

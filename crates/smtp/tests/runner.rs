@@ -9,6 +9,7 @@ use engine::{
 use model::queue::{Answer, Outcome, Status};
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
 use smtp::runner::{Attempt, Carrier, Connection, REPORT_CONNECTIONS_MAX, UNPROVEN_MAX, run};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,7 +43,7 @@ struct Played {
     opened: AtomicUsize,
     /// One for each message that is handed over, or connection that is refused.
     done: Semaphore,
-    /// Messages to `slow.example`, and connections to `tarpit*`, wait for one of these.
+    /// Messages to `slow.example` and `shared*`, and connections to `tarpit*`, wait for one of these.
     go_on: Semaphore,
     /// One is there for each message, or connection, that waits.
     waiting: Semaphore,
@@ -69,6 +70,8 @@ impl Script {
 struct Line {
     script: Script,
     carried: usize,
+    /// The address of all of `shared*`.
+    shared: Option<IpAddr>,
 }
 
 impl Carrier for Script {
@@ -87,7 +90,8 @@ impl Carrier for Script {
         }
         let open = self.0.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most.fetch_max(open, Ordering::SeqCst);
-        Ok(Line { script: self.clone(), carried: 0 })
+        let shared = domain.starts_with("shared").then_some(IpAddr::from([192, 0, 2, 1]));
+        Ok(Line { script: self.clone(), carried: 0, shared })
     }
 }
 
@@ -102,7 +106,7 @@ impl Connection for Line {
         let played = &self.script.0;
         let text = String::from_utf8(octets.read().await.unwrap()).unwrap();
         assert!(text.starts_with("Received: ") && text.ends_with("Kính gửi\r\n"), "{text}");
-        if delivery.destination == "slow.example" {
+        if delivery.destination == "slow.example" || self.shared.is_some() {
             played.waiting.add_permits(1);
             played.go_on.acquire().await.unwrap().forget();
         }
@@ -121,6 +125,10 @@ impl Connection for Line {
     }
 
     async fn quit(self) {}
+
+    fn address(&self) -> Option<IpAddr> {
+        self.shared
+    }
 }
 
 struct World {
@@ -325,6 +333,30 @@ async fn servers_that_keep_us_waiting_stop_no_mail_to_those_that_take_it() {
     tokio::time::timeout(Duration::from_secs(60), script.wait_for(1)).await.expect("it waits behind them");
     assert_eq!(*script.0.sent.lock().unwrap(), ["a@example.org", "b@example.org"]);
     assert_eq!(script.0.waiting.available_permits(), 0);
+    stop.cancel();
+    runner.await.unwrap();
+}
+
+/// Whoever has many domains and one server gets what one server gets, and nothing is lost by waiting for it.
+#[tokio::test]
+async fn many_domains_at_one_address_are_one() {
+    const DOMAINS: usize = 25;
+    let world = World::new().await;
+    let to: Vec<String> = (0..DOMAINS).map(|n| format!("a@shared{n}.example")).collect();
+    world.send_to(&to).await;
+    let (script, stop) = (Script::new(), CancellationToken::new());
+    let runner = tokio::spawn(run(world.engine.clone(), script.clone(), stop.clone()));
+    script.0.waiting.acquire_many(20).await.unwrap().forget();
+    world.send("b@example.org").await;
+    tokio::time::timeout(Duration::from_secs(60), script.wait_for(1)).await.expect("it waits behind them");
+    // Others have been opened to once, have come to nothing, and are not tried again before one of those ends.
+    assert_eq!(script.0.waiting.available_permits(), 0);
+    script.0.go_on.add_permits(DOMAINS);
+    tokio::time::timeout(Duration::from_secs(60), script.wait_for(25)).await.expect("some are lost");
+    let opened = script.0.opened.load(Ordering::SeqCst);
+    assert!((DOMAINS + 1..=2 * DOMAINS + 1).contains(&opened), "{opened}");
+    let failed = "select count(*) from queue_destinations where failures > 0";
+    assert_eq!(world.database.number(failed).await, 0);
     stop.cancel();
     runner.await.unwrap();
 }

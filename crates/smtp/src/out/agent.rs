@@ -13,6 +13,7 @@ use bytes::Bytes;
 use model::queue::{Answer, Outcome, Status};
 use proto::mime::seven_bit;
 use proto::smtp::client::{Message, Step, Unsuited, Verdict};
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -27,6 +28,8 @@ pub struct Connection {
     tls: Option<String>,
     /// The server has shown that it is the one the domain names.
     pub(super) authenticated: bool,
+    /// Its address, where the domain or the sender has chosen it.
+    pub(crate) chosen: Option<IpAddr>,
     limits: Limits,
     messages: u32,
     /// Why it is of no more use.
@@ -61,6 +64,7 @@ impl Connection {
             host,
             tls,
             authenticated: false,
+            chosen: None,
             limits,
             messages: 0,
             spent: None,

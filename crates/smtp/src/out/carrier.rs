@@ -5,7 +5,7 @@ use super::demand::{Weighed, demanded_for_reports, weigh};
 use super::dial::{Dial, Failure, FailureKind};
 use super::envelope::NoWay;
 use super::limits::{ADDRESSES_MAX, SIX_REST};
-use super::route::{Settings, Stop, find, spelt};
+use super::route::{Origin, Settings, Stop, find, spelt};
 use super::seen::{Flaw, Rule, Seen, Watcher};
 use super::verify::Trust;
 use guard::{MtaSts, Resolver};
@@ -116,8 +116,9 @@ impl Carrier {
                 let (seen, reached) = dial.reach().await;
                 self.tell(rule.as_ref(), (host, address), &seen);
                 match reached {
-                    Ok(connection) => {
+                    Ok(mut connection) => {
                         self.learn_success(host, address);
+                        connection.chosen = (way.origin != Origin::Configured).then_some(address);
                         return Ok(connection);
                     }
                     Err(failure) => {
