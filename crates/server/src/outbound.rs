@@ -98,6 +98,7 @@ pub(crate) fn carrier(config: &Config, engine: &Engine, rng: Arc<dyn Rng>) -> Re
     let settings = Settings {
         hostname: config.hostname(),
         port: SMTP_PORT,
+        listens: config.mail_doors(),
         sources: config.outbound.sources.clone(),
         allow_private,
         smart_host: config.smart_host.as_ref().map(relay),

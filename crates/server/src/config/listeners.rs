@@ -1,6 +1,15 @@
-//! Which listeners there are where none is written.
+//! Which listeners there are where none is written, and where mail comes in.
 
-use super::{Bind, Callers, ListenerSpec, Protocol, TlsMode};
+use super::{Bind, Callers, Config, ListenerSpec, Protocol, TlsMode};
+use std::net::SocketAddr;
+
+impl Config {
+    /// Where other servers bring mail to this node; at all addresses of a family where it is unspecified.
+    pub(crate) fn mail_doors(&self) -> Vec<SocketAddr> {
+        let specs = self.listener_specs().into_iter();
+        specs.filter(|spec| spec.protocol == Protocol::Smtp).flat_map(|spec| spec.bind.addresses()).collect()
+    }
+}
 
 /// Browsers want TLS from the first octet on.
 pub(super) fn is_page(spec: &ListenerSpec) -> bool {
@@ -25,4 +34,20 @@ pub(super) fn usual_listeners(with_port_80: bool) -> Vec<ListenerSpec> {
     let mail = mail.into_iter().map(|(protocol, port, tls)| spec(protocol, Bind::All(port), tls));
     let acme = with_port_80.then(|| spec(Acme, Bind::All(80), None));
     mail.chain(http).chain(acme).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_mail_comes_in() {
+        let doors = |text: &str| {
+            let doors = Config::parse(text, "test").unwrap().mail_doors();
+            doors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(doors(""), ["0.0.0.0:25", "[::]:25"]);
+        let two = "[[listener]]\nprotocol = 'smtp'\nbind = '192.0.2.1:25'\n[[listener]]\nprotocol = 'imap'\nbind = '*:143'";
+        assert_eq!(doors(two), ["192.0.2.1:25"]);
+    }
 }

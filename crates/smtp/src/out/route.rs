@@ -10,7 +10,7 @@ use super::limits::{HOSTS_MAX, Limits};
 use futures_util::future::join_all;
 use guard::{DnsError, Exchange, Host, Resolver, is_public};
 use model::Rng;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// What the administrator has set.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Settings {
     pub hostname: String,
     /// Where servers listen: 25.
     pub port: u16,
+    /// Where we do, at all of the machine's addresses (unspecified) or one: whatever leads there comes back to us.
+    pub listens: Vec<SocketAddr>,
     /// Addresses of ours that connections come from, one per family; none: as the machine likes.
     pub sources: Vec<IpAddr>,
     /// Private and loopback addresses that strangers publish are delivered to.
@@ -159,6 +161,7 @@ fn literal_host(literal: &str, settings: &Settings) -> Result<Stop, NoWay> {
         Some(address) if !settings.allow_private && !is_public(address) => {
             Err(NoWay::never((4, 4), format!("{name} is not an address of the public network")))
         }
+        Some(address) if is_our_address(address, settings) => Err(loops(&name)),
         Some(address) => Ok(Stop { name, port: settings.port, addresses: vec![address] }),
     }
 }
@@ -201,9 +204,12 @@ async fn chosen(
     let mut hosts: Vec<(Exchange, Result<Host, DnsError>)> = named.into_iter().zip(answers).collect();
     let known = hosts.iter().filter_map(|(exchange, answer)| Some((exchange, answer.as_ref().ok()?)));
     asked.extend(known.map(|(exchange, host)| (exchange.host.clone(), host.addresses.clone())));
-    // An alias of ours (RFC 5321 5.1).
-    let ours =
-        |answer: &Result<Host, DnsError>| answer.as_ref().is_ok_and(|host| is_ours(&host.name, settings));
+    // An alias of ours, or another name of our address (RFC 5321 5.1).
+    let is_us = |host: &Host| {
+        is_ours(&host.name, settings)
+            || host.addresses.iter().any(|address| is_our_address(*address, settings))
+    };
+    let ours = |answer: &Result<Host, DnsError>| answer.as_ref().is_ok_and(is_us);
     let worst =
         hosts.iter().filter(|(_, answer)| ours(answer)).map(|(exchange, _)| exchange.preference).min();
     hosts.retain(|(exchange, _)| worst.is_none_or(|worst| exchange.preference < worst));
@@ -277,6 +283,26 @@ fn cut_at_ourselves(named: &mut Vec<Exchange>, is_ours: impl Fn(&Exchange) -> bo
 
 fn is_ours(host: &str, settings: &Settings) -> bool {
     host.trim_end_matches('.').eq_ignore_ascii_case(&settings.hostname)
+}
+
+/// Do we take mail there? An address that is not gone to is nobody's.
+fn is_our_address(address: IpAddr, settings: &Settings) -> bool {
+    let is_that = |ours: &SocketAddr| {
+        let any = ours.ip().is_unspecified() && ours.is_ipv4() == address.is_ipv4();
+        ours.port() == settings.port && (ours.ip() == address || any && is_here(address))
+    };
+    (settings.allow_private || is_public(address)) && settings.listens.iter().any(is_that)
+}
+
+/// Whoever calls an address of his own machine calls from it. Nothing is sent.
+fn is_here(address: IpAddr) -> bool {
+    let any: IpAddr =
+        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let from = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    from.is_ok_and(|from| from.ip() == address)
 }
 
 fn loops(domain: &str) -> NoWay {

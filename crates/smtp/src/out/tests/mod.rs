@@ -37,6 +37,7 @@ fn settings(port: u16) -> Settings {
     Settings {
         hostname: "thu.a.vn".into(),
         port,
+        listens: Vec::new(),
         sources: Vec::new(),
         allow_private: true,
         smart_host: None,

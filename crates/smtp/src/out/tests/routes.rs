@@ -123,6 +123,38 @@ async fn what_domains_say_and_what_follows() {
     }
 }
 
+/// RFC 5321 5.1: whatever name our address has, it is us.
+#[tokio::test]
+async fn mail_does_not_come_back_to_our_own_address() {
+    let at = |address| Zone::default().mx("b.vn", 5, "x.vn").at("x.vn", address);
+    let before = |zone: Zone| zone.mx("b.vn", 4, "y.vn").at("y.vn", "127.0.0.2");
+    let behind = |zone: Zone| zone.mx("b.vn", 6, "y.vn").at("y.vn", "127.0.0.2");
+    let (one, all) = ("203.0.113.1:25", "0.0.0.0:25");
+    for (listens, port, zone, domain, expected) in [
+        (one, 25, at("203.0.113.1"), "b.vn", "never 5.4.6"),
+        (one, 25, behind(at("203.0.113.1")), "b.vn", "never 5.4.6"),
+        (one, 25, before(at("203.0.113.1")), "b.vn", r#"["y.vn"]"#),
+        (one, 25, at("203.0.113.1").at("x.vn", "203.0.113.2"), "b.vn", "never 5.4.6"),
+        (one, 25, Zone::default().at("b.vn", "203.0.113.1"), "b.vn", "never 5.4.6"),
+        (one, 25, at("203.0.113.2"), "b.vn", r#"["x.vn"]"#),
+        (one, 25, Zone::default(), "[203.0.113.1]", "never 5.4.6"),
+        // Another server is there.
+        (one, 26, at("203.0.113.1"), "b.vn", r#"["x.vn"]"#),
+        // Whichever addresses the machine has.
+        (all, 25, at("127.0.0.1"), "b.vn", "never 5.4.6"),
+        (all, 25, at("203.0.113.1"), "b.vn", r#"["x.vn"]"#),
+        (all, 25, at("::1"), "b.vn", r#"["x.vn"]"#),
+        (all, 25, Zone::default(), "[127.0.0.1]", "never 5.4.6"),
+    ] {
+        let settings = Settings { listens: vec![listens.parse().unwrap()], ..settings(port) };
+        assert_eq!(no_way(way(zone, &settings, domain).await), expected, "{listens} {port} {domain}");
+    }
+    // What is not gone to anyway is passed over, and the rest of the host counts.
+    let settings = Settings { allow_private: false, listens: vec![all.parse().unwrap()], ..settings(25) };
+    let trap = at("127.0.0.1").at("x.vn", "203.0.113.1");
+    assert_eq!(no_way(way(trap, &settings, "b.vn").await), r#"["x.vn"]"#);
+}
+
 /// Whoever answers in a signed domain's place has no mail to it given up.
 #[tokio::test]
 async fn mail_is_given_up_for_what_is_proven_or_signed_by_nobody() {
