@@ -63,6 +63,12 @@ pub enum GroupError {
         "the mailbox of the sender is locked for what it sends: refuse the message, or wait until it is restored"
     )]
     SenderLocked,
+    #[error("it holds malware ({0}), and is not let go: refuse it (congthu group reject)")]
+    Infected(String),
+    #[error(
+        "it could not be scanned for malware now, and policy lets nothing go without (filter.not_scanned_in, filter.not_scanned_out): try again when clamd answers"
+    )]
+    NotScanned,
     #[error(transparent)]
     Admin(#[from] AdminError),
 }
@@ -249,10 +255,11 @@ impl Engine {
         Ok(self.0.store.held_messages(&reach, domain, (decided, limit)).await?)
     }
 
-    /// Lets mail to a large group go out, or refuses it and tells its sender.
+    /// Lets mail to a large group go out, but not what the scanner for malware finds something in by now, or refuses it and tells its sender.
     ///
     /// # Errors
-    /// `NoSuchMessage` when it was decided; `SenderLocked` when it is to go out from a mailbox that is locked for what it sends.
+    /// `NoSuchMessage` when it was decided; when it is to go out, `Infected`, `NotScanned`, and `SenderLocked` from a mailbox that is
+    /// locked for what it sends.
     pub async fn decide_held(
         &self,
         actor: &Actor,
@@ -267,6 +274,9 @@ impl Engine {
         let target = message.unit.map_or(AdminTarget::Domain(&domain), AdminTarget::Unit);
         let allowed = self.authorize(actor, Action::GroupApprove, &target).await;
         unless_missing(allowed)?.ok_or(GroupError::NoSuchMessage)?;
+        if approved {
+            self.scan_approved(held, message.domain).await?;
+        }
         let mut tx = self.0.store.begin().await?;
         if approved && let Some(sender) = message.sender_account {
             // Held, so that it is not locked at this moment.

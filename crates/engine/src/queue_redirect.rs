@@ -1,7 +1,8 @@
 //! Sending mail of the queue to another address than its sender wrote.
 //!
 //! Invariants: whoever it goes to reads it, so it takes two administrators who say the same within a day, each of whom may still ask
-//! for it when it is done; its sender is told, in the transaction that does it; what is being sent at the moment is not touched.
+//! for it when it is done; its sender is told, in the transaction that does it; what is being sent at the moment is not touched; the
+//! scanner for malware is asked again before somebody else gets it.
 
 use crate::queue::{by_whose, event, written_of};
 use crate::queue_admin::{QueueError, QueueMessage, audited_as};
@@ -24,7 +25,8 @@ impl Engine {
     /// somebody else has asked for the same. Its sender is told. `None`: it was asked for, and somebody else has to agree.
     ///
     /// # Errors
-    /// `NoSuchMessage`, `BeingSent`, `NoSuchTarget`, `Denied`, `SecondPerson` when it was the same who asked.
+    /// `NoSuchMessage`, `BeingSent`, `NoSuchTarget`, `Denied`, `SecondPerson` when it was the same who asked; `Infected`, `NotScanned`
+    /// when it was to go.
     pub async fn redirect_queued(
         &self,
         actor: &Actor,
@@ -45,6 +47,9 @@ impl Engine {
         };
         if !self.agree_to_redirect(actor, queue_id, (&messages, to)).await? {
             return Ok(None);
+        }
+        for message in &messages {
+            self.scan_redirected(*message, queue_id).await?;
         }
         let detail = json!({ "to": to.to_string(), "agreed": true });
         let target_name = audited_as(queue_id);

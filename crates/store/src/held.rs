@@ -126,6 +126,21 @@ impl Store {
             .await?;
         Ok(row.map(held_message))
     }
+
+    /// What waits for approval as it came, and the domain of who sent it where it was somebody here. `None`: it was decided.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn held_content(&self, held: i64) -> Result<Option<(ContentId, Option<DomainId>)>, Error> {
+        let found: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "select h.content_id, a.domain_id from held_messages h left join accounts a on a.account_id = h.sender_id
+              where h.held_id = $1 and h.outcome is null",
+        )
+        .bind(held)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(found.map(|(content, domain)| (ContentId(content), domain.map(DomainId))))
+    }
 }
 
 impl Tx {

@@ -1,14 +1,17 @@
 //! What becomes of mail that scanners say something of, or nothing. The scanners are a script; real ones are in
 //! `tests/e2e/test_filters.py`.
 
+use super::groups::{domain, group, province};
 use super::queue::{everything_taken, outside, submitted};
 use super::{World, actor, address, policy};
-use crate::{DeliverError, QuarantineError, QueueError, QueueFilter, QueueState, Wishes};
+use crate::{Actor, DeliverError, GroupError, QuarantineError, QueueError, QueueFilter, QueueState, Wishes};
 use guard::{ScanAddress, ScannerSettings, Scanners};
+use model::{GroupRule, GroupSenders};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(super) fn at(address: ScanAddress) -> ScannerSettings {
@@ -207,6 +210,55 @@ async fn what_is_let_go_is_scanned_for_malware_at_that_moment() {
     assert_eq!((release().await, let_go().await), (Ok(()), Ok(1)));
     assert_eq!(everything_taken(engine).await.len(), 1);
     assert_eq!(world.number("select count(*) from quarantined").await, 0);
+}
+
+#[tokio::test]
+async fn what_gets_other_readers_than_it_had_is_scanned_for_malware_at_that_moment() {
+    let world = World::new().await;
+    province(&world).await;
+    let says = Arc::new(Mutex::new("stream: OK\0"));
+    world.engine.use_scanners(Scanners::new(Some(clamd(says.clone()).await), None));
+    let (engine, an) = (&world.engine, world.user("an").await);
+    policy(&world, "sending.group_approval_over", "4").await;
+    engine.add_group(&actor(), &group("so", GroupRule::Everybody, Some("sotttt"), true)).await.unwrap();
+    engine.set_group_senders(&actor(), &address("so"), (GroupSenders::Everybody, &[])).await.unwrap();
+    // It comes before clamd knows what is in it: from outside and from here to a large group, and from here to others.
+    assert_eq!(both_ways(&world, &an).await, [Ok(()), Ok(())]);
+    let id = world.database.texts("select queue_id from queue_messages").await.remove(0);
+    for arrival in [super::arrival(), submitted(&an, Wishes::default())] {
+        let to = [engine.recipient_of(&address("so"), Some(&an)).await.unwrap()];
+        let mut spool = engine.new_spool();
+        spool.write(b"From: an@demo.gov.vn\r\nSubject: x\r\n\r\nhet\r\n").await.unwrap();
+        engine.deliver(&arrival, &to, spool).await.unwrap();
+    }
+    let held = engine.held_messages(&actor(), &domain(), (false, 9)).await.unwrap();
+    let [stranger, own] = [held[0].held, held[1].held];
+    let approve = async |held| engine.decide_held(&actor(), held, (true, "")).await;
+    let redirect = async |who: &str| {
+        let done = engine.redirect_queued(&Actor::console(who), &id, &address("an")).await;
+        done.map(|done| done.map(|done| done.deliveries))
+    };
+    assert_eq!(redirect("one").await, Ok(None), "it is asked for, and nobody has it by that");
+    *says.lock().unwrap() = "";
+    for (way, other, refused) in [("in", "out", stranger), ("out", "in", own)] {
+        policy(&world, &format!("filter.not_scanned_{way}"), "later").await;
+        policy(&world, &format!("filter.not_scanned_{other}"), "take").await;
+        assert_eq!(approve(refused).await, Err(GroupError::NotScanned), "{way}");
+    }
+    assert_eq!(redirect("two").await, Err(QueueError::NotScanned(id.clone())));
+    *says.lock().unwrap() = "stream: Eicar-Test FOUND\0";
+    for held in [stranger, own] {
+        assert_eq!(approve(held).await, Err(GroupError::Infected("Eicar-Test".to_owned())));
+    }
+    assert_eq!(redirect("two").await, Err(QueueError::Infected(id.clone(), "Eicar-Test".to_owned())));
+    assert_eq!(world.read(&an, "INBOX").await.len(), 1);
+    // Refused it is all the same.
+    engine.decide_held(&actor(), stranger, (false, "mã độc")).await.unwrap();
+    *says.lock().unwrap() = "stream: OK\0";
+    assert_eq!((approve(own).await, redirect("two").await), (Ok(()), Ok(Some(1))));
+    engine.expand_all(&CancellationToken::new()).await;
+    let came = "select count(*) from entries where recipient = 'so@demo.gov.vn'";
+    assert_eq!(world.number(came).await, 6);
 }
 
 #[tokio::test]

@@ -78,6 +78,21 @@ impl Store {
         Ok(found.map(|(content, domain)| (ContentId(content), DomainId(domain))))
     }
 
+    /// A message of the queue as it goes out, and the domain of who sent it where it was somebody here. `None`: it has gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queued_content(&self, message: i64) -> Result<Option<(ContentId, Option<DomainId>)>, Error> {
+        let found: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "select m.content_id, a.domain_id from queue_messages m left join accounts a using (account_id)
+              where m.message_id = $1",
+        )
+        .bind(message)
+        .fetch_optional(&self.pools.main)
+        .await?;
+        Ok(found.map(|(content, domain)| (ContentId(content), domain.map(DomainId))))
+    }
+
     /// Does the filter keep this message back, and is its sender's mailbox under legal hold?
     ///
     /// # Errors
