@@ -99,6 +99,18 @@ impl Actor {
     pub fn reach(&self, action: Action) -> Reach {
         Reach::of(&model::scopes(&self.who, action))
     }
+
+    /// The same of his administrative roles alone, whatever he owns and whatever was delegated to him.
+    #[must_use]
+    pub(crate) fn reach_in_office(&self, action: Action) -> Reach {
+        Reach::of(&model::scopes(&self.in_office(), action))
+    }
+
+    fn in_office(&self) -> model::Actor {
+        let mut who = self.who.clone();
+        who.grants.retain(|grant| grant.role().is_administrative());
+        who
+    }
 }
 
 /// What an administrative act is done to, as its caller has it.
@@ -291,6 +303,17 @@ impl Engine {
     ) -> Result<bool, Error> {
         let found = self.find_target(target).await?;
         Ok(model::allows(&actor.who, action, &found.target()).is_ok())
+    }
+
+    /// Does an administrative role let him, and not only that the mailbox is his or was delegated to him?
+    pub(crate) async fn may_in_office(
+        &self,
+        actor: &Actor,
+        action: Action,
+        target: &AdminTarget<'_>,
+    ) -> Result<bool, Error> {
+        let found = self.find_target(target).await?;
+        Ok(model::allows(&actor.in_office(), action, &found.target()).is_ok())
     }
 
     /// Does nothing but what was lent to him let him do it? To be asked of what he may do.

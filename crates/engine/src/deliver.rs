@@ -141,7 +141,15 @@ impl Engine {
         recipients: &[Recipient],
         message: (&Prepared, &str, &str),
     ) -> Result<HashSet<AccountId>, Refused> {
-        match self.accept_for(arrival, recipients, message).await {
+        let mut accepted = self.accept_for(arrival, recipients, message).await;
+        for _ in 1..ATTEMPTS {
+            // Of several, one may be filled up after the other; what is found full is looked at anew.
+            if !matches!(accepted, Err(Refused::NoRoomApart)) {
+                break;
+            }
+            accepted = self.accept_for(arrival, recipients, message).await;
+        }
+        match accepted {
             // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
             Err(Refused::Gone) if self.renew_forwards().await? => {
                 self.accept_for(arrival, recipients, message).await

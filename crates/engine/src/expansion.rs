@@ -273,7 +273,7 @@ impl Engine {
             }
         }
         // Behind all the others: who gets it from somebody who wants it has it, whoever was named first.
-        self.keep_apart(&apart, &mut meant, (&mut members, &mut seen)).await?;
+        self.keep_apart((&apart, of), &mut meant, (&mut members, &mut seen)).await?;
         for group in large {
             self.hold_for_approval(group, (&mut meant, of), (&mut members, &mut seen)).await?;
         }
@@ -285,12 +285,12 @@ impl Engine {
     /// Where as much lies apart as may, the rest is Junk: that one mailbox is full of it is no reason to refuse it to others.
     async fn keep_apart(
         &self,
-        apart: &[Apart],
+        (apart, of): (&[Apart], Of<'_>),
         meant: &mut Meant,
         (members, seen): (&mut HashMap<AccountId, bool>, &mut HashSet<AccountId>),
     ) -> Result<(), Error> {
         let accounts: Vec<AccountId> = apart.iter().map(|one| one.place.0).collect();
-        let full = self.full_quarantines(&accounts).await?;
+        let full = self.full_quarantines(&accounts, of.bytes).await?;
         for Apart { place, room, by, as_member } in apart {
             if !full.contains(&place.0) {
                 add_targets(&mut meant.quarantined, seen, (&[*place], None), by);

@@ -85,6 +85,7 @@ pub(crate) fn kept(filtered: &FilteredCounts, apart: &QuarantineCounts, now: Tim
     gauge!("congthu_queue_filtered_oldest_seconds").set(age);
     gauge!("congthu_quarantine_messages").set(apart.messages as f64);
     gauge!("congthu_quarantine_bytes").set(apart.bytes as f64);
+    gauge!("congthu_quarantine_nearly_full").set(apart.nearly_full as f64);
 }
 
 /// Rows that are missing in the reports to the domains that mail came in the name of.

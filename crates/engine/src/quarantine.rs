@@ -3,7 +3,8 @@
 //!
 //! Invariants: what was answered 250 lies here durably until somebody decides on it or its term is over; each mailbox's is decided
 //! once; nobody is shown what it says, only who wrote it, about what, and why it is here; each decision is in the audit trail,
-//! and what became of it in the trace.
+//! and what became of it in the trace; whose mailbox is under legal hold sees of that nothing here: what he deletes, and what is over, is
+//! gone for him, and a copy of it stays.
 
 mod kept_back;
 mod kept_letters;
@@ -18,10 +19,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use store::{ListedLine, QuarantineFilter, QuarantinedRow};
 
-/// Messages that are kept apart for one mailbox: whoever gets more in a month looks at none of them, and has the rest as Junk.
-const MESSAGES_MAX: u32 = 2_000;
-/// Octets of those: it counts for no quota, and the disk is everybody's.
-const BYTES_MAX: u64 = 1 << 30;
 /// Messages dropped by one transaction.
 const BATCH: u32 = 500;
 /// Messages of a page.
@@ -83,7 +80,7 @@ impl From<Error> for QuarantineError {
 }
 
 impl Engine {
-    /// What he may see of what is kept apart, the oldest first.
+    /// What he may see of what is kept apart, the oldest first; copies that stay for a legal hold as an administrator alone.
     ///
     /// # Errors
     /// `NoSuchMailbox`, `NoSuchDomain`, `Denied`.
@@ -109,8 +106,9 @@ impl Engine {
         let filter =
             QuarantineFilter { mailbox, domain, after: query.after, limit: query.limit.clamp(1, PAGE_MAX) };
         let reach = actor.reach(Action::QuarantineShow);
+        let offices = actor.reach_in_office(Action::QuarantineShow);
         let mut found = Vec::new();
-        for row in self.0.store.quarantined(&filter, &reach).await? {
+        for row in self.0.store.quarantined(&filter, &reach, (&offices, actor.account())).await? {
             found.push(self.with_term(row).await?);
         }
         Ok(found)
@@ -170,10 +168,10 @@ impl Engine {
         Ok(self.with_term(message).await?)
     }
 
-    /// Nobody gets it; its sender is not told.
+    /// Nobody gets it; its sender is not told. Under legal hold a copy stays, and who is not to know of that is told nothing of it.
     ///
     /// # Errors
-    /// `NoSuchMessage`, also when somebody else was quicker; `Held`, `Denied`.
+    /// `NoSuchMessage`, also when somebody else was quicker; `Held` for administrators; `Denied`.
     pub async fn delete_quarantined(
         &self,
         actor: &Actor,
@@ -181,19 +179,26 @@ impl Engine {
     ) -> Result<QuarantinedMessage, QuarantineError> {
         let message = self.quarantined_for(actor, Action::QuarantineDelete, held).await?;
         let mut tx = self.0.store.begin().await?;
+        let mut detail = about(&message);
         if !tx.delete_quarantined(held, self.now()).await? {
-            let there = self.0.store.quarantined_message(held).await?;
-            return Err(there.map_or(QuarantineError::NoSuchMessage, |_| QuarantineError::Held));
+            if self.may_know_of_holds(actor, &message).await? {
+                let there = self.0.store.quarantined_message(held).await?;
+                return Err(there.map_or(QuarantineError::NoSuchMessage, |_| QuarantineError::Held));
+            }
+            if !tx.keep_quarantined(held, self.now()).await? {
+                return Err(QuarantineError::NoSuchMessage);
+            }
+            detail["kept_for_hold"] = true.into();
         }
-        let detail = about(&message);
         self.audit(&mut tx, actor, Action::QuarantineDelete.as_str(), &message.mailbox, &detail).await?;
         tx.commit().await?;
         Ok(self.with_term(message).await?)
     }
 
-    /// Drops what has been kept apart for as long as the domain's policy keeps it, and gives up what was kept back of what is sent.
+    /// Drops what has been kept apart for as long as the domain's policy keeps it, under legal hold but for a copy, and gives up what was
+    /// kept back of what is sent.
     pub(crate) async fn expire_quarantine_job(&self) -> Result<String, Error> {
-        let (mut dropped, mut given_up) = (0, 0);
+        let (mut dropped, mut kept, mut given_up) = (self.drop_kept().await?, 0, 0);
         let mut by_term: BTreeMap<SignedDuration, Vec<DomainId>> = BTreeMap::new();
         for (domain, _) in self.0.store.policy_versions().await? {
             by_term.entry(self.quarantine_term(domain).await?).or_default().push(domain);
@@ -204,23 +209,43 @@ impl Engine {
             loop {
                 let mut tx = self.0.store.begin().await?;
                 let gone = tx.expire_quarantined(&domains, (before, BATCH), self.now()).await?;
+                let stay = tx.keep_expired(&domains, (before, BATCH), self.now()).await?;
                 tx.commit().await?;
                 dropped += gone;
-                if gone < u64::from(BATCH) {
+                kept += stay;
+                if gone.max(stay) < u64::from(BATCH) {
                     break;
                 }
             }
             given_up += self.give_up_filtered(&domains, before).await?;
         }
-        Ok(format!("{dropped} messages dropped, {given_up} given up"))
+        Ok(format!("{dropped} messages dropped, {kept} kept for legal holds, {given_up} given up"))
     }
 
-    /// Those of these for which as much is kept apart as may be.
-    pub(crate) async fn full_quarantines(&self, accounts: &[AccountId]) -> Result<Vec<AccountId>, Error> {
+    /// Drops copies whose legal hold has ended.
+    async fn drop_kept(&self) -> Result<u64, Error> {
+        let mut dropped = 0;
+        loop {
+            let mut tx = self.0.store.begin().await?;
+            let gone = tx.drop_kept(BATCH, self.now()).await?;
+            tx.commit().await?;
+            dropped += gone;
+            if gone < u64::from(BATCH) {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    /// Those of these for which no message of so many octets more can be kept apart.
+    pub(crate) async fn full_quarantines(
+        &self,
+        accounts: &[AccountId],
+        bytes: u64,
+    ) -> Result<Vec<AccountId>, Error> {
         if accounts.is_empty() {
             return Ok(Vec::new());
         }
-        let full = self.0.store.full_quarantines(accounts, (MESSAGES_MAX, BYTES_MAX)).await?;
+        let full = self.0.store.full_quarantines(accounts, bytes).await?;
         for account in &full {
             tracing::warn!(%account, "a mailbox has as much in quarantine as there may be; it gets the message as Junk");
         }
@@ -236,7 +261,17 @@ impl Engine {
         let message = self.0.store.quarantined_message(held).await?.ok_or(QuarantineError::NoSuchMessage)?;
         let allowed = self.authorize(actor, action, &AdminTarget::Mailbox(message.account)).await;
         unless_missing(allowed)?.ok_or(QuarantineError::NoSuchMessage)?;
+        if message.kept_since.is_some() && !self.may_know_of_holds(actor, &message).await? {
+            return Err(QuarantineError::NoSuchMessage);
+        }
         Ok(message)
+    }
+
+    /// Whoever administers the mailbox of a message, unless it is his own, which may be held for what he did.
+    async fn may_know_of_holds(&self, actor: &Actor, message: &QuarantinedRow) -> Result<bool, Error> {
+        let target = AdminTarget::Mailbox(message.account);
+        Ok(actor.account() != Some(message.account)
+            && self.may_in_office(actor, Action::QuarantineShow, &target).await?)
     }
 
     pub(crate) async fn with_term(&self, row: QuarantinedRow) -> Result<QuarantinedMessage, Error> {

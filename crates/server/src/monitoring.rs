@@ -116,6 +116,11 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_queue_filtered_oldest_seconds", Gauge, "For how long the oldest of these has been kept back"),
     ("congthu_quarantine_messages", Gauge, "Messages that are kept apart, by mailbox"),
     ("congthu_quarantine_bytes", Gauge, "Their octets"),
+    (
+        "congthu_quarantine_nearly_full",
+        Gauge,
+        "Mailboxes with nine tenths of what may be kept apart, or more",
+    ),
     ("congthu_logins_total", Counter, "Log-ins, by door and result"),
     ("congthu_imap_commands_total", Counter, "IMAP commands, by command and result (ok, refused, ended)"),
     ("congthu_imap_command_seconds", Histogram, "How long IMAP commands took, by command, IDLE excepted"),

@@ -20,6 +20,9 @@ pub enum Error {
     /// These mailboxes, of those named by the caller, would hold more than he allows.
     #[error("a mailbox is full")]
     MailboxFull(Vec<AccountId>),
+    /// As much is kept apart for a mailbox as may be, since the caller looked: look again.
+    #[error("as much is kept apart for a mailbox as may be")]
+    QuarantineFull,
     /// Lost against another transaction; nothing was changed and the same may be tried again.
     #[error("lost against another transaction")]
     Conflict,

@@ -167,7 +167,10 @@ pub use offices::{EndedDelegation, EndedRole};
 pub use parties::PartyRow;
 pub use passwords::{NewPassword, PasswordAge, PasswordSubject, ResetRow};
 pub use people::{Loaded, NewPerson, OwnerRow, Part, PersonFilter, PersonListed, PersonRow};
-pub use quarantined::{NewQuarantined, QuarantineCounts, QuarantineFilter, QuarantinedRow};
+pub use quarantined::{
+    NearlyFullQuarantine, NewQuarantined, QUARANTINE_BYTES_MAX, QUARANTINE_MESSAGES_MAX, QuarantineCounts,
+    QuarantineFilter, QuarantinedRow,
+};
 pub use queue::{
     Accepting, Claimed, DeliveryReport, FilteredCounts, FilteredRow, LeasedDelivery, LeasedRecipient,
     MailBack, MailBackTo, NewOutgoing, NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn,

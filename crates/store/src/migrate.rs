@@ -132,6 +132,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "certificate_names",
         sql: include_str!("../../../migrations/0041_certificate_names.sql"),
     },
+    Migration {
+        version: 42,
+        name: "kept_for_holds",
+        sql: include_str!("../../../migrations/0042_kept_for_holds.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

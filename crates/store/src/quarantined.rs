@@ -2,14 +2,15 @@
 //!
 //! Invariants: it is kept in the transaction that takes it, and its content with it; of each mailbox's it is decided once, as
 //! whoever decides takes its row away: released, it is handed out by [`Store::expand_pending`], else its content is the
-//! sweeper's. What becomes of it is an event of the same transaction.
+//! sweeper's. What becomes of it is an event of the same transaction. For a legal hold a copy may stay (`kept`).
 
 mod amounts;
+mod kept;
 mod told;
 
-pub use amounts::QuarantineCounts;
 #[cfg(test)]
 pub(crate) use amounts::{ALL as ALL_QUARANTINED, FULL as FULL_QUARANTINES};
+pub use amounts::{NearlyFullQuarantine, QUARANTINE_BYTES_MAX, QUARANTINE_MESSAGES_MAX, QuarantineCounts};
 
 use crate::accept::columns;
 use crate::within::within;
@@ -17,6 +18,8 @@ use crate::{Error, Event, Forwarded, Reach, Store, Target, Tx};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ContentId, DomainId, FolderId};
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
 
 /// A message that is to be kept apart.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +64,8 @@ pub struct QuarantinedRow {
     pub about: String,
     pub held_at: Timestamp,
     pub content: ContentId,
+    /// Since when it is deleted, or over, for its owner, and stays for a legal hold alone.
+    pub kept_since: Option<Timestamp>,
 }
 
 /// Which of them to list; what is `None` does not narrow.
@@ -73,68 +78,39 @@ pub struct QuarantineFilter {
     pub limit: u32,
 }
 
-type Row = (
-    i64,
-    i64,
-    i64,
-    String,
-    i64,
-    String,
-    String,
-    Option<String>,
-    bool,
-    String,
-    i64,
-    String,
-    String,
-    Option<String>,
-    jiff_sqlx::Timestamp,
-    i64,
-);
+/// As [`select_quarantined`] has it.
+struct Row(QuarantinedRow);
 
-fn quarantined(row: Row) -> QuarantinedRow {
-    let (
-        held,
-        account,
-        domain,
-        mailbox,
-        inbox,
-        recipient,
-        sender,
-        author,
-        is_shown,
-        subject,
-        size,
-        reason,
-        trace,
-        about,
-        at,
-        content,
-    ) = row;
-    QuarantinedRow {
-        held,
-        account: AccountId(account),
-        domain: DomainId(domain),
-        mailbox,
-        inbox: FolderId(inbox),
-        recipient,
-        sender,
-        author,
-        is_shown,
-        subject,
-        size: size.unsigned_abs(),
-        reason,
-        trace,
-        about: about.unwrap_or_default(),
-        held_at: at.to_jiff(),
-        content: ContentId(content),
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let at = |column| row.try_get::<Option<jiff_sqlx::Timestamp>, _>(column);
+        let jiff = |at: Option<jiff_sqlx::Timestamp>| at.map(jiff_sqlx::Timestamp::to_jiff);
+        Ok(Self(QuarantinedRow {
+            held: row.try_get("held_id")?,
+            account: AccountId(row.try_get("account_id")?),
+            domain: DomainId(row.try_get("domain_id")?),
+            mailbox: row.try_get("mailbox")?,
+            inbox: FolderId(row.try_get("inbox")?),
+            recipient: row.try_get("recipient")?,
+            sender: row.try_get("sender")?,
+            author: row.try_get("author")?,
+            is_shown: row.try_get("is_shown")?,
+            subject: row.try_get("subject")?,
+            size: row.try_get::<i64, _>("size")?.unsigned_abs(),
+            reason: row.try_get("reason")?,
+            trace: row.try_get("trace")?,
+            about: row.try_get::<Option<String>, _>("about")?.unwrap_or_default(),
+            held_at: jiff(at("held_at")?).unwrap_or_default(),
+            content: ContentId(row.try_get("content_id")?),
+            kept_since: jiff(at("kept_since")?),
+        }))
     }
 }
 
 macro_rules! select_quarantined {
     () => {
-        "select q.held_id, q.account_id, a.domain_id, coalesce(m.address, q.recipient), p.folder_ids[1], q.recipient, q.sender,
-                q.author, q.is_shown, q.subject, q.size, q.reason, q.trace, q.about, q.held_at, p.content_id
+        "select q.held_id, q.account_id, a.domain_id, coalesce(m.address, q.recipient) as mailbox, p.folder_ids[1] as inbox, q.recipient,
+                q.sender, q.author, q.is_shown, q.subject, q.size, q.reason, q.trace, q.about, q.held_at, p.content_id, q.kept_since
            from quarantined q
            join accounts a using (account_id)
            join pending_deliveries p on p.held_id = q.held_id
@@ -143,16 +119,17 @@ macro_rules! select_quarantined {
 }
 use select_quarantined;
 
-/// Takes rows away, notes what becomes of them (`$2` when, `$3` which status) and forgets their deliveries.
+/// Takes rows away, notes what becomes of them (`$2` when, `$3` which status; of a copy for a legal hold it was noted) and forgets their
+/// deliveries.
 macro_rules! end_quarantined {
     ($which:literal) => {
         concat!(
             "with gone as (delete from quarantined where ",
             $which,
-            " returning held_id, trace, sender, recipient, size, about
+            " returning held_id, trace, sender, recipient, size, about, kept_since
              ), noted as (
                  insert into events (at, kind, trace, sender, recipients, size, status, about)
-                 select $2, 'quarantine', trace, sender, array[recipient], size, $3, about from gone
+                 select $2, 'quarantine', trace, sender, array[recipient], size, $3, about from gone where kept_since is null
              ), dropped as (
                  delete from pending_deliveries where held_id in (select held_id from gone) returning content_id
              ), swept as (
@@ -162,9 +139,10 @@ macro_rules! end_quarantined {
         )
     };
 }
+use end_quarantined;
 
 impl Store {
-    /// What is kept apart within `reach`, the oldest first.
+    /// What is kept apart within `reach`, the oldest first; copies for a legal hold only within `offices`, and none of `own`.
     ///
     /// # Errors
     /// When the database fails.
@@ -172,13 +150,19 @@ impl Store {
         &self,
         filter: &QuarantineFilter,
         reach: &Reach,
+        (offices, own): (&Reach, Option<AccountId>),
     ) -> Result<Vec<QuarantinedRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(concat!(
             select_quarantined!(),
             " where ($1::bigint is null or q.account_id = $1) and ($2::bigint is null or a.domain_id = $2)
                 and (",
             within!("a"),
-            " or q.account_id = any ($6)) and q.held_id > $7 order by q.held_id limit $8"
+            " or q.account_id = any ($6)) and q.held_id > $7
+                and (q.kept_since is null
+                     or q.account_id is distinct from $9
+                        and ($10 or a.domain_id = any ($11) or q.account_id = any ($13)
+                             or a.unit_id is not null and unit_path(a.unit_id) && $12::bigint[]))
+              order by q.held_id limit $8"
         ))
         .bind(filter.mailbox.map(|account| account.0))
         .bind(filter.domain.map(|domain| domain.0))
@@ -188,10 +172,15 @@ impl Store {
         .bind(&reach.mailboxes)
         .bind(filter.after)
         .bind(i64::from(filter.limit))
+        .bind(own.map(|account| account.0))
+        .bind(offices.everything)
+        .bind(&offices.domains)
+        .bind(&offices.subtree_units)
+        .bind(&offices.mailboxes)
         .persistent(false) // Planned for what is asked: one mailbox's by its index.
         .fetch_all(&self.pools.main)
         .await?;
-        Ok(rows.into_iter().map(quarantined).collect())
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     /// # Errors
@@ -201,7 +190,7 @@ impl Store {
             .bind(held)
             .fetch_optional(&self.pools.main)
             .await?;
-        Ok(row.map(quarantined))
+        Ok(row.map(|row| row.0))
     }
 }
 
@@ -209,7 +198,7 @@ impl Tx {
     /// Keeps an added content apart for each target, and notes it.
     ///
     /// # Errors
-    /// `MailboxGone` when a target vanished.
+    /// `MailboxGone` when a target vanished, `QuarantineFull` when one has no room for it.
     pub(crate) async fn quarantine(
         &mut self,
         content: ContentId,
@@ -217,13 +206,13 @@ impl Tx {
         event: &Event<'_>,
     ) -> Result<(), Error> {
         let (accounts, folders, recipients) = columns(new.targets);
-        let kept = sqlx::query(
-            "with there as (
-                 select account_id from counters where account_id = any ($1) order by account_id for key share
-             ), kept as (
+        let size = event.size.unwrap_or(0);
+        self.hold_quarantines(&accounts, size).await?;
+        sqlx::query(
+            "with kept as (
                  insert into quarantined (account_id, recipient, sender, author, is_shown, subject, size, reason, trace, about, held_at)
                  select t.account_id, coalesce(t.recipient, ''), $4, $5, $13, $6, $7, $8, $9, $10, $11
-                   from unnest($1::bigint[], $2::text[]) as t (account_id, recipient) join there using (account_id)
+                   from unnest($1::bigint[], $2::text[]) as t (account_id, recipient)
                  returning held_id, account_id, recipient
              )
              insert into pending_deliveries (content_id, account_ids, folder_ids, recipients, internal_date, held_id)
@@ -236,7 +225,7 @@ impl Tx {
         .bind(new.sender)
         .bind(new.author)
         .bind(new.subject)
-        .bind(event.size.map_or(0, |size| i64::try_from(size).unwrap_or(i64::MAX)))
+        .bind(i64::try_from(size).unwrap_or(i64::MAX))
         .bind(new.reason)
         .bind(event.trace)
         .bind(event.about)
@@ -245,13 +234,10 @@ impl Tx {
         .bind(new.is_shown)
         .execute(&mut *self.inner)
         .await?;
-        if kept.rows_affected() != new.targets.len() as u64 {
-            return Err(Error::MailboxGone);
-        }
         self.note_for(&Event { status: Some("quarantined"), ..*event }, recipients).await
     }
 
-    /// Lets it go to these mailboxes, which it goes on to by these steps. False when it was decided before.
+    /// Lets it go to these mailboxes, which it goes on to by these steps. False when it was decided since it was read.
     ///
     /// # Errors
     /// When the database fails.
@@ -262,7 +248,8 @@ impl Tx {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let released = sqlx::query(
-            "with gone as (delete from quarantined where held_id = $1 returning held_id, recipient)
+            "with gone as (delete from quarantined where held_id = $1 and kept_since is not distinct from $5
+                           returning held_id, recipient)
              update pending_deliveries p
                 set held_id = null, internal_date = $2, account_ids = $3::bigint[], folder_ids = $4::bigint[],
                     recipients = array_fill(g.recipient, array[cardinality($3::bigint[])])
@@ -272,6 +259,7 @@ impl Tx {
         .bind(now.to_sqlx())
         .bind(places.iter().map(|(account, _)| account.0).collect::<Vec<_>>())
         .bind(places.iter().map(|(_, folder)| folder.0).collect::<Vec<_>>())
+        .bind(message.kept_since.map(jiff_sqlx::ToSqlx::to_sqlx))
         .execute(&mut *self.inner)
         .await?;
         if released.rows_affected() == 0 {

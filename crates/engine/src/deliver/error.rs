@@ -74,6 +74,8 @@ impl From<Error> for DeliverError {
 pub(crate) enum Refused {
     /// A mailbox that it was for exists no more.
     Gone,
+    /// As much came to lie apart for a mailbox that it was for as may be.
+    NoRoomApart,
     Other(DeliverError),
 }
 
@@ -92,7 +94,7 @@ impl From<Error> for Refused {
 impl From<Refused> for DeliverError {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::Gone => Self::Unavailable,
+            Refused::Gone | Refused::NoRoomApart => Self::Unavailable,
             Refused::Other(error) => error,
         }
     }
@@ -100,6 +102,10 @@ impl From<Refused> for DeliverError {
 
 impl Refused {
     pub(crate) fn by_store(error: store::Error) -> Self {
-        if matches!(error, store::Error::MailboxGone) { Self::Gone } else { Error::from(error).into() }
+        match error {
+            store::Error::MailboxGone => Self::Gone,
+            store::Error::QuarantineFull => Self::NoRoomApart,
+            error => Error::from(error).into(),
+        }
     }
 }

@@ -130,9 +130,10 @@ async fn when_its_term_is_over_it_is_dropped_and_its_content_goes() {
     let binh = address("binh");
     let hold = world.engine.place_hold(&actor(), crate::Held::Mailbox(&binh), "CV 1").await.unwrap();
     world.clock.advance(30 * DAY);
-    assert_eq!(expire(&world).await, "0 messages dropped, 0 given up");
+    assert_eq!(expire(&world).await, "0 messages dropped, 0 kept for legal holds, 0 given up");
     world.clock.advance(DAY);
-    assert_eq!(expire(&world).await, "1 messages dropped, 0 given up");
+    assert_eq!(expire(&world).await, "1 messages dropped, 1 kept for legal holds, 0 given up");
+    assert_eq!(expire(&world).await, "0 messages dropped, 0 kept for legal holds, 0 given up");
     let left = seen(&world, &actor()).await;
     assert_eq!(left.len(), 1, "what is for a mailbox under legal hold stays");
     assert_eq!(course(&world, "an").await, ["received quarantined", "quarantine expired"]);
@@ -145,14 +146,87 @@ async fn when_its_term_is_over_it_is_dropped_and_its_content_goes() {
     for who in ["first", "second"] {
         world.engine.release_hold(&Actor::console(who), hold, None).await.unwrap();
     }
-    world.engine.delete_quarantined(&actor(), left[0].0).await.unwrap();
+    assert_eq!(expire(&world).await, "1 messages dropped, 0 kept for legal holds, 0 given up");
     sweep_all(&world).await;
     assert_eq!(world.number("select count(*) from contents").await, 0);
     // A shorter term holds for what is there.
     comes(&world, &forged(), &["an"]).await.unwrap();
     policy(&world, "filter.quarantine_days", "2").await;
     world.clock.advance(3 * DAY);
-    assert_eq!(expire(&world).await, "1 messages dropped, 0 given up");
+    assert_eq!(expire(&world).await, "1 messages dropped, 0 kept for legal holds, 0 given up");
+}
+
+/// What this one is shown and told: what lies there, what became of it, and the answers to whatever he tries.
+async fn learns(world: &World, who: &Actor, name: &str, held: i64) -> Vec<String> {
+    let engine = &world.engine;
+    let mut told: Vec<String> = seen(world, who).await.iter().map(|(held, _)| held.to_string()).collect();
+    told.push(format!("{:?}", engine.quarantined_message(who, held).await.map(drop)));
+    told.push(format!("{:?}", engine.delete_quarantined(who, held).await.map(drop)));
+    told.push(format!("{:?}", engine.release_quarantined(who, (held, false)).await.map(drop)));
+    told.push(format!("{:?}", engine.block_sender(who, held).await.map(drop)));
+    told.push(format!("{:?} {:?}", course(world, name).await, lie(world, name).await[..2].to_vec()));
+    told
+}
+
+#[tokio::test]
+async fn whose_mailbox_is_under_legal_hold_does_not_learn_that_here() {
+    let world = World::new().await;
+    let engine = &world.engine;
+    let people = [("an", world.user("an").await), ("binh", world.user("binh").await)];
+    for _ in 0..2 {
+        comes(&world, &forged(), &["an", "binh"]).await.unwrap();
+    }
+    let hold = engine.place_hold(&actor(), crate::Held::Mailbox(&address("an")), "CV 1").await.unwrap();
+    let mut learned = Vec::new();
+    for (name, who) in &people {
+        let who = engine.actor_of(who).await.unwrap();
+        let [(deleted, _), (over, _)] = seen(&world, &who).await.try_into().unwrap();
+        assert_eq!(engine.delete_quarantined(&who, deleted).await.map(drop), Ok(()), "{name}");
+        let mut told = learns(&world, &who, name, deleted).await;
+        assert_eq!(told.remove(0), over.to_string());
+        learned.push((who, over, told));
+    }
+    assert_eq!(learned[0].2, learned[1].2);
+    // In the letter of the day he hears of the other one alone.
+    assert_eq!(tell(&world).await, "2 letters sent");
+    assert_eq!(world.letters(&people[0].1).await.pop().unwrap().matches("- Số ").count(), 1);
+    // Nor when its term is over.
+    world.clock.advance(31 * DAY);
+    assert_eq!(expire(&world).await, "1 messages dropped, 1 kept for legal holds, 0 given up");
+    let mut told = Vec::new();
+    for ((name, _), (who, over, _)) in people.iter().zip(&learned) {
+        told.push(learns(&world, who, name, *over).await);
+    }
+    assert_eq!(told[0], told[1]);
+    let counted = world.store.quarantine_counts().await.unwrap();
+    assert_eq!(counted.messages, 0, "and what he has no room for is as without a hold");
+    // Whoever administers the mailbox sees both, and why they are there; not of his own.
+    let all = seen(&world, &actor()).await;
+    assert_eq!(all.len(), 2);
+    let shown = engine.quarantined_message(&actor(), all[0].0).await.unwrap();
+    assert!(shown.row.kept_since.is_some());
+    assert_eq!(engine.delete_quarantined(&actor(), all[0].0).await, Err(QuarantineError::Held));
+    let system = Grant::new(Role::SystemAdministrator, Scope::System).unwrap();
+    for (account, sees) in [(people[1].1.account(), 2), (people[0].1.account(), 0)] {
+        let grants = vec![system, Grant::new(Role::MailboxOwner, Scope::Mailbox(account)).unwrap()];
+        let administrator = Actor::of("x", Some(account), grants);
+        assert_eq!(seen(&world, &administrator).await.len(), sees);
+        assert_eq!(engine.quarantined_message(&administrator, all[0].0).await.is_ok(), sees > 0);
+    }
+    let audited = "select detail ->> 'kept_for_hold' from audit where action = 'quarantine.delete' and target = 'an@demo.gov.vn'";
+    assert_eq!(world.database.texts(audited).await, ["true"]);
+    // The copy is whole, and goes with the hold.
+    sweep_all(&world).await;
+    assert_eq!(
+        world.number("select count(*) from pending_deliveries join contents using (content_id)").await,
+        2
+    );
+    for who in ["first", "second"] {
+        engine.release_hold(&Actor::console(who), hold, None).await.unwrap();
+    }
+    assert_eq!(expire(&world).await, "2 messages dropped, 0 kept for legal holds, 0 given up");
+    assert_eq!(course(&world, "an").await, course(&world, "binh").await, "noted once");
+    assert_eq!(world.number("select count(*) from pending_deliveries").await, 0);
 }
 
 #[tokio::test]
@@ -172,9 +246,9 @@ async fn of_several_who_decide_one_does() {
     let row = world.store.quarantined_message(ids[1]).await.unwrap().unwrap();
     let mut tx = world.store.begin().await.unwrap();
     assert!(tx.release_quarantined(&row, (&[(row.account, row.inbox)], &[]), engine.now()).await.unwrap());
-    assert_eq!(expire(&world).await, "0 messages dropped, 0 given up");
+    assert_eq!(expire(&world).await, "0 messages dropped, 0 kept for legal holds, 0 given up");
     tx.commit().await.unwrap();
-    assert_eq!(expire(&world).await, "0 messages dropped, 0 given up");
+    assert_eq!(expire(&world).await, "0 messages dropped, 0 kept for legal holds, 0 given up");
     hand_out(&world).await;
     assert_eq!(inboxes(&world, &["an"]).await, [2]);
 }
@@ -290,6 +364,40 @@ async fn there_is_an_end_to_what_is_kept_for_one_mailbox() {
     assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 2, 2_000], [0, 0, 2]));
     comes(&world, &brought(Sorting::Inbox, Outcome::Pass), &["an"]).await.unwrap();
     assert_eq!(lie(&world, "an").await, [1, 2, 2_000]);
+}
+
+#[tokio::test]
+async fn however_many_come_at_once_no_more_is_kept_than_may_be() {
+    let world = World::new().await;
+    let other = world.another_node();
+    world.user("an").await;
+    world.user("binh").await;
+    comes(&world, &forged(), &["an"]).await.unwrap();
+    let fill =
+        "insert into quarantined (account_id, recipient, sender, subject, size, reason, trace, held_at)
+                select account_id, recipient, sender, subject, size, reason, trace, held_at
+                  from quarantined, generate_series(1, 1997)";
+    world.database.run(fill).await;
+    let came = async |engine: &crate::Engine, to: &[&str]| {
+        let mut recipients = Vec::new();
+        for name in to {
+            recipients.push(engine.recipient(&address(name)).await.unwrap());
+        }
+        let mut spool = engine.new_spool();
+        spool.write(MESSAGE).await.unwrap();
+        engine.deliver(&forged(), &recipients, spool).await.map(drop).unwrap();
+    };
+    let (one, both) = (["an"], ["binh", "an"]);
+    tokio::join!(
+        came(&world.engine, &one),
+        came(&world.engine, &both),
+        came(&world.engine, &one),
+        came(&other, &both),
+        came(&other, &one),
+        came(&other, &one),
+    );
+    assert_eq!((lie(&world, "an").await, lie(&world, "binh").await), ([0, 4, 2_000], [0, 0, 2]));
+    assert_eq!(world.store.quarantine_counts().await.unwrap().nearly_full, 1);
 }
 
 #[tokio::test]

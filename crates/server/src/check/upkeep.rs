@@ -7,10 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use model::calendar::local_text;
 use model::{Address, Clock as _, DomainName};
 use std::collections::HashSet;
-use store::{FilteredCounts, JobRow};
+use store::{FilteredCounts, JobRow, NearlyFullQuarantine, QUARANTINE_BYTES_MAX, QUARANTINE_MESSAGES_MAX};
 
 /// A server that runs begins a job within seconds of its time; one that was stopped overnight needs some.
 const LATE_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// Mailboxes named in one line.
+const NAMED_MAX: u32 = 5;
 
 /// # Errors
 /// When the database cannot be read.
@@ -34,6 +36,8 @@ pub(super) async fn look(
         }
     }
     kept_back(&store.filtered_counts().await?, findings);
+    let count = store.quarantine_counts().await?.nearly_full;
+    apart((count, &store.nearly_full_quarantines(NAMED_MAX).await?), findings);
     jobs(&store.jobs().await?, SystemClock.now(), findings);
     Ok(())
 }
@@ -67,6 +71,28 @@ fn kept_back(counts: &FilteredCounts, findings: &mut Findings) {
             "{waiting} deliveries to others are kept back as spam, the first since {since}: they wait for you"
         ),
         "congthu queue list --state held-by-filter, then congthu queue release ID or congthu queue expire ID",
+    );
+}
+
+/// Beyond its end what is to be kept apart comes as Junk, and nobody is asked.
+fn apart((count, fullest): (u64, &[NearlyFullQuarantine]), findings: &mut Findings) {
+    let Some(first) = fullest.first() else { return };
+    let named = |one: &NearlyFullQuarantine| {
+        format!("{} ({} messages, {} MB)", one.mailbox, one.messages, one.bytes >> 20)
+    };
+    let named: Vec<String> = fullest.iter().map(named).collect();
+    let (messages, megabytes) = (QUARANTINE_MESSAGES_MAX, QUARANTINE_BYTES_MAX >> 20);
+    findings.warn(
+        "quarantine",
+        format!(
+            "{count} mailboxes have nine tenths or more of what may be kept apart for one ({messages} messages, {megabytes} MB), beyond \
+             which it comes as Junk: {}",
+            named.join(", ")
+        ),
+        format!(
+            "congthu quarantine list --mailbox {}, then release or delete; or a shorter filter.quarantine_days",
+            first.mailbox
+        ),
     );
 }
 
@@ -147,6 +173,21 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("congthu queue list --state held-by-filter"), "{text}");
+    }
+
+    #[test]
+    fn that_a_quarantine_is_nearly_full_is_said() {
+        let mut findings = Findings::default();
+        apart((0, &[]), &mut findings);
+        assert_eq!(findings.0.len(), 0);
+        let one =
+            NearlyFullQuarantine { mailbox: "an@demo.gov.vn".to_owned(), messages: 1_900, bytes: 3 << 20 };
+        apart((7, &[one]), &mut findings);
+        let text = as_text(&findings);
+        assert!(text.contains("7 mailboxes have nine tenths or more"), "{text}");
+        assert!(text.contains("(2000 messages, 1024 MB)"), "{text}");
+        assert!(text.contains("an@demo.gov.vn (1900 messages, 3 MB)"), "{text}");
+        assert!(text.contains("congthu quarantine list --mailbox an@demo.gov.vn"), "{text}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::pages::{self, PAGE};
 use crate::cli::QuarantineCommand;
 use anyhow::Result;
 use engine::{ListedSenderRow, QuarantineQuery, QuarantinedMessage};
+use jiff::Timestamp;
 use model::calendar::local_text;
 use model::{Address, DomainName, Listed};
 use serde_json::{Value, json};
@@ -93,9 +94,14 @@ fn done(session: &Session, message: &QuarantinedMessage, what: &str) -> Result<(
 
 fn line(message: &QuarantinedMessage) -> String {
     let QuarantinedMessage { row, until } = message;
-    let (held_at, until) = (local_text(row.held_at), local_text(*until));
+    let (held_at, until) = (local_text(row.held_at), until_text(message, *until));
     let from = row.author.as_ref().unwrap_or(&row.sender);
     format!("{}\t{held_at}\t{until}\t{}\t{}\t{from}\t{}\n", row.held, row.reason, row.recipient, row.subject)
+}
+
+/// When it is dropped; a copy when its legal hold has ended.
+fn until_text(message: &QuarantinedMessage, until: Timestamp) -> String {
+    if message.row.kept_since.is_some() { "legal hold".to_owned() } else { local_text(until) }
 }
 
 fn shown(message: &QuarantinedMessage) -> String {
@@ -106,7 +112,16 @@ fn shown(message: &QuarantinedMessage) -> String {
     let _ = writeln!(text, "from {author} ({shown}), envelope <{}>", row.sender);
     let _ = writeln!(text, "to {} of {}, {} octets", row.recipient, row.mailbox, row.size);
     let _ = writeln!(text, "kept apart for {} since {}", row.reason, local_text(row.held_at));
-    let _ = writeln!(text, "dropped {}", local_text(*until));
+    let _ = match row.kept_since {
+        None => writeln!(text, "dropped {}", local_text(*until)),
+        Some(since) => {
+            let since = local_text(since);
+            writeln!(
+                text,
+                "deleted, or over, {since}: its owner does not see it, and it stays for the legal hold of the mailbox"
+            )
+        }
+    };
     let [queue_id, message_id, found] = about(&row.about);
     let _ = writeln!(text, "queue {queue_id} <{message_id}>");
     if !found.is_empty() {
@@ -127,6 +142,6 @@ fn as_json(message: &QuarantinedMessage) -> Value {
     json!({
         "id": row.held, "mailbox": row.mailbox, "recipient": row.recipient, "sender": row.sender,
         "author": row.author, "shown": row.is_shown, "subject": row.subject, "size": row.size, "reason": row.reason,
-        "at": row.held_at, "until": until, "queue_id": queue_id, "message_id": message_id, "found": found,
+        "at": row.held_at, "until": until, "kept_since": row.kept_since, "queue_id": queue_id, "message_id": message_id, "found": found,
     })
 }

@@ -1,6 +1,6 @@
 //! Which mailboxes had no letter of what is kept apart for them.
 
-use super::{QuarantinedRow, Row, quarantined, select_quarantined};
+use super::{QuarantinedRow, Row, select_quarantined};
 use crate::{Error, Store};
 use model::AccountId;
 
@@ -32,7 +32,7 @@ impl Store {
         .bind(account.0)
         .fetch_all(&self.pools.main)
         .await?;
-        Ok(rows.into_iter().map(quarantined).collect())
+        Ok(rows.into_iter().map(|row| row.0).collect())
     }
 
     /// A letter was about these.
