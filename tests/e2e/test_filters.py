@@ -270,12 +270,21 @@ class Filters(case.Case):
                          b"Content-Type: message/rfc822\r\n\r\n" + other + b"\r\n--thu--\r\n")
         self.assertEqual(self.answer(report, user=self.an, to=f"xulythurac@{case.DOMAIN}").code, 250)
         self.assertEqual(self.teach(), (spam + 1, ham))
+        # It is known who said what of which.
+        said = [line.split("\t")[1:] for line in self.server.must("trace", "lessons", self.an).splitlines()]
+        number = re.search(rb"(?im)^Message-ID: (<\S+>)", letter)[1].decode()
+        self.assertIn([self.an, self.an, "ham", "moved", "learned", number], said)
+        self.assertEqual(len([line for line in said if line[3] == "reported" and line[2] == "spam"]), 1, said)
         # Away: the move is done all the same, and what it said is not lost.
         self.deliver(self.message(body=words.replace("giam", "tang"), to=self.an), self.an)
         self.rspamd.kill()
         self.put(self.an, "INBOX", "Junk")
         done = self.server.must("job", "run", "teach-filter")
         self.assertIn("1 wait; the filter did not answer", done)
+        # It comes back, and learns it once its time has come; that is made short here.
+        self.rspamd.start()
+        self.server.sql("update lessons set next_at = now() where next_at is not null")
+        self.assertEqual(self.teach(), (spam + 2, ham))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ impl Engine {
             tx.remove_entries((account, from), Some(&moved), Flags::NONE, (modseq, now)).await?;
             self.note_act(&mut tx, who, Act::Move, &source.name, &moved).await?;
         }
-        self.note_lessons(&mut tx, target, (source, &folder), &copied).await?;
+        self.note_lessons(&mut tx, (who, target), (source, &folder), &copied).await?;
         let entries = copied.iter().map(|entry| (entry.to, entry.content)).collect();
         let evidence = Evidence {
             account: target,

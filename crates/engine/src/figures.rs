@@ -113,6 +113,11 @@ pub(crate) fn lesson(lesson: &'static str, result: &'static str) {
     counter!("congthu_lessons_total", "lesson" => lesson, "result" => result).increment(1);
 }
 
+/// Messages of which nothing was noted, as there was no room.
+pub(crate) fn lessons_left_out(lesson: &'static str, count: u64) {
+    counter!("congthu_lessons_total", "lesson" => lesson, "result" => "no_room").increment(count);
+}
+
 pub(crate) fn housekeeping_failed(task: &'static str) {
     counter!("congthu_housekeeping_failures_total", "task" => task).increment(1);
 }

@@ -2,45 +2,88 @@
 //! for spam (requirements D6, D7; docs/adr/0022-scanners.md).
 //!
 //! Invariants: nobody's move waits for the filter: it leaves rows in its own transaction, few however much is moved, and none that touches
-//! no folder for unwanted mail does anything for this; what is deleted meanwhile is not learned; nothing is sent but what a user moved
-//! or reported himself, and not whose it is; no message is kept from its turn for long by those that the filter cannot learn.
+//! no folder for unwanted mail does anything for this; what is deleted meanwhile is not learned, nor what was put there by hand, nor as
+//! wanted what did not come from outside; nothing is sent but what a user moved or reported himself, and not whose it is; no message is
+//! kept from its turn for long by those that the filter cannot learn, nor another job of the node by a filter that is slow.
 
 mod reported;
+mod said;
 
+pub use said::{LessonQuery, LessonReport};
+
+use crate::cases::mail;
 use crate::message::FACTS_OCTETS_MAX;
 use crate::scanning::Kept;
-use crate::{Engine, Error, figures, trace};
+use crate::{Engine, Error, Principal, figures, trace};
 use guard::{Learner, Taught};
 use jiff::{SignedDuration, Timestamp};
 use model::{AccountId, Lesson};
 use std::ops::Range;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use store::{ContentColumns, FolderRow, LessonRoom, LessonRow, Transferred, Tx};
+use store::{ContentColumns, FolderRow, LessonRoom, LessonRow, Said, Transferred, Tried, Tx};
 
 /// A person says little in a day, so nobody teaches the filter alone; of all together as much waits as is taught in an hour.
 const LESSON_ROOM: LessonRoom = LessonRoom { a_day: 100, waiting: 10_000 };
 /// Messages that are taught in one run, one after the other.
 const RUN_LESSONS_MAX: u32 = 200;
-/// After which no further one is begun in a run: other jobs of the node wait for it.
-const RUN_TIME_MAX: Duration = Duration::from_secs(30);
+/// Other jobs of the node wait for a run.
+const RUN_TIMES: RunTimes =
+    RunTimes { begun_until: Duration::from_secs(10), over_at: Duration::from_secs(15) };
+/// A filter that learns fewer in a run that is late is as good as away.
+const RUN_FEW: u64 = 20;
+/// For so long it is not asked once it was away, each time twice as long.
+const REST_FIRST: SignedDuration = SignedDuration::from_mins(1);
+const REST_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// What could not be learned is tried again after this, each time after twice as long.
 const RETRY_FIRST: SignedDuration = SignedDuration::from_mins(5);
 const RETRY_MAX: SignedDuration = SignedDuration::from_hours(6);
-/// What is over is kept for as long as it counts.
-const OVER_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// What is over is kept so that it can be found out who said what.
+const OVER_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// What the filter did not learn until then it never does.
 const WAITING_KEPT: SignedDuration = SignedDuration::from_hours(72);
 const FORGOTTEN_AT_ONCE: u32 = 1_000;
 /// Octets in front of a message among which our own fields are looked for.
 const FRONT_BYTES_MAX: u64 = 64 << 10;
 
+/// How long a run may take, from its beginning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunTimes {
+    /// No further message is begun after it.
+    pub(crate) begun_until: Duration,
+    /// What is not learned then is broken off.
+    pub(crate) over_at: Duration,
+}
+
+/// When the filter is asked again, and how often in a row it was away.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    until: Option<Timestamp>,
+    in_vain: u32,
+}
+
+impl Rest {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
+
+    fn note(&mut self, is_away: bool, now: Timestamp) {
+        if !is_away {
+            *self = Self::default();
+            return;
+        }
+        let rest = REST_FIRST.saturating_mul(1 << self.in_vain.min(16)).min(REST_MAX);
+        *self = Self { until: now.saturating_add(rest).ok(), in_vain: self.in_vain.saturating_add(1) };
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
     spam: u64,
     ham: u64,
     others: u64,
-    is_away: bool,
+    pub(crate) is_away: bool,
     /// Of the first on which it failed.
     failed: Option<u16>,
     /// Could not be read where we keep them.
@@ -48,6 +91,10 @@ struct Tally {
 }
 
 impl Tally {
+    const fn tried(&self) -> u64 {
+        self.spam + self.ham + self.others
+    }
+
     fn add(&mut self, taught: Option<Taught>, lesson: Lesson) {
         match (taught, lesson) {
             (Some(Taught::Learned), Lesson::Spam) => self.spam += 1,
@@ -86,13 +133,16 @@ impl Engine {
     pub(crate) async fn note_lessons(
         &self,
         tx: &mut Tx,
-        account: AccountId,
+        (who, account): (&Principal, AccountId),
         (from, to): (&FolderRow, &FolderRow),
         moved: &[Transferred],
     ) -> Result<(), store::Error> {
         let lesson = Lesson::of_move((from.special_use, &from.name), (to.special_use, &to.name));
         let (Some(_), Some(lesson)) = (self.0.learner.get(), lesson) else { return Ok(()) };
-        tx.note_lessons((account, lesson), moved, (LESSON_ROOM, self.now())).await
+        let said = Said { actor: who.own().account(), account, lesson };
+        let left_out = tx.note_lessons(said, moved, (LESSON_ROOM, self.now())).await?;
+        figures::lessons_left_out(lesson.as_str(), left_out);
+        Ok(())
     }
 
     /// Forgets what is over, also where the filter is to learn no more; reads what was reported, and teaches what is due.
@@ -102,50 +152,76 @@ impl Engine {
             return Ok("the filter is not to learn".to_owned());
         };
         let reported = self.read_reported().await;
-        let Tally { spam, ham, others, is_away, .. } = self.teach(learner).await?;
+        let Tally { spam, ham, others, is_away, .. } = self.teach(learner, RUN_TIMES).await?;
         let (reported, waiting) = (reported?, self.0.store.lessons_waiting().await?);
         let away = if is_away { "; the filter did not answer" } else { "" };
         Ok(format!("{spam} spam, {ham} ham, {others} not learned, {reported} reported, {waiting} wait{away}"))
     }
 
-    async fn teach(&self, learner: &Learner) -> Result<Tally, Error> {
+    fn learner_rest(&self) -> MutexGuard<'_, Rest> {
+        self.0.learner_rest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn teach(&self, learner: &Learner, times: RunTimes) -> Result<Tally, Error> {
         let (began, mut tally) = (Instant::now(), Tally::default());
+        if !self.learner_rest().is_over(self.now()) {
+            return Ok(Tally { is_away: true, ..tally });
+        }
         for due in self.0.store.lessons_due(self.now(), RUN_LESSONS_MAX).await? {
-            // What one of them costs us, the others do not; where the database fails, the next statement says so.
-            let taught = self.teach_one(learner, &due).await.unwrap_or(Some(Taught::Unread));
+            let left = times.over_at.saturating_sub(began.elapsed());
+            let (taught, message_id) = match tokio::time::timeout(left, self.teach_one(learner, &due)).await {
+                Ok(Ok(tried)) => tried,
+                // What one of them costs us, the others do not; where the database fails, the next statement says so.
+                Ok(Err(_)) => (Some(Taught::Unread), None),
+                Err(_) => (Some(Taught::Away), None),
+            };
             let next = match taught {
                 Some(Taught::Failed(_) | Taught::Away | Taught::Unread) => Some(self.next_try(due.attempts)),
                 Some(Taught::Learned | Taught::Known | Taught::Useless) | None => None,
             };
-            self.0.store.end_lesson(&due, next).await?;
-            figures::lesson(due.lesson.as_str(), taught.map_or("gone", Taught::as_str));
+            let result = taught.map_or("gone", Taught::as_str);
+            let tried = Tried { result, message_id: message_id.as_deref() };
+            self.0.store.end_lesson(&due, &tried, next).await?;
+            figures::lesson(due.lesson.as_str(), result);
             tally.add(taught, due.lesson);
-            if tally.is_away || began.elapsed() >= RUN_TIME_MAX {
+            let is_late = began.elapsed() >= times.begun_until;
+            tally.is_away |= is_late && tally.tried() < RUN_FEW;
+            if tally.is_away || is_late {
                 break;
             }
         }
+        self.learner_rest().note(tally.is_away, self.now());
         tally.log();
         Ok(tally)
     }
 
-    /// `None`: the mailbox does not have the message any more, nor, of what was reported, any mailbox for it.
-    async fn teach_one(&self, learner: &Learner, due: &LessonRow) -> Result<Option<Taught>, Error> {
-        if !self.0.store.is_lesson_there(due).await? {
-            return Ok(None);
+    /// What came of it, and its Message-ID. `None`: it is not to be learned any more, or never was; see `lesson_holds`.
+    async fn teach_one(
+        &self,
+        learner: &Learner,
+        due: &LessonRow,
+    ) -> Result<(Option<Taught>, Option<String>), Error> {
+        if !self.0.store.lesson_holds(due).await? {
+            return Ok((None, None));
         }
         let columns = ContentColumns { chunks: true, ..ContentColumns::default() };
         let mut found = self.0.store.contents(&[due.content], columns, FACTS_OCTETS_MAX).await?;
         let body = found.pop().flatten().and_then(|content| self.message(&content, None).body);
-        let Some(body) = body else { return Ok(None) };
+        let Some(body) = body else { return Ok((None, None)) };
         let Range { start, end } = due.part.clone().unwrap_or(0..body.size());
         let front = match body.read(start..end.min(start.saturating_add(FRONT_BYTES_MAX))).await {
-            Err(Error::NotFound) => return Ok(None),
+            Err(Error::NotFound) => return Ok((None, None)),
             front => front?,
         };
+        let message_id = mail::message_id(&front);
+        // Who could teach what he wrote himself as wanted could have anything let in.
+        if due.lesson == Lesson::Ham && !mail::is_from_outside(&front) {
+            return Ok((None, message_id));
+        }
         // As it came: what we found out of it ourselves is nothing to learn from.
         let start = start.saturating_add(trace::in_front(&front) as u64);
         let message = Kept { place: start..end.min(body.size()), body };
-        Ok(Some(learner.teach(&message, due.lesson).await))
+        Ok((Some(learner.teach(&message, due.lesson).await), message_id))
     }
 
     /// After so many times in vain.

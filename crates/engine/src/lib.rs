@@ -127,6 +127,7 @@ pub use holds::{Held, Release};
 pub use hub::{RightsWatch, Watch};
 pub use identity::{LoginError, Origin, Principal, Protocol};
 pub use jobs::JobRow;
+pub use learning::{LessonQuery, LessonReport};
 pub use life::{Archive, Export, LifeDetail, LockDetail, LockDone, LockEvidence, Unlocked};
 pub use listing::{FolderStatus, Listing};
 pub use logins::{LoginOutcome, LoginQuery, LoginReport, LoginSeen};
@@ -173,7 +174,7 @@ pub use store::{
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
 pub use store::{EntryRow, ExportRow, ForwardNamed, LeaveRow, ListedSenderRow};
-pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox};
+pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox, SaidRow};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};
 pub use write::{Copied, CopyError, Quota};
@@ -242,6 +243,8 @@ struct Inner {
     scanners: std::sync::OnceLock<guard::Scanners>,
     /// Who teaches the filter for spam what users say; empty in commands, and where it is not to learn.
     learner: std::sync::OnceLock<guard::Learner>,
+    /// While it is away, this node does not ask it all the time.
+    learner_rest: std::sync::Mutex<learning::Rest>,
     /// Whom to ask about the domains of others; none in commands that do not.
     resolver: std::sync::OnceLock<guard::Resolver>,
     /// Who takes reports to web servers; none in commands that send none.
@@ -292,6 +295,7 @@ impl Engine {
             return_paths: tokio::sync::OnceCell::new(),
             scanners: std::sync::OnceLock::new(),
             learner: std::sync::OnceLock::new(),
+            learner_rest: std::sync::Mutex::default(),
             resolver: std::sync::OnceLock::new(),
             poster: std::sync::OnceLock::new(),
             node,

@@ -223,7 +223,7 @@ impl Engine {
             }
         };
         if !moved.is_empty() {
-            self.note_lessons(&mut tx, account, (source, &target), &moved).await?;
+            self.note_lessons(&mut tx, (who, account), (source, &target), &moved).await?;
             let entries = moved.iter().map(|entry| (entry.to, entry.content)).collect();
             let evidence = Evidence { account, folder: target.folder_id, saved: now, entries, modseq };
             self.0.store.commit_entries(tx, &evidence).await?;

@@ -26,7 +26,7 @@ pub(crate) use dkim::{DkimCommand, DmarcCommand};
 pub(crate) use domain::{DomainCommand, OneDomain};
 pub(crate) use evidence::{
     AnnounceCommand, AuditCommand, AuditList, CheckingCommand, HoldCommand, RoleCommand, RoleName,
-    TraceCommand, TraceLogins, TraceOptions,
+    TraceCommand, TraceLessons, TraceLogins, TraceOptions,
 };
 pub(crate) use handling::{Handled, HandlingCommand};
 pub(crate) use life::{HolidayCommand, LifeCommand, SetHolidays};

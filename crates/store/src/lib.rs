@@ -153,7 +153,7 @@ pub use inspect::{Inspection, inspect};
 pub use jobs::{JobEnd, JobRow, TakenJob};
 pub use keywords::KeywordRow;
 pub use leaves::LeaveRow;
-pub use lessons::{LessonRoom, LessonRow};
+pub use lessons::{LessonRoom, LessonRow, Said, SaidFilter, SaidRow, Tried};
 pub use life::LifeRow;
 pub use listed_senders::{ListedLine, ListedSenderRow};
 pub use listing::{ListedRow, StatusRow};

@@ -137,6 +137,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "kept_for_holds",
         sql: include_str!("../../../migrations/0042_kept_for_holds.sql"),
     },
+    Migration {
+        version: 43,
+        name: "lessons_by_whom",
+        sql: include_str!("../../../migrations/0043_lessons_by_whom.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

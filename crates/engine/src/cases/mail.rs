@@ -13,6 +13,8 @@ const REFERENCES_MAX: usize = 20;
 const SUBJECT_CHARS_MAX: usize = 300;
 /// Octets of a subject that are decoded.
 const SUBJECT_BYTES_MAX: usize = 4_000;
+/// In front of the `with` of our own Received: what a client called itself has no parentheses in it.
+const OURS: &str = "(Cong Thu) with ";
 /// Octets of an address.
 const ADDRESS_BYTES_MAX: usize = 320;
 
@@ -39,8 +41,10 @@ pub(crate) fn read(header: &[u8], is_report: bool) -> Option<Written> {
     let fields: Vec<_> = header_fields(header).collect();
     let first = |name: &str| fields.iter().find(|field| field.is(name)).map(HeaderField::unfolded);
     let text = |name: &str| first(name).map(|value| String::from_utf8_lossy(&value).trim().to_owned());
-    let has_logged_in =
-        fields.iter().find(|field| field.is("Received")).is_some_and(|f| is_of_login(f.value));
+    let has_logged_in = fields
+        .iter()
+        .find(|field| field.is("Received"))
+        .is_some_and(|field| protocol(field.value).is_some_and(|protocol| protocol.ends_with('A')));
     let from = author(header, has_logged_in)?;
     let subject = first("Subject").unwrap_or_default();
     let subject = decode_header(subject.get(..SUBJECT_BYTES_MAX).unwrap_or(&subject));
@@ -69,17 +73,38 @@ pub(crate) fn read(header: &[u8], is_report: bool) -> Option<Written> {
     })
 }
 
+/// Did somebody bring it who did not log in? By the fields that we put in front of it; what this system writes itself has none, or comes
+/// as by LMTP and of nobody.
+pub(crate) fn is_from_outside(header: &[u8]) -> bool {
+    let first = |name: &str| header_fields(header).find(|field| field.is(name));
+    let is_of_nobody = || first("Return-Path").is_none_or(|path| path.value.trim_ascii() == b"<>");
+    let protocol = first("Received").and_then(|field| protocol(field.value));
+    protocol.is_some_and(|protocol| !(protocol.ends_with('A') || protocol.contains("LMTP") && is_of_nobody()))
+}
+
+/// Without brackets.
+pub(crate) fn message_id(header: &[u8]) -> Option<String> {
+    let value = header_fields(header).find(|field| field.is("Message-ID"))?.unfolded();
+    ids(&String::from_utf8_lossy(&value)).into_iter().next()
+}
+
+/// Our name for it, by which the events tell of it.
+pub(crate) fn queue_id(header: &[u8]) -> Option<String> {
+    let received = header_fields(header).find(|field| field.is("Received"))?.unfolded();
+    let received = String::from_utf8_lossy(&received);
+    let (_, rest) = received.split_once(OURS)?;
+    rest.split_whitespace().nth(2).map(|id| id.trim_end_matches(';').to_owned())
+}
+
 fn says_no(auto_submitted: &str) -> bool {
     let keyword = auto_submitted.split(';').next().unwrap_or_default();
     keyword.split('(').next().unwrap_or_default().trim().eq_ignore_ascii_case("no")
 }
 
-/// Our own Received, by `with` (RFC 3848, RFC 6531 4.3): what a client called itself has no parentheses in it.
-fn is_of_login(received: &[u8]) -> bool {
+/// Of our own Received: its `with` (RFC 3848, RFC 6531 4.3).
+fn protocol(received: &[u8]) -> Option<String> {
     let received = String::from_utf8_lossy(received);
-    let protocol =
-        received.split_once("(Cong Thu) with ").and_then(|(_, rest)| rest.split_whitespace().next());
-    protocol.is_some_and(|protocol| protocol.ends_with('A'))
+    received.split_once(OURS).and_then(|(_, rest)| rest.split_whitespace().next()).map(str::to_owned)
 }
 
 /// Strictly of who logged in; of others, whoever lists would show.
@@ -119,6 +144,36 @@ mod tests {
 
     fn written(with: &str, rest: &str) -> Option<Written> {
         read(format!("{TRACE}{with} id 1;\r\n\tx\r\n{rest}\r\n").as_bytes(), false)
+    }
+
+    #[test]
+    fn what_stands_in_front_says_whether_it_came_from_outside_and_what_we_call_it() {
+        let header = |path: &str, with: &str| {
+            format!(
+                "Return-Path: <{path}>\r\nAuthentication-Results: mail; spf=pass\r\n\
+                 Received: from x ([::1])\r\n\tby mail (Cong Thu) with {with} id 0A1;\r\n\tx\r\n\
+                 Received: from y\r\n\tby mail (Cong Thu) with ESMTPSA id 9;\r\n\tx\r\nMessage-ID: <1@x>\r\n\r\n"
+            )
+        };
+        for (path, with, is_outside) in [
+            ("a@x", "ESMTP", true),
+            ("a@x", "UTF8SMTPS", true),
+            ("", "ESMTPS", true),
+            ("a@x", "LMTP", true),
+            ("", "LMTP", false),
+            ("a@x", "ESMTPSA", false),
+            ("a@x", "UTF8SMTPA", false),
+        ] {
+            assert_eq!(is_from_outside(header(path, with).as_bytes()), is_outside, "{path} {with}");
+        }
+        assert!(
+            !is_from_outside(b"Return-Path: <a@x>\r\nReceived: by me with ESMTP id 1\r\n\r\n"),
+            "not ours"
+        );
+        assert!(!is_from_outside(b"From: a@x\r\n\r\n"));
+        let header = header("a@x", "ESMTP");
+        assert_eq!(queue_id(header.as_bytes()).as_deref(), Some("0A1"));
+        assert_eq!(message_id(header.as_bytes()).as_deref(), Some("1@x"));
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! Messages that users attach to mail for the address for suspicious mail (xulythurac@) are noted as spam (ST Đ9.4, requirement D6).
 //!
-//! Invariants: see the parent; only of who logged in to write, within what his mailbox may say in a day; what was noted and that the mail
-//! was looked at are one transaction, and the mail stays where it is.
+//! Invariants: see the parent; only of who logged in to write, within what he may say in a day, in whosever
+//! name he wrote; what was noted and that the mail was looked at are one transaction, and the mail stays where it is.
 
 use super::LESSON_ROOM;
 use crate::cases::mail;
 use crate::message::FACTS_OCTETS_MAX;
-use crate::{Engine, Error};
+use crate::{Engine, Error, figures};
 use jiff::{SignedDuration, Timestamp};
-use model::{AccountId, Address};
+use model::{AccountId, Address, Lesson};
 use proto::mime::{Structure, TransferDecoder};
 use std::ops::Range;
-use store::{ContentColumns, NoticePlace, SupportEntry};
+use store::{ContentColumns, NoticePlace, Said, SupportEntry};
 
 /// Mails read at once.
 const PAGE: u32 = 50;
@@ -33,8 +33,12 @@ struct SpamBox {
     addresses: Vec<Address>,
 }
 
-/// Who reports which octets of his mail.
-type Report = (AccountId, Vec<Range<u64>>);
+/// Who reports which octets of a mail, and in whose name.
+struct Report {
+    actor: AccountId,
+    account: AccountId,
+    parts: Vec<Range<u64>>,
+}
 
 impl Engine {
     /// Says how many messages were noted. Where one mailbox cannot be read, the others are all the same.
@@ -99,9 +103,10 @@ impl Engine {
             _ => return Ok(0),
         }
         let mut noted = 0;
-        if let Some((account, parts)) = report {
-            let room = (LESSON_ROOM, self.now());
-            noted = tx.note_reported((account, entry.content), &parts, room).await?;
+        if let Some(Report { actor, account, parts }) = report {
+            let said = Said { actor, account, lesson: Lesson::Spam };
+            noted = tx.note_reported((said, entry.content), &parts, (LESSON_ROOM, self.now())).await?;
+            figures::lessons_left_out(said.lesson.as_str(), (parts.len() as u64).saturating_sub(noted));
         }
         tx.set_spam_cursor(found.account, entry.uid).await?;
         tx.commit().await?;
@@ -131,8 +136,13 @@ impl Engine {
         };
         let written = mail::read(&header, false).filter(|mail| mail.has_logged_in && !mail.is_automatic);
         let Some(Ok(author)) = written.map(|mail| mail.from.parse::<Address>()) else { return Ok(None) };
-        let party = self.0.store.party(&author).await?;
-        Ok(party.map(|party| (party.account, parts)))
+        let Some(party) = self.0.store.party(&author).await? else { return Ok(None) };
+        // Who may write for offices says no more for that.
+        let sent_by = match mail::queue_id(&header) {
+            Some(queue_id) => self.0.store.sent_by(&queue_id, entry.saved).await?,
+            None => None,
+        };
+        Ok(Some(Report { actor: sent_by.unwrap_or(party.account), account: party.account, parts }))
     }
 }
 

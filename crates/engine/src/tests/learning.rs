@@ -1,18 +1,25 @@
 //! What users move into Junk or out of it, and what they report, is taught to the filter; a script plays it. The real one is in
 //! `tests/e2e/test_filters.py`.
 
+use super::authority::somebody;
 use super::delegation::{delegation, office, reach};
 use super::{World, actor, address, arrival, mailbox, policy};
-use crate::{Arrival, CopyError, Error, FlagEdit, FlagMode, NewMailbox, Principal, Sender};
+use crate::learning::RunTimes;
+use crate::{
+    Actor, AdminError, Arrival, CopyError, Error, FlagEdit, FlagMode, LessonQuery, NewMailbox, NewMessage,
+    Principal, SaidRow, Sender,
+};
 use guard::{Learner, LearnerSettings, ScanAddress};
 use jiff::SignedDuration;
-use model::{Flags, FolderName, MailboxClass, Right, Uid};
+use model::{DomainName, Flags, FolderName, MailboxClass, Right, Role, Uid};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
+/// It takes the message, and says nothing.
+const NEVER: &str = "never";
 const LEARNED: &str = "HTTP/1.1 200 OK\r\n\r\n{\"success\":true}";
 
 /// A controller that answers as it is told, and what it was taught: path and message.
@@ -20,6 +27,8 @@ const LEARNED: &str = "HTTP/1.1 200 OK\r\n\r\n{\"success\":true}";
 struct Filter {
     answer: Arc<Mutex<&'static str>>,
     taught: Arc<Mutex<Vec<(String, String)>>>,
+    /// Who waits for an answer.
+    silent: Arc<Mutex<Vec<BufReader<TcpStream>>>>,
 }
 
 impl Filter {
@@ -31,7 +40,8 @@ impl Filter {
             timeout: Duration::from_secs(10),
             message_bytes_max: 100_000,
         })));
-        let filter = Self { answer: Arc::new(Mutex::new(LEARNED)), taught: Arc::default() };
+        let filter =
+            Self { answer: Arc::new(Mutex::new(LEARNED)), taught: Arc::default(), silent: Arc::default() };
         let told = filter.clone();
         TaskTracker::new().spawn(async move {
             loop {
@@ -42,7 +52,7 @@ impl Filter {
         filter
     }
 
-    async fn hear(&self, stream: tokio::net::TcpStream) {
+    async fn hear(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
         let (mut head, mut length) = (String::new(), 0);
         while stream.read_line(&mut head).await.unwrap() > 2 {
@@ -56,6 +66,10 @@ impl Filter {
         let path = head.split(' ').nth(1).unwrap().to_owned();
         self.taught.lock().unwrap().push((path, String::from_utf8(message).unwrap()));
         let answer = *self.answer.lock().unwrap();
+        if answer == NEVER {
+            self.silent.lock().unwrap().push(stream);
+            return;
+        }
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
 
@@ -172,10 +186,13 @@ async fn however_much_is_moved_little_is_noted_and_all_of_it_is_taken_back() {
     // A day later there is room again.
     world.clock.advance(SignedDuration::from_hours(25));
     run(&world).await;
-    assert_eq!(count("true").await, 0);
+    assert_eq!(count("true").await, 100, "it can be found out who said what");
     world.deliver(&["an"], text("next day").as_bytes()).await;
     put(&world, &an, "INBOX", "Junk").await;
-    assert_eq!(count("is_spam").await, 1);
+    assert_eq!(count("is_spam").await, 101);
+    world.clock.advance(SignedDuration::from_hours(30 * 24));
+    run(&world).await;
+    assert_eq!(count("true").await, 0);
 }
 
 #[tokio::test]
@@ -192,6 +209,12 @@ async fn while_the_filter_is_away_it_waits_and_is_given_up_after_days() {
     assert_eq!(run(&world).await, away);
     assert_eq!(filter.taught().len(), 1, "the others are not tried");
     filter.answers(LEARNED);
+    assert_eq!(
+        run(&world).await,
+        "0 spam, 0 ham, 0 not learned, 0 reported, 3 wait; the filter did not answer"
+    );
+    assert_eq!(filter.taught(), [], "nor is it asked for a while: other jobs wait for this one");
+    world.clock.advance(SignedDuration::from_mins(1));
     assert!(run(&world).await.starts_with("2 spam"), "the one that failed has its time");
     world.clock.advance(SignedDuration::from_mins(5));
     assert_eq!(run(&world).await, "1 spam, 0 ham, 0 not learned, 0 reported, 0 wait");
@@ -212,6 +235,46 @@ async fn while_the_filter_is_away_it_waits_and_is_given_up_after_days() {
     world.clock.advance(SignedDuration::from_hours(73));
     run(&world).await;
     assert_eq!(world.number("select count(*) from lessons").await, 0);
+}
+
+#[tokio::test]
+async fn a_filter_that_is_slow_holds_no_other_job() {
+    let world = World::new().await;
+    let filter = Filter::of(&world).await;
+    let learner = world.engine.0.learner.get().unwrap();
+    let an = world.user("an").await;
+    for n in 0..3 {
+        world.deliver(&["an"], text(&n.to_string()).as_bytes()).await;
+    }
+    put(&world, &an, "INBOX", "Junk").await;
+    let teach = async |begun_until, over_at| {
+        let tally = world.engine.teach(learner, RunTimes { begun_until, over_at }).await.unwrap();
+        (filter.taught().len(), tally.is_away)
+    };
+    let (now, soon, late) = (Duration::ZERO, Duration::from_millis(200), Duration::from_secs(60));
+    // What it does not learn in time is broken off: it is given ten seconds for each.
+    filter.answers(NEVER);
+    let began = Instant::now();
+    assert_eq!(teach(soon, soon).await, (1, true));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    filter.answers(LEARNED);
+    assert_eq!(teach(late, late).await, (0, true), "it rests");
+    world.clock.advance(SignedDuration::from_mins(1));
+    // One that learns few in the time of a run rests, too, and longer.
+    assert_eq!(teach(now, late).await, (1, true));
+    world.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(teach(late, late).await, (0, true));
+    world.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(teach(late, late).await, (1, false));
+    // Then all is as before.
+    world.clock.advance(SignedDuration::from_mins(2));
+    assert_eq!(teach(late, late).await, (1, false), "the one that was broken off");
+    filter.answers("");
+    put(&world, &an, "Junk", "INBOX").await;
+    assert_eq!(teach(late, late).await, (1, true));
+    world.clock.advance(SignedDuration::from_mins(1));
+    filter.answers(LEARNED);
+    assert_eq!(teach(late, late).await, (2, false), "the first rest is short again");
 }
 
 #[tokio::test]
@@ -305,6 +368,53 @@ async fn what_is_moved_from_an_office_into_ones_own_junk_is_said_by_who_has_it_t
     assert_eq!(filter.taught(), [taught("/learnspam", &text("1"))]);
 }
 
+#[tokio::test]
+async fn what_somebody_made_up_teaches_nothing() {
+    let world = World::new().await;
+    let filter = Filter::of(&world).await;
+    let an = world.user("an").await;
+    // Put there by his mail program, or by whoever has his password.
+    let mut spool = world.engine.new_spool();
+    spool.write(text("1").as_bytes()).await.unwrap();
+    let new = NewMessage { flags: Flags::NONE, keywords: Vec::new(), internal_date: None, message: spool };
+    world.engine.append(&an, &name("INBOX"), vec![new]).await.unwrap();
+    put(&world, &an, "INBOX", "Junk").await;
+    put(&world, &an, "Junk", "Archive").await;
+    assert_eq!(run(&world).await, "0 spam, 0 ham, 1 not learned, 0 reported, 0 wait");
+    // Sent to himself, to be let in from then on.
+    let recipient = world.engine.recipient(&address("an")).await.unwrap();
+    let sender = Some(Sender::from(an.address()));
+    let arrival = Arrival { with: "ESMTPSA", sender, principal: Some(an.clone()), ..arrival() };
+    let mut spool = world.engine.new_spool();
+    spool.write(text("2").replace("la@example.org", "an@demo.gov.vn").as_bytes()).await.unwrap();
+    world.engine.deliver(&arrival, &[recipient], spool).await.unwrap();
+    put(&world, &an, "INBOX", "Junk").await;
+    put(&world, &an, "Junk", "INBOX").await;
+    assert_eq!(run(&world).await, "0 spam, 0 ham, 1 not learned, 0 reported, 0 wait");
+    assert_eq!(filter.taught(), []);
+}
+
+#[tokio::test]
+async fn what_was_said_last_holds_in_whichever_mailbox() {
+    let world = World::new().await;
+    let filter = Filter::of(&world).await;
+    let (an, _) = (world.user("an").await, office(&world, "vanthu").await);
+    let rights = [Right::Read, Right::Write];
+    world.engine.grant_delegation(&actor(), &delegation("vanthu", "an", &rights)).await.unwrap();
+    world.deliver(&["vanthu"], text("1").as_bytes()).await;
+    let theirs = reach(&world, &an, "Other Users/vanthu@demo.gov.vn/INBOX").await.unwrap();
+    let junk = reach(&world, &an, "Junk").await.unwrap();
+    let inbox = world.engine.folder(&theirs.who, &theirs.name).await.unwrap().unwrap().id;
+    world.engine.copy_to(&theirs.who, inbox, &[Uid(1)], &junk).await.unwrap();
+    world.clock.advance(SignedDuration::from_mins(1));
+    let folder = world.engine.folder(&an, &name("Junk")).await.unwrap().unwrap().id;
+    world.engine.copy_to(&an, folder, &[Uid(1)], &theirs).await.unwrap();
+    assert_eq!(run(&world).await, "0 spam, 1 ham, 1 not learned, 0 reported, 0 wait");
+    assert_eq!(filter.taught(), [taught("/learnham", &text("1"))]);
+    let by = format!("select count(*) from lessons where actor_id = {}", an.account());
+    assert_eq!(world.number(&by).await, 2, "both are what he said");
+}
+
 /// A mail with these attached, under this boundary.
 fn report(from: &str, boundary: char, attached: &[&str]) -> String {
     let parts = attached.iter().map(|message| {
@@ -352,4 +462,80 @@ async fn what_users_attach_to_mail_for_the_address_for_suspicious_mail_is_taught
     assert_eq!(run(&world).await, "0 spam, 0 ham, 0 not learned, 0 reported, 0 wait", "once");
     let account = format!("select count(*) from lessons where account_id = {}", an.account());
     assert_eq!(world.number(&account).await, 3, "it counts as what he said that day");
+}
+
+#[tokio::test]
+async fn who_reports_for_several_offices_says_no_more_for_that() {
+    let world = World::new().await;
+    let filter = Filter::of(&world).await;
+    let (an, _) = (world.user("an").await, office(&world, "vanthu").await);
+    let rights = [Right::Read, Right::SendAs];
+    world.engine.grant_delegation(&actor(), &delegation("vanthu", "an", &rights)).await.unwrap();
+    policy(&world, "contact.spam", "xulythurac").await;
+    let service = NewMailbox { class: MailboxClass::Service, ..mailbox("xulythurac") };
+    world.engine.add_mailbox(&actor(), &service).await.unwrap();
+    for (n, from) in ["an@demo.gov.vn", "vanthu@demo.gov.vn"].into_iter().enumerate() {
+        let spam = format!("Message-ID: <{n}@x>\r\n{}", text(from));
+        bring(&world, Some(&an), &report(from, 'b', &[&spam])).await;
+    }
+    assert_eq!(run(&world).await, "2 spam, 0 ham, 0 not learned, 2 reported, 0 wait");
+    assert_eq!(filter.taught().len(), 2);
+    let count = async |what: &str| world.number(&format!("select count(*) from lessons where {what}")).await;
+    assert_eq!(count(&format!("actor_id = {}", an.account())).await, 2);
+    assert_eq!(
+        count("message_id in ('0@x', '1@x') and result = 'learned'").await,
+        2,
+        "and what became of it"
+    );
+}
+
+#[tokio::test]
+async fn who_said_what_is_told_to_whoever_may_know() {
+    let world = World::new().await;
+    let _filter = Filter::of(&world).await;
+    let (an, binh) = (world.user("an").await, world.user("binh").await);
+    for (who, name) in [(&an, "an"), (&binh, "binh")] {
+        let mail = format!("Message-ID: <{name}@x>\r\n{}", text(name));
+        world.deliver(&[name], mail.as_bytes()).await;
+        put(&world, who, "INBOX", "Junk").await;
+        world.clock.advance(SignedDuration::from_secs(1));
+    }
+    run(&world).await;
+    put(&world, &an, "Junk", "INBOX").await;
+    let all = LessonQuery { by: None, since: None, until: None, limit: 100 };
+    let of_an = LessonQuery { by: Some(&address("an")), ..all };
+    let told = async |query: &LessonQuery<'_>| {
+        let report = world.engine.lessons(&actor(), query).await.unwrap();
+        let words = |row: &SaidRow| {
+            let by = row.by.clone().unwrap_or_default();
+            (
+                by,
+                row.lesson.as_str(),
+                row.result.clone(),
+                row.message_id.clone().unwrap_or_default(),
+                row.waits,
+            )
+        };
+        (report.lessons.iter().map(words).collect::<Vec<_>>(), report.is_cut)
+    };
+    let learned = Some("learned".to_owned());
+    let an_said = ("an@demo.gov.vn".to_owned(), "ham", None, "an@x".to_owned(), true);
+    let binh_said = ("binh@demo.gov.vn".to_owned(), "spam", learned, "binh@x".to_owned(), false);
+    assert_eq!(told(&all).await, (vec![an_said.clone(), binh_said], false));
+    assert_eq!(told(&LessonQuery { limit: 1, ..all }).await, (vec![an_said.clone()], true));
+    assert_eq!(told(&of_an).await, (vec![an_said], false));
+    let before = LessonQuery { until: Some(world.engine.now() - SignedDuration::from_hours(1)), ..all };
+    assert_eq!(told(&before).await, (Vec::new(), false));
+    let audited = ["*", "*", "an@demo.gov.vn", "*"];
+    assert_eq!(world.audited("trace.lessons").await, audited);
+    // Who looks after one domain hears of its people alone.
+    world.engine.add_domain(&actor(), &DomainName::new("b.vn").unwrap(), "an-giang").await.unwrap();
+    let ours = somebody(&world, "thanhtra", Role::Inspector, "demo.gov.vn").await;
+    let others = somebody(&world, "khac", Role::Inspector, "b.vn").await;
+    let count = async |who: &Actor, query: &LessonQuery<'_>| {
+        world.engine.lessons(who, query).await.map(|report| report.lessons.len())
+    };
+    assert_eq!((count(&ours, &all).await, count(&ours, &of_an).await), (Ok(2), Ok(1)));
+    assert_eq!(count(&others, &all).await, Ok(0));
+    assert_eq!(count(&others, &of_an).await, Err(AdminError::NoSuchMailbox(address("an"))));
 }

@@ -149,6 +149,21 @@ pub(crate) struct TraceOptions {
 pub(crate) enum TraceCommand {
     /// Show who logged in to a mailbox: when, by which door, from where, let in or refused and why; that it was asked for is noted
     Logins(TraceLogins),
+    /// Show what users said of mail, which the filter for spam learns: who, in which mailbox, of which message, and what came of it; that
+    /// it was asked for is noted
+    Lessons(TraceLessons),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceLessons {
+    /// What this person said, wherever [default: everybody]
+    pub(crate) address: Option<Address>,
+    /// From this time on: 2026-11-01, or 2026-11-01T08:00 (Vietnamese time) [default: the last 30 days, which are kept]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<Timestamp>,
+    /// Before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<Timestamp>,
 }
 
 #[derive(Debug, Args)]
@@ -312,5 +327,9 @@ mod tests {
             assert!(trace(wrong).is_err(), "{wrong}");
         }
         assert!(trace("--from a@b.vn").unwrap().command.is_none());
+        let Some(TraceCommand::Lessons(of)) = trace("lessons --since 2026-11-01").unwrap().command else {
+            panic!("no lessons")
+        };
+        assert_eq!((of.address, of.until), (None, None));
     }
 }

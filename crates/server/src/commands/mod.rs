@@ -24,6 +24,7 @@ mod hold;
 mod holiday;
 mod job;
 mod leave;
+mod lessons;
 mod life;
 mod logins;
 mod mailbox;

@@ -1,6 +1,6 @@
 //! `congthu trace …`: what became of a message, and every event for central logs.
 
-use super::{Session, logins};
+use super::{Session, lessons, logins};
 use crate::cli::{TraceCommand, TraceOptions};
 use anyhow::{Context as _, Result};
 use engine::{Course, EventRow, TraceQuery};
@@ -11,8 +11,10 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 pub(super) async fn run(session: &Session, options: &TraceOptions) -> Result<()> {
-    if let Some(TraceCommand::Logins(of)) = &options.command {
-        return logins::run(session, of).await;
+    match &options.command {
+        Some(TraceCommand::Logins(of)) => return logins::run(session, of).await,
+        Some(TraceCommand::Lessons(of)) => return lessons::run(session, of).await,
+        None => {}
     }
     if options.export {
         return export(session, options).await;
