@@ -270,11 +270,19 @@ class Filters(case.Case):
                          b"Content-Type: message/rfc822\r\n\r\n" + other + b"\r\n--thu--\r\n")
         self.assertEqual(self.answer(report, user=self.an, to=f"xulythurac@{case.DOMAIN}").code, 250)
         self.assertEqual(self.teach(), (spam + 1, ham))
-        # It is known who said what of which.
+        # It is known who said what of which; and reports that come into no mailbox are nothing to learn from.
         said = [line.split("\t")[1:] for line in self.server.must("trace", "lessons", self.an).splitlines()]
         number = re.search(rb"(?im)^Message-ID: (<\S+>)", letter)[1].decode()
         self.assertIn([self.an, self.an, "ham", "moved", "learned", number], said)
         self.assertEqual(len([line for line in said if line[3] == "reported" and line[2] == "spam"]), 1, said)
+        self.assertNotIn("rspamd learns nothing", self.server.run("check").stdout)
+        self.server.must("forward", "set", f"xulythurac@{case.DOMAIN}", self.binh, "--no-copy")
+        self.assertIn("passes its mail on and keeps no copy: rspamd learns nothing", self.server.run("check").stdout)
+        self.server.must("forward", "clear", f"xulythurac@{case.DOMAIN}")
+        self.policy("contact.spam=nhom")
+        self.server.must("group", "add", f"nhom@{case.DOMAIN}", "--name", "Nhóm")
+        self.assertIn("is a group: rspamd learns nothing", self.server.run("check").stdout)
+        self.policy("contact.spam=xulythurac")
         # Away: the move is done all the same, and what it said is not lost.
         self.deliver(self.message(body=words.replace("giam", "tang"), to=self.an), self.an)
         self.rspamd.kill()

@@ -84,7 +84,8 @@ async fn look_at(config: &Config, opened: &Opened, findings: &mut Findings) -> F
             // Before the first migration there is no table; that was said above.
             let domains = domains.unwrap_or_default().into_iter().map(|domain| domain.name).collect();
             let found = Found { domains, keys: keys.unwrap_or_default(), reports, lists };
-            if is_current && let Err(error) = upkeep::look(&store, &found, findings).await {
+            let learns = config.scan.learner().is_some();
+            if is_current && let Err(error) = upkeep::look(&store, (&found, learns), findings).await {
                 findings.error("database", error.to_string(), "");
             }
             if is_current

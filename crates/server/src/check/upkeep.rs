@@ -5,20 +5,28 @@ use super::database::{DOMAINS_MAX, Found};
 use crate::system::SystemClock;
 use jiff::{SignedDuration, Timestamp};
 use model::calendar::local_text;
-use model::{Address, Clock as _, DomainName};
+use model::{AccountId, Address, Clock as _, DomainName};
 use std::collections::HashSet;
-use store::{FilteredCounts, JobRow, NearlyFullQuarantine, QUARANTINE_BYTES_MAX, QUARANTINE_MESSAGES_MAX};
+use store::{
+    FilteredCounts, ForwardFilter, JobRow, NearlyFullQuarantine, QUARANTINE_BYTES_MAX,
+    QUARANTINE_MESSAGES_MAX, Reach,
+};
 
 /// A server that runs begins a job within seconds of its time; one that was stopped overnight needs some.
 const LATE_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// Mailboxes named in one line.
 const NAMED_MAX: u32 = 5;
 
+/// Where users send what they take for spam.
+const SPAM: &str = "contact.spam";
+
+/// `learns`: what is reported there is taught to the filter.
+///
 /// # Errors
 /// When the database cannot be read.
 pub(super) async fn look(
     store: &store::Store,
-    found: &Found,
+    (found, learns): (&Found, bool),
     findings: &mut Findings,
 ) -> Result<(), store::Error> {
     unsigned(found, findings);
@@ -26,12 +34,19 @@ pub(super) async fn look(
         let Some(version) = store.policy(id).await? else { continue };
         let contact = &version.policy.contact;
         for (field, local, name) in [
-            ("contact.spam", &contact.spam, "Xử lý thư rác"),
+            (SPAM, &contact.spam, "Xử lý thư rác"),
             ("contact.support", &contact.support, "Hỗ trợ thư điện tử"),
         ] {
             let Ok(address) = Address::new(local, domain.as_str()) else { continue };
-            if store.party(&address).await?.is_none() {
-                nobody_at(&domain, (field, name), &address, findings);
+            match store.party(&address).await? {
+                None if learns && field == SPAM && store.group(&address).await?.is_some() => {
+                    never_read(&domain, &address, "is a group", findings);
+                }
+                None => nobody_at(&domain, (field, name), &address, findings),
+                Some(party) if learns && field == SPAM && !has_its_mail(store, party.account).await? => {
+                    never_read(&domain, &address, "passes its mail on and keeps no copy", findings);
+                }
+                Some(_) => {}
             }
         }
     }
@@ -58,6 +73,32 @@ fn nobody_at(domain: &DomainName, (field, name): (&str, &str), address: &Address
         "contact",
         format!("{domain}: {field} is {address}, and nobody has that mailbox"),
         format!("congthu mailbox add {address} --name \"{name}\" --class service"),
+    );
+}
+
+/// Is what is written to this mailbox in it?
+async fn has_its_mail(store: &store::Store, account: AccountId) -> Result<bool, store::Error> {
+    let reach = Reach { everything: true, ..Reach::default() };
+    let filter = ForwardFilter {
+        reach: &reach,
+        domain: None,
+        account: Some(account),
+        target: None,
+        outside: false,
+        after: None,
+        limit: 1,
+    };
+    Ok(store.forwards_listed(filter).await?.iter().all(|listed| listed.forward.keep_copy))
+}
+
+/// What is reported there teaches the filter nothing, though it is to learn.
+fn never_read(domain: &DomainName, address: &Address, why: &str, findings: &mut Findings) {
+    findings.warn(
+        "contact",
+        format!(
+            "{domain}: {SPAM} is {address}, which {why}: rspamd learns nothing of what is reported there"
+        ),
+        "let it be a mailbox that keeps its mail: docs/operations/filters.md",
     );
 }
 
