@@ -141,6 +141,10 @@ class SixHours(Sending):
         """It was found to be down, and it is not its turn."""
         return self.failures() and self.server.sql("select next_at > now() from queue_destinations where name = 'xa.test'") == "t"
 
+    def rest_left(self):
+        """Seconds; less than none: it is over."""
+        return float(self.server.sql("select extract(epoch from next_at - now()) from queue_destinations where name = 'xa.test'"))
+
     def warned(self):
         """Of whom the sender was told that he has it late, as often as he was."""
         found = [re.findall(rb"(?m)^Final-Recipient: rfc822;\s*(\S+)\r?\nAction: (\w+)", octets) for octets in self.stored(self.user)]
@@ -152,16 +156,22 @@ class SixHours(Sending):
         self.submit(*lists, header=b"List-Id: <tin.gui.test>\r\n")
         self.submit(*people)
         self.until("it is found to be down", self.rests)
-        halves = 12
+        halves, dues = 12, []
         for half in range(halves):
             before = self.failures()
             self.later(30)
-            is_due = not self.rests()
+            left = self.rest_left()
+            dues.append(left <= 0)
             self.submit(f"muon-{half}@xa.test")
-            self.until("it is tried when its rest is over", lambda: not is_due or self.failures() > before)
+            self.until("it is tried when its rest is over", lambda: left > 0 or self.failures() > before)
             self.until("it rests", self.rests)
-        # From a minute to an hour, each twice as long as the one before: not every message each time, and not every half hour.
-        self.assertIn(self.failures(), range(7, halves + 1))
+            if left > 60:
+                self.assertEqual(self.failures(), before, "who rests is left alone, whatever is written to him")
+            self.assertLessEqual(self.rest_left(), 3600, "an hour at most")
+        # From a minute to an hour, each twice as long as the one before: at first each half hour is one too many, in the end each other one.
+        self.assertTrue(all(dues[:3]), dues)
+        self.assertEqual(dues[8:].count(True), 2, dues)
+        self.assertIn(self.failures(), range(8, 12), dues)
         late = [f"muon-{half}@xa.test" for half in range(halves)]
         overdue = {(to, "delayed"): 1 for to in lists + people + late[:halves - 8]}
         self.until("senders are told after four hours", lambda: self.warned().keys() >= overdue.keys())
