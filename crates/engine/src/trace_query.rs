@@ -6,7 +6,7 @@
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Examined};
 use jiff::Timestamp;
 use model::admission::{Evidence, Ground, as_one_word};
-use model::{Action, Address};
+use model::{Action, Address, is_unseen, seen};
 use proto::mime::{Facts, decode_header};
 use std::collections::{HashMap, HashSet};
 use store::{EventRow, Reach, TraceFilter};
@@ -98,8 +98,7 @@ pub(crate) fn about(queue_id: &str, facts: &Facts) -> String {
     let message_id = bare(&message_id);
     let subject = facts.envelope.subject.as_deref().unwrap_or_default();
     let subject = decode_header(subject.get(..SUBJECT_BYTES_MAX).unwrap_or(subject));
-    let subject: String =
-        subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SUBJECT_CHARS_MAX).collect();
+    let subject = seen(&subject.chars().take(SUBJECT_CHARS_MAX).collect::<String>());
     let subject = subject.trim();
     format!("{queue_id}\n{message_id}\n{subject}\n{}", words(subject).join(" "))
 }
@@ -146,7 +145,7 @@ pub(crate) fn about_refused(
 
 /// A fifth line: what showed where it comes from, and what scanners found.
 pub(crate) fn add_detail(about: &mut String, line: &str) {
-    let plain = line.chars().filter(|c| !c.is_control()).take(DETAIL_CHARS_MAX);
+    let plain = line.chars().filter(|c| !c.is_control() && !is_unseen(*c)).take(DETAIL_CHARS_MAX);
     about.push('\n');
     about.extend(plain);
 }
@@ -154,7 +153,7 @@ pub(crate) fn add_detail(about: &mut String, line: &str) {
 /// Without brackets, and without what would end the line.
 fn bare(message_id: &str) -> String {
     let trimmed = message_id.trim().trim_start_matches('<').trim_end_matches('>');
-    trimmed.chars().filter(|c| !c.is_control()).collect()
+    trimmed.chars().filter(|c| !c.is_control() && !is_unseen(*c)).collect()
 }
 
 /// As words are compared: no marks, lower case, letters and digits.

@@ -34,6 +34,7 @@ mod request;
 mod review;
 pub mod scan;
 pub mod sending;
+mod shown;
 mod sorting;
 pub mod visits;
 
@@ -74,4 +75,5 @@ pub use registered::registered;
 pub use request::{RequestKind, RequestState};
 pub use review::ReviewDecision;
 pub use sending::SendingLimits;
+pub use shown::{is_dot, is_unseen, seen, unlinked};
 pub use sorting::{Cause, Listed, Sorting};

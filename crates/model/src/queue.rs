@@ -4,7 +4,7 @@
 //! Invariants: every delivery ends, delivered or told of; a wait is never shorter than the schedule's first and never longer
 //! than its longest, whatever the dice say; NEVER stands alone.
 
-use crate::Rng;
+use crate::{Rng, seen};
 use jiff::{SignedDuration, Timestamp};
 
 /// Recipients of one message whose deliveries are one dialogue with the other side (RFC 5321 4.5.3.1.8: a server takes at
@@ -202,8 +202,8 @@ impl Answer {
 
 /// Nothing of what a stranger says is kept that a terminal, a log line or a header field would take for its own.
 fn bounded(text: &str) -> String {
-    let printable = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(printable).take(ANSWER_CHARS_MAX).collect::<String>().trim().to_owned()
+    let kept = text.chars().take(ANSWER_CHARS_MAX).collect::<String>();
+    seen(&kept).trim().to_owned()
 }
 
 /// What became of one recipient in one attempt.
@@ -340,6 +340,8 @@ mod tests {
     fn words_of_strangers_are_bounded() {
         let answer = Answer::theirs("mx.a.vn", 550, Some(Status(4, 1, 1)), "no\r\nsuch\u{1b}[2J user");
         assert_eq!((answer.status, answer.text.as_str()), (Status(5, 0, 0), "no  such [2J user"));
+        let hidden = Answer::theirs("mx.a.vn", 550, None, "no \u{202e}such\u{200b} user");
+        assert_eq!(hidden.text, "no  such  user");
         let long = Answer::theirs("mx.a.vn", 451, None, &"x".repeat(9000));
         assert_eq!((long.status, long.text.len()), (Status(4, 0, 0), ANSWER_CHARS_MAX));
         assert_eq!(Answer::ours(Status(4, 4, 1), "no route").to_owned().code, None);

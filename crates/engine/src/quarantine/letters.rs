@@ -5,8 +5,8 @@
 
 use crate::notices::Notice;
 use crate::{Engine, Error};
-use model::AccountId;
 use model::calendar::{local_date, written_day, written_time};
+use model::{AccountId, is_dot, seen};
 use std::fmt::Write as _;
 use store::QuarantinedRow;
 
@@ -92,25 +92,14 @@ pub(super) fn plain(address: &str) -> String {
 /// As text that no program takes for a link or a new line.
 pub(super) fn harmless(subject: &str) -> String {
     let mut text = String::with_capacity(subject.len());
-    for shown in subject.chars().take(SUBJECT_CHARS_MAX) {
+    for shown in seen(subject).chars().take(SUBJECT_CHARS_MAX) {
         match shown {
-            '.' => text.push_str("[.]"),
+            shown if is_dot(shown) => text.push_str("[.]"),
             '/' | '@' | '<' | '>' => text.push(' '),
-            shown if shown.is_control() || is_unseen(shown) => text.push(' '),
             shown => text.push(shown),
         }
     }
     text
-}
-
-/// Has what follows read in another direction (Unicode 9, UAX #9 2) or begin a line, has no width, or is taken for a dot in names
-/// (UTS #46).
-const fn is_unseen(shown: char) -> bool {
-    matches!(
-        shown,
-        '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
-            | '\u{3002}' | '\u{ff0e}' | '\u{ff61}'
-    )
 }
 
 /// In a reader's words.

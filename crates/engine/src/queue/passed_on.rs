@@ -8,7 +8,7 @@ use super::{Ended, said};
 use crate::report::{Told, What};
 use crate::{Engine, Error};
 use model::queue::{Answer, Notify, Outcome, Status};
-use model::{AccountId, Address};
+use model::{AccountId, Address, unlinked};
 use std::collections::BTreeMap;
 use store::{LeasedDelivery, LeasedRecipient, OwedNotice};
 
@@ -82,7 +82,7 @@ pub(super) fn failing(ended: &[Ended<'_>]) -> Vec<Failing> {
         (Some(on), Outcome::Failed(answer)) => Some(Failing {
             by: on.by,
             target: to.address.clone(),
-            said: said(answer),
+            said: unlinked(&said(answer)),
             is_asked: to.notify.asks_for(Notify::FAILURE),
         }),
         _ => None,

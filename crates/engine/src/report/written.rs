@@ -1,6 +1,7 @@
 //! A report as it is written: words for people, fields for machines, and the message it is about.
 //!
-//! Invariant: what strangers said stands in fields of one line, without control characters (`Answer` has none).
+//! Invariants: what strangers said stands in fields of one line, and nothing of it hides, turns round or can be followed by a click; what
+//! another server said is between quotation marks, and whose words these are is said. The log has its words as they came.
 
 use super::{Report, What};
 use crate::notices::{FROM_NAME, wrapped};
@@ -14,10 +15,13 @@ use mail_builder::headers::text::Text;
 use mail_builder::mime::{BodyPart, MimePart};
 use model::calendar::written_time;
 use model::queue::Answer;
+use model::{is_unseen, unlinked};
 use std::fmt::Write as _;
 
 /// Recipients whose course is told in words; the part for machines names all.
 const TOLD_MAX: usize = 100;
+/// Characters of what the other side said that people are shown; the part for machines has all that is kept.
+const SAID_CHARS_MAX: usize = 200;
 
 impl What {
     const fn action(self) -> &'static str {
@@ -52,7 +56,7 @@ impl Engine {
     /// RFC 6522 `multipart/report`: for people, for machines, and what it is about.
     pub(super) fn compose_report(&self, report: &Report<'_>, from: &str) -> Vec<u8> {
         let what = report.told.first().map_or(What::Failed, |told| told.what);
-        let subject = report.about.split('\n').nth(2).unwrap_or_default();
+        let subject = unlinked(report.about.split('\n').nth(2).unwrap_or_default());
         let status =
             if is_global(report) { "message/global-delivery-status" } else { "message/delivery-status" };
         let kind = ContentType::new("multipart/report").attribute("report-type", "delivery-status");
@@ -69,7 +73,7 @@ impl Engine {
         let parts = vec![
             MimePart::new(
                 ContentType::new("text/plain").attribute("charset", "utf-8"),
-                BodyPart::Text(wrapped(&self.text(report, what, subject)).into()),
+                BodyPart::Text(wrapped(&self.text(report, what, &subject)).into()),
             ),
             plain(status, self.fields(report).into_bytes()),
             plain(original, report.original.clone()),
@@ -117,27 +121,25 @@ impl Engine {
             written_time(report.accepted_at)
         );
         for told in report.told.iter().take(TOLD_MAX) {
-            let words = explain(told.answer.status);
+            let (words, to) = (explain(told.answer.status), address(told.address));
             let _ = match told.what {
-                What::Delivered => writeln!(text, "- {}: thư đã vào hộp thư.", told.address),
+                What::Delivered => writeln!(text, "- {to}: thư đã vào hộp thư."),
                 What::Expanded => {
-                    writeln!(text, "- {}: thư đã được chuyển đến các thành viên của nhóm.", told.address)
+                    writeln!(text, "- {to}: thư đã được chuyển đến các thành viên của nhóm.")
                 }
-                What::Relayed => writeln!(
-                    text,
-                    "- {}: hệ thống của người nhận đã nhận thư, và không báo tiếp.",
-                    told.address
-                ),
+                What::Relayed => {
+                    writeln!(text, "- {to}: hệ thống của người nhận đã nhận thư, và không báo tiếp.")
+                }
                 What::Redirected => {
-                    writeln!(text, "- {}: thư được chuyển đến {}.", told.address, told.answer.text)
+                    writeln!(text, "- {to}: thư được chuyển đến {}.", address(&told.answer.text))
                 }
-                What::Failed | What::Delayed => writeln!(text, "- {}: {}", told.address, words.what),
+                What::Failed | What::Delayed => writeln!(text, "- {to}: {}", words.what),
             };
             if told.what == What::Failed {
                 let _ = writeln!(text, "  {}", words.advice);
             }
             if matches!(told.what, What::Failed | What::Delayed) {
-                let _ = writeln!(text, "  (Mã {}: {})", told.answer.status, said(&told.answer));
+                let _ = writeln!(text, "  (Mã {}{})", told.answer.status, said(&told.answer));
             }
         }
         if let Some(more) = report.told.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
@@ -152,11 +154,12 @@ impl Engine {
         }
         let _ = writeln!(text, "\n--\n{}", what.title().1);
         for told in report.told.iter().take(TOLD_MAX) {
+            let to = address(told.address);
             let _ = match told.what {
                 What::Failed | What::Delayed => {
-                    writeln!(text, "- {}: {}", told.address, explain(told.answer.status).english)
+                    writeln!(text, "- {to}: {}", explain(told.answer.status).english)
                 }
-                _ => writeln!(text, "- {}", told.address),
+                _ => writeln!(text, "- {to}"),
             };
         }
         text
@@ -173,20 +176,26 @@ impl Engine {
             let _ = write!(text, "\r\n");
             if let Some((kind, address)) = told.original.and_then(|original| original.split_once(';')) {
                 let address = proto::smtp::xtext(address).unwrap_or_else(|| address.to_owned());
-                let _ = write!(text, "Original-Recipient: {kind};{address}\r\n");
+                let _ = write!(text, "Original-Recipient: {kind};{}\r\n", spelled(&address));
             }
             let kind = if told.address.is_ascii() { "rfc822" } else { "utf-8" };
-            let _ = write!(text, "Final-Recipient: {kind};{}\r\n", told.address);
+            let _ = write!(text, "Final-Recipient: {kind};{}\r\n", spelled(told.address));
             let _ = write!(text, "Action: {}\r\nStatus: {}\r\n", told.what.action(), told.answer.status);
             if let Some(host) = &told.answer.host {
                 let _ = write!(text, "Remote-MTA: dns;{host}\r\n");
             }
+            // Mail programs show this part, too.
+            let said = unlinked(&told.answer.text);
             let _ = match told.answer.code {
-                Some(code) => write!(text, "Diagnostic-Code: smtp;{code} {}\r\n", told.answer.text),
+                Some(code) => write!(text, "Diagnostic-Code: smtp;{code} {said}\r\n"),
                 None if told.what == What::Redirected => {
-                    write!(text, "Diagnostic-Code: x-cong-thu;sent to {} instead\r\n", told.answer.text)
+                    write!(
+                        text,
+                        "Diagnostic-Code: x-cong-thu;sent to {} instead\r\n",
+                        spelled(&told.answer.text)
+                    )
                 }
-                None => write!(text, "Diagnostic-Code: x-cong-thu;{}\r\n", told.answer.text),
+                None => write!(text, "Diagnostic-Code: x-cong-thu;{said}\r\n"),
             };
             let _ = write!(text, "Last-Attempt-Date: {}\r\n", trace::date(self.now()));
             if let (What::Delayed, Some(until)) = (told.what, report.give_up_at) {
@@ -200,12 +209,33 @@ impl Engine {
     }
 }
 
-/// As the other side said it, or we.
+/// What the other side said, as its words, or we.
 fn said(answer: &Answer) -> String {
-    match (&answer.host, answer.code) {
-        (Some(host), Some(code)) => format!("{host}: {code} {}", answer.text),
-        _ => answer.text.clone(),
+    // What is quoted does not end the quotation.
+    let mut words = unlinked(&answer.text).replace(['“', '”', '"'], "'");
+    if let Some((end, _)) = words.char_indices().nth(SAID_CHARS_MAX) {
+        words.truncate(end);
+        words.push('…');
     }
+    match (&answer.host, answer.code) {
+        (Some(host), Some(code)) => format!("; máy chủ {} trả lời: “{code} {words}”", unlinked(host)),
+        _ => format!(": {words}"),
+    }
+}
+
+/// A recipient's as he was written to, where nothing but an address can be read in it.
+fn address(address: &str) -> String {
+    let is_plain = |letter: char| letter.is_alphanumeric() || "@.-_+=".contains(letter);
+    if address.chars().all(is_plain) { address.to_owned() } else { unlinked(address) }
+}
+
+/// `utf-8-address` (RFC 6533 3) with what is not seen spelled out, `\x{202E}`.
+fn spelled(address: &str) -> String {
+    let spelled = |letter: char| match is_unseen(letter) {
+        true => format!("\\x{{{:X}}}", u32::from(letter)),
+        false => letter.to_string(),
+    };
+    address.chars().map(spelled).collect()
 }
 
 /// RFC 6533: are there addresses beyond ASCII?

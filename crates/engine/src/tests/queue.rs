@@ -10,6 +10,7 @@ mod paths;
 mod relay;
 pub(super) mod reports;
 mod resting;
+mod told;
 
 use super::{World, actor, address, arrival};
 use crate::{Arrival, Contact, Engine, Principal, Recipient, RecipientError, Unreachable, Wishes};

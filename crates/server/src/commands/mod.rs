@@ -33,6 +33,7 @@ mod named;
 mod pages;
 mod person;
 mod policy;
+mod printed;
 mod quarantine;
 mod queue;
 mod relocation;
@@ -213,7 +214,7 @@ impl Session {
     /// Prints `text`, or `json` when the caller wants that.
     fn answer(&self, json: &serde_json::Value, text: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        let shown = if self.json { json.to_string() } else { text.trim_end().to_owned() };
+        let shown = if self.json { printed::json(json) } else { printed::text(text.trim_end()) };
         if shown.is_empty() {
             // For a person; a program reads standard output, or --json.
             eprintln!("không có (none)");

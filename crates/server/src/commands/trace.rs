@@ -1,6 +1,6 @@
 //! `congthu trace …`: what became of a message, and every event for central logs.
 
-use super::{Session, lessons, logins};
+use super::{Session, lessons, logins, printed};
 use crate::cli::{TraceCommand, TraceOptions};
 use anyhow::{Context as _, Result};
 use engine::{Course, EventRow, TraceQuery};
@@ -83,7 +83,7 @@ async fn export(session: &Session, options: &TraceOptions) -> Result<()> {
         after = (last.at, last.id);
         let mut text = String::new();
         for event in &page {
-            let _ = writeln!(text, "{}", as_json(event));
+            let _ = writeln!(text, "{}", printed::json(&as_json(event)));
         }
         std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?;
     }
