@@ -4,6 +4,7 @@
 //! sender is told once, in the transaction that ends what he is told of; every delivery ends, delivered or told of.
 
 mod at_hand;
+mod letters;
 mod passed_on;
 mod telling;
 
