@@ -37,7 +37,6 @@ UNBOUND = """server:
   use-syslog: no
   access-control: 0.0.0.0/0 allow
   module-config: "iterator"
-  local-zone: "." static
 """
 
 OPENDKIM = """Syslog no
@@ -142,15 +141,31 @@ def answers(address):
         return probe.connect_ex(address) == 0
 
 
-class Names(Service):
-    """unbound, which knows these records and nothing else."""
+class NameServer(Service):
+    """unbound; what it knows is in its settings."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.process = None
+
+    def serve(self, *settings):
+        """From now on with these behind those of the server."""
+        text = UNBOUND.format(address=NAME_SERVER, directory=self.directory) + "".join(settings)
+        (self.directory / "unbound.conf").write_text(text)
+        if self.process:
+            self.process.terminate()
+            self.process.wait()
+        self.process = self.spawn(scanners.program("unbound"), "-d", "-c", self.directory / "unbound.conf", address=(NAME_SERVER, 53))
+
+
+class Names(NameServer):
+    """It knows these records and nothing else."""
 
     def __init__(self):
         super().__init__("unbound")
         self.records = {}
         self.unanswered = []
         self.silent = None
-        self.process = None
 
     def put(self, name, kind, text):
         """Its only one of that kind, from the next `publish` on."""
@@ -164,18 +179,14 @@ class Names(Service):
         self.unanswered.append(zone)
 
     def publish(self):
-        lines = [UNBOUND.format(address=NAME_SERVER, directory=self.directory)]
+        lines = ['  local-zone: "." static\n']
         for (name, kind), text in self.records.items():
             if kind == "TXT":
                 text = " ".join(f'"{text[at:at + 250]}"' for at in range(0, len(text), 250))
             lines.append(f"  local-data: '{name}. 5 IN {kind} {text}'\n")
         lines += [f'  local-zone: "{zone}." transparent\n' for zone in self.unanswered]
         lines += [f'forward-zone:\n  name: "{zone}."\n  forward-addr: {SILENT_SERVER}\n' for zone in self.unanswered]
-        (self.directory / "unbound.conf").write_text("".join(lines))
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-        self.process = self.spawn(scanners.program("unbound"), "-d", "-c", self.directory / "unbound.conf", address=(NAME_SERVER, 53))
+        self.serve(*lines)
 
     def close(self):
         super().close()
@@ -304,3 +315,19 @@ class Others(peers.Postfix):
     def close(self):
         super().close()
         self.filters.close()
+
+
+def two_provinces(test):
+    """The name server of both, and each, in a network of their own; they end with this class of tests. Their records are there from the
+    next `publish` on."""
+    network = Network()
+    test.addClassCleanup(network.close)
+    authority, names = Authority(), Names()
+    test.addClassCleanup(authority.close)
+    test.addClassCleanup(names.close)
+    here, there = Province(1, "gui.test", authority, []), Province(2, "nhan.test", authority, [])
+    for province in (here, there):
+        test.addClassCleanup(province.close)
+        province.prepare()
+        province.publish(names)
+    return names, here, there

@@ -6,22 +6,8 @@ unbound hands on what proves an answer and judges nothing itself, so what a test
 import subprocess
 
 import internet
-import scanners
 
 TTL = 1  # seconds: what is published anew is seen at once
-SETTINGS = """server:
-  interface: {address}
-  port: 53
-  do-daemonize: no
-  chroot: ""
-  username: ""
-  directory: "{directory}"
-  pidfile: ""
-  use-syslog: no
-  access-control: 0.0.0.0/0 allow
-  module-config: "iterator"
-  local-zone: "test." nodefault
-"""
 ZONE = """auth-zone:
   name: "{name}"
   zonefile: "{file}"
@@ -56,7 +42,7 @@ class Zone:
                 yield f"{name}. {TTL} IN {kind} " + (f'"{text}"' if kind == "TXT" else text)
 
 
-class Signed(internet.Service):
+class Signed(internet.NameServer):
     """unbound with the root, in which everything is that is in no zone of its own."""
 
     def __init__(self):
@@ -65,7 +51,6 @@ class Signed(internet.Service):
         self.root.put("ns", "A", internet.NAME_SERVER)
         self.zones = [self.root]
         self.keys = {}  # of each zone, two
-        self.process = None
         self.anchors = self.directory / "anchors"
         self.anchors.write_text((self.directory / f"{self.keys_of('')[0]}.key").read_text())
         self.anchors.chmod(0o644)
@@ -96,13 +81,8 @@ class Signed(internet.Service):
         return done.stdout
 
     def publish(self):
-        parts = [SETTINGS.format(address=internet.NAME_SERVER, directory=self.directory)]
-        parts += [ZONE.format(name=f"{zone.name}.", file=self.written(zone)) for zone in self.zones]
-        (self.directory / "unbound.conf").write_text("".join(parts))
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-        self.process = self.spawn(scanners.program("unbound"), "-d", "-c", self.directory / "unbound.conf", address=(internet.NAME_SERVER, 53))
+        zones = [ZONE.format(name=f"{zone.name}.", file=self.written(zone)) for zone in self.zones]
+        self.serve('  local-zone: "test." nodefault\n', *zones)
 
     def written(self, zone):
         plain = self.directory / f"zone-{zone.name or 'root'}"

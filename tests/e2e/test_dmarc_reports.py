@@ -17,16 +17,7 @@ FORGED = 2  # messages
 class DmarcReports(case.Case):
     @classmethod
     def setUpClass(cls):
-        network = internet.Network()
-        cls.addClassCleanup(network.close)
-        authority, names = internet.Authority(), internet.Names()
-        cls.addClassCleanup(authority.close)
-        cls.addClassCleanup(names.close)
-        cls.here, cls.there = internet.Province(1, "gui.test", authority, []), internet.Province(2, "nhan.test", authority, [])
-        for province in (cls.here, cls.there):
-            cls.addClassCleanup(province.close)
-            province.prepare()
-            province.publish(names)
+        names, cls.here, cls.there = internet.two_provinces(cls)
         cls.reports = cls.here.add_mailbox("dmarc-reports@gui.test", kind="service")
         names.put("_dmarc.gui.test", "TXT", f"v=DMARC1; p=reject; adkim=s; aspf=s; rua=mailto:{cls.reports}")
         names.publish()

@@ -20,16 +20,8 @@ ROUNDS_MAX = 3  # times that a message comes here and still goes on to the outsi
 class Loops(case.Case):
     @classmethod
     def setUpClass(cls):
-        network = internet.Network()
-        cls.addClassCleanup(network.close)
-        authority, names = internet.Authority(), internet.Names()
-        cls.addClassCleanup(authority.close)
-        cls.addClassCleanup(names.close)
-        cls.here, cls.there = internet.Province(1, "gui.test", authority, []), internet.Province(2, "nhan.test", authority, [])
+        names, cls.here, cls.there = internet.two_provinces(cls)
         for province in (cls.here, cls.there):
-            cls.addClassCleanup(province.close)
-            province.prepare()
-            province.publish(names)
             province.must("policy", "set", province.domain, "sending.forward_outside=true", "--reason", "QĐ 1/QĐ-UBND")
         cls.sink = sinks.Sink(STRANGER)
         cls.addClassCleanup(cls.sink.close)

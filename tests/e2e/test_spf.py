@@ -19,7 +19,6 @@ import unittest
 import case
 import congthu
 import internet
-import scanners
 import wire
 
 TABLE = congthu.REPO / "crates" / "guard" / "src" / "spf"
@@ -34,18 +33,7 @@ MAPPED = "::ffff:"  # an address of IPv4 as one of IPv6: no socket of ours has s
 STRING_MAX = 255  # octets of a string of a text (RFC 1035 3.3)
 SILENT = "silent.vn"
 
-SERVER = """server:
-  interface: {address}
-  port: 53
-  do-daemonize: no
-  chroot: ""
-  username: ""
-  directory: "{directory}"
-  pidfile: ""
-  use-syslog: no
-  access-control: 0.0.0.0/0 allow
-  module-config: "iterator"
-{answered}  local-zone: "{silent}." deny
+ROOT = """{answered}  local-zone: "{silent}." deny
 auth-zone:
   name: "."
   zonefile: "{directory}/root"
@@ -136,28 +124,22 @@ def rounds(rows):
     return [fellows for _, fellows in found]
 
 
-class Zones(internet.Service):
+class Zones(internet.NameServer):
     """unbound with the records of some cases; nothing of what it says may be remembered."""
 
     def __init__(self):
         super().__init__("spf")
         self.common = [zone_line(line) for line in (TABLE / "zone.txt").read_text().splitlines() if line and not line.startswith("#")]
-        self.process = None
 
-    def serve(self, rows):
+    def serve_cases(self, rows):
         lines = list(dict.fromkeys(self.common + [line for row in rows for line in row.lines]))
         broken = [name for name, kind, _ in lines if kind == "SERVFAIL"]
         written = [". 0 IN SOA ns. root. 1 60 60 60 0", ". 0 IN NS ns."]
         written += [f"{name}. 0 IN {kind} {self.data(kind, data)}" for name, kind, data in lines if kind != "SERVFAIL"]
         (self.directory / "root").write_text("\n".join(written) + "\n")
         answered = "".join(f'  local-zone: "{name}." nodefault\n' for name in ANSWERED)
-        text = SERVER.format(address=internet.NAME_SERVER, directory=self.directory, answered=answered, silent=SILENT)
-        text += "".join(BROKEN.format(name=name, nobody=NOBODY) for name in broken)
-        (self.directory / "unbound.conf").write_text(text)
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-        self.process = self.spawn(scanners.program("unbound"), "-d", "-c", self.directory / "unbound.conf", address=(internet.NAME_SERVER, 53))
+        root = ROOT.format(directory=self.directory, answered=answered, silent=SILENT)
+        self.serve(root, *(BROKEN.format(name=name, nobody=NOBODY) for name in broken))
 
     @staticmethod
     def data(kind, data):
@@ -202,7 +184,7 @@ class Spf(case.Case):
         cls.server.host, cls.server.ports["smtp"] = FOUR, 25
         cls.server.write_config()
         cls.addClassCleanup(cls.server.close)
-        cls.zones.serve([])
+        cls.zones.serve_cases([])
         cls.server.start()
         cls.server.add_domain(case.DOMAIN)
         cls.reader = cls.server.add_mailbox(f"doc@{case.DOMAIN}")
@@ -244,7 +226,7 @@ class Spf(case.Case):
         self.balanced = sum(row.ip.startswith(MAPPED) for row in self.table)
         # What nobody answers for takes its time, of which everything of a round would have to wait.
         for number, rows in enumerate(rounds(self.table) + [self.further], 1):
-            self.zones.serve(rows)
+            self.zones.serve_cases(rows)
             self.bring(rows)
         found = self.found()
         everything = self.table + self.further
