@@ -7,6 +7,7 @@ mod at_hand;
 mod letters;
 mod passed_on;
 mod telling;
+mod together;
 
 pub use at_hand::AtHand;
 pub(crate) use passed_on::{by_whose, original_of, written_of, written_to};
@@ -16,8 +17,8 @@ use crate::message::FACTS_OCTETS_MAX;
 use crate::report::without_return_path;
 use crate::{Body, Engine, Error, Piece, figures};
 use jiff::{SignedDuration, Timestamp};
-use model::AccountId;
 use model::queue::{Answer, Outcome, destination_rest};
+use model::{AccountId, ContentId};
 use store::{Claimed, ContentColumns, Event, LeasedDelivery, NewOutgoingEvent, QueueLease, WantedWork};
 use tokio_util::sync::CancellationToken;
 
@@ -166,15 +167,21 @@ impl Engine {
     /// `NotFound` when it is gone, which a lease keeps from happening, or damaged: of a database that answers, nothing else is
     /// the matter.
     pub async fn outgoing_octets(&self, delivery: &LeasedDelivery) -> Result<OutgoingOctets, Error> {
-        match self.find_octets(delivery).await {
+        self.octets_of(delivery.content).await
+    }
+
+    /// # Errors
+    /// As [`Engine::outgoing_octets`].
+    pub(crate) async fn octets_of(&self, content: ContentId) -> Result<OutgoingOctets, Error> {
+        match self.find_octets(content).await {
             Err(Error::Unavailable) if self.is_ready().await => Err(Error::NotFound),
             found => found,
         }
     }
 
-    async fn find_octets(&self, delivery: &LeasedDelivery) -> Result<OutgoingOctets, Error> {
+    async fn find_octets(&self, content: ContentId) -> Result<OutgoingOctets, Error> {
         let columns = ContentColumns { chunks: true, ..ContentColumns::default() };
-        let mut found = self.0.store.contents(&[delivery.content], columns, FACTS_OCTETS_MAX).await?;
+        let mut found = self.0.store.contents(&[content], columns, FACTS_OCTETS_MAX).await?;
         let content = found.pop().flatten().ok_or(Error::NotFound)?;
         let (ids, sizes) = content.chunks.ok_or(Error::NotFound)?;
         OutgoingOctets::of(self.body(&ids, &sizes)).await
@@ -282,9 +289,14 @@ impl Engine {
         }
     }
 
-    /// Tells of what is late and gives up what is over. Beside the rest: of a large domain that is away, it takes long.
+    /// Tells of what is late and of what has failed, and gives up what is over. Beside the rest: of a large domain that is away, it
+    /// takes long.
     pub(crate) async fn look_for_overdue(&self, stop: &CancellationToken) {
-        if let Err(error) = self.tell_overdue(stop).await {
+        let told = async {
+            let overdue = self.tell_overdue(stop).await;
+            self.tell_together(stop).await.and(overdue)
+        };
+        if let Err(error) = told.await {
             figures::housekeeping_failed("overdue");
             tracing::warn!(%error, "senders could not be told of what is late or over");
         }

@@ -140,7 +140,7 @@ impl Engine {
                 recipients: was.iter().cloned().chain([to.to_string()]).collect(),
             })
             .collect();
-        let report = QueueReport { deliveries: &reports, events: &events, audit: Some(audit) };
+        let report = QueueReport { deliveries: &reports, events: &events, untold: &[], audit: Some(audit) };
         let told = redirected(&claimed.deliveries, to);
         let ours = self.commit_report(claimed.lease.lease, first, &report, vec![told]).await?;
         self.give_back_mail(&claimed.lease).await?;
@@ -175,6 +175,7 @@ fn redirected<'a>(deliveries: &'a [LeasedDelivery], to: &Address) -> Vec<Told<'a
         written: written_of(recipient),
         what: What::Redirected,
         answer: Answer::ours(Status(2, 0, 0), to.to_string()),
+        at: None,
     };
     of.filter(|recipient| recipient.notify.asks_for(something)).map(told).collect()
 }

@@ -57,6 +57,8 @@ pub(crate) struct Told<'a> {
     pub(crate) written: Option<&'a str>,
     pub(crate) what: What,
     pub(crate) answer: Answer,
+    /// When that was said; `None`: now.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// What a report says, and of which message.
@@ -200,6 +202,7 @@ impl Engine {
             written: None,
             what: if matches!(to.kind(), Kind::Group(_)) { What::Expanded } else { What::Delivered },
             answer: Answer::ours(model::queue::Status(2, 1, 5), "delivered"),
+            at: None,
         });
         let report = Report {
             sender: sender.as_str(),
@@ -241,7 +244,8 @@ impl Engine {
             };
             if told.iter().all(|other| other.address != address) {
                 let answer = Answer::ours(model::queue::Status(status.0, status.1, status.2), text);
-                told.push(Told { address, original: None, written: None, what: What::Failed, answer });
+                let what = What::Failed;
+                told.push(Told { address, original: None, written: None, what, answer, at: None });
             }
         }
         let Some(sender) = arrival.sender.as_ref().filter(|_| !told.is_empty()) else { return Ok(None) };

@@ -15,6 +15,12 @@ pub const ANSWER_CHARS_MAX: usize = 500;
 /// In front of a domain in a destination's name: reports to that domain about its TLS (RFC 8460), which go to its servers although its
 /// TLS is not as it should be, and so do not wait in one line with its mail.
 pub const TLS_REPORTS_TO: &str = "tls-reports:";
+/// What fails of one message within this time its sender is told in one report.
+pub const TOLD_SOON: SignedDuration = SignedDuration::from_mins(3);
+/// So many reports of one message come this soon after what they tell of; what fails then waits for [`TOLD_LATER`], so that five
+/// days of trying make thirty reports at most, to however many it went.
+pub const TELLINGS_SOON_MAX: i32 = 10;
+pub const TOLD_LATER: SignedDuration = SignedDuration::from_hours(6);
 /// How long a destination that cannot be reached is left alone at most.
 const DESTINATION_REST_MAX: SignedDuration = SignedDuration::from_mins(60);
 const DESTINATION_REST_FIRST: SignedDuration = SignedDuration::from_mins(1);

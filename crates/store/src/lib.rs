@@ -173,9 +173,9 @@ pub use quarantined::{
 };
 pub use queue::{
     Accepting, Claimed, DeliveryReport, FilteredCounts, FilteredRow, LeasedDelivery, LeasedRecipient,
-    MailBack, MailBackTo, NewOutgoing, NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, PassedOn,
-    QueueCounts, QueueDestinationRow, QueueFilter, QueueLease, QueueReport, QueueRow, QueueState,
-    RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, SentDelivery, WantedWork,
+    MailBack, MailBackTo, NewOutgoing, NewOutgoingEvent, NewOutgoingPart, NewOutgoingRecipient, NewUntold,
+    PassedOn, QueueCounts, QueueDestinationRow, QueueFilter, QueueLease, QueueReport, QueueRow, QueueState,
+    RecipientAnswer, RedirectAsker, Reroute, ScheduledRow, SentDelivery, Untold, UntoldMessage, WantedWork,
 };
 pub use quotas::{Drift, QuotaRow, SendingRow, UsageMark, UsageRow};
 pub use recipients::RecipientRow;

@@ -142,6 +142,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "lessons_by_whom",
         sql: include_str!("../../../migrations/0043_lessons_by_whom.sql"),
     },
+    Migration {
+        version: 44,
+        name: "told_together",
+        sql: include_str!("../../../migrations/0044_told_together.sql"),
+    },
 ];
 
 /// What [`migrate`] did.

@@ -1,7 +1,7 @@
 //! Mail on its way to others: rows of the queue, and the statements that move them (docs/adr/0019-the-queue.md).
 //!
 //! Invariants: who holds a delivery's lease, and nobody else, says what became of it; a message's content stays for as long
-//! as its row does; rows are locked in one order (lease, messages by number, deliveries, destination), so nobody deadlocks,
+//! as its row does, and that until its sender was told; rows are locked in one order (lease, messages by number, deliveries, destination), so nobody deadlocks,
 //! and nobody who accepts mail waits for a destination's row.
 
 mod claim;
@@ -13,6 +13,7 @@ mod lease;
 mod overdue;
 mod report;
 mod sent;
+mod untold;
 
 #[cfg(test)]
 pub(crate) use claim::DUE_MAIL;
@@ -30,6 +31,7 @@ pub use report::{
 };
 pub(crate) use sent::Reporter;
 pub use sent::SentDelivery;
+pub use untold::{NewUntold, Untold, UntoldMessage};
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx as _;

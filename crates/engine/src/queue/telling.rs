@@ -19,9 +19,9 @@ use store::{
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries that are given up, or told of, at a time.
-const OVERDUE_MAX: i64 = 50;
+pub(super) const OVERDUE_MAX: i64 = 50;
 /// Deliveries that could not be told of, from which on a round ends: then the fault is not in them.
-const PASSED_OVER_MAX: usize = 1_000;
+pub(super) const PASSED_OVER_MAX: usize = 1_000;
 
 /// Is its sender told?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,8 @@ impl Engine {
             for to in delivery.recipients.iter().filter(hears_of_delay) {
                 let answer = last_said(delivery, to);
                 let (address, original) = (to.address.as_str(), to.orcpt.as_deref());
-                told.push(Told { address, original, written: written_of(to), what: What::Delayed, answer });
+                let (written, what) = (written_of(to), What::Delayed);
+                told.push(Told { address, original, written, what, answer, at: None });
             }
         }
         let report = |delivery: &&LeasedDelivery| DeliveryReport {
@@ -114,7 +115,7 @@ impl Engine {
                 recipients: recipients.clone(),
             })
             .collect();
-        let report = QueueReport { deliveries: &reports, events: &events, audit: None };
+        let report = QueueReport { deliveries: &reports, events: &events, untold: &[], audit: None };
         self.commit_report(lease, first, &report, vec![told]).await?;
         Ok(())
     }
@@ -158,10 +159,10 @@ impl Engine {
                 recipients: recipients.clone(),
             })
             .collect();
-        let report = QueueReport { deliveries: &reports, events: &events, audit };
+        let report = QueueReport { deliveries: &reports, events: &events, untold: &[], audit };
         let told = vec![failed, relayed];
         let ours = self.report_sent(lease, first, &report, &told).await
-            || self.commit_report(lease, first, &report, told).await?;
+            || self.commit_ended(lease, &judged, &report, told).await?;
         if ours {
             for (_, ((kind, ..), recipients)) in &traced {
                 figures::outgoing(kind, recipients.len());
@@ -258,5 +259,6 @@ fn told<'a>(to: &'a LeasedRecipient, outcome: &Outcome, telling: Telling) -> Opt
     };
     let is_told = telling != Telling::Nobody && to.notify.asks_for(asked);
     let (address, original) = (to.address.as_str(), to.orcpt.as_deref());
-    is_told.then(|| Told { address, original, written: written_of(to), what, answer: answer.clone() })
+    let written = written_of(to);
+    is_told.then(|| Told { address, original, written, what, answer: answer.clone(), at: None })
 }

@@ -24,7 +24,7 @@ const TOLD_MAX: usize = 100;
 const SAID_CHARS_MAX: usize = 200;
 
 impl What {
-    const fn action(self) -> &'static str {
+    pub(crate) const fn action(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Delayed => "delayed",
@@ -197,7 +197,7 @@ impl Engine {
                 }
                 None => write!(text, "Diagnostic-Code: x-cong-thu;{said}\r\n"),
             };
-            let _ = write!(text, "Last-Attempt-Date: {}\r\n", trace::date(self.now()));
+            let _ = write!(text, "Last-Attempt-Date: {}\r\n", trace::date(told.at.unwrap_or(self.now())));
             if let (What::Delayed, Some(until)) = (told.what, report.give_up_at) {
                 let _ = write!(text, "Will-Retry-Until: {}\r\n", trace::date(until));
             }

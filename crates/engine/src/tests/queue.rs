@@ -10,6 +10,7 @@ mod paths;
 mod relay;
 pub(super) mod reports;
 mod resting;
+mod together;
 mod told;
 
 use super::{World, actor, address, arrival};

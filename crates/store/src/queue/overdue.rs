@@ -8,9 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
 use model::AccountId;
 
+/// Deliveries of one message that are told to be late at once.
+const WHOLE_MAX: i64 = 1_000;
+
 impl Store {
-    /// Up to `limit` deliveries whose sender is to be told that they are late, or which are given up, none of `passed_over`; not
-    /// those that somebody is sending at the moment.
+    /// Up to `limit` deliveries whose sender is to be told that they are late, and what else is late of the last one's message, or up to
+    /// `limit` which are given up; none of `passed_over`, nor those that somebody is sending at the moment.
     ///
     /// # Errors
     /// When the database fails.
@@ -33,17 +36,7 @@ impl Store {
         .fetch_all(&mut *tx.inner)
         .await?;
         if chosen.is_empty() {
-            chosen = sqlx::query_scalar(
-                "select delivery_id from queue_deliveries
-                  where warn_at <= $1 and warn_at is not null and lease_id is null and not held
-                    and delivery_id <> all ($3)
-                  order by warn_at limit $2 for update skip locked",
-            )
-            .bind(now.to_sqlx())
-            .bind(limit)
-            .bind(passed_over)
-            .fetch_all(&mut *tx.inner)
-            .await?;
+            chosen = tx.late(passed_over, limit, now).await?;
         }
         tx.claimed(chosen, (node, term)).await
     }
@@ -141,6 +134,38 @@ pub struct RedirectAsker {
 }
 
 impl Tx {
+    /// Locked.
+    async fn late(&mut self, passed_over: &[i64], limit: i64, now: Timestamp) -> Result<Vec<i64>, Error> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as(
+            "select delivery_id, message_id from queue_deliveries
+              where warn_at <= $1 and warn_at is not null and lease_id is null and not held
+                and delivery_id <> all ($3)
+              order by warn_at limit $2 for update skip locked",
+        )
+        .bind(now.to_sqlx())
+        .bind(limit)
+        .bind(passed_over)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        let mut chosen: Vec<i64> = rows.iter().map(|(delivery, _)| *delivery).collect();
+        let Some((_, last)) = rows.last() else { return Ok(chosen) };
+        let rest: Vec<i64> = sqlx::query_scalar(
+            "select delivery_id from queue_deliveries
+              where message_id = $1 and warn_at <= $2 and lease_id is null and not held
+                and delivery_id <> all ($3) and delivery_id <> all ($4)
+              limit $5 for update skip locked",
+        )
+        .bind(last)
+        .bind(now.to_sqlx())
+        .bind(passed_over)
+        .bind(&chosen)
+        .bind(WHOLE_MAX)
+        .fetch_all(&mut *self.inner)
+        .await?;
+        chosen.extend(rest);
+        Ok(chosen)
+    }
+
     async fn claimed(
         mut self,
         chosen: Vec<i64>,

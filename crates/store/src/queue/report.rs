@@ -1,11 +1,11 @@
 //! Saying what became of deliveries: all of it in one transaction, and only by whoever holds their lease.
 //!
 //! Invariants: who was taken over changes nothing (the fence is the lease's row, locked first); what failed for good goes in
-//! the transaction that puts the report of it into its sender's mailbox, so he is told exactly once; a message's row goes
-//! with its last delivery, and its content with that.
+//! the transaction that puts the report of it into its sender's mailbox, or by for one of more (`untold`), so he is told exactly
+//! once; a message's row goes with its last delivery, once its sender was told, and its content with that.
 
 use crate::contents::NewContent;
-use crate::queue::NewOutgoing;
+use crate::queue::{NewOutgoing, NewUntold};
 use crate::tx::TransactionId;
 use crate::{AuditEntry, Error, Event, NewEntry, Placed, Store, Target, Tx};
 use jiff::Timestamp;
@@ -65,6 +65,8 @@ pub struct QueueReport<'a> {
     pub deliveries: &'a [DeliveryReport<'a>],
     /// One at least; nothing else has the trace of the first.
     pub events: &'a [NewOutgoingEvent<'a>],
+    /// Of the first delivery's message: what its sender is told of later, with more.
+    pub untold: &'a [NewUntold<'a>],
     /// When an administrator does it.
     pub audit: Option<AuditEntry<'a>>,
 }
@@ -89,7 +91,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Vec<Placed>>, Error> {
         let (reports, events) = (report.deliveries, report.events);
-        let Some(first) = events.first() else { return Err(Error::Damaged("a report without an event")) };
+        let Some(event) = events.first() else { return Err(Error::Damaged("a report without an event")) };
         let mut tx = self.begin().await?;
         let number: String =
             sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *tx.inner).await?;
@@ -99,6 +101,9 @@ impl Store {
         let mut placed = Vec::new();
         for report in reports {
             placed.extend(tx.apply(report, now).await?);
+        }
+        if let Some(first) = reports.first() {
+            tx.put_by(first.message, report.untold, now).await?;
         }
         tx.end_messages(reports, now).await?;
         tx.bring_forward(reports).await?;
@@ -111,7 +116,7 @@ impl Store {
         if let Some(audit) = &report.audit {
             tx.audit(audit).await?;
         }
-        tx.commit_known(&TransactionId::new(number, &first.event)).await?;
+        tx.commit_known(&TransactionId::new(number, &event.event)).await?;
         Ok(Some(placed))
     }
 
@@ -281,7 +286,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Messages without a delivery and without anything that waits for its moment here.
+    /// Messages without a delivery, without anything that waits for its moment here, and whose sender has been told.
     async fn end_messages(&mut self, reports: &[DeliveryReport<'_>], now: Timestamp) -> Result<(), Error> {
         let (_, messages) = numbers(reports);
         self.end_these_messages(&messages, now).await
@@ -290,7 +295,7 @@ impl Tx {
     pub(crate) async fn end_these_messages(&mut self, messages: &[i64], now: Timestamp) -> Result<(), Error> {
         sqlx::query(
             "with gone as (
-                 delete from queue_messages m where m.message_id = any ($1)
+                 delete from queue_messages m where m.message_id = any ($1) and m.tell_at is null
                     and not exists (select from queue_deliveries d where d.message_id = m.message_id)
                     and not exists (select from pending_deliveries p where p.message_id = m.message_id)
                  returning content_id
