@@ -107,6 +107,11 @@ class Filters(case.Case):
             self.assertLess(time.monotonic(), deadline, f"still {answer}")
             time.sleep(0.5)
 
+    def assert_not_let_go(self, *command):
+        refused = self.server.run(*command)
+        self.assertNotEqual(refused.returncode, 0, refused.stdout)
+        self.assertIn("could not be scanned", refused.stderr)
+
     def metric(self, pattern):
         connection = http.client.HTTPConnection(self.server.host, self.server.ports["http"], timeout=10)
         connection.request("GET", "/metrics")
@@ -166,6 +171,10 @@ class Filters(case.Case):
         # What was answered 250 is there after a crash.
         self.server.kill()
         self.server.start()
+        # A command asks clamd, too, at that moment.
+        self.clamd.kill()
+        self.assert_not_let_go("quarantine", "release", str(kept["id"]))
+        self.clamd.start()
         self.server.must("quarantine", "release", str(kept["id"]))
         self.assertNotEqual(self.server.run("quarantine", "release", str(kept["id"])).returncode, 0)
         while len(stored := self.stored(self.binh)) == len(before):
@@ -186,6 +195,10 @@ class Filters(case.Case):
             time.sleep(0.5)
         (held,) = json.loads(self.server.must("queue", "list", "--state", "held-by-filter", "--json"))
         self.assertEqual(held["destination"], "other.test")
+        self.clamd.kill()
+        self.assert_not_let_go("queue", "release", held["queue_id"])
+        self.assertEqual(len(json.loads(self.server.must("queue", "list", "--state", "held-by-filter", "--json"))), 1)
+        self.clamd.start()
         # To a colleague it is kept apart; each is told by a letter of what is kept for him.
         before = self.stored(self.binh)
         self.assertEqual(self.answer(spam, user=self.an).code, 250)

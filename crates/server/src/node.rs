@@ -3,7 +3,7 @@
 //!
 //! Invariants: a running server's database is joined, never started twice; commands that have to start the
 //! embedded Postgres themselves wait for each other, so that none is cut off by another one's end; what was
-//! opened is closed in the opposite order.
+//! opened is closed in the opposite order; no engine is without the scanners that there are, whoever opens it.
 
 use crate::config::Config;
 use crate::system::{OsRng, SystemClock};
@@ -171,6 +171,8 @@ async fn connect(config: &Config, endpoint: &Endpoint) -> Result<(Engine, Store)
         exempt_networks: config.limits.exempt_networks.clone(),
     };
     let engine = Engine::new(store.clone(), settings, Arc::new(SystemClock), rng);
+    // Also for a command: what it lets go is scanned at that moment.
+    engine.use_scanners(config.scan.scanners());
     engine.open().await?;
     Ok((engine, store))
 }

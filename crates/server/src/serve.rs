@@ -134,11 +134,10 @@ async fn serve(
     Ok(())
 }
 
-/// Whom the engine asks about what comes from others.
+/// Whom the engine of a server asks besides; the scanners every node has.
 fn equip(config: &Config, engine: &Engine) -> Result<()> {
     engine.use_countries(config.countries()?);
     engine.use_clouds(config.clouds());
-    engine.use_scanners(config.scan.scanners());
     crate::outbound::let_ask(engine, config);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The message that every new mailbox of the demo finds.
 
 use anyhow::{Result, anyhow};
-use engine::{Arrival, Engine, Origin, Protocol, Sender};
+use engine::{Arrival, DeliverError, Engine, Origin, Protocol, Sender};
 use jiff::tz::TimeZone;
 use model::Address;
 use std::net::Ipv4Addr;
@@ -36,8 +36,14 @@ pub(super) async fn send(engine: &Engine, from: &Address, owner: &Address) -> Re
         wishes: engine::Wishes::default(),
         examined: None,
     };
-    engine.deliver(&arrival, &[recipient], spool).await?;
-    Ok(())
+    match engine.deliver(&arrival, &[recipient], spool).await {
+        // Scanners that the named file has and that do not answer: there is a demo, without a welcome.
+        Err(error @ (DeliverError::NotScanned | DeliverError::PutOff)) => {
+            tracing::warn!(mailbox = %owner, %error, "a mailbox of the demo has no welcome");
+            Ok(())
+        }
+        delivered => Ok(delivered.map(drop)?),
+    }
 }
 
 fn message(engine: &Engine, from: &Address, owner: &Address) -> Result<String> {
