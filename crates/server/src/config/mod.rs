@@ -11,6 +11,7 @@ mod docs;
 mod listeners;
 mod parse;
 mod published;
+mod routes;
 mod values;
 
 pub(crate) use acme::Acme;
@@ -274,6 +275,7 @@ impl Config {
         if !external && (self.database.owner_url.is_some() || self.database.owner_url_file.is_some()) {
             return Err("[database] has an owner's URL but no url: add url".into());
         }
+        self.check_routes()?;
         self.check_listeners()
     }
 
