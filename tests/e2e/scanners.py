@@ -82,6 +82,12 @@ class Scanner:
             insecure = ["--insecure"] if os.geteuid() == 0 else []
             self.command = [program("rspamd"), "-f", *insecure, "-c", str(config), *places]
 
+    def allow(self, line):
+        """From its next start on: the line of its configuration that begins with the same word."""
+        config = self.directory / f"{self.name}.conf"
+        word = line.split()[0]
+        config.write_text("".join(f"{line}\n" if old.split()[:1] == [word] else old for old in config.read_text().splitlines(True)))
+
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"

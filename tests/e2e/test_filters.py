@@ -126,6 +126,19 @@ class Filters(case.Case):
         for one in self.stored(self.binh):
             self.assertIn(b"\r\nX-Congthu-Scan: malware=clean spam=no", one)
 
+    def test_1b_what_clamd_is_too_small_for_is_said(self):
+        self.assertIn("clamd takes 100 MB at once", self.server.run("check").stdout)
+        self.clamd.kill()
+        self.clamd.allow("StreamMaxLength 1M")
+        self.addCleanup(self.clamd.allow, "StreamMaxLength 100M")
+        self.addCleanup(self.clamd.kill)
+        self.clamd.start()
+        self.assertIn("StreamMaxLength 100M in /etc/clamav/clamd.conf", self.server.run("check").stdout)
+        large = self.message(body=("Kính gửi " * 6 + "\r\n") * 30_000, to=self.binh, sender="van-thu@other.test")
+        self.assertGreater(len(large), 1 << 20)
+        self.assertEqual(self.answer(large).code, 451)
+        self.assertIn("StreamMaxLength in clamd.conf", self.server.log_path.read_text())
+
     def test_2_malware_in_an_archive_is_stopped_in_and_out(self):
         before = len(self.stored(self.binh))
         for answer in self.both_ways(lambda sender: self.with_file(scanners.EICAR, sender)):

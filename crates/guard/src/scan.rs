@@ -22,9 +22,12 @@ use breaker::Breaker;
 use metrics::{counter, gauge, histogram};
 use model::scan::{Malware, Scan, Spam};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// How often the log says that mail is too large for a scanner.
+const TOO_LARGE_SAID_EVERY: Duration = Duration::from_secs(3_600);
 
 /// What the filter for spam is told of how a message came.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +66,7 @@ struct Scanner {
     name: &'static str,
     settings: ScannerSettings,
     breaker: Breaker,
+    too_large_said: Mutex<Option<Instant>>,
 }
 
 /// Why there is no answer.
@@ -79,7 +83,7 @@ impl Scanners {
         let scanner = |name, settings: ScannerSettings| {
             let breaker = Breaker::new(settings.places);
             gauge!("congthu_scanner_down", "scanner" => name).set(0);
-            Arc::new(Scanner { name, settings, breaker })
+            Arc::new(Scanner { name, settings, breaker, too_large_said: Mutex::default() })
         };
         Self {
             clamd: clamd.map(|settings| scanner("clamd", settings)),
@@ -101,6 +105,12 @@ impl Scanners {
         }
     }
 
+    /// Does the scanner for malware take messages as large as it may be given? `None`: there is none, or it did not say.
+    pub async fn takes_the_largest(&self) -> Option<bool> {
+        let ScannerSettings { address, timeout, message_bytes_max, .. } = &self.clamd.as_ref()?.settings;
+        tokio::time::timeout(*timeout, clamd::takes(address, *message_bytes_max)).await.ok()?.ok()
+    }
+
     /// What they say of a message, both asked at once.
     pub async fn scan<O: Octets + ?Sized>(&self, message: &O, envelope: &Envelope<'_>) -> Scan {
         let malware = self.malware(message);
@@ -118,7 +128,7 @@ impl Scanners {
 impl Scanner {
     async fn malware<O: Octets + ?Sized>(&self, message: &O) -> Malware {
         if message.length() > self.settings.message_bytes_max {
-            self.count("too_large");
+            self.say_too_large(message.length(), "clamd_size in [scan]");
             return Malware::Unknown;
         }
         match self.ask(clamd::scan(&self.settings.address, message)).await {
@@ -131,7 +141,7 @@ impl Scanner {
                 Malware::Found(name)
             }
             Ok(clamd::Said::TooLarge) => {
-                self.count("too_large");
+                self.say_too_large(message.length(), "StreamMaxLength in clamd.conf");
                 Malware::Unknown
             }
             Err(_) => Malware::Unknown,
@@ -192,6 +202,21 @@ impl Scanner {
             }
             (true, false) => tracing::info!(scanner = self.name, "a scanner is back"),
             _ => {}
+        }
+    }
+
+    /// To try again does not help here, so somebody has to be told what would.
+    fn say_too_large(&self, octets: u64, limit: &'static str) {
+        self.count("too_large");
+        let mut said = self.too_large_said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|at| at.elapsed() >= TOO_LARGE_SAID_EVERY) {
+            *said = Some(Instant::now());
+            tracing::warn!(
+                scanner = self.name,
+                octets,
+                limit,
+                "a message is too large to be scanned, and will be whenever it is tried again: raise the limit"
+            );
         }
     }
 

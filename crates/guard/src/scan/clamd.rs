@@ -34,6 +34,22 @@ pub(super) async fn scan<O: Octets + ?Sized>(address: &ScanAddress, message: &O)
     }
 }
 
+/// Does it take a message of so many octets? It says so when the length of a piece is named, before the piece comes.
+pub(super) async fn takes(address: &ScanAddress, octets: u64) -> Result<bool> {
+    let length = u32::try_from(octets).unwrap_or(u32::MAX);
+    let mut stream = address.connect().await?;
+    stream.write_all(b"zINSTREAM\0").await?;
+    stream.write_all(&length.to_be_bytes()).await?;
+    stream.shutdown().await?;
+    let mut answer = Vec::new();
+    let read = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await;
+    match understood(&answer) {
+        Some(Said::TooLarge) => Ok(false),
+        // The piece that does not come is a connection that broke off.
+        _ => read.map(|_| true),
+    }
+}
+
 async fn send<O: Octets + ?Sized>(stream: &mut dyn Stream, message: &O) -> Result<()> {
     stream.write_all(b"zINSTREAM\0").await?;
     let mut at = 0;

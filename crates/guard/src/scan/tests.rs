@@ -102,6 +102,24 @@ async fn what_is_no_answer_is_never_a_pass() {
 }
 
 #[tokio::test]
+async fn whether_the_largest_message_is_taken_is_found_out_without_one() {
+    let question = b"zINSTREAM\0\x00\x10\x00\x00";
+    for (answer, takes) in [(&b"INSTREAM size limit exceeded. ERROR\0"[..], false), (b"", true)] {
+        let (clamd, heard) = scanner(answer, question).await;
+        assert_eq!(Scanners::new(Some(clamd), None).takes_the_largest().await, Some(takes), "{answer:?}");
+        assert_eq!(heard.lock().unwrap().as_slice(), [question]);
+    }
+    assert_eq!(Scanners::default().takes_the_largest().await, None);
+    let nowhere = ScannerSettings {
+        address: "/nonexistent/clamd.ctl".parse().unwrap(),
+        timeout: Duration::from_secs(1),
+        message_bytes_max: 100,
+        places: 1,
+    };
+    assert_eq!(Scanners::new(Some(nowhere), None).takes_the_largest().await, None);
+}
+
+#[tokio::test]
 async fn a_scanner_that_hangs_is_waited_for_no_longer_than_its_time_and_then_left_alone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let clamd = ScannerSettings {

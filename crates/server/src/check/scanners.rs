@@ -8,12 +8,19 @@ use guard::{Envelope, Scanners};
 use model::scan::{Malware, Scan, Spam};
 use std::net::{IpAddr, Ipv4Addr};
 
+const MB: u64 = 1 << 20;
 /// What they are asked about: plain, and of nobody.
 const LETTER: &[u8] = b"From: congthu check <postmaster@localhost>\r\nTo: postmaster@localhost\r\n\
     Subject: congthu check\r\nDate: Thu, 1 Jan 2026 00:00:00 +0700\r\nMessage-ID: <check@localhost>\r\n\r\nIs anybody there?\r\n";
 
 pub(super) async fn look(config: &Config, findings: &mut Findings) {
-    judge(&ask(&config.scan.scanners()).await, findings);
+    let scanners = config.scan.scanners();
+    let said = ask(&scanners).await;
+    judge(&said, findings);
+    if said.malware == Malware::Clean {
+        let largest = (config.scan.clamd_bytes_max(), config.limits.message_bytes_max);
+        judge_sizes(scanners.takes_the_largest().await, largest, findings);
+    }
     if let Some(learner) = config.scan.learner() {
         let may_teach = learner.may_teach().await;
         judge_learner(may_teach.map_err(|error| error.to_string()), findings);
@@ -63,6 +70,30 @@ fn judge(said: &Scan, findings: &mut Findings) {
             "rspamd does not answer: filter.not_scored_in and filter.not_scored_out say what becomes of mail meanwhile",
             "systemctl status rspamd; [scan] rspamd is its normal worker",
         ),
+    }
+}
+
+/// What is too large to be scanned is put off, and is no smaller when it comes again.
+fn judge_sizes(takes: Option<bool>, (scanned, taken): (u64, u64), findings: &mut Findings) {
+    let (scanned_mb, taken_mb) = (scanned.div_ceil(MB), taken.div_ceil(MB));
+    if scanned < taken {
+        findings.error(
+            "scan",
+            format!("[scan] clamd_size is {scanned_mb} MB, and messages may have {taken_mb} MB: larger ones are never scanned"),
+            format!("clamd_size = \"{taken_mb}MB\" at least, or a smaller message_size in [limits]"),
+        );
+    }
+    match takes {
+        Some(true) => findings.ok("scan", format!("clamd takes {scanned_mb} MB at once, as [scan] clamd_size says")),
+        Some(false) => findings.error(
+            "scan",
+            format!(
+                "clamd takes less than the {scanned_mb} MB of [scan] clamd_size: what has more than its StreamMaxLength is never \
+                 scanned, and put off each time it comes"
+            ),
+            format!("StreamMaxLength {scanned_mb}M in /etc/clamav/clamd.conf (MaxScanSize and MaxFileSize too), then systemctl restart clamav-daemon"),
+        ),
+        None => findings.warn("scan", "clamd does not say how large a message it takes", "try again later"),
     }
 }
 
@@ -143,19 +174,32 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let clamd = std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut got = Vec::new();
-            while !got.ends_with(&[0; 4]) {
-                let mut piece = [0; 512];
-                let length = stream.read(&mut piece).unwrap();
-                assert!(length > 0, "it ends with a piece of nothing");
-                got.extend_from_slice(&piece[..length]);
+            // About the letter; then twice about the largest message, the length of which is all that comes of it.
+            for (end, answer) in [
+                (&[0; 4][..], &b"stream: OK\0"[..]),
+                (b"zINSTREAM\0\x06\x40\0\0", b""),
+                (&[0; 4], b"stream: OK\0"),
+                (b"zINSTREAM\0\x01\x90\0\0", b"INSTREAM size limit exceeded. ERROR\0"),
+            ] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut got = Vec::new();
+                while !got.ends_with(end) {
+                    let mut piece = [0; 512];
+                    let length = stream.read(&mut piece).unwrap();
+                    assert!(length > 0, "it ends with {end:?}, not with {got:?}");
+                    got.extend_from_slice(&piece[..length]);
+                }
+                stream.write_all(answer).unwrap();
             }
-            stream.write_all(b"stream: OK\0").unwrap();
         });
-        let (warnings, errors, text) = said(&format!("[scan]\nclamd = \"{address}\"\n")).await;
-        clamd.join().unwrap();
+        let configured = format!("[scan]\nclamd = \"{address}\"\n");
+        let (warnings, errors, text) = said(&configured).await;
         assert_eq!((warnings, errors), (1, 0), "{text}");
-        assert!(text.contains("clamd answers"), "{text}");
+        assert!(text.contains("clamd answers") && text.contains("clamd takes 100 MB at once"), "{text}");
+        let (_, errors, text) = said(&format!("{configured}clamd_size = \"25MB\"\n")).await;
+        clamd.join().unwrap();
+        assert_eq!(errors, 2, "{text}");
+        assert!(text.contains("clamd_size = \"70MB\" at least"), "{text}");
+        assert!(text.contains("StreamMaxLength 25M in /etc/clamav/clamd.conf"), "{text}");
     }
 }

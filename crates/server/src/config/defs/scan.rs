@@ -48,6 +48,11 @@ impl Scan {
         )
     }
 
+    /// Octets of the largest message that clamd is given.
+    pub(crate) const fn clamd_bytes_max(&self) -> u64 {
+        self.clamd_bytes_max
+    }
+
     /// Who teaches rspamd what users say; `None`: it is not to learn.
     pub(crate) fn learner(&self) -> Option<Learner> {
         let settings = |address| LearnerSettings {
@@ -76,7 +81,8 @@ pub(crate) const SCAN: &[Definition] = &[
         kind: "size",
         fallback: Fallback::Value(r#""100MB""#),
         example: r#""50MB""#,
-        doc: "Larger messages count as not scanned; no more than clamd's own `StreamMaxLength`.",
+        doc: "Larger messages count as not scanned; no more than clamd's own `StreamMaxLength`, of which Debian's has 25M, and no less \
+              than `message_size`.",
         set: |config, value| put(&mut config.scan.clamd_bytes_max, read_size(value, KB, SIZE_MAX)),
     },
     Definition {
@@ -132,7 +138,7 @@ pub(crate) const SCAN: &[Definition] = &[
         fallback: Fallback::Value("16"),
         example: "4",
         doc: "Messages that each scanner is asked about at once; as many again wait for their turn, and what comes then counts as not \
-              scanned. No more than clamd's own `MaxThreads`.",
+              scanned. No more than clamd's own `MaxThreads`, of which Debian's has 12.",
         set: |config, value| put(&mut config.scan.places, read_number(value, 1, PLACES_MAX)),
     },
 ];
