@@ -24,10 +24,21 @@ pub(super) async fn look(
     addresses: &[IpAddr],
     findings: &mut Findings,
 ) {
-    let sources = if config.outbound.sources.is_empty() { addresses } else { &config.outbound.sources };
+    let sources = match (&config.smart_host, config.outbound.sources.as_slice()) {
+        // Others see the addresses of the one that passes mail on.
+        (Some(_), _) => &[],
+        (None, []) => addresses,
+        (None, sources) => sources,
+    };
     let hostname = config.hostname();
     let look = async |reports: &ReportsTo, findings: &mut Findings| {
         let domain = &reports.domain;
+        if let Some(relay) = &config.smart_host {
+            match resolver.texts(domain.as_str()).await {
+                Ok(texts) => say(spf_by_relay(domain, &relay.host, &texts), findings),
+                Err(error) => findings.warn("dns", format!("SPF of {domain}: {error}"), "try again later"),
+            }
+        }
         for source in sources {
             let path = format!("postmaster@{domain}");
             let sender = Sender { ip: *source, helo: &hostname, path: Some(&path) };
@@ -62,6 +73,30 @@ fn spf(domain: &DomainName, source: IpAddr, outcome: Outcome) -> Judged {
         _ => format!("SPF of {domain} says {outcome} of {source}, from which this server sends"),
     };
     Judged { what, mend }
+}
+
+/// Where another server passes mail on: only its owner knows the addresses that it leaves from.
+fn spf_by_relay(domain: &DomainName, relay: &str, texts: &[Vec<u8>]) -> Judged {
+    let is_spf = |text: &&Vec<u8>| text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"v=spf1"));
+    match texts.iter().filter(is_spf).count() {
+        0 => Judged {
+            what: format!("{domain} has no SPF record"),
+            mend: Some(format!(
+                "publish the one that lets {relay} send, the smart_host by which mail leaves: whoever runs that says what is in it \
+                 (not an address of this server, by which all mail would fail)"
+            )),
+        },
+        1 => Judged {
+            what: format!(
+                "{domain} has an SPF record; mail leaves by {relay}, and its owner knows whether that lets it send"
+            ),
+            mend: None,
+        },
+        several => Judged {
+            what: format!("{domain} has {several} SPF records: then none counts"),
+            mend: Some("leave one".to_owned()),
+        },
+    }
 }
 
 fn dmarc(reports: &ReportsTo, texts: &[Vec<u8>]) -> Judged {
@@ -159,6 +194,22 @@ mod tests {
             assert!(found.what.contains(what), "{found:?}");
             assert!(found.mend.as_deref().unwrap().starts_with(mend), "{found:?}");
         }
+    }
+
+    #[test]
+    fn where_another_server_passes_mail_on_no_address_of_ours_is_to_be_published() {
+        let domain = DomainName::new("a.vn").unwrap();
+        let judged = |texts: &[&str]| {
+            let texts: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+            spf_by_relay(&domain, "relay.b.vn", &texts)
+        };
+        let none = judged(&["v=verify"]);
+        assert!(
+            none.what.contains("no SPF record") && none.mend.unwrap().contains("relay.b.vn"),
+            "nothing of ours"
+        );
+        assert_eq!(judged(&["x", "v=spf1 include:b.vn -all"]).mend, None);
+        assert_eq!(judged(&["v=spf1 -all", "V=SPF1 a -all"]).mend.as_deref(), Some("leave one"));
     }
 
     #[test]
