@@ -155,6 +155,7 @@ class Signatures(case.Case):
         # Its mail leaves by another server: whose addresses an SPF record is to name, is not ours to say.
         self.assertRegex(checked, r"(?m)^warning +dns +gui.test has no SPF record; publish the one that lets 127.0.0.1 send, the smart_host")
         self.assertNotIn("ip4:", checked)
+        self.assertRegex(checked, r"(?m)^ok +outbound +127.0.0.1:[0-9]+ \(smart_host\) answers")
         body = "Kính gửi,\r\n\r\nhàng  hai dấu cách \r\n\r\n\r\n"
         done = self.execute(
             self.tool("swaks"), "--server", f"127.0.0.1:{self.server.ports['submission']}", "--tls", "--auth", "PLAIN",

@@ -1,6 +1,6 @@
 //! The database: can it be reached, in which state is its schema, is it set so that nothing acknowledged is lost.
 
-use super::{Findings, certificates, upkeep};
+use super::{Findings, certificates, road_out, upkeep};
 use crate::config::Config;
 use crate::node::{self, Opened};
 use crate::system::SystemClock;
@@ -86,6 +86,9 @@ async fn look_at(config: &Config, opened: &Opened, findings: &mut Findings) -> F
             let found = Found { domains, keys: keys.unwrap_or_default(), reports, lists };
             let learns = config.scan.learner().is_some();
             if is_current && let Err(error) = upkeep::look(&store, (&found, learns), findings).await {
+                findings.error("database", error.to_string(), "");
+            }
+            if is_current && let Err(error) = road_out::late(&store, findings).await {
                 findings.error("database", error.to_string(), "");
             }
             if is_current

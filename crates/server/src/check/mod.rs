@@ -1,7 +1,8 @@
 //! `congthu check`: what is wrong with this installation, and how to mend it.
 //!
 //! Invariants: it looks and changes nothing (an embedded Postgres that does not run is started for the look, as any command
-//! does); each finding is one line; what cannot be found out is a finding, never a reason to stop looking.
+//! does); each finding is one line, and what is to be mended first stands last, above the number of such lines; what cannot be found
+//! out is a finding, never a reason to stop looking.
 
 mod address_lists;
 mod certificates;
@@ -11,6 +12,7 @@ mod machine;
 mod policy_records;
 mod ports;
 mod proofs;
+mod road_out;
 mod scanners;
 mod sender_records;
 mod tls;
@@ -29,7 +31,7 @@ use std::io::Write as _;
 /// Domains and keys whose names are asked for at once.
 const AT_ONCE: usize = 16;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Ok,
@@ -100,14 +102,15 @@ pub(crate) async fn run(config: &Config, json: bool) -> Result<()> {
     tls::look(config, &mut findings);
     ports::look(config, &mut findings);
     scanners::look(config, &mut findings).await;
+    road_out::look(config, &mut findings).await;
     let found = database::look(config, &mut findings).await;
     domain_names::look(config, &found, &mut findings).await;
     let text = if json { as_json(&findings)? } else { as_text(&findings) };
     std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")?;
     match findings.count(Level::Error) {
         0 => Ok(()),
-        1 => bail!("one thing is wrong: see above"),
-        errors => bail!("{errors} things are wrong: see above"),
+        1 => bail!("one thing is wrong: mend what the last line says first"),
+        errors => bail!("{errors} things are wrong: mend what the last {errors} lines say first"),
     }
 }
 
@@ -150,7 +153,9 @@ fn as_json(findings: &Findings) -> Result<String> {
 
 fn as_text(findings: &Findings) -> String {
     let mut text = String::new();
-    for Finding { area, level, what, mend } in &findings.0 {
+    let mut by_level: Vec<&Finding> = findings.0.iter().collect();
+    by_level.sort_by_key(|finding| finding.level);
+    for Finding { area, level, what, mend } in by_level {
         let level = match level {
             Level::Ok => "ok",
             Level::Warning => "warning",
@@ -198,13 +203,15 @@ mod tests {
     #[test]
     fn one_line_for_each_finding() {
         let mut findings = Findings::default();
-        findings.ok("dns", "good");
         findings.error("tls", "bad\nin two lines", "mend it");
+        findings.warn("dns", "not good", "");
+        findings.ok("dns", "good");
+        // What is to be mended first is what its reader sees last.
         assert_eq!(
             as_text(&findings),
-            "ok       dns       good\nERROR    tls       bad in two lines; mend it\n"
+            "ok       dns       good\nwarning  dns       not good\nERROR    tls       bad in two lines; mend it\n"
         );
         let json: serde_json::Value = serde_json::from_str(&as_json(&findings).unwrap()).unwrap();
-        assert_eq!((json[0]["level"].as_str(), json[1]["mend"].as_str()), (Some("ok"), Some("mend it")));
+        assert_eq!((json[2]["level"].as_str(), json[0]["mend"].as_str()), (Some("ok"), Some("mend it")));
     }
 }

@@ -135,6 +135,7 @@ type Row = (
     String,
     Option<String>,
 );
+type DestinationRow = (String, i64, jiff_sqlx::Timestamp, jiff_sqlx::Timestamp, i32, Option<String>);
 type Recipient = (String, Option<Answer>);
 type RecipientRow = (i64, String, Option<i32>, Option<String>, Option<String>, Option<String>);
 
@@ -223,8 +224,7 @@ impl Store {
         reach: &Reach,
         limit: u32,
     ) -> Result<Vec<QueueDestinationRow>, Error> {
-        type Row = (String, i64, jiff_sqlx::Timestamp, jiff_sqlx::Timestamp, i32, Option<String>);
-        let rows: Vec<Row> = sqlx::query_as(
+        let rows: Vec<DestinationRow> = sqlx::query_as(
             "select q.name, count(*), min(m.accepted_at), q.next_at, q.failures, q.answer
                from queue_deliveries d join queue_messages m using (message_id) join queue_destinations q using (destination_id)
                left join accounts a using (account_id)
@@ -236,15 +236,30 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.pools.main)
         .await?;
-        let row = |(name, count, oldest, next, failures, answer): Row| QueueDestinationRow {
-            name,
-            deliveries: count.unsigned_abs(),
-            oldest: oldest.to_jiff(),
-            next_at: next.to_jiff(),
-            failures: u32::try_from(failures).unwrap_or(0),
-            answer,
-        };
-        Ok(rows.into_iter().map(row).collect())
+        Ok(rows.into_iter().map(destination_row).collect())
+    }
+
+    /// As [`Store::queue_destinations`], of everybody's mail that was accepted before then, and is neither kept back nor for later.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_waiting(
+        &self,
+        (before, now): (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<Vec<QueueDestinationRow>, Error> {
+        let rows: Vec<DestinationRow> = sqlx::query_as(
+            "select q.name, count(*), min(m.accepted_at), q.next_at, q.failures, q.answer
+               from queue_deliveries d join queue_messages m using (message_id) join queue_destinations q using (destination_id)
+              where m.accepted_at < $1 and not d.held and (d.due_at <= $2 or d.attempts > 0)
+              group by q.destination_id order by count(*) desc, q.name limit $3",
+        )
+        .bind(before.to_sqlx())
+        .bind(now.to_sqlx())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pools.main)
+        .await?;
+        Ok(rows.into_iter().map(destination_row).collect())
     }
 
     /// How much there is, and since when the oldest waits that is neither kept back nor for later. Reads the whole queue.
@@ -320,4 +335,16 @@ fn queue_row(row: Row, recipients: &mut HashMap<i64, Vec<Recipient>>) -> Result<
         about,
         destination_answer: answer,
     })
+}
+
+fn destination_row(row: DestinationRow) -> QueueDestinationRow {
+    let (name, count, oldest, next, failures, answer) = row;
+    QueueDestinationRow {
+        name,
+        deliveries: count.unsigned_abs(),
+        oldest: oldest.to_jiff(),
+        next_at: next.to_jiff(),
+        failures: u32::try_from(failures).unwrap_or(0),
+        answer,
+    }
 }
