@@ -6,6 +6,7 @@
 
 use crate::audit::AuditKind;
 use crate::queue::{Ended, LEASE, Telling};
+use crate::report_words::GIVEN_UP;
 use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
 use model::lifecycle::Life;
 use model::queue::{Answer, Outcome, Status};
@@ -249,7 +250,7 @@ impl Engine {
         let target = audited_as(queue_id);
         let audit = self.entry(actor, Action::QueueChange, &target, &detail);
         let telling = if quietly { Telling::Nobody } else { Telling::Usual };
-        let answer = Answer::ours(Status(5, 4, 7), "given up by an administrator");
+        let answer = Answer::ours(Status(5, 4, 7), GIVEN_UP);
         let claimed = self.claim_whole(message, queue_id).await?;
         let mut tx = self.0.store.begin().await?;
         let mut deliveries = tx.cancel_pending(message, self.now()).await?;

@@ -1,8 +1,14 @@
 //! What an enhanced status code (RFC 3463) means to whoever wrote the message, and what he can do: in a civil servant's words.
 //!
-//! Invariant: every code has words; those that the table does not name get those of their class.
+//! Invariant: every code has words; those that the table does not name get those of their class. What somebody here decided is told as
+//! that, whatever its code: none says so.
 
-use model::queue::Status;
+use model::queue::{Answer, Status};
+
+/// What is written of a message that an administrator gave up.
+pub(crate) const GIVEN_UP: &str = "given up by an administrator";
+/// Of one that nobody let go within the time that policy has for it.
+pub(crate) const NOT_LET_GO: &str = "it was kept back as spam, and nobody let it go";
 
 /// What happened, what to do, and the same in English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +180,27 @@ const NO: Words = words(
     "The other system refuses the message.",
 );
 
-pub(crate) fn explain(status: Status) -> Words {
+const STOPPED: Words = words(
+    "Quản trị hệ thống đã dừng gửi thư này.",
+    "Đề nghị liên hệ bộ phận hỗ trợ để biết lý do trước khi gửi lại.",
+    "An administrator has stopped this message.",
+);
+const KEPT_BACK: Words = words(
+    "Thư bị giữ lại do nghi là thư rác, và hết thời hạn mà không được cho gửi đi.",
+    "Nếu thư cần cho công việc, đề nghị liên hệ bộ phận hỗ trợ trước khi gửi lại.",
+    "The message was kept back as spam, and nobody let it go in time.",
+);
+
+pub(crate) fn explain(answer: &Answer) -> Words {
+    // Nobody else decides so by saying the same words.
+    match (&answer.host, answer.text.as_str()) {
+        (None, GIVEN_UP) => STOPPED,
+        (None, NOT_LET_GO) => KEPT_BACK,
+        _ => of_code(answer.status),
+    }
+}
+
+fn of_code(status: Status) -> Words {
     if status.0 == 2 {
         return DONE;
     }
@@ -188,13 +214,21 @@ mod tests {
 
     #[test]
     fn every_code_has_words_and_none_two() {
-        assert_eq!(explain(Status(5, 1, 1)).english, "There is no such mailbox.");
-        assert_eq!(explain(Status(4, 4, 1)), explain(Status(5, 4, 1)));
-        assert_eq!(explain(Status(5, 0, 0)), NO);
-        assert_eq!(explain(Status(4, 99, 99)), NOT_YET);
-        assert_eq!(explain(Status(2, 1, 5)), DONE);
+        assert_eq!(of_code(Status(5, 1, 1)).english, "There is no such mailbox.");
+        assert_eq!(of_code(Status(4, 4, 1)), of_code(Status(5, 4, 1)));
+        assert_eq!(of_code(Status(5, 0, 0)), NO);
+        assert_eq!(of_code(Status(4, 99, 99)), NOT_YET);
+        assert_eq!(of_code(Status(2, 1, 5)), DONE);
         for (at, (code, _)) in TABLE.iter().enumerate() {
             assert!(TABLE[..at].iter().all(|(other, _)| other != code), "{code:?}");
         }
+    }
+
+    #[test]
+    fn what_somebody_here_decided_is_told_as_that() {
+        let late = Status(5, 4, 7);
+        assert_eq!(explain(&Answer::ours(late, GIVEN_UP)), STOPPED);
+        assert_eq!(explain(&Answer::ours(late, NOT_LET_GO)), KEPT_BACK);
+        assert_eq!(explain(&Answer::theirs("mx.a.vn", 550, Some(late), GIVEN_UP)), of_code(late));
     }
 }

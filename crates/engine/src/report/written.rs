@@ -121,7 +121,7 @@ impl Engine {
             written_time(report.accepted_at)
         );
         for told in report.told.iter().take(TOLD_MAX) {
-            let (words, to) = (explain(told.answer.status), address(told.address));
+            let (words, to) = (explain(&told.answer), address(told.address));
             let _ = match told.what {
                 What::Delivered => writeln!(text, "- {to}: thư đã vào hộp thư."),
                 What::Expanded => {
@@ -157,7 +157,7 @@ impl Engine {
             let to = address(told.address);
             let _ = match told.what {
                 What::Failed | What::Delayed => {
-                    writeln!(text, "- {to}: {}", explain(told.answer.status).english)
+                    writeln!(text, "- {to}: {}", explain(&told.answer).english)
                 }
                 _ => writeln!(text, "- {to}"),
             };

@@ -41,6 +41,11 @@ async fn an_administrator_sees_holds_lets_go_and_ends() {
     engine.expire_queued(&actor(), &id, false).await.unwrap();
     let told = world.inbox(&an).await;
     assert_eq!(told.iter().filter(|text| text.contains("Status: 5.4.7")).count(), 1, "{told:?}");
+    let letters = world.letters(&an).await;
+    assert!(
+        letters.iter().any(|text| text.contains("An administrator has stopped this message.")),
+        "{letters:?}"
+    );
     assert_eq!(world.queue_rows().await, [0; 4]);
     assert_eq!(world.audited("queue.change").await, vec![format!("*/queue/{id}"); 4]);
     let gone = engine.queued_message(&actor(), &id).await.unwrap_err();
