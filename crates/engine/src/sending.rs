@@ -229,15 +229,15 @@ impl Engine {
         let LifeRow { address, display_name, account, .. } = &row;
         let (limit, most) = (refused.limit.vietnamese(), refused.most);
         let subject = format!("Hộp thư {address} tạm thời bị hạn chế gửi thư");
+        let (stopped, stopped_english) = stopped_by(refused.limit);
         let text = format!(
-            "Hộp thư {address} ({display_name}) đã đạt giới hạn {most} {limit}. Từ nay đến {}, hệ thống tạm dừng nhận thư gửi đi từ \
-             hộp thư này; thư nhận về không bị ảnh hưởng.\n\nNếu chủ hộp thư không gửi các thư đó, mật khẩu có thể đã bị lộ: hãy đổi \
+            "Hộp thư {address} ({display_name}) đã đạt giới hạn {most} {limit}. Từ nay đến {}, hệ thống tạm dừng nhận {stopped} \
+             không bị ảnh hưởng.\n\nNếu chủ hộp thư không gửi các thư đó, mật khẩu có thể đã bị lộ: hãy đổi \
              mật khẩu ngay và báo bộ phận quản trị. Nếu vẫn tiếp tục phát tán, hộp thư sẽ bị tạm khóa. Nếu cần gửi nhiều thư cho công \
-             việc, đơn vị đề nghị bộ phận quản trị.\n\n--\nThe mailbox reached its limit of {most} {}; nothing it sends is taken \
-             until {}.",
+             việc, đơn vị đề nghị bộ phận quản trị.\n\n--\nThe mailbox reached its limit of {most} {}; until {}, {stopped_english}.",
             written_time(refused.until),
             refused.limit.english(),
-            local_text(refused.until)
+            local_text(refused.until),
         );
         let notice = |to: AccountId| OwedNotice {
             key: format!("throttled/{account}/{}/{to}", refused.until),
@@ -246,6 +246,24 @@ impl Engine {
             text: text.clone(),
         };
         Ok(told.into_iter().map(notice).collect())
+    }
+}
+
+/// What is not taken of a mailbox at this limit, and what still is.
+const fn stopped_by(limit: Limit) -> (&'static str, &'static str) {
+    match limit {
+        Limit::StrangersPerHour => (
+            "thư gửi từ hộp thư này đến các địa chỉ bên ngoài mà hộp thư chưa từng gửi; thư gửi trong hệ thống, thư gửi đến các địa \
+             chỉ bên ngoài đã từng gửi và thư nhận về",
+            "mail to outside addresses that it has never written to is not taken; all other mail goes as before",
+        ),
+        Limit::MessagesPerHour
+        | Limit::MessagesPerDay
+        | Limit::RecipientsPerHour
+        | Limit::RecipientsPerDay => (
+            "thư gửi đi từ hộp thư này; thư nhận về",
+            "nothing it sends is taken; what it receives comes as before",
+        ),
     }
 }
 

@@ -194,6 +194,8 @@ async fn whom_one_knows_is_no_stranger_and_what_fails_is_not_counted() {
     let sent = detail().await;
     assert_eq!((sent.hour.messages, sent.hour.recipients, sent.strangers), (1, 3, 2), "each once");
     assert_eq!(limit(send(&world, &an, &["c@example.org"]).await), Some(Limit::StrangersPerHour));
+    let letter = world.letters(&an).await.pop().unwrap();
+    assert!(letter.contains("to outside addresses that it has never written to"), "{letter}");
     send(&world, &an, &["a@example.org", "b@example.org"]).await.unwrap();
     let many = ["d@example.org", "e@example.org", "f@example.org"];
     let never = send(&world, &an, &many).await;
