@@ -188,7 +188,8 @@ class Filters(case.Case):
         self.clamd.kill()
         self.assert_not_let_go("quarantine", "release", str(kept["id"]))
         self.clamd.start()
-        self.server.must("quarantine", "release", str(kept["id"]))
+        said = self.server.must("quarantine", "release", str(kept["id"]), "--allow")
+        self.assertIn("which this message was not", said)
         self.assertNotEqual(self.server.run("quarantine", "release", str(kept["id"])).returncode, 0)
         while len(stored := self.stored(self.binh)) == len(before):
             self.assertLess(time.monotonic(), deadline)
@@ -208,6 +209,7 @@ class Filters(case.Case):
             time.sleep(0.5)
         (held,) = json.loads(self.server.must("queue", "list", "--state", "held-by-filter", "--json"))
         self.assertEqual(held["destination"], "other.test")
+        self.assertIn("given up filter.quarantine_days after that", self.server.must("queue", "show", held["queue_id"]))
         self.clamd.kill()
         self.assert_not_let_go("queue", "release", held["queue_id"])
         self.assertEqual(len(json.loads(self.server.must("queue", "list", "--state", "held-by-filter", "--json"))), 1)

@@ -103,7 +103,10 @@ fn dmarc(reports: &ReportsTo, texts: &[Vec<u8>]) -> Judged {
     let ReportsTo { domain, address, receives } = reports;
     let wanted = format!("mailto:{address}");
     // To an address of nobody's, others are told to send in vain.
-    let make = format!("congthu mailbox add {address} --name \"Báo cáo DMARC\" --class service");
+    let make = format!(
+        "congthu mailbox add {address} --name \"Báo cáo DMARC\" --class service (reports are read by themselves: nobody has to log in \
+         there, and its one-time password may lapse)"
+    );
     let first = if *receives { String::new() } else { format!("{make}, then ") };
     let texts = texts.iter().map(|text| String::from_utf8_lossy(text).into_owned());
     let records: Vec<String> = texts.filter(|text| text.starts_with("v=DMARC1")).collect();
@@ -160,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_mailbox_that_nobody_has_is_to_be_made_first() {
-        let make = "congthu mailbox add dmarc-reports@a.vn --name \"Báo cáo DMARC\" --class service";
+        let make = "congthu mailbox add dmarc-reports@a.vn --name \"Báo cáo DMARC\" --class service (reports are read by themselves: \
+                    nobody has to log in there, and its one-time password may lapse)";
         for (texts, then) in [
             (&[][..], ", then publish _dmarc.a.vn. TXT \"v=DMARC1; p=none; rua=mailto:dmarc-reports@a.vn\""),
             (&["v=DMARC1; p=reject"], ", then add rua=mailto:dmarc-reports@a.vn to it"),

@@ -5,6 +5,7 @@ use crate::cli::AcmeCommand;
 use crate::ordering::{self, Names};
 use anyhow::{Result, bail};
 use engine::{AcmeOrderRow, CertificateState, WantedCertificate};
+use jiff::Timestamp;
 use model::calendar::local_text;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -62,7 +63,7 @@ fn shown(state: &CertificateState) -> Value {
         "ends": current.and_then(|row| row.ends),
         "names_in_use": current.map(|row| &row.names),
         "under_way_since": open.map(|row| row.started_at),
-        "next": open.is_none().then_some(state.next),
+        "next": open.is_none().then_some(state.next).filter(|next| *next > Timestamp::UNIX_EPOCH),
         "fault": fault(state),
     })
 }
@@ -72,7 +73,11 @@ fn told(state: &CertificateState) -> String {
     let current = state.current.as_ref().and_then(use_of).unwrap_or_else(|| "none yet".to_owned());
     let next = match under_way(state) {
         Some(row) => format!("ordered at {}", local_text(row.started_at)),
-        None => format!("next order {}", local_text(state.next.max(jiff::Timestamp::UNIX_EPOCH))),
+        // No moment has to come first.
+        None if state.next <= Timestamp::UNIX_EPOCH => {
+            "to be ordered by the running server, within a minute".to_owned()
+        }
+        None => format!("next order {}", local_text(state.next)),
     };
     let fault = fault(state).map(|fault| format!("; last fault: {fault}")).unwrap_or_default();
     format!("{}\t{}\t{current}; {next}{fault}\n", state.wanted.label, state.wanted.names.join(" "))

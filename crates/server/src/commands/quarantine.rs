@@ -11,6 +11,9 @@ use model::{Address, DomainName, Listed};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
+/// Of a sender who is let in for one.
+const ALLOWED_UNSHOWN: &str = "; what its author is shown to have written comes there from now on, which this message was not: others like it are kept apart \
+     as before";
 /// Of a sender who is blocked for a message that anybody may have written.
 const UNSHOWN: &str = " in mail that nothing shows to be his, as this message: what he is shown to have written comes as before";
 
@@ -26,7 +29,8 @@ pub(super) async fn run(session: &Session, command: &QuarantineCommand) -> Resul
         }
         QuarantineCommand::Release { id, allow } => {
             let message = engine.release_quarantined(actor, (*id, *allow)).await?;
-            done(session, &message, "is released to")
+            let of = if *allow && !message.row.is_shown { ALLOWED_UNSHOWN } else { "" };
+            done(session, &message, ("is released to", of))
         }
         QuarantineCommand::Block { id } => {
             let (message, line) = engine.block_sender(actor, *id).await?;
@@ -48,7 +52,7 @@ pub(super) async fn run(session: &Session, command: &QuarantineCommand) -> Resul
         }
         QuarantineCommand::Delete { id } => {
             let message = engine.delete_quarantined(actor, *id).await?;
-            done(session, &message, "is deleted, for")
+            done(session, &message, ("is deleted, for", ""))
         }
     }
 }
@@ -87,9 +91,9 @@ async fn senders(session: &Session, mailbox: &Address) -> Result<()> {
     session.answer(&rows.iter().map(item).collect(), &text)
 }
 
-fn done(session: &Session, message: &QuarantinedMessage, what: &str) -> Result<()> {
+fn done(session: &Session, message: &QuarantinedMessage, (what, of): (&str, &str)) -> Result<()> {
     let QuarantinedMessage { row, .. } = message;
-    session.answer(&as_json(message), &format!("{} {what} {}", row.held, row.recipient))
+    session.answer(&as_json(message), &format!("{} {what} {}{of}", row.held, row.recipient))
 }
 
 fn line(message: &QuarantinedMessage) -> String {

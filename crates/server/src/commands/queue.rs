@@ -120,8 +120,7 @@ async fn show(session: &Session, id: &str) -> Result<()> {
         let _ = writeln!(text, "from <{}>, accepted {}", first.sender, local_text(first.accepted_at));
     }
     for row in &rows {
-        let _ =
-            writeln!(text, "{}: {}; given up {}", row.destination, state(row), local_text(row.give_up_at));
+        let _ = writeln!(text, "{}: {}; {}", row.destination, state(row), end(row));
         if let Some(answer) = &row.destination_answer {
             let _ = writeln!(text, "  not reached: {answer}");
         }
@@ -135,6 +134,19 @@ async fn show(session: &Session, id: &str) -> Result<()> {
         }
     }
     session.answer(&rows.iter().map(as_json).collect(), &text)
+}
+
+/// The time that it is held does not count among the days that it is tried for.
+fn end(row: &QueueRow) -> String {
+    match row.state {
+        QueueState::HeldByOperator | QueueState::HeldByLock => "not given up before it is let go".to_owned(),
+        QueueState::HeldByFilter => {
+            "given up filter.quarantine_days after that, where nobody lets it go".to_owned()
+        }
+        QueueState::Sending | QueueState::Scheduled | QueueState::Resting | QueueState::Waiting => {
+            format!("given up {}", local_text(row.give_up_at))
+        }
+    }
 }
 
 fn state(row: &QueueRow) -> String {
