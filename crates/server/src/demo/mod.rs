@@ -54,6 +54,9 @@ const WORLD_PORT: u16 = 2526;
 /// Where the policy says that forged mail is refused, and it is not.
 const UNSEEN: &str = "\n  Mail from other servers is taken here without a look at SPF, DKIM and DMARC, forged mail too, whatever the policy says: \
      this machine plays them all. An installation looks ([authentication] check).";
+/// What `settings` lets this machine do.
+const UNGUARDED: &str = "\n  Programs on this machine (127.0.0.0/8) may try as many passwords and open as many connections as they like, as they play \
+     everybody here: to see the limits work, come from another machine, or start it with a file of your own ([limits] exempt_networks).";
 /// Under the data directory: the passwords, and a configuration for the other commands.
 const USERS_FILE: &str = "demo-users.json";
 const CONFIG_FILE: &str = "demo.toml";
@@ -213,6 +216,9 @@ impl Province {
         if !config.authentication.check {
             lines.push(UNSEEN.to_owned());
         }
+        if config.file.is_none() {
+            lines.push(UNGUARDED.to_owned());
+        }
         lines.push(format!("\n{}", self.examples(config)));
         lines.push(
             "\nCtrl-C stops it. Started again, it has the same users, passwords and mail.\n".to_owned(),
@@ -313,7 +319,9 @@ fn use_of(spec: &ListenerSpec) -> &'static str {
 fn configuration(config: &Config) -> String {
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let mut file = String::from(
-        "# Written by congthu demo, for the other commands: congthu --config THIS mailbox list\n",
+        "# Written anew by congthu demo whenever it starts, for the other commands: congthu --config THIS mailbox list\n\
+         # What is changed here is lost, and the demo does not read it. For a demo with settings of your own, copy this file, change\n\
+         # the copy, and start it with that: congthu --config COPY demo\n",
     );
     file += &format!("hostname = {}\n", quoted(&config.hostname()));
     file += &format!("data_dir = {}\n", quoted(&config.data_dir.to_string_lossy()));
@@ -389,5 +397,22 @@ mod tests {
         assert!(province.greeting(&config).contains("forged mail too"));
         config.authentication.check = true;
         assert!(!province.greeting(&config).contains("forged"));
+    }
+
+    #[test]
+    fn what_differs_from_an_installation_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config(directory.path());
+        let province = Province { users: Vec::new() };
+        let head = configuration(&config);
+        assert!(
+            head.contains("What is changed here is lost") && head.contains("congthu --config COPY demo"),
+            "{head}"
+        );
+        assert!(config.limits.exempt_networks.iter().any(|network| network.contains([127, 0, 0, 1].into())));
+        assert!(province.greeting(&config).contains("may try as many passwords"));
+        // A file of one's own says whom it lets pass.
+        config.file = Some(directory.path().join("own.toml"));
+        assert!(!province.greeting(&config).contains("may try as many passwords"));
     }
 }
