@@ -20,7 +20,7 @@ pub struct TraceFilter {
     pub message_ids: Vec<String>,
     /// Any of them.
     pub queue_ids: Vec<String>,
-    /// A status, or a kind of event.
+    /// A status, a kind of event, or the code that what was said of it begins with, ours as others', behind their three digits.
     pub status: Option<String>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
@@ -153,9 +153,9 @@ impl Store {
                      or (e.about like all ($16::text[]) and string_to_array(split_part(e.about, E'\\n', 4), ' ') @> $3))
                 and (cardinality($4::text[]) = 0 or split_part(e.about, E'\\n', 2) = any ($4))
                 and (cardinality($5::text[]) = 0 or split_part(e.about, E'\\n', 1) = any ($5))
-                and ($6::text is null or e.status = $6 or e.kind = $6)
-                and ($7::timestamptz is null or e.at >= $7)
-                and ($8::timestamptz is null or e.at < $8)
+                and ($6::text is null or e.status = $6 or e.kind = $6
+                     or $6 ~ '^[0-9.]+$' and e.status ~ ('^([0-9]{3} )?' || replace($6, '.', '[.]') || '( |$)'))
+                and ($7::timestamptz is null or e.at >= $7) and ($8::timestamptz is null or e.at < $8)
                 and ($9::timestamptz is null or (e.at, e.event_id) < ($9, $13))
                 and ($11 or e.account_id = any (mine.senders)
                      or exists (select from unnest(e.recipients) r

@@ -183,7 +183,7 @@ pub(crate) struct TraceLogins {
 
 fn statuses() -> String {
     format!(
-        "What happened to it, what became of it, or for what it was refused: {}; or what the other side said: 5.1.1",
+        "What happened to it, what became of it, or for what it was refused: {}; or the code that was said of it, by the other side or by us: 5.1.1",
         TRACE_STATUSES.join(", ")
     )
 }

@@ -1,7 +1,7 @@
 //! Administrators and the queue: what they see, what they may do, what is written down of it.
 
 use super::*;
-use crate::{Actor, QueueError, QueueFilter, QueueState, Wishes};
+use crate::{Actor, QueueError, QueueFilter, QueueState, TraceQuery, Wishes};
 use model::lifecycle::LockReason;
 use model::{DomainName, Grant, Role, Scope};
 
@@ -48,6 +48,10 @@ async fn an_administrator_sees_holds_lets_go_and_ends() {
     );
     assert_eq!(world.queue_rows().await, [0; 4]);
     assert_eq!(world.audited("queue.change").await, vec![format!("*/queue/{id}"); 4]);
+    for (code, found) in [("5.4.7", 1), ("5.4", 0), ("4.7", 0), ("547", 0)] {
+        let query = TraceQuery { status: Some(code.to_owned()), limit: 10, ..TraceQuery::default() };
+        assert_eq!(engine.trace(&actor(), &query).await.unwrap().len(), found, "{code}");
+    }
     let gone = engine.queued_message(&actor(), &id).await.unwrap_err();
     assert_eq!(gone, QueueError::NoSuchMessage(id));
 }
