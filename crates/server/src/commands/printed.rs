@@ -12,7 +12,7 @@ pub(super) fn text(answer: &str) -> String {
     answer.chars().map(shown).collect()
 }
 
-/// For programs: the same values, with those letters escaped (RFC 8259 7).
+/// For programs: the same values, with those letters escaped as JSON has it.
 pub(super) fn json(answer: &Value) -> String {
     let written = answer.to_string();
     let mut text = String::with_capacity(written.len());

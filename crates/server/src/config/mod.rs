@@ -17,6 +17,7 @@ mod values;
 pub(crate) use acme::Acme;
 pub(crate) use callers::{Callers, ClientCertificates};
 pub(crate) use docs::{example, reference};
+pub(crate) use routes::Route;
 
 pub(crate) use values::{Bind, HostPort, LogFormat, Protocol, RouteTls, Server, TlsMode, size};
 
@@ -117,14 +118,6 @@ pub(crate) struct Outbound {
 pub(crate) struct Authentication {
     pub(crate) check: bool,
     pub(crate) trusted_relays: Vec<model::Network>,
-}
-
-/// How mail for one domain leaves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Route {
-    pub(crate) domain: String,
-    pub(crate) host: Option<HostPort>,
-    pub(crate) tls: RouteTls,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,15 @@
 //!
 //! Invariant: one way for one domain; of two, that which asks for TLS could be the one that does not count.
 
-use super::Config;
+use super::{Config, HostPort, RouteTls};
+
+/// How mail for one domain leaves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Route {
+    pub(crate) domain: String,
+    pub(crate) host: Option<HostPort>,
+    pub(crate) tls: RouteTls,
+}
 
 impl Config {
     pub(super) fn check_routes(&self) -> Result<(), String> {
