@@ -5,18 +5,16 @@
 //! then; so whom it concerns is told behind the answer. It is on record as what it was.
 
 use crate::{Engine, LoginError, Origin};
-use model::{AccountId, Policy};
-use std::collections::HashMap;
-use std::net::IpAddr;
+use model::Policy;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::LoginRow;
 
 /// Kept at once; further ones are on record alone. Only who has the right password makes one.
 const BARRED_MAX: usize = 1_000;
 
-/// Whom nobody was told of yet, the first of each mailbox and address.
+/// Whom nobody was told of yet, in their order, the first of each mailbox and address.
 #[derive(Debug, Default)]
-pub(crate) struct Barred(Mutex<HashMap<(AccountId, IpAddr), LogIn>>);
+pub(crate) struct Barred(Mutex<Vec<LogIn>>);
 
 #[derive(Debug)]
 struct LogIn {
@@ -29,16 +27,21 @@ struct LogIn {
 
 impl Barred {
     fn add(&self, log_in: LogIn) {
-        let key = (log_in.row.account, log_in.origin.remote);
+        let is_same = |other: &LogIn| {
+            (other.row.account, other.origin.remote) == (log_in.row.account, log_in.origin.remote)
+        };
         let mut barred = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if barred.len() < BARRED_MAX {
-            barred.entry(key).or_insert(log_in);
-        } else {
-            tracing::warn!(account = %log_in.row.account, "too many log-ins were kept out: nobody is told of one");
+        if barred.iter().any(is_same) {
+            return;
         }
+        if barred.len() == BARRED_MAX {
+            tracing::warn!(account = %log_in.row.account, "too many log-ins were kept out: nobody is told of one");
+            return;
+        }
+        barred.push(log_in);
     }
 
-    fn take(&self) -> HashMap<(AccountId, IpAddr), LogIn> {
+    fn take(&self) -> Vec<LogIn> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -69,7 +72,7 @@ impl Engine {
 
     /// Whom they concern is told of the log-ins that were kept out since the last time.
     pub(crate) async fn tell_of_barred(&self) {
-        for LogIn { row, policy, origin, client, why } in self.0.barred.take().into_values() {
+        for LogIn { row, policy, origin, client, why } in self.0.barred.take() {
             match why {
                 LoginError::CloudNotAllowed => {
                     self.tell_of_client(&row, &policy, (&origin, client.as_deref())).await;

@@ -271,7 +271,8 @@ mod tests {
     /// Quoted words that begin as metrics do.
     fn names(text: &str) -> BTreeSet<&str> {
         let quoted = text.split('"').filter(|word| word.starts_with("congthu_"));
-        let ends = ["_total", "_open", "_seconds", "_idle", "_deliveries", "_messages", "_bytes", "_down"];
+        let ends =
+            ["_total", "_open", "_seconds", "_idle", "_deliveries", "_messages", "_bytes", "_down", "_full"];
         quoted.filter(|word| ends.iter().any(|end| word.ends_with(end))).collect()
     }
 
