@@ -167,11 +167,11 @@ impl Engine {
         let subject = format!("Mật khẩu hộp thư {address} đã được giao cho máy chủ của {name}");
         let text = format!(
             "Lúc {}, máy chủ của hãng {name} (địa chỉ IP {remote}) đã dùng đúng mật khẩu để đăng nhập vào hộp thư {address}.{done}\n\n\
-             Chương trình thư mà chủ hộp thư cài đặt không kết nối trực tiếp đến hệ thống này: nó giao mật khẩu cho hãng, và máy chủ \
-             của hãng lấy thư về, lưu ở ngoài hệ thống của tỉnh. Outlook bản mới cho Windows và Outlook trên điện thoại làm như \
+             Chương trình thư mà chủ hộp thư cài đặt không kết nối trực tiếp đến hệ thống này: nó giao mật khẩu cho hãng, để máy chủ \
+             của hãng lấy thư về và lưu ở ngoài hệ thống của tỉnh. Outlook bản mới cho Windows và Outlook trên điện thoại làm như \
              vậy.\n\nĐề nghị: gỡ hộp thư khỏi chương trình đó; đổi mật khẩu tại {page}; dùng chương trình kết nối trực tiếp (Outlook \
              bản cổ điển, Thunderbird, ứng dụng Thư của điện thoại). Cần hướng dẫn, liên hệ {support}.\n\n--\nAt {} servers of {name} \
-             had the right password of the mailbox, which was {english}: the mail program hands it to its maker, who fetches the mail. \
+             had the right password of the mailbox, which was {english}: the mail program hands it to its maker, to fetch the mail. \
              Take the mailbox out of that program, change the password at {page}, and use one that connects by itself.",
             written_time(now),
             local_text(now),

@@ -72,10 +72,13 @@ fn is_quick(hash: &str) -> bool {
     memory.is_some_and(|memory| memory < MEMORY_KIB)
 }
 
-/// A hash made before passwords were normalised is of the letters as they were typed.
+/// A hash made before passwords were normalised is of the letters as they were typed. Both are tried whatever the first says: by its time
+/// alone, who is kept out with the right password would know that it is.
 fn verify_any_form(password: &str, hash: &str) -> bool {
     let composed = normalised(password);
-    verify(&composed, hash) || (composed != password && verify(password, hash))
+    let is_composed = verify(&composed, hash);
+    let is_as_typed = composed != password && verify(password, hash);
+    is_composed || is_as_typed
 }
 
 impl Passwords {

@@ -207,8 +207,11 @@ impl Engine {
         for (term, domains) in by_term {
             let before = self.now().saturating_sub(term).unwrap_or(Timestamp::MIN);
             loop {
+                // Each by itself: both count for mailboxes in their order, and so does whoever keeps something apart.
                 let mut tx = self.0.store.begin().await?;
                 let gone = tx.expire_quarantined(&domains, (before, BATCH), self.now()).await?;
+                tx.commit().await?;
+                let mut tx = self.0.store.begin().await?;
                 let stay = tx.keep_expired(&domains, (before, BATCH), self.now()).await?;
                 tx.commit().await?;
                 dropped += gone;

@@ -72,7 +72,7 @@ impl Engine {
         let countries = Arc::clone(&self.0.visits.countries.read().unwrap_or_else(PoisonError::into_inner));
         if countries.is_empty()
             || self.is_exempt(remote)
-            || !guard::is_public(remote)
+            || guard::is_near(remote)
             || countries.is_own(remote)
         {
             return None;

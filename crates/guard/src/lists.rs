@@ -9,7 +9,7 @@
 mod tests;
 
 use crate::scan::breaker::Breaker;
-use crate::{DnsError, Resolver, is_public};
+use crate::{DnsError, Resolver, is_near};
 use futures_util::future::join_all;
 use metrics::{counter, gauge};
 use model::DomainName;
@@ -60,7 +60,7 @@ impl BlockLists {
 
     /// Those of `zones` that have this address, in their order; all that can be found out in time.
     pub async fn with(&self, address: IpAddr, zones: &[DomainName]) -> Vec<Listing> {
-        if !is_public(address) {
+        if is_near(address) {
             return Vec::new();
         }
         let resolver = &self.resolver.for_message();

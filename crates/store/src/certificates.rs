@@ -266,7 +266,8 @@ impl Store {
         Ok(rows.into_iter().map(row).collect())
     }
 
-    /// Notes that these are wanted, and takes out of use what no node has wanted for a week; how many.
+    /// Notes that these are wanted, and takes out of use what has ended and no node has wanted for a week, so that a node that was off
+    /// finds its own; how many.
     ///
     /// # Errors
     /// When the database fails.
@@ -280,7 +281,7 @@ impl Store {
         .await?;
         let retired = sqlx::query(
             "update acme_orders set state = 'replaced', secret = null
-              where state = 'done' and wanted_at < clock_timestamp() - interval '7 days'",
+              where state = 'done' and ends < clock_timestamp() and wanted_at < clock_timestamp() - interval '7 days'",
         )
         .execute(&self.pools.main)
         .await?;

@@ -131,7 +131,7 @@ impl Engine {
         let sender = match failing.is_asked
             && self.is_anybody_told(&delivery.sender, delivery.account).await?
         {
-            true => "Người gửi đã được thông báo là thư không đến, không được thông báo địa chỉ chuyển đến.",
+            true => "Người gửi được thông báo là thư không đến, không được thông báo địa chỉ chuyển đến.",
             false => {
                 "Người gửi KHÔNG được thông báo: thư không có địa chỉ nhận thông báo, không xác thực được người gửi, hoặc \
                  người gửi không yêu cầu."

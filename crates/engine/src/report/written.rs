@@ -15,7 +15,7 @@ use mail_builder::headers::text::Text;
 use mail_builder::mime::{BodyPart, MimePart};
 use model::calendar::written_time;
 use model::queue::Answer;
-use model::{is_unseen, unlinked};
+use model::{is_unseen, seen, unlinked};
 use std::fmt::Write as _;
 
 /// Recipients whose course is told in words; the part for machines names all.
@@ -56,7 +56,9 @@ impl Engine {
     /// RFC 6522 `multipart/report`: for people, for machines, and what it is about.
     pub(super) fn compose_report(&self, report: &Report<'_>, from: &str) -> Vec<u8> {
         let what = report.told.first().map_or(What::Failed, |told| told.what);
-        let subject = unlinked(report.about.split('\n').nth(2).unwrap_or_default());
+        let subject = report.about.split('\n').nth(2).unwrap_or_default();
+        // His own words, to whoever wrote them here.
+        let subject = if report.account.is_some() { seen(subject) } else { unlinked(subject) };
         let status =
             if is_global(report) { "message/global-delivery-status" } else { "message/delivery-status" };
         let kind = ContentType::new("multipart/report").attribute("report-type", "delivery-status");

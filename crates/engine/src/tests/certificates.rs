@@ -256,18 +256,25 @@ async fn what_no_node_has_wanted_for_a_week_goes() {
     tend(&world, &world.engine, &authority, "old.vn").await;
     tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
     let states = "select label || ' ' || state from acme_orders order by order_id";
-    let unwanted = |days: u8| {
+    let unwanted = |days: u8, ends: &str| {
         format!(
-            "update acme_orders set begins = '2026-08-23T00:00:00Z', ends = '2026-11-21T00:00:00Z',
+            "update acme_orders set begins = '2026-08-23T00:00:00Z', ends = {ends},
                                         wanted_at = clock_timestamp() - interval '{days} days'"
         )
     };
+    let ended = "clock_timestamp() - interval '1 day'";
     authority.seen.lock().unwrap().refuses = Some("caa");
-    world.database.run(&unwanted(6)).await;
-    tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
-    let now = ["old.vn done", "main done", "main failed"];
-    assert_eq!(world.database.texts(states).await, now, "another node may want it");
-    world.database.run(&unwanted(8)).await;
+    for (days, ends) in [(6, ended), (8, "clock_timestamp() + interval '9 days'")] {
+        world.database.run(&unwanted(days, ends)).await;
+        tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
+        let failed = world.database.texts(states).await;
+        assert_eq!(
+            failed.first().map(String::as_str),
+            Some("old.vn done"),
+            "another node may want it: {failed:?}"
+        );
+    }
+    world.database.run(&unwanted(8, ended)).await;
     tend(&world, &world.engine, &authority, MAIN_CERTIFICATE).await;
     let now = ["old.vn replaced", "main done", "main failed"];
     assert_eq!(world.database.texts(states).await, now, "what has ended is better than nothing");

@@ -538,4 +538,23 @@ async fn who_said_what_is_told_to_whoever_may_know() {
     assert_eq!((count(&ours, &all).await, count(&ours, &of_an).await), (Ok(2), Ok(1)));
     assert_eq!(count(&others, &all).await, Ok(0));
     assert_eq!(count(&others, &of_an).await, Err(AdminError::NoSuchMailbox(address("an"))));
+    // What one of ours said in another domain's mailbox: either side hears of its own half.
+    let cuong = world.user("cuong").await;
+    let moved = format!(
+        "with theirs as (update accounts set domain_id = (select domain_id from domains where name = 'b.vn')
+                          where account_id = {cuong} returning account_id)
+         update lessons set account_id = (select account_id from theirs) where actor_id = {binh}",
+        cuong = cuong.account(),
+        binh = binh.account()
+    );
+    world.database.run(&moved).await;
+    let halves = async |who: &Actor| {
+        let report = world.engine.lessons(who, &all).await.unwrap();
+        let mixed = report.lessons.into_iter().filter(|row| row.by.is_none() || row.mailbox.is_none());
+        mixed
+            .map(|row| (row.by.is_some(), row.mailbox.is_some(), row.message_id.is_some()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(halves(&ours).await, [(true, false, false)]);
+    assert_eq!(halves(&others).await, [(false, true, true)]);
 }

@@ -3,6 +3,7 @@
 //! Invariant: a name may have any form, and nothing is parsed of it: whatever a reader might take for an address counts as one.
 
 use crate::ascii_domain;
+use model::{is_dot, is_unseen};
 
 /// Different domains of one message's names: nobody reads more, and each is looked up.
 const NAMED_MAX: usize = 16;
@@ -15,10 +16,9 @@ pub(super) fn gather(name: &str, domains: &mut Vec<String>) {
     for part in parts {
         let is_local = |c: char| !c.is_whitespace() && !matches!(c, '<' | '(' | '[' | ',' | ';' | ':');
         let is_address = before.chars().next_back().is_some_and(is_local);
-        let end =
-            part.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '.' | '\u{3002}' | '\u{ff0e}')));
+        let end = part.find(|c: char| !(c.is_alphanumeric() || c == '-' || looks_like_a_dot(c)));
         let host = part.get(..end.unwrap_or(part.len())).unwrap_or_default();
-        let host = host.replace(['\u{3002}', '\u{ff0e}'], ".");
+        let host = host.replace(looks_like_a_dot, ".");
         let domain = ascii_domain(host.trim_end_matches(['.', '-'])).filter(|domain| domain.contains('.'));
         if let Some(domain) = domain
             && is_address
@@ -31,9 +31,9 @@ pub(super) fn gather(name: &str, domains: &mut Vec<String>) {
     }
 }
 
-/// Nothing is shown where it stands.
-fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Also those that are none in names.
+const fn looks_like_a_dot(c: char) -> bool {
+    is_dot(c) || matches!(c, '\u{2024}' | '\u{fe52}')
 }
 
 #[cfg(test)]
@@ -52,6 +52,9 @@ mod tests {
             ("đốc@demo.vn", &["demo.vn"]),
             ("an\u{ff20}demo\u{ff0e}vn", &["demo.vn"]),
             ("an@de\u{200b}mo.vn", &["demo.vn"]),
+            ("an@de\u{34f}mo\u{fe0f}.vn", &["demo.vn"]),
+            ("an@demo\u{2024}vn", &["demo.vn"]),
+            ("an@demo\u{ff61}vn", &["demo.vn"]),
             ("an@thư.vn", &["xn--th-e0a.vn"]),
             ("Nguyễn Văn An", &[]),
             ("an@demo", &[]),

@@ -105,6 +105,16 @@ async fn greeted_by(address: SocketAddr) -> Result<String, Error> {
 fn say_host(place: &str, answer: Result<String, Error>, findings: &mut Findings) {
     match answer {
         Ok(said) if said.starts_with("220") => findings.ok("outbound", format!("{place} answers")),
+        Ok(said) if said.starts_with('4') => findings.warn(
+            "outbound",
+            format!("{place} takes nothing now ({said:?}): {WAITS}"),
+            "check again in a while",
+        ),
+        Err(error) if error.kind() == ErrorKind::TimedOut => findings.warn(
+            "outbound",
+            format!("{place} did not answer within {} s; it may be slow", ANSWER_MAX.as_secs()),
+            "see whether it runs, and whether a firewall lets this machine reach it; else mend host and port",
+        ),
         Ok(said) => findings.error(
             "outbound",
             format!("{place} does not greet as a mail server does ({said:?}): {WAITS}"),

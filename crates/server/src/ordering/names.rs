@@ -13,6 +13,8 @@ use std::net::IpAddr;
 
 /// Domains whose names are looked for: each is a certificate of its own.
 const DOMAINS_MAX: usize = 200;
+/// Questions in a row that nobody answers: then it is our own name servers that are away.
+const SILENCES_MAX: u32 = 3;
 
 type Found = Result<Vec<IpAddr>, DnsError>;
 
@@ -61,20 +63,22 @@ impl Names {
         addresses: &impl Addresses,
     ) -> Vec<WantedCertificate> {
         let own = addresses.of(host).await.unwrap_or_default();
-        // Name servers that do not answer are not asked for every name.
-        let mut silent = own.is_empty();
+        // Name servers that do not answer are not asked for every name; those of one domain may be away.
+        let mut silences = if own.is_empty() { SILENCES_MAX } else { 0 };
         let mut wanted = Vec::new();
         for domain in domains.iter().take(DOMAINS_MAX) {
             let Some(ascii) = ascii_domain(domain.as_str()) else { continue };
             let mut names = Vec::new();
             for name in service_names(&ascii, mta_sts) {
-                if !silent {
+                if silences < SILENCES_MAX {
                     match addresses.of(&name).await {
                         Ok(found) => {
                             let leads = found.iter().any(|address| own.contains(address));
                             self.lead_here.insert(name.clone(), leads);
+                            silences = 0;
                         }
-                        Err(error) => silent = error == DnsError::Silence,
+                        Err(DnsError::Silence) => silences += 1,
+                        Err(_) => silences = 0,
                     }
                 }
                 if self.lead_here.get(&name).copied().unwrap_or(false) && !main.names.contains(&name) {

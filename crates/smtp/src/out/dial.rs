@@ -197,8 +197,8 @@ impl Dial<'_> {
 
     fn refused(&self, why: &Broken) -> Failure {
         match why {
-            // RFC 7504: it never takes mail.
-            Broken::Refused(said) if said.code == 521 => {
+            // RFC 7504: it never takes mail. Before TLS somebody on the way may say so.
+            Broken::Refused(said) if said.code == 521 && !self.security.is_strict() => {
                 let mut answer = theirs(&self.host.name, said);
                 answer.status = Status(5, 3, 2);
                 Failure { answer, kind: FailureKind::NeverMail }

@@ -18,8 +18,8 @@ const MOST: u32 = 20;
 const ADDRESS_MOST: u32 = 20;
 /// Places of a node for destinations with fewer than [`FIRST`] connections.
 const KEPT: usize = CONNECTIONS_MAX / 5;
-/// A destination that takes nothing over any of its connections for so long keeps us waiting.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+/// A destination that takes no message over any of its connections for so long keeps us waiting: 20 MB by a line of 1 Mbit/s take less.
+const WAIT_MAX: Duration = Duration::from_mins(3);
 /// Destinations that are remembered while no connection to them is open.
 const REMEMBERED_MAX: usize = 10_000;
 

@@ -10,7 +10,7 @@ use model::{AccountId, Lesson};
 /// Which of what was said to tell; what is `None` does not narrow.
 #[derive(Clone, Copy, Debug)]
 pub struct SaidFilter<'a> {
-    /// Whoever is outside is not there.
+    /// Of whoever and whatever mailbox is outside nothing is given out.
     pub reach: &'a Reach,
     /// Who said it, by his own mailbox.
     pub by: Option<AccountId>,
@@ -40,7 +40,7 @@ pub struct SaidRow {
 }
 
 impl Store {
-    /// Who within the reach said what, the newest first; where that is not known, in which mailbox.
+    /// Who said what of which mail, the newest first: where either he or the mailbox is within the reach, and nothing of the other.
     ///
     /// # Errors
     /// When the database fails.
@@ -56,15 +56,22 @@ impl Store {
             Option<String>,
         );
         let rows: Vec<Row> = sqlx::query_as(
-            "select l.noted_at, p.address, m.address, l.is_spam, l.part_start > 0, l.next_at is not null, l.result, l.message_id
+            "select l.noted_at, case when by.is_in then p.address end, case when at.is_in then m.address end, l.is_spam, l.part_start > 0,
+                    l.next_at is not null, l.result, case when at.is_in then l.message_id end
                from lessons l
-               join accounts a on a.account_id = coalesce(l.actor_id, l.account_id)
+               join lateral (
+                    select coalesce(bool_or($5 or a.domain_id = any ($6) or a.account_id = any ($9)
+                                            or a.unit_id in (select units_below($7, $8))), false) as is_in
+                      from accounts a where a.account_id = coalesce(l.actor_id, l.account_id)) by on true
+               join lateral (
+                    select coalesce(bool_or($5 or a.domain_id = any ($6) or a.account_id = any ($9)
+                                            or a.unit_id in (select units_below($7, $8))), false) as is_in
+                      from accounts a where a.account_id = l.account_id) at on true
                left join addresses p on p.account_id = l.actor_id and p.kind = 'primary'
                left join addresses m on m.account_id = l.account_id and m.kind = 'primary'
               where ($1::bigint is null or l.actor_id = $1)
                 and ($2::timestamptz is null or l.noted_at >= $2) and ($3::timestamptz is null or l.noted_at < $3)
-                and ($5 or a.domain_id = any ($6) or a.account_id = any ($9)
-                     or a.unit_id in (select units_below($7, $8)))
+                and (by.is_in or at.is_in)
               order by l.noted_at desc, l.content_id desc limit $4",
         )
         // Planned for what is asked: by lessons_actor, or by lessons_noted.

@@ -262,7 +262,7 @@ async fn whose_forwarding_fails_hears_of_it_whatever_was_written_to_and_asked_fo
         let body = &raw[usize::try_from(part.body_start).unwrap()..usize::try_from(part.body_end).unwrap()];
         proto::mime::decode_text(part, body).unwrap().to_string()
     };
-    let (told, not_told) = ("Người gửi đã được thông báo", "Người gửi KHÔNG được thông báo");
+    let (told, not_told) = ("Người gửi được thông báo", "Người gửi KHÔNG được thông báo");
     for (at, (to, notify, is_ours, original, words)) in [
         ("binh+viec", Notify::FAILURE, true, None, told),
         ("nhom", Notify::FAILURE, true, None, told),
