@@ -28,9 +28,14 @@ impl World {
     /// Waits for the transactions of other tests, which share the cluster's numbers.
     async fn let_others_end(&self) {
         for _ in 0..2 {
-            while !self.store.raise_round().await.unwrap() {
-                tokio::task::yield_now().await;
-            }
+            self.raise_the_round().await;
+        }
+    }
+
+    /// Raises the round, as soon as the transactions that it waits for have ended.
+    async fn raise_the_round(&self) {
+        while !self.store.raise_round().await.unwrap() {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -143,8 +148,9 @@ async fn a_round_lasts_until_whoever_holds_chunks_has_ended() {
         world.let_others_end().await;
         let mut tx = world.store.begin().await.unwrap();
         let (id, _) = tx.accept(&content, &to, &world.event()).await.unwrap();
-        // The round that began before it may end; the next, whose beginning it has seen, may not.
-        world.store.raise_round().await.unwrap();
+        // The round that began before it may end, once those of other tests have; the next, whose beginning it has
+        // seen, may not.
+        world.raise_the_round().await;
         assert!(!world.store.raise_round().await.unwrap());
         tx.commit_known(&id).await.unwrap();
     }
