@@ -6,6 +6,7 @@ pub mod mime;
 pub mod proxy;
 pub mod sasl;
 pub mod search;
+pub mod sieve;
 pub mod smtp;
 pub mod tlsrpt;
 pub mod vcard;
