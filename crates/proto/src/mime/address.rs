@@ -2,11 +2,19 @@
 //! address if it looks like one, else as a mailbox name without a host. Groups are always balanced.
 
 use super::envelope::MailAddress;
+use super::header::unfold;
 use super::limits::{ADDRESSES_MAX, COMMENT_DEPTH_MAX};
 
 /// Octets searched for the end of an angle address or a domain literal; a path has at most 256 (RFC 5321 4.5.3.1.3),
 /// a source route may be some of them.
 const ANGLE_MAX: usize = 2_048;
+
+/// The addresses of a field's value, folding and all, up to `ADDRESSES_MAX`.
+pub(crate) fn addresses(value: &[u8]) -> impl Iterator<Item = MailAddress> + use<> {
+    let mut list = Vec::new();
+    parse_into(&unfold(value, usize::MAX), &mut list);
+    list.into_iter()
+}
 
 /// Appends the addresses of one unfolded field to `list`, up to `ADDRESSES_MAX` altogether.
 pub(super) fn parse_into(value: &[u8], list: &mut Vec<MailAddress>) {

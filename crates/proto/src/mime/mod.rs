@@ -43,6 +43,9 @@ pub use structure::{Disposition, Param, Part, Structure};
 pub use transfer::TransferDecoder;
 pub use words::decode_header;
 
+pub(crate) use address::addresses;
+pub(crate) use param::{content_type_of, disposition as disposition_of};
+
 use limits::MESSAGE_ID_MAX;
 
 /// What is known of a message.

@@ -27,8 +27,14 @@ pub(super) fn content_type(value: &[u8]) -> ContentType {
     ContentType { media: media_type.zip(subtype), params: cursor.params() }
 }
 
+/// Type and subtype in lower case, and the parameters, of the value of a Content-Type field.
+pub(crate) fn content_type_of(value: &[u8]) -> (Option<(String, String)>, Vec<Param>) {
+    let ContentType { media, params } = content_type(value);
+    (media, params)
+}
+
 /// RFC 2183 2; `None` without a kind. An unknown kind is to be treated as attachment, but is shown as it is.
-pub(super) fn disposition(value: &[u8]) -> Option<Disposition> {
+pub(crate) fn disposition(value: &[u8]) -> Option<Disposition> {
     let value = unfold(value, MIME_FIELD_MAX);
     let mut cursor = Cursor { bytes: &value, at: 0 };
     let kind = cursor.token()?;

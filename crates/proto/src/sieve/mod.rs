@@ -16,6 +16,8 @@ mod meter;
 mod parser;
 mod problem;
 mod program;
+mod run;
+mod setting;
 mod strings;
 mod tree;
 
@@ -24,3 +26,7 @@ pub use compare::Comparator;
 pub use compile::{Script, compile};
 pub use problem::{Problem, ScriptError};
 pub use program::{Location, ScriptName};
+pub use run::run;
+pub use setting::{
+    Action, Answer, Ended, Failure, Filing, Known, Mail, Notice, Outcome, Question, Reason, Recipients, Setting, Sighting,
+};

@@ -9,7 +9,7 @@ mod comparing;
 mod conditions;
 pub(super) mod headers;
 pub(super) mod moments;
-mod notes;
+pub(super) mod notes;
 
 use self::arguments::Arguments;
 use super::capability::{Capabilities, Capability};

@@ -1,0 +1,136 @@
+//! The message's header as the script sees it, and as it leaves it (RFC 5293). What came is never changed: an action takes a
+//! copy of the header as it is at that moment.
+
+use super::super::setting::Reason;
+use super::{Halt, Ran};
+use crate::mime::{decode_header, header_end, header_fields};
+use std::borrow::Cow;
+
+/// Octets that a script may add.
+const ADDED_OCTETS_MAX: usize = 64 * 1024;
+
+pub(super) struct Header<'a> {
+    fields: Vec<Field<'a>>,
+    /// Changed since the last edition was taken.
+    changed: bool,
+    editions: Vec<Vec<u8>>,
+    added: usize,
+}
+
+#[derive(Clone)]
+pub(super) struct Field<'a> {
+    /// As written.
+    pub(super) name: Cow<'a, [u8]>,
+    /// Behind the colon, folding kept.
+    value: Cow<'a, [u8]>,
+    /// With its name and line end.
+    raw: Cow<'a, [u8]>,
+}
+
+impl Field<'_> {
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// For people, without white space around (RFC 5228 5.7).
+    pub(super) fn text(&self) -> String {
+        decode_header(&self.value).trim().to_owned()
+    }
+
+    /// As it is written, folding kept.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.value
+    }
+}
+
+impl<'a> Header<'a> {
+    pub(super) fn new(raw: &'a [u8]) -> Self {
+        let header = raw.get(..header_end(raw)).unwrap_or(raw);
+        let fields = header_fields(header).map(|field| Field {
+            name: Cow::Borrowed(field.name),
+            value: Cow::Borrowed(field.value),
+            raw: Cow::Borrowed(field.raw),
+        });
+        Self { fields: fields.collect(), changed: false, editions: Vec::new(), added: 0 }
+    }
+
+    pub(super) fn fields(&self) -> &[Field<'a>] {
+        &self.fields
+    }
+
+    /// All of a name, in their order.
+    pub(super) fn named<'h, 'n>(
+        &'h self,
+        name: &'n str,
+    ) -> impl DoubleEndedIterator<Item = &'h Field<'a>> + use<'h, 'n, 'a> {
+        self.fields.iter().filter(move |field| field.is(name))
+    }
+
+    /// RFC 5293 4: before all others, or behind them.
+    pub(super) fn add(&mut self, name: &str, value: &str, last: bool) -> Ran<()> {
+        let raw = written(name, value);
+        self.added += raw.len();
+        if self.added > ADDED_OCTETS_MAX {
+            return Err(Halt::Failed(Reason::TooMuchHeader(ADDED_OCTETS_MAX)));
+        }
+        let colon = name.len() + 1;
+        let field = Field {
+            name: Cow::Owned(name.as_bytes().to_vec()),
+            value: Cow::Owned(raw.get(colon..).unwrap_or_default().trim_ascii_end().to_vec()),
+            raw: Cow::Owned(raw),
+        };
+        if last { self.fields.push(field) } else { self.fields.insert(0, field) }
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Takes out those fields, by their places.
+    pub(super) fn remove(&mut self, places: &[usize]) {
+        let mut place = 0;
+        self.fields.retain(|_| {
+            place += 1;
+            !places.contains(&(place - 1))
+        });
+        self.changed |= !places.is_empty();
+    }
+
+    /// The number of the header as it is now; 0: as it came.
+    pub(super) fn edition(&mut self) -> usize {
+        if std::mem::take(&mut self.changed) {
+            let mut header: Vec<u8> = self.fields.iter().flat_map(|field| field.raw.iter().copied()).collect();
+            if !header.is_empty() && !header.ends_with(b"\n") {
+                header.extend_from_slice(b"\r\n");
+            }
+            header.extend_from_slice(b"\r\n");
+            self.editions.push(header);
+        }
+        self.editions.len()
+    }
+
+    pub(super) fn editions(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.editions)
+    }
+}
+
+/// RFC 5293 4: no line end of the value's own makes a field of its own; UTF-8 stays as it is (RFC 6532).
+fn written(name: &str, value: &str) -> Vec<u8> {
+    let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let value = value.trim();
+    let mut line = format!("{name}:");
+    let mut width = line.len();
+    for word in value.split(' ').filter(|word| !word.is_empty()) {
+        const WIDTH_MAX: usize = 76; // RFC 5322 2.1.1
+        if width + 1 + word.len() > WIDTH_MAX && width > name.len() + 1 {
+            line.push_str("\r\n");
+            width = 0;
+        }
+        line.push(' ');
+        line.push_str(word);
+        width += 1 + word.len();
+    }
+    if line.ends_with(':') {
+        line.push(' ');
+    }
+    line.push_str("\r\n");
+    line.into_bytes()
+}
