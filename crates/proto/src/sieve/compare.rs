@@ -49,7 +49,9 @@ impl Comparator {
     fn form(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Octet | Self::AsciiNumeric => Cow::Borrowed(text),
-            Self::AsciiCasemap if !text.bytes().any(|octet| octet.is_ascii_uppercase()) => Cow::Borrowed(text),
+            Self::AsciiCasemap if !text.bytes().any(|octet| octet.is_ascii_uppercase()) => {
+                Cow::Borrowed(text)
+            }
             Self::AsciiCasemap => Cow::Owned(text.to_ascii_lowercase()),
             Self::UnicodeCasemap => Cow::Owned(text.to_lowercase()),
             Self::WithoutMarks => Cow::Owned(fold(&normalise(text))),
@@ -90,7 +92,7 @@ pub(super) enum Relation {
 }
 
 impl Relation {
-    pub fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "gt" => Self::Greater,
             "ge" => Self::GreaterOrEqual,
@@ -142,7 +144,7 @@ pub(super) const CAPTURED_MAX: usize = 32;
 
 impl Compare {
     /// Does `value` meet `key`? With [`How::Matches`], what the wildcards stood for. Neither counts nor lists are looked at here.
-    pub fn meets(self, value: &str, key: &str, meter: &mut Meter) -> Result<Option<Captured>, Spent> {
+    pub(super) fn meets(self, value: &str, key: &str, meter: &mut Meter) -> Result<Option<Captured>, Spent> {
         meter.spend(1 + (value.len() + key.len()) / 64)?;
         let comparator = self.comparator;
         let is_met = match self.how {
@@ -159,7 +161,7 @@ impl Compare {
     }
 
     /// RFC 5231 4.2: a number of things against a key.
-    pub fn counts(self, count: usize, key: &str, meter: &mut Meter) -> Result<bool, Spent> {
+    pub(super) fn counts(self, count: usize, key: &str, meter: &mut Meter) -> Result<bool, Spent> {
         meter.spend(1)?;
         match self.how {
             How::Count(relation) => Ok(relation.holds(self.comparator.order(&count.to_string(), key))),
@@ -270,5 +272,7 @@ fn captured(value: &str, text: &Compared, parts: &[(usize, usize)]) -> Captured 
         let (begin, end) = (text.starts.get(begin).copied(), text.starts.get(end).copied());
         value.get(begin.unwrap_or(0)..end.unwrap_or(value.len())).unwrap_or_default().to_owned()
     };
-    std::iter::once(value.to_owned()).chain(parts.iter().take(CAPTURED_MAX).map(|part| piece(*part))).collect()
+    std::iter::once(value.to_owned())
+        .chain(parts.iter().take(CAPTURED_MAX).map(|part| piece(*part)))
+        .collect()
 }

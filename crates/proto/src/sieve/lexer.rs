@@ -26,7 +26,7 @@ pub(super) enum What {
 
 impl What {
     /// For a message to whoever wrote it.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         match self {
             Self::Identifier(name) => format!("“{name}”"),
             Self::Tag(name) => format!("“:{name}”"),
@@ -46,20 +46,20 @@ pub(super) struct Lexer<'a> {
 impl<'a> Lexer<'a> {
     /// # Errors
     /// It is not UTF-8 (RFC 5228 2.1).
-    pub fn new(source: &'a [u8]) -> Result<Self, ScriptError> {
+    pub(super) fn new(source: &'a [u8]) -> Result<Self, ScriptError> {
         match std::str::from_utf8(source) {
             Ok(text) => Ok(Self { source: text, at: 0 }),
             Err(error) => Err(ScriptError::at(source, error.valid_up_to(), Problem::NotUtf8)),
         }
     }
 
-    pub fn error(&self, offset: usize, problem: Problem) -> ScriptError {
+    pub(super) fn error(&self, offset: usize, problem: Problem) -> ScriptError {
         ScriptError::at(self.source.as_bytes(), offset, problem)
     }
 
     /// # Errors
     /// What stands there is no token.
-    pub fn next(&mut self) -> Result<Token, ScriptError> {
+    pub(super) fn next(&mut self) -> Result<Token, ScriptError> {
         self.skip_white_space()?;
         let at = self.at;
         let Some(first) = self.rest().chars().next() else { return Ok(Token { at, what: What::End }) };
@@ -81,7 +81,11 @@ impl<'a> Lexer<'a> {
             '0'..='9' => self.number()?,
             'a'..='z' | 'A'..='Z' | '_' => {
                 let name = self.identifier();
-                if name == "text" && self.rest().starts_with(':') { self.text(at)? } else { What::Identifier(name) }
+                if name == "text" && self.rest().starts_with(':') {
+                    self.text(at)?
+                } else {
+                    What::Identifier(name)
+                }
             }
             other => return Err(self.error(at, Problem::Character(other))),
         };

@@ -14,13 +14,13 @@ pub(super) struct Meter {
 pub(super) const COST_MAX: u64 = 2_000_000;
 
 impl Meter {
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { left: COST_MAX }
     }
 
     /// # Errors
     /// Nothing is left.
-    pub fn spend(&mut self, units: usize) -> Result<(), Spent> {
+    pub(super) fn spend(&mut self, units: usize) -> Result<(), Spent> {
         match self.left.checked_sub(units as u64) {
             Some(left) => {
                 self.left = left;
@@ -31,7 +31,7 @@ impl Meter {
     }
 
     /// What was spent.
-    pub const fn cost(&self) -> u64 {
+    pub(super) const fn cost(&self) -> u64 {
         COST_MAX - self.left
     }
 }

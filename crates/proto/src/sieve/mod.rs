@@ -19,6 +19,8 @@ mod program;
 mod run;
 mod setting;
 mod strings;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use capability::Capability;
@@ -28,5 +30,6 @@ pub use problem::{Problem, ScriptError};
 pub use program::{Location, ScriptName};
 pub use run::run;
 pub use setting::{
-    Action, Answer, Ended, Failure, Filing, Known, Mail, Notice, Outcome, Question, Reason, Recipients, Setting, Sighting,
+    Action, Answer, Ended, Failure, Filing, Known, Mail, Notice, Outcome, Question, Reason, Recipients,
+    Setting, Sighting,
 };

@@ -18,7 +18,8 @@ impl ScriptError {
         let before = source.get(..offset).unwrap_or(source);
         let line_start = before.iter().rposition(|octet| *octet == b'\n').map_or(0, |end| end + 1);
         let line = 1 + before.iter().filter(|octet| **octet == b'\n').count();
-        let column = 1 + String::from_utf8_lossy(before.get(line_start..).unwrap_or_default()).chars().count();
+        let column =
+            1 + String::from_utf8_lossy(before.get(line_start..).unwrap_or_default()).chars().count();
         let (line, column) = (u32::try_from(line), u32::try_from(column));
         Self { line: line.unwrap_or(u32::MAX), column: column.unwrap_or(u32::MAX), problem }
     }
@@ -167,9 +168,10 @@ impl Problem {
 
     fn words_of_meaning(&self) -> (String, String) {
         match self {
-            Self::UnknownCapability(name) => {
-                (format!("there is no extension “{name}” here"), format!("hệ thống không có phần mở rộng “{name}”"))
-            }
+            Self::UnknownCapability(name) => (
+                format!("there is no extension “{name}” here"),
+                format!("hệ thống không có phần mở rộng “{name}”"),
+            ),
             Self::NotRequired(name) => {
                 (format!("this needs require \"{name}\""), format!("phải khai báo require \"{name}\" trước"))
             }
@@ -209,14 +211,18 @@ impl Problem {
             }
             Self::TooManyArguments => ("there are too many arguments", "thừa tham số"),
             Self::WantsBlock => ("this wants a block in braces", "cần khối lệnh trong dấu { }"),
-            Self::WantsNoBlock => ("this ends with “;”, without a block", "lệnh này kết thúc bằng “;”, không có khối lệnh"),
+            Self::WantsNoBlock => {
+                ("this ends with “;”, without a block", "lệnh này kết thúc bằng “;”, không có khối lệnh")
+            }
             Self::WantsTest => ("this wants a test", "cần một điều kiện"),
             Self::WantsNoTest => ("a test does not belong here", "không có điều kiện ở đây"),
             Self::NoSubstrings => (
                 "this comparator compares numbers, it does not look for parts",
                 "cách so sánh này chỉ so sánh số, không tìm một phần của chuỗi",
             ),
-            Self::OutsideLoop => ("this belongs into “foreverypart”", "lệnh này chỉ dùng trong “foreverypart”"),
+            Self::OutsideLoop => {
+                ("this belongs into “foreverypart”", "lệnh này chỉ dùng trong “foreverypart”")
+            }
             _ => ("this cannot be", "không dùng được"),
         }
     }
@@ -260,7 +266,9 @@ impl Kind {
         let (english, vietnamese) = match self {
             Self::Comment => ("the comment has no “*/”", "chú thích thiếu “*/”"),
             Self::String => ("the string has no closing quotation mark", "chuỗi thiếu dấu nháy kép ở cuối"),
-            Self::Text => ("the text has no line with a single period", "đoạn “text:” thiếu dòng chỉ có dấu chấm"),
+            Self::Text => {
+                ("the text has no line with a single period", "đoạn “text:” thiếu dòng chỉ có dấu chấm")
+            }
         };
         (english.into(), vietnamese.into())
     }

@@ -26,7 +26,7 @@ pub(super) struct Variable {
 
 impl Text {
     /// Nothing of it is made at run time.
-    pub fn literal(&self) -> Option<&str> {
+    pub(super) fn literal(&self) -> Option<&str> {
         match self.0.as_slice() {
             [] => Some(""),
             [Piece::Literal(text)] => Some(text),
@@ -44,25 +44,58 @@ pub(super) struct Step {
 
 #[derive(Debug)]
 pub(super) enum Act {
-    If { arms: Vec<(Test, Vec<Step>)>, otherwise: Vec<Step> },
+    If {
+        arms: Vec<(Test, Vec<Step>)>,
+        otherwise: Vec<Step>,
+    },
     Stop,
-    Keep { flags: Option<Vec<Text>> },
+    Keep {
+        flags: Option<Vec<Text>>,
+    },
     Discard,
     Redirect(Redirect),
     FileInto(FileInto),
-    Reject { reason: Text, in_dialogue: bool },
+    Reject {
+        reason: Text,
+        in_dialogue: bool,
+    },
     /// Of `setflag`, `addflag`, `removeflag`.
-    Flags { change: FlagChange, variable: Option<Variable>, flags: Vec<Text> },
-    Set { variable: Variable, modifiers: Vec<Modifier>, value: Text },
+    Flags {
+        change: FlagChange,
+        variable: Option<Variable>,
+        flags: Vec<Text>,
+    },
+    Set {
+        variable: Variable,
+        modifiers: Vec<Modifier>,
+        value: Text,
+    },
     Vacation(Box<Vacation>),
     Notify(Box<Notify>),
-    AddHeader { name: Text, value: Text, last: bool },
+    AddHeader {
+        name: Text,
+        value: Text,
+        last: bool,
+    },
     DeleteHeader(Box<DeleteHeader>),
-    Include { script: ScriptName, once: bool, optional: bool },
+    Include {
+        script: ScriptName,
+        once: bool,
+        optional: bool,
+    },
     Return,
-    ForEveryPart { name: Option<String>, steps: Vec<Step> },
-    Break { name: Option<String> },
-    ExtractText { variable: Variable, modifiers: Vec<Modifier>, first: Option<usize> },
+    ForEveryPart {
+        name: Option<String>,
+        steps: Vec<Step>,
+    },
+    Break {
+        name: Option<String>,
+    },
+    ExtractText {
+        variable: Variable,
+        modifiers: Vec<Modifier>,
+        first: Option<usize>,
+    },
     /// RFC 5463 5.
     Error(Text),
     /// A command that is not known, in a script that asks with `ihave` (RFC 5463 4).
@@ -107,7 +140,7 @@ pub(super) enum Modifier {
 }
 
 impl Modifier {
-    pub fn named(name: &str) -> Option<Self> {
+    pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "lower" => Self::Lower,
             "upper" => Self::Upper,
@@ -121,7 +154,7 @@ impl Modifier {
     }
 
     /// Of two with the same, only one may stand (RFC 5229 4.1).
-    pub const fn precedence(self) -> u8 {
+    pub(super) const fn precedence(self) -> u8 {
         match self {
             Self::Lower | Self::Upper => 40,
             Self::LowerFirst | Self::UpperFirst => 30,
@@ -199,8 +232,14 @@ pub(super) enum Test {
     Address(Box<AddressTest>),
     Envelope(Box<EnvelopeTest>),
     Header(Box<HeaderTest>),
-    Exists { names: Vec<Text>, mime: Option<MimeOf> },
-    Size { over: bool, limit: u64 },
+    Exists {
+        names: Vec<Text>,
+        mime: Option<MimeOf>,
+    },
+    Size {
+        over: bool,
+        limit: u64,
+    },
     Body(Box<BodyTest>),
     String(Box<StringTest>),
     HasFlag(Box<FlagTest>),
@@ -208,7 +247,10 @@ pub(super) enum Test {
     Environment(Box<StringTest>),
     Duplicate(Box<Duplicate>),
     MailboxExists(Vec<Text>),
-    SpecialUseExists { mailbox: Option<Text>, uses: Vec<Text> },
+    SpecialUseExists {
+        mailbox: Option<Text>,
+        uses: Vec<Text>,
+    },
     ValidList(Vec<Text>),
     ValidNotifyMethod(Vec<Text>),
     NotifyCapability(Box<StringTest>),

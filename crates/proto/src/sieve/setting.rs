@@ -98,12 +98,21 @@ pub struct Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Into INBOX.
-    Keep { flags: Vec<String>, header: usize },
+    Keep {
+        flags: Vec<String>,
+        header: usize,
+    },
     FileInto(Filing),
     /// To a reverse path that is the sender's still, or as policy has it.
-    Redirect { to: Recipients, header: usize },
+    Redirect {
+        to: Recipients,
+        header: usize,
+    },
     /// RFC 5429: in the dialogue if it can be, else by a report.
-    Reject { reason: String, in_dialogue: bool },
+    Reject {
+        reason: String,
+        in_dialogue: bool,
+    },
     Vacation(Answer),
     Notify(Notice),
 }
@@ -198,9 +207,10 @@ impl Reason {
     fn words(&self) -> (String, String) {
         match self {
             Self::TooCostly => ("this takes too long".into(), "bộ lọc chạy quá lâu".into()),
-            Self::TooManyActions(most) => {
-                (format!("more than {most} things to be done"), format!("có quá {most} việc phải làm với một thư"))
-            }
+            Self::TooManyActions(most) => (
+                format!("more than {most} things to be done"),
+                format!("có quá {most} việc phải làm với một thư"),
+            ),
             Self::TooManyRedirects(most) => {
                 (format!("more than {most} to pass it on to"), format!("chuyển tiếp đến quá {most} nơi"))
             }
@@ -208,7 +218,9 @@ impl Reason {
                 "a message cannot be rejected and handled otherwise too".into(),
                 "không thể vừa từ chối thư vừa xử lý cách khác".into(),
             ),
-            Self::NoScript(name) => (format!("there is no script “{name}”"), format!("không có bộ lọc “{name}”")),
+            Self::NoScript(name) => {
+                (format!("there is no script “{name}”"), format!("không có bộ lọc “{name}”"))
+            }
             Self::IncludedTooDeep(most) => (
                 format!("scripts include each other more than {most} deep, or in a circle"),
                 format!("các bộ lọc gọi nhau quá {most} cấp hoặc gọi vòng"),
@@ -223,13 +235,16 @@ impl Reason {
                 format!("“{text}” cannot be the name of a header field"),
                 format!("“{text}” không thể là tên trường đầu thư"),
             ),
-            Self::TooMuchHeader(most) => {
-                (format!("more than {most} octets are added to the header"), format!("thêm quá {most} byte vào đầu thư"))
-            }
+            Self::TooMuchHeader(most) => (
+                format!("more than {most} octets are added to the header"),
+                format!("thêm quá {most} byte vào đầu thư"),
+            ),
             Self::TooManyQuestions(most) => {
                 (format!("more than {most} things to be looked up"), format!("phải tra cứu quá {most} lần"))
             }
-            Self::Unknown(name) => (format!("“{name}” is not known here"), format!("hệ thống không có “{name}”")),
+            Self::Unknown(name) => {
+                (format!("“{name}” is not known here"), format!("hệ thống không có “{name}”"))
+            }
             Self::Said(text) => (format!("the script says: {text}"), format!("bộ lọc báo: {text}")),
         }
     }

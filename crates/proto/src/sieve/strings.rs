@@ -1,8 +1,8 @@
 //! What stands in a string for something else: characters by number (RFC 5228 2.4.2.4), and variables (RFC 5229 3). What only
 //! looks like one stays as it is written.
 
-use super::program::{Piece, Text, Variable};
 use super::compare::CAPTURED_MAX;
+use super::program::{Piece, Text, Variable};
 
 /// Octets of a variable's name.
 pub(super) const NAME_MAX: usize = 64;

@@ -27,7 +27,10 @@ pub(super) enum Value {
     Tag(String),
     Number(u64),
     /// One string is a list of one (RFC 5228 2.4.2.1).
-    Strings { list: Vec<Written>, in_brackets: bool },
+    Strings {
+        list: Vec<Written>,
+        in_brackets: bool,
+    },
 }
 
 /// A string as it is written.

@@ -216,7 +216,10 @@ impl Compiler<'_> {
         }
         let literal = arguments.literal(self)?;
         // RFC 6609 3.2: the name is not made of variables.
-        if literal.text.is_empty() || literal.text.contains("${") || literal.text.chars().any(char::is_control) {
+        if literal.text.is_empty()
+            || literal.text.contains("${")
+            || literal.text.chars().any(char::is_control)
+        {
             return Err(self.invalid(literal.at, Value::ScriptName, &literal.text));
         }
         let script = ScriptName { location: location.unwrap_or_default(), name: literal.text };
@@ -304,8 +307,25 @@ impl Compiler<'_> {
 /// What [`Compiler::action`] knows, for scripts that ask before they use (RFC 5463 4).
 fn is_command(name: &str) -> bool {
     const COMMANDS: [&str; 20] = [
-        "stop", "keep", "discard", "redirect", "fileinto", "reject", "ereject", "setflag", "addflag", "removeflag",
-        "set", "vacation", "notify", "addheader", "deleteheader", "include", "global", "return", "break",
+        "stop",
+        "keep",
+        "discard",
+        "redirect",
+        "fileinto",
+        "reject",
+        "ereject",
+        "setflag",
+        "addflag",
+        "removeflag",
+        "set",
+        "vacation",
+        "notify",
+        "addheader",
+        "deleteheader",
+        "include",
+        "global",
+        "return",
+        "break",
         "extracttext",
     ];
     COMMANDS.contains(&name) || name == "error"

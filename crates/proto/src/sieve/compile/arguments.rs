@@ -15,7 +15,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub fn new(at: usize, arguments: Vec<Argument>) -> Self {
+    pub(super) fn new(at: usize, arguments: Vec<Argument>) -> Self {
         Self { at, rest: arguments.into(), seen: Vec::new(), last: at }
     }
 
@@ -23,7 +23,7 @@ impl Arguments {
     ///
     /// # Errors
     /// It came before.
-    pub fn tag(&mut self, compiler: &Compiler<'_>) -> Compiled<Option<(usize, String)>> {
+    pub(super) fn tag(&mut self, compiler: &Compiler<'_>) -> Compiled<Option<(usize, String)>> {
         if !matches!(self.rest.front(), Some(Argument { value: Value::Tag(_), .. })) {
             return Ok(None);
         }
@@ -36,14 +36,9 @@ impl Arguments {
         Ok(Some((at, name)))
     }
 
-    /// Was this tag among those that came?
-    pub fn has_tag(&self, name: &str) -> bool {
-        self.seen.iter().any(|seen| seen == name)
-    }
-
     /// # Errors
     /// It is not there, or more than one string.
-    pub fn literal(&mut self, compiler: &Compiler<'_>) -> Compiled<Written> {
+    pub(super) fn literal(&mut self, compiler: &Compiler<'_>) -> Compiled<Written> {
         let missing = compiler.error(self.last, Problem::Missing(Wanted::String));
         match self.rest.pop_front() {
             Some(Argument { value: Value::Strings { mut list, in_brackets: false }, at }) => {
@@ -57,7 +52,7 @@ impl Arguments {
 
     /// # Errors
     /// It is not there.
-    pub fn literals(&mut self, compiler: &Compiler<'_>) -> Compiled<(usize, Vec<Written>)> {
+    pub(super) fn literals(&mut self, compiler: &Compiler<'_>) -> Compiled<(usize, Vec<Written>)> {
         match self.rest.pop_front() {
             Some(Argument { value, at }) => {
                 self.last = at;
@@ -69,24 +64,24 @@ impl Arguments {
         }
     }
 
-    pub fn text(&mut self, compiler: &Compiler<'_>) -> Compiled<Text> {
+    pub(super) fn text(&mut self, compiler: &Compiler<'_>) -> Compiled<Text> {
         let literal = self.literal(compiler)?;
         compiler.text(literal)
     }
 
-    pub fn texts(&mut self, compiler: &Compiler<'_>) -> Compiled<Vec<Text>> {
+    pub(super) fn texts(&mut self, compiler: &Compiler<'_>) -> Compiled<Vec<Text>> {
         let (_, literals) = self.literals(compiler)?;
         compiler.texts(literals)
     }
 
     /// How many strings or lists are still to come.
-    pub fn strings_left(&self) -> usize {
+    pub(super) fn strings_left(&self) -> usize {
         self.rest.iter().filter(|argument| matches!(argument.value, Value::Strings { .. })).count()
     }
 
     /// # Errors
     /// It is not there.
-    pub fn number(&mut self, compiler: &Compiler<'_>) -> Compiled<(usize, u64)> {
+    pub(super) fn number(&mut self, compiler: &Compiler<'_>) -> Compiled<(usize, u64)> {
         match self.rest.pop_front() {
             Some(Argument { value: Value::Number(number), at }) => {
                 self.last = at;
@@ -99,9 +94,11 @@ impl Arguments {
 
     /// # Errors
     /// There are more.
-    pub fn end(&mut self, compiler: &Compiler<'_>) -> Compiled<()> {
+    pub(super) fn end(&mut self, compiler: &Compiler<'_>) -> Compiled<()> {
         match self.rest.pop_front() {
-            Some(Argument { at, value: Value::Tag(name) }) => Err(compiler.error(at, Problem::UnknownTag(name))),
+            Some(Argument { at, value: Value::Tag(name) }) => {
+                Err(compiler.error(at, Problem::UnknownTag(name)))
+            }
             Some(argument) => Err(compiler.error(argument.at, Problem::TooManyArguments)),
             None => Ok(()),
         }

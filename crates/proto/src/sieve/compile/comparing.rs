@@ -14,7 +14,7 @@ pub(super) struct Comparing {
 
 impl Comparing {
     /// False: the tag is about something else.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         compiler: &Compiler<'_>,
         arguments: &mut Arguments,
@@ -45,11 +45,9 @@ impl Comparing {
 
     /// # Errors
     /// The comparator cannot do what is asked of it.
-    pub fn done(self, compiler: &Compiler<'_>, at: usize) -> Compiled<Compare> {
-        let compare = Compare {
-            comparator: self.comparator.unwrap_or_default(),
-            how: self.how.unwrap_or_default(),
-        };
+    pub(super) fn done(self, compiler: &Compiler<'_>, at: usize) -> Compiled<Compare> {
+        let compare =
+            Compare { comparator: self.comparator.unwrap_or_default(), how: self.how.unwrap_or_default() };
         if matches!(compare.how, How::Contains | How::Matches) && !compare.comparator.has_substrings() {
             return Err(compiler.error(at, Problem::NoSubstrings));
         }

@@ -42,7 +42,9 @@ impl Compiler<'_> {
                 self.needs(call.at, Capability::Mailbox)?;
                 Test::MailboxExists(arguments.texts(self)?)
             }
-            "notify_method_capability" => self.strings(arguments, Capability::Enotify, Test::NotifyCapability)?,
+            "notify_method_capability" => {
+                self.strings(arguments, Capability::Enotify, Test::NotifyCapability)?
+            }
             "size" => self.size(arguments)?,
             "specialuse_exists" => self.special_use_exists(arguments)?,
             "string" => self.strings(arguments, Capability::Variables, Test::String)?,
@@ -238,7 +240,11 @@ impl Compiler<'_> {
             }
         }
         let keys = arguments.texts(self)?;
-        Ok(Test::HasFlag(Box::new(FlagTest { variables, keys, compare: comparing.done(self, arguments.at)? })))
+        Ok(Test::HasFlag(Box::new(FlagTest {
+            variables,
+            keys,
+            compare: comparing.done(self, arguments.at)?,
+        })))
     }
 
     /// RFC 5260 4, 5.

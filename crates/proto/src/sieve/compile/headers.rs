@@ -10,9 +10,27 @@ use super::{Compiled, Compiler};
 
 /// RFC 5228 5.1 asks for the first seven; the others hold addresses too.
 const ADDRESS_FIELDS: [&str; 21] = [
-    "from", "to", "cc", "bcc", "sender", "resent-from", "resent-to", "reply-to", "resent-cc", "resent-bcc",
-    "resent-sender", "resent-reply-to", "return-path", "delivered-to", "x-original-to", "envelope-to",
-    "envelope-from", "errors-to", "mail-followup-to", "mail-reply-to", "disposition-notification-to",
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "sender",
+    "resent-from",
+    "resent-to",
+    "reply-to",
+    "resent-cc",
+    "resent-bcc",
+    "resent-sender",
+    "resent-reply-to",
+    "return-path",
+    "delivered-to",
+    "x-original-to",
+    "envelope-to",
+    "envelope-from",
+    "errors-to",
+    "mail-followup-to",
+    "mail-reply-to",
+    "disposition-notification-to",
 ];
 
 /// What tags of a test say of the fields that it looks at.
@@ -28,7 +46,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub fn place_only() -> Self {
+    pub(super) fn place_only() -> Self {
         Self { place_only: true, ..Self::default() }
     }
 
@@ -37,7 +55,7 @@ impl Fields {
     }
 
     /// False: the tag is about something else.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         compiler: &Compiler<'_>,
         arguments: &mut Arguments,
@@ -86,7 +104,11 @@ impl Fields {
 
     /// # Errors
     /// A tag stands without the one it belongs to.
-    pub fn done(self, compiler: &Compiler<'_>, at: usize) -> Compiled<(Option<Index>, Option<MimeOf>)> {
+    pub(super) fn done(
+        self,
+        compiler: &Compiler<'_>,
+        at: usize,
+    ) -> Compiled<(Option<Index>, Option<MimeOf>)> {
         let index = match (self.number, self.last) {
             (Some(number), last) => Some(Index { number, from_the_end: last.is_some() }),
             (None, Some(at)) => return Err(compiler.error(at, Problem::UnknownTag("last".into()))),

@@ -29,6 +29,13 @@ pub struct Script {
     pub(super) includes: Vec<ScriptName>,
 }
 
+impl Script {
+    /// Other scripts that it may include, to be read before it runs.
+    pub fn includes(&self) -> &[ScriptName] {
+        &self.includes
+    }
+}
+
 /// # Errors
 /// The first thing in it that cannot be, and where.
 pub fn compile(source: &[u8]) -> Result<Script, ScriptError> {

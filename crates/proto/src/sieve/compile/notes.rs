@@ -88,7 +88,9 @@ impl Compiler<'_> {
         let literal = arguments.literal(self)?;
         let at = literal.at;
         let method = self.text(literal)?;
-        if let Some(method) = method.literal().filter(|method| !method.to_ascii_lowercase().starts_with("mailto:")) {
+        if let Some(method) =
+            method.literal().filter(|method| !method.to_ascii_lowercase().starts_with("mailto:"))
+        {
             return Err(self.invalid(at, Value::Address, method));
         }
         Ok(Act::Notify(Box::new(Notify { method, from, importance, options, message })))
@@ -136,7 +138,8 @@ impl Compiler<'_> {
 /// `local@domain` that a message could go to; whether it may is for the engine.
 pub(in crate::sieve) fn is_address(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_plain = |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_plain =
+        |part: &str| !part.is_empty() && !part.chars().any(|c| c.is_whitespace() || c.is_control());
     is_plain(local) && is_plain(domain) && !text.contains(['<', '>', ',', ';']) && text.len() <= 320
 }
 

@@ -29,7 +29,9 @@ impl Run<'_> {
             Act::Notify(notify) => self.notify(notify)?,
             Act::AddHeader { name, value, last } => self.add_header(name, value, *last)?,
             Act::DeleteHeader(delete) => self.delete_header(delete)?,
-            Act::ExtractText { variable, modifiers, first } => self.extract_text(variable, modifiers, *first)?,
+            Act::ExtractText { variable, modifiers, first } => {
+                self.extract_text(variable, modifiers, *first)?;
+            }
             Act::Error(text) => {
                 let text = self.text(text)?.into_owned();
                 return Err(Halt::Failed(Reason::Said(text)));
@@ -88,7 +90,11 @@ impl Run<'_> {
         }
         let to = if redirect.is_list { Recipients::List(to) } else { Recipients::Address(to) };
         let known = self.actions.iter().filter(|action| matches!(action, Action::Redirect { .. })).count();
-        if self.actions.iter().any(|action| matches!(action, Action::Redirect { to: other, .. } if *other == to)) {
+        if self
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::Redirect { to: other, .. } if *other == to))
+        {
             return Ok(());
         }
         if known == self.setting.redirects_max {
@@ -114,9 +120,7 @@ impl Run<'_> {
             self.actions.retain(|action| !matches!(action, Action::Keep { .. }));
             return self.does(Action::Keep { flags, header });
         }
-        let is_there = |action: &Action| {
-            matches!(action, Action::FileInto(known) if known.folder == folder && known.special_use == special_use)
-        };
+        let is_there = |action: &Action| matches!(action, Action::FileInto(known) if known.folder == folder && known.special_use == special_use);
         self.actions.retain(|action| !is_there(action));
         self.does(Action::FileInto(Filing { folder, create: file_into.create, flags, special_use, header }))
     }

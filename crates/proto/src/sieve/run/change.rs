@@ -7,8 +7,16 @@ use super::{Halt, Ran, Run};
 
 /// RFC 5293 6: who wrote where, and by which way it came, is not for scripts.
 const UNTOUCHABLE: [&str; 10] = [
-    "received", "return-path", "auto-submitted", "authentication-results", "arc-seal", "arc-message-signature",
-    "arc-authentication-results", "dkim-signature", "x-congthu-scan", "x-congthu-received",
+    "received",
+    "return-path",
+    "auto-submitted",
+    "authentication-results",
+    "arc-seal",
+    "arc-message-signature",
+    "arc-authentication-results",
+    "dkim-signature",
+    "x-congthu-scan",
+    "x-congthu-received",
 ];
 
 impl Run<'_> {

@@ -24,7 +24,8 @@ impl Run<'_> {
             Zone::Local => Some(self.setting.now.time_zone().clone()),
             Zone::Original => None,
             Zone::Given(text) => {
-                let offset = offset_seconds(&self.text(text)?).and_then(|seconds| Offset::from_seconds(seconds).ok());
+                let offset =
+                    offset_seconds(&self.text(text)?).and_then(|seconds| Offset::from_seconds(seconds).ok());
                 Some(offset.map_or(TimeZone::UTC, TimeZone::fixed))
             }
         };
@@ -33,7 +34,8 @@ impl Run<'_> {
             Some(zone) => moment.with_time_zone(zone.clone()),
             None => moment,
         };
-        let texts: Vec<String> = moments.into_iter().filter_map(|moment| shown(&in_zone(moment), &part)).collect();
+        let texts: Vec<String> =
+            moments.into_iter().filter_map(|moment| shown(&in_zone(moment), &part)).collect();
         let keys = self.texts(&test.keys)?;
         if texts.is_empty() && !matches!(test.compare.how, How::Count(_)) {
             return Ok(false);

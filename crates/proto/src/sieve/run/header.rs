@@ -79,7 +79,11 @@ impl<'a> Header<'a> {
             value: Cow::Owned(raw.get(colon..).unwrap_or_default().trim_ascii_end().to_vec()),
             raw: Cow::Owned(raw),
         };
-        if last { self.fields.push(field) } else { self.fields.insert(0, field) }
+        if last {
+            self.fields.push(field);
+        } else {
+            self.fields.insert(0, field);
+        }
         self.changed = true;
         Ok(())
     }
@@ -97,7 +101,8 @@ impl<'a> Header<'a> {
     /// The number of the header as it is now; 0: as it came.
     pub(super) fn edition(&mut self) -> usize {
         if std::mem::take(&mut self.changed) {
-            let mut header: Vec<u8> = self.fields.iter().flat_map(|field| field.raw.iter().copied()).collect();
+            let mut header: Vec<u8> =
+                self.fields.iter().flat_map(|field| field.raw.iter().copied()).collect();
             if !header.is_empty() && !header.ends_with(b"\n") {
                 header.extend_from_slice(b"\r\n");
             }

@@ -8,8 +8,8 @@ mod extract;
 mod header;
 mod parts;
 mod tests_of;
-mod values;
 mod vacation;
+mod values;
 
 use self::header::Header;
 use super::compare::Captured;

@@ -49,18 +49,25 @@ impl Run<'_> {
         let structure = self.mail.structure;
         let header = |place: usize| {
             let part = structure.parts().nth(place)?;
-            let (start, end) = (usize::try_from(part.header_start).ok()?, usize::try_from(part.body_start).ok()?);
+            let (start, end) =
+                (usize::try_from(part.header_start).ok()?, usize::try_from(part.body_start).ok()?);
             self.mail.raw.get(start..end)
         };
         places.into_iter().filter_map(header).collect()
     }
 
-    pub(super) fn mime_octets(&mut self, name: &str, index: Option<Index>, mime: &MimeOf) -> Ran<Vec<Vec<u8>>> {
+    pub(super) fn mime_octets(
+        &mut self,
+        name: &str,
+        index: Option<Index>,
+        mime: &MimeOf,
+    ) -> Ran<Vec<Vec<u8>>> {
         let mut found = Vec::new();
         let mut cost = 0;
         for header in self.headers(mime) {
             cost += 1 + header.len() / 64;
-            let values = header_fields(header).filter(|field| field.is(name)).map(|field| field.value.to_vec());
+            let values =
+                header_fields(header).filter(|field| field.is(name)).map(|field| field.value.to_vec());
             found.extend(at_index(values.collect(), index));
         }
         self.meter.spend(cost)?;
@@ -84,7 +91,9 @@ impl Run<'_> {
                 MimeWhat::Value => texts.push(decode_header(&value).trim().to_owned()),
                 MimeWhat::Type => texts.extend(media.map(|(kind, _)| kind)),
                 MimeWhat::Subtype => texts.extend(media.map(|(_, subtype)| subtype)),
-                MimeWhat::ContentType => texts.extend(media.map(|(kind, subtype)| format!("{kind}/{subtype}"))),
+                MimeWhat::ContentType => {
+                    texts.extend(media.map(|(kind, subtype)| format!("{kind}/{subtype}")));
+                }
                 MimeWhat::Param(names) => {
                     for wanted in self.texts(names)? {
                         let wanted = wanted.to_ascii_lowercase();

@@ -3,8 +3,8 @@
 use super::super::compare::{Compare, How};
 use super::super::compile::notes::is_named_address;
 use super::super::program::{
-    AddressPart, AddressTest, Duplicate, DuplicateId, EnvelopeTest, FlagTest, HeaderTest, Index, MimeOf, StringTest,
-    Test, Text,
+    AddressPart, AddressTest, Duplicate, DuplicateId, EnvelopeTest, FlagTest, HeaderTest, Index, MimeOf,
+    StringTest, Test, Text,
 };
 use super::super::setting::{Question, Reason, Sighting};
 use super::{Halt, Ran, Run};
@@ -112,7 +112,9 @@ impl Run<'_> {
                     list: list.clone().into_owned(),
                     value: value.as_ref().to_owned(),
                 };
-                return self.ask_any(keys.iter().flat_map(|list| values.iter().map(move |value| question(list, value))));
+                return self.ask_any(
+                    keys.iter().flat_map(|list| values.iter().map(move |value| question(list, value))),
+                );
             }
             _ => {}
         }
@@ -136,7 +138,9 @@ impl Run<'_> {
             let values = self.field_octets(&name, test.index, test.mime.as_ref())?;
             self.meter.spend(values.iter().map(Vec::len).sum::<usize>() / 16)?;
             let listed = values.iter().flat_map(|value| addresses(value));
-            found.extend(listed.filter(|entry| entry.host.is_some()).filter_map(|entry| part_of(&entry, test.part)));
+            found.extend(
+                listed.filter(|entry| entry.host.is_some()).filter_map(|entry| part_of(&entry, test.part)),
+            );
         }
         let keys = self.texts(&test.keys)?;
         self.meets_any(test.compare, &found, &keys)
@@ -263,7 +267,8 @@ impl Run<'_> {
     fn notify_capability(&mut self, test: &StringTest) -> Ran<bool> {
         let sources = self.texts(&test.sources)?;
         let [methods @ .., capability] = sources.as_slice() else { return Ok(false) };
-        let is_known = methods.iter().all(|method| is_mailto(method)) && capability.eq_ignore_ascii_case("online");
+        let is_known =
+            methods.iter().all(|method| is_mailto(method)) && capability.eq_ignore_ascii_case("online");
         let keys = self.texts(&test.keys)?;
         if !is_known {
             return Ok(false);
@@ -311,18 +316,19 @@ fn address_part(address: &str, part: AddressPart) -> Option<String> {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     // RFC 5233 4: without a separator there is no detail, which is not an empty one.
     let detail = local.split_once('+');
-    Some(match part {
+    Some(str::to_owned(match part {
         AddressPart::All => address,
         AddressPart::Local => local,
         AddressPart::Domain => domain,
         AddressPart::User => detail.map_or(local, |(user, _)| user),
         AddressPart::Detail => detail?.1,
-    })
-    .map(str::to_owned)
+    }))
 }
 
 pub(super) fn is_mailto(method: &str) -> bool {
-    let Some(rest) = method.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:")).and(method.get(7..)) else {
+    let Some(rest) =
+        method.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:")).and(method.get(7..))
+    else {
         return false;
     };
     is_named_address(rest.split('?').next().unwrap_or_default())

@@ -8,12 +8,27 @@ use crate::mime::addresses;
 
 /// RFC 5230 4.6, RFC 3834 2, RFC 2919 3: programs, lists, and mail in bulk.
 const LIST_FIELDS: [&str; 9] = [
-    "list-id", "list-help", "list-subscribe", "list-unsubscribe", "list-post", "list-owner", "list-archive",
-    "x-auto-response-suppress", "feedback-id",
+    "list-id",
+    "list-help",
+    "list-subscribe",
+    "list-unsubscribe",
+    "list-post",
+    "list-owner",
+    "list-archive",
+    "x-auto-response-suppress",
+    "feedback-id",
 ];
 /// RFC 5230 4.6: names under which machines write.
-const MACHINES: [&str; 8] =
-    ["mailer-daemon", "listserv", "majordomo", "noreply", "no-reply", "donotreply", "do-not-reply", "postmaster"];
+const MACHINES: [&str; 8] = [
+    "mailer-daemon",
+    "listserv",
+    "majordomo",
+    "noreply",
+    "no-reply",
+    "donotreply",
+    "do-not-reply",
+    "postmaster",
+];
 
 impl Run<'_> {
     pub(super) fn vacation(&mut self, vacation: &Vacation) -> Ran<()> {
@@ -25,12 +40,17 @@ impl Run<'_> {
             Some(from) => Some(self.text(from)?.into_owned()),
             None => None,
         };
-        let own: Vec<String> = self.texts(&vacation.addresses)?.into_iter().map(|text| text.into_owned()).collect();
+        let own: Vec<String> =
+            self.texts(&vacation.addresses)?.into_iter().map(std::borrow::Cow::into_owned).collect();
         let handle = match &vacation.handle {
             Some(handle) => self.text(handle)?.into_owned(),
             // RFC 5230 4.2: what is written, not what comes of it.
-            None => format!("{}\n{subject_said}\n{}", vacation.digest, from.as_deref().unwrap_or_default(),
-                subject_said = if vacation.subject.is_some() { subject.as_str() } else { "" }),
+            None => format!(
+                "{}\n{subject_said}\n{}",
+                vacation.digest,
+                from.as_deref().unwrap_or_default(),
+                subject_said = if vacation.subject.is_some() { subject.as_str() } else { "" }
+            ),
         };
         let reason = self.text(&vacation.reason)?.into_owned();
         if !self.may_answer(&own)? {
@@ -54,7 +74,11 @@ impl Run<'_> {
     /// RFC 5230 4.4, 5.2: in the language of those who read it.
     fn answer_subject(&self) -> String {
         let subject = self.header.named("subject").next().map(super::header::Field::text).unwrap_or_default();
-        if subject.is_empty() { "Trả lời tự động".into() } else { format!("Trả lời tự động: {subject}") }
+        if subject.is_empty() {
+            "Trả lời tự động".into()
+        } else {
+            format!("Trả lời tự động: {subject}")
+        }
     }
 
     /// RFC 5230 4.5, 4.6.
@@ -82,8 +106,12 @@ impl Run<'_> {
         {
             return Ok(false);
         }
-        let mine: Vec<String> = [&self.setting.envelope_to].into_iter().chain(&self.setting.addresses).chain(own)
-            .map(|address| address.to_lowercase()).collect();
+        let mine: Vec<String> = [&self.setting.envelope_to]
+            .into_iter()
+            .chain(&self.setting.addresses)
+            .chain(own)
+            .map(|address| address.to_lowercase())
+            .collect();
         // Nobody answers himself.
         if mine.contains(&sender) {
             return Ok(false);
@@ -93,7 +121,10 @@ impl Run<'_> {
             for field in self.header.named(name) {
                 cost += 1 + field.octets().len() / 16;
                 let named = addresses(field.octets());
-                if named.filter_map(|entry| entry.address()).any(|address| mine.contains(&address.to_lowercase())) {
+                if named
+                    .filter_map(|entry| entry.address())
+                    .any(|address| mine.contains(&address.to_lowercase()))
+                {
                     return Ok(true);
                 }
             }
