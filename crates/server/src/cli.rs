@@ -17,6 +17,7 @@ mod relocation;
 mod requests;
 mod reviews;
 mod sharing;
+mod sieve;
 mod times;
 
 pub(crate) use acme::AcmeCommand;
@@ -45,6 +46,7 @@ pub(crate) use sharing::{
     AddGroup, DelegateCommand, DirectoryCommand, DirectoryForm, ForwardCommand, GrantDelegate, GroupCommand,
     HandoverCommand, StartHandover,
 };
+pub(crate) use sieve::{RunSieve, SieveCommand};
 
 use crate::commands::add_many::titles;
 use crate::config::{LogFormat, size};
@@ -229,6 +231,11 @@ pub(crate) enum Command {
     Search {
         #[command(subcommand)]
         command: SearchCommand,
+    },
+    /// Users' own rules for mail that comes in (bộ lọc thư, Sieve)
+    Sieve {
+        #[command(subcommand)]
+        command: SieveCommand,
     },
     /// Look at configuration, database, DNS, certificates, ports: what is wrong and how to mend it
     Check,

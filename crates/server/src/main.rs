@@ -80,6 +80,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         Command::Man { dir: None } => return print(&String::from_utf8_lossy(&pages::manual()?)),
         Command::Man { dir: Some(directory) } => return pages::manuals(directory),
+        Command::Sieve { command } => return print(&commands::sieve::act(command, arguments.json)?),
         Command::Config { command: ConfigCommand::Docs } => return print(&config::reference()),
         Command::Config { command: ConfigCommand::Example } => return print(&config::example()),
         Command::Demo(options) => demo::settings(Config::load_named(arguments.config.as_deref())?, options)?,

@@ -42,6 +42,7 @@ mod resets;
 mod review;
 mod role;
 mod search;
+pub(crate) mod sieve;
 mod spreadsheet;
 mod trace;
 mod unit;
@@ -160,6 +161,7 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         | Command::Migrate
         | Command::Check
         | Command::Completions { .. }
+        | Command::Sieve { .. }
         | Command::Man { .. }
         | Command::Demo(_)
         | Command::Config { .. } => Ok(()),
