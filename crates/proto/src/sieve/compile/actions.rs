@@ -101,7 +101,7 @@ impl Compiler<'_> {
         let at = literal.at;
         let to = self.text(literal)?;
         match to.literal() {
-            Some(address) if !is_list && !is_address(address) => {
+            Some(address) if !is_list && !is_address(address.trim()) => {
                 Err(self.invalid(at, Value::Address, address))
             }
             _ => Ok(Act::Redirect(Redirect { to, is_list, copy })),

@@ -84,7 +84,7 @@ impl Run<'_> {
 
     fn redirect(&mut self, redirect: &Redirect) -> Ran<()> {
         self.implicit_keep &= redirect.copy;
-        let to = self.text(&redirect.to)?.into_owned();
+        let to = self.text(&redirect.to)?.trim().to_owned();
         if !redirect.is_list && !is_address(&to) {
             return Err(Halt::Failed(Reason::NotAnAddress(to)));
         }
