@@ -68,8 +68,8 @@ pub use policy::{
     Deletion, Departure, Directory, Disowned, DnsList, Doubtful, ExternalSending, Field, Filter, Handling,
     HandlingState, Inbound, LOG_RETENTION_MONTHS_MIN, LifeCycle, Limits, Logins, Logs, Measure, MonthDay,
     Naming, NewCountry, Passwords, PersonalDelegation, Policy, PolicyVersion, Profile, PublicDirectory,
-    Quota, Reports, Requests, Rule, SchemeId, SecretMail, Sending, SetError, Setting, SpamOut, Unscanned,
-    Unwanted, VersionError, Violation,
+    Quota, Reports, Requests, Rule, Rules, SchemeId, SecretMail, Sending, SetError, Setting, SpamOut,
+    Unscanned, Unwanted, VersionError, Violation,
 };
 pub use registered::registered;
 pub use request::{RequestKind, RequestState};

@@ -23,7 +23,7 @@ mod service;
 mod tests;
 mod value;
 
-pub use conduct::{Checking, Directory, Handling, Requests, Sending};
+pub use conduct::{Checking, Directory, Handling, Requests, Rules, Sending};
 pub use field::Field;
 pub use filter::{Filter, SpamOut, Unscanned, Unwanted};
 pub use inbound::{Disowned, Doubtful, Inbound};
@@ -64,6 +64,7 @@ pub struct Policy {
     pub request: Requests,
     pub checking: Checking,
     pub sending: Sending,
+    pub rules: Rules,
     pub limit: Limits,
     pub login: Logins,
     pub inbound: Inbound,
@@ -86,6 +87,7 @@ const SECTIONS: &[&[Field]] = &[
     conduct::REQUEST,
     conduct::CHECKING,
     conduct::SENDING,
+    conduct::RULES,
     limits::LIMIT,
     logins::LOGIN,
     inbound::INBOUND,

@@ -147,6 +147,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "told_together",
         sql: include_str!("../../../migrations/0044_told_together.sql"),
     },
+    Migration { version: 45, name: "sieve", sql: include_str!("../../../migrations/0045_sieve.sql") },
 ];
 
 /// What [`migrate`] did.

@@ -72,6 +72,20 @@ section! {
     }
 }
 
+section! {
+    /// Bộ lọc thư (Sieve) và thư trả lời tự động.
+    Rules rules RULES {
+        /// Users put scripts of their own; those of their unit and domain are followed in any case.
+        own: bool = true, Plain 0..=0, "Người dùng được đặt bộ lọc thư riêng", "D4";
+        /// To how many places one message is passed on by a script at most, 0 to 20; where, says `sending`.
+        redirects: u32 = 4, Count 0..=20, "Số nơi một thư được bộ lọc chuyển tiếp đến", "D4";
+        /// Days in which one sender is answered once, unless the script says otherwise; 1 to 30.
+        answer_days: u32 = 7, Days 1..=30, "Chu kỳ trả lời tự động cho cùng một người gửi", "B4";
+        /// Whoever writes from outside is answered, too.
+        answer_outside: bool = true, Plain 0..=0, "Trả lời tự động thư từ bên ngoài", "D4";
+    }
+}
+
 /// The services that TN Đ5.6 and BD Đ9 name.
 fn public_mail() -> Vec<DomainName> {
     let named = ["gmail.com", "yahoo.com", "yahoo.com.vn", "hotmail.com", "outlook.com"];

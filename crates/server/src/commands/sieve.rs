@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use jiff::tz::TimeZone;
 use model::Clock as _;
 use proto::sieve::{
-    Action, Ended, Known, Mail, Outcome, Question, Recipients, ScriptName, Setting, compile, limits::SCRIPT_OCTETS_MAX, run,
+    Action, Ended, Known, Mail, Outcome, Question, Recipients, ScriptName, Setting, compile,
+    limits::SCRIPT_OCTETS_MAX, run,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -49,7 +50,9 @@ fn script_of(path: &Path) -> Result<proto::sieve::Script> {
 fn read(path: &Path, octets_max: u64) -> Result<Vec<u8>> {
     let mut octets = Vec::new();
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    file.take(octets_max).read_to_end(&mut octets).with_context(|| format!("cannot read {}", path.display()))?;
+    file.take(octets_max)
+        .read_to_end(&mut octets)
+        .with_context(|| format!("cannot read {}", path.display()))?;
     Ok(octets)
 }
 
@@ -58,7 +61,8 @@ fn follow(options: &RunSieve) -> Result<Outcome> {
     let raw = read(&options.message, MESSAGE_OCTETS_MAX)?;
     let facts = proto::mime::facts(&raw);
     let mail = Mail { raw: &raw, structure: &facts.structure };
-    let zone = TimeZone::get(model::calendar::TIME_ZONE).context("the province's time zone is not known here")?;
+    let zone =
+        TimeZone::get(model::calendar::TIME_ZONE).context("the province's time zone is not known here")?;
     let setting = Setting {
         envelope_from: options.from.clone(),
         envelope_to: options.to.clone(),
@@ -101,7 +105,9 @@ fn environment() -> BTreeMap<String, String> {
 fn is_so(question: &Question, folders: &[String]) -> bool {
     match question {
         Question::Folder(name) => name.eq_ignore_ascii_case("INBOX") || folders.contains(name),
-        Question::SpecialUse { .. } | Question::Member { .. } | Question::List(_) | Question::Seen(_) => false,
+        Question::SpecialUse { .. } | Question::Member { .. } | Question::List(_) | Question::Seen(_) => {
+            false
+        }
     }
 }
 
@@ -159,7 +165,9 @@ fn text_of(outcome: &Outcome) -> String {
         let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
         let said: Vec<String> = fields
             .iter()
-            .filter(|(name, value)| *name != "do" && *name != "header" && !value.is_null() && **value != json!([]))
+            .filter(|(name, value)| {
+                *name != "do" && *name != "header" && !value.is_null() && **value != json!([])
+            })
             .map(|(name, value)| format!("{name}: {}", word(value)))
             .collect();
         let named = fields.get("do").map(word).unwrap_or_default();
