@@ -31,5 +31,5 @@ pub use program::{Location, ScriptName};
 pub use run::run;
 pub use setting::{
     Action, Answer, Ended, Failure, Filing, Known, Mail, Notice, Outcome, Question, Reason, Recipients,
-    Setting, Sighting,
+    Setting, Sighting, Wanted,
 };

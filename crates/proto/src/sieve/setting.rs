@@ -32,7 +32,7 @@ pub struct Setting {
     pub now: Zoned,
     /// RFC 5183 4.1: by name, in small letters.
     pub environment: BTreeMap<String, String>,
-    /// Messages that one run may pass on.
+    /// Addresses and lists to which one run may pass a message on.
     pub redirects_max: usize,
 }
 
@@ -67,7 +67,15 @@ pub struct Sighting {
 pub struct Known {
     pub answers: HashMap<Question, bool>,
     /// None: there is no such script.
-    pub scripts: HashMap<ScriptName, Option<Arc<Script>>>,
+    pub scripts: HashMap<Wanted, Option<Arc<Script>>>,
+}
+
+/// A script that another includes (RFC 6609 3.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Wanted {
+    /// Which of the chain wants it, from 0: a personal script is of the same owner.
+    pub by: usize,
+    pub name: ScriptName,
 }
 
 /// How a run ended.
@@ -77,20 +85,21 @@ pub enum Ended {
     /// Run again with what is answered to each.
     Asks(Vec<Question>),
     /// Run again with this script, or with word that there is none.
-    Wants(ScriptName),
+    Wants(Wanted),
 }
 
 /// What is to be done with a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// In the order of the script. Empty: nothing of it stays.
+    /// In the order of the scripts. Empty: nothing of it stays. Beside a [`Action::Reject`] stands only what earlier scripts of the
+    /// chain wanted, and notices.
     pub actions: Vec<Action>,
     /// The header as it was changed, once for each state in which an action takes it; [`Action`]s count from 1, 0 being how it came.
     pub headers: Vec<Vec<u8>>,
     /// To be remembered once all is done.
     pub sightings: Vec<Sighting>,
-    /// The script did not come to its end, and the message is kept for that.
-    pub failure: Option<Failure>,
+    /// Scripts that did not come to their end, in the order of the chain: each was as if it had only kept the message.
+    pub failures: Vec<Failure>,
     /// In units of some 50 ns.
     pub cost: u64,
 }
@@ -108,13 +117,20 @@ pub enum Action {
         to: Recipients,
         header: usize,
     },
-    /// RFC 5429: in the dialogue if it can be, else by a report.
+    /// RFC 5429: in the dialogue if it can be and `in_dialogue` says so, else by a report.
     Reject {
         reason: String,
         in_dialogue: bool,
     },
     Vacation(Answer),
     Notify(Notice),
+}
+
+impl Action {
+    /// It puts the message into the same folder.
+    pub(super) fn is_into(&self, filing: &Filing) -> bool {
+        matches!(self, Self::FileInto(known) if known.folder == filing.folder && known.special_use == filing.special_use)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,6 +180,11 @@ pub struct Notice {
 /// Why a script did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
+    /// Which of the chain, from 0.
+    pub script: usize,
+    /// The script that it includes, where that is where it failed.
+    pub included: Option<ScriptName>,
+    /// Of that script; from 1. 0: before its first command.
     pub line: u32,
     pub reason: Reason,
 }
@@ -174,8 +195,10 @@ pub enum Reason {
     TooCostly,
     TooManyActions(usize),
     TooManyRedirects(usize),
-    /// RFC 5429 2.3, RFC 5230 4.7: `reject` beside something else.
+    /// RFC 5429 2.4, RFC 5230 4.7: `reject` beside something else.
     Conflict,
+    /// RFC 5230 4.7: `vacation` a second time.
+    AnsweredTwice,
     NoScript(String),
     /// RFC 6609 3.2: a script that includes itself, or more than so many within each other.
     IncludedTooDeep(usize),
@@ -191,6 +214,9 @@ pub enum Reason {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(included) = &self.included {
+            write!(f, "“{}”, ", included.name)?;
+        }
         write!(f, "line {}: {}", self.line, self.reason.words().0)
     }
 }
@@ -198,7 +224,9 @@ impl fmt::Display for Failure {
 impl Failure {
     /// As its owner reads it.
     pub fn vietnamese(&self) -> String {
-        format!("Dòng {}: {}", self.line, self.reason.words().1)
+        let included =
+            self.included.as_ref().map_or(String::new(), |included| format!(" của “{}”", included.name));
+        format!("Dòng {}{included}: {}", self.line, self.reason.words().1)
     }
 }
 
@@ -217,6 +245,10 @@ impl Reason {
             Self::Conflict => (
                 "a message cannot be rejected and handled otherwise too".into(),
                 "không thể vừa từ chối thư vừa xử lý cách khác".into(),
+            ),
+            Self::AnsweredTwice => (
+                "a message cannot be answered twice".into(),
+                "không thể trả lời tự động một thư hai lần".into(),
             ),
             Self::NoScript(name) => {
                 (format!("there is no script “{name}”"), format!("không có bộ lọc “{name}”"))

@@ -2,6 +2,9 @@ use super::*;
 use crate::mime::facts;
 use jiff::Zoned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+mod chain;
 
 const MESSAGE: &str = "Received: from a.test by b.test; Mon, 05 Oct 2026 09:05:00 +0700\r\nFrom: Nguyen Van An <an@so.tinh.gov.vn>\r\n\
     To: Binh <binh+viec@tinh.gov.vn>, cuong@tinh.gov.vn\r\nSubject: =?utf-8?Q?C=C3=B4ng_v=C4=83n?= 12/SNV\r\n\
@@ -23,7 +26,7 @@ fn ended(script: &str, message: &str, known: &Known) -> Ended {
     let script = compile(script.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{script}"));
     let facts = facts(message.as_bytes());
     let mail = Mail { raw: message.as_bytes(), structure: &facts.structure };
-    run(&script, mail, &setting(), known)
+    run(&[&script], mail, &setting(), known)
 }
 
 fn outcome(script: &str) -> Outcome {
@@ -37,7 +40,7 @@ fn outcome(script: &str) -> Outcome {
 fn done(script: &str) -> String {
     let outcome = outcome(script);
     let mut words: Vec<String> = outcome.actions.iter().map(shown).collect();
-    words.extend(outcome.failure.map(|failure| failure.to_string()));
+    words.extend(outcome.failures.iter().map(ToString::to_string));
     words.join("; ")
 }
 
@@ -63,7 +66,8 @@ fn check(script: &str, expected: &str) {
 /// Is the test true of [`MESSAGE`]?
 #[track_caller]
 fn holds(require: &str, test: &str, expected: bool) {
-    let script = format!("require [{require}];\r\nif {test} {{ discard; }}");
+    let require = if require.is_empty() { String::new() } else { format!("require [{require}];\r\n") };
+    let script = format!("{require}if {test} {{ discard; }}");
     let discarded = outcome(&script).actions.is_empty();
     assert_eq!(discarded, expected, "{script}");
 }
@@ -189,6 +193,17 @@ fn what_only_others_know_is_asked() {
     known.answers.extend(questions.into_iter().map(|question| (question, true)));
     let Ended::Done(outcome) = ended(script, MESSAGE, &known) else { panic!("asks again") };
     assert_eq!(shown(&outcome.actions[0]), "a");
+}
+
+#[test]
+fn where_mail_goes_is_told_beforehand() {
+    let script = compile(
+        b"require [\"copy\",\"variables\",\"extlists\",\"foreverypart\",\"mime\"];
+        if true { redirect \"b@x.test\"; } elsif false { redirect :copy \"a@x.test\"; } else { redirect \"b@x.test\"; }
+        foreverypart { if true { redirect \"c@x.test\"; } }
+        set \"v\" \"d\"; redirect \"${v}@x.test\"; redirect :list \"tag:all\";",
+    );
+    assert_eq!(script.unwrap().passes_on_to(), ["a@x.test", "b@x.test", "c@x.test"]);
 }
 
 #[test]

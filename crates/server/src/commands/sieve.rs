@@ -74,7 +74,7 @@ fn follow(options: &RunSieve) -> Result<Outcome> {
     };
     let mut known = Known::default();
     for _ in 0..RUNS_MAX {
-        match run(&script, mail, &setting, &known) {
+        match run(&[&script], mail, &setting, &known) {
             Ended::Done(outcome) => return Ok(outcome),
             Ended::Asks(questions) => {
                 known.answers.extend(questions.into_iter().map(|question| {
@@ -82,9 +82,9 @@ fn follow(options: &RunSieve) -> Result<Outcome> {
                     (question, answer)
                 }));
             }
-            Ended::Wants(name) => {
-                let script = beside(&options.script, &name)?;
-                known.scripts.insert(name, script);
+            Ended::Wants(wanted) => {
+                let script = beside(&options.script, &wanted.name)?;
+                known.scripts.insert(wanted, script);
             }
         }
     }
@@ -126,7 +126,7 @@ fn shown(outcome: &Outcome) -> Value {
     json!({
         "actions": outcome.actions.iter().map(action).collect::<Vec<_>>(),
         "headers": outcome.headers.iter().map(|header| String::from_utf8_lossy(header)).collect::<Vec<_>>(),
-        "failure": outcome.failure.as_ref().map(ToString::to_string),
+        "failures": outcome.failures.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "cost": outcome.cost,
     })
 }
@@ -177,7 +177,7 @@ fn text_of(outcome: &Outcome) -> String {
     if outcome.actions.is_empty() {
         text.push_str("discard\n");
     }
-    if let Some(failure) = &outcome.failure {
+    for failure in &outcome.failures {
         text.push_str(&format!("failed: {failure} ({})\n", failure.vietnamese()));
     }
     text

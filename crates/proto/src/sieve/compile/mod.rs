@@ -34,6 +34,29 @@ impl Script {
     pub fn includes(&self) -> &[ScriptName] {
         &self.includes
     }
+
+    /// Addresses that it may pass mail on to, as far as they are written in it: sorted, each once. What it includes, lists
+    /// (RFC 6134), and addresses that are put together when it runs are not among them.
+    pub fn passes_on_to(&self) -> Vec<&str> {
+        let mut found = BTreeSet::new();
+        let mut blocks: Vec<&[Step]> = vec![&self.steps];
+        while let Some(steps) = blocks.pop() {
+            for step in steps {
+                match &step.act {
+                    Act::If { arms, otherwise } => {
+                        blocks.extend(arms.iter().map(|(_, steps)| steps.as_slice()));
+                        blocks.push(otherwise);
+                    }
+                    Act::ForEveryPart { steps, .. } => blocks.push(steps),
+                    Act::Redirect(redirect) if !redirect.is_list => {
+                        found.extend(redirect.to.literal().map(str::trim));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
 }
 
 /// # Errors

@@ -49,13 +49,15 @@ impl Run<'_> {
         let is_reject = matches!(action, Action::Reject { .. });
         let has_reject = self.actions.iter().any(|known| matches!(known, Action::Reject { .. }));
         // RFC 5429 2.3, RFC 5230 4.7.
-        if (is_reject && self.actions.iter().any(excludes)) || (has_reject && excludes(&action)) {
+        if (is_reject && (self.has_answered || self.actions.iter().any(excludes)))
+            || (has_reject && excludes(&action))
+        {
             return Err(Halt::Failed(Reason::Conflict));
         }
         if self.actions.contains(&action) {
             return Ok(());
         }
-        if self.actions.len() == ACTIONS_MAX {
+        if self.wanted(|_| true) == ACTIONS_MAX {
             return Err(Halt::Failed(Reason::TooManyActions(ACTIONS_MAX)));
         }
         self.actions.push(action);
@@ -89,14 +91,10 @@ impl Run<'_> {
             return Err(Halt::Failed(Reason::NotAnAddress(to)));
         }
         let to = if redirect.is_list { Recipients::List(to) } else { Recipients::Address(to) };
-        let known = self.actions.iter().filter(|action| matches!(action, Action::Redirect { .. })).count();
-        if self
-            .actions
-            .iter()
-            .any(|action| matches!(action, Action::Redirect { to: other, .. } if *other == to))
-        {
+        if self.goes_to(&to) {
             return Ok(());
         }
+        let known = self.wanted(|action| matches!(action, Action::Redirect { .. }));
         if known == self.setting.redirects_max {
             return Err(Halt::Failed(Reason::TooManyRedirects(known)));
         }
@@ -120,9 +118,9 @@ impl Run<'_> {
             self.actions.retain(|action| !matches!(action, Action::Keep { .. }));
             return self.does(Action::Keep { flags, header });
         }
-        let is_there = |action: &Action| matches!(action, Action::FileInto(known) if known.folder == folder && known.special_use == special_use);
-        self.actions.retain(|action| !is_there(action));
-        self.does(Action::FileInto(Filing { folder, create: file_into.create, flags, special_use, header }))
+        let filing = Filing { folder, create: file_into.create, flags, special_use, header };
+        self.actions.retain(|action| !action.is_into(&filing));
+        self.does(Action::FileInto(filing))
     }
 
     /// RFC 5429 2.1, 2.2.

@@ -5,15 +5,24 @@ use super::super::setting::Reason;
 use super::{Halt, Ran};
 use crate::mime::{decode_header, header_end, header_fields};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// Octets that a script may add.
 const ADDED_OCTETS_MAX: usize = 64 * 1024;
 
 pub(super) struct Header<'a> {
-    fields: Vec<Field<'a>>,
+    fields: Rc<Vec<Field<'a>>>,
     /// Changed since the last edition was taken.
     changed: bool,
     editions: Vec<Vec<u8>>,
+    added: usize,
+}
+
+/// How a header was at a moment.
+pub(super) struct Mark<'a> {
+    fields: Rc<Vec<Field<'a>>>,
+    changed: bool,
+    editions: usize,
     added: usize,
 }
 
@@ -51,7 +60,18 @@ impl<'a> Header<'a> {
             value: Cow::Borrowed(field.value),
             raw: Cow::Borrowed(field.raw),
         });
-        Self { fields: fields.collect(), changed: false, editions: Vec::new(), added: 0 }
+        Self { fields: Rc::new(fields.collect()), changed: false, editions: Vec::new(), added: 0 }
+    }
+
+    pub(super) fn mark(&self) -> Mark<'a> {
+        let fields = Rc::clone(&self.fields);
+        Mark { fields, changed: self.changed, editions: self.editions.len(), added: self.added }
+    }
+
+    /// What was changed since is as if it had not been.
+    pub(super) fn back_to(&mut self, mark: Mark<'a>) {
+        (self.fields, self.changed, self.added) = (mark.fields, mark.changed, mark.added);
+        self.editions.truncate(mark.editions);
     }
 
     pub(super) fn fields(&self) -> &[Field<'a>] {
@@ -79,11 +99,8 @@ impl<'a> Header<'a> {
             value: Cow::Owned(raw.get(colon..).unwrap_or_default().trim_ascii_end().to_vec()),
             raw: Cow::Owned(raw),
         };
-        if last {
-            self.fields.push(field);
-        } else {
-            self.fields.insert(0, field);
-        }
+        let fields = Rc::make_mut(&mut self.fields);
+        fields.insert(if last { fields.len() } else { 0 }, field);
         self.changed = true;
         Ok(())
     }
@@ -91,7 +108,7 @@ impl<'a> Header<'a> {
     /// Takes out those fields, by their places.
     pub(super) fn remove(&mut self, places: &[usize]) {
         let mut place = 0;
-        self.fields.retain(|_| {
+        Rc::make_mut(&mut self.fields).retain(|_| {
             place += 1;
             !places.contains(&(place - 1))
         });

@@ -1,7 +1,8 @@
-//! A script followed over one message. It recurses no deeper than scripts nest and include each other; what it costs is counted.
+//! Scripts followed over one message. It recurses no deeper than scripts nest and include each other; what it costs is counted.
 
 mod acts;
 mod body;
+mod chain;
 mod change;
 mod dates;
 mod extract;
@@ -11,41 +12,26 @@ mod tests_of;
 mod vacation;
 mod values;
 
+pub use self::chain::run;
+
 use self::header::Header;
 use super::compare::Captured;
-use super::compile::Script;
 use super::meter::{Meter, Spent};
 use super::program::{Act, ScriptName, Step};
-use super::setting::{Action, Ended, Failure, Known, Mail, Outcome, Question, Reason, Setting, Sighting};
-use std::collections::HashMap;
+use super::setting::{Action, Failure, Known, Mail, Question, Reason, Setting, Sighting, Wanted};
+use std::collections::{HashMap, HashSet};
 
 /// Scripts that include each other (RFC 6609 3.2 leaves it to us).
 const INCLUDE_DEPTH_MAX: usize = 10;
-/// Things to be looked up by one run.
+/// Things to be looked up by one script.
 const QUESTIONS_MAX: usize = 200;
-
-/// Follows `script` over `mail`.
-pub fn run(script: &Script, mail: Mail<'_>, setting: &Setting, known: &Known) -> Ended {
-    let mut run = Run::new(mail, setting, known);
-    let result = run.script(script);
-    let cost = run.meter.cost();
-    match result {
-        Ok(_) => Ended::Done(Outcome { cost, ..run.outcome() }),
-        Err(Halt::Asks(questions)) if known.answers.len() + questions.len() > QUESTIONS_MAX => {
-            Ended::Done(run.kept(Reason::TooManyQuestions(QUESTIONS_MAX)))
-        }
-        Err(Halt::Asks(questions)) => Ended::Asks(questions),
-        Err(Halt::Wants(name)) => Ended::Wants(name),
-        Err(Halt::Failed(reason)) => Ended::Done(run.kept(reason)),
-    }
-}
 
 /// Why a run goes no further.
 #[derive(Debug)]
 enum Halt {
     Failed(Reason),
     Asks(Vec<Question>),
-    Wants(ScriptName),
+    Wants(Wanted),
 }
 
 impl From<Spent> for Halt {
@@ -77,16 +63,26 @@ struct Run<'a> {
     mail: Mail<'a>,
     setting: &'a Setting,
     known: &'a Known,
+    /// Which script of the chain is followed.
+    place: usize,
+    /// What it may still cost; and what those before it cost.
     meter: Meter,
+    cost: u64,
     header: Header<'a>,
     scope: Scope,
     globals: HashMap<String, String>,
     /// RFC 5232 2: flags that the message will have.
     flags: Vec<String>,
+    /// What it wants, and what those before it wanted.
     actions: Vec<Action>,
+    settled: Vec<Action>,
+    failures: Vec<Failure>,
     /// RFC 5228 2.10.2.
     implicit_keep: bool,
+    /// `vacation` was reached.
+    has_answered: bool,
     sightings: Vec<Sighting>,
+    asked: HashSet<Question>,
     /// Scripts that are under way, and all that were included.
     including: Vec<ScriptName>,
     included: Vec<ScriptName>,
@@ -101,47 +97,25 @@ impl<'a> Run<'a> {
             mail,
             setting,
             known,
+            place: 0,
             meter: Meter::new(),
+            cost: 0,
             header: Header::new(mail.raw),
             scope: Scope::default(),
             globals: HashMap::new(),
             flags: Vec::new(),
             actions: Vec::new(),
+            settled: Vec::new(),
+            failures: Vec::new(),
             implicit_keep: true,
+            has_answered: false,
             sightings: Vec::new(),
+            asked: HashSet::new(),
             including: Vec::new(),
             included: Vec::new(),
             part: None,
             line: 0,
         }
-    }
-
-    fn outcome(&mut self) -> Outcome {
-        if self.implicit_keep {
-            let header = self.header.edition();
-            self.actions.push(Action::Keep { flags: self.flags.clone(), header });
-        }
-        Outcome {
-            actions: std::mem::take(&mut self.actions),
-            headers: self.header.editions(),
-            sightings: std::mem::take(&mut self.sightings),
-            failure: None,
-            cost: 0,
-        }
-    }
-
-    /// RFC 5228 2.10.6: the message stays, as it came; nothing else is done.
-    fn kept(&self, reason: Reason) -> Outcome {
-        Outcome {
-            actions: vec![Action::Keep { flags: Vec::new(), header: 0 }],
-            failure: Some(Failure { line: self.line, reason }),
-            cost: self.meter.cost(),
-            ..Outcome::default()
-        }
-    }
-
-    fn script(&mut self, script: &Script) -> Ran<Flow> {
-        self.steps(&script.steps)
     }
 
     fn steps(&mut self, steps: &[Step]) -> Ran<Flow> {
@@ -185,7 +159,8 @@ impl<'a> Run<'a> {
             return Err(Halt::Failed(Reason::IncludedTooDeep(INCLUDE_DEPTH_MAX)));
         }
         let known = self.known;
-        let Some(found) = known.scripts.get(name) else { return Err(Halt::Wants(name.clone())) };
+        let wanted = Wanted { by: self.place, name: name.clone() };
+        let Some(found) = known.scripts.get(&wanted) else { return Err(Halt::Wants(wanted)) };
         let Some(script) = found else {
             let missing = Halt::Failed(Reason::NoScript(name.name.clone()));
             return if optional { Ok(Flow::Next) } else { Err(missing) };
@@ -193,7 +168,7 @@ impl<'a> Run<'a> {
         self.including.push(name.clone());
         self.included.push(name.clone());
         let (outer, line, part) = (std::mem::take(&mut self.scope), self.line, self.part.take());
-        let flow = self.script(script)?;
+        let flow = self.steps(&script.steps)?;
         (self.scope, self.line, self.part) = (outer, line, part);
         self.including.pop();
         Ok(if flow == Flow::Stop { Flow::Stop } else { Flow::Next })
@@ -202,23 +177,27 @@ impl<'a> Run<'a> {
     /// What was answered.
     ///
     /// # Errors
-    /// Nothing was: it is asked.
-    fn ask(&self, question: Question) -> Ran<bool> {
-        match self.known.answers.get(&question) {
-            Some(answer) => Ok(*answer),
-            None => Err(Halt::Asks(vec![question])),
-        }
+    /// Nothing was: it is asked. More is asked than one script may.
+    fn ask(&mut self, question: Question) -> Ran<bool> {
+        self.ask_any(std::iter::once(question))
     }
 
     /// Is any of them so? Asks all that are not known at once.
-    fn ask_any(&self, questions: impl Iterator<Item = Question>) -> Ran<bool> {
+    fn ask_any(&mut self, questions: impl Iterator<Item = Question>) -> Ran<bool> {
         let mut unknown: Vec<Question> = Vec::new();
         for question in questions {
             match self.known.answers.get(&question) {
                 Some(true) => return Ok(true),
-                Some(false) => {}
-                None if unknown.contains(&question) => {}
-                None => unknown.push(question),
+                _ if self.asked.contains(&question) => {}
+                _ if self.asked.len() == QUESTIONS_MAX => {
+                    return Err(Halt::Failed(Reason::TooManyQuestions(QUESTIONS_MAX)));
+                }
+                answer => {
+                    if answer.is_none() {
+                        unknown.push(question.clone());
+                    }
+                    self.asked.insert(question);
+                }
             }
         }
         if unknown.is_empty() { Ok(false) } else { Err(Halt::Asks(unknown)) }

@@ -82,7 +82,7 @@ impl Run<'_> {
         }
     }
 
-    fn all(&self, questions: impl Iterator<Item = Question>) -> Ran<bool> {
+    fn all(&mut self, questions: impl Iterator<Item = Question>) -> Ran<bool> {
         for question in questions {
             if !self.ask(question)? {
                 return Ok(false);

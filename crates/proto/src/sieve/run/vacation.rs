@@ -2,8 +2,8 @@
 //! whoever sends the answer.
 
 use super::super::program::Vacation;
-use super::super::setting::{Action, Answer};
-use super::{Ran, Run};
+use super::super::setting::{Action, Answer, Reason};
+use super::{Halt, Ran, Run};
 use crate::mime::addresses;
 
 /// RFC 5230 4.6, RFC 3834 2, RFC 2919 3: programs, lists, and mail in bulk.
@@ -32,6 +32,13 @@ const MACHINES: [&str; 8] = [
 
 impl Run<'_> {
     pub(super) fn vacation(&mut self, vacation: &Vacation) -> Ran<()> {
+        // RFC 5230 4.7. It is so whether this message is answered or not.
+        if std::mem::replace(&mut self.has_answered, true) {
+            return Err(Halt::Failed(Reason::AnsweredTwice));
+        }
+        if self.actions.iter().any(|action| matches!(action, Action::Reject { .. })) {
+            return Err(Halt::Failed(Reason::Conflict));
+        }
         let subject = match &vacation.subject {
             Some(subject) => self.text(subject)?.into_owned(),
             None => self.answer_subject(),
@@ -54,10 +61,6 @@ impl Run<'_> {
         };
         let reason = self.text(&vacation.reason)?.into_owned();
         if !self.may_answer(&own)? {
-            return Ok(());
-        }
-        // RFC 5230 4.7: one answer for a message.
-        if self.actions.iter().any(|action| matches!(action, Action::Vacation(_))) {
             return Ok(());
         }
         self.does(Action::Vacation(Answer {
