@@ -104,13 +104,10 @@ impl Parser<'_> {
         }
     }
 
-    /// Empty lists are not in the grammar, but in scripts that forms write; they match nothing, as in other servers.
+    /// Never empty.
     fn string_list(&mut self) -> Result<Vec<Written>, ScriptError> {
         self.take()?;
         let mut list = Vec::new();
-        if self.takes(']')? {
-            return Ok(list);
-        }
         loop {
             let at = self.ahead.at;
             match self.ahead.what {

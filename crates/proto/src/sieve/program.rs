@@ -187,7 +187,6 @@ pub(super) struct Notify {
     pub method: Text,
     pub from: Option<Text>,
     pub importance: Option<Text>,
-    pub options: Vec<Text>,
     pub message: Option<Text>,
 }
 

@@ -150,6 +150,7 @@ fn dates_are_told_in_their_zone() {
     holds("\"date\"", "date :zone \"+0000\" \"date\" \"hour\" \"02\"", true);
     holds("\"date\"", "currentdate \"weekday\" \"2\"", true);
     holds("\"date\"", "currentdate \"iso8601\" \"2026-10-06T10:00:00+07:00\"", true);
+    holds("\"date\"", "date :zone \"+0000\" \"date\" \"iso8601\" \"2026-10-05T02:00:00Z\"", true);
     holds("\"date\"", "date \"date\" \"julian\" \"61318\"", true);
     holds("\"date\", \"index\"", "date :index 1 \"received\" \"time\" \"09:05:00\"", true);
 }
@@ -204,6 +205,20 @@ fn where_mail_goes_is_told_beforehand() {
         set \"v\" \"d\"; redirect \"${v}@x.test\"; redirect :list \"tag:all\";",
     );
     assert_eq!(script.unwrap().passes_on_to(), ["a@x.test", "b@x.test", "c@x.test"]);
+}
+
+#[test]
+fn what_cannot_be_a_field_is_no_mistake_in_a_test() {
+    // RFC 5228 2.4.2.2.
+    holds("", "header :contains [\"subject:\", \"sub ject\", \"\"] \"\"", false);
+    holds("", "exists \"from:\"", false);
+    holds("", "address :contains \"from:\" \"\"", false);
+    holds("\"date\"", "date :is \"date:\" \"year\" \"2026\"", false);
+    // RFC 5228 5.1: what a variable says is not looked at for addresses where there are none.
+    check(
+        "require \"variables\"; set \"f\" \"subject\"; if address :contains \"${f}\" \"\" { discard; }",
+        "keep  0",
+    );
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Compiler<'_> {
         let (_, names) = arguments.literals(self)?;
         let (index, mime) = fields.done(self, arguments.at)?;
         Ok(Test::Header(Box::new(HeaderTest {
-            fields: self.field_names(names)?,
+            fields: self.texts(names)?,
             keys: arguments.texts(self)?,
             compare: comparing.done(self, arguments.at)?,
             index,
@@ -157,7 +157,7 @@ impl Compiler<'_> {
         }
         let (_, names) = arguments.literals(self)?;
         let (_, mime) = fields.done(self, arguments.at)?;
-        Ok(Test::Exists { names: self.field_names(names)?, mime })
+        Ok(Test::Exists { names: self.texts(names)?, mime })
     }
 
     /// RFC 5228 5.9.
@@ -269,11 +269,7 @@ impl Compiler<'_> {
                 return Err(self.error(at, Problem::Conflict(tag.1.to_owned())));
             }
         }
-        let mut field = None;
-        if !is_current {
-            let name = arguments.literal(self)?;
-            field = self.field_names(vec![name])?.pop();
-        }
+        let field = if is_current { None } else { Some(arguments.text(self)?) };
         let (index, _) = fields.done(self, arguments.at)?;
         Ok(Test::Date(Box::new(DateTest {
             field,
@@ -295,10 +291,7 @@ impl Compiler<'_> {
                 "last" => last = true,
                 "seconds" => period = Some(arguments.number(self)?.1),
                 "header" | "uniqueid" if id.is_some() => return Err(self.error(at, Problem::Conflict(tag))),
-                "header" => {
-                    let name = arguments.literal(self)?;
-                    id = self.field_names(vec![name])?.pop().map(DuplicateId::Header);
-                }
+                "header" => id = Some(DuplicateId::Header(arguments.text(self)?)),
                 "uniqueid" => id = Some(DuplicateId::Unique(arguments.text(self)?)),
                 _ => return self.unknown_tag((at, &tag)),
             }

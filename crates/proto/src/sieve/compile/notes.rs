@@ -8,7 +8,7 @@ use super::super::tree::Written;
 use super::actions::seconds;
 use super::arguments::Arguments;
 use super::comparing::Comparing;
-use super::headers::Fields;
+use super::headers::{Fields, is_field_name};
 use super::{Compiled, Compiler};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
@@ -69,7 +69,7 @@ impl Compiler<'_> {
     /// RFC 5435 3.
     pub(super) fn notify(&self, arguments: &mut Arguments) -> Compiled<Act> {
         self.needs(arguments.at, Capability::Enotify)?;
-        let (mut from, mut importance, mut options, mut message) = (None, None, Vec::new(), None);
+        let (mut from, mut importance, mut message) = (None, None, None);
         while let Some((at, tag)) = arguments.tag(self)? {
             match tag.as_str() {
                 "from" => from = Some(arguments.text(self)?),
@@ -80,7 +80,8 @@ impl Compiler<'_> {
                     }
                     importance = Some(self.text(literal)?);
                 }
-                "options" => options = arguments.texts(self)?,
+                // Of `mailto` there are none, and what is not known is left out (RFC 5436 2.5).
+                "options" => drop(arguments.texts(self)?),
                 "message" => message = Some(arguments.text(self)?),
                 _ => return Err(self.error(at, Problem::UnknownTag(tag))),
             }
@@ -93,7 +94,7 @@ impl Compiler<'_> {
         {
             return Err(self.invalid(at, Value::Address, method));
         }
-        Ok(Act::Notify(Box::new(Notify { method, from, importance, options, message })))
+        Ok(Act::Notify(Box::new(Notify { method, from, importance, message })))
     }
 
     /// RFC 5293 4.
@@ -110,8 +111,14 @@ impl Compiler<'_> {
         Ok(Act::AddHeader { name, value: arguments.text(self)?, last })
     }
 
+    /// RFC 5293 4, 5: what cannot be a name is a mistake here.
     fn field_name(&self, literal: Written) -> Compiled<Text> {
-        Ok(self.field_names(vec![literal])?.pop().unwrap_or_default())
+        let at = literal.at;
+        let name = self.text(literal)?;
+        match name.literal() {
+            Some(literal) if !is_field_name(literal) => Err(self.invalid(at, Value::HeaderName, literal)),
+            _ => Ok(name),
+        }
     }
 
     /// RFC 5293 5.

@@ -72,6 +72,7 @@ fn shown(moment: &Zoned, part: &str) -> Option<String> {
         "minute" => format!("{:02}", time.minute()),
         "second" => format!("{:02}", time.second()),
         "time" => plain_time,
+        "iso8601" if offset == 0 => format!("{plain_date}T{plain_time}Z"),
         "iso8601" => format!("{plain_date}T{plain_time}{}", zone(":")),
         "std11" => format!("{} {}", moment.strftime("%a, %d %b %Y %H:%M:%S"), zone("")),
         "zone" => zone(""),

@@ -1,6 +1,7 @@
 //! The message's header as the script sees it, and as it leaves it (RFC 5293). What came is never changed: an action takes a
 //! copy of the header as it is at that moment.
 
+use super::super::compile::headers::is_field_name;
 use super::super::setting::Reason;
 use super::{Halt, Ran};
 use crate::mime::{decode_header, header_end, header_fields};
@@ -78,12 +79,13 @@ impl<'a> Header<'a> {
         &self.fields
     }
 
-    /// All of a name, in their order.
+    /// All of a name, in their order: none of what cannot be a name (RFC 5228 2.4.2.2).
     pub(super) fn named<'h, 'n>(
         &'h self,
         name: &'n str,
     ) -> impl DoubleEndedIterator<Item = &'h Field<'a>> + use<'h, 'n, 'a> {
-        self.fields.iter().filter(move |field| field.is(name))
+        let fields = if is_field_name(name) { self.fields.as_slice() } else { &[] };
+        fields.iter().filter(move |field| field.is(name))
     }
 
     /// RFC 5293 4: before all others, or behind them.

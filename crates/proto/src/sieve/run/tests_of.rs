@@ -1,6 +1,7 @@
 //! Tests of a script, each against the message and what is known around it.
 
 use super::super::compare::{Compare, How};
+use super::super::compile::headers::is_address_field;
 use super::super::compile::notes::is_named_address;
 use super::super::program::{
     AddressPart, AddressTest, Duplicate, DuplicateId, EnvelopeTest, FlagTest, HeaderTest, Index, MimeOf,
@@ -131,10 +132,11 @@ impl Run<'_> {
         Ok(false)
     }
 
-    /// RFC 5228 5.1.
+    /// RFC 5228 5.1: of fields that hold addresses.
     fn address(&mut self, test: &AddressTest) -> Ran<bool> {
         let mut found = Vec::new();
-        for name in self.texts(&test.fields)? {
+        let names = self.texts(&test.fields)?;
+        for name in names.into_iter().filter(|name| is_address_field(name)) {
             let values = self.field_octets(&name, test.index, test.mime.as_ref())?;
             self.meter.spend(values.iter().map(Vec::len).sum::<usize>() / 16)?;
             let listed = values.iter().flat_map(|value| addresses(value));
