@@ -46,6 +46,15 @@ impl Comparator {
         matches!(self, Self::AsciiCasemap | Self::Octet)
     }
 
+    /// How often the cost of comparing octets its form costs.
+    const fn weight(self) -> usize {
+        match self {
+            Self::Octet | Self::AsciiNumeric | Self::AsciiCasemap => 1,
+            Self::UnicodeCasemap => 8,
+            Self::WithoutMarks => 32,
+        }
+    }
+
     fn form(self, text: &str) -> Cow<'_, str> {
         match self {
             Self::Octet | Self::AsciiNumeric => Cow::Borrowed(text),
@@ -145,8 +154,8 @@ pub(super) const CAPTURED_MAX: usize = 32;
 impl Compare {
     /// Does `value` meet `key`? With [`How::Matches`], what the wildcards stood for. Neither counts nor lists are looked at here.
     pub(super) fn meets(self, value: &str, key: &str, meter: &mut Meter) -> Result<Option<Captured>, Spent> {
-        meter.spend(1 + (value.len() + key.len()) / 64)?;
         let comparator = self.comparator;
+        meter.spend(1 + (value.len() + key.len()) * comparator.weight() / 64)?;
         let is_met = match self.how {
             How::Is => comparator.order(value, key).is_eq(),
             How::Contains => {
@@ -226,7 +235,7 @@ fn matches(
 ) -> Result<Option<Captured>, Spent> {
     let key = comparator.form(key);
     let (pattern, text) = (pattern(&key), Compared::new(comparator, value));
-    meter.spend(text.forms.len() / 8)?;
+    meter.spend(text.forms.len() / 4)?;
     // Where each wildcard's part begins and ends, in forms.
     let mut parts: Vec<(usize, usize)> = Vec::new();
     let mut retry: Option<(usize, usize, usize)> = None;

@@ -268,8 +268,8 @@ impl Reason {
                 format!("“{text}” không thể là tên trường đầu thư"),
             ),
             Self::TooMuchHeader(most) => (
-                format!("more than {most} octets are added to the header"),
-                format!("thêm quá {most} byte vào đầu thư"),
+                format!("more than {most} octets of a changed header"),
+                format!("phần đầu thư được sửa dài quá {most} byte"),
             ),
             Self::TooManyQuestions(most) => {
                 (format!("more than {most} things to be looked up"), format!("phải tra cứu quá {most} lần"))

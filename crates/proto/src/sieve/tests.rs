@@ -1,9 +1,12 @@
+//! Scripts over one message, and what is to be done with it.
+
 use super::*;
 use crate::mime::facts;
 use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod bombs;
 mod chain;
 
 const MESSAGE: &str = "Received: from a.test by b.test; Mon, 05 Oct 2026 09:05:00 +0700\r\nFrom: Nguyen Van An <an@so.tinh.gov.vn>\r\n\
@@ -219,20 +222,6 @@ fn what_cannot_be_a_field_is_no_mistake_in_a_test() {
         "require \"variables\"; set \"f\" \"subject\"; if address :contains \"${f}\" \"\" { discard; }",
         "keep  0",
     );
-}
-
-#[test]
-fn bombs_end_at_their_limit_and_the_message_stays() {
-    let doubling = "require \"variables\"; set \"a\" \"xxxxxxxx\";".to_owned()
-        + &"set \"a\" \"${a}${a}${a}${a}\";".repeat(2_000);
-    let outcome_of = outcome(&doubling);
-    assert!(outcome_of.cost < 2_000_000 && outcome_of.actions.len() == 1);
-    let stars = format!("if header :matches \"subject\" \"{}b\" {{ discard; }}", "*a".repeat(1_000));
-    let message = MESSAGE.replace("X-Priority: 2", &format!("Subject: {}", "a".repeat(60_000)));
-    let Ended::Done(end) = ended(&stars.repeat(20), &message, &Known::default()) else { panic!("asks") };
-    assert_eq!(end.actions.len(), 1);
-    let nested = format!("{}stop;{}", "if true {".repeat(100), "}".repeat(100));
-    assert_eq!(compile(nested.as_bytes()).unwrap_err().problem, Problem::TooDeep(32));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Run<'_> {
 
     fn keep(&mut self, flags: Option<&[Text]>) -> Ran<()> {
         self.implicit_keep = false;
-        let (flags, header) = (self.flags_said(flags)?, self.header.edition());
+        let (flags, header) = (self.flags_said(flags)?, self.header.edition()?);
         let kept = self.actions.iter_mut().find(|action| matches!(action, Action::Keep { .. }));
         match kept {
             // Into one folder it comes once, as the last said.
@@ -98,7 +98,7 @@ impl Run<'_> {
         if known == self.setting.redirects_max {
             return Err(Halt::Failed(Reason::TooManyRedirects(known)));
         }
-        let header = self.header.edition();
+        let header = self.header.edition()?;
         self.does(Action::Redirect { to, header })
     }
 
@@ -113,7 +113,7 @@ impl Run<'_> {
             Some(special_use) => Some(self.text(special_use)?.into_owned()),
             None => None,
         };
-        let header = self.header.edition();
+        let header = self.header.edition()?;
         if folder.eq_ignore_ascii_case("INBOX") && special_use.is_none() {
             self.actions.retain(|action| !matches!(action, Action::Keep { .. }));
             return self.does(Action::Keep { flags, header });

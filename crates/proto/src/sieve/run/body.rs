@@ -6,7 +6,9 @@ use super::{Ran, Run};
 use crate::mime::{Part, decode_body, decode_text, html_text};
 
 /// Octets of bodies that one test reads: what is behind them is not looked at.
-const BODY_OCTETS_MAX: usize = 4 * 1024 * 1024;
+const BODY_OCTETS_MAX: usize = 1024 * 1024;
+/// Octets that are decoded for one unit of cost.
+pub(super) const DECODED_FOR_ONE: usize = 32;
 
 impl Run<'_> {
     pub(super) fn body(&mut self, test: &BodyTest) -> Ran<bool> {
@@ -18,9 +20,9 @@ impl Run<'_> {
             }
             Transform::Content(types) => {
                 let types = self.texts(types)?;
-                self.parts_of(|part| types.iter().any(|wanted| is_of(part, wanted)), false)
+                self.parts_of(|part| types.iter().any(|wanted| is_of(part, wanted)), false)?
             }
-            Transform::Text => self.parts_of(Part::is_text, true),
+            Transform::Text => self.parts_of(Part::is_text, true)?,
         };
         // RFC 5173 6: what wildcards stand for is not kept.
         let captured = std::mem::take(&mut self.scope.captured);
@@ -45,16 +47,21 @@ impl Run<'_> {
         octets.get(..BODY_OCTETS_MAX).unwrap_or(octets)
     }
 
-    fn parts_of(&self, wanted: impl Fn(&Part) -> bool, as_read: bool) -> Vec<String> {
+    fn parts_of(&mut self, wanted: impl Fn(&Part) -> bool, as_read: bool) -> Ran<Vec<String>> {
         let mut left = BODY_OCTETS_MAX;
         let mut texts = Vec::new();
-        for part in self.mail.structure.parts().filter(|part| wanted(part)) {
+        for part in self.mail.structure.parts() {
+            self.meter.spend(1)?;
+            if !wanted(part) {
+                continue;
+            }
+            self.meter.spend(self.octets(part).len() / DECODED_FOR_ONE)?;
             let octets = self.octets(part);
             let Some(rest) = left.checked_sub(octets.len()) else { break };
             left = rest;
             texts.push(text_of(part, octets, as_read));
         }
-        texts
+        Ok(texts)
     }
 }
 

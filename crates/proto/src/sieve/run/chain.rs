@@ -4,7 +4,7 @@
 use super::super::compile::Script;
 use super::super::meter::Meter;
 use super::super::setting::{Action, Ended, Failure, Known, Mail, Outcome, Reason, Recipients, Setting};
-use super::header::Mark;
+use super::header::{EDITIONS_OCTETS_MAX, Mark};
 use super::{Halt, Run, Scope};
 
 /// Follows scripts over `mail`, one behind the other.
@@ -99,7 +99,12 @@ impl<'a> Run<'a> {
 
     fn outcome(mut self) -> Outcome {
         if self.implicit_keep {
-            let header = self.header.edition();
+            // Too large to be changed: it stays as it came.
+            let header = self.header.edition().unwrap_or_else(|_| {
+                let reason = Reason::TooMuchHeader(EDITIONS_OCTETS_MAX);
+                self.failures.push(Failure { script: self.place, included: None, line: self.line, reason });
+                0
+            });
             self.actions.push(Action::Keep { flags: std::mem::take(&mut self.flags), header });
         }
         self.settle();

@@ -25,7 +25,7 @@ impl Run<'_> {
         if !is_field_name(&name) {
             return Err(Halt::Failed(Reason::NotAField(name.into_owned())));
         }
-        self.meter.spend(1 + value.len() / 64)?;
+        self.meter.spend(self.header.cost() + value.len() / 64)?;
         if is_untouchable(&name) {
             return Ok(());
         }
@@ -41,6 +41,7 @@ impl Run<'_> {
         if is_untouchable(&name) {
             return Ok(());
         }
+        self.meter.spend(self.header.cost())?;
         let patterns = delete.patterns.as_deref().map(|patterns| self.texts(patterns)).transpose()?;
         let named = |(place, field): (usize, &super::header::Field<'_>)| {
             field.is(&name).then(|| (place, field.text()))

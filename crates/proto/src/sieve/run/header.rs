@@ -10,8 +10,13 @@ use std::rc::Rc;
 
 /// Octets that a script may add.
 const ADDED_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of all changed headers of a run together.
+pub(in crate::sieve) const EDITIONS_OCTETS_MAX: usize = 4 * 1024 * 1024;
+/// Fields that scripts see. Those behind stay in the header.
+const FIELDS_MAX: usize = 10_000;
 
 pub(super) struct Header<'a> {
+    raw: &'a [u8],
     fields: Rc<Vec<Field<'a>>>,
     /// Changed since the last edition was taken.
     changed: bool,
@@ -56,12 +61,18 @@ impl Field<'_> {
 impl<'a> Header<'a> {
     pub(super) fn new(raw: &'a [u8]) -> Self {
         let header = raw.get(..header_end(raw)).unwrap_or(raw);
-        let fields = header_fields(header).map(|field| Field {
+        let fields = header_fields(header).take(FIELDS_MAX).map(|field| Field {
             name: Cow::Borrowed(field.name),
             value: Cow::Borrowed(field.value),
             raw: Cow::Borrowed(field.raw),
         });
-        Self { fields: Rc::new(fields.collect()), changed: false, editions: Vec::new(), added: 0 }
+        Self {
+            raw: header,
+            fields: Rc::new(fields.collect()),
+            changed: false,
+            editions: Vec::new(),
+            added: 0,
+        }
     }
 
     pub(super) fn mark(&self) -> Mark<'a> {
@@ -117,18 +128,32 @@ impl<'a> Header<'a> {
         self.changed |= !places.is_empty();
     }
 
+    /// What going through all fields costs.
+    pub(super) fn cost(&self) -> usize {
+        1 + self.fields.len() / 32
+    }
+
     /// The number of the header as it is now; 0: as it came.
-    pub(super) fn edition(&mut self) -> usize {
-        if std::mem::take(&mut self.changed) {
-            let mut header: Vec<u8> =
-                self.fields.iter().flat_map(|field| field.raw.iter().copied()).collect();
+    ///
+    /// # Errors
+    /// Changed headers are too large, taken together.
+    pub(super) fn edition(&mut self) -> Ran<usize> {
+        if self.changed {
+            let behind = header_fields(self.raw).skip(FIELDS_MAX).flat_map(|field| field.raw.iter().copied());
+            let fields = self.fields.iter().flat_map(|field| field.raw.iter().copied());
+            let mut header: Vec<u8> = fields.chain(behind).collect();
             if !header.is_empty() && !header.ends_with(b"\n") {
                 header.extend_from_slice(b"\r\n");
             }
             header.extend_from_slice(b"\r\n");
+            let taken: usize = self.editions.iter().map(Vec::len).sum();
+            if taken + header.len() > EDITIONS_OCTETS_MAX {
+                return Err(Halt::Failed(Reason::TooMuchHeader(EDITIONS_OCTETS_MAX)));
+            }
             self.editions.push(header);
+            self.changed = false;
         }
-        self.editions.len()
+        Ok(self.editions.len())
     }
 
     pub(super) fn editions(&mut self) -> Vec<Vec<u8>> {

@@ -83,7 +83,7 @@ struct Run<'a> {
     has_answered: bool,
     sightings: Vec<Sighting>,
     asked: HashSet<Question>,
-    /// Scripts that are under way, and all that were included.
+    /// Scripts that are under way, and all that were included, once each.
     including: Vec<ScriptName>,
     included: Vec<ScriptName>,
     /// The part that the innermost loop is at (RFC 5703 3.1).
@@ -166,7 +166,9 @@ impl<'a> Run<'a> {
             return if optional { Ok(Flow::Next) } else { Err(missing) };
         };
         self.including.push(name.clone());
-        self.included.push(name.clone());
+        if !self.included.contains(name) {
+            self.included.push(name.clone());
+        }
         let (outer, line, part) = (std::mem::take(&mut self.scope), self.line, self.part.take());
         let flow = self.steps(&script.steps)?;
         (self.scope, self.line, self.part) = (outer, line, part);

@@ -1,14 +1,15 @@
 //! Parts of the message: their headers in tests (RFC 5703 4), and a loop over them (RFC 5703 3).
 
 use super::super::program::{Index, MimeOf, MimeWhat, Step};
+use super::super::setting::Mail;
 use super::{Flow, Ran, Run};
 use crate::mime::{Part, content_type_of, decode_header, disposition_of, header_fields};
 
-impl Run<'_> {
+impl<'m> Run<'m> {
     /// RFC 5703 3.1. Within a loop, over the parts of the part that it is at.
     pub(super) fn for_every_part(&mut self, name: Option<&str>, steps: &[Step]) -> Ran<Flow> {
         let outer = self.part;
-        for place in self.parts_within(outer) {
+        for place in self.parts_within(outer)? {
             self.part = Some(place);
             self.meter.spend(1)?;
             match self.steps(steps)? {
@@ -26,15 +27,18 @@ impl Run<'_> {
     }
 
     /// A part and all within it, in their order; without one, all of the message.
-    fn parts_within(&self, part: Option<usize>) -> Vec<usize> {
+    fn parts_within(&mut self, part: Option<usize>) -> Ran<Vec<usize>> {
         let root = part.unwrap_or(0);
         let structure = self.mail.structure;
-        let Some(around) = structure.parts().nth(root) else { return Vec::new() };
-        let range = around.header_start..around.body_end.max(around.body_start);
-        let within = |(place, part): &(usize, &Part)| {
-            *place >= root && part.header_start >= range.start && part.body_end <= range.end
-        };
-        structure.parts().enumerate().filter(within).map(|(place, _)| place).collect()
+        let Some(around) = structure.parts().nth(root) else { return Ok(Vec::new()) };
+        let end = around.body_end.max(around.body_start);
+        // Behind a part come those within it, before all others.
+        let is_within =
+            |(_, part): &(usize, &Part)| root == 0 || part.body_end <= end && part.header_start < end;
+        let within = structure.parts().enumerate().skip(root + 1).take_while(is_within);
+        let places: Vec<usize> = std::iter::once(root).chain(within.map(|(place, _)| place)).collect();
+        self.meter.spend(1 + places.len() / 16)?;
+        Ok(places)
     }
 
     /// The part that the innermost loop is at, else the message.
@@ -43,17 +47,17 @@ impl Run<'_> {
     }
 
     /// RFC 5703 4: those that a test looks at, by the octets of their headers.
-    fn headers(&self, mime: &MimeOf) -> Vec<&[u8]> {
+    fn headers(&mut self, mime: &MimeOf) -> Ran<Vec<&'m [u8]>> {
         let root = self.part.unwrap_or(0);
-        let places = if mime.any_child { self.parts_within(Some(root)) } else { vec![root] };
-        let structure = self.mail.structure;
+        let places = if mime.any_child { self.parts_within(Some(root))? } else { vec![root] };
+        let Mail { raw, structure } = self.mail;
         let header = |place: usize| {
             let part = structure.parts().nth(place)?;
             let (start, end) =
                 (usize::try_from(part.header_start).ok()?, usize::try_from(part.body_start).ok()?);
-            self.mail.raw.get(start..end)
+            raw.get(start..end)
         };
-        places.into_iter().filter_map(header).collect()
+        Ok(places.into_iter().filter_map(header).collect())
     }
 
     pub(super) fn mime_octets(
@@ -64,7 +68,7 @@ impl Run<'_> {
     ) -> Ran<Vec<Vec<u8>>> {
         let mut found = Vec::new();
         let mut cost = 0;
-        for header in self.headers(mime) {
+        for header in self.headers(mime)? {
             cost += 1 + header.len() / 64;
             let values =
                 header_fields(header).filter(|field| field.is(name)).map(|field| field.value.to_vec());

@@ -193,6 +193,7 @@ impl Run<'_> {
         if let Some(mime) = mime {
             return self.mime_texts(name, index, mime);
         }
+        self.meter.spend(self.header.cost())?;
         let texts: Vec<String> = match index {
             None => self.header.named(name).map(super::header::Field::text).collect(),
             Some(index) => self.at_index(name, index).map(super::header::Field::text).into_iter().collect(),
@@ -211,6 +212,7 @@ impl Run<'_> {
         if let Some(mime) = mime {
             return self.mime_octets(name, index, mime);
         }
+        self.meter.spend(self.header.cost())?;
         let octets = |field: &super::header::Field<'_>| field.octets().to_vec();
         Ok(match index {
             None => self.header.named(name).map(octets).collect(),
