@@ -63,7 +63,8 @@ impl Script {
 /// The first thing in it that cannot be, and where.
 pub fn compile(source: &[u8]) -> Result<Script, ScriptError> {
     let calls = parse(source)?;
-    let mut compiler = Compiler { source, ..Compiler::default() };
+    let line_ends = memchr::memchr_iter(b'\n', source).collect();
+    let mut compiler = Compiler { source, line_ends, ..Compiler::default() };
     let rest = compiler.requirements(calls)?;
     let steps = compiler.block(rest)?;
     Ok(Script { steps, includes: compiler.includes })
@@ -72,6 +73,8 @@ pub fn compile(source: &[u8]) -> Result<Script, ScriptError> {
 #[derive(Default)]
 struct Compiler<'a> {
     source: &'a [u8],
+    /// Offsets, in their order.
+    line_ends: Vec<usize>,
     capabilities: Capabilities,
     globals: BTreeSet<String>,
     includes: Vec<ScriptName>,
@@ -132,7 +135,8 @@ impl Compiler<'_> {
         let mut steps = Vec::new();
         let mut calls = calls.into_iter().peekable();
         while let Some(call) = calls.next() {
-            let line = ScriptError::at(self.source, call.at, Problem::WantsTest).line;
+            let line = 1 + self.line_ends.partition_point(|end| *end < call.at);
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
             let act = match call.name.as_str() {
                 "if" => {
                     let mut chain = vec![call];
