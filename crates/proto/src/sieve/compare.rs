@@ -7,6 +7,7 @@
 use super::meter::{Meter, Spent};
 use crate::search::{fold, normalise};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 
 /// RFC 4790 3. The default is [`Comparator::AsciiCasemap`] (RFC 5228 2.7.3).
@@ -64,6 +65,31 @@ impl Comparator {
             Self::AsciiCasemap => Cow::Owned(text.to_ascii_lowercase()),
             Self::UnicodeCasemap => Cow::Owned(text.to_lowercase()),
             Self::WithoutMarks => Cow::Owned(fold(&normalise(text))),
+        }
+    }
+
+    /// One character as it is compared; a comparator may make several of one, or none.
+    fn form_of_char(self, c: char, emit: &mut impl FnMut(char)) {
+        match self {
+            Self::Octet | Self::AsciiNumeric => emit(c),
+            Self::AsciiCasemap => emit(c.to_ascii_lowercase()),
+            Self::UnicodeCasemap => c.to_lowercase().for_each(emit),
+            Self::WithoutMarks if c.is_ascii_alphanumeric() => emit(c.to_ascii_lowercase()),
+            Self::WithoutMarks => self.form(c.encode_utf8(&mut [0; 4])).chars().for_each(emit),
+        }
+    }
+
+    /// What it costs to form a text of so many octets.
+    const fn cost(self, octets: usize) -> usize {
+        octets * self.weight() / 64
+    }
+
+    fn is_same(self, value: &Value<'_>, key: &str) -> bool {
+        match self {
+            Self::Octet => value.text == key,
+            Self::AsciiCasemap => value.text.eq_ignore_ascii_case(key),
+            Self::AsciiNumeric => numeric(value.text, key).is_eq(),
+            _ => value.form(self) == self.form(key),
         }
     }
 
@@ -145,6 +171,22 @@ pub(super) struct Compare {
     pub how: How,
 }
 
+/// A text that is compared, perhaps with many keys: it is put into its form once.
+pub(super) struct Value<'v> {
+    text: &'v str,
+    form: OnceCell<Cow<'v, str>>,
+}
+
+impl<'v> Value<'v> {
+    pub(super) const fn new(text: &'v str) -> Self {
+        Self { text, form: OnceCell::new() }
+    }
+
+    fn form(&self, comparator: Comparator) -> &str {
+        self.form.get_or_init(|| comparator.form(self.text))
+    }
+}
+
 /// What wildcards stood for: `${0}` and so on.
 pub(super) type Captured = Vec<String>;
 
@@ -153,17 +195,23 @@ pub(super) const CAPTURED_MAX: usize = 32;
 
 impl Compare {
     /// Does `value` meet `key`? With [`How::Matches`], what the wildcards stood for. Neither counts nor lists are looked at here.
-    pub(super) fn meets(self, value: &str, key: &str, meter: &mut Meter) -> Result<Option<Captured>, Spent> {
+    pub(super) fn meets(
+        self,
+        value: &Value<'_>,
+        key: &str,
+        meter: &mut Meter,
+    ) -> Result<Option<Captured>, Spent> {
         let comparator = self.comparator;
-        meter.spend(1 + (value.len() + key.len()) * comparator.weight() / 64)?;
+        let formed = if value.form.get().is_some() { 0 } else { comparator.cost(value.text.len()) };
+        meter.spend(1 + formed + comparator.cost(key.len()) + value.text.len() / 64)?;
         let is_met = match self.how {
-            How::Is => comparator.order(value, key).is_eq(),
+            How::Is => comparator.is_same(value, key),
             How::Contains => {
-                let (value, key) = (comparator.form(value), comparator.form(key));
+                let (value, key) = (value.form(comparator), comparator.form(key));
                 memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some()
             }
-            How::Matches => return matches(comparator, value, key, meter),
-            How::Value(relation) => relation.holds(comparator.order(value, key)),
+            How::Matches => return matches(comparator, value.text, key, meter),
+            How::Value(relation) => relation.holds(comparator.order(value.text, key)),
             How::Count(_) | How::List => false,
         };
         Ok(is_met.then(Captured::new))
@@ -214,12 +262,11 @@ struct Compared {
 impl Compared {
     fn new(comparator: Comparator, text: &str) -> Self {
         let (mut forms, mut starts) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len() + 1));
-        let mut buffer = [0; 4];
         for (at, c) in text.char_indices() {
-            for form in comparator.form(c.encode_utf8(&mut buffer)).chars() {
+            comparator.form_of_char(c, &mut |form| {
                 forms.push(form);
                 starts.push(at);
-            }
+            });
         }
         starts.push(text.len());
         Self { forms, starts }
@@ -233,9 +280,9 @@ fn matches(
     key: &str,
     meter: &mut Meter,
 ) -> Result<Option<Captured>, Spent> {
+    meter.spend(value.len() / 4)?;
     let key = comparator.form(key);
     let (pattern, text) = (pattern(&key), Compared::new(comparator, value));
-    meter.spend(text.forms.len() / 4)?;
     // Where each wildcard's part begins and ends, in forms.
     let mut parts: Vec<(usize, usize)> = Vec::new();
     let mut retry: Option<(usize, usize, usize)> = None;

@@ -9,3 +9,7 @@ pub const NESTING_MAX: usize = 32;
 pub const COMMANDS_MAX: usize = 10_000;
 /// Strings of one list.
 pub const LIST_MAX: usize = 2_000;
+/// What a run may cost, in units of some 50 ns. About a tenth of a second at worst; a script of a hundred rules takes a few thousand.
+pub const COST_MAX: u64 = 2_000_000;
+/// Things to be done with one message.
+pub const ACTIONS_MAX: usize = 64;

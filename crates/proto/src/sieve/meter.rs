@@ -1,5 +1,7 @@
 //! What a run may still cost. Counted, never timed: a script ends at the same place on every machine.
 
+use super::limits::COST_MAX;
+
 /// A run has cost all it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spent;
@@ -9,9 +11,6 @@ pub(super) struct Spent;
 pub(super) struct Meter {
     left: u64,
 }
-
-/// About a tenth of a second at worst; a script of a hundred rules takes a few thousand.
-pub(super) const COST_MAX: u64 = 2_000_000;
 
 impl Meter {
     pub(super) const fn new() -> Self {

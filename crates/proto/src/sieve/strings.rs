@@ -29,7 +29,10 @@ pub(super) fn encoded_characters(text: &str) -> Result<String, StringProblem> {
         let (plain, marked) = rest.split_at(begin);
         out.extend_from_slice(plain.as_bytes());
         let body = marked.get(2..).unwrap_or_default();
-        match body.find('}').and_then(|end| numbers(body.get(..end)?).map(|octets| (end, octets))) {
+        // No further than the next one may begin: a text of nothing but beginnings is still read once.
+        let end =
+            body.find(['}', '$']).filter(|end| body.get(*end..).is_some_and(|rest| rest.starts_with('}')));
+        match end.and_then(|end| numbers(body.get(..end)?).map(|octets| (end, octets))) {
             Some((end, octets)) => {
                 out.extend_from_slice(&octets?);
                 rest = body.get(end + 1..).unwrap_or_default();
@@ -91,7 +94,9 @@ pub(super) fn variables(
         let (plain, marked) = rest.split_at(begin);
         literal.push_str(plain);
         let body = marked.get(2..).unwrap_or_default();
-        let reference = body.find('}').and_then(|end| Some((end, reference(body.get(..end)?)?)));
+        let end = body.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.')));
+        let end = end.filter(|end| body.get(*end..).is_some_and(|rest| rest.starts_with('}')));
+        let reference = end.and_then(|end| Some((end, reference(body.get(..end)?)?)));
         let Some((end, reference)) = reference else {
             literal.push_str("${");
             rest = body;

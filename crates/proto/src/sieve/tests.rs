@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 mod bombs;
 mod chain;
+mod cost;
 
 const MESSAGE: &str = "Received: from a.test by b.test; Mon, 05 Oct 2026 09:05:00 +0700\r\nFrom: Nguyen Van An <an@so.tinh.gov.vn>\r\n\
     To: Binh <binh+viec@tinh.gov.vn>, cuong@tinh.gov.vn\r\nSubject: =?utf-8?Q?C=C3=B4ng_v=C4=83n?= 12/SNV\r\n\

@@ -39,14 +39,15 @@ impl Arguments {
     /// # Errors
     /// It is not there, or more than one string.
     pub(super) fn literal(&mut self, compiler: &Compiler<'_>) -> Compiled<Written> {
-        let missing = compiler.error(self.last, Problem::Missing(Wanted::String));
+        let last = self.last;
+        let missing = || compiler.error(last, Problem::Missing(Wanted::String));
         match self.rest.pop_front() {
             Some(Argument { value: Value::Strings { mut list, in_brackets: false }, at }) => {
                 self.last = at;
-                list.pop().ok_or(missing)
+                list.pop().ok_or_else(missing)
             }
             Some(Argument { at, .. }) => Err(compiler.error(at, Problem::Missing(Wanted::String))),
-            None => Err(missing),
+            None => Err(missing()),
         }
     }
 

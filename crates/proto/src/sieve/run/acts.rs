@@ -1,13 +1,12 @@
 //! Commands that do something: written down here, done by whoever started the run.
 
 use super::super::compile::notes::{is_address, is_named_address};
+use super::super::limits::ACTIONS_MAX;
 use super::super::program::{Act, FileInto, FlagChange, Notify, Redirect, Text, Variable};
 use super::super::setting::{Action, Filing, Notice, Reason, Recipients};
 use super::values::modified;
 use super::{Halt, Ran, Run};
 
-/// Things to be done with one message.
-const ACTIONS_MAX: usize = 64;
 /// Flags of a message, and octets of one: beyond any that mail programs set.
 const FLAGS_MAX: usize = 64;
 const FLAG_OCTETS_MAX: usize = 128;
@@ -22,8 +21,9 @@ impl Run<'_> {
             Act::Reject { reason, in_dialogue } => self.reject(reason, *in_dialogue)?,
             Act::Flags { change, variable, flags } => self.change_flags(*change, variable.as_ref(), flags)?,
             Act::Set { variable, modifiers, value } => {
-                let value = modified(modifiers, &self.text(value)?);
-                self.set(variable, value)?;
+                let value = self.text(value)?;
+                self.meter.spend(modifiers.len() * (1 + value.len() / 4))?;
+                self.set(variable, modified(modifiers, &value))?;
             }
             Act::Vacation(vacation) => self.vacation(vacation)?,
             Act::Notify(notify) => self.notify(notify)?,

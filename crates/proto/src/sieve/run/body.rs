@@ -4,6 +4,7 @@ use super::super::compare::How;
 use super::super::program::{BodyTest, Transform};
 use super::{Ran, Run};
 use crate::mime::{Part, decode_body, decode_text, html_text};
+use std::rc::Rc;
 
 /// Octets of bodies that one test reads: what is behind them is not looked at.
 const BODY_OCTETS_MAX: usize = 1024 * 1024;
@@ -16,21 +17,24 @@ impl Run<'_> {
         let texts = match &test.transform {
             Transform::Raw => {
                 let root = self.mail.structure.root();
-                vec![String::from_utf8_lossy(self.octets(root)).into_owned()]
+                let octets = self.octets(root);
+                self.meter.spend(1 + octets.len() / 64)?;
+                vec![String::from_utf8_lossy(self.octets(root)).into()]
             }
             Transform::Content(types) => {
                 let types = self.texts(types)?;
+                self.meter.spend(types.len() * self.mail.structure.parts().count() / 4)?;
                 self.parts_of(|part| types.iter().any(|wanted| is_of(part, wanted)), false)?
             }
             Transform::Text => self.parts_of(Part::is_text, true)?,
         };
         // RFC 5173 6: what wildcards stand for is not kept.
         let captured = std::mem::take(&mut self.scope.captured);
-        let cost = texts.iter().map(String::len).sum::<usize>() / 256;
+        let cost = texts.iter().map(|text| text.len()).sum::<usize>() / 256;
         self.meter.spend(1 + cost * keys.len().max(1))?;
         let met = match test.compare.how {
             How::Count(_) => {
-                let filled: Vec<&String> = texts.iter().filter(|text| !text.is_empty()).collect();
+                let filled: Vec<&Rc<str>> = texts.iter().filter(|text| !text.is_empty()).collect();
                 self.meets_any(test.compare, &filled, &keys)
             }
             _ => self.meets_any(test.compare, &texts, &keys),
@@ -47,21 +51,33 @@ impl Run<'_> {
         octets.get(..BODY_OCTETS_MAX).unwrap_or(octets)
     }
 
-    fn parts_of(&mut self, wanted: impl Fn(&Part) -> bool, as_read: bool) -> Ran<Vec<String>> {
+    fn parts_of(&mut self, wanted: impl Fn(&Part) -> bool, as_read: bool) -> Ran<Vec<Rc<str>>> {
         let mut left = BODY_OCTETS_MAX;
         let mut texts = Vec::new();
-        for part in self.mail.structure.parts() {
-            self.meter.spend(1)?;
-            if !wanted(part) {
-                continue;
-            }
-            self.meter.spend(self.octets(part).len() / DECODED_FOR_ONE)?;
-            let octets = self.octets(part);
-            let Some(rest) = left.checked_sub(octets.len()) else { break };
+        let structure = self.mail.structure;
+        self.meter.spend(structure.parts().count() / 16)?;
+        for (place, part) in structure.parts().enumerate().filter(|(_, part)| wanted(part)) {
+            let octets = self.octets(part).len();
+            let Some(rest) = left.checked_sub(octets) else { break };
             left = rest;
-            texts.push(text_of(part, octets, as_read));
+            texts.push(self.read(place, part, as_read)?);
         }
         Ok(texts)
+    }
+
+    /// What one test read is at hand for the next: rules look at the same body again and again.
+    fn read(&mut self, place: usize, part: &Part, as_read: bool) -> Ran<Rc<str>> {
+        let key = (place, as_read && part.subtype == "html");
+        if let Some(text) = self.bodies.get(&key) {
+            return Ok(Rc::clone(text));
+        }
+        self.meter.spend(1 + self.octets(part).len() / 8)?;
+        let text: Rc<str> = text_of(part, self.octets(part), as_read).into();
+        if self.bodies.values().map(|known| known.len()).sum::<usize>() > BODY_OCTETS_MAX {
+            self.bodies.clear();
+        }
+        self.bodies.insert(key, Rc::clone(&text));
+        Ok(text)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::super::compile::Script;
 use super::super::meter::Meter;
 use super::super::setting::{Action, Ended, Failure, Known, Mail, Outcome, Reason, Recipients, Setting};
-use super::header::{EDITIONS_OCTETS_MAX, Mark};
+use super::header::Mark;
 use super::{Halt, Run, Scope};
 
 /// Follows scripts over `mail`, one behind the other.
@@ -21,10 +21,10 @@ pub fn run(chain: &[&Script], mail: Mail<'_>, setting: &Setting, known: &Known) 
             break;
         }
         let begun = run.begin(place);
-        let ended = run.steps(&script.steps);
+        let ended = run.steps(&script.steps).and_then(|_| run.header.has_room());
         run.cost += run.meter.cost();
         match ended {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(Halt::Failed(reason)) => run.fail(begun, reason),
             Err(Halt::Asks(questions)) => return Ended::Asks(questions),
             Err(Halt::Wants(wanted)) => return Ended::Wants(wanted),
@@ -99,12 +99,8 @@ impl<'a> Run<'a> {
 
     fn outcome(mut self) -> Outcome {
         if self.implicit_keep {
-            // Too large to be changed: it stays as it came.
-            let header = self.header.edition().unwrap_or_else(|_| {
-                let reason = Reason::TooMuchHeader(EDITIONS_OCTETS_MAX);
-                self.failures.push(Failure { script: self.place, included: None, line: self.line, reason });
-                0
-            });
+            // Whether there is room for it was looked at behind each script.
+            let header = self.header.edition().unwrap_or_default();
             self.actions.push(Action::Keep { flags: std::mem::take(&mut self.flags), header });
         }
         self.settle();

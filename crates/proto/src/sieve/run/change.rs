@@ -43,11 +43,8 @@ impl Run<'_> {
         }
         self.meter.spend(self.header.cost())?;
         let patterns = delete.patterns.as_deref().map(|patterns| self.texts(patterns)).transpose()?;
-        let named = |(place, field): (usize, &super::header::Field<'_>)| {
-            field.is(&name).then(|| (place, field.text()))
-        };
-        let mut found: Vec<(usize, String)> =
-            self.header.fields().iter().enumerate().filter_map(named).collect();
+        let named = |(place, field): (usize, &super::header::Field<'_>)| field.is(&name).then_some(place);
+        let mut found: Vec<usize> = self.header.fields().iter().enumerate().filter_map(named).collect();
         if let Some(index) = delete.index {
             if index.from_the_end {
                 found.reverse();
@@ -55,10 +52,14 @@ impl Run<'_> {
             found = found.into_iter().nth(index.number - 1).into_iter().collect();
         }
         let mut places = Vec::new();
-        for (place, value) in found {
+        for place in found {
             let goes = match &patterns {
                 None => true,
-                Some(patterns) => self.meets_any(delete.compare, &[value], patterns)?,
+                Some(patterns) => {
+                    let field = self.header.fields().get(place);
+                    let text = field.map(|field| field.text(&mut self.meter)).transpose()?;
+                    self.meets_any(delete.compare, text.as_slice(), patterns)?
+                }
             };
             if goes {
                 places.push(place);

@@ -15,9 +15,11 @@ impl Run<'_> {
             None => moments.push(self.setting.now.clone()),
             Some(name) => {
                 let name = self.text(name)?;
-                let values = self.field_octets(&name, test.index, None)?;
                 // RFC 5260 4: without an index, the first of its name.
-                moments.extend(values.iter().take(1).filter_map(|value| moment(value)));
+                if let Some(field) = self.header.found(&name, test.index, &mut self.meter)?.first() {
+                    self.meter.spend(4 + field.octets().len() / 16)?;
+                    moments.extend(moment(field.octets()));
+                }
             }
         }
         let zone = match &test.zone {

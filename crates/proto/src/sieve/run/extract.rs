@@ -15,7 +15,7 @@ impl Run<'_> {
         first: Option<usize>,
     ) -> Ran<()> {
         let octets = self.part_here().map_or(0, |part| self.octets(part).len());
-        self.meter.spend(1 + octets / DECODED_FOR_ONE)?;
+        self.meter.spend((1 + modifiers.len()) * (1 + octets / DECODED_FOR_ONE))?;
         let text = self.part_here().and_then(|part| decode_text(part, self.octets(part)));
         let mut text = text.unwrap_or_default();
         if let Some(first) = first {

@@ -2,21 +2,22 @@
 //! copy of the header as it is at that moment.
 
 use super::super::compile::headers::is_field_name;
+use super::super::meter::{Meter, Spent};
+use super::super::program::Index;
 use super::super::setting::Reason;
 use super::{Halt, Ran};
-use crate::mime::{decode_header, header_end, header_fields};
+use crate::mime::limits::FIELDS_MAX;
+use crate::mime::{HeaderField, addresses, decode_header, header_end, header_fields};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// Octets that a script may add.
 const ADDED_OCTETS_MAX: usize = 64 * 1024;
 /// Octets of all changed headers of a run together.
-pub(in crate::sieve) const EDITIONS_OCTETS_MAX: usize = 4 * 1024 * 1024;
-/// Fields that scripts see. Those behind stay in the header.
-const FIELDS_MAX: usize = 10_000;
+const EDITIONS_OCTETS_MAX: usize = 4 * 1024 * 1024;
 
 pub(super) struct Header<'a> {
-    raw: &'a [u8],
     fields: Rc<Vec<Field<'a>>>,
     /// Changed since the last edition was taken.
     changed: bool,
@@ -40,16 +41,47 @@ pub(super) struct Field<'a> {
     value: Cow<'a, [u8]>,
     /// With its name and line end.
     raw: Cow<'a, [u8]>,
+    /// Once it was asked for: rules look at the same few fields again and again.
+    text: OnceCell<Rc<str>>,
+    addresses: OnceCell<Rc<[Rc<str>]>>,
 }
 
-impl Field<'_> {
+impl<'a> Field<'a> {
+    fn new(name: Cow<'a, [u8]>, value: Cow<'a, [u8]>, raw: Cow<'a, [u8]>) -> Self {
+        Self { name, value, raw, text: OnceCell::new(), addresses: OnceCell::new() }
+    }
+
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// For people, without white space around (RFC 5228 5.7).
-    pub(super) fn text(&self) -> String {
-        decode_header(&self.value).trim().to_owned()
+    ///
+    /// # Errors
+    /// Nothing is left to read it.
+    pub(super) fn text(&self, meter: &mut Meter) -> Result<Rc<str>, Spent> {
+        if let Some(text) = self.text.get() {
+            return Ok(Rc::clone(text));
+        }
+        meter.spend(1 + self.value.len() / 8)?;
+        Ok(Rc::clone(self.text.get_or_init(|| decode_header(&self.value).trim().into())))
+    }
+
+    /// Of those that have a host (RFC 5228 2.7.4).
+    ///
+    /// # Errors
+    /// Nothing is left to read them.
+    pub(super) fn addresses(&self, meter: &mut Meter) -> Result<Rc<[Rc<str>]>, Spent> {
+        if let Some(addresses) = self.addresses.get() {
+            meter.spend(1 + addresses.len() / 8)?;
+            return Ok(Rc::clone(addresses));
+        }
+        meter.spend(1 + self.value.len() / 8)?;
+        let found = || {
+            let listed = addresses(&self.value).filter(|entry| entry.host.is_some());
+            listed.filter_map(|entry| entry.address()).map(Rc::from).collect()
+        };
+        Ok(Rc::clone(self.addresses.get_or_init(found)))
     }
 
     /// As it is written, folding kept.
@@ -61,18 +93,19 @@ impl Field<'_> {
 impl<'a> Header<'a> {
     pub(super) fn new(raw: &'a [u8]) -> Self {
         let header = raw.get(..header_end(raw)).unwrap_or(raw);
-        let fields = header_fields(header).take(FIELDS_MAX).map(|field| Field {
-            name: Cow::Borrowed(field.name),
-            value: Cow::Borrowed(field.value),
-            raw: Cow::Borrowed(field.raw),
-        });
-        Self {
-            raw: header,
-            fields: Rc::new(fields.collect()),
-            changed: false,
-            editions: Vec::new(),
-            added: 0,
+        let mut read = 0;
+        let field = |field: HeaderField<'a>| {
+            read += field.raw.len();
+            Field::new(Cow::Borrowed(field.name), Cow::Borrowed(field.value), Cow::Borrowed(field.raw))
+        };
+        let mut fields: Vec<Field<'a>> = header_fields(header).take(FIELDS_MAX).map(field).collect();
+        if fields.len() == FIELDS_MAX {
+            // What is behind them stays as it is, and no test sees it.
+            let rest = header.get(read..).unwrap_or_default();
+            let rest = rest.strip_suffix(b"\r\n").or_else(|| rest.strip_suffix(b"\n")).unwrap_or(rest);
+            fields.push(Field::new(Cow::Borrowed(b""), Cow::Borrowed(b""), Cow::Borrowed(rest)));
         }
+        Self { fields: Rc::new(fields), changed: false, editions: Vec::new(), added: 0 }
     }
 
     pub(super) fn mark(&self) -> Mark<'a> {
@@ -99,6 +132,25 @@ impl<'a> Header<'a> {
         fields.iter().filter(move |field| field.is(name))
     }
 
+    /// Those of a name that a test looks at (RFC 5260 6.1), in their order.
+    ///
+    /// # Errors
+    /// Nothing is left to look for them.
+    pub(super) fn found(
+        &self,
+        name: &str,
+        index: Option<Index>,
+        meter: &mut Meter,
+    ) -> Result<Vec<&Field<'a>>, Spent> {
+        meter.spend(self.cost())?;
+        let mut fields = self.named(name);
+        Ok(match index {
+            None => fields.collect(),
+            Some(Index { number, from_the_end: false }) => fields.nth(number - 1).into_iter().collect(),
+            Some(Index { number, from_the_end: true }) => fields.nth_back(number - 1).into_iter().collect(),
+        })
+    }
+
     /// RFC 5293 4: before all others, or behind them.
     pub(super) fn add(&mut self, name: &str, value: &str, last: bool) -> Ran<()> {
         let raw = written(name, value);
@@ -107,23 +159,20 @@ impl<'a> Header<'a> {
             return Err(Halt::Failed(Reason::TooMuchHeader(ADDED_OCTETS_MAX)));
         }
         let colon = name.len() + 1;
-        let field = Field {
-            name: Cow::Owned(name.as_bytes().to_vec()),
-            value: Cow::Owned(raw.get(colon..).unwrap_or_default().trim_ascii_end().to_vec()),
-            raw: Cow::Owned(raw),
-        };
+        let value = raw.get(colon..).unwrap_or_default().trim_ascii_end().to_vec();
+        let field = Field::new(Cow::Owned(name.as_bytes().to_vec()), Cow::Owned(value), Cow::Owned(raw));
         let fields = Rc::make_mut(&mut self.fields);
         fields.insert(if last { fields.len() } else { 0 }, field);
         self.changed = true;
         Ok(())
     }
 
-    /// Takes out those fields, by their places.
+    /// Takes out those fields, by their places in ascending order.
     pub(super) fn remove(&mut self, places: &[usize]) {
         let mut place = 0;
         Rc::make_mut(&mut self.fields).retain(|_| {
             place += 1;
-            !places.contains(&(place - 1))
+            places.binary_search(&(place - 1)).is_err()
         });
         self.changed |= !places.is_empty();
     }
@@ -136,24 +185,33 @@ impl<'a> Header<'a> {
     /// The number of the header as it is now; 0: as it came.
     ///
     /// # Errors
-    /// Changed headers are too large, taken together.
+    /// All of them together are too much.
     pub(super) fn edition(&mut self) -> Ran<usize> {
-        if self.changed {
-            let behind = header_fields(self.raw).skip(FIELDS_MAX).flat_map(|field| field.raw.iter().copied());
-            let fields = self.fields.iter().flat_map(|field| field.raw.iter().copied());
-            let mut header: Vec<u8> = fields.chain(behind).collect();
-            if !header.is_empty() && !header.ends_with(b"\n") {
-                header.extend_from_slice(b"\r\n");
+        self.has_room()?;
+        if std::mem::take(&mut self.changed) {
+            let mut header = Vec::new();
+            for field in self.fields.iter().filter(|field| !field.raw.is_empty()) {
+                header.extend_from_slice(&field.raw);
+                // The last one of a message without a body.
+                if !field.raw.ends_with(b"\n") {
+                    header.extend_from_slice(b"\r\n");
+                }
             }
             header.extend_from_slice(b"\r\n");
-            let taken: usize = self.editions.iter().map(Vec::len).sum();
-            if taken + header.len() > EDITIONS_OCTETS_MAX {
-                return Err(Halt::Failed(Reason::TooMuchHeader(EDITIONS_OCTETS_MAX)));
-            }
             self.editions.push(header);
-            self.changed = false;
         }
         Ok(self.editions.len())
+    }
+
+    /// # Errors
+    /// The header as it is now would be too much beside those that are kept.
+    pub(super) fn has_room(&self) -> Ran<()> {
+        let octets: usize = self.fields.iter().map(|field| field.raw.len()).sum();
+        let kept: usize = self.editions.iter().map(Vec::len).sum();
+        if self.changed && kept + octets + b"\r\n\r\n".len() > EDITIONS_OCTETS_MAX {
+            return Err(Halt::Failed(Reason::TooMuchHeader(EDITIONS_OCTETS_MAX)));
+        }
+        Ok(())
     }
 
     pub(super) fn editions(&mut self) -> Vec<Vec<u8>> {

@@ -20,6 +20,7 @@ use super::meter::{Meter, Spent};
 use super::program::{Act, ScriptName, Step};
 use super::setting::{Action, Failure, Known, Mail, Question, Reason, Setting, Sighting, Wanted};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Scripts that include each other (RFC 6609 3.2 leaves it to us).
 const INCLUDE_DEPTH_MAX: usize = 10;
@@ -86,6 +87,8 @@ struct Run<'a> {
     /// Scripts that are under way, and all that were included, once each.
     including: Vec<ScriptName>,
     included: Vec<ScriptName>,
+    /// Bodies that were read, by part, and whether as people read them.
+    bodies: HashMap<(usize, bool), Rc<str>>,
     /// The part that the innermost loop is at (RFC 5703 3.1).
     part: Option<usize>,
     line: u32,
@@ -113,6 +116,7 @@ impl<'a> Run<'a> {
             asked: HashSet::new(),
             including: Vec::new(),
             included: Vec::new(),
+            bodies: HashMap::new(),
             part: None,
             line: 0,
         }

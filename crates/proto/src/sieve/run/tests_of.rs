@@ -1,6 +1,6 @@
 //! Tests of a script, each against the message and what is known around it.
 
-use super::super::compare::{Compare, How};
+use super::super::compare::{Compare, How, Value};
 use super::super::compile::headers::is_address_field;
 use super::super::compile::notes::is_named_address;
 use super::super::program::{
@@ -9,8 +9,9 @@ use super::super::program::{
 };
 use super::super::setting::{Question, Reason, Sighting};
 use super::{Halt, Ran, Run};
-use crate::mime::{MailAddress, addresses};
+use crate::mime::addresses;
 use std::borrow::Cow;
+use std::rc::Rc;
 
 impl Run<'_> {
     pub(super) fn holds(&mut self, test: &Test) -> Ran<bool> {
@@ -120,8 +121,9 @@ impl Run<'_> {
             _ => {}
         }
         for value in values {
+            let value = Value::new(value.as_ref());
             for key in keys {
-                if let Some(captured) = compare.meets(value.as_ref(), key, &mut self.meter)? {
+                if let Some(captured) = compare.meets(&value, key, &mut self.meter)? {
                     if compare.how == How::Matches {
                         self.scope.captured = captured;
                     }
@@ -134,15 +136,21 @@ impl Run<'_> {
 
     /// RFC 5228 5.1: of fields that hold addresses.
     fn address(&mut self, test: &AddressTest) -> Ran<bool> {
-        let mut found = Vec::new();
+        let mut found: Vec<Rc<str>> = Vec::new();
         let names = self.texts(&test.fields)?;
         for name in names.into_iter().filter(|name| is_address_field(name)) {
-            let values = self.field_octets(&name, test.index, test.mime.as_ref())?;
-            self.meter.spend(values.iter().map(Vec::len).sum::<usize>() / 16)?;
-            let listed = values.iter().flat_map(|value| addresses(value));
-            found.extend(
-                listed.filter(|entry| entry.host.is_some()).filter_map(|entry| part_of(&entry, test.part)),
-            );
+            if let Some(mime) = &test.mime {
+                let values = self.mime_octets(&name, test.index, mime)?;
+                self.meter.spend(values.iter().map(Vec::len).sum::<usize>() / 8)?;
+                let listed = values.iter().flat_map(|value| addresses(value));
+                let listed = listed.filter(|entry| entry.host.is_some()).filter_map(|entry| entry.address());
+                found.extend(listed.filter_map(|address| part_of(&address.into(), test.part)));
+                continue;
+            }
+            for field in self.header.found(&name, test.index, &mut self.meter)? {
+                let listed = field.addresses(&mut self.meter)?;
+                found.extend(listed.iter().filter_map(|address| part_of(address, test.part)));
+            }
         }
         let keys = self.texts(&test.keys)?;
         self.meets_any(test.compare, &found, &keys)
@@ -162,7 +170,7 @@ impl Run<'_> {
             if value.is_empty() {
                 found.push(String::new());
             } else {
-                found.extend(address_part(value, test.part));
+                found.extend(address_part(value, test.part).map(str::to_owned));
             }
         }
         let keys = self.texts(&test.keys)?;
@@ -182,49 +190,34 @@ impl Run<'_> {
     /// RFC 5228 5.5.
     fn exists(&mut self, names: &[Text], mime: Option<&MimeOf>) -> Ran<bool> {
         for name in self.texts(names)? {
-            if self.field_octets(&name, None, mime)?.is_empty() {
+            let is_there = match mime {
+                Some(mime) => !self.mime_octets(&name, None, mime)?.is_empty(),
+                None => !self.header.found(&name, None, &mut self.meter)?.is_empty(),
+            };
+            if !is_there {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn field_texts(&mut self, name: &str, index: Option<Index>, mime: Option<&MimeOf>) -> Ran<Vec<String>> {
+    fn field_texts(&mut self, name: &str, index: Option<Index>, mime: Option<&MimeOf>) -> Ran<Vec<Rc<str>>> {
         if let Some(mime) = mime {
-            return self.mime_texts(name, index, mime);
+            return Ok(self.mime_texts(name, index, mime)?.into_iter().map(Rc::from).collect());
         }
-        self.meter.spend(self.header.cost())?;
-        let texts: Vec<String> = match index {
-            None => self.header.named(name).map(super::header::Field::text).collect(),
-            Some(index) => self.at_index(name, index).map(super::header::Field::text).into_iter().collect(),
-        };
-        self.meter.spend(texts.iter().map(String::len).sum::<usize>() / 32)?;
+        let mut texts = Vec::new();
+        for field in self.header.found(name, index, &mut self.meter)? {
+            texts.push(field.text(&mut self.meter)?);
+        }
         Ok(texts)
     }
 
-    /// As they are written.
-    pub(super) fn field_octets(
-        &mut self,
-        name: &str,
-        index: Option<Index>,
-        mime: Option<&MimeOf>,
-    ) -> Ran<Vec<Vec<u8>>> {
-        if let Some(mime) = mime {
-            return self.mime_octets(name, index, mime);
+    /// For people, of the first of a name.
+    fn first_text(&mut self, name: &str) -> Ran<Option<String>> {
+        match self.header.found(name, None, &mut self.meter)?.first() {
+            Some(field) => Ok(Some(field.text(&mut self.meter)?.as_ref().to_owned())),
+            None => Ok(None),
         }
-        self.meter.spend(self.header.cost())?;
-        let octets = |field: &super::header::Field<'_>| field.octets().to_vec();
-        Ok(match index {
-            None => self.header.named(name).map(octets).collect(),
-            Some(index) => self.at_index(name, index).map(octets).into_iter().collect(),
-        })
-    }
-
-    /// RFC 5260 6.1.
-    fn at_index<'h>(&'h self, name: &str, index: Index) -> Option<&'h super::header::Field<'h>> {
-        let mut fields = self.header.named(name);
-        let before = index.number - 1;
-        if index.from_the_end { fields.nth_back(before) } else { fields.nth(before) }
     }
 
     /// RFC 5229 5: of `:count`, strings that are not empty.
@@ -284,10 +277,10 @@ impl Run<'_> {
     fn duplicate(&mut self, test: &Duplicate) -> Ran<bool> {
         let handle = self.text(&test.handle)?.into_owned();
         let id = match &test.id {
-            DuplicateId::MessageId => self.header.named("message-id").next().map(super::header::Field::text),
+            DuplicateId::MessageId => self.first_text("message-id")?,
             DuplicateId::Header(name) => {
                 let name = self.text(name)?;
-                self.header.named(&name).next().map(super::header::Field::text)
+                self.first_text(&name)?
             }
             DuplicateId::Unique(text) => Some(self.text(text)?.into_owned()),
         };
@@ -311,22 +304,25 @@ const ID_OCTETS_MAX: usize = 998;
 /// Things that one run has remembered.
 const SIGHTINGS_MAX: usize = 32;
 
-/// RFC 5228 2.7.4. Of something that is not an address, all of it.
-fn part_of(entry: &MailAddress, part: AddressPart) -> Option<String> {
-    address_part(&entry.address()?, part)
+fn part_of(address: &Rc<str>, part: AddressPart) -> Option<Rc<str>> {
+    match part {
+        AddressPart::All => Some(Rc::clone(address)),
+        part => address_part(address, part).map(Rc::from),
+    }
 }
 
-fn address_part(address: &str, part: AddressPart) -> Option<String> {
+/// RFC 5228 2.7.4. Of something that is not an address, all of it.
+fn address_part(address: &str, part: AddressPart) -> Option<&str> {
     let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
     // RFC 5233 4: without a separator there is no detail, which is not an empty one.
     let detail = local.split_once('+');
-    Some(str::to_owned(match part {
+    Some(match part {
         AddressPart::All => address,
         AddressPart::Local => local,
         AddressPart::Domain => domain,
         AddressPart::User => detail.map_or(local, |(user, _)| user),
         AddressPart::Detail => detail?.1,
-    }))
+    })
 }
 
 pub(super) fn is_mailto(method: &str) -> bool {

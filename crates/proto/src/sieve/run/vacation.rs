@@ -4,7 +4,6 @@
 use super::super::program::Vacation;
 use super::super::setting::{Action, Answer, Reason};
 use super::{Halt, Ran, Run};
-use crate::mime::addresses;
 
 /// RFC 5230 4.6, RFC 3834 2, RFC 2919 3: programs, lists, and mail in bulk.
 const LIST_FIELDS: [&str; 9] = [
@@ -41,7 +40,7 @@ impl Run<'_> {
         }
         let subject = match &vacation.subject {
             Some(subject) => self.text(subject)?.into_owned(),
-            None => self.answer_subject(),
+            None => self.answer_subject()?,
         };
         let from = match &vacation.from {
             Some(from) => Some(self.text(from)?.into_owned()),
@@ -75,38 +74,27 @@ impl Run<'_> {
     }
 
     /// RFC 5230 4.4, 5.2: in the language of those who read it.
-    fn answer_subject(&self) -> String {
-        let subject = self.header.named("subject").next().map(super::header::Field::text).unwrap_or_default();
-        if subject.is_empty() {
+    fn answer_subject(&mut self) -> Ran<String> {
+        let subject = match self.header.found("subject", None, &mut self.meter)?.first() {
+            Some(field) => field.text(&mut self.meter)?,
+            None => "".into(),
+        };
+        Ok(if subject.is_empty() {
             "Trả lời tự động".into()
         } else {
             format!("Trả lời tự động: {subject}")
-        }
+        })
     }
 
     /// RFC 5230 4.5, 4.6.
     fn may_answer(&mut self, own: &[String]) -> Ran<bool> {
-        self.meter.spend(8)?;
         let sender = self.setting.envelope_from.to_ascii_lowercase();
         let local = sender.rsplit_once('@').map_or(sender.as_str(), |(local, _)| local);
         let is_machine = MACHINES.contains(&local)
             || local.starts_with("owner-")
             || local.ends_with("-request")
             || local.starts_with("prvs=") && local.contains("bounce");
-        let is_automatic = |field: &super::header::Field<'_>| {
-            let text = field.text().to_ascii_lowercase();
-            !(text == "no" || text.starts_with("no;") || text.starts_with("no "))
-        };
-        let in_bulk = |field: &super::header::Field<'_>| {
-            matches!(field.text().to_ascii_lowercase().as_str(), "bulk" | "list" | "junk")
-        };
-        let header = &self.header;
-        if sender.is_empty()
-            || is_machine
-            || header.named("auto-submitted").any(is_automatic)
-            || header.named("precedence").any(in_bulk)
-            || LIST_FIELDS.iter().any(|name| header.named(name).next().is_some())
-        {
+        if sender.is_empty() || is_machine || self.is_automatic()? {
             return Ok(false);
         }
         let mine: Vec<String> = [&self.setting.envelope_to]
@@ -119,20 +107,37 @@ impl Run<'_> {
         if mine.contains(&sender) {
             return Ok(false);
         }
-        let mut cost = 0;
         for name in ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"] {
-            for field in self.header.named(name) {
-                cost += 1 + field.octets().len() / 16;
-                let named = addresses(field.octets());
-                if named
-                    .filter_map(|entry| entry.address())
-                    .any(|address| mine.contains(&address.to_lowercase()))
-                {
+            for field in self.header.found(name, None, &mut self.meter)? {
+                let named = field.addresses(&mut self.meter)?;
+                self.meter.spend(named.len() * (1 + mine.len() / 4))?;
+                if named.iter().any(|address| mine.contains(&address.to_lowercase())) {
                     return Ok(true);
                 }
             }
         }
-        self.meter.spend(cost)?;
+        Ok(false)
+    }
+
+    /// RFC 5230 4.6: written by a program, or to many.
+    fn is_automatic(&mut self) -> Ran<bool> {
+        let (header, meter) = (&self.header, &mut self.meter);
+        for field in header.found("auto-submitted", None, meter)? {
+            let text = field.text(meter)?.to_ascii_lowercase();
+            if !(text == "no" || text.starts_with("no;") || text.starts_with("no ")) {
+                return Ok(true);
+            }
+        }
+        for field in header.found("precedence", None, meter)? {
+            if matches!(field.text(meter)?.to_ascii_lowercase().as_str(), "bulk" | "list" | "junk") {
+                return Ok(true);
+            }
+        }
+        for name in LIST_FIELDS {
+            if !header.found(name, None, meter)?.is_empty() {
+                return Ok(true);
+            }
+        }
         Ok(false)
     }
 }

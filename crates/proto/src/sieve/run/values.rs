@@ -18,7 +18,11 @@ impl Run<'_> {
             return Ok(Cow::Borrowed(literal));
         }
         let mut out = String::new();
+        self.meter.spend(text.0.len())?;
         for piece in &text.0 {
+            if out.len() == TEXT_OCTETS_MAX {
+                break;
+            }
             out.push_str(match piece {
                 Piece::Literal(literal) => literal,
                 Piece::Variable(variable) => self.value(variable),
@@ -31,6 +35,7 @@ impl Run<'_> {
     }
 
     pub(super) fn texts<'t>(&mut self, texts: &'t [Text]) -> Ran<Vec<Cow<'t, str>>> {
+        self.meter.spend(texts.len() / 4)?;
         texts.iter().map(|text| self.text(text)).collect()
     }
 
@@ -101,7 +106,12 @@ fn percent_encoded(value: &str) -> String {
         if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(octet));
         } else {
-            out.push_str(&format!("%{octet:02X}"));
+            const DIGITS: [char; 16] =
+                ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+            out.push('%');
+            out.extend(
+                [octet >> 4, octet & 15].map(|digit| DIGITS.get(usize::from(digit)).copied().unwrap_or('0')),
+            );
         }
     }
     out
