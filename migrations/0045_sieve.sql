@@ -49,6 +49,7 @@ comment on table sieve_version is 'Moves on with every change of which scripts a
 alter table leaves add column answer_subject text;
 alter table leaves add column answer text;
 comment on column leaves.answer is 'What whoever writes on those days is answered; null: nothing.';
+create index leaves_answer on leaves (to_day) where answer is not null and withdrawn_at is null;
 
 create table sieve_answered (
     account_id  bigint not null constraint sieve_answered_account_fkey references accounts on delete cascade,

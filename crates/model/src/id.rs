@@ -36,5 +36,7 @@ id!(/// The folder's incarnation, 1 to 2^32-1 (RFC 9051 2.3.1.1).
     UidValidity(u32));
 id!(/// The account's modification sequence, 1 to 2^63-1 (RFC 7162 3.1).
     ModSeq(u64));
+id!(/// A set of rules for mail that comes in (bộ lọc thư, RFC 5228). Never reused.
+    ScriptId(i64));
 id!(/// Follows one connection, and the messages it brought, through logs and events.
     TraceId(u64));

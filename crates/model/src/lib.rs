@@ -49,7 +49,8 @@ pub use flags::{Flags, KEYWORDS_PER_ACCOUNT_MAX, Keyword, KeywordError};
 pub use folder::{DEFAULT_FOLDERS, DELIMITER, FolderName, FolderNameError, INBOX, SpecialUse};
 pub use group::{GroupRule, GroupSenders};
 pub use id::{
-    AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ThreadId, TraceId, Uid, UidValidity, UnitId,
+    AccountId, ContentId, DomainId, EmailId, FolderId, ModSeq, ScriptId, ThreadId, TraceId, Uid, UidValidity,
+    UnitId,
 };
 pub use lesson::Lesson;
 pub use name::{fold_marks, search_words};

@@ -90,6 +90,7 @@ mod roles;
 mod search;
 mod sending;
 mod shared_acts;
+mod sieve;
 mod small;
 mod snapshot;
 mod sweeper;
@@ -192,6 +193,7 @@ pub use search::{
 };
 pub use sending::HeldCounts;
 pub use shared_acts::SharedAct;
+pub use sieve::{ScriptOwner, SieveAnswer, SieveChain, SieveFollowed, SieveScriptAt, SieveSource, Sighted};
 pub use small::{SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SmallMessage};
 pub use snapshot::{EntryRow, FolderDelta};
 pub use sweeper::{GRACE, Swept};

@@ -12,6 +12,7 @@ mod migrate;
 mod quarantined;
 mod queue;
 mod schema;
+mod sieve;
 mod small;
 mod sweeper;
 mod tls;
