@@ -14,6 +14,7 @@ mod lexer;
 pub mod limits;
 mod meter;
 mod parser;
+mod passing;
 mod problem;
 mod program;
 mod run;
