@@ -20,7 +20,7 @@ use model::{AccountId, Action, Address, Uid};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
-use store::LeaveRow;
+use store::{LeaveAnswer, LeaveRow};
 
 /// The lock for disuse comes after months: an hour is exact enough.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -30,6 +30,10 @@ const REMEMBERED_MAX: usize = 50_000;
 /// Days of one notice of leave, and days ahead that it reaches: whoever is away for longer gives notice again, so that nobody is
 /// excused for ever by a word of his own.
 const LEAVE_DAYS_MAX: i64 = 366;
+
+/// Characters of what is answered on days of leave, and of its subject.
+const ANSWER_CHARS_MAX: usize = 4000;
+const SUBJECT_CHARS_MAX: usize = 200;
 
 /// Of the messages of one command, the newest that are asked about: one of them was delivered, or the mail is not new.
 const NEWEST_MAX: usize = 100;
@@ -59,6 +63,17 @@ impl Noted {
 
 fn is_fresh(noted: Option<Timestamp>, now: Timestamp) -> bool {
     noted.is_some_and(|at| now.duration_since(at).abs() < NOTED_EVERY)
+}
+
+/// Several lines, under a subject of one.
+fn check_answer(answer: &LeaveAnswer) -> Result<(), AdminError> {
+    let is_text = (1..=ANSWER_CHARS_MAX).contains(&answer.text.trim().chars().count())
+        && !answer.text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+    let is_line = answer.subject.as_ref().is_none_or(|subject| {
+        (1..=SUBJECT_CHARS_MAX).contains(&subject.trim().chars().count())
+            && !subject.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+    });
+    if is_text && is_line { Ok(()) } else { Err(AdminError::BadAnswer) }
 }
 
 impl Engine {
@@ -124,20 +139,26 @@ impl Engine {
         }
     }
 
-    /// Thông báo lý do: from the first to the last day the mailbox may be unused (Điều 8.1a).
+    /// Thông báo lý do: from the first to the last day the mailbox may be unused (Điều 8.1a), and whoever writes to it on those days is
+    /// answered this, which only its owner has it say.
     ///
     /// # Errors
-    /// `NoSuchMailbox`, `BadReason`, `BadLeave`, `LongLeave`; `LeaveNoted` when one of the days is excused already.
+    /// `NoSuchMailbox`, `BadReason`, `BadLeave`, `LongLeave`, `BadAnswer`, `Denied`; `LeaveNoted` when one of the days is excused already.
     pub async fn note_leave(
         &self,
         actor: &Actor,
         address: &Address,
-        from: Date,
-        to: Date,
+        leave: Leave,
         reason: &str,
+        answer: Option<&LeaveAnswer>,
     ) -> Result<(), AdminError> {
         check_reason(reason)?;
         self.authorize(actor, Action::NoticeRecord, &AdminTarget::Address(address)).await?;
+        if let Some(answer) = answer {
+            self.authorize_own_rules(actor, address).await?;
+            check_answer(answer)?;
+        }
+        let Leave { from, to } = leave;
         if to < from {
             return Err(AdminError::BadLeave);
         }
@@ -146,17 +167,21 @@ impl Engine {
         }
         let missing = || AdminError::NoSuchMailbox(address.clone());
         let row = self.0.store.life(address).await?.ok_or_else(missing)?;
-        let leave = Leave { from, to };
         let mut tx = self.0.store.begin().await?;
         // Two who note the same leave at once come one after the other.
         tx.lock_mailbox(row.account).await?.ok_or_else(missing)?;
         if let Some(noted) = tx.overlapping_leave(row.account, leave).await? {
             return Err(AdminError::LeaveNoted(noted));
         }
-        tx.add_leave(row.account, leave, reason, actor.name(), self.now()).await?;
-        let detail = json!({ "from": from, "to": to, "reason": reason });
+        tx.add_leave(row.account, (leave, reason), answer, (actor.name(), self.now())).await?;
+        let said = answer.map(|answer| json!({ "subject": answer.subject, "text": answer.text }));
+        let detail = json!({ "from": from, "to": to, "reason": reason, "answer": said });
         self.audit(&mut tx, actor, "mailbox.leave", &row.address.to_string(), &detail).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        if answer.is_some() {
+            self.sieve_changed(&[row.account]).await;
+        }
+        Ok(())
     }
 
     /// Takes back the leave that begins on that day: terms are counted as if it had not been noted. Says what it was.
@@ -185,6 +210,9 @@ impl Engine {
         let last = withdrawn.into_iter().max_by_key(|row| row.leave.to);
         let last = last.ok_or(AdminError::NoSuchLeave(from))?;
         tx.commit().await?;
+        if last.answer.is_some() {
+            self.sieve_changed(&[row.account]).await;
+        }
         Ok(last)
     }
 

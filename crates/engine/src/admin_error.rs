@@ -52,6 +52,10 @@ pub enum AdminError {
         .0.from, .0.to, .0.from
     )]
     LeaveNoted(Leave),
+    #[error(
+        "an answer has 1 to 4,000 characters, its subject 1 to 200 in one line; neither has control characters"
+    )]
+    BadAnswer,
     #[error("no leave that stands begins on {0}; congthu mailbox leave ADDRESS lists them")]
     NoSuchLeave(Date),
     #[error("{0}")]

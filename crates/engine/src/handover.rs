@@ -126,6 +126,10 @@ impl Handover {
             }
             let went = row.record.get("forwarded").and_then(Value::as_str).unwrap_or("không có");
             let _ = writeln!(text, "Thôi chuyển thư tự động đến: {went}");
+            // What an earlier version finished knew no scripts.
+            if let Some(script) = row.record.get("script") {
+                let _ = writeln!(text, "Thôi áp dụng bộ lọc thư: {}", script.as_str().unwrap_or("không có"));
+            }
             text.push_str("Mật khẩu: đã cấp lại, mật khẩu cũ không còn hiệu lực\n");
         }
         text.push_str("\nBên giao (ký, ghi rõ họ tên)\t\tBên nhận (ký, ghi rõ họ tên)\n");
@@ -259,12 +263,15 @@ impl Engine {
         let revoked: Vec<String> = ended.iter().map(|party| party.address.to_string()).collect();
         // Where the one before let mail go is not where the new one wants it.
         let went = tx.end_forward(mailbox.account, (actor.name(), now)).await?;
+        // Nor what he had done with it.
+        let script = tx.stop_script(mailbox.account).await?;
         let delegate = self.0.store.parties(running.to_account.as_slice()).await?;
         let mut record = running.record.clone();
         if let Some(record) = record.as_object_mut() {
             record.insert("end".to_owned(), counted(now, &tx.folder_counts(mailbox.account).await?));
             record.insert("revoked".to_owned(), json!(revoked));
             record.insert("forwarded".to_owned(), json!(went));
+            record.insert("script".to_owned(), json!(script));
             // As they are now; a hand-over that an earlier version began does not name him.
             if let Some(delegate) = delegate.first() {
                 record.insert("given".to_owned(), given(delegate, running.to_rights));
@@ -290,10 +297,15 @@ impl Engine {
             "delegate": running.to_account.map(|account| account.0),
             "rights": running.to_rights.iter().map(Right::as_str).collect::<Vec<_>>(),
         });
+        if let Some(script) = &script {
+            let detail = json!({ "name": null, "was": script, "because": "handed over" });
+            self.audit(&mut tx, actor, "sieve.activate", &mailbox.address.to_string(), &detail).await?;
+        }
         self.audit(&mut tx, actor, "handover.complete", &mailbox.address.to_string(), &detail).await?;
         tx.commit().await?;
         self.delegations_changed(mailbox.account).await;
         self.forwards_changed().await;
+        self.sieve_changed(&[mailbox.account]).await;
         let ended = Some((now, actor.name().to_owned(), "finished".to_owned()));
         let row = HandoverRow { ended, record, ..running };
         let handover = Handover { mailbox: mailbox.address, row };

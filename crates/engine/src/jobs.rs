@@ -110,6 +110,11 @@ pub(crate) const JOBS: &[Job] = &[
         run: |engine| Box::pin(engine.forget_visits_job()),
     },
     Job {
+        name: "forget-rules",
+        every: Schedule::Daily { hour: 3 },
+        run: |engine| Box::pin(engine.forget_sieve_job()),
+    },
+    Job {
         name: "keep-lives",
         every: Schedule::Daily { hour: 1 },
         run: |engine| Box::pin(engine.keep_lives_job()),

@@ -85,6 +85,7 @@ mod search;
 mod sender;
 mod sender_identity;
 mod sending;
+mod sieve;
 mod spool;
 mod throttle;
 mod tls_reports;
@@ -164,6 +165,7 @@ pub use search::{
 };
 pub use sender::Sender;
 pub use sending::SendingDetail;
+pub use sieve::{ScriptVersion, SieveError, SieveOwner, SieveScript};
 pub use spool::Spool;
 pub use store::SharedAct;
 pub use store::{AnnouncementRow, AuditFilter, AuditRow, EventRow, HoldRow};
@@ -173,7 +175,7 @@ pub use store::{
 };
 pub use store::{DkimKeyRow, DmarcReportRow, DmarcSource};
 pub use store::{DomainRow as DomainSummary, Gone, MoveRow, MoveState, MoveStep, RoleRow as RoleGiven};
-pub use store::{EntryRow, ExportRow, ForwardNamed, LeaveRow, ListedSenderRow};
+pub use store::{EntryRow, ExportRow, ForwardNamed, LeaveAnswer, LeaveRow, ListedSenderRow};
 pub use store::{ReviewMailbox, ReviewRow, ReviewedMailbox, SaidRow};
 pub use trace_query::{Course, TRACE_STATUSES, TraceQuery};
 pub use view::{FolderView, ViewEntry};

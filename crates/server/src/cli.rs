@@ -46,7 +46,7 @@ pub(crate) use sharing::{
     AddGroup, DelegateCommand, DirectoryCommand, DirectoryForm, ForwardCommand, GrantDelegate, GroupCommand,
     HandoverCommand, StartHandover,
 };
-pub(crate) use sieve::{RunSieve, SieveCommand};
+pub(crate) use sieve::{KeptCommand, RunSieve, SieveCommand, Whose};
 
 use crate::commands::add_many::titles;
 use crate::config::{LogFormat, size};
@@ -232,11 +232,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: SearchCommand,
     },
-    /// Users' own rules for mail that comes in (bộ lọc thư, Sieve)
-    Sieve {
-        #[command(subcommand)]
-        command: SieveCommand,
-    },
+    /// Rules for mail that comes in (bộ lọc thư, Sieve)
+    #[command(subcommand)]
+    Sieve(SieveCommand),
     /// Look at configuration, database, DNS, certificates, ports: what is wrong and how to mend it
     Check,
     /// Print a shell's completions, for /usr/share/bash-completion/completions/congthu and the like

@@ -30,7 +30,7 @@ mod tls;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use clap::error::ErrorKind;
-use cli::{Arguments, Command, ConfigCommand};
+use cli::{Arguments, Command, ConfigCommand, SieveCommand};
 use config::{Config, ConfigError};
 use std::process::ExitCode;
 
@@ -80,7 +80,12 @@ fn run(arguments: &Arguments) -> Result<()> {
         }
         Command::Man { dir: None } => return print(&String::from_utf8_lossy(&pages::manual()?)),
         Command::Man { dir: Some(directory) } => return pages::manuals(directory),
-        Command::Sieve { command } => return print(&commands::sieve::act(command, arguments.json)?),
+        Command::Sieve(SieveCommand::Check { script }) => {
+            return print(commands::sieve::check(script, arguments.json)?);
+        }
+        Command::Sieve(SieveCommand::Run(options)) => {
+            return print(&commands::sieve::run(options, arguments.json)?);
+        }
         Command::Config { command: ConfigCommand::Docs } => return print(&config::reference()),
         Command::Config { command: ConfigCommand::Example } => return print(&config::example()),
         Command::Demo(options) => demo::settings(Config::load_named(arguments.config.as_deref())?, options)?,

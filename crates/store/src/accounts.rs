@@ -277,6 +277,7 @@ impl Tx {
         }
         self.forget_quarantined(account, now).await?;
         self.forwards_touched(&[account.0]).await?;
+        self.forget_scripts(account).await?;
         Ok(true)
     }
 }

@@ -14,16 +14,28 @@ use model::lifecycle::Leave;
 pub struct LeaveRow {
     pub leave: Leave,
     pub reason: String,
+    /// What whoever writes on these days is answered; `None`: nothing.
+    pub answer: Option<LeaveAnswer>,
     pub noted_by: String,
     pub noted_at: Timestamp,
     /// When it was taken back, by whom and why; `None`: it stands.
     pub withdrawn: Option<(Timestamp, String, String)>,
 }
 
+/// What a mailbox answers by itself on days of leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaveAnswer {
+    /// `None`: as is usual.
+    pub subject: Option<String>,
+    pub text: String,
+}
+
 type Row = (
     jiff_sqlx::Date,
     jiff_sqlx::Date,
     String,
+    Option<String>,
+    Option<String>,
     String,
     jiff_sqlx::Timestamp,
     Option<jiff_sqlx::Timestamp>,
@@ -31,10 +43,11 @@ type Row = (
     Option<String>,
 );
 
-fn leave((from, to, reason, noted_by, noted_at, at, by, why): Row) -> LeaveRow {
+fn leave((from, to, reason, subject, text, noted_by, noted_at, at, by, why): Row) -> LeaveRow {
     LeaveRow {
         leave: Leave { from: from.to_jiff(), to: to.to_jiff() },
         reason,
+        answer: text.map(|text| LeaveAnswer { subject, text }),
         noted_by,
         noted_at: noted_at.to_jiff(),
         withdrawn: at.map(|at| (at.to_jiff(), by.unwrap_or_default(), why.unwrap_or_default())),
@@ -48,7 +61,7 @@ impl Store {
     /// When the database fails.
     pub async fn leaves(&self, account: AccountId) -> Result<Vec<LeaveRow>, Error> {
         let rows: Vec<Row> = sqlx::query_as(
-            "select from_day, to_day, reason, noted_by, noted_at, withdrawn_at, withdrawn_by, withdrawn_why
+            "select from_day, to_day, reason, answer_subject, answer, noted_by, noted_at, withdrawn_at, withdrawn_by, withdrawn_why
                from leaves where account_id = $1 order by from_day desc, leave_id desc",
         )
         .bind(account.0)
@@ -86,14 +99,13 @@ impl Tx {
     pub async fn add_leave(
         &mut self,
         account: AccountId,
-        leave: Leave,
-        reason: &str,
-        by: &str,
-        at: Timestamp,
+        (leave, reason): (Leave, &str),
+        answer: Option<&LeaveAnswer>,
+        (by, at): (&str, Timestamp),
     ) -> Result<(), Error> {
         sqlx::query(
-            "insert into leaves (account_id, from_day, to_day, reason, noted_by, noted_at)
-             values ($1, $2, $3, $4, $5, $6)",
+            "insert into leaves (account_id, from_day, to_day, reason, noted_by, noted_at, answer_subject, answer)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(account.0)
         .bind(leave.from.to_sqlx())
@@ -101,8 +113,13 @@ impl Tx {
         .bind(reason)
         .bind(by)
         .bind(at.to_sqlx())
+        .bind(answer.and_then(|answer| answer.subject.as_deref()))
+        .bind(answer.map(|answer| answer.text.as_str()))
         .execute(&mut *self.inner)
         .await?;
+        if answer.is_some() {
+            self.sieve_changed().await?;
+        }
         Ok(())
     }
 
@@ -120,7 +137,7 @@ impl Tx {
         let rows: Vec<Row> = sqlx::query_as(
             "update leaves set withdrawn_at = $3, withdrawn_by = $4, withdrawn_why = $5
               where account_id = $1 and from_day = $2 and withdrawn_at is null
-             returning from_day, to_day, reason, noted_by, noted_at, withdrawn_at, withdrawn_by, withdrawn_why",
+             returning from_day, to_day, reason, answer_subject, answer, noted_by, noted_at, withdrawn_at, withdrawn_by, withdrawn_why",
         )
         .bind(account.0)
         .bind(from.to_sqlx())
@@ -137,6 +154,10 @@ impl Tx {
             .execute(&mut *self.inner)
             .await?;
         }
-        Ok(rows.into_iter().map(leave).collect())
+        let withdrawn: Vec<LeaveRow> = rows.into_iter().map(leave).collect();
+        if withdrawn.iter().any(|row| row.answer.is_some()) {
+            self.sieve_changed().await?;
+        }
+        Ok(withdrawn)
     }
 }

@@ -53,7 +53,7 @@ async fn a_leave_has_an_end() {
     world.user("an").await;
     let leave = async |from: &str, to: &str| {
         let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
-        world.engine.note_leave(&actor(), &address("an"), from, to, "đi học").await
+        world.engine.note_leave(&actor(), &address("an"), Leave { from, to }, "đi học", None).await
     };
     // Today is 2026-11-22.
     leave("2026-11-01", "2027-11-01").await.unwrap();
@@ -73,7 +73,8 @@ async fn a_day_is_excused_once_until_it_is_taken_back() {
     }
     let day = |text: &str| text.parse::<Date>().unwrap();
     let leave = async |who: &str, from: &str, to: &str| {
-        world.engine.note_leave(&actor(), &address(who), day(from), day(to), "đi học").await
+        let leave = Leave { from: day(from), to: day(to) };
+        world.engine.note_leave(&actor(), &address(who), leave, "đi học", None).await
     };
     let back =
         async |from: &str| world.engine.withdraw_leave(&actor(), &address("an"), day(from), "ghi nhầm").await;
@@ -117,11 +118,12 @@ async fn two_who_note_one_leave_at_once_note_it_once() {
     let world = World::new().await;
     world.user("hai").await;
     let other = world.another_node();
-    let (who, from, to) = (address("hai"), "2026-12-01".parse().unwrap(), "2026-12-10".parse().unwrap());
+    let leave = Leave { from: "2026-12-01".parse().unwrap(), to: "2026-12-10".parse().unwrap() };
+    let who = address("hai");
     let (by, why) = (actor(), "đi học");
     let (one, two) = tokio::join!(
-        world.engine.note_leave(&by, &who, from, to, why),
-        other.note_leave(&by, &who, from, to, why)
+        world.engine.note_leave(&by, &who, leave, why, None),
+        other.note_leave(&by, &who, leave, why, None)
     );
     assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
 }
@@ -132,8 +134,8 @@ async fn a_leave_that_was_taken_back_excuses_nothing() {
     let world = World::new().await;
     for name in ["an", "binh"] {
         world.user(name).await;
-        let days = ("2026-12-01".parse().unwrap(), "2027-06-30".parse().unwrap());
-        world.engine.note_leave(&actor(), &address(name), days.0, days.1, "đi học").await.unwrap();
+        let leave = Leave { from: "2026-12-01".parse().unwrap(), to: "2027-06-30".parse().unwrap() };
+        world.engine.note_leave(&actor(), &address(name), leave, "đi học", None).await.unwrap();
     }
     let from = "2026-12-01".parse().unwrap();
     world.engine.withdraw_leave(&actor(), &address("an"), from, "ghi nhầm").await.unwrap();
@@ -164,7 +166,7 @@ async fn who_was_warned_before_a_leave_is_warned_anew_when_it_is_taken_back() {
     // The last day of the term: tomorrow he would be locked.
     let from = model::calendar::plus_days(world.engine.today(), -1);
     let to = model::calendar::plus_days(from, 60);
-    world.engine.note_leave(&actor(), &address("an"), from, to, "đi học").await.unwrap();
+    world.engine.note_leave(&actor(), &address("an"), Leave { from, to }, "đi học", None).await.unwrap();
     for _ in 0..40 {
         night().await;
     }

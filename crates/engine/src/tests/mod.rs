@@ -48,6 +48,7 @@ mod requests;
 mod resync;
 mod reviews;
 mod scanning;
+mod scripts;
 mod search;
 mod sending;
 mod tls_reports;

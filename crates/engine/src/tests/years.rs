@@ -79,9 +79,9 @@ async fn two_years_of_a_province() {
     province.engine().add_mailbox(&actor(), &service).await.unwrap();
     unit_mailboxes(&province).await;
     for name in names("nghi", 4) {
-        let leave = (day("2026-12-01"), day("2027-06-30"));
+        let leave = model::lifecycle::Leave { from: day("2026-12-01"), to: day("2027-06-30") };
         let reason = "Đi học tập trung";
-        province.engine().note_leave(&actor(), &address(&name), leave.0, leave.1, reason).await.unwrap();
+        province.engine().note_leave(&actor(), &address(&name), leave, reason, None).await.unwrap();
     }
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for number in 0..YEARS_DAYS {

@@ -337,6 +337,9 @@ actions! {
     MailExport "mail.export" "Kết xuất thư về máy" M ReadsMail [- - - - - Y Manage];
     FolderChange "folder.change" "Sửa thư mục" M ChangesMail [- - - - - Y Manage];
     RuleChange "rule.change" "Sửa quy tắc lọc thư" M ChangesMail [- - - - - Y Manage];
+    /// Those of a unit or a domain, which are followed for all of its mailboxes (D4).
+    RuleShow "rule.show" "Xem bộ lọc thư chung" DU Reads [Y Y Y Y - - -];
+    RuleSet "rule.set" "Đặt bộ lọc thư chung" DU Changes [Y Y - - - - -];
     /// Within what policy allows (ST Đ9.3).
     ForwardingSet "forwarding.set" "Đặt chuyển thư tự động" M ChangesMail [- - - - - Y Manage];
     /// Whose mail goes where by itself, and what of it policy stops (ST Đ9.3).

@@ -113,6 +113,15 @@ pub(crate) enum LifeCommand {
         to: Option<Date>,
         #[arg(long, requires = "from")]
         reason: Option<String>,
+        /// What whoever writes on these days is answered by itself; @FILE: what stands there, @- for standard input
+        #[arg(long, value_name = "TEXT|@FILE", requires = "from")]
+        answer: Option<String>,
+        /// Subject of the answer [default: says that it is one, and to what]
+        #[arg(long, value_name = "TEXT", requires = "answer")]
+        answer_subject: Option<String>,
+        /// What errors call the file of the answer
+        #[arg(long, hide = true)]
+        file_name: Option<PathBuf>,
     },
     /// Take a leave back that was noted: terms are counted as if it had not been
     CancelLeave {

@@ -1,6 +1,7 @@
 //! `congthu sieve …` on the command line.
 
 use clap::{Args, Subcommand};
+use model::{Address, DomainName};
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -9,6 +10,69 @@ pub(crate) enum SieveCommand {
     Check { script: PathBuf },
     /// Say what a script would do to a message; nothing is done
     Run(RunSieve),
+    #[command(flatten)]
+    Kept(KeptCommand),
+}
+
+/// What is done to scripts that the installation keeps.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeptCommand {
+    /// List the scripts of a mailbox, a unit or a domain
+    List(Whose),
+    /// Print a script
+    Show {
+        #[command(flatten)]
+        whose: Whose,
+        name: String,
+        /// As it was then; see versions
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+    /// Keep a script, in place of that of the same name; an active one is followed at once
+    Put {
+        #[command(flatten)]
+        whose: Whose,
+        name: String,
+        /// What it says, - for standard input; looked at before it is kept
+        file: PathBuf,
+        /// What errors call it
+        #[arg(long, hide = true)]
+        file_name: Option<PathBuf>,
+    },
+    /// Have a script followed from now on, in place of the one that was
+    Activate {
+        #[command(flatten)]
+        whose: Whose,
+        name: String,
+    },
+    /// Have no script followed any more; all stay
+    Deactivate(Whose),
+    /// Delete a script that is not active, with all its versions
+    Delete {
+        #[command(flatten)]
+        whose: Whose,
+        name: String,
+    },
+    /// List the versions of a script that are kept, the newest first
+    Versions {
+        #[command(flatten)]
+        whose: Whose,
+        name: String,
+    },
+}
+
+/// Whose scripts.
+#[derive(Debug, Args)]
+pub(crate) struct Whose {
+    /// Of this mailbox
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "domain", conflicts_with_all = ["domain", "unit"])]
+    pub(crate) mailbox: Option<Address>,
+    /// Of this domain: followed for all its mailboxes, before all others
+    #[arg(long, value_name = "DOMAIN", value_parser = DomainName::new)]
+    pub(crate) domain: Option<DomainName>,
+    /// Of this organisation of the domain: followed for all its mailboxes and those of organisations below it
+    #[arg(long, value_name = "CODE", requires = "domain")]
+    pub(crate) unit: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -5,9 +5,9 @@ use super::{Session, counted, export, forward, leave, resets};
 use crate::audit_head::hex;
 use crate::cli::LifeCommand;
 use anyhow::{Context as _, Result, anyhow};
-use engine::{ExportRow, LifeDetail, LockDone, LockEvidence, SendingDetail};
+use engine::{ExportRow, LeaveAnswer, LifeDetail, LockDone, LockEvidence, SendingDetail};
 use model::calendar::local_text;
-use model::lifecycle::{Holds, Life, LockReason};
+use model::lifecycle::{Holds, Leave, Life, LockReason};
 use model::{AccountState, Address, DomainName};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 /// Of a request for restoration.
 const REFUSED: &str = "stays as it is: the refusal is noted, and whoever looks after the mailbox is told. It may be asked for again";
 
-pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> {
+pub(super) async fn run(session: &Session, command: &LifeCommand, answer: Option<LeaveAnswer>) -> Result<()> {
     let (engine, actor) = (&session.node.engine, &session.actor);
     match command {
         LifeCommand::Lock { address, reason, evidence } => lock(session, address, *reason, evidence).await,
@@ -64,8 +64,8 @@ pub(super) async fn run(session: &Session, command: &LifeCommand) -> Result<()> 
         }
         LifeCommand::Resets { open } => resets::list(session, *open).await,
         LifeCommand::ConfirmReset { number, document } => resets::confirm(session, *number, document).await,
-        LifeCommand::Leave { address, from: Some(from), to: Some(to), reason } => {
-            leave::note(session, address, (*from, *to), reason.as_deref().unwrap_or_default()).await
+        LifeCommand::Leave { address, from: Some(from), to: Some(to), reason, .. } => {
+            leave::note(session, address, Leave { from: *from, to: *to }, (reason.as_deref(), answer)).await
         }
         LifeCommand::Leave { address, .. } => leave::list(session, address).await,
         LifeCommand::CancelLeave { address, from, reason } => {

@@ -32,7 +32,7 @@ pub(super) async fn run(session: &Session, command: &MailboxCommand, prepared: P
              at once and for good: --now --reason \"…\""
         ))
         .into()),
-        MailboxCommand::Life(command) => life::run(session, command).await,
+        MailboxCommand::Life(command) => life::run(session, command, prepared.answer).await,
         MailboxCommand::Passwd { address, password, reason } => {
             set_password(session, address, *password, prepared.password, reason).await
         }

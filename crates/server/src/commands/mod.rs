@@ -41,6 +41,7 @@ mod request;
 mod resets;
 mod review;
 mod role;
+mod scripts;
 mod search;
 pub(crate) mod sieve;
 mod spreadsheet;
@@ -48,7 +49,7 @@ mod trace;
 mod unit;
 
 use crate::Misuse;
-use crate::cli::{Arguments, Command, Grounds};
+use crate::cli::{Arguments, Command, Grounds, LifeCommand, SieveCommand};
 use crate::config::Config;
 use crate::identity::USER;
 use crate::node::Node;
@@ -104,17 +105,27 @@ struct Prepared {
     password: Option<String>,
     list: Option<add_many::List>,
     review: Option<Vec<engine::ReviewAnswerRow>>,
+    script: Option<Vec<u8>>,
+    answer: Option<engine::LeaveAnswer>,
 }
 
 fn prepare(command: &Command) -> Result<Prepared> {
-    use crate::cli::MailboxCommand::{Add, AddMany, Passwd};
+    use crate::cli::MailboxCommand::{Add, AddMany, Life, Passwd};
     let command = match command {
         Command::Mailbox { command } => command,
         Command::Review { command } => {
             return Ok(Prepared { review: review::read(command)?, ..Prepared::default() });
         }
+        Command::Sieve(SieveCommand::Kept(command)) => {
+            return Ok(Prepared { script: scripts::read(command)?, ..Prepared::default() });
+        }
         _ => return Ok(Prepared::default()),
     };
+    if let Life(LifeCommand::Leave { answer: Some(answer), answer_subject, file_name, .. }) = command {
+        let text = leave::read_answer(answer, file_name.as_deref())?;
+        let answer = engine::LeaveAnswer { subject: answer_subject.clone(), text };
+        return Ok(Prepared { answer: Some(answer), ..Prepared::default() });
+    }
     let (password, list) = match command {
         Add(add) => (mailbox::read_new_password(add)?, None),
         Passwd { password, .. } => (mailbox::read_changed_password(*password)?, None),
@@ -157,11 +168,12 @@ async fn act(session: &Session, command: &Command, prepared: Prepared) -> Result
         Command::Dmarc(command) => dmarc::run(session, command).await,
         Command::Holiday { command } => holiday::run(session, command).await,
         Command::Search { command } => search::run(session, command).await,
+        Command::Sieve(SieveCommand::Kept(command)) => scripts::run(session, command, prepared.script).await,
         Command::Serve
         | Command::Migrate
         | Command::Check
         | Command::Completions { .. }
-        | Command::Sieve { .. }
+        | Command::Sieve(_)
         | Command::Man { .. }
         | Command::Demo(_)
         | Command::Config { .. } => Ok(()),

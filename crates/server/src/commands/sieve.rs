@@ -3,14 +3,14 @@
 //! What only the installation knows is as on the command line: folders that are named are there, no list has members, nothing
 //! was seen before.
 
-use crate::cli::{RunSieve, SieveCommand};
+use crate::cli::RunSieve;
 use crate::system::SystemClock;
 use anyhow::{Context as _, Result, bail};
 use jiff::tz::TimeZone;
 use model::Clock as _;
 use proto::sieve::{
     Action, Ended, Known, Mail, Outcome, Question, Recipients, ScriptName, Setting, compile,
-    limits::SCRIPT_OCTETS_MAX, run,
+    limits::SCRIPT_OCTETS_MAX,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -28,18 +28,17 @@ const REDIRECTS_MAX: usize = 4;
 
 /// # Errors
 /// A file that cannot be read, a script that cannot be used.
-pub(crate) fn act(command: &SieveCommand, as_json: bool) -> Result<String> {
-    match command {
-        SieveCommand::Check { script } => {
-            script_of(script)?;
-            Ok(if as_json { "{}\n".into() } else { "the script has no mistake\n".into() })
-        }
-        SieveCommand::Run(options) => {
-            let outcome = follow(options)?;
-            let value = shown(&outcome);
-            Ok(if as_json { format!("{value}\n") } else { text_of(&outcome) })
-        }
-    }
+pub(crate) fn check(script: &Path, as_json: bool) -> Result<&'static str> {
+    script_of(script)?;
+    Ok(if as_json { "{}\n" } else { "the script has no mistake\n" })
+}
+
+/// # Errors
+/// A file that cannot be read, a script that cannot be used.
+pub(crate) fn run(options: &RunSieve, as_json: bool) -> Result<String> {
+    let outcome = follow(options)?;
+    let value = shown(&outcome);
+    Ok(if as_json { format!("{value}\n") } else { text_of(&outcome) })
 }
 
 fn script_of(path: &Path) -> Result<proto::sieve::Script> {
@@ -74,7 +73,7 @@ fn follow(options: &RunSieve) -> Result<Outcome> {
     };
     let mut known = Known::default();
     for _ in 0..RUNS_MAX {
-        match run(&[&script], mail, &setting, &known) {
+        match proto::sieve::run(&[&script], mail, &setting, &known) {
             Ended::Done(outcome) => return Ok(outcome),
             Ended::Asks(questions) => {
                 known.answers.extend(questions.into_iter().map(|question| {

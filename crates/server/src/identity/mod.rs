@@ -7,7 +7,10 @@
 mod copy;
 mod handover;
 
-use crate::cli::{Arguments, Command as Verb, MailboxCommand, RequestCommand, ReviewCommand};
+use crate::cli::{
+    Arguments, Command as Verb, KeptCommand, LifeCommand, MailboxCommand, RequestCommand, ReviewCommand,
+    SieveCommand,
+};
 use crate::commands::add_many::passwords;
 use crate::config::{Config, FILE_VARIABLE};
 use crate::given;
@@ -163,8 +166,12 @@ fn child_words(arguments: &Arguments, config: &Config) -> Result<(Vec<OsString>,
 fn file_read(command: &Verb) -> Option<&Path> {
     let path = match command {
         Verb::Mailbox { command: MailboxCommand::AddMany(add_many) } => &add_many.file,
-        Verb::Request { command: RequestCommand::Attach { file, file_name: None, .. } } => file,
+        Verb::Request { command: RequestCommand::Attach { file, file_name: None, .. } }
+        | Verb::Sieve(SieveCommand::Kept(KeptCommand::Put { file, .. })) => file,
         Verb::Review { command: ReviewCommand::Answer(answer) } => answer.file.as_ref()?,
+        Verb::Mailbox { command: MailboxCommand::Life(LifeCommand::Leave { answer: Some(answer), .. }) } => {
+            Path::new(answer.strip_prefix('@')?)
+        }
         _ => return None,
     };
     (path != Path::new("-")).then_some(path)
@@ -261,9 +268,18 @@ mod tests {
         assert_eq!(read("congthu mailbox add-many 1"), Some("1".into()));
         assert_eq!(read("congthu request attach 1 cv.pdf"), Some("cv.pdf".into()));
         assert_eq!(read("congthu review answer 1 rs.csv"), Some("rs.csv".into()));
-        for words in
-            ["mailbox add-many -", "review answer 1 --all-confirmed", "request attach 1 - --file-name cv.pdf"]
-        {
+        assert_eq!(read("congthu sieve put --domain a.vn x x.sieve"), Some("x.sieve".into()));
+        let leave = "mailbox leave a@b.vn --reason R --from 2026-12-01 --to 2026-12-02 --answer";
+        assert_eq!(read(&format!("congthu {leave} @away.txt")), Some("away.txt".into()));
+        for words in [
+            "mailbox add-many -",
+            "review answer 1 --all-confirmed",
+            "request attach 1 - --file-name cv.pdf",
+            "sieve put --domain a.vn x -",
+            "sieve show --domain a.vn x",
+            &format!("{leave} away.txt"),
+            &format!("{leave} @-"),
+        ] {
             assert_eq!(read(&format!("congthu {words}")), None, "{words}");
         }
         for words in ["congthu request attach 1 1", "congthu request attach -- 1 1"] {

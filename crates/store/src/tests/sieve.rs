@@ -1,7 +1,8 @@
 //! Scripts as deliveries read them: by indexes, by set, in order; and what is remembered between two messages.
 
 use super::world::World;
-use crate::sieve::{CHAINS, FOLLOWED, NAMED, SEEN, SOURCES};
+use crate::sieve::{CHAINS, FOLLOWED, NAMED, SOURCES};
+use crate::sieve_memory::SEEN;
 use crate::{ScriptOwner, SieveScriptAt, Sighted};
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
