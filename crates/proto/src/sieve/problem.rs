@@ -89,6 +89,8 @@ pub enum Value {
     Comparator,
     DatePart,
     EncodedCharacter,
+    /// RFC 5230 4.4.
+    Entity,
     HeaderName,
     Importance,
     Index,
@@ -245,6 +247,10 @@ impl Value {
             Self::Comparator => ("a comparator that is here", "cách so sánh mà hệ thống có"),
             Self::DatePart => ("a part of a date", "một phần của ngày giờ"),
             Self::EncodedCharacter => ("a character by its number", "mã của một ký tự"),
+            Self::Entity => (
+                "a MIME entity with a header of its own",
+                "nội dung MIME có phần đầu riêng (Content-Type…) không dấu",
+            ),
             Self::HeaderName => ("the name of a header field", "tên trường đầu thư"),
             Self::Importance => ("\"1\", \"2\" or \"3\"", "\"1\", \"2\" hoặc \"3\""),
             Self::Index => ("a place counted from 1", "thứ tự tính từ 1"),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod bombs;
+mod answers;
 mod chain;
 mod cost;
 

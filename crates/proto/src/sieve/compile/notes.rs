@@ -2,6 +2,8 @@
 //! `deleteheader` (RFC 5293).
 
 use super::super::capability::Capability;
+use super::super::entity::Entity;
+use super::super::mailto::Mailto;
 use super::super::problem::{Problem, Value};
 use super::super::program::{Act, DeleteHeader, Notify, Text, Vacation};
 use super::super::tree::Written;
@@ -29,6 +31,7 @@ impl Compiler<'_> {
             reason: Text::default(),
             digest: String::new(),
         };
+        let mut said = [None, None];
         while let Some((at, tag)) = arguments.tag(self)? {
             match tag.as_str() {
                 "days" | "seconds" if vacation.period.is_some() => {
@@ -42,8 +45,16 @@ impl Compiler<'_> {
                     self.needs(at, Capability::VacationSeconds)?;
                     vacation.period = Some(seconds(self, arguments, 1)?.min(PERIOD_DAYS_MAX * DAY_SECONDS));
                 }
-                "subject" => vacation.subject = Some(arguments.text(self)?),
-                "from" => vacation.from = Some(self.one_address(arguments)?),
+                "subject" => {
+                    let literal = arguments.literal(self)?;
+                    said[0] = Some(literal.text.clone());
+                    vacation.subject = Some(self.text(literal)?);
+                }
+                "from" => {
+                    let literal = arguments.literal(self)?;
+                    said[1] = Some(literal.text.clone());
+                    vacation.from = Some(self.one_address(literal)?);
+                }
                 "addresses" => vacation.addresses = arguments.texts(self)?,
                 "mime" => vacation.mime = true,
                 "handle" => vacation.handle = Some(arguments.text(self)?),
@@ -51,13 +62,19 @@ impl Compiler<'_> {
             }
         }
         let reason = arguments.literal(self)?;
-        vacation.digest = reason.text.clone();
+        let at = reason.at;
+        vacation.digest = digest(&said, vacation.mime, &reason.text);
         vacation.reason = self.text(reason)?;
-        Ok(Act::Vacation(Box::new(vacation)))
+        match vacation.reason.literal() {
+            // RFC 5230 5
+            Some(text) if vacation.mime && Entity::parse(text).is_none() => {
+                Err(self.invalid(at, Value::Entity, text))
+            }
+            _ => Ok(Act::Vacation(Box::new(vacation))),
+        }
     }
 
-    fn one_address(&self, arguments: &mut Arguments) -> Compiled<Text> {
-        let literal = arguments.literal(self)?;
+    fn one_address(&self, literal: Written) -> Compiled<Text> {
         let at = literal.at;
         let text = self.text(literal)?;
         match text.literal() {
@@ -89,9 +106,7 @@ impl Compiler<'_> {
         let literal = arguments.literal(self)?;
         let at = literal.at;
         let method = self.text(literal)?;
-        if let Some(method) =
-            method.literal().filter(|method| !method.to_ascii_lowercase().starts_with("mailto:"))
-        {
+        if let Some(method) = method.literal().filter(|method| Mailto::parse(method).is_none()) {
             return Err(self.invalid(at, Value::Address, method));
         }
         Ok(Act::Notify(Box::new(Notify { method, from, importance, message })))
@@ -140,6 +155,18 @@ impl Compiler<'_> {
         let compare = comparing.done(self, arguments.at)?;
         Ok(Act::DeleteHeader(Box::new(DeleteHeader { name, index, compare, patterns })))
     }
+}
+
+/// What makes an answer this one and no other (RFC 5230 4.2): as it is written, each counted.
+fn digest(said: &[Option<String>; 2], mime: bool, reason: &str) -> String {
+    let mut digest = if mime { "mime".to_owned() } else { "text".to_owned() };
+    for argument in said.iter().map(Option::as_deref).chain([Some(reason)]) {
+        match argument {
+            Some(text) => digest.extend([&format!("\n{}:", text.len()), text]),
+            None => digest.push_str("\n-"),
+        }
+    }
+    digest
 }
 
 /// `local@domain` that a message could go to; whether it may is for the engine.

@@ -4,6 +4,8 @@ use super::super::compile::notes::{is_address, is_named_address};
 use super::super::limits::ACTIONS_MAX;
 use super::super::program::{Act, FileInto, FlagChange, Notify, Redirect, Text, Variable};
 use super::super::setting::{Action, Filing, Notice, Reason, Recipients};
+use super::header::Header;
+use super::vacation::is_auto_submitted;
 use super::values::modified;
 use super::{Halt, Ran, Run};
 
@@ -168,6 +170,12 @@ impl Run<'_> {
             Some(message) => Some(self.text(message)?.into_owned()),
             None => None,
         };
+        let header = Header::new(self.mail.raw);
+        self.meter.spend(header.fields().len())?;
+        // RFC 5436 2.7: no notice of a notice.
+        if is_auto_submitted(&header, &mut self.meter)? {
+            return Ok(());
+        }
         self.does(Action::Notify(Notice { method, from, importance: importance.clamp(1, 3), message }))
     }
 }

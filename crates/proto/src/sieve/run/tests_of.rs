@@ -2,7 +2,7 @@
 
 use super::super::compare::{Compare, How, Value};
 use super::super::compile::headers::is_address_field;
-use super::super::compile::notes::is_named_address;
+use super::super::mailto::Mailto;
 use super::super::program::{
     AddressPart, AddressTest, Duplicate, DuplicateId, EnvelopeTest, FlagTest, HeaderTest, Index, MimeOf,
     StringTest, Test, Text,
@@ -326,10 +326,5 @@ fn address_part(address: &str, part: AddressPart) -> Option<&str> {
 }
 
 pub(super) fn is_mailto(method: &str) -> bool {
-    let Some(rest) =
-        method.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("mailto:")).and(method.get(7..))
-    else {
-        return false;
-    };
-    is_named_address(rest.split('?').next().unwrap_or_default())
+    Mailto::parse(method).is_some()
 }

@@ -3,10 +3,12 @@
 
 use super::super::program::Vacation;
 use super::super::setting::{Action, Answer, Reason};
+use super::super::meter::{Meter, Spent};
+use super::header::Header;
 use super::{Halt, Ran, Run};
 
 /// RFC 5230 4.6, RFC 3834 2, RFC 2919 3: programs, lists, and mail in bulk.
-const LIST_FIELDS: [&str; 9] = [
+const MACHINE_FIELDS: [&str; 11] = [
     "list-id",
     "list-help",
     "list-subscribe",
@@ -14,20 +16,30 @@ const LIST_FIELDS: [&str; 9] = [
     "list-post",
     "list-owner",
     "list-archive",
-    "x-auto-response-suppress",
     "feedback-id",
+    "x-autoreply",
+    "x-autorespond",
+    "x-autoresponse",
 ];
+/// RFC 5230 4.5
+const RECIPIENT_FIELDS: [&str; 6] = ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"];
 /// RFC 5230 4.6: names under which machines write.
-const MACHINES: [&str; 8] = [
+const MACHINES: [&str; 10] = [
     "mailer-daemon",
+    "mailerdaemon",
     "listserv",
     "majordomo",
-    "noreply",
-    "no-reply",
+    "postmaster",
+    "bounce",
+    "bounces",
     "donotreply",
     "do-not-reply",
-    "postmaster",
+    "do_not_reply",
 ];
+/// What such names begin with, and end with.
+const MACHINE_BEGINNINGS: [&str; 7] =
+    ["owner-", "bounce-", "bounces-", "bounces+", "noreply", "no-reply", "no_reply"];
+const MACHINE_ENDS: [&str; 6] = ["-request", "-owner", "-bounces", "-noreply", "-no-reply", ".noreply"];
 
 impl Run<'_> {
     pub(super) fn vacation(&mut self, vacation: &Vacation) -> Ran<()> {
@@ -50,13 +62,7 @@ impl Run<'_> {
             self.texts(&vacation.addresses)?.into_iter().map(std::borrow::Cow::into_owned).collect();
         let handle = match &vacation.handle {
             Some(handle) => self.text(handle)?.into_owned(),
-            // RFC 5230 4.2: what is written, not what comes of it.
-            None => format!(
-                "{}\n{subject_said}\n{}",
-                vacation.digest,
-                from.as_deref().unwrap_or_default(),
-                subject_said = if vacation.subject.is_some() { subject.as_str() } else { "" }
-            ),
+            None => vacation.digest.clone(),
         };
         let reason = self.text(&vacation.reason)?.into_owned();
         if !self.may_answer(&own)? {
@@ -86,15 +92,12 @@ impl Run<'_> {
         })
     }
 
-    /// RFC 5230 4.5, 4.6.
+    /// RFC 5230 4.5, 4.6. By the message as it came: what a script takes out of the header has it answer nobody.
     fn may_answer(&mut self, own: &[String]) -> Ran<bool> {
-        let sender = self.setting.envelope_from.to_ascii_lowercase();
-        let local = sender.rsplit_once('@').map_or(sender.as_str(), |(local, _)| local);
-        let is_machine = MACHINES.contains(&local)
-            || local.starts_with("owner-")
-            || local.ends_with("-request")
-            || local.starts_with("prvs=") && local.contains("bounce");
-        if sender.is_empty() || is_machine || self.is_automatic()? {
+        let header = Header::new(self.mail.raw);
+        self.meter.spend(8 + 2 * header.fields().len())?;
+        let sender = self.setting.envelope_from.to_lowercase();
+        if sender.is_empty() || is_machine(&sender) || is_automatic(&header, &mut self.meter)? {
             return Ok(false);
         }
         let mine: Vec<String> = [&self.setting.envelope_to]
@@ -107,8 +110,8 @@ impl Run<'_> {
         if mine.contains(&sender) {
             return Ok(false);
         }
-        for name in ["to", "cc", "bcc", "resent-to", "resent-cc", "resent-bcc"] {
-            for field in self.header.found(name, None, &mut self.meter)? {
+        for name in RECIPIENT_FIELDS {
+            for field in header.found(name, None, &mut self.meter)? {
                 let named = field.addresses(&mut self.meter)?;
                 self.meter.spend(named.len() * (1 + mine.len() / 4))?;
                 if named.iter().any(|address| mine.contains(&address.to_lowercase())) {
@@ -118,26 +121,53 @@ impl Run<'_> {
         }
         Ok(false)
     }
+}
 
-    /// RFC 5230 4.6: written by a program, or to many.
-    fn is_automatic(&mut self) -> Ran<bool> {
-        let (header, meter) = (&self.header, &mut self.meter);
-        for field in header.found("auto-submitted", None, meter)? {
-            let text = field.text(meter)?.to_ascii_lowercase();
-            if !(text == "no" || text.starts_with("no;") || text.starts_with("no ")) {
-                return Ok(true);
-            }
+/// Does the message say that a machine wrote it, or wrote it to many?
+fn is_automatic(header: &Header<'_>, meter: &mut Meter) -> Result<bool, Spent> {
+    // RFC 3464 2, RFC 8098 3
+    let found = is_auto_submitted(header, meter)?
+        || says(header, "precedence", meter, |text| matches!(text, "bulk" | "list" | "junk"))?
+        || says(header, "x-auto-response-suppress", meter, |text| {
+            text.split(',').any(|word| matches!(word.trim(), "all" | "oof" | "autoreply"))
+        })?
+        || says(header, "content-type", meter, |text| text.starts_with("multipart/report"))?;
+    Ok(found || MACHINE_FIELDS.iter().any(|name| header.named(name).next().is_some()))
+}
+
+/// Is that said by a field of this name, in small letters?
+fn says(
+    header: &Header<'_>,
+    name: &str,
+    meter: &mut Meter,
+    said: impl Fn(&str) -> bool,
+) -> Result<bool, Spent> {
+    for field in header.found(name, None, meter)? {
+        if said(&field.text(meter)?.to_ascii_lowercase()) {
+            return Ok(true);
         }
-        for field in header.found("precedence", None, meter)? {
-            if matches!(field.text(meter)?.to_ascii_lowercase().as_str(), "bulk" | "list" | "junk") {
-                return Ok(true);
-            }
-        }
-        for name in LIST_FIELDS {
-            if !header.found(name, None, meter)?.is_empty() {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
+    Ok(false)
+}
+
+/// RFC 3834 5: did a machine write it?
+///
+/// # Errors
+/// Nothing is left to look at it.
+pub(super) fn is_auto_submitted(header: &Header<'_>, meter: &mut Meter) -> Result<bool, Spent> {
+    says(header, "auto-submitted", meter, |text| !is_no(text))
+}
+
+/// Is it an address in small letters under which nobody reads?
+fn is_machine(sender: &str) -> bool {
+    let local = sender.rsplit_once('@').map_or(sender, |(local, _)| local);
+    MACHINES.contains(&local)
+        || MACHINE_BEGINNINGS.iter().any(|begin| local.starts_with(begin))
+        || MACHINE_ENDS.iter().any(|end| local.ends_with(end))
+        || local.starts_with("prvs=") && local.contains("bounce")
+}
+
+/// RFC 3834 5: a keyword, and perhaps comments and parameters.
+fn is_no(auto_submitted: &str) -> bool {
+    auto_submitted.split([';', '(']).next().unwrap_or_default().trim() == "no"
 }
