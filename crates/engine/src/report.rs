@@ -5,17 +5,17 @@
 //! only when somebody had logged in to send the message, else whoever forges an address of ours would have it told (backscatter);
 //! it is put where it belongs in the transaction of what it tells.
 
+mod own;
 mod written;
 
 use crate::deliver::Arrival;
 use crate::expansion::{Meant, Missed, Why};
 use crate::intake::{Permit, Prepared};
-use crate::recipients::{Kind, RecipientError, room_for_one};
-use crate::{Engine, Error, Examined, Recipient, trace_query};
+use crate::recipients::Kind;
+use crate::{Engine, Error, Recipient, trace_query};
 use jiff::{SignedDuration, Timestamp};
-use model::admission::Evidence;
 use model::queue::{Answer, Needs, Notify, Priority, Schedule, TLS_REPORTS_TO};
-use model::{AccountId, Address, Sorting};
+use model::{AccountId, Address};
 use store::{
     Event, MailBack, MailBackTo, NewContent, NewOutgoing, NewOutgoingPart, NewOutgoingRecipient, Target,
 };
@@ -24,10 +24,6 @@ use store::{
 pub(crate) const ORIGINAL_BYTES_MAX: u64 = 1 << 20;
 /// Octets of a report to whoever wants to hear that his message has arrived: its header, and some hundred for each recipient.
 pub(crate) const RECEIPT_BYTES_MAX: u64 = 1 << 20;
-
-/// What one machine writes to another is tried for so long: the next day it has something new to say, and whoever has no server
-/// that answers does not fill the queue with it.
-const MACHINE_TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// Of those in a group who do not get a message so many are named: a report is to be read.
 const MISSED_TOLD_MAX: usize = 100;
@@ -291,48 +287,6 @@ impl Engine {
         let about = trace_query::about(&queue_id, &prepared.facts);
         let (trace, priority) = (origin.trace_text(), Priority::Report);
         let give_up_after = Schedule::default().give_up_after;
-        Ok(Some(Mail { content, queue_id, trace, about, needs, priority, give_up_after, to }))
-    }
-
-    /// What a machine of ours writes to one of somebody else's, or to a mailbox here: under a null return path, and behind all that
-    /// people wait for, a day long; here within the mailbox's room. `None` when the address is of this system and nobody's mailbox, or
-    /// the mailbox is full. `shows`: what others find of where it comes from, which is written for who reads it here.
-    pub(crate) async fn mail_to_machine(
-        &self,
-        written: &[u8],
-        address: &str,
-        shows: &Evidence,
-    ) -> Result<Option<Mail>, Error> {
-        let Some((_, domain)) = address.rsplit_once('@') else { return Ok(None) };
-        let known = address.parse::<Address>().ok();
-        let local = match &known {
-            Some(known) => self.is_local_domain(known.domain()).await?,
-            None => false,
-        };
-        let mut limit = None;
-        let mut to = match known.filter(|_| local) {
-            Some(known) => match self.recipient(&known).await.as_ref().map(Recipient::kind) {
-                Ok(Kind::Mailbox { account, inbox, hard_limit }) => {
-                    limit = *hard_limit;
-                    let recipient = Some(known.to_string());
-                    To::Here(Target { account: *account, folder: *inbox, recipient, room: None })
-                }
-                Err(RecipientError::Unavailable) => return Err(Error::Unavailable),
-                _ => return Ok(None),
-            },
-            None => To::There(domain.to_lowercase(), address.to_owned()),
-        };
-        let examined =
-            matches!(to, To::Here(_)).then(|| Examined { evidence: shows.clone(), sorting: Sorting::Inbox });
-        let (prepared, queue_id, origin) = self.prepare_shown(written, &[], (None, examined)).await?;
-        if let To::Here(target) = &mut to {
-            target.room = limit.map(|limit| room_for_one(limit, prepared.len() as u64));
-        }
-        let content = self.write_content(&prepared).await?;
-        let needs = Needs { eight_bit: prepared.is_eight_bit(), smtputf8: false, requiretls: false };
-        let about = trace_query::about(&queue_id, &prepared.facts);
-        let (trace, priority) = (origin.trace_text(), Priority::Bulk);
-        let give_up_after = MACHINE_TRIED_FOR;
         Ok(Some(Mail { content, queue_id, trace, about, needs, priority, give_up_after, to }))
     }
 
