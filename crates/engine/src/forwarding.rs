@@ -88,7 +88,7 @@ impl From<Error> for ForwardError {
 }
 
 /// May mail of a mailbox in `from` go to an address in `to` by itself (ST Đ9.3)?
-fn is_allowed(policy: &Policy, from: &DomainName, to: &DomainName) -> bool {
+pub(crate) fn may_go_on(policy: &Policy, from: &DomainName, to: &DomainName) -> bool {
     from == to || is_let_out(policy, to)
 }
 
@@ -253,7 +253,7 @@ impl Engine {
         let party = self.party(mailbox).await?;
         let policy = self.policy_of(party.domain).await?;
         let domain = target.domain().clone();
-        if !is_allowed(&policy, party.address.domain(), &domain) {
+        if !may_go_on(&policy, party.address.domain(), &domain) {
             return Err(ForwardError::Outside(domain));
         }
         let local = self.is_local_domain(&domain).await?;
@@ -392,7 +392,7 @@ mod tests {
     fn what_is_outside_is_named() {
         let domain = |name: &str| DomainName::new(name).unwrap();
         let mut policy = Policy::default();
-        let allowed = |policy: &Policy, to: &str| is_allowed(policy, &domain("a.gov.vn"), &domain(to));
+        let allowed = |policy: &Policy, to: &str| may_go_on(policy, &domain("a.gov.vn"), &domain(to));
         assert!(allowed(&policy, "a.gov.vn") && !allowed(&policy, "b.gov.vn"));
         policy.sending.forward_domains = vec![domain("b.gov.vn")];
         assert!(allowed(&policy, "b.gov.vn") && !allowed(&policy, "gmail.com"));

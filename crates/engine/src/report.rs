@@ -8,6 +8,8 @@
 mod own;
 mod written;
 
+pub(crate) use own::Manner;
+
 use crate::deliver::Arrival;
 use crate::expansion::{Meant, Missed, Why};
 use crate::intake::{Permit, Prepared};

@@ -1,9 +1,17 @@
 //! Rules for mail that comes in (bộ lọc thư, Sieve: RFC 5228; D4): whose there are and who changes them.
 
+mod answer;
+mod leave;
 mod manage;
+mod notice;
 mod script;
+mod written;
 
+pub(crate) use answer::AnswerMail;
+pub(crate) use leave::leave_script;
+pub(crate) use notice::Notices;
 pub use script::{ScriptVersion, SieveError, SieveOwner, SieveScript};
+pub(crate) use written::WRITTEN_BYTES_MAX;
 
 use crate::{Engine, Error};
 use model::AccountId;

@@ -93,6 +93,7 @@ mod shared_acts;
 mod sieve;
 mod sieve_memory;
 mod sieve_scripts;
+mod sieve_answers;
 mod small;
 mod snapshot;
 mod sweeper;

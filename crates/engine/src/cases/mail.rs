@@ -120,7 +120,7 @@ fn author(header: &[u8], has_logged_in: bool) -> Option<String> {
 }
 
 /// Message ids without brackets, those alone that can be written anywhere.
-fn ids(value: &str) -> Vec<String> {
+pub(crate) fn ids(value: &str) -> Vec<String> {
     let parts = value.split('<').skip(1).filter_map(|part| part.split_once('>').map(|(id, _)| id));
     let plain = |id: &&str| {
         (1..=MESSAGE_ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|octet| octet.is_ascii_graphic())

@@ -3,6 +3,7 @@
 mod activity;
 mod admission;
 mod announcements;
+mod answers;
 mod audit;
 mod authority;
 mod cases;

@@ -16,7 +16,6 @@ pub mod limits;
 mod mailto;
 mod meter;
 mod parser;
-mod passing;
 mod problem;
 mod program;
 mod run;
