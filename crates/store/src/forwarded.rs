@@ -1,4 +1,5 @@
-//! That mail went on by itself (chuyển thư tự động): an event beside that of the message, in the statement that notes that one.
+//! That mail went on by itself (chuyển thư tự động), and what a mailbox's rules did with it: an event beside that of the message, in the
+//! statement that notes that one.
 //!
 //! Invariants: mail that nobody forwards costs nothing by it; the addresses are those of the moment, and it belongs to whose forwarding
 //! it is, as what becomes of the message elsewhere does: whoever sent it does not learn where it went (`Store::trace`).
@@ -22,6 +23,36 @@ pub enum ForwardedTo {
     Mailbox(AccountId),
     /// An address of another system, in lower case.
     Outside(String),
+    /// Nowhere: what the mailbox's rules did with it, and a line that says more.
+    Ruled(Ruled, String),
+}
+
+/// What rules did with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruled {
+    /// It lies in other folders, with flags, or with another header.
+    Filed,
+    /// None of it stays.
+    Discarded,
+    Rejected,
+    /// Something was written by itself to whoever sent it, or to others.
+    Answered,
+    /// They could not be followed, so that it was kept.
+    Failed,
+}
+
+impl Ruled {
+    /// The status of the event, whose kind is `sifted`.
+    #[must_use]
+    pub const fn status(self) -> &'static str {
+        match self {
+            Self::Filed => "rule_filed",
+            Self::Discarded => "rule_discarded",
+            Self::Rejected => "rule_rejected",
+            Self::Answered => "rule_answered",
+            Self::Failed => "rule_failed",
+        }
+    }
 }
 
 impl Forwarded {
@@ -30,7 +61,11 @@ impl Forwarded {
 
     const fn status(&self) -> &'static str {
         let [kept, none] = Self::STATUSES;
-        if self.keep_copy { kept } else { none }
+        match self.to {
+            ForwardedTo::Ruled(ruled, _) => ruled.status(),
+            _ if self.keep_copy => kept,
+            _ => none,
+        }
     }
 }
 
@@ -39,7 +74,7 @@ macro_rules! insert_forwarded {
     ($at:literal, $trace:literal, $sender:literal, $about:literal, $by:literal, $to:literal, $outside:literal, $status:literal) => {
         concat!(
             "insert into events (at, kind, trace, account_id, sender, recipients, status, about)
-             select f.at, 'forwarded', f.trace, f.by_id, f.sender,
+             select f.at, case when starts_with(f.status, 'rule_') then 'sifted' else 'forwarded' end, f.trace, f.by_id, f.sender,
                     array_remove(array[(select g.address from addresses g where g.account_id = f.by_id and g.kind = 'primary'),
                                        coalesce(f.outside, (select g.address from addresses g
                                                              where g.account_id = f.to_id and g.kind = 'primary'))], null),
@@ -84,7 +119,7 @@ pub(crate) struct Columns<'a> {
     pub(crate) at: Vec<jiff_sqlx::Timestamp>,
     pub(crate) traces: Vec<&'a str>,
     pub(crate) senders: Vec<Option<&'a str>>,
-    pub(crate) abouts: Vec<Option<&'a str>>,
+    pub(crate) abouts: Vec<Option<String>>,
     pub(crate) by: Vec<i64>,
     pub(crate) to: Vec<Option<i64>>,
     pub(crate) outside: Vec<Option<&'a str>>,
@@ -95,14 +130,16 @@ impl<'a> Columns<'a> {
     pub(crate) fn of(steps: impl IntoIterator<Item = (Of<'a>, &'a Forwarded)>) -> Self {
         let mut columns = Self::default();
         for (of, step) in steps {
-            let (to, outside) = match &step.to {
-                ForwardedTo::Mailbox(to) => (Some(to.0), None),
-                ForwardedTo::Outside(address) => (None, Some(address.as_str())),
+            let (to, outside, said) = match &step.to {
+                ForwardedTo::Mailbox(to) => (Some(to.0), None, ""),
+                ForwardedTo::Outside(address) => (None, Some(address.as_str()), ""),
+                ForwardedTo::Ruled(_, said) => (None, None, said.as_str()),
             };
+            let line = if said.is_empty() { "" } else { "\n" };
             columns.at.push(of.at.to_sqlx());
             columns.traces.push(of.trace);
             columns.senders.push(of.sender);
-            columns.abouts.push(of.about.map(what));
+            columns.abouts.push(of.about.map(|about| format!("{}{line}{said}", what(about))));
             columns.by.push(step.by.0);
             columns.to.push(to);
             columns.outside.push(outside);

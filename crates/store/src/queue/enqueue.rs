@@ -5,7 +5,8 @@ use crate::contents::NewContent;
 use crate::queue::never;
 use crate::tx::TransactionId;
 use crate::{
-    Error, Event, Forwarded, NewEntry, NewHeld, NewQuarantined, Placed, RECIPIENTS_PER_TX, Store, Target, Tx,
+    Error, Event, Filed, Forwarded, NewEntry, NewHeld, NewQuarantined, Placed, RECIPIENTS_PER_TX, Store,
+    Target, Tx,
 };
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx as _;
@@ -95,6 +96,27 @@ pub struct Accepting<'a> {
     pub ways: &'a [String],
     /// Nothing happens before this moment; then `outgoing` is there, whoever it is for.
     pub release_at: Option<Timestamp>,
+    /// Copies as rules want them, of mailboxes that are among `targets` or not.
+    pub filed: &'a [Filed<'a>],
+    /// What some of them hold, in place of the message.
+    pub changed: &'a [NewContent],
+    /// Mailboxes that something more is put into in this transaction.
+    pub told: &'a [AccountId],
+}
+
+impl Accepting<'_> {
+    /// Is the message itself kept for anybody?
+    fn keeps_message(&self) -> bool {
+        let is_kept = !self.targets.is_empty() || !self.held.is_empty() || self.quarantined.is_some();
+        is_kept || self.outgoing.is_some() || self.filed.iter().any(|copy| copy.changed.is_none())
+    }
+
+    /// All that something is put into by this transaction.
+    fn mailboxes(&self) -> Vec<i64> {
+        let filed = self.filed.iter().map(|copy| copy.target.account);
+        let targets = self.targets.iter().map(|target| target.account);
+        targets.chain(filed).chain(self.told.iter().copied()).map(|account| account.0).collect()
+    }
 }
 
 impl Store {
@@ -179,7 +201,36 @@ impl Tx {
     ) -> Result<(TransactionId, Vec<Placed>), Error> {
         let number: String =
             sqlx::query_scalar("select pg_current_xact_id()::text").fetch_one(&mut *self.inner).await?;
-        let id = self.add_content(content, event.at).await?;
+        let mut placed = Vec::new();
+        // Contents come first: chunks are taken before mailboxes, as in all transactions of their own.
+        let id = match accepting.keeps_message() {
+            true => Some(self.add_content(content, event.at).await?),
+            false => None,
+        };
+        let mut changed = Vec::with_capacity(accepting.changed.len());
+        for content in accepting.changed {
+            changed.push(self.add_content(content, event.at).await?);
+        }
+        if !accepting.filed.is_empty() || !accepting.told.is_empty() {
+            self.lock_mailboxes(&accepting.mailboxes()).await?;
+        }
+        if let Some(id) = id {
+            placed = self.place_all(id, accepting, event).await?;
+        }
+        placed.extend(self.file((id, &changed), accepting.filed, event.at).await?);
+        let Accepting { targets, filed, forwarded, outgoing, .. } = accepting;
+        if !targets.is_empty() || !filed.is_empty() || !forwarded.is_empty() || outgoing.is_some() {
+            self.note_accepted(accepting, event).await?;
+        }
+        Ok((TransactionId::new(number, event), placed))
+    }
+
+    async fn place_all(
+        &mut self,
+        id: ContentId,
+        accepting: &Accepting<'_>,
+        event: &Event<'_>,
+    ) -> Result<Vec<Placed>, Error> {
         let message = match accepting.outgoing {
             Some(outgoing) => Some(self.enqueue(id, outgoing, event.at).await?),
             None => None,
@@ -206,17 +257,19 @@ impl Tx {
         if let Some(quarantined) = &accepting.quarantined {
             self.quarantine(id, quarantined, event).await?;
         }
-        if targets.is_empty() && accepting.outgoing.is_none() {
-            return Ok((TransactionId::new(number, event), placed));
-        }
-        self.note_accepted(accepting, event).await?;
-        Ok((TransactionId::new(number, event), placed))
+        Ok(placed)
     }
 
     /// Whoever is here has it at once, whatever becomes of those elsewhere: apart from theirs, unless all of it waits.
     async fn note_accepted(&mut self, accepting: &Accepting<'_>, event: &Event<'_>) -> Result<(), Error> {
-        let Accepting { targets, forwarded, .. } = *accepting;
-        let here: Vec<_> = targets.iter().map(|target| target.recipient.as_deref()).collect();
+        let Accepting { targets, filed, forwarded, .. } = *accepting;
+        let is_new = |nth: usize, account| {
+            let others = filed.iter().take(nth).map(|copy| copy.target);
+            !targets.iter().chain(others).any(|other| other.account == account)
+        };
+        let filed = filed.iter().enumerate().filter(|(nth, copy)| is_new(*nth, copy.target.account));
+        let here = targets.iter().chain(filed.map(|(_, copy)| copy.target));
+        let here: Vec<_> = here.map(|target| target.recipient.as_deref()).collect();
         // Of a mailbox that passes mail on, the way is the mailbox itself, which its sender is not to be told.
         let ways = accepting.ways.iter().map(|to| Some(to.as_str()));
         let others: Vec<_> = ways.filter(|to| !here.contains(to)).collect();
