@@ -1,5 +1,6 @@
 //! Accepting a message for mailboxes here and for others elsewhere: after `Ok` it is durable, before it nothing is half done.
 
+mod all;
 mod error;
 mod noted;
 
@@ -7,7 +8,7 @@ pub use error::DeliverError;
 pub(crate) use error::Refused;
 
 use crate::admission::Examined;
-use crate::expansion::{Meant, Of, subject};
+use crate::expansion::{Meant, Of};
 use crate::forwarding::ROUNDS_MAX;
 use crate::header::check_header;
 use crate::intake::Prepared;
@@ -19,9 +20,9 @@ use crate::trace::times_here;
 use crate::trace_query;
 use crate::{Engine, Origin, Principal, Protocol, Recipient, RecipientError, Sender, Spool, trace};
 use model::{AccountId, Flags, Sorting};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
-use store::{Accepting, RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage};
+use store::{RECIPIENTS_PER_TX, SMALL_BYTES_MAX, SMALL_TARGETS_MAX, SendingRow, SmallMessage};
 
 /// Times a message is tried anew after the sweeper or another transaction got in between.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -49,11 +50,28 @@ pub struct Arrival {
     pub examined: Option<Examined>,
 }
 
+/// Mailboxes that are written to and do not get it, where each recipient is answered (LMTP).
+#[derive(Debug)]
+struct LeftOut {
+    full: HashSet<AccountId>,
+    /// By their rules, and why.
+    rejected: HashMap<AccountId, String>,
+}
+
+impl LeftOut {
+    fn reason(&self, to: &Recipient) -> Option<String> {
+        let Kind::Mailbox { account, .. } = to.kind() else { return None };
+        self.rejected.get(account).cloned()
+    }
+}
+
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// One result per recipient, in the order given.
     pub results: Vec<Result<(), RecipientError>>,
+    /// Of each whose rules reject it, why, in ASCII.
+    pub reasons: Vec<Option<String>>,
     /// Names the message in our logs.
     pub queue_id: String,
 }
@@ -123,16 +141,20 @@ impl Engine {
         let found = scanned.scan.line();
         let about =
             trace_query::about_arrived(&queue_id, &prepared.facts, (arrival.examined.as_ref(), &found));
-        let full = self.accept_renewing(arrival, recipients, (&prepared, &queue_id, &about)).await?;
+        let message = (&prepared, queue_id.as_str(), about.as_str());
+        let left_out = self.accept_renewing(arrival, recipients, message).await?;
         if let Some(who) = &arrival.principal {
             authors.extend(arrival.sender.as_ref().and_then(|sender| sender.as_str().parse().ok()));
             self.note_sent(who, authors).await;
         }
         tracing::info!(queue_id, recipients = recipients.len(), "message accepted");
-        let result = |recipient: &Recipient| {
-            if is_among(recipient, &full) { Err(RecipientError::OverQuota) } else { Ok(()) }
+        let reasons: Vec<_> = recipients.iter().map(|to| left_out.reason(to)).collect();
+        let result = |(recipient, reason): (&Recipient, &Option<String>)| match reason {
+            Some(_) => Err(RecipientError::Rejected),
+            None if is_among(recipient, &left_out.full) => Err(RecipientError::OverQuota),
+            None => Ok(()),
         };
-        Ok(Delivery { results: recipients.iter().map(result).collect(), queue_id })
+        Ok(Delivery { results: recipients.iter().zip(&reasons).map(result).collect(), reasons, queue_id })
     }
 
     async fn accept_renewing(
@@ -140,7 +162,7 @@ impl Engine {
         arrival: &Arrival,
         recipients: &[Recipient],
         message: (&Prepared, &str, &str),
-    ) -> Result<HashSet<AccountId>, Refused> {
+    ) -> Result<LeftOut, Refused> {
         let mut accepted = self.accept_for(arrival, recipients, message).await;
         for _ in 1..ATTEMPTS {
             // Of several, one may be filled up after the other; what is found full is looked at anew.
@@ -149,13 +171,18 @@ impl Engine {
             }
             accepted = self.accept_for(arrival, recipients, message).await;
         }
-        match accepted {
-            // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
-            Err(Refused::Gone) if self.renew_forwards().await? => {
-                self.accept_for(arrival, recipients, message).await
-            }
-            accepted => accepted,
+        // Mail may have been on its way to a mailbox that is deleted, and stays where it came then.
+        if matches!(accepted, Err(Refused::Gone)) && self.renew_forwards().await? {
+            accepted = self.accept_for(arrival, recipients, message).await;
         }
+        // So it does where a folder that rules had found is gone.
+        for _ in 1..ATTEMPTS {
+            if !matches!(accepted, Err(Refused::Gone)) || !self.0.sieves.is_any() {
+                break;
+            }
+            accepted = self.accept_for(arrival, recipients, message).await;
+        }
+        accepted
     }
 
     /// Accepts it for all recipients, and where each of them is answered (LMTP) for those whose mailbox is not full: the
@@ -165,7 +192,7 @@ impl Engine {
         arrival: &Arrival,
         recipients: &[Recipient],
         (message, queue_id, about): (&Prepared, &str, &str),
-    ) -> Result<HashSet<AccountId>, Refused> {
+    ) -> Result<LeftOut, Refused> {
         let (mut full, mut filled) = (HashSet::new(), 0);
         loop {
             let others: Vec<&Recipient> = recipients.iter().filter(|other| !is_among(other, &full)).collect();
@@ -192,11 +219,12 @@ impl Engine {
                 goes_round: times_here(message.header_alone(0), self.hostname()) > ROUNDS_MAX,
                 leaves_copy: !arrival.hears_of_failure(),
             };
-            let mut meant = self.meant(&others, of, &full).await?;
+            let for_whom = (&others[..], at_once);
+            let mut meant = self.meant_and_sifted((arrival, of), message, for_whom, &full).await?;
             let waits = !meant.held.is_empty() || meant.targets.len() > RECIPIENTS_PER_TX || !at_once;
             if waits && self.renew_forwards().await? {
                 // Whoever is gone is passed over when such a message is handed out.
-                meant = self.meant(&others, of, &full).await?;
+                meant = self.meant_and_sifted((arrival, of), message, for_whom, &full).await?;
             }
             if meant.is_empty() {
                 let nobody = if meant.missed.is_empty() {
@@ -214,7 +242,8 @@ impl Engine {
                 self.accept_all(arrival, (&meant, &others), (message, queue_id, about)).await?
             };
             if refused.is_empty() {
-                return Ok(full);
+                self.tell_of_failed(&meant.sifted).await;
+                return Ok(LeftOut { full, rejected: meant.sifted.turned_away });
             }
             let known = full.len();
             full.extend(refused.iter().filter(|account| others.iter().any(|other| is_of(other, **account))));
@@ -227,6 +256,21 @@ impl Engine {
                 return Err(DeliverError::RecipientFull.into());
             }
         }
+    }
+
+    /// Whom it is for, and what their rules make of that; for later nobody's rules are followed.
+    async fn meant_and_sifted(
+        &self,
+        (arrival, of): (&Arrival, Of<'_>),
+        message: &Prepared,
+        (recipients, at_once): (&[&Recipient], bool),
+        full: &HashSet<AccountId>,
+    ) -> Result<Meant, Refused> {
+        let mut meant = self.meant(recipients, of, full).await?;
+        if at_once {
+            self.sift((arrival, of), (message, recipients), (&mut meant, full)).await?;
+        }
+        Ok(meant)
     }
 
     pub(crate) fn queue_id(&self) -> String {
@@ -293,89 +337,6 @@ impl Engine {
             self.0.pending.notify_one();
         }
         Ok(())
-    }
-}
-
-impl Engine {
-    /// As [`Engine::accept`], what no short path is for: mail to others, to large groups, for later, or of which its sender
-    /// wants to hear.
-    async fn accept_all(
-        &self,
-        arrival: &Arrival,
-        (meant, recipients): (&Meant, &[&Recipient]),
-        message: (&Prepared, &str, &str),
-    ) -> Result<Vec<AccountId>, Refused> {
-        for _ in 0..ATTEMPTS {
-            match self.accept_all_once(arrival, (meant, recipients), message).await {
-                Ok(true) => return Ok(Vec::new()),
-                Ok(false) => return Err(DeliverError::TooManyReturns.into()),
-                Err(store::Error::MailboxFull(full)) => return Ok(full),
-                Err(store::Error::ChunkGone | store::Error::Conflict) => {}
-                Err(error) => return Err(Refused::by_store(error)),
-            }
-        }
-        tracing::error!("a message was got in between {ATTEMPTS} times");
-        Err(DeliverError::Unavailable.into())
-    }
-
-    /// False: by one of our return paths too much came back.
-    async fn accept_all_once(
-        &self,
-        arrival: &Arrival,
-        (meant, recipients): (&Meant, &[&Recipient]),
-        (message, queue_id, about): (&Prepared, &str, &str),
-    ) -> Result<bool, store::Error> {
-        let (trace, remote) = (arrival.origin.trace_text(), arrival.origin.remote.to_canonical().to_string());
-        let mut event = self.received(arrival, (&trace, &remote), (message, about));
-        let subject = subject(message);
-        let held = Self::held(arrival, meant, &subject);
-        let sent_as = match meant.outside.is_empty() {
-            true => None,
-            false => self.sent_as(arrival, recipients).await?,
-        };
-        let outgoing = self.outgoing(arrival, meant, (message, queue_id, about), sent_as.as_deref());
-        if outgoing.is_some() {
-            event.status = Some("queued");
-        }
-        let destinations = outgoing.as_ref().map(crate::outgoing::destinations).unwrap_or_default();
-        let release_at = arrival.wishes.release_at.filter(|at| *at > event.at);
-        let receipt = match release_at {
-            // It may still be called back.
-            Some(_) => None,
-            None => self.receipt(arrival, &meant.who_comes_here(recipients), (message, about)).await?,
-        };
-        let told = [receipt, self.report_missed(arrival, (meant, recipients), (message, about)).await?];
-        let told_to: Vec<&str> = told.iter().flatten().filter_map(crate::report::Mail::destination).collect();
-        let all: Vec<&str> = destinations.iter().chain(&told_to).copied().collect();
-        self.0.store.know_destinations(&all, event.at).await?;
-        let content = self.write_content(message).await?;
-        let ways = recipients.iter().filter(|recipient| recipient.is_return_path());
-        let ways = ways.map(|recipient| recipient.address().to_string());
-        let ways: Vec<String> = ways.chain(meant.written_elsewhere()).collect();
-        let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
-        let quarantined = Self::quarantined(arrival, meant, (message, &subject));
-        // What waits may be called back.
-        let forwarded = if release_at.is_some() { &[][..] } else { &meant.forwarded };
-        let accepting =
-            Accepting { targets, held: &held, quarantined, outgoing, forwarded, ways: &ways, release_at };
-        let mut tx = self.0.store.begin().await?;
-        if !self.count_returns(&mut tx, recipients).await? {
-            return Ok(false);
-        }
-        let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
-        for mail in told.iter().flatten() {
-            tx.mail_back(&mail.back(self, event.at)).await?;
-        }
-        tx.commit_known(&id).await?;
-        placed.iter().for_each(|place| self.0.hub.tell(place.account));
-        told.iter().flatten().for_each(|mail| mail.tell(self));
-        if meant.targets.len() > RECIPIENTS_PER_TX {
-            self.0.pending.notify_one();
-        }
-        self.keep_back_if_spreading(arrival).await;
-        self.nudge(&destinations).await;
-        self.nudge_for_reports(&told_to).await;
-        Ok(true)
     }
 }
 

@@ -7,6 +7,7 @@
 mod full;
 mod waiting;
 
+pub(crate) use full::{Missed, Why};
 pub(crate) use waiting::subject;
 
 use crate::forwarding::Ends;
@@ -15,6 +16,7 @@ use crate::listed_senders::Writer;
 use crate::queue::{original_of, written_to};
 use crate::recipients::{Kind, room_for_one};
 use crate::sender::written;
+use crate::sieve::Sifted;
 use crate::{Engine, Error, Recipient};
 use model::calendar::local_date;
 use model::queue::Notify;
@@ -57,26 +59,16 @@ pub(crate) struct Meant {
     pub(crate) missed: Vec<Missed>,
     /// How it goes on by itself, each mailbox's forwarding once; nothing of what waits for approval.
     pub(crate) forwarded: Vec<Forwarded>,
-}
-
-/// Somebody in a group who does not get a message for it.
-#[derive(Clone, Debug)]
-pub(crate) struct Missed {
-    /// The address that was written to.
-    pub(crate) by: String,
-    pub(crate) address: String,
-    pub(crate) why: Why,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// At the hard limit (A16).
-    Full,
-    /// The group takes no mail of this sender's (C2).
-    Restricted,
+    /// What rules want besides.
+    pub(crate) sifted: Sifted,
 }
 
 impl Meant {
+    /// Is it Junk to this mailbox?
+    pub(crate) fn is_junk(&self, account: AccountId) -> bool {
+        self.junk.contains(&account)
+    }
+
     /// Those of `recipients`, which it was made of, whose mail comes into a mailbox here.
     pub(crate) fn who_comes_here<'a>(&self, recipients: &[&'a Recipient]) -> Vec<&'a Recipient> {
         let with = recipients.iter().zip(&self.comes_here);
@@ -97,14 +89,16 @@ impl Meant {
             && self.held.is_empty()
             && self.outside.is_empty()
             && self.missed.is_empty()
+            && self.sifted.is_plain()
     }
 
-    /// Everybody has left the group since it was asked for.
+    /// Everybody has left the group since it was asked for, or rejects it.
     pub(crate) fn is_empty(&self) -> bool {
         self.targets.is_empty()
             && self.quarantined.is_empty()
             && self.held.is_empty()
             && self.outside.is_empty()
+            && self.sifted.is_empty()
     }
 
     fn add_steps(&mut self, steps: Vec<Forwarded>) {
@@ -126,7 +120,7 @@ impl Meant {
             let known = self.forwarded.len();
             self.forwarded.retain(|step| match step.to {
                 ForwardedTo::Mailbox(to) => here.contains(&to) || goes_on.contains(&to),
-                ForwardedTo::Outside(_) => true,
+                ForwardedTo::Outside(_) | ForwardedTo::Ruled(..) => true,
             });
             if self.forwarded.len() == known {
                 break;
@@ -143,7 +137,7 @@ impl Meant {
 
     /// Mail that goes on by itself is known by our address that was written to, here and further on (RFC 3461 4.2). By that its sender
     /// hears of it, and not of where it goes; so what he himself calls the original recipient counts only where it is that address.
-    fn add_passed_on(&mut self, (by, address): (AccountId, String), recipient: &Recipient) {
+    pub(crate) fn add_passed_on(&mut self, (by, address): (AccountId, String), recipient: &Recipient) {
         let ours = recipient.address();
         let is_ours = |original: &&str| {
             written_to(original).is_some_and(|written| written.eq_ignore_ascii_case(&ours.to_string()))

@@ -3,7 +3,7 @@
 use crate::acts::Act;
 use crate::others::is_others;
 use crate::{Engine, Error, FolderView, Principal};
-use model::{Flags, FolderId, FolderName, ModSeq, Right, SpecialUse, Uid, UidValidity};
+use model::{AccountId, Flags, FolderId, FolderName, ModSeq, Right, SpecialUse, Uid, UidValidity};
 use std::sync::Arc;
 use store::{FolderRow, Place, Tx};
 
@@ -186,7 +186,7 @@ impl Engine {
         {
             return Err(CreateError::UseTaken);
         }
-        if !self.create_ancestors(&mut tx, who, name, 1).await? {
+        if !self.create_ancestors(&mut tx, who.account(), name, 1).await? {
             return Err(CreateError::TooMany);
         }
         let row = tx.insert_folder(who.account(), name, special_use, self.now()).await?;
@@ -197,28 +197,57 @@ impl Engine {
         Ok(Folder::from_row(row, subscribed))
     }
 
+    /// Makes the folder for a mailbox's rules, within what a client may make; for this use, where none is. `None`: there is no room
+    /// for it, or no mailbox.
+    pub(crate) async fn make_folder(
+        &self,
+        account: AccountId,
+        name: &FolderName,
+        special_use: Option<SpecialUse>,
+    ) -> Result<Option<FolderId>, Error> {
+        let mut tx = self.0.store.begin().await?;
+        if tx.lock_mailbox(account).await?.is_none() {
+            return Ok(None);
+        }
+        if let Some(folder) = tx.folder_named(account, name).await? {
+            return Ok(Some(folder.folder_id));
+        }
+        if !self.create_ancestors(&mut tx, account, name, 1).await? {
+            return Ok(None);
+        }
+        let special_use = match special_use {
+            Some(special_use) if !tx.has_use(account, special_use).await? => Some(special_use),
+            _ => None,
+        };
+        let made = tx.insert_folder(account, name, special_use, self.now()).await?;
+        tx.subscribe(account, name, SUBSCRIPTIONS_MAX).await?;
+        tx.commit().await?;
+        self.0.hub.tell(account);
+        Ok(Some(made.folder_id))
+    }
+
     /// Makes the folders above `name` that are missing. False, with nothing made, when there is no room for them and
     /// `more`.
     async fn create_ancestors(
         &self,
         tx: &mut Tx,
-        who: &Principal,
+        account: AccountId,
         name: &FolderName,
         more: i64,
     ) -> Result<bool, store::Error> {
         let mut missing = Vec::new();
         for above in name.ancestors() {
-            if tx.folder_named(who.account(), &above).await?.is_none() {
+            if tx.folder_named(account, &above).await?.is_none() {
                 missing.push(above);
             }
         }
         let new = i64::try_from(missing.len()).unwrap_or(FOLDERS_MAX).saturating_add(more);
         // A rename that makes none is possible in a full mailbox, too.
-        if new > 0 && tx.count_folders(who.account()).await?.saturating_add(new) > FOLDERS_MAX {
+        if new > 0 && tx.count_folders(account).await?.saturating_add(new) > FOLDERS_MAX {
             return Ok(false);
         }
         for above in missing {
-            tx.insert_folder(who.account(), &above, None, self.now()).await?;
+            tx.insert_folder(account, &above, None, self.now()).await?;
         }
         Ok(true)
     }
@@ -290,7 +319,7 @@ impl Engine {
         if tx.folder_named(who.account(), to).await?.is_some() {
             return Err(RenameError::Exists);
         }
-        if !self.create_ancestors(&mut tx, who, to, i64::from(from.is_inbox())).await? {
+        if !self.create_ancestors(&mut tx, who.account(), to, i64::from(from.is_inbox())).await? {
             return Err(RenameError::TooMany);
         }
         if let Some(inbox) = source.filter(|_| from.is_inbox()) {

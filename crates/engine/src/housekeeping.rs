@@ -61,6 +61,9 @@ impl Engine {
         if let Err(error) = self.renew_forwards().await {
             tracing::warn!(%error, "changes of automatic forwarding could not be looked for");
         }
+        if let Err(error) = self.renew_sieves().await {
+            tracing::warn!(%error, "changes of rules could not be looked for");
+        }
         let watched = self.0.hub.accounts();
         if watched.is_empty() {
             return;
@@ -87,6 +90,7 @@ impl Engine {
             self.0.renderings.clear();
             self.0.policies.clear();
             self.0.forwards.clear();
+            self.0.sieves.clear();
         }
         Ok(())
     }
@@ -174,6 +178,7 @@ impl Engine {
         self.notice_another_database().await?;
         self.renew_policies().await;
         self.renew_forwards().await?;
+        self.renew_sieves().await?;
         self.0.store.make_event_months().await?;
         self.add_jobs().await
     }

@@ -109,7 +109,7 @@ impl Engine {
         }
     }
 
-    /// What another node said; of automatic forwarding, too, which lies in memory. Sessions end first, and whichever of it fails
+    /// What another node said; of automatic forwarding and of rules, too, which lie in memory. Sessions end first, and whichever of it fails
     /// keeps nothing else from being done.
     pub(crate) async fn heard_of_rights(&self, heard: Heard) -> Result<(), Error> {
         let looked = match heard {
@@ -122,7 +122,8 @@ impl Engine {
             Heard::Gap => self.look_at_rights(&self.0.hub.accounts()).await,
         };
         let renewed = self.renew_forwards().await;
-        looked.and(renewed.map(drop))
+        let sifting = self.renew_sieves().await;
+        looked.and(renewed.map(drop)).and(sifting.map(drop))
     }
 
     async fn look_at_rights(&self, accounts: &[AccountId]) -> Result<(), Error> {

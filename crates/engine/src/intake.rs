@@ -41,13 +41,26 @@ impl Budget {
         ((MEMORY_BYTES_MAX.saturating_sub(free)) as u64, MEMORY_BYTES_MAX as u64)
     }
 
+    /// As [`Budget::permit`], of room that is there now.
+    pub(crate) fn try_permit(&self, bytes: u64) -> Option<Permit> {
+        let permits = permits_of(bytes);
+        self.0.clone().try_acquire_many_owned(permits).ok().map(Arc::new)
+    }
+
     /// Waits until there is room for this many octets; more than there ever is count as all of it.
     pub(crate) async fn permit(&self, bytes: u64) -> Result<Permit, Error> {
-        let permits = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(PERMIT_BYTES);
-        let permits = permits.clamp(1, MEMORY_BYTES_MAX / PERMIT_BYTES);
-        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
-        self.0.clone().acquire_many_owned(permits).await.map(Arc::new).map_err(|_| Error::Unavailable)
+        self.0
+            .clone()
+            .acquire_many_owned(permits_of(bytes))
+            .await
+            .map(Arc::new)
+            .map_err(|_| Error::Unavailable)
     }
+}
+
+fn permits_of(bytes: u64) -> u32 {
+    let permits = usize::try_from(bytes).unwrap_or(usize::MAX).div_ceil(PERMIT_BYTES);
+    u32::try_from(permits.clamp(1, MEMORY_BYTES_MAX / PERMIT_BYTES)).unwrap_or(u32::MAX)
 }
 
 /// A message in memory with all that is known of it.
@@ -136,6 +149,11 @@ impl Engine {
         prefix: Vec<u8>,
     ) -> Result<Prepared, Error> {
         let raw = read_back(spool, prefix).await?;
+        self.look_at(raw, permit).await
+    }
+
+    /// A message that was looked at before, with another header.
+    pub(crate) async fn prepare_changed(&self, raw: Vec<u8>, permit: Permit) -> Result<Prepared, Error> {
         self.look_at(raw, permit).await
     }
 

@@ -234,6 +234,7 @@ struct Inner {
     /// What was seen of others' TLS, until it is written.
     tls: tls_reports::Gathered,
     forwards: forwarding::Forwards,
+    sieves: sieve::Sieves,
     words: tokio::sync::RwLock<search::Vocabulary>,
     facts: search::FactsCache,
     pending: tokio::sync::Notify,
@@ -290,6 +291,7 @@ impl Engine {
             dmarc: dmarc::Gathered::default(),
             tls: tls_reports::Gathered::default(),
             forwards: forwarding::Forwards::default(),
+            sieves: sieve::Sieves::default(),
             words: tokio::sync::RwLock::default(),
             facts: search::FactsCache::default(),
             pending: tokio::sync::Notify::new(),

@@ -167,6 +167,9 @@ pub enum RecipientError {
     /// A group to which this sender may not write (C2).
     #[error("not everybody may write to this group")]
     Restricted,
+    /// Its mailbox's rules do not want this message (RFC 5429).
+    #[error("the recipient rejects the message")]
+    Rejected,
     #[error("the mail store is unavailable")]
     Unavailable,
 }

@@ -110,6 +110,14 @@ impl Mail {
         Self { to, ..self }
     }
 
+    /// The mailbox here that it is put into.
+    pub(crate) fn account(&self) -> Option<AccountId> {
+        match &self.to {
+            To::Here(target) => Some(target.account),
+            To::There(..) => None,
+        }
+    }
+
     /// Where in the queue it goes.
     pub(crate) fn destination(&self) -> Option<&str> {
         match &self.to {
@@ -217,7 +225,7 @@ impl Engine {
         self.write_report(&report, Some(message.permit())).await
     }
 
-    /// Of a message that was accepted for a group: who in it does not get it (A16, C2). Strangers are
+    /// Of a message that was accepted: who in a group does not get it (A16, C2), and whose rules reject it (RFC 5429). Strangers are
     /// not told who is in a group, and who was not shown to be the sender nothing.
     pub(crate) async fn report_missed(
         &self,
@@ -236,9 +244,10 @@ impl Engine {
         let mut told: Vec<Told<'_>> = Vec::new();
         for missed in meant.missed.iter().filter(wants).take(MISSED_TOLD_MAX) {
             let address = if account.is_some() { &missed.address } else { &missed.by };
-            let (status, text) = match missed.why {
+            let (status, text) = match &missed.why {
                 Why::Full => ((5, 2, 2), "a mailbox in this group is full"),
                 Why::Restricted => ((5, 7, 2), "a group in this group takes no mail of this sender"),
+                Why::Rejected(reason) => ((5, 7, 1), reason.as_str()),
             };
             if told.iter().all(|other| other.address != address) {
                 let answer = Answer::ours(model::queue::Status(status.0, status.1, status.2), text);

@@ -61,6 +61,12 @@ pub const TRACE_STATUSES: &[&str] = &[
     "released",
     "expired",
     "deleted",
+    "sifted",
+    "rule_filed",
+    "rule_discarded",
+    "rule_rejected",
+    "rule_answered",
+    "rule_failed",
 ];
 
 /// What is known of a message; what is `None` does not narrow.
@@ -312,7 +318,8 @@ fn siblings(found: &[EventRow]) -> Vec<TraceFilter> {
 /// Events by message, in the order in which the messages were found.
 fn courses(found: &[EventRow], mut all: Vec<EventRow>) -> Vec<Course> {
     // Where it went on was noted in the moment in which it came, in either order; what became of it there may follow in the same.
-    let place = |kind: &str| ["received", "forwarded"].iter().position(|first| *first == kind).unwrap_or(2);
+    let place =
+        |kind: &str| ["received", "sifted", "forwarded"].iter().position(|first| *first == kind).unwrap_or(3);
     all.sort_by_key(|event| (event.at, place(&event.kind), event.id));
     let mut by_message: HashMap<MessageKey, Vec<EventRow>> = HashMap::new();
     for event in all {

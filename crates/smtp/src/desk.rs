@@ -258,6 +258,7 @@ impl EngineDesk {
                         "From is not the sender's".to_owned()
                     }
                     DeliverError::Attachments(_) => "the attachments are too large".to_owned(),
+                    DeliverError::Rejected(_) => "the recipients' rules reject it".to_owned(),
                     error => error.to_string(),
                 };
                 tracing::info!(bytes, recipients = recipients.len(), why, "message refused");
@@ -317,10 +318,12 @@ fn replies(delivery: &engine::Delivery, protocol: Protocol) -> Vec<Reply> {
     if protocol != Protocol::Lmtp {
         return vec![accepted];
     }
-    let each = delivery.results.iter().map(|result| match result {
-        Ok(()) => accepted.clone(),
-        Err(error) => replies::recipient(*error, false),
-    });
+    let each =
+        delivery.results.iter().zip(&delivery.reasons).map(|(result, reason)| match (result, reason) {
+            (Ok(()), _) => accepted.clone(),
+            (Err(_), Some(reason)) => replies::rejected(reason),
+            (Err(error), None) => replies::recipient(*error, false),
+        });
     each.collect()
 }
 

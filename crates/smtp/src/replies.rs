@@ -55,6 +55,7 @@ pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
         }
         RecipientError::NotLocal => Reply::new(550, (7, 1), "Relaying denied"),
         RecipientError::Inactive => Reply::new(550, (2, 1), "The mailbox does not receive mail"),
+        RecipientError::Rejected => Reply::new(550, (7, 1), "The recipient rejects the message"),
         RecipientError::Restricted => {
             Reply::new(550, (7, 2), "You may not write to this group; ask your administrator")
         }
@@ -62,6 +63,11 @@ pub(crate) fn recipient(error: RecipientError, user: bool) -> Reply {
         RecipientError::FullForLong => Reply::new(552, (2, 2), "The mailbox has been full for long"),
         RecipientError::Unavailable => unavailable(),
     }
+}
+
+/// By the recipient's rules (RFC 5429 2.1.1).
+pub(crate) fn rejected(reason: &str) -> Reply {
+    Reply::new(550, (7, 1), format!("The recipient rejects it: {reason}"))
 }
 
 /// For the whole message.
@@ -111,6 +117,7 @@ pub(crate) fn deliver(error: &DeliverError) -> Reply {
             Reply::new(451, (7, 1), "The message cannot be scanned now; try again later")
         }
         DeliverError::PutOff => Reply::new(451, (7, 1), "Try again later"),
+        DeliverError::Rejected(reason) => rejected(reason),
         DeliverError::RecipientFull => {
             Reply::new(452, (2, 2), "The mailbox of a recipient is full; try again later")
         }

@@ -147,6 +147,15 @@ impl Held {
         }
     }
 
+    /// Lets go, and what was done stays.
+    ///
+    /// # Panics
+    /// When the database fails.
+    pub async fn commit(mut self) {
+        run(&mut self.0, "commit".to_owned()).await;
+        let _ = self.0.close().await;
+    }
+
     /// Lets go.
     ///
     /// # Panics

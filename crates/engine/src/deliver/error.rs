@@ -49,6 +49,9 @@ pub enum DeliverError {
     /// The filter wants it tried again.
     #[error("the filter puts the message off")]
     PutOff,
+    /// Nobody whom it is for wants it, by their rules; why, in ASCII (RFC 5429).
+    #[error("the rules of the recipients reject the message: {0}")]
+    Rejected(String),
     /// A recipient's mailbox filled up while the message came: nobody got it (where each recipient is answered, all of them
     /// are full).
     #[error("a recipient's mailbox is full")]

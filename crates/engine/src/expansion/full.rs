@@ -1,11 +1,30 @@
-//! Whom a message to several passes over, as his mailbox is full (A16).
+//! Whom a message passes over: of several, whose mailbox is full (A16).
 
-use super::{Meant, Missed, Of, Why};
+use super::{Meant, Of};
 use crate::recipients::{MESSAGES_MAX, hard_limit_bytes, room_for_one};
 use crate::{Engine, Error};
 use model::AccountId;
 use std::collections::HashMap;
 use store::RECIPIENTS_PER_TX;
+
+/// Somebody in a group who does not get a message for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Missed {
+    /// The address that was written to.
+    pub(crate) by: String,
+    pub(crate) address: String,
+    pub(crate) why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// At the hard limit (A16).
+    Full,
+    /// The group takes no mail of this sender's (C2).
+    Restricted,
+    /// By his rules, for this reason (RFC 5429), in ASCII.
+    Rejected(String),
+}
 
 impl Engine {
     /// Of those who would get it as one of several, those at the hard limit do not. The others have room for this one message, which

@@ -52,6 +52,7 @@ mod scanning;
 mod scripts;
 mod search;
 mod sending;
+mod sieve;
 mod tls_reports;
 mod trace;
 mod trace_many;

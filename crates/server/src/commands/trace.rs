@@ -68,7 +68,8 @@ fn line(event: &EventRow) -> String {
     add("by", event.account.as_deref());
     add("at", event.remote.as_deref());
     add("is", event.status.as_deref());
-    add("shown by", event.detail.as_deref());
+    let detail = if event.kind == "sifted" { "as" } else { "shown by" };
+    add(detail, event.detail.as_deref());
     line
 }
 

@@ -1,0 +1,189 @@
+//! Runs of the scripts of all mailboxes of a message together: what they ask is looked up for all at once, and each is run again with
+//! what was answered.
+
+use crate::deliver::Arrival;
+use crate::{Engine, Error, Sender};
+use jiff::tz::TimeZone;
+use model::calendar::{TIME_ZONE, local_date};
+use proto::sieve::{
+    Action, Ended, Failure, Known, Location, Mail, Outcome, Question, Reason, Script, Setting, Wanted, run,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use store::{ScriptOwner, SieveChain, SieveScriptAt, Target};
+
+/// Times that one run is begun anew with what was answered. A script that asks more often, one thing after the other, is not followed.
+const ROUNDS_MAX: usize = 40;
+
+/// A mailbox and what is followed for it.
+#[derive(Debug)]
+pub(super) struct Following {
+    pub(super) target: Target,
+    pub(super) chain: SieveChain,
+    scripts: Vec<Arc<Script>>,
+    /// Which they are.
+    places: Vec<SieveScriptAt>,
+    setting: Setting,
+    known: Known,
+    pub(super) outcome: Outcome,
+    has_ended: bool,
+}
+
+impl Following {
+    pub(super) fn answer(&mut self, question: Question, answer: bool) {
+        self.known.answers.insert(question, answer);
+    }
+
+    /// The script of the chain by its number; where there is none, that of the last word.
+    pub(super) fn script(&self, place: Option<usize>) -> Option<SieveScriptAt> {
+        let last = || self.places.last().copied();
+        place.and_then(|place| self.places.get(place).copied()).or_else(last)
+    }
+
+    fn step(&self, mail: Mail<'_>) -> Ended {
+        let chain: Vec<&Script> = self.scripts.iter().map(AsRef::as_ref).collect();
+        run(&chain, mail, &self.setting, &self.known)
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        (self.outcome, self.has_ended) = (outcome, true);
+    }
+
+    fn give_up(&mut self) {
+        let reason = Reason::TooManyQuestions(ROUNDS_MAX);
+        let script = self.scripts.len().saturating_sub(1);
+        self.end(Outcome {
+            actions: vec![Action::Keep { flags: Vec::new(), header: 0 }],
+            failures: vec![Failure { script, included: None, line: 0, reason }],
+            ..Outcome::default()
+        });
+    }
+}
+
+impl Engine {
+    /// What is followed for these; those for which nothing is are left out.
+    pub(super) async fn followings(
+        &self,
+        arrival: &Arrival,
+        targets: &[Target],
+    ) -> Result<Vec<Following>, Error> {
+        let accounts: Vec<_> = targets.iter().map(|target| target.account).collect();
+        let now = self.now();
+        let mut chains: HashMap<_, _> = HashMap::new();
+        for mut chain in self.0.store.sieve_chains(&accounts, local_date(now)).await? {
+            if !self.policy_of(chain.domain).await?.rules.own {
+                chain.scripts.retain(|at| !matches!(at.owner, ScriptOwner::Mailbox(_)));
+            }
+            chains.insert(chain.account, chain);
+        }
+        self.load(chains.values()).await?;
+        let zone = TimeZone::get(TIME_ZONE).unwrap_or(TimeZone::UTC);
+        let auth = arrival.principal.as_ref().map(|who| who.own().address().to_string());
+        let mut followings = Vec::new();
+        for target in targets {
+            let Some(chain) = chains.remove(&target.account) else { continue };
+            let scripts = chain.scripts.iter().filter_map(|at| {
+                let script = self.0.sieves.compiled((at.script, at.version)).flatten()?;
+                Some((script, *at))
+            });
+            let (scripts, places): (Vec<_>, Vec<_>) = scripts.unzip();
+            if scripts.is_empty() {
+                continue;
+            }
+            let policy = self.policy_of(chain.domain).await?;
+            let addresses: Vec<String> = chain.addresses.iter().map(ToString::to_string).collect();
+            let own = addresses.first().cloned().unwrap_or_default();
+            let setting = Setting {
+                envelope_from: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default().to_owned(),
+                envelope_to: target.recipient.clone().unwrap_or(own),
+                auth: auth.clone().unwrap_or_default(),
+                environment: self.environment(arrival, &chain),
+                addresses,
+                now: now.to_zoned(zone.clone()),
+                redirects_max: usize::try_from(policy.rules.redirects).unwrap_or(usize::MAX),
+            };
+            let (known, outcome) = (Known::default(), Outcome::default());
+            let target = target.clone();
+            let has_ended = false;
+            followings.push(Following { target, chain, scripts, places, setting, known, outcome, has_ended });
+        }
+        Ok(followings)
+    }
+
+    /// RFC 5183 4.1.
+    fn environment(&self, arrival: &Arrival, chain: &SieveChain) -> BTreeMap<String, String> {
+        let domain = chain.addresses.first().map(|own| own.domain().to_string()).unwrap_or_default();
+        let items = [
+            ("domain", domain),
+            ("host", self.hostname().to_owned()),
+            ("location", "MDA".to_owned()),
+            ("name", "Cong Thu".to_owned()),
+            ("phase", "during".to_owned()),
+            ("remote-ip", arrival.origin.remote.to_canonical().to_string()),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ];
+        items.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+
+    /// Compiles those that are not at hand.
+    async fn load(&self, chains: impl Iterator<Item = &SieveChain>) -> Result<(), Error> {
+        let mut missing = Vec::new();
+        for at in chains.flat_map(|chain| &chain.scripts) {
+            let key = (at.script, at.version);
+            if self.0.sieves.compiled(key).is_none() && !missing.contains(&key) {
+                missing.push(key);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        for source in self.0.store.sieve_sources(&missing).await? {
+            self.0.sieves.compile(&source);
+        }
+        Ok(())
+    }
+
+    /// Runs them to their ends.
+    pub(super) async fn follow(&self, mail: Mail<'_>, followings: &mut [Following]) -> Result<(), Error> {
+        for _ in 0..ROUNDS_MAX {
+            let (mut asked, mut wanted) = (Vec::new(), Vec::new());
+            for (nth, one) in followings.iter_mut().enumerate().filter(|(_, one)| !one.has_ended) {
+                match one.step(mail) {
+                    Ended::Done(outcome) => one.end(outcome),
+                    Ended::Asks(questions) => {
+                        asked.extend(questions.into_iter().map(|question| (nth, question)));
+                    }
+                    Ended::Wants(script) => wanted.push((nth, script)),
+                }
+                // Others have something to do, too, while many are run.
+                tokio::task::yield_now().await;
+            }
+            if asked.is_empty() && wanted.is_empty() {
+                return Ok(());
+            }
+            self.answer_all(asked, followings).await?;
+            for (nth, script) in wanted {
+                self.include(script, followings.get_mut(nth)).await?;
+            }
+        }
+        followings.iter_mut().filter(|one| !one.has_ended).for_each(Following::give_up);
+        Ok(())
+    }
+
+    /// RFC 6609 3.1: a personal script is of whoever's script includes it, a global one of the domain.
+    async fn include(&self, wanted: Wanted, following: Option<&mut Following>) -> Result<(), Error> {
+        let Some(following) = following else { return Ok(()) };
+        let personal = following.places.get(wanted.by).map(|at| at.owner);
+        let owner = match wanted.name.location {
+            Location::Personal => personal,
+            Location::Global => Some(ScriptOwner::Domain(following.chain.domain)),
+        };
+        let source = match owner {
+            Some(owner) => self.0.store.sieve_named(owner, &wanted.name.name).await?,
+            None => None,
+        };
+        let script = source.and_then(|source| self.0.sieves.compile(&source));
+        following.known.scripts.insert(wanted, script);
+        Ok(())
+    }
+}
