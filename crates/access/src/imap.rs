@@ -1,7 +1,7 @@
 //! IMAP4rev1 (RFC 3501) with the extensions in `capability`: one file per command, [`table`] lists them.
 //!
 //! Invariants: `proto::imap` knows the octets, `engine` knows what may be done, this module knows the order of things;
-//! [`wire`] alone touches a socket and [`tracker`] alone knows sequence numbers; no password is taken without TLS.
+//! [`wire`] alone hears and says something and [`tracker`] alone knows sequence numbers; no password is taken without TLS.
 
 mod acl;
 mod append;
@@ -50,4 +50,4 @@ mod table;
 mod tracker;
 mod wire;
 
-pub use driver::{REFUSED, Security, Service, serve};
+pub use driver::{REFUSED, serve};

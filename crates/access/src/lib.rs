@@ -9,6 +9,10 @@ extern crate self as access;
 
 mod figures;
 pub mod imap;
+mod limits;
 mod listener;
+mod service;
+mod socket;
 
 pub use listener::{Exempt, ListenLimits, Places, admit};
+pub use service::{Security, Service};

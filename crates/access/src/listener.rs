@@ -59,20 +59,20 @@ impl Places {
     }
 }
 
-/// Gives a connection to `serve` as a task of `tasks`. `refused` is written to one that has no place before it is closed.
+/// Gives a connection to `serve` as a task of `tasks`. `door` is the protocol, for the figures; `refused` is written to one that has no place before it is closed.
 pub fn admit<Served>(
     stream: TcpStream,
     peer: IpAddr,
     places: &Places,
-    refused: &[u8],
+    (door, refused): (&'static str, &[u8]),
     tasks: &TaskTracker,
     serve: impl FnOnce(TcpStream) -> Served,
 ) where
     Served: Future<Output = ()> + Send + 'static,
 {
     let Some(place) = Place::take(places, peer) else {
-        figures::turned_away();
-        tracing::warn!(remote = %peer, "connection refused: too many");
+        figures::turned_away(door);
+        tracing::warn!(remote = %peer, door, "connection refused: too many");
         // A best effort that cannot wait: the socket's empty send buffer takes one line.
         _ = stream.try_write(refused);
         return;
@@ -236,7 +236,7 @@ mod tests {
             let mut client = TcpStream::connect(socket.local_addr().unwrap()).await.unwrap();
             let (stream, peer) = socket.accept().await.unwrap();
             let ended = end.clone();
-            admit(stream, peer.ip(), &places, b"* BYE full\r\n", &tasks, |mut stream| async move {
+            admit(stream, peer.ip(), &places, ("imap", b"* BYE full\r\n"), &tasks, |mut stream| async move {
                 use tokio::io::AsyncWriteExt as _;
                 stream.write_all(b"* OK\r\n").await.unwrap();
                 ended.cancelled().await;

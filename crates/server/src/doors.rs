@@ -5,7 +5,7 @@ use crate::config::{Limits, Protocol, TlsMode};
 use crate::sockets::Bound;
 use crate::tls::Settings;
 use access::imap;
-use access::{Exempt, ListenLimits, Places};
+use access::{Exempt, ListenLimits, Places, Security, Service};
 use engine::Engine;
 use smtp::{Door, Gate, Role};
 use std::net::IpAddr;
@@ -129,16 +129,16 @@ impl Doors {
         let (engine, tls, shutdown) = (self.engine.clone(), tls.clone(), self.shutdown.clone());
         let service = move || {
             let security = match mode {
-                TlsMode::None => imap::Security::Plain,
-                TlsMode::StartTls => imap::Security::StartTls(Arc::clone(&tls.borrow())),
-                TlsMode::Implicit => imap::Security::Implicit(Arc::clone(&tls.borrow())),
+                TlsMode::None => Security::Plain,
+                TlsMode::StartTls => Security::StartTls(Arc::clone(&tls.borrow())),
+                TlsMode::Implicit => Security::Implicit(Arc::clone(&tls.borrow())),
             };
-            imap::Service { engine: engine.clone(), security, shutdown: shutdown.clone() }
+            Service { engine: engine.clone(), security, shutdown: shutdown.clone() }
         };
         let (places, tasks) = (self.imap_places.clone(), self.tasks.clone());
         self.spawn(accepting.run(move |stream, client| {
             let service = service();
-            access::admit(stream, client.ip(), &places, imap::REFUSED, &tasks, |stream| {
+            access::admit(stream, client.ip(), &places, ("imap", imap::REFUSED), &tasks, |stream| {
                 imap::serve(stream, client.ip(), service)
             });
             std::future::ready(())

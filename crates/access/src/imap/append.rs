@@ -13,7 +13,7 @@ use super::limits::{APPEND_MESSAGES_MAX, APPEND_PATIENCE, APPEND_WITHIN};
 use super::names;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, State};
-use super::wire::SILENT;
+use crate::socket::SILENT;
 use engine::{AppendError, FlagEdit, FlagMode, NewMessage, Place, Principal, Spool};
 use model::FolderName;
 use proto::imap::{AppendMessage, AppendStart, Code, Event, Reject};

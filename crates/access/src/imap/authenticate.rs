@@ -1,10 +1,10 @@
 //! AUTHENTICATE (RFC 3501 6.2.2) with PLAIN and LOGIN, and the initial response of SASL-IR (RFC 4959).
 
-use super::limits::GREETED_PATIENCE;
 use super::login;
 use super::reply::{Failure, Reply};
 use super::session::{Door, Fresh, Known};
-use super::wire::Ended;
+use crate::limits::GREETED_PATIENCE;
+use crate::socket::Ended;
 use proto::imap::{Code, Event, Secret};
 use proto::sasl::{self, Credentials, Mechanism, Progress};
 

@@ -10,7 +10,7 @@ use super::limits::PIECE_BYTES;
 use super::octets::broken;
 use super::section::{self, Place};
 use super::session::Door;
-use super::wire::Ended;
+use crate::socket::Ended;
 use engine::{Body, Engine, Error};
 use model::ContentId;
 use proto::imap::{FetchItem, Partial};

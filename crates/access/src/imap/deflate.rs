@@ -7,7 +7,7 @@
 
 use super::reply::{Outcome, Reply};
 use super::session::Door;
-use super::wire::Stream;
+use crate::socket::Stream;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use proto::imap::Code;
 use std::io;

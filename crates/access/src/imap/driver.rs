@@ -5,72 +5,38 @@
 
 use super::append::{self, Appended};
 use super::capability::capabilities;
-use super::limits::{
-    BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, FAILED_LOGINS_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE,
-};
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Fresh, State};
 use super::table::{self, After};
-use super::wire::{Ended, SHUTTING_DOWN, SILENT, Stream, Wire};
 use crate::figures;
-use engine::{Engine, Origin, Protocol};
+use crate::limits::{
+    BAD_COMMANDS_MAX, COMMANDS_BEFORE_LOGIN_MAX, FAILED_LOGINS_MAX, GREETED_PATIENCE, LOGIN_WITHIN, PATIENCE,
+};
+use crate::service::{self, Opened, Service, secured};
+use crate::socket::{Ended, SHUTTING_DOWN, SILENT};
+use engine::Protocol;
 use proto::imap::{AppendStart, Code, Command, Event, Reject, Request, Status, StatusLine, Tag};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 /// For connections over the limit.
 pub const REFUSED: &[u8] = b"* BYE [UNAVAILABLE] Too many connections\r\n";
-
-/// How a listener protects what is said.
-#[derive(Clone, Debug)]
-pub enum Security {
-    /// No TLS at all: nobody can log in (RFC 9051 11.1).
-    Plain,
-    /// Port 143: TLS by STARTTLS.
-    StartTls(Arc<rustls::ServerConfig>),
-    /// Port 993: TLS from the first octet (RFC 8314 3.2).
-    Implicit(Arc<rustls::ServerConfig>),
-}
-
-/// What every connection of a listener needs.
-#[derive(Clone, Debug)]
-pub struct Service {
-    pub engine: Engine,
-    pub security: Security,
-    /// Cancelled when the server stops: connections finish their command, say BYE and close.
-    pub shutdown: CancellationToken,
-}
 
 /// Serves one connection to its end.
 pub async fn serve<S>(stream: S, remote: IpAddr, service: Service)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Sync + Unpin + 'static,
 {
-    let origin = Origin { trace: service.engine.new_trace(), remote, protocol: Protocol::Imap };
+    let origin = service.origin(remote, Protocol::Imap);
     let span = tracing::info_span!("imap", trace = origin.trace_text(), %remote);
-    let wire = Wire::new(Box::new(stream) as Box<dyn Stream>, service.shutdown.clone());
-    let open = figures::Open::new();
-    connection(wire, origin, service).instrument(span).await;
-    drop(open);
+    service::serve(Box::new(stream), origin, service, connection).instrument(span).await;
 }
 
-async fn connection(wire: Wire, origin: Origin, service: Service) {
-    tracing::debug!("connected");
-    let Service { engine, security, .. } = service;
-    let (wire, encrypted, starttls) = match security {
-        Security::Plain => (Ok(wire), false, None),
-        Security::StartTls(config) => (Ok(wire), false, Some(config)),
-        // Boxed: a handshake is over long before most of the connection's life.
-        Security::Implicit(config) => (Box::pin(secured(wire, config, (&engine, &origin))).await, true, None),
-    };
-    let mut door = match wire {
-        Ok(wire) => Door::new(wire, engine, origin, encrypted, starttls),
-        Err(ended) => return no_tls(&ended),
-    };
+async fn connection(opened: Opened) {
+    let mut door = Door::new(opened);
     let mut session = Session::new();
     greet(&mut door, &session.state);
     let ended = loop {
@@ -80,12 +46,9 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
                 // RFC 3501 6.2.1: the session begins anew, without a greeting.
                 session.state = State::Fresh(Fresh::default());
                 let Door { wire, engine, origin, .. } = door;
-                match Box::pin(secured(wire, config, (&engine, &origin))).await {
-                    Ok(wire) => {
-                        door = Door::new(wire, engine, origin, true, None);
-                    }
-                    Err(ended) => return no_tls(&ended),
-                }
+                let socket = Box::pin(secured(wire.into_socket(), config, (&engine, &origin))).await;
+                let Some(socket) = socket else { return };
+                door = Door::new(Opened { socket, engine, origin, encrypted: true, starttls: None });
             }
         }
     };
@@ -97,24 +60,6 @@ async fn connection(wire: Wire, origin: Origin, service: Service) {
         }
         Ended::LoggedOut => Box::pin(door.wire.close(None)).await,
     }
-}
-
-/// Under TLS; what the client has shown for itself is noted.
-async fn secured(
-    wire: Wire,
-    config: Arc<rustls::ServerConfig>,
-    (engine, origin): (&Engine, &Origin),
-) -> Result<Wire, Ended> {
-    let (wire, shown) = wire.into_tls(config).await?;
-    if let Some(certificate) = shown {
-        engine.note_certificate(origin, &certificate).await;
-    }
-    Ok(wire)
-}
-
-fn no_tls(ended: &Ended) {
-    figures::handshake_failed();
-    tracing::debug!(?ended, "no TLS");
 }
 
 /// RFC 3501 7.1: the first line, with what a client would ask for next.

@@ -3,6 +3,8 @@
 use super::*;
 use crate::imap::deflate::Deflated;
 use crate::imap::limits::OUTPUT_BYTES_MAX;
+use crate::socket::{Socket, Stream};
+use engine::Origin;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,5 +149,6 @@ async fn a_session_that_compresses() {
 fn door(province: &Province, stream: Box<dyn Stream>) -> Door {
     let remote = IpAddr::from([127, 0, 0, 1]);
     let origin = Origin { trace: province.engine.new_trace(), remote, protocol: Protocol::Imap };
-    Door::new(Wire::new(stream, province.shutdown.clone()), province.engine.clone(), origin, true, None)
+    let (socket, engine) = (Socket::new(stream, province.shutdown.clone()), province.engine.clone());
+    Door::new(Opened { socket, engine, origin, encrypted: true, starttls: None })
 }

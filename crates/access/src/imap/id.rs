@@ -3,7 +3,7 @@
 use super::mask::Mask;
 use super::reply::{Outcome, Reply};
 use super::session::{Door, State};
-use super::wire::Ended;
+use crate::socket::Ended;
 use engine::LoginError;
 
 /// For somebody who was let in already, so that he can do something about it.

@@ -1,11 +1,11 @@
 //! IDLE (RFC 2177): news as they come, until DONE.
 
-use super::limits::PATIENCE;
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, Selected, State};
 use super::tracker::Expunges;
-use super::wire::{Ended, REVOKED, SHUTTING_DOWN, SILENT};
 use crate::figures::Idle;
+use crate::limits::PATIENCE;
+use crate::socket::{Ended, REVOKED, SHUTTING_DOWN, SILENT};
 use engine::{Principal, Watch};
 use model::FolderName;
 use proto::imap::{Event, is_done};

@@ -1,43 +1,7 @@
-//! The limits of an IMAP session, each with its reason.
+//! The limits of an IMAP session, each with its reason; those of any connection are in [`crate::limits`].
 
+use crate::limits::OUTPUT_BYTES;
 use std::time::Duration;
-
-/// Silence of a client that has not logged in. Programs log in at once; people do not type IMAP.
-pub(crate) const GREETED_PATIENCE: Duration = Duration::from_secs(60);
-
-/// All of a connection's life before it has logged in, so that a trickle of commands does not hold a place.
-pub(crate) const LOGIN_WITHIN: Duration = Duration::from_secs(180);
-
-/// TLS handshake: two round trips, on the worst of mobile networks.
-pub(crate) const HANDSHAKE_WITHIN: Duration = Duration::from_secs(30);
-
-/// RFC 3501 5.4: an autologout timer is at least 30 minutes. Clients renew IDLE every 29 (RFC 2177).
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30 * 60);
-
-/// One write buffer: a client asleep with a full window is dropped, a slow one is not. All of the buffer has to go in
-/// this time and that of [`WRITE_RATE_MIN`], for a client that takes an octet now and then holds it as well.
-pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(5 * 60);
-
-/// Octets per second that a client takes at least of what is waiting, once the patience is used up: a modem of 1990.
-pub(crate) const WRITE_RATE_MIN: u64 = 1 << 10;
-
-/// From the server's stop to the end of writing answers: well inside the 20 seconds a stop takes, the farewell after it.
-pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(8);
-
-/// Writing `* BYE` to somebody who is being dropped.
-pub(crate) const BYE_WITHIN: Duration = Duration::from_secs(5);
-
-/// Refused commands (bad syntax, wrong state) in a row before we hang up: a client that does not speak IMAP.
-pub(crate) const BAD_COMMANDS_MAX: u32 = 20;
-
-/// Failed logins of one connection: people mistype three times, programs repeat for ever.
-pub(crate) const FAILED_LOGINS_MAX: u32 = 5;
-
-/// Commands before login: CAPABILITY, ID, STARTTLS, AUTHENTICATE and some repetition.
-pub(crate) const COMMANDS_BEFORE_LOGIN_MAX: u32 = 50;
-
-/// The write buffer is sent when it holds this much.
-pub(crate) const OUTPUT_BYTES: usize = 32 << 10;
 
 /// What is added to the write buffer between two looks at its size, octets of messages and search results: small
 /// beside [`OUTPUT_BYTES`], and large enough that looking is rare.
@@ -52,9 +16,6 @@ pub(crate) const SEARCH_NUMBERS: usize = PIECE_BYTES / 11;
 
 /// Spans of uids in one VANISHED: 22 octets each at the most.
 pub(crate) const VANISHED_SPANS: usize = PIECE_BYTES / 22;
-
-/// One read from the socket: a TLS record.
-pub(crate) const INPUT_BYTES: usize = 16 << 10;
 
 /// Messages whose facts FETCH holds at once: few enough to stay small, many enough to make queries rare.
 pub(crate) const FETCH_BATCH: usize = 400;

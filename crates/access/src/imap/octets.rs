@@ -9,7 +9,7 @@ use super::heads::head;
 use super::reply::Failure;
 use super::section::{self, Place};
 use super::session::Door;
-use super::wire::Ended;
+use crate::socket::Ended;
 use engine::Body;
 use model::ContentId;
 use proto::imap::{FetchItem, Partial};

@@ -4,7 +4,8 @@
 //! inside one, which the callers see to; work that was begun is not given up because its client has gone.
 
 use super::session::Door;
-use super::wire::{Ended, Wire};
+use super::wire::Wire;
+use crate::socket::Ended;
 use proto::imap::{Code, StatusLine, Tag};
 use std::future::poll_fn;
 use std::pin::pin;
@@ -105,6 +106,7 @@ impl Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::socket::Socket;
     use proto::imap::{Decoder, Event, Limits, Request};
     use tokio::io::{AsyncReadExt as _, DuplexStream};
     use tokio::time::sleep;
@@ -117,7 +119,7 @@ mod tests {
         let (client, served) = tokio::io::duplex(1 << 10);
         let mut progress = Progress::default();
         progress.begin(&tag);
-        (client, Wire::new(Box::new(served), CancellationToken::new()), progress)
+        (client, Wire::new(Socket::new(Box::new(served), CancellationToken::new())), progress)
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! The tagged end of a command as a value, and the other ways a command can end.
 
-use super::wire::{Ended, REVOKED};
+use crate::socket::{Ended, REVOKED};
 use proto::imap::{Code, NoSuchMessage, Status, StatusLine, Tag, Writer};
 use std::borrow::Cow;
 

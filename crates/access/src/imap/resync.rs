@@ -12,7 +12,7 @@ use super::limits::VANISHED_SPANS;
 use super::reply::{Failure, Reply};
 use super::session::{Door, Selected};
 use super::tracker::{Listing, Tracker};
-use super::wire::Ended;
+use crate::socket::Ended;
 use engine::Gone;
 use model::{ModSeq, Uid};
 use proto::imap::{FetchItem, FetchModifiers, QResync, SeqMatch, SequenceSet};

@@ -10,8 +10,10 @@ use super::mask::Mask;
 use super::progress::Progress;
 use super::reply::{FOLDER_GONE, Failure};
 use super::tracker::{Delta, Expunges, Owed, Tracker};
-use super::wire::{Ended, Wire};
+use super::wire::Wire;
 use super::{resync, select};
+use crate::service::Opened;
+use crate::socket::Ended;
 use engine::{Engine, FolderView, Origin, Principal};
 use model::{FolderId, Uid};
 use proto::imap::{NoSuchMessage, SequenceSet};
@@ -38,23 +40,17 @@ pub(crate) struct Door {
 
 impl Door {
     /// Before anything was said.
-    pub(crate) fn new(
-        wire: Wire,
-        engine: Engine,
-        origin: Origin,
-        encrypted: bool,
-        starttls: Option<Arc<rustls::ServerConfig>>,
-    ) -> Self {
-        let (enabled, progress, mask) = (Enabled::default(), Progress::default(), Mask::default());
+    pub(crate) fn new(opened: Opened) -> Self {
+        let Opened { socket, engine, origin, encrypted, starttls } = opened;
         Self {
-            wire,
+            wire: Wire::new(socket),
             engine,
             origin,
             encrypted,
-            enabled,
+            enabled: Enabled::default(),
             starttls,
-            progress,
-            mask,
+            progress: Progress::default(),
+            mask: Mask::default(),
             client: None,
             resume: None,
         }

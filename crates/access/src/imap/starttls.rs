@@ -2,7 +2,7 @@
 
 use super::reply::{Outcome, Reply};
 use super::session::Door;
-use super::wire::Ended;
+use crate::socket::Ended;
 
 pub(crate) fn starttls(door: &mut Door) -> Outcome {
     if door.encrypted {

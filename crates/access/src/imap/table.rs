@@ -5,11 +5,11 @@
 use super::reply::{Failure, Outcome, Reply};
 use super::session::{Door, State};
 use super::tracker::Expunges;
-use super::wire::Ended;
 use super::{
     acl, authenticate, capability, close, copy, create, deflate, delete, enable, expunge, fetch, id, idle,
     list, login, lsub, namespace, noop, quota, rename, search, select, starttls, status, store, subscribe,
 };
+use crate::socket::Ended;
 use proto::imap::{Command, StatusItem};
 use std::pin::Pin;
 

@@ -1,65 +1,27 @@
-//! The one file with a socket: octets in, events of the decoder out; replies collected and written.
+//! What is said on a connection: octets in and events of the decoder out; replies collected and written.
 //!
-//! Invariants: an idle connection holds no read buffer and next to no write buffer; output waiting for the peer is
-//! bounded, because writers call [`Wire::relieve`] between pieces and [`Wire::event`] between commands; no peer holds
-//! what is written for it for longer than its limits, nor a stop; whatever was said is sent before we wait for input.
+//! Invariants: an idle connection holds next to no write buffer; output waiting for the peer is bounded, because writers call
+//! [`Wire::relieve`] between pieces and [`Wire::event`] between commands; whatever was said is sent before we wait for input.
 
 use super::deflate::Deflated;
-use super::limits::{self, INPUT_BYTES, OUTPUT_BYTES, PIECE_BYTES};
+use super::limits::{OUTPUT_BYTES_MAX, PIECE_BYTES};
+use crate::limits::{BYE_WITHIN, OUTPUT_BYTES};
+use crate::socket::{Ended, REVOKED, Socket, Written};
 use engine::RightsWatch;
 use proto::imap::{Decoder, Event, Limits, StatusLine, Writer};
-use rustls::pki_types::CertificateDer;
-use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::ready;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// A socket, a TLS session over one, or a test's pipe.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
-
-/// Why a connection is over.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// The peer closed or the network failed: nobody is there to be told.
-    Gone(io::Error),
-    /// We end it, saying this.
-    Bye(&'static str),
-    /// LOGOUT was answered.
-    LoggedOut,
-}
-
-impl From<io::Error> for Ended {
-    fn from(error: io::Error) -> Self {
-        Self::Gone(error)
-    }
-}
-
-pub(crate) const SHUTTING_DOWN: Ended = Ended::Bye("Server is restarting, please come back");
-pub(crate) const REVOKED: Ended = Ended::Bye("Your access to this mailbox has changed, log in again");
-pub(crate) const SILENT: Ended = Ended::Bye("Autologout: you were silent too long");
-
 pub(crate) struct Wire {
-    io: Box<dyn Stream>,
+    socket: Socket,
     compressed: bool,
-    /// Something was written that a layer below may still hold.
-    unflushed: bool,
     /// What was written so far ends in the middle of a response.
     torn: bool,
     decoder: Decoder,
     /// Replies not yet written.
     pub(crate) out: Writer,
-    shutdown: CancellationToken,
-    /// Of whoever has logged in.
-    rights: Option<RightsWatch>,
-    /// When writing ends, known since a write saw the server stop.
-    stops: Option<Instant>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -69,17 +31,14 @@ impl std::fmt::Debug for Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(io: Box<dyn Stream>, shutdown: CancellationToken) -> Self {
+    /// With a decoder that never saw what was said before.
+    pub(crate) fn new(socket: Socket) -> Self {
         Self {
-            io,
+            socket,
             compressed: false,
-            unflushed: false,
             torn: false,
             decoder: Decoder::new(Limits::BEFORE_LOGIN),
             out: Writer::new(),
-            shutdown,
-            rights: None,
-            stops: None,
         }
     }
 
@@ -87,20 +46,19 @@ impl Wire {
         &mut self.decoder
     }
 
+    /// Without what is being said on it: for its TLS.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
     /// From here on the connection ends when these rights do, whatever it is doing.
     pub(crate) fn revoke_with(&mut self, rights: RightsWatch) {
-        self.rights = Some(rights);
+        self.socket.revoke_with(rights);
     }
 
     /// Returns once the user's rights have ended.
     pub(crate) fn revoked(&self) -> impl Future<Output = ()> + Send + use<> {
-        let rights = self.rights.clone();
-        async move {
-            match rights {
-                Some(mut rights) => rights.ended().await,
-                None => std::future::pending().await,
-            }
-        }
+        self.socket.revoked()
     }
 
     pub(crate) fn is_compressed(&self) -> bool {
@@ -109,8 +67,7 @@ impl Wire {
 
     /// From here on both sides compress (RFC 4978 3); what was said before has been flushed.
     pub(crate) fn compress(&mut self) {
-        let plain = std::mem::replace(&mut self.io, Box::new(tokio::io::empty()));
-        self.io = Box::new(Deflated::new(plain));
+        self.socket.wrap(|plain| Box::new(Deflated::new(plain)));
         self.compressed = true;
     }
 
@@ -123,7 +80,8 @@ impl Wire {
             match self.decoder.next() {
                 Event::NeedInput => {
                     self.flush().await?;
-                    self.read_until(deadline).await?;
+                    let Self { socket, decoder, .. } = self;
+                    socket.read_until(deadline, |octets| decoder.feed(octets)).await?;
                 }
                 // RFC 3501 7.5
                 Event::Continue => self.out.continuation("Ready"),
@@ -141,37 +99,14 @@ impl Wire {
         }
     }
 
-    /// Waits for input and feeds it to the decoder.
-    async fn read_until(&mut self, deadline: Instant) -> Result<(), Ended> {
-        let (shutdown, revoked) = (self.shutdown.clone(), self.revoked());
-        tokio::select! {
-            biased;
-            () = revoked => Err(REVOKED),
-            read = self.read() => read,
-            () = shutdown.cancelled() => Err(SHUTTING_DOWN),
-            () = tokio::time::sleep_until(deadline) => Err(SILENT),
-        }
-    }
-
     /// One read, without any limit of time. Dropping the future loses nothing.
     pub(crate) async fn read(&mut self) -> Result<(), Ended> {
-        let Self { io, decoder, .. } = self;
-        poll_fn(|context| {
-            // On the stack of this poll only: while we wait there is no buffer.
-            let mut space = [MaybeUninit::<u8>::uninit(); INPUT_BYTES];
-            let mut buffer = ReadBuf::uninit(&mut space);
-            ready!(Pin::new(&mut **io).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return std::task::Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
-            }
-            decoder.feed(buffer.filled());
-            std::task::Poll::Ready(Ok(()))
-        })
-        .await
+        let Self { socket, decoder, .. } = self;
+        socket.read(|octets| decoder.feed(octets)).await
     }
 
     pub(crate) fn shutdown(&self) -> CancellationToken {
-        self.shutdown.clone()
+        self.socket.shutdown()
     }
 
     /// Writes what is waiting when it is much: called between the pieces of a long answer.
@@ -194,7 +129,7 @@ impl Wire {
 
     /// Writes everything.
     pub(crate) async fn flush(&mut self) -> Result<(), Ended> {
-        if self.out.is_empty() && !self.unflushed {
+        if self.out.is_empty() && !self.socket.is_unflushed() {
             return Ok(());
         }
         Box::pin(self.write_out(true)).await
@@ -203,42 +138,15 @@ impl Wire {
     async fn write_out(&mut self, flush: bool) -> Result<(), Ended> {
         // Taken, so that the memory is free again when it is written.
         let bytes = self.out.take();
-        if bytes.len() > limits::OUTPUT_BYTES_MAX {
+        if bytes.len() > OUTPUT_BYTES_MAX {
             tracing::debug!(octets = bytes.len(), "a large item");
         }
-        let patience =
-            limits::WRITE_PATIENCE + Duration::from_secs(bytes.len() as u64 / limits::WRITE_RATE_MIN);
-        self.unflushed = !flush;
-        let revoked = self.revoked();
         let whole_after = !self.out.is_within() && bytes.ends_with(b"\r\n");
-        let mut sent = 0;
-        let Self { io, shutdown, stops, .. } = self;
-        let stopped = async {
-            shutdown.cancelled().await;
-            // Counted once for all writes: a client that reads slowly is not given the time again for each.
-            tokio::time::sleep_until(*stops.get_or_insert_with(|| Instant::now() + limits::STOP_WITHIN))
-                .await;
-        };
-        let written = async {
-            while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-                match io.write(rest).await? {
-                    0 => return Err(io::Error::from(io::ErrorKind::WriteZero)),
-                    count => sent += count,
-                }
-            }
-            if flush { io.flush().await } else { Ok(()) }
-        };
-        let broken_off = tokio::select! {
-            biased;
-            () = revoked => true,
-            written = written => { written?; false }
-            () = stopped => return Err(timed_out().into()),
-            () = tokio::time::sleep(patience) => return Err(timed_out().into()),
-        };
+        let Written { sent, revoked } = self.socket.write(&bytes, flush).await?;
         if sent > 0 {
             self.torn = sent < bytes.len() || !whole_after;
         }
-        match (broken_off, self.torn) {
+        match (revoked, self.torn) {
             (false, _) => Ok(()),
             (true, false) => Err(REVOKED),
             // A goodbye would be taken for octets of the message.
@@ -249,7 +157,7 @@ impl Wire {
     /// Says goodbye if anybody listens and it can be told from the response that was under way, and closes.
     pub(crate) async fn close(mut self, bye: Option<&'static str>) {
         // The goodbye itself is not to be broken off.
-        self.rights = None;
+        self.socket.revoke_no_more();
         // What waits is the rest of what was torn, unless that is still under way.
         if self.out.is_within() || (self.torn && self.out.is_empty()) {
             _ = self.out.take();
@@ -258,38 +166,18 @@ impl Wire {
         }
         let last = async {
             if self.flush().await.is_ok() {
-                _ = self.io.shutdown().await;
+                self.socket.end().await;
             }
         };
-        _ = timeout(limits::BYE_WITHIN, last).await;
+        _ = timeout(BYE_WITHIN, last).await;
     }
-
-    /// The same connection under TLS, with a decoder that never saw the plain text.
-    /// And what the client has shown for itself, if it has.
-    pub(crate) async fn into_tls(
-        self,
-        config: Arc<rustls::ServerConfig>,
-    ) -> Result<(Self, Option<CertificateDer<'static>>), Ended> {
-        let acceptor = tokio_rustls::TlsAcceptor::from(config);
-        let handshake = timeout(limits::HANDSHAKE_WITHIN, acceptor.accept(self.io));
-        let tls = tokio::select! {
-            biased;
-            tls = handshake => tls.map_err(|_| timed_out())??,
-            // A peer that says nothing must not hold up the stop, and who cannot hear us yet is told nothing.
-            () = self.shutdown.cancelled() => return Err(SHUTTING_DOWN),
-        };
-        let shown = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first().cloned());
-        Ok((Self::new(Box::new(tls), self.shutdown), shown))
-    }
-}
-
-fn timed_out() -> io::Error {
-    io::Error::from(io::ErrorKind::TimedOut)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{STOP_WITHIN, WRITE_PATIENCE};
+    use std::sync::Arc;
     use tokio::io::{AsyncReadExt as _, DuplexStream};
 
     /// Less than what is to be written.
@@ -298,7 +186,7 @@ mod tests {
     fn full() -> (DuplexStream, Wire, CancellationToken) {
         let (client, served) = tokio::io::duplex(PIPE_BYTES);
         let shutdown = CancellationToken::new();
-        let mut wire = Wire::new(Box::new(served), shutdown.clone());
+        let mut wire = Wire::new(Socket::new(Box::new(served), shutdown.clone()));
         wire.out.raw(&[b'x'; OUTPUT_BYTES]);
         (client, wire, shutdown)
     }
@@ -313,7 +201,7 @@ mod tests {
         let began = Instant::now();
         let trickle = async {
             while client.read_u8().await.is_ok() {
-                tokio::time::sleep(limits::WRITE_PATIENCE - Duration::from_secs(1)).await;
+                tokio::time::sleep(WRITE_PATIENCE - Duration::from_secs(1)).await;
             }
         };
         let written = tokio::select! {
@@ -321,7 +209,7 @@ mod tests {
             () = trickle => unreachable!(),
         };
         assert!(is_timeout(&written.unwrap_err()));
-        assert!(began.elapsed() < 2 * limits::WRITE_PATIENCE, "{:?}", began.elapsed());
+        assert!(began.elapsed() < 2 * WRITE_PATIENCE, "{:?}", began.elapsed());
     }
 
     /// A goodbye behind half of a literal would be taken for octets of it.
@@ -329,7 +217,7 @@ mod tests {
     async fn nothing_is_said_in_the_middle_of_a_response() {
         for (answer, is_whole) in [("* 1 FETCH (X {2000}\r\n", false), ("* OK all of it\r\n", true)] {
             let (mut client, served) = tokio::io::duplex(1 << 16);
-            let mut wire = Wire::new(Box::new(served), CancellationToken::new());
+            let mut wire = Wire::new(Socket::new(Box::new(served), CancellationToken::new()));
             if !is_whole {
                 wire.out.fetch_start(1);
             }
@@ -346,7 +234,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_response_is_ended_before_the_goodbye() {
         let (mut client, served) = tokio::io::duplex(1 << 16);
-        let mut wire = Wire::new(Box::new(served), CancellationToken::new());
+        let mut wire = Wire::new(Socket::new(Box::new(served), CancellationToken::new()));
         wire.out.fetch_start(1);
         wire.out.raw(b"X {4}\r\nab");
         wire.flush().await.unwrap();
@@ -383,7 +271,7 @@ mod tests {
         assert!(is_timeout(&wire.flush().await.unwrap_err()));
         wire.out.raw(&[b'x'; OUTPUT_BYTES]);
         wire.close(Some("bye")).await;
-        assert!(began.elapsed() <= limits::STOP_WITHIN + limits::BYE_WITHIN, "{:?}", began.elapsed());
+        assert!(began.elapsed() <= STOP_WITHIN + BYE_WITHIN, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
@@ -394,7 +282,7 @@ mod tests {
         let config =
             rustls::ServerConfig::builder().with_no_client_auth().with_cert_resolver(Arc::new(resolver));
         shutdown.cancel();
-        assert!(wire.into_tls(Arc::new(config)).await.is_err());
+        assert!(wire.into_socket().into_tls(Arc::new(config)).await.is_err());
         assert!(began.elapsed().is_zero());
     }
 }

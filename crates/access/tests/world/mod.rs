@@ -5,7 +5,8 @@
 
 mod deflate;
 
-use access::imap::{Security, Service, serve};
+use access::imap::serve;
+use access::{Security, Service};
 use engine::{Actor, Arrival, Engine, NewDelegation, NewMailbox, Origin, PolicyEdit, Protocol, Settings};
 use jiff::SignedDuration;
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};

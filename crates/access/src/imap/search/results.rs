@@ -6,7 +6,7 @@
 use super::Place;
 use crate::imap::limits::SEARCH_NUMBERS;
 use crate::imap::session::{Door, Selected};
-use crate::imap::wire::Ended;
+use crate::socket::Ended;
 use model::Uid;
 use proto::imap::{PartialRange, ReturnOptions};
 
