@@ -1,6 +1,7 @@
 //! proto
 pub mod dmarc;
 pub mod imap;
+pub mod managesieve;
 
 pub mod mime;
 pub mod proxy;
