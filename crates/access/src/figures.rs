@@ -58,6 +58,12 @@ pub(crate) fn command(name: &'static str, took: Duration, ok: Option<bool>) {
     }
 }
 
+/// A command of ManageSieve was answered: with OK (`Some(true)`), with NO, or by the end of the connection.
+pub(crate) fn sieve_command(name: &'static str, took: Duration, ok: Option<bool>) {
+    counter!("congthu_sieve_commands_total", "command" => name, "result" => result(ok)).increment(1);
+    histogram!("congthu_sieve_command_seconds", "command" => name).record(took);
+}
+
 fn result(ok: Option<bool>) -> &'static str {
     match ok {
         Some(true) => "ok",

@@ -1,4 +1,5 @@
-//! The front doors through which people read mail: IMAP, one file per command.
+//! The front doors of people's mail programs: IMAP, by which they read mail, one file per command; ManageSieve, by which they say
+//! how it is sorted.
 //!
 //! Invariants: nothing is decided here that `engine` decides; nothing is parsed here that `proto` parses; no other
 //! front door is imported.
@@ -12,6 +13,7 @@ pub mod imap;
 mod limits;
 mod listener;
 mod service;
+pub mod sieve;
 mod socket;
 
 pub use listener::{Exempt, ListenLimits, Places, admit};

@@ -14,6 +14,8 @@ pub enum Protocol {
     Submission,
     Lmtp,
     Imap,
+    /// ManageSieve.
+    Sieve,
     Http,
     Console,
 }
@@ -26,6 +28,7 @@ impl Protocol {
             Self::Submission => "submission",
             Self::Lmtp => "lmtp",
             Self::Imap => "imap",
+            Self::Sieve => "sieve",
             Self::Http => "http",
             Self::Console => "console",
         }

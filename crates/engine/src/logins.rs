@@ -43,7 +43,7 @@ pub struct LoginReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginSeen {
     pub at: Timestamp,
-    /// `imap`, `submission`, or `http`: the page for passwords; `None`: it was noted before doors were.
+    /// `imap`, `submission`, `sieve`, or `http`: the page for passwords; `None`: it was noted before doors were.
     pub door: Option<String>,
     /// The client's address.
     pub remote: Option<String>,

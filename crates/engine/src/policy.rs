@@ -4,7 +4,7 @@
 //! nodes are renewed) leaves what is kept in force.
 
 use crate::admin::check_reason;
-use crate::{Actor, AdminError, AdminTarget, Engine, Error};
+use crate::{Actor, AdminError, AdminTarget, Engine, Error, Principal};
 use model::{Action, Change, DomainId, DomainName, Policy, PolicyVersion, SetError};
 use serde_json::json;
 use std::collections::HashMap;
@@ -72,6 +72,14 @@ impl Engine {
             Some(policy) => Ok(policy),
             None => self.read_policy(domain).await,
         }
+    }
+
+    /// To how many places a script of his may pass one message on (D4); 0 to 20.
+    ///
+    /// # Errors
+    /// `Revoked`, `Unavailable`.
+    pub async fn redirects_max(&self, who: &Principal) -> Result<u32, Error> {
+        Ok(self.present_policy(who).await?.rules.redirects)
     }
 
     async fn read_policy(&self, domain: DomainId) -> Result<Arc<Policy>, Error> {

@@ -268,6 +268,7 @@ const fn door_vietnamese(door: Protocol) -> &'static str {
     match door {
         Protocol::Imap => "đọc thư (IMAP)",
         Protocol::Submission => "gửi thư (SMTP)",
+        Protocol::Sieve => "quản lý bộ lọc thư (ManageSieve)",
         Protocol::Http => "trang đổi mật khẩu",
         Protocol::Smtp | Protocol::Lmtp | Protocol::Console => "dịch vụ khác",
     }

@@ -4,8 +4,8 @@ use crate::accepting::{Accepted, Accepting};
 use crate::config::{Limits, Protocol, TlsMode};
 use crate::sockets::Bound;
 use crate::tls::Settings;
-use access::imap;
 use access::{Exempt, ListenLimits, Places, Security, Service};
+use access::{imap, sieve};
 use engine::Engine;
 use smtp::{Door, Gate, Role};
 use std::net::IpAddr;
@@ -64,7 +64,7 @@ pub(crate) fn gate(limits: &Limits) -> Arc<Gate> {
     })
 }
 
-/// What all IMAP listeners share.
+/// What all listeners of mail programs share, IMAP and ManageSieve.
 pub(crate) fn imap_places(limits: &Limits) -> Places {
     let networks = limits.exempt_networks.clone();
     let exempt: Exempt = Arc::new(move |peer: IpAddr| networks.iter().any(|network| network.contains(peer)));
@@ -73,6 +73,16 @@ pub(crate) fn imap_places(limits: &Limits) -> Places {
         total_max: limits.imap_connections,
         exempt,
     })
+}
+
+/// How a listener of mail programs protects what is said, with the certificate of the moment.
+fn security(mode: TlsMode, tls: &Settings) -> impl Fn() -> Security + Clone + Send + use<> {
+    let tls = tls.clone();
+    move || match mode {
+        TlsMode::None => Security::Plain,
+        TlsMode::StartTls => Security::StartTls(Arc::clone(&tls.borrow())),
+        TlsMode::Implicit => Security::Implicit(Arc::clone(&tls.borrow())),
+    }
 }
 
 impl Doors {
@@ -90,7 +100,8 @@ impl Doors {
                 Protocol::Smtp => self.open_smtp(accepting, Role::Smtp, (bound.spec.tls, tls)),
                 Protocol::Submission => self.open_smtp(accepting, Role::Submission, (bound.spec.tls, tls)),
                 Protocol::Lmtp => self.open_smtp(accepting, Role::Lmtp, (bound.spec.tls, tls)),
-                Protocol::Imap => self.open_imap(accepting, (bound.spec.tls, tls)),
+                Protocol::Imap => self.open_imap(accepting, security(bound.spec.tls, tls)),
+                Protocol::Sieve => self.open_sieve(accepting, security(bound.spec.tls, tls)),
                 Protocol::Http => self.open_http(accepting, (bound.spec.tls, tls)),
                 Protocol::Acme => self.open_acme(accepting),
             }
@@ -125,16 +136,8 @@ impl Doors {
         }));
     }
 
-    fn open_imap(&self, accepting: Accepting, (mode, tls): (TlsMode, &Settings)) {
-        let (engine, tls, shutdown) = (self.engine.clone(), tls.clone(), self.shutdown.clone());
-        let service = move || {
-            let security = match mode {
-                TlsMode::None => Security::Plain,
-                TlsMode::StartTls => Security::StartTls(Arc::clone(&tls.borrow())),
-                TlsMode::Implicit => Security::Implicit(Arc::clone(&tls.borrow())),
-            };
-            Service { engine: engine.clone(), security, shutdown: shutdown.clone() }
-        };
+    fn open_imap(&self, accepting: Accepting, security: impl Fn() -> Security + Clone + Send + 'static) {
+        let service = self.service(security);
         let (places, tasks) = (self.imap_places.clone(), self.tasks.clone());
         self.spawn(accepting.run(move |stream, client| {
             let service = service();
@@ -143,6 +146,27 @@ impl Doors {
             });
             std::future::ready(())
         }));
+    }
+
+    fn open_sieve(&self, accepting: Accepting, security: impl Fn() -> Security + Clone + Send + 'static) {
+        let service = self.service(security);
+        let (places, tasks) = (self.imap_places.clone(), self.tasks.clone());
+        self.spawn(accepting.run(move |stream, client| {
+            let service = service();
+            access::admit(stream, client.ip(), &places, ("sieve", sieve::REFUSED), &tasks, |stream| {
+                sieve::serve(stream, client.ip(), service)
+            });
+            std::future::ready(())
+        }));
+    }
+
+    /// What each connection of a listener of mail programs is given, with the certificate of its moment.
+    fn service(
+        &self,
+        security: impl Fn() -> Security + Clone + Send + 'static,
+    ) -> impl Fn() -> Service + Clone + Send + 'static {
+        let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());
+        move || Service { engine: engine.clone(), security: security(), shutdown: shutdown.clone() }
     }
 
     fn open_http(&self, accepting: Accepting, (mode, tls): (TlsMode, &Settings)) {

@@ -124,6 +124,8 @@ const METRICS: &[(&str, Kind, &str)] = &[
     ("congthu_logins_total", Counter, "Log-ins, by door and result"),
     ("congthu_imap_commands_total", Counter, "IMAP commands, by command and result (ok, refused, ended)"),
     ("congthu_imap_command_seconds", Histogram, "How long IMAP commands took, by command, IDLE excepted"),
+    ("congthu_sieve_commands_total", Counter, "ManageSieve commands, by command and result"),
+    ("congthu_sieve_command_seconds", Histogram, "How long ManageSieve commands took, by command"),
     ("congthu_imap_idle", Gauge, "Sessions in IDLE now"),
     ("congthu_mailboxes_watched", Gauge, "Mailboxes that sessions of this node wait for news of"),
     ("congthu_database_connections", Gauge, "Connections to Postgres, by pool and state (used, idle)"),

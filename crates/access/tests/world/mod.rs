@@ -1,12 +1,11 @@
-//! A province in a test: the engine over a real Postgres, mailboxes an@ and binh@demo.gov.vn, and IMAP on pipes.
+//! A province in a test: the engine over a real Postgres, mailboxes an@ and binh@demo.gov.vn, and IMAP or ManageSieve on pipes.
 //!
 //! Connections whose names begin with `P` are plain with STARTTLS (port 143), others are TLS from the start (993).
 //! `@A starttls` and `@A deflate` change what their bytes are.
 
 mod deflate;
 
-use access::imap::serve;
-use access::{Security, Service};
+use access::{Security, Service, imap, sieve};
 use engine::{Actor, Arrival, Engine, NewDelegation, NewMailbox, Origin, PolicyEdit, Protocol, Settings};
 use jiff::SignedDuration;
 use model::{Address, DomainName, FixedClock, MailboxClass, Rng, TraceId};
@@ -39,6 +38,8 @@ impl Rng for CountingRng {
 
 pub(crate) struct Province {
     pub(crate) engine: Engine,
+    /// Its connections speak ManageSieve.
+    pub(crate) is_sieve: bool,
     store: store::Store,
     server_tls: Arc<rustls::ServerConfig>,
     client_tls: Arc<rustls::ClientConfig>,
@@ -81,7 +82,18 @@ impl Province {
         }
         let (server_tls, client_tls) = tls();
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { engine, store, server_tls, client_tls, shutdown, tasks, database, held: None, _spool: spool }
+        Self {
+            engine,
+            is_sieve: false,
+            store,
+            server_tls,
+            client_tls,
+            shutdown,
+            tasks,
+            database,
+            held: None,
+            _spool: spool,
+        }
     }
 
     /// One end of a pipe whose other end is served.
@@ -89,7 +101,12 @@ impl Province {
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         let shutdown = self.shutdown.clone();
         let service = Service { engine: self.engine.clone(), security, shutdown };
-        self.tasks.spawn(serve(theirs, IpAddr::V4(Ipv4Addr::LOCALHOST), service));
+        let remote = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        if self.is_sieve {
+            self.tasks.spawn(sieve::serve(theirs, remote, service));
+        } else {
+            self.tasks.spawn(imap::serve(theirs, remote, service));
+        }
         ours
     }
 
@@ -203,6 +220,14 @@ impl World for Province {
                     .revoke_delegation(&actor(), &address(office), Some(&address(from)))
                     .await
                     .unwrap();
+            }
+            ["policy", setting] => {
+                let domain = DomainName::new("demo.gov.vn").unwrap();
+                let (key, value) = setting.split_once('=').ok_or("not key=value")?;
+                let settings = [(key.to_owned(), value.to_owned())];
+                let edit =
+                    PolicyEdit { settings: &settings, based_on: None, reason: "thử", dry_run: false };
+                self.engine.change_policy(&actor(), &domain, &edit).await.unwrap();
             }
             ["index"] => {
                 let stop = CancellationToken::new();

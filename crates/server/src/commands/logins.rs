@@ -88,6 +88,7 @@ fn door_words(door: &str) -> &str {
     match door {
         "imap" => "đọc thư (IMAP)",
         "submission" => "gửi thư (SMTP)",
+        "sieve" => "quản lý bộ lọc thư (ManageSieve)",
         "http" => "trang đổi mật khẩu",
         other => other,
     }

@@ -80,7 +80,7 @@ pub(crate) const TABLES: &[Table] = &[
     Table {
         name: "listener",
         doc: "One per port. None at all: smtp on *:25 (starttls), submission on *:587 (starttls) and *:465 (implicit), \
-              imap on *:143 (starttls) and *:993 (implicit), http on *:443 (implicit) and on 127.0.0.1:8080; acme on *:80 where `[acme]` says http-01.",
+              imap on *:143 (starttls) and *:993 (implicit), sieve on *:4190 (starttls), http on *:443 (implicit) and on 127.0.0.1:8080; acme on *:80 where `[acme]` says http-01.",
         begin: Some(|config| config.listeners.push(Listener::default())),
     },
     Table {
@@ -240,10 +240,10 @@ const DEFINITIONS: &[Definition] = &[
     Definition {
         table: "listener",
         key: "protocol",
-        kind: "smtp | submission | lmtp | imap | http | acme",
+        kind: "smtp | submission | lmtp | imap | sieve | http | acme",
         fallback: Fallback::Required,
         example: r#""smtp""#,
-        doc: "What is spoken. `smtp` takes mail from other servers, `submission` from users who log in, `lmtp` from a local relay that is trusted; `acme` answers the authority of `[acme]` on port 80, and sends everybody else to https.",
+        doc: "What is spoken. `smtp` takes mail from other servers, `submission` from users who log in, `lmtp` from a local relay that is trusted; `sieve` is ManageSieve, by which users' programs bring rules for their mail; `acme` answers the authority of `[acme]` on port 80, and sends everybody else to https.",
         set: |config, value| put(&mut config.listener()?.protocol, read(value).map(Some)),
     },
     Definition {
@@ -260,7 +260,7 @@ const DEFINITIONS: &[Definition] = &[
         key: "tls",
         kind: "none | starttls | implicit",
         fallback: Fallback::Absent(
-            "starttls for smtp, submission and imap; none for lmtp, http and acme; the password page of an http listener needs implicit",
+            "starttls for smtp, submission, imap and sieve; none for lmtp, http and acme; the password page of an http listener needs implicit",
         ),
         example: r#""starttls""#,
         doc: "Passwords are taken under TLS only.",

@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(config.data_dir.to_str(), Some("/var/lib/congthu"));
         assert_eq!(config.limits.message_bytes_max, 70 << 20);
         let ports: Vec<String> = config.listener_specs().iter().map(|spec| spec.bind.to_string()).collect();
-        assert_eq!(ports, ["*:25", "*:587", "*:465", "*:143", "*:993", "127.0.0.1:8080", "*:443"]);
+        assert_eq!(ports, ["*:25", "*:587", "*:465", "*:143", "*:993", "*:4190", "127.0.0.1:8080", "*:443"]);
     }
 
     #[test]

@@ -15,14 +15,16 @@ pub(crate) enum Protocol {
     Submission,
     Lmtp,
     Imap,
+    /// ManageSieve.
+    Sieve,
     Http,
     /// What authorities look for that vouch for our names, and the way to https.
     Acme,
 }
 
 impl Protocol {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Smtp, Self::Submission, Self::Lmtp, Self::Imap, Self::Http, Self::Acme];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Smtp, Self::Submission, Self::Lmtp, Self::Imap, Self::Sieve, Self::Http, Self::Acme];
 
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +32,7 @@ impl Protocol {
             Self::Submission => "submission",
             Self::Lmtp => "lmtp",
             Self::Imap => "imap",
+            Self::Sieve => "sieve",
             Self::Http => "http",
             Self::Acme => "acme",
         }
@@ -38,7 +41,7 @@ impl Protocol {
     /// What holds when a listener does not say: mail protocols offer STARTTLS, the others have none.
     pub(crate) const fn default_tls(self) -> TlsMode {
         match self {
-            Self::Smtp | Self::Submission | Self::Imap => TlsMode::StartTls,
+            Self::Smtp | Self::Submission | Self::Imap | Self::Sieve => TlsMode::StartTls,
             Self::Lmtp | Self::Http | Self::Acme => TlsMode::None,
         }
     }
@@ -50,7 +53,7 @@ impl FromStr for Protocol {
         Self::ALL
             .into_iter()
             .find(|protocol| protocol.as_str() == name)
-            .ok_or_else(|| format!("{name:?} is not one of smtp, submission, lmtp, imap, http, acme"))
+            .ok_or_else(|| format!("{name:?} is not one of smtp, submission, lmtp, imap, sieve, http, acme"))
     }
 }
 

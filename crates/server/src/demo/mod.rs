@@ -40,12 +40,13 @@ const USERS: [(&str, &str, MailboxClass, &str); 9] = [
 /// Alias and mailbox; every domain must answer to these names (RFC 2142).
 const ALIASES: [(&str, &str); 2] = [("abuse", "postmaster"), ("hotro", "postmaster")];
 /// Above 1023, so that no right is needed; the last digits are the usual ports'.
-const PORTS: [(Protocol, u16, TlsMode); 7] = [
+const PORTS: [(Protocol, u16, TlsMode); 8] = [
     (Protocol::Smtp, 2525, TlsMode::StartTls),
     (Protocol::Submission, 2587, TlsMode::StartTls),
     (Protocol::Submission, 2465, TlsMode::Implicit),
     (Protocol::Imap, 2143, TlsMode::StartTls),
     (Protocol::Imap, 2993, TlsMode::Implicit),
+    (Protocol::Sieve, 2190, TlsMode::StartTls),
     (Protocol::Http, 2080, TlsMode::None),
     (Protocol::Http, 2443, TlsMode::Implicit),
 ];
@@ -309,6 +310,8 @@ fn use_of(spec: &ListenerSpec) -> &'static str {
         (Protocol::Lmtp, _) => "mail from a local relay",
         (Protocol::Imap, TlsMode::Implicit) => "reading, SSL/TLS",
         (Protocol::Imap, _) => "reading, STARTTLS",
+        (Protocol::Sieve, TlsMode::Implicit) => "rules for mail (ManageSieve), SSL/TLS",
+        (Protocol::Sieve, _) => "rules for mail (ManageSieve), STARTTLS",
         (Protocol::Http, TlsMode::Implicit) => "changing passwords, https, /mat-khau",
         (Protocol::Http, _) => "/healthz",
         (Protocol::Acme, _) => "what an authority looks for",

@@ -53,7 +53,7 @@ pub(crate) const LIMITS: &[Definition] = &[
         kind: "whole number",
         fallback: Fallback::Value("20000"),
         example: "20000",
-        doc: "Open connections of all imap listeners together; each client keeps up to five.",
+        doc: "Open connections of all imap and sieve listeners together; each mail program keeps up to five.",
         set: |config, value| put(&mut config.limits.imap_connections, read_number(value, 1, CONNECTIONS_MAX)),
     },
     Definition {
