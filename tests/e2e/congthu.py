@@ -35,6 +35,7 @@ LISTENERS = {
     "lmtp": ("lmtp", "none"),
     "imap": ("imap", "starttls"),
     "imaps": ("imap", "implicit"),
+    "sieve": ("sieve", "starttls"),
     "http": ("http", "none"),
     "https": ("http", "implicit"),
 }

@@ -232,7 +232,7 @@ class Province(congthu.Congthu):
     def __init__(self, number, domain, authority, verified, dns="", extra=""):
         extra += f'[dns]\nservers = ["{NAME_SERVER}:53"]\n{dns}[outbound]\nsource = ["{address_of(number)}"]\nallow_private = true\nauthorities = "{authority.certificate}"\n'
         extra += "".join(f'[[route]]\ndomain = "{other}"\ntls = "verified"\n' for other in verified)
-        listeners = {name: congthu.LISTENERS[name] for name in ("smtp", "submission", "imaps")}
+        listeners = {name: congthu.LISTENERS[name] for name in ("smtp", "submission", "imaps", "sieve")}
         super().__init__(extra, listeners=listeners, own_certificate=False, hostname=f"mail.{domain}", exempt=(), checked=True)
         self.domain, self.host = domain, address_of(number)
         self.ports["smtp"] = 25

@@ -29,6 +29,7 @@ class Sink(socketserver.ThreadingTCPServer):
     def __init__(self, host, certified=None):
         self.context = server_context(*certified) if certified else None
         self.messages = []  # (whether over TLS, recipient, octets)
+        self.paths = []  # the reverse path of each
         self.asked = 0  # connections
         super().__init__((host, 25), Dialogue)
         threading.Thread(target=self.serve_forever, args=(POLL,), daemon=True).start()
@@ -43,7 +44,7 @@ class Sink(socketserver.ThreadingTCPServer):
 
 class Dialogue(socketserver.BaseRequestHandler):
     def handle(self):
-        self.link, self.is_tls, recipient = self.request, False, None
+        self.link, self.is_tls, path, recipient = self.request, False, None, None
         self.server.asked += 1
         self.lines = self.link.makefile("rb")
         self.say("220 sink ready")
@@ -56,12 +57,16 @@ class Dialogue(socketserver.BaseRequestHandler):
                 self.say("220 go ahead")
                 self.link, self.is_tls = self.server.context.wrap_socket(self.link, server_side=True), True
                 self.lines = self.link.makefile("rb")
+            elif verb == b"MAIL":
+                path = line.partition(b"<")[2].partition(b">")[0].decode()
+                self.say("250 2.1.0 ok")
             elif verb == b"RCPT":
                 recipient = line.partition(b"<")[2].partition(b">")[0].decode()
                 self.say("250 2.1.5 ok")
             elif verb == b"DATA":
                 self.say("354 go ahead")
                 self.server.messages.append((self.is_tls, recipient, self.content()))
+                self.server.paths.append(path)
                 self.say("250 2.0.0 mine")
             elif verb == b"QUIT":
                 return self.say("221 2.0.0 bye")

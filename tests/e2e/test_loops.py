@@ -7,7 +7,9 @@ import time
 import unittest
 
 import case
+import congthu
 import internet
+import sieve
 import sinks
 import wire
 
@@ -15,6 +17,8 @@ PATIENCE = 90  # seconds
 STRANGER = internet.address_of(4)
 HOPS_MAX = 100  # RFC 5321 6.3
 ROUNDS_MAX = 3  # times that a message comes here and still goes on to the outside
+AWAY = 'require "vacation"; vacation %s :subject "Vắng mặt" "Tôi nghỉ phép.";'
+BOTH = ':addresses ["chuyen-vang@gui.test", "chuyen-vang@nhan.test"]'  # he is known by either
 
 
 class Loops(case.Case):
@@ -31,6 +35,9 @@ class Loops(case.Case):
             names.put(f"mail.{domain}", "A", mx)
             names.put(domain, "TXT", f"v=spf1 ip4:{STRANGER if spf == '-all' else internet.address_of(3)} {spf}")
         names.publish()
+        for province in (cls.here, cls.there):
+            # An answer has no sender whom SPF could show.
+            province.must("dkim", "rotate", province.domain)
         cls.make_mailboxes()
 
     @classmethod
@@ -46,6 +53,14 @@ class Loops(case.Case):
         cls.group = "nhom@gui.test"
         cls.here.must("group", "add", cls.group, "--name", "Nhóm", "--senders", "everybody")
         cls.here.must("group", "add-member", cls.group, cls.failing, cls.plain)
+        cls.away, cls.passing_away, cls.absent = made(cls.here, "vang", "chuyen-vang", "di-vang")
+        cls.away_there, passing_away = made(cls.there, "vang", "chuyen-vang")
+        cls.here.must("forward", "set", cls.passing_away, passing_away)
+        cls.there.must("forward", "set", passing_away, cls.passing_away)
+        for province in (cls.here, cls.there):
+            for local, known_by in (("vang", ""), ("chuyen-vang", BOTH)):
+                sieve.follow(province, f"{local}@{province.domain}", AWAY % known_by)
+        sieve.follow(cls.here, cls.absent, AWAY % "")
         for province in (cls.here, cls.there):
             province.stop()
             province.start()
@@ -110,6 +125,47 @@ class Loops(case.Case):
         self.assertEqual(self.bring("ai@ro.test", self.plain, header=hop * (HOPS_MAX - 1)).code, 250)
         reply = self.bring("ai@ro.test", self.plain, header=hop * (HOPS_MAX + 1))
         self.assertEqual((reply.code, reply.text[:5]), (554, "5.4.6"), reply)
+
+    # ------------------------------------------------------------ answers that answer each other
+
+    def answers(self, octets):
+        """Those of the rules here and there, among messages."""
+        return [one for one in map(sieve.read, octets) if one["Subject"] == "Vắng mặt"]
+
+    def test_two_who_are_away_on_two_systems(self):
+        smtp = self.here.smtp("submission")
+        smtp.hello()
+        smtp.start_tls()
+        smtp.hello()
+        smtp.expect(f"AUTH PLAIN {sieve.plain(self.away, congthu.PASSWORD)}", 235)
+        for _ in range(2):
+            smtp.envelope(self.away, [self.away_there], "")
+            self.assertEqual(smtp.data(self.message(to=self.away_there, sender=self.away), 1)[0].code, 250)
+            self.settle()
+        smtp.quit()
+        here, there = self.stored(self.away, server=self.here), self.stored(self.away_there, server=self.there)
+        self.assertEqual((len(here), len(there)), (1, 2), "one answer, and the two messages")
+        self.assertEqual(len(self.answers(here)), 1)
+        self.sends_nothing("nobody else is written to")
+
+    def test_who_is_away_where_mail_goes_round(self):
+        self.take("lan@ro.test", self.passing_away)
+        found = [len(self.copies(self.here, self.passing_away)), len(self.copies(self.there, self.passing_away.replace("gui", "nhan")))]
+        self.assertEqual(found, [ROUNDS_MAX + 1, ROUNDS_MAX])
+        answers = self.answers(octets for _, _, octets in self.sink.messages)
+        self.assertEqual(len(answers), len(self.sink.messages), "answers and nothing else")
+        self.assertIn(len(answers), (1, 2), "each system once at most, however often it came")
+
+    def test_a_program_that_answers_all_that_it_gets(self):
+        """It has heard nothing of RFC 3834: it writes from its own address, and does not say that it is automatic."""
+        self.take("may@ro.test", self.absent)
+        taken = 0
+        while taken < len(self.sink.messages):
+            self.assertLess(taken, 5, "it does not end")
+            to = sieve.read(self.sink.messages[taken][2])["From"].addresses[0].addr_spec
+            taken += 1
+            self.take("may@ro.test", to)
+        self.assertEqual((taken, len(self.answers(octets for _, _, octets in self.sink.messages))), (1, 1))
 
     # ------------------------------------------------------------ reports
 

@@ -11,7 +11,6 @@ pub(super) const NOT_IN_FORCE: &[&str] = &[
     "sending.diacritics_hint",
     "sending.secret",
     "sending.recall",
-    "rules.redirects",
     "rules.answer_days",
     "rules.answer_outside",
     "report.monthly",

@@ -6,8 +6,8 @@ use jiff::Zoned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-mod bombs;
 mod answers;
+mod bombs;
 mod chain;
 mod cost;
 

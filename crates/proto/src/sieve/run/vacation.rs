@@ -1,9 +1,9 @@
 //! `vacation` (RFC 5230), as far as the message tells whether it is to be answered. Whether the sender was answered lately is for
 //! whoever sends the answer.
 
+use super::super::meter::{Meter, Spent};
 use super::super::program::Vacation;
 use super::super::setting::{Action, Answer, Reason};
-use super::super::meter::{Meter, Spent};
 use super::header::Header;
 use super::{Halt, Ran, Run};
 
