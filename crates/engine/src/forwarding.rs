@@ -93,7 +93,7 @@ pub(crate) fn may_go_on(policy: &Policy, from: &DomainName, to: &DomainName) -> 
 }
 
 /// May mail go to an address of another system in `to` by itself? Looked at with each message.
-pub(crate) fn is_let_out(policy: &Policy, to: &DomainName) -> bool {
+fn is_let_out(policy: &Policy, to: &DomainName) -> bool {
     policy.sending.forward_outside || policy.sending.forward_domains.contains(to)
 }
 

@@ -15,21 +15,22 @@ mod onward;
 mod questions;
 mod run;
 mod script;
+mod writes;
 mod written;
 
 pub(crate) use answer::AnswerMail;
-pub(crate) use leave::leave_script;
 pub(crate) use memory::Sieves;
-pub(crate) use notice::Notices;
 pub use script::{ScriptVersion, SieveError, SieveOwner, SieveScript};
-pub(crate) use written::WRITTEN_BYTES_MAX;
 
 use crate::intake::{Permit, Prepared};
 use crate::{Engine, Error};
 use failed::Failed;
+use leave::leave_script;
 use model::{AccountId, Flags, Keyword};
 use std::collections::HashMap;
 use store::{Filed, Sighted, Target};
+use writes::Written;
+use written::WRITTEN_BYTES_MAX;
 
 /// What rules want besides where [`crate::expansion::Meant`] has the targets.
 #[derive(Debug, Default)]
@@ -42,6 +43,8 @@ pub(crate) struct Sifted {
     pub(crate) gone: Vec<String>,
     /// Of mailboxes that are answered each for itself: why their rules reject it, in ASCII.
     pub(crate) turned_away: HashMap<AccountId, String>,
+    /// What rules write to others.
+    pub(crate) written: Written,
     failed: Vec<Failed>,
     /// For what is written of it.
     rooms: Vec<Permit>,
@@ -60,7 +63,7 @@ struct Copy {
 impl Sifted {
     /// Nothing is wanted that the short path cannot do.
     pub(crate) fn is_plain(&self) -> bool {
-        self.copies.is_empty() && self.sighted.is_empty() && self.gone.is_empty()
+        self.copies.is_empty() && self.sighted.is_empty() && self.gone.is_empty() && self.written.is_empty()
     }
 
     /// Nobody gets it by this, and nobody wanted it away.

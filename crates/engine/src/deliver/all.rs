@@ -5,8 +5,9 @@ use crate::expansion::{Meant, subject};
 use crate::intake::Prepared;
 use crate::report::Mail;
 use crate::{Engine, Recipient};
+use jiff::Timestamp;
 use model::AccountId;
-use store::{Accepting, NewContent, RECIPIENTS_PER_TX};
+use store::{Accepting, NewContent, RECIPIENTS_PER_TX, Tx};
 
 impl Engine {
     /// As [`Engine::accept`], what no short path is for: mail to others, to large groups, for later, or of which its sender
@@ -55,20 +56,19 @@ impl Engine {
         }
         let destinations = outgoing.as_ref().map(crate::outgoing::destinations).unwrap_or_default();
         let release_at = arrival.wishes.release_at.filter(|at| *at > event.at);
-        let receipt = match release_at {
-            // It may still be called back.
-            Some(_) => None,
-            None => self.receipt(arrival, &meant.who_comes_here(recipients), (message, about)).await?,
-        };
-        let told = [receipt, self.report_missed(arrival, (meant, recipients), (message, about)).await?];
-        let told_to: Vec<&str> = told.iter().flatten().filter_map(Mail::destination).collect();
+        let at_once = release_at.is_none();
+        let told = self.told_back(arrival, (meant, recipients), (message, about), at_once).await?;
+        let written = &meant.sifted.written;
+        let told_to = told.iter().flatten().filter_map(Mail::destination).chain(written.destinations());
+        let told_to: Vec<&str> = told_to.collect();
         let all: Vec<&str> = destinations.iter().chain(&told_to).copied().collect();
         self.0.store.know_destinations(&all, event.at).await?;
         let content = self.write_content(message).await?;
         let changed = self.write_changed(meant).await?;
         let ways = ways(meant, recipients);
         let filed = meant.sifted.filed(with_keywords);
-        let told_here: Vec<AccountId> = told.iter().flatten().filter_map(Mail::account).collect();
+        let told_here = told.iter().flatten().filter_map(Mail::account).chain(written.accounts());
+        let told_here: Vec<AccountId> = told_here.collect();
         let (targets, outgoing) = (&meant.targets, outgoing.as_ref());
         let quarantined = Self::quarantined(arrival, meant, (message, &subject));
         // What waits may be called back.
@@ -90,15 +90,11 @@ impl Engine {
             return Ok(false);
         }
         let (id, placed) = tx.accept_all(&content, &accepting, &event).await?;
-        if !meant.sifted.sighted.is_empty() {
-            tx.note_seen(&meant.sifted.sighted, event.at).await?;
-        }
-        for mail in told.iter().flatten() {
-            tx.mail_back(&mail.back(self, event.at)).await?;
-        }
+        self.put_beside(&mut tx, (meant, &told), event.at).await?;
         tx.commit_known(&id).await?;
         placed.iter().for_each(|place| self.0.hub.tell(place.account));
         told.iter().flatten().for_each(|mail| mail.tell(self));
+        written.tell(self);
         if meant.targets.len() > RECIPIENTS_PER_TX {
             self.0.pending.notify_one();
         }
@@ -106,6 +102,37 @@ impl Engine {
         self.nudge(&destinations).await;
         self.nudge_for_reports(&told_to).await;
         Ok(true)
+    }
+
+    /// What its sender hears of it at once.
+    async fn told_back(
+        &self,
+        arrival: &Arrival,
+        (meant, recipients): (&Meant, &[&Recipient]),
+        (message, about): (&Prepared, &str),
+        at_once: bool,
+    ) -> Result<[Option<Mail>; 2], store::Error> {
+        let receipt = match at_once {
+            // It may still be called back.
+            false => None,
+            true => self.receipt(arrival, &meant.who_comes_here(recipients), (message, about)).await?,
+        };
+        Ok([receipt, self.report_missed(arrival, (meant, recipients), (message, about)).await?])
+    }
+
+    async fn put_beside(
+        &self,
+        tx: &mut Tx,
+        (meant, told): (&Meant, &[Option<Mail>]),
+        at: Timestamp,
+    ) -> Result<(), store::Error> {
+        if !meant.sifted.sighted.is_empty() {
+            tx.note_seen(&meant.sifted.sighted, at).await?;
+        }
+        for mail in told.iter().flatten() {
+            tx.mail_back(&mail.back(self, at)).await?;
+        }
+        meant.sifted.written.put(tx, self, at).await
     }
 
     /// The message with the headers that rules gave it.

@@ -56,13 +56,13 @@ impl Work<'_> {
         }
     }
 
-    fn note(&mut self, by: AccountId, ruled: Ruled, said: &str) {
+    pub(super) fn note(&mut self, by: AccountId, ruled: Ruled, said: &str) {
         let plain = said.chars().filter(|c| !c.is_control() && !model::is_unseen(*c));
         let to = ForwardedTo::Ruled(ruled, plain.take(NOTED_CHARS_MAX).collect());
         self.step(Forwarded { by, to, keep_copy: true });
     }
 
-    fn fail(&mut self, following: &Following, place: Option<usize>, why: String) {
+    pub(super) fn fail(&mut self, following: &Following, place: Option<usize>, why: String) {
         self.note(following.target.account, Ruled::Failed, &why);
         let Some(at) = following.script(place) else { return };
         let failed = &mut self.meant.sifted.failed;
@@ -174,6 +174,7 @@ impl Engine {
                 self.file_only(following, &folders, work).await?;
             } else {
                 next.extend(self.do_as_wanted(following, &folders, work).await?);
+                self.write_for(arrival, following, work).await?;
             }
         }
         Ok(next)

@@ -2,7 +2,7 @@
 
 use super::apply::Work;
 use super::run::Following;
-use crate::forwarding::{Ends, is_let_out};
+use crate::forwarding::{Ends, may_go_on};
 use crate::recipients::{Kind, RecipientError, room_for_one};
 use crate::sender::written;
 use crate::{Engine, Error};
@@ -37,7 +37,7 @@ impl Engine {
         };
         let policy = self.policy_of(following.chain.domain).await?;
         let own = following.chain.addresses.first().map(Address::domain);
-        if own != Some(address.domain()) && !is_let_out(&policy, address.domain()) {
+        if !own.is_some_and(|own| may_go_on(&policy, own, address.domain())) {
             return Ok(Err(format!("quy định không cho tự động chuyển tiếp thư đến {address}")));
         }
         if !self.is_local_domain(address.domain()).await? {

@@ -1,6 +1,7 @@
 //! Runs of the scripts of all mailboxes of a message together: what they ask is looked up for all at once, and each is run again with
 //! what was answered.
 
+use super::leave_script;
 use crate::deliver::Arrival;
 use crate::{Engine, Error, Sender};
 use jiff::tz::TimeZone;
@@ -21,8 +22,8 @@ pub(super) struct Following {
     pub(super) target: Target,
     pub(super) chain: SieveChain,
     scripts: Vec<Arc<Script>>,
-    /// Which they are.
-    places: Vec<SieveScriptAt>,
+    /// Which they are; `None`: what a leave answers.
+    places: Vec<Option<SieveScriptAt>>,
     setting: Setting,
     known: Known,
     pub(super) outcome: Outcome,
@@ -36,8 +37,8 @@ impl Following {
 
     /// The script of the chain by its number; where there is none, that of the last word.
     pub(super) fn script(&self, place: Option<usize>) -> Option<SieveScriptAt> {
-        let last = || self.places.last().copied();
-        place.and_then(|place| self.places.get(place).copied()).or_else(last)
+        let last = || self.places.iter().rev().find_map(|at| *at);
+        place.and_then(|place| self.places.get(place).copied().flatten()).or_else(last)
     }
 
     fn step(&self, mail: Mail<'_>) -> Ended {
@@ -82,11 +83,7 @@ impl Engine {
         let mut followings = Vec::new();
         for target in targets {
             let Some(chain) = chains.remove(&target.account) else { continue };
-            let scripts = chain.scripts.iter().filter_map(|at| {
-                let script = self.0.sieves.compiled((at.script, at.version)).flatten()?;
-                Some((script, *at))
-            });
-            let (scripts, places): (Vec<_>, Vec<_>) = scripts.unzip();
+            let (scripts, places) = self.in_order(&chain);
             if scripts.is_empty() {
                 continue;
             }
@@ -108,6 +105,23 @@ impl Engine {
             followings.push(Following { target, chain, scripts, places, setting, known, outcome, has_ended });
         }
         Ok(followings)
+    }
+
+    /// The answer of a leave comes before the mailbox's own script.
+    fn in_order(&self, chain: &SieveChain) -> (Vec<Arc<Script>>, Vec<Option<SieveScriptAt>>) {
+        let compiled = |at: &SieveScriptAt| {
+            let script = self.0.sieves.compiled((at.script, at.version)).flatten()?;
+            Some((script, Some(*at)))
+        };
+        let is_own = |at: &&SieveScriptAt| matches!(at.owner, ScriptOwner::Mailbox(_));
+        let (own, above): (Vec<_>, Vec<_>) = chain.scripts.iter().partition(is_own);
+        let leave = chain.answer.as_ref().and_then(|answer| {
+            let days = (answer.from_day, answer.to_day);
+            let script = leave_script(days, answer.subject.as_deref(), &answer.text).ok()?;
+            Some((Arc::new(script), None))
+        });
+        let all = above.into_iter().filter_map(compiled).chain(leave);
+        all.chain(own.into_iter().filter_map(compiled)).unzip()
     }
 
     /// RFC 5183 4.1.
@@ -173,7 +187,7 @@ impl Engine {
     /// RFC 6609 3.1: a personal script is of whoever's script includes it, a global one of the domain.
     async fn include(&self, wanted: Wanted, following: Option<&mut Following>) -> Result<(), Error> {
         let Some(following) = following else { return Ok(()) };
-        let personal = following.places.get(wanted.by).map(|at| at.owner);
+        let personal = following.places.get(wanted.by).copied().flatten().map(|at| at.owner);
         let owner = match wanted.name.location {
             Location::Personal => personal,
             Location::Global => Some(ScriptOwner::Domain(following.chain.domain)),

@@ -3,6 +3,7 @@
 mod many;
 mod onward;
 mod refused;
+mod writes;
 
 use super::groups::inboxes;
 use super::{World, address, arrival, policy};
