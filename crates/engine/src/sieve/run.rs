@@ -5,6 +5,7 @@ use super::leave_script;
 use crate::deliver::Arrival;
 use crate::{Engine, Error, Sender};
 use jiff::tz::TimeZone;
+use model::Address;
 use model::calendar::{TIME_ZONE, local_date};
 use proto::sieve::{
     Action, Ended, Failure, Known, Location, Mail, Outcome, Question, Reason, Script, Setting, Wanted, run,
@@ -90,9 +91,14 @@ impl Engine {
             let policy = self.policy_of(chain.domain).await?;
             let addresses: Vec<String> = chain.addresses.iter().map(ToString::to_string).collect();
             let own = addresses.first().cloned().unwrap_or_default();
+            // What came by a group or another mailbox names him nowhere by that (RFC 5230 4.5).
+            let is_own = |to: &String| {
+                let to = to.parse::<Address>().ok();
+                to.is_some_and(|to| chain.addresses.contains(to.without_tag().as_ref().unwrap_or(&to)))
+            };
             let setting = Setting {
                 envelope_from: arrival.sender.as_ref().map(Sender::as_str).unwrap_or_default().to_owned(),
-                envelope_to: target.recipient.clone().unwrap_or(own),
+                envelope_to: target.recipient.clone().filter(is_own).unwrap_or(own),
                 auth: auth.clone().unwrap_or_default(),
                 environment: self.environment(arrival, &chain),
                 addresses,
