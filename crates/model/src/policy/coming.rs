@@ -11,8 +11,6 @@ pub(super) const NOT_IN_FORCE: &[&str] = &[
     "sending.diacritics_hint",
     "sending.secret",
     "sending.recall",
-    "rules.answer_days",
-    "rules.answer_outside",
     "report.monthly",
     "report.half_yearly",
     "report.half_year_due",

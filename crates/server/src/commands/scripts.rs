@@ -31,7 +31,9 @@ pub(super) async fn run(session: &Session, command: &KeptCommand, source: Option
             let version = engine.put_script(actor, &owner(whose)?, name, &source).await.map_err(told)?;
             session.answer(
                 &json!({ "name": name, "version": version }),
-                &format!("{name} is kept as version {version}"),
+                &format!(
+                    "{name} is kept as version {version}; `sieve list` says whether it is followed, `sieve activate` has it followed"
+                ),
             )
         }
         KeptCommand::Activate { whose, name } => {
