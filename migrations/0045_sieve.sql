@@ -14,8 +14,6 @@ create table sieve_scripts (
     -- The newest of sieve_versions.
     version    integer not null constraint sieve_scripts_version_check check (version > 0),
     changed_at timestamptz not null,
-    -- Of which version its owner was told that it failed; null: of none.
-    told_of    integer,
     constraint sieve_scripts_one_owner_check check (num_nonnulls(account_id, unit_id, domain_id) = 1)
 );
 create unique index sieve_scripts_account_name on sieve_scripts (account_id, name) where account_id is not null;

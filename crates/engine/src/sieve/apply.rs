@@ -65,9 +65,11 @@ impl Work<'_> {
     pub(super) fn fail(&mut self, following: &Following, place: Option<usize>, why: String) {
         self.note(following.target.account, Ruled::Failed, &why);
         let Some(at) = following.script(place) else { return };
+        let Some(own) = following.chain.addresses.first() else { return };
+        let domain = (following.chain.domain, own.domain().clone());
         let failed = &mut self.meant.sifted.failed;
         if !failed.iter().any(|known| known.at == at) {
-            failed.push(Failed { at, why });
+            failed.push(Failed { at, domain, why });
         }
     }
 

@@ -215,6 +215,23 @@ async fn what_is_discarded_is_found_and_kept_nowhere() {
 }
 
 #[tokio::test]
+async fn of_a_domains_script_that_fails_the_centre_is_told() {
+    let world = World::new().await;
+    let (an, centre) = (world.user("an").await, world.user("xulythurac").await);
+    let domain = "null::bigint, null::bigint, (select domain_id from domains where name = 'demo.gov.vn')";
+    put_for(&world, domain, r#"require "ihave"; error "hỏng";"#).await;
+    for _ in 0..2 {
+        world.deliver(&["an"], MAIL).await;
+    }
+    assert_eq!(folders(&world, "an").await, ["INBOX 2"], "kept, and nothing is told to whom it was for");
+    let letters = world.letters(&centre).await;
+    let told: Vec<_> = letters.iter().filter(|text| text.starts_with("Bộ lọc thư")).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("Bộ lọc thư chung của tên miền") && told[0].contains("hỏng"), "{}", told[0]);
+    assert!(world.letters(&an).await.iter().all(|text| !text.starts_with("Bộ lọc thư")));
+}
+
+#[tokio::test]
 async fn a_script_that_fails_keeps_the_mail_and_says_so_once() {
     let world = World::new().await;
     let an = world.user("an").await;
