@@ -72,4 +72,5 @@ comment on table sieve_seen is 'What scripts have seen, for the test "duplicate"
 
 grant select, insert, update, delete on sieve_scripts, sieve_versions, sieve_answered, sieve_seen to congthu_server;
 grant select, update on sieve_version to congthu_server;
+grant update (answer, answer_subject) on leaves to congthu_server;
 grant usage on all sequences in schema public to congthu_server;

@@ -242,7 +242,7 @@ impl Engine {
                 self.accept_all(arrival, (&meant, &others), (message, queue_id, about)).await?
             };
             if refused.is_empty() {
-                self.tell_of_failed(&meant.sifted).await;
+                self.0.sieves.note_failed(meant.sifted.failed());
                 return Ok(LeftOut { full, rejected: meant.sifted.turned_away });
             }
             let known = full.len();

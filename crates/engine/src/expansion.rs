@@ -101,6 +101,15 @@ impl Meant {
             && self.sifted.is_empty()
     }
 
+    /// Who has it now does not get it a second time once somebody has looked at it.
+    pub(crate) fn waits_no_more(&mut self, account: AccountId) {
+        self.quarantined.retain(|target| target.account != account);
+        for held in &mut self.held {
+            held.targets.retain(|target| target.account != account);
+        }
+        self.held.retain(|held| !held.targets.is_empty());
+    }
+
     fn add_steps(&mut self, steps: Vec<Forwarded>) {
         for step in steps {
             if !self.forwarded.iter().any(|known| known.by == step.by) {

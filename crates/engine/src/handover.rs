@@ -130,6 +130,9 @@ impl Handover {
             if let Some(script) = row.record.get("script") {
                 let _ = writeln!(text, "Thôi áp dụng bộ lọc thư: {}", script.as_str().unwrap_or("không có"));
             }
+            if row.record.get("answered").and_then(Value::as_bool) == Some(true) {
+                text.push_str("Thôi trả lời tự động khi vắng mặt\n");
+            }
             text.push_str("Mật khẩu: đã cấp lại, mật khẩu cũ không còn hiệu lực\n");
         }
         text.push_str("\nBên giao (ký, ghi rõ họ tên)\t\tBên nhận (ký, ghi rõ họ tên)\n");
@@ -261,10 +264,10 @@ impl Engine {
         let ended = tx.revoke_delegations(mailbox.account, None, (actor.name(), now)).await?;
         let ended = self.0.store.parties(&ended).await?;
         let revoked: Vec<String> = ended.iter().map(|party| party.address.to_string()).collect();
-        // Where the one before let mail go is not where the new one wants it.
+        // Where the one before let mail go is not where the new one wants it, nor what he had done with it.
         let went = tx.end_forward(mailbox.account, (actor.name(), now)).await?;
-        // Nor what he had done with it.
         let script = tx.stop_script(mailbox.account).await?;
+        let answered = tx.stop_answers(mailbox.account, local_date(now)).await?;
         let delegate = self.0.store.parties(running.to_account.as_slice()).await?;
         let mut record = running.record.clone();
         if let Some(record) = record.as_object_mut() {
@@ -272,6 +275,7 @@ impl Engine {
             record.insert("revoked".to_owned(), json!(revoked));
             record.insert("forwarded".to_owned(), json!(went));
             record.insert("script".to_owned(), json!(script));
+            record.insert("answered".to_owned(), json!(answered));
             // As they are now; a hand-over that an earlier version began does not name him.
             if let Some(delegate) = delegate.first() {
                 record.insert("given".to_owned(), given(delegate, running.to_rights));

@@ -13,6 +13,8 @@ const POLL_EVERY: Duration = Duration::from_secs(3);
 const ACTS_EVERY: Duration = Duration::from_secs(5);
 /// Whom a log-in concerns that was kept out is told this late.
 const BARRED_EVERY: Duration = Duration::from_secs(2);
+/// Whose script failed is told this late.
+const FAILED_EVERY: Duration = Duration::from_secs(2);
 /// What came in others' names, and what was seen of others' TLS, is written this late.
 const STATISTICS_EVERY: Duration = Duration::from_secs(30);
 /// Who has a mailbox open is noted by half hours.
@@ -36,6 +38,7 @@ impl Engine {
             every(PRESENT_EVERY, &stop, || self.note_present()),
             every(ACTS_EVERY, &stop, || self.write_acts()),
             every(BARRED_EVERY, &stop, || self.tell_of_barred()),
+            every(FAILED_EVERY, &stop, || self.tell_of_failed()),
             every(STATISTICS_EVERY, &stop, || self.write_dmarc()),
             every(STATISTICS_EVERY, &stop, || self.write_tls()),
             self.expand_when_told(&stop),
@@ -48,6 +51,7 @@ impl Engine {
         );
         self.write_acts().await;
         self.tell_of_barred().await;
+        self.tell_of_failed().await;
         self.write_dmarc().await;
         self.write_tls().await;
     }

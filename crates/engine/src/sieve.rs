@@ -13,6 +13,7 @@ mod memory;
 mod notice;
 mod onward;
 mod questions;
+mod rejected;
 mod run;
 mod script;
 mod writes;
@@ -80,6 +81,11 @@ impl Sifted {
             changed: copy.changed,
         });
         filed.collect()
+    }
+
+    /// Scripts that failed, or could not have what they wanted.
+    pub(crate) fn failed(&self) -> &[Failed] {
+        &self.failed
     }
 
     fn holds(&self, account: AccountId) -> bool {

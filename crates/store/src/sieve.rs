@@ -4,7 +4,7 @@
 //! whoever has read a version has read all that was committed under it; a version of a script never changes, so that it may be kept in
 //! memory; that a mailbox moved to another unit or domain is seen with the next message, as each asks anew.
 
-use crate::{Error, Store, Tx};
+use crate::{Error, Store};
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, Address, DomainId, ScriptId, UnitId};
@@ -213,23 +213,6 @@ impl Store {
             .fetch_optional(&self.pools.main)
             .await?;
         Ok(row.map(source))
-    }
-}
-
-impl Tx {
-    /// True once for each version of a script: its owner is to be told that it fails.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn note_told(&mut self, script: ScriptId, version: u32) -> Result<bool, Error> {
-        let done = sqlx::query(
-            "update sieve_scripts set told_of = $2 where script_id = $1 and (told_of is null or told_of < $2)",
-        )
-        .bind(script.0)
-        .bind(column(version))
-        .execute(&mut *self.inner)
-        .await?;
-        Ok(done.rows_affected() > 0)
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::sieve::column;
 use crate::{Error, ScriptOwner, Store, Tx};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff_sqlx::ToSqlx as _;
 use model::{AccountId, ScriptId};
 
@@ -249,6 +250,25 @@ impl Tx {
             self.sieve_changed().await?;
         }
         Ok(stopped)
+    }
+
+    /// No notice of leave of this mailbox, which is held, answers from `today` on; says whether one would have.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn stop_answers(&mut self, mailbox: AccountId, today: Date) -> Result<bool, Error> {
+        let stopped = sqlx::query(
+            "update leaves set answer = null, answer_subject = null
+              where account_id = $1 and to_day >= $2 and answer is not null",
+        )
+        .bind(mailbox.0)
+        .bind(today.to_sqlx())
+        .execute(&mut *self.inner)
+        .await?;
+        if stopped.rows_affected() > 0 {
+            self.sieve_changed().await?;
+        }
+        Ok(stopped.rows_affected() > 0)
     }
 
     /// A mailbox that is deleted has no scripts and remembers nothing for them.

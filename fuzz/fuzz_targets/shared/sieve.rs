@@ -39,14 +39,14 @@ pub fn follow(
                 check(&outcome, chain.len(), setting);
                 return outcome;
             }
-            Ended::Asks(questions) => {
+            Ended::Asks(questions, _) => {
                 assert!(!questions.is_empty(), "asks nothing");
                 for question in questions {
                     let answer = answer(&question);
                     assert!(known.answers.insert(question, answer).is_none(), "asks again");
                 }
             }
-            Ended::Wants(wanted) => {
+            Ended::Wants(wanted, _) => {
                 let script = included(&wanted);
                 assert!(known.scripts.insert(wanted, script).is_none(), "wants it again");
             }

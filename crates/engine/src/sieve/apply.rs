@@ -4,13 +4,13 @@ use super::Copy;
 use super::copies::Folders;
 use super::failed::Failed;
 use super::questions::sighting_key;
+use super::rejected::Rejected;
 use super::run::Following;
-use crate::deliver::{Arrival, DeliverError, Refused};
-use crate::expansion::{Meant, Missed, Of, Why};
+use crate::deliver::{Arrival, Refused};
+use crate::expansion::{Meant, Of};
 use crate::intake::Prepared;
 use crate::recipients::Kind;
-use crate::report::RECEIPT_BYTES_MAX;
-use crate::{Engine, Protocol, Recipient};
+use crate::{Engine, Recipient};
 use jiff::SignedDuration;
 use model::calendar::local_date;
 use model::queue::Notify;
@@ -21,13 +21,13 @@ use store::{Forwarded, ForwardedTo, RECIPIENTS_PER_TX, Ruled, Sighted, Target};
 
 /// Mailboxes that a message goes on through by rules, one after the other; the last one's are not followed.
 const HOPS_MAX: usize = 5;
+/// Mailboxes whose scripts are in memory at once for one message.
+const FOLLOWED_AT_ONCE: usize = 100;
 /// Seconds for which something that was seen is remembered: as is usual (RFC 7352 3.3), and at most.
 const SEEN_SECONDS: u64 = 7 * 24 * 3600;
 const SEEN_SECONDS_MAX: u64 = 90 * 24 * 3600;
 /// Characters of what is noted of one mailbox.
 const NOTED_CHARS_MAX: usize = 400;
-/// Characters of a reason for which a message is rejected, in a reply.
-const REASON_CHARS_MAX: usize = 400;
 
 /// A message that is looked at, and what is made of it.
 pub(super) struct Work<'a> {
@@ -41,9 +41,13 @@ pub(super) struct Work<'a> {
     pub(super) without: &'a HashSet<AccountId>,
     /// Changed headers that were made, and which they are.
     pub(super) headers: HashMap<Vec<u8>, usize>,
+    /// Octets of the messages with these.
+    pub(super) changed_bytes: u64,
+    /// What the runs of scripts have cost so far.
+    spent: u64,
     /// There are so many that only the folder is followed.
     only_folders: bool,
-    rejected: Vec<(Target, String)>,
+    pub(super) rejected: Vec<Rejected>,
     /// Who passed it on without a copy, and where it ends here.
     passed: Vec<(Target, Vec<AccountId>)>,
 }
@@ -79,7 +83,7 @@ impl Work<'_> {
     }
 
     /// It stays where it came.
-    fn keep(&mut self, target: Target) {
+    pub(super) fn keep(&mut self, target: Target) {
         if !self.has_copy(target.account) {
             self.meant.targets.push(target);
         }
@@ -138,12 +142,14 @@ impl Engine {
             seen,
             without,
             headers: HashMap::new(),
+            changed_bytes: 0,
+            spent: 0,
             rejected: Vec::new(),
             passed: Vec::new(),
         };
         for _ in 0..=HOPS_MAX {
             let mut next = Vec::new();
-            for some in level.chunks(RECIPIENTS_PER_TX) {
+            for some in level.chunks(FOLLOWED_AT_ONCE) {
                 next.extend(self.sift_some(arrival, some, &mut work).await?);
             }
             next.retain(|target| concerns(target.account));
@@ -165,7 +171,7 @@ impl Engine {
     ) -> Result<Vec<Target>, Refused> {
         let mut followings = self.followings(arrival, targets).await?;
         let mail = Mail { raw: work.message.header_from(0), structure: &work.message.facts.structure };
-        self.follow(mail, &mut followings).await?;
+        self.follow(mail, &mut followings, &mut work.spent).await?;
         let folders = self.folders_wanted(&followings).await?;
         let mut next = Vec::new();
         for following in &followings {
@@ -190,9 +196,7 @@ impl Engine {
         work: &mut Work<'_>,
     ) -> Result<(), Refused> {
         let is_kept = following.outcome.actions.iter().any(|action| matches!(action, Action::Keep { .. }));
-        let (copies, _) = self.copies(following, folders, work).await?;
-        work.meant.sifted.changed.clear();
-        work.headers.clear();
+        let (copies, _) = self.copies((following, false), folders, work).await?;
         if let Some(mut copy) = copies.into_iter().next().filter(|_| !is_kept) {
             (copy.flags, copy.keywords, copy.changed) = (Flags::NONE, Vec::new(), None);
             work.put(&following.target, vec![copy]);
@@ -207,16 +211,16 @@ impl Engine {
         work: &mut Work<'_>,
     ) -> Result<Vec<Target>, Refused> {
         let target = &following.target;
-        let (copies, cannot) = self.copies(following, folders, work).await?;
-        for why in cannot {
-            work.fail(following, None, why);
+        let (copies, cannot) = self.copies((following, true), folders, work).await?;
+        for (nth, why) in cannot {
+            work.fail(following, following.wanted_by(nth), why);
         }
         let said = self.said(&copies, following);
         let (mut is_kept, mut next, mut ends) = (!copies.is_empty(), Vec::new(), Vec::new());
         let (mut goes_outside, mut reason, mut passes) = (false, None, false);
         let is_first = !is_kept;
         work.put(target, copies);
-        for action in &following.outcome.actions {
+        for (nth, action) in following.outcome.actions.iter().enumerate() {
             match action {
                 Action::Redirect { to, .. } => match self.pass_on(following, to, work).await? {
                     Ok(onward) => {
@@ -227,7 +231,7 @@ impl Engine {
                         next.extend(onward.targets);
                     }
                     Err(why) => {
-                        work.fail(following, None, why);
+                        work.fail(following, following.wanted_by(nth), why);
                         work.keep(target.clone());
                         is_kept = true;
                     }
@@ -241,7 +245,8 @@ impl Engine {
             is_kept = true;
         }
         if let Some(reason) = reason {
-            work.rejected.push((target.clone(), reason));
+            let is_all = !is_kept && !passes;
+            work.rejected.push(Rejected { target: target.clone(), reason, is_all });
         } else if passes && !is_kept && !goes_outside {
             work.passed.push((target.clone(), ends));
         } else if is_first && !passes && !is_kept {
@@ -307,56 +312,6 @@ impl Engine {
         });
         Some(line.collect::<Vec<_>>().join("; "))
     }
-
-    /// Refused in the dialogue where nobody wants it; else its sender is told, if he may be; else it is kept.
-    fn reject(&self, arrival: &Arrival, work: &mut Work<'_>) -> Result<(), Refused> {
-        let rejected = std::mem::take(&mut work.rejected);
-        let Some((_, reason)) = rejected.first() else { return Ok(()) };
-        if work.meant.is_empty() {
-            return Err(DeliverError::Rejected(reply_text(reason)).into());
-        }
-        let is_each_answered = arrival.origin.protocol == Protocol::Lmtp;
-        let (each, rejected): (Vec<_>, Vec<_>) = rejected.into_iter().partition(|(target, _)| {
-            is_each_answered && work.recipients.iter().any(|to| is_alone(to, target.account))
-        });
-        for (target, reason) in each {
-            let reason = reply_text(&reason);
-            work.note(target.account, Ruled::Rejected, &reason);
-            work.meant.sifted.gone.extend(target.recipient);
-            work.meant.sifted.turned_away.insert(target.account, reason);
-        }
-        if !arrival.hears_of_success() {
-            for (target, _) in rejected {
-                work.fail_to_reject(target);
-            }
-            return Ok(());
-        }
-        if rejected.is_empty() {
-            return Ok(());
-        }
-        let permit = self.0.intake.try_permit(RECEIPT_BYTES_MAX).ok_or(DeliverError::Unavailable)?;
-        work.meant.sifted.rooms.push(permit);
-        for (target, reason) in rejected {
-            let by = target.recipient.clone().unwrap_or_default();
-            let reason = reply_text(&reason);
-            work.note(target.account, Ruled::Rejected, &reason);
-            work.meant.sifted.gone.push(by.clone());
-            let why = Why::Rejected(reason);
-            work.meant.missed.push(Missed { address: by.clone(), by, why });
-        }
-        Ok(())
-    }
-}
-
-impl Work<'_> {
-    /// Nobody may be told: it is kept.
-    fn fail_to_reject(&mut self, target: Target) {
-        let direct = self.recipients.iter().position(|to| is_alone(to, target.account));
-        if let Some(comes_here) = direct.and_then(|nth| self.meant.comes_here.get_mut(nth)) {
-            *comes_here = true;
-        }
-        self.keep(target);
-    }
 }
 
 /// Where mailboxes pass it on to each other and none keeps it, the first one does.
@@ -377,14 +332,6 @@ fn keep_what_went_round(work: &mut Work<'_>) {
     }
 }
 
-fn is_alone(to: &Recipient, account: AccountId) -> bool {
+pub(super) fn is_alone(to: &Recipient, account: AccountId) -> bool {
     matches!(to.kind(), Kind::Mailbox { account: whose, .. } if *whose == account)
-}
-
-/// As a reply has it, of one line and in ASCII: what says it in Vietnamese is read without its marks, too.
-fn reply_text(reason: &str) -> String {
-    let plain = model::fold_marks(reason);
-    let words = plain.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    line.chars().map(|c| if c.is_ascii() { c } else { '?' }).take(REASON_CHARS_MAX).collect()
 }

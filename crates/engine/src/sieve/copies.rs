@@ -4,7 +4,7 @@ use super::Copy;
 use super::apply::Work;
 use super::questions::use_of;
 use super::run::Following;
-use crate::deliver::{DeliverError, Refused};
+use crate::deliver::Refused;
 use crate::others::is_others;
 use crate::{Engine, Error};
 use model::{AccountId, Flags, FolderId, FolderName, Keyword, SpecialUse};
@@ -17,6 +17,9 @@ pub(super) struct Folders {
     named: HashMap<(AccountId, FolderName), FolderId>,
     used: HashMap<(AccountId, SpecialUse), (FolderId, String)>,
 }
+
+/// Octets of one message with changed headers, all together; of a larger one there is one.
+const CHANGED_BYTES_MAX: u64 = 16 << 20;
 
 /// System flags as they are written (RFC 9051 2.3.2).
 const SYSTEM_FLAGS: [(&str, Flags); 5] = [
@@ -87,22 +90,23 @@ impl Engine {
         Ok(made.ok_or_else(|| format!("không tạo được thư mục “{shown}”")))
     }
 
-    /// The copies that stay in this mailbox, each folder once, and what could not be as it was wanted.
+    /// The copies that stay in this mailbox, each folder once, and what could not be as it was wanted, by the action's number. `with_headers`: as its rules change
+    /// them.
     pub(super) async fn copies(
         &self,
-        following: &Following,
+        (following, with_headers): (&Following, bool),
         folders: &Folders,
         work: &mut Work<'_>,
-    ) -> Result<(Vec<Copy>, Vec<String>), Refused> {
+    ) -> Result<(Vec<Copy>, Vec<(usize, String)>), Refused> {
         let (target, mut copies, mut cannot) = (&following.target, Vec::<Copy>::new(), Vec::new());
-        for action in &following.outcome.actions {
+        for (nth, action) in following.outcome.actions.iter().enumerate() {
             let (folder, flags, header) = match action {
                 Action::Keep { flags, header } => (target.folder, flags, *header),
                 Action::FileInto(filing) => {
                     let folder = match self.folder_for(target.account, (filing, folders)).await? {
                         Ok(folder) => folder,
                         Err(why) => {
-                            cannot.push(why);
+                            cannot.push((nth, why));
                             target.folder
                         }
                     };
@@ -111,7 +115,14 @@ impl Engine {
                 _ => continue,
             };
             let (flags, keywords) = flags_of(flags);
-            let changed = self.changed(header, &following.outcome.headers, work).await?;
+            let headers = if with_headers { &following.outcome.headers[..] } else { &[] };
+            let changed = match self.changed(header, headers, work).await? {
+                Ok(changed) => changed,
+                Err(why) => {
+                    cannot.push((nth, why));
+                    None
+                }
+            };
             match copies.iter_mut().find(|copy| copy.target.folder == folder) {
                 Some(copy) => {
                     copy.flags |= flags;
@@ -127,24 +138,30 @@ impl Engine {
     }
 
     /// The message with this header, made once however many mailboxes want it. Room for it is taken where there is some: whoever holds
-    /// that of the message, and waited for more, might wait for ever.
+    /// that of the message, and waited for more, might wait for ever. `Err`: there is none, in the owner's words.
     async fn changed(
         &self,
         header: usize,
         headers: &[Vec<u8>],
         work: &mut Work<'_>,
-    ) -> Result<Option<usize>, Refused> {
-        let Some(header) = header.checked_sub(1).and_then(|nth| headers.get(nth)) else { return Ok(None) };
+    ) -> Result<Result<Option<usize>, String>, Refused> {
+        let Some(header) = header.checked_sub(1).and_then(|nth| headers.get(nth)) else {
+            return Ok(Ok(None));
+        };
         if let Some(known) = work.headers.get(header) {
-            return Ok(Some(*known));
+            return Ok(Ok(Some(*known)));
         }
         let body = work.message.header_from(work.message.header_alone(0).len());
         let bytes = (header.len() + body.len()) as u64;
-        let permit = self.0.intake.try_permit(bytes).ok_or(DeliverError::Unavailable)?;
+        work.changed_bytes += bytes;
+        let has_room = work.changed_bytes <= work.of.bytes.max(CHANGED_BYTES_MAX);
+        let Some(permit) = has_room.then(|| self.0.intake.try_permit(bytes)).flatten() else {
+            return Ok(Err("thư quá lớn để thay đổi phần đầu thư".into()));
+        };
         let prepared = self.prepare_changed([header.as_slice(), body].concat(), permit).await?;
         let nth = work.meant.sifted.changed.len();
         work.meant.sifted.changed.push(prepared);
         work.headers.insert(header.clone(), nth);
-        Ok(Some(nth))
+        Ok(Ok(Some(nth)))
     }
 }

@@ -1,5 +1,5 @@
 //! Telling the owner of a script that it failed, of one of a unit or domain the centre: once for each version, behind the message,
-//! never in place of it.
+//! never in place of it nor before it is answered.
 
 use crate::notices::Notice;
 use crate::{Engine, Error};
@@ -8,7 +8,7 @@ use store::{ScriptOwner, SieveScriptAt};
 
 /// A script that failed, or could not have what it wanted.
 #[derive(Clone, Debug)]
-pub(super) struct Failed {
+pub(crate) struct Failed {
     pub(super) at: SieveScriptAt,
     /// Of the mailbox that the message was for.
     pub(super) domain: (DomainId, DomainName),
@@ -17,10 +17,11 @@ pub(super) struct Failed {
 }
 
 impl Engine {
-    /// Never an error: the message is accepted. What is not told now is told when it fails again.
-    pub(crate) async fn tell_of_failed(&self, sifted: &super::Sifted) {
-        for failed in &sifted.failed {
-            if let Err(error) = self.tell_of(failed).await {
+    /// Beside all deliveries: a letter takes room, and whoever holds that of a message and waits for more may wait for ever. What cannot be
+    /// told now is told when it fails again.
+    pub(crate) async fn tell_of_failed(&self) {
+        for failed in self.0.sieves.take_failed() {
+            if let Err(error) = self.tell_of(&failed).await {
                 tracing::warn!(%error, "somebody is told later that a script failed");
             }
         }

@@ -17,7 +17,7 @@ pub(crate) fn leave_script(
     let source = format!(
         "require [\"vacation\", \"date\", \"relational\"];\r\n\
          if allof (currentdate :value \"ge\" \"date\" \"{from}\", currentdate :value \"le\" \"date\" \"{to}\") {{\r\n\
-         vacation :handle \"leave {from}\"{subject} {};\r\n}}\r\n",
+         vacation{subject} {};\r\n}}\r\n",
         quoted(text)
     );
     compile(source.as_bytes())
@@ -81,12 +81,11 @@ mod tests {
     }
 
     #[test]
-    fn it_answers_on_its_days_in_the_name_of_the_leave() {
+    fn it_answers_on_its_days_each_text_for_itself() {
         let answer = answered(None, "Vắng", NOON).unwrap();
-        assert_eq!(
-            (answer.handle.as_str(), answer.subject.as_str()),
-            ("leave 2026-11-24", "Trả lời tự động: hop")
-        );
+        assert_eq!(answer.subject, "Trả lời tự động: hop");
+        let other = answered(None, "Nghỉ ốm", NOON).unwrap();
+        assert_ne!(answer.handle, other.handle, "who has the one is told the other, too (RFC 5230 4.2)");
         assert_eq!((answer.mime, answer.period, answer.from), (false, None, None));
         for (now, is_answered) in [
             ("2026-11-23T23:59:59+07:00[Asia/Ho_Chi_Minh]", false),

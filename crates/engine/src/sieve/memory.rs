@@ -1,5 +1,6 @@
 //! Which scripts are followed at all, as this node last read it, and those that it has compiled.
 
+use super::failed::Failed;
 use crate::{Engine, Error};
 use jiff::civil::Date;
 use model::calendar::local_date;
@@ -12,10 +13,15 @@ use store::{SieveFollowed, SieveSource};
 /// Octets of scripts, as they are written, that are kept compiled.
 const COMPILED_OCTETS_MAX: usize = 8 << 20;
 
+/// Scripts that failed within seconds, of which somebody is told.
+const UNTOLD_MAX: usize = 200;
+
 #[derive(Debug, Default)]
 pub(crate) struct Sieves {
     followed: RwLock<(i64, Arc<Followed>)>,
     compiled: Mutex<Compiled>,
+    /// Scripts that failed, of which nobody was told yet.
+    untold: Mutex<Vec<Failed>>,
 }
 
 /// Who has something to be followed.
@@ -88,6 +94,20 @@ impl Sieves {
     pub(crate) fn is_any(&self) -> bool {
         let followed = self.followed();
         followed.of_many || !followed.accounts.is_empty() || !followed.answers.is_empty()
+    }
+
+    /// Their owners are told of them, behind all that waits for an answer. What does not fit is told when it fails again.
+    pub(crate) fn note_failed(&self, failed: &[Failed]) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in failed {
+            if untold.len() < UNTOLD_MAX && !untold.iter().any(|known| known.at == one.at) {
+                untold.push(one.clone());
+            }
+        }
+    }
+
+    pub(super) fn take_failed(&self) -> Vec<Failed> {
+        std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The next look reads it anew, whatever its version; another database has other scripts.

@@ -80,6 +80,7 @@ impl Engine {
         for (end, folder) in found.mailboxes {
             onward.ends.push(end);
             if work.seen.insert(end) {
+                work.meant.waits_no_more(end);
                 let limit = limit.filter(|_| end == account);
                 let room = limit.map(|limit| room_for_one(limit, work.of.bytes));
                 let recipient = following.target.recipient.clone();

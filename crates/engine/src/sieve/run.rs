@@ -5,8 +5,9 @@ use super::leave_script;
 use crate::deliver::Arrival;
 use crate::{Engine, Error, Sender};
 use jiff::tz::TimeZone;
-use model::Address;
 use model::calendar::{TIME_ZONE, local_date};
+use model::{Address, ScriptId};
+use proto::sieve::limits::COST_MAX;
 use proto::sieve::{
     Action, Ended, Failure, Known, Location, Mail, Outcome, Question, Reason, Script, Setting, Wanted, run,
 };
@@ -14,8 +15,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use store::{ScriptOwner, SieveChain, SieveScriptAt, Target};
 
+/// Scripts by number and version; `None`: this release does not understand it.
+type Compiled = HashMap<(ScriptId, u32), Option<Arc<Script>>>;
+
 /// Times that one run is begun anew with what was answered. A script that asks more often, one thing after the other, is not followed.
 const ROUNDS_MAX: usize = 40;
+/// What the runs of one mailbox that end with questions may cost together: who asks little costs little each time.
+const MAILBOX_COST_MAX: u64 = 2 * COST_MAX;
+/// What all runs for one message may cost, some two seconds: ten thousand mailboxes with thirty rules each cost a fifth of it.
+const MESSAGE_COST_MAX: u64 = 20 * COST_MAX;
 
 /// A mailbox and what is followed for it.
 #[derive(Debug)]
@@ -29,6 +37,8 @@ pub(super) struct Following {
     known: Known,
     pub(super) outcome: Outcome,
     has_ended: bool,
+    /// What its runs that ended with a question cost.
+    spent: u64,
 }
 
 impl Following {
@@ -36,10 +46,14 @@ impl Following {
         self.known.answers.insert(question, answer);
     }
 
-    /// The script of the chain by its number; where there is none, that of the last word.
+    /// The script of the chain by its number; `None`: that is what a leave answers.
     pub(super) fn script(&self, place: Option<usize>) -> Option<SieveScriptAt> {
-        let last = || self.places.iter().rev().find_map(|at| *at);
-        place.and_then(|place| self.places.get(place).copied().flatten()).or_else(last)
+        self.places.get(place?).copied().flatten()
+    }
+
+    /// Which script of the chain wanted its action of this number.
+    pub(super) fn wanted_by(&self, action: usize) -> Option<usize> {
+        self.outcome.wanted_by.get(action).copied()
     }
 
     fn step(&self, mail: Mail<'_>) -> Ended {
@@ -51,8 +65,7 @@ impl Following {
         (self.outcome, self.has_ended) = (outcome, true);
     }
 
-    fn give_up(&mut self) {
-        let reason = Reason::TooManyQuestions(ROUNDS_MAX);
+    fn give_up(&mut self, reason: Reason) {
         let script = self.scripts.len().saturating_sub(1);
         self.end(Outcome {
             actions: vec![Action::Keep { flags: Vec::new(), header: 0 }],
@@ -78,13 +91,13 @@ impl Engine {
             }
             chains.insert(chain.account, chain);
         }
-        self.load(chains.values()).await?;
+        let compiled = self.compiled(chains.values()).await?;
         let zone = TimeZone::get(TIME_ZONE).unwrap_or(TimeZone::UTC);
         let auth = arrival.principal.as_ref().map(|who| who.own().address().to_string());
         let mut followings = Vec::new();
         for target in targets {
             let Some(chain) = chains.remove(&target.account) else { continue };
-            let (scripts, places) = self.in_order(&chain);
+            let (scripts, places) = in_order(&chain, &compiled);
             if scripts.is_empty() {
                 continue;
             }
@@ -107,27 +120,20 @@ impl Engine {
             };
             let (known, outcome) = (Known::default(), Outcome::default());
             let target = target.clone();
-            let has_ended = false;
-            followings.push(Following { target, chain, scripts, places, setting, known, outcome, has_ended });
+            let (has_ended, spent) = (false, 0);
+            followings.push(Following {
+                target,
+                chain,
+                scripts,
+                places,
+                setting,
+                known,
+                outcome,
+                has_ended,
+                spent,
+            });
         }
         Ok(followings)
-    }
-
-    /// The answer of a leave comes before the mailbox's own script.
-    fn in_order(&self, chain: &SieveChain) -> (Vec<Arc<Script>>, Vec<Option<SieveScriptAt>>) {
-        let compiled = |at: &SieveScriptAt| {
-            let script = self.0.sieves.compiled((at.script, at.version)).flatten()?;
-            Some((script, Some(*at)))
-        };
-        let is_own = |at: &&SieveScriptAt| matches!(at.owner, ScriptOwner::Mailbox(_));
-        let (own, above): (Vec<_>, Vec<_>) = chain.scripts.iter().partition(is_own);
-        let leave = chain.answer.as_ref().and_then(|answer| {
-            let days = (answer.from_day, answer.to_day);
-            let script = leave_script(days, answer.subject.as_deref(), &answer.text).ok()?;
-            Some((Arc::new(script), None))
-        });
-        let all = above.into_iter().filter_map(compiled).chain(leave);
-        all.chain(own.into_iter().filter_map(compiled)).unzip()
     }
 
     /// RFC 5183 4.1.
@@ -145,35 +151,59 @@ impl Engine {
         items.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Compiles those that are not at hand.
-    async fn load(&self, chains: impl Iterator<Item = &SieveChain>) -> Result<(), Error> {
-        let mut missing = Vec::new();
+    /// All that these follow; held here, as others may need the room where they are kept.
+    async fn compiled(&self, chains: impl Iterator<Item = &SieveChain>) -> Result<Compiled, Error> {
+        let (mut compiled, mut missing) = (Compiled::new(), Vec::new());
         for at in chains.flat_map(|chain| &chain.scripts) {
             let key = (at.script, at.version);
-            if self.0.sieves.compiled(key).is_none() && !missing.contains(&key) {
-                missing.push(key);
+            if compiled.contains_key(&key) || missing.contains(&key) {
+                continue;
+            }
+            match self.0.sieves.compiled(key) {
+                Some(script) => drop(compiled.insert(key, script)),
+                None => missing.push(key),
             }
         }
         if missing.is_empty() {
-            return Ok(());
+            return Ok(compiled);
         }
         for source in self.0.store.sieve_sources(&missing).await? {
-            self.0.sieves.compile(&source);
+            compiled.insert((source.script, source.version), self.0.sieves.compile(&source));
+            // Others have something to do, too.
+            tokio::task::yield_now().await;
         }
-        Ok(())
+        Ok(compiled)
     }
 
-    /// Runs them to their ends.
-    pub(super) async fn follow(&self, mail: Mail<'_>, followings: &mut [Following]) -> Result<(), Error> {
+    /// Runs them to their ends. `spent`: what those of the message have cost so far.
+    pub(super) async fn follow(
+        &self,
+        mail: Mail<'_>,
+        followings: &mut [Following],
+        spent: &mut u64,
+    ) -> Result<(), Error> {
         for _ in 0..ROUNDS_MAX {
             let (mut asked, mut wanted) = (Vec::new(), Vec::new());
             for (nth, one) in followings.iter_mut().enumerate().filter(|(_, one)| !one.has_ended) {
+                if *spent > MESSAGE_COST_MAX || one.spent > MAILBOX_COST_MAX {
+                    one.give_up(Reason::TooCostly);
+                    continue;
+                }
                 match one.step(mail) {
-                    Ended::Done(outcome) => one.end(outcome),
-                    Ended::Asks(questions) => {
+                    Ended::Done(outcome) => {
+                        *spent += outcome.cost;
+                        one.end(outcome);
+                    }
+                    Ended::Asks(questions, cost) => {
+                        one.spent += cost;
+                        *spent += cost;
                         asked.extend(questions.into_iter().map(|question| (nth, question)));
                     }
-                    Ended::Wants(script) => wanted.push((nth, script)),
+                    Ended::Wants(script, cost) => {
+                        one.spent += cost;
+                        *spent += cost;
+                        wanted.push((nth, script));
+                    }
                 }
                 // Others have something to do, too, while many are run.
                 tokio::task::yield_now().await;
@@ -186,7 +216,8 @@ impl Engine {
                 self.include(script, followings.get_mut(nth)).await?;
             }
         }
-        followings.iter_mut().filter(|one| !one.has_ended).for_each(Following::give_up);
+        let unended = followings.iter_mut().filter(|one| !one.has_ended);
+        unended.for_each(|one| one.give_up(Reason::TooManyQuestions(ROUNDS_MAX)));
         Ok(())
     }
 
@@ -206,4 +237,21 @@ impl Engine {
         following.known.scripts.insert(wanted, script);
         Ok(())
     }
+}
+
+/// The answer of a leave comes before the mailbox's own script.
+fn in_order(chain: &SieveChain, compiled: &Compiled) -> (Vec<Arc<Script>>, Vec<Option<SieveScriptAt>>) {
+    let compiled = |at: &SieveScriptAt| {
+        let script = compiled.get(&(at.script, at.version)).cloned().flatten()?;
+        Some((script, Some(*at)))
+    };
+    let is_own = |at: &&SieveScriptAt| matches!(at.owner, ScriptOwner::Mailbox(_));
+    let (own, above): (Vec<_>, Vec<_>) = chain.scripts.iter().partition(is_own);
+    let leave = chain.answer.as_ref().and_then(|answer| {
+        let days = (answer.from_day, answer.to_day);
+        let script = leave_script(days, answer.subject.as_deref(), &answer.text).ok()?;
+        Some((Arc::new(script), None))
+    });
+    let all = above.into_iter().filter_map(compiled).chain(leave);
+    all.chain(own.into_iter().filter_map(compiled)).unzip()
 }

@@ -4,7 +4,7 @@ use super::apply::Work;
 use super::run::Following;
 use super::{AnswerMail, WRITTEN_BYTES_MAX};
 use crate::Engine;
-use crate::deliver::{Arrival, DeliverError, Refused};
+use crate::deliver::{Arrival, Refused};
 use crate::report::Mail;
 use jiff::Timestamp;
 use model::{AccountId, Sorting};
@@ -66,40 +66,49 @@ impl Engine {
         work: &mut Work<'_>,
     ) -> Result<(), Refused> {
         let (whose, account) = (&following.chain, following.target.account);
-        let mut notices = Vec::new();
-        for action in &following.outcome.actions {
+        let (mut notices, mut wanted_by) = (Vec::new(), None);
+        for (nth, action) in following.outcome.actions.iter().enumerate() {
             match action {
                 Action::Vacation(answer) => {
-                    self.take_room(work)?;
+                    let Some(room) = self.0.intake.try_permit(WRITTEN_BYTES_MAX) else {
+                        tracing::warn!(%account, "a message is not answered: there is no room to write it");
+                        continue;
+                    };
                     let answer =
                         self.answer_mail(arrival, (whose, Sorting::Inbox), answer, work.message).await?;
                     if let Some(answer) = answer {
+                        work.meant.sifted.rooms.push(room);
                         work.note(account, Ruled::Answered, "vacation");
                         work.meant.sifted.written.answers.push(answer);
                     }
                 }
-                Action::Notify(notice) => notices.push(notice.clone()),
+                Action::Notify(notice) => {
+                    wanted_by = following.wanted_by(nth);
+                    notices.push(notice.clone());
+                }
                 _ => {}
             }
         }
         if notices.is_empty() {
             return Ok(());
         }
-        self.take_room(work)?;
+        let Some(room) = self.0.intake.try_permit(WRITTEN_BYTES_MAX) else {
+            tracing::warn!(%account, "a notice is not given: there is no room to write it");
+            return Ok(());
+        };
+        work.meant.sifted.rooms.push(room);
         let told = self.notice_mails(arrival, whose, &notices, work.message).await?;
         for refused in told.refused {
-            work.fail(following, None, format!("quy định không cho tự động gửi thông báo đến {refused}"));
+            work.fail(
+                following,
+                wanted_by,
+                format!("quy định không cho tự động gửi thông báo đến {refused}"),
+            );
         }
         if !told.mails.is_empty() {
             work.note(account, Ruled::Answered, "notify");
         }
         work.meant.sifted.written.notices.extend(told.mails);
-        Ok(())
-    }
-
-    fn take_room(&self, work: &mut Work<'_>) -> Result<(), Refused> {
-        let permit = self.0.intake.try_permit(WRITTEN_BYTES_MAX).ok_or(DeliverError::Unavailable)?;
-        work.meant.sifted.rooms.push(permit);
         Ok(())
     }
 }

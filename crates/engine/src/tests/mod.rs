@@ -131,7 +131,9 @@ impl World {
         }
         let mut spool = self.engine.new_spool();
         spool.write(message).await.unwrap();
-        self.engine.deliver(&arrival(), &recipients, spool).await.unwrap()
+        let delivered = self.engine.deliver(&arrival(), &recipients, spool).await.unwrap();
+        self.engine.tell_of_failed().await;
+        delivered
     }
 
     pub(crate) async fn number(&self, query: &str) -> i64 {

@@ -234,9 +234,19 @@ async fn scripts_end_with_hand_over_and_deletion() {
         rights: Rights::NONE,
         document: "01/QĐ".into(),
     };
+    world
+        .database
+        .run(
+            "insert into leaves (account_id, from_day, to_day, reason, noted_by, noted_at, answer)
+             select account_id, '2000-01-01', '2100-01-01', 'nghỉ', 'x', now(), 'Tôi vắng mặt' from addresses
+              where address = 'vanthu@demo.gov.vn'",
+        )
+        .await;
     engine.start_handover(&actor(), &new).await.unwrap();
     let done = engine.finish_handover(&actor(), &address("vanthu")).await.unwrap();
     assert!(done.handover.text().contains("Thôi áp dụng bộ lọc thư: một\n"), "{}", done.handover.text());
+    assert!(done.handover.text().contains("Thôi trả lời tự động"), "{}", done.handover.text());
+    assert_eq!(world.number("select count(*) from leaves where answer is not null").await, 0);
     assert_eq!(followed(&world, &vanthu).await, [""; 0]);
     assert_eq!(world.detail("sieve.activate").await["because"], "handed over");
     // What there was is the new holder's to see.

@@ -51,7 +51,9 @@ pub(super) async fn send(world: &World, to: &[&str], message: &[u8]) -> Result<(
     }
     let mut spool = world.engine.new_spool();
     spool.write(message).await.unwrap();
-    world.engine.deliver(&arrival(), &recipients, spool).await.map(|_| ())
+    let delivered = world.engine.deliver(&arrival(), &recipients, spool).await.map(|_| ());
+    world.engine.tell_of_failed().await;
+    delivered
 }
 
 /// Messages in each of the folders that are there, by name, without empty ones.
@@ -229,6 +231,19 @@ async fn of_a_domains_script_that_fails_the_centre_is_told() {
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("Bộ lọc thư chung của tên miền") && told[0].contains("hỏng"), "{}", told[0]);
     assert!(world.letters(&an).await.iter().all(|text| !text.starts_with("Bộ lọc thư")));
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_what_another_ones_script_cannot_have() {
+    let world = World::new().await;
+    let (an, centre) = (world.user("an").await, world.user("xulythurac").await);
+    let domain = "null::bigint, null::bigint, (select domain_id from domains where name = 'demo.gov.vn')";
+    put_for(&world, domain, r#"require ["fileinto", "copy"]; fileinto :copy "Không có";"#).await;
+    put(&world, "an", "keep;").await;
+    world.deliver(&["an"], MAIL).await;
+    let of_scripts =
+        |letters: Vec<String>| letters.iter().filter(|text| text.starts_with("Bộ lọc thư")).count();
+    assert_eq!((of_scripts(world.letters(&an).await), of_scripts(world.letters(&centre).await)), (0, 1));
 }
 
 #[tokio::test]

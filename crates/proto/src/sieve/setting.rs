@@ -82,10 +82,10 @@ pub struct Wanted {
 #[derive(Debug)]
 pub enum Ended {
     Done(Outcome),
-    /// Run again with what is answered to each.
-    Asks(Vec<Question>),
-    /// Run again with this script, or with word that there is none.
-    Wants(Wanted),
+    /// Run again with what is answered to each. The cost so far, as [`Outcome::cost`].
+    Asks(Vec<Question>, u64),
+    /// Run again with this script, or with word that there is none. The cost so far.
+    Wants(Wanted, u64),
 }
 
 /// What is to be done with a message.
@@ -94,6 +94,8 @@ pub struct Outcome {
     /// In the order of the scripts. Empty: nothing of it stays. Beside a [`Action::Reject`] stands only what earlier scripts of the
     /// chain wanted, and notices.
     pub actions: Vec<Action>,
+    /// Of each of them, which script of the chain wanted it, from 0.
+    pub wanted_by: Vec<usize>,
     /// The header as it was changed, once for each state in which an action takes it; [`Action`]s count from 1, 0 being how it came.
     pub headers: Vec<Vec<u8>>,
     /// To be remembered once all is done.

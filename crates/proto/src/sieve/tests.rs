@@ -192,9 +192,18 @@ fn the_header_is_changed_in_a_copy() {
 }
 
 #[test]
+fn who_wrote_and_when_is_not_for_scripts() {
+    let script = "require \"editheader\"; deleteheader \"From\"; addheader \"From\" \"<leader@x.vn>\"; deleteheader \"Date\";
+                  addheader \"Sender\" \"<leader@x.vn>\"; deleteheader \"Message-ID\"; addheader \"Resent-From\" \"<x@x.vn>\";";
+    let Ended::Done(outcome) = ended(script, MESSAGE, &Known::default()) else { panic!("asks") };
+    assert_eq!(outcome.failures, []);
+    assert!(outcome.headers.is_empty(), "{:?}", outcome.headers);
+}
+
+#[test]
 fn what_only_others_know_is_asked() {
     let script = "require [\"mailbox\",\"fileinto\"]; if mailboxexists \"a\" { fileinto \"a\"; }";
-    let Ended::Asks(questions) = ended(script, MESSAGE, &Known::default()) else { panic!("does not ask") };
+    let Ended::Asks(questions, _) = ended(script, MESSAGE, &Known::default()) else { panic!("does not ask") };
     let mut known = Known::default();
     known.answers.extend(questions.into_iter().map(|question| (question, true)));
     let Ended::Done(outcome) = ended(script, MESSAGE, &known) else { panic!("asks again") };

@@ -75,13 +75,13 @@ fn follow(options: &RunSieve) -> Result<Outcome> {
     for _ in 0..RUNS_MAX {
         match proto::sieve::run(&[&script], mail, &setting, &known) {
             Ended::Done(outcome) => return Ok(outcome),
-            Ended::Asks(questions) => {
+            Ended::Asks(questions, _) => {
                 known.answers.extend(questions.into_iter().map(|question| {
                     let answer = is_so(&question, &options.folder);
                     (question, answer)
                 }));
             }
-            Ended::Wants(wanted) => {
+            Ended::Wants(wanted, _) => {
                 let script = beside(&options.script, &wanted.name)?;
                 known.scripts.insert(wanted, script);
             }

@@ -7,7 +7,7 @@ use crate::{ScriptOwner, SieveScriptAt, Sighted};
 use jiff::SignedDuration;
 use jiff::civil::{Date, date};
 use jiff_sqlx::ToSqlx as _;
-use model::{AccountId, DomainId, ScriptId, UnitId};
+use model::{AccountId, DomainId, UnitId};
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 
 const TODAY: Date = date(2026, 11, 24);
@@ -126,28 +126,6 @@ async fn whom_and_what_is_remembered_ends() {
     );
     assert_eq!(store.forget_sieve(later(1)).await.unwrap(), 1);
     assert_eq!(store.forget_sieve(later(5)).await.unwrap(), 2);
-}
-
-#[tokio::test]
-async fn an_owner_is_told_once_of_a_version() {
-    let world = World::new().await;
-    world.mailboxes(1).await;
-    world
-        .superuser()
-        .await
-        .execute(
-            "insert into sieve_scripts (account_id, name, version, changed_at) values (1, 'a', 2, now())",
-        )
-        .await
-        .unwrap();
-    let told = async |version| {
-        let mut tx = world.store.begin().await.unwrap();
-        let first = tx.note_told(ScriptId(1), version).await.unwrap();
-        tx.commit().await.unwrap();
-        first
-    };
-    assert!(told(1).await && !told(1).await && told(2).await && !told(2).await);
-    assert!(!told(1).await, "a node that is late does not tell again");
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ async fn a_notice_goes_where_a_redirect_may() {
     put(&world, "an", r#"require "enotify"; notify "mailto:chi@demo.gov.vn"; notify "mailto:x@gmail.com";"#)
         .await;
     write(&world, &binh, "an").await;
+    world.engine.tell_of_failed().await;
     assert_eq!(
         inboxes(&world, &["an", "chi"]).await,
         [2, 1],

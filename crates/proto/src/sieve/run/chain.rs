@@ -26,8 +26,8 @@ pub fn run(chain: &[&Script], mail: Mail<'_>, setting: &Setting, known: &Known) 
         match ended {
             Ok(()) => {}
             Err(Halt::Failed(reason)) => run.fail(begun, reason),
-            Err(Halt::Asks(questions)) => return Ended::Asks(questions),
-            Err(Halt::Wants(wanted)) => return Ended::Wants(wanted),
+            Err(Halt::Asks(questions)) => return Ended::Asks(questions, run.cost),
+            Err(Halt::Wants(wanted)) => return Ended::Wants(wanted, run.cost),
         }
     }
     Ended::Done(run.outcome())
@@ -80,20 +80,22 @@ impl<'a> Run<'a> {
     /// What the script wanted comes behind what earlier ones did, and takes the place of the same.
     fn settle(&mut self) {
         for mut action in std::mem::take(&mut self.actions) {
-            let is_answered = self.settled.iter().any(|known| matches!(known, Action::Vacation(_)));
-            if is_answered && matches!(action, Action::Vacation(_)) || self.settled.contains(&action) {
+            let is_answered = self.settled.iter().any(|(_, known)| matches!(known, Action::Vacation(_)));
+            if is_answered && matches!(action, Action::Vacation(_))
+                || self.settled.iter().any(|(_, known)| *known == action)
+            {
                 continue;
             }
             if let Action::FileInto(filing) = &action {
-                self.settled.retain(|known| !known.is_into(filing));
+                self.settled.retain(|(_, known)| !known.is_into(filing));
             }
             if let Action::Reject { in_dialogue, .. } = &mut action {
                 // RFC 5230 4.7: who is told that it is rejected is not told that it will be read. What was passed on or filed
                 // by an earlier script cannot be refused any more.
-                self.settled.retain(|known| !matches!(known, Action::Vacation(_)));
-                *in_dialogue &= self.settled.iter().all(|known| matches!(known, Action::Notify(_)));
+                self.settled.retain(|(_, known)| !matches!(known, Action::Vacation(_)));
+                *in_dialogue &= self.settled.iter().all(|(_, known)| matches!(known, Action::Notify(_)));
             }
-            self.settled.push(action);
+            self.settled.push((self.place, action));
         }
     }
 
@@ -104,8 +106,10 @@ impl<'a> Run<'a> {
             self.actions.push(Action::Keep { flags: std::mem::take(&mut self.flags), header });
         }
         self.settle();
+        let (wanted_by, actions) = self.settled.into_iter().unzip();
         Outcome {
-            actions: self.settled,
+            actions,
+            wanted_by,
             headers: self.header.editions(),
             sightings: self.sightings,
             failures: self.failures,
@@ -115,7 +119,7 @@ impl<'a> Run<'a> {
 
     /// So many were wanted by the script and by those before it.
     pub(super) fn wanted(&self, is: impl Fn(&Action) -> bool) -> usize {
-        self.settled.iter().chain(&self.actions).filter(|action| is(action)).count()
+        self.settled.iter().map(|(_, action)| action).chain(&self.actions).filter(|action| is(action)).count()
     }
 
     /// Is it passed on to them already?

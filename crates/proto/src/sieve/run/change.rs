@@ -6,7 +6,13 @@ use super::super::setting::Reason;
 use super::{Halt, Ran, Run};
 
 /// RFC 5293 6: who wrote where, and by which way it came, is not for scripts.
-const UNTOUCHABLE: [&str; 10] = [
+const UNTOUCHABLE: [&str; 16] = [
+    "from",
+    "sender",
+    "date",
+    "message-id",
+    "resent-from",
+    "resent-sender",
     "received",
     "return-path",
     "auto-submitted",

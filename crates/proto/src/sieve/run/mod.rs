@@ -76,7 +76,7 @@ struct Run<'a> {
     flags: Vec<String>,
     /// What it wants, and what those before it wanted.
     actions: Vec<Action>,
-    settled: Vec<Action>,
+    settled: Vec<(usize, Action)>,
     failures: Vec<Failure>,
     /// RFC 5228 2.10.2.
     implicit_keep: bool,

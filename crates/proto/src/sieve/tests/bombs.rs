@@ -11,8 +11,10 @@ fn exploded(script: &str, message: &str) -> Outcome {
     loop {
         match run(&[&script], mail, &setting(), &known) {
             Ended::Done(outcome) => return outcome,
-            Ended::Asks(questions) => known.answers.extend(questions.into_iter().map(|asked| (asked, false))),
-            Ended::Wants(wanted) => panic!("{wanted:?}"),
+            Ended::Asks(questions, _) => {
+                known.answers.extend(questions.into_iter().map(|asked| (asked, false)));
+            }
+            Ended::Wants(wanted, _) => panic!("{wanted:?}"),
         }
     }
 }
@@ -158,11 +160,11 @@ fn scripts_that_include_each_other_end() {
         loop {
             match run(&[&first], mail, &setting(), &known) {
                 Ended::Done(outcome) => return outcome,
-                Ended::Wants(wanted) => {
+                Ended::Wants(wanted, _) => {
                     let found = script(&source_of(&wanted.name.name));
                     known.scripts.insert(wanted, found);
                 }
-                Ended::Asks(asked) => panic!("{asked:?}"),
+                Ended::Asks(asked, _) => panic!("{asked:?}"),
             }
         }
     };

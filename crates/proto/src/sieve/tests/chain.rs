@@ -86,8 +86,8 @@ fn a_script_that_fails_keeps_and_the_next_follows() {
         loop {
             match ended_of(scripts, &known) {
                 Ended::Done(outcome) => return outcome,
-                Ended::Asks(questions) => known.answers.extend(questions.into_iter().map(|q| (q, false))),
-                Ended::Wants(wanted) => panic!("{wanted:?}"),
+                Ended::Asks(questions, _) => known.answers.extend(questions.into_iter().map(|q| (q, false))),
+                Ended::Wants(wanted, _) => panic!("{wanted:?}"),
             }
         }
     };
@@ -182,11 +182,11 @@ fn each_script_may_cost_as_much_as_one_alone() {
 #[test]
 fn what_is_included_is_of_the_scripts_owner() {
     let including = "require \"include\"; include \"a\";";
-    let Ended::Wants(first) = ended_of(&[including, including], &Known::default()) else { panic!() };
+    let Ended::Wants(first, _) = ended_of(&[including, including], &Known::default()) else { panic!() };
     assert_eq!((first.by, first.name.name.as_str()), (0, "a"));
     let mut known = Known::default();
     known.scripts.insert(first, Some(Arc::new(compile(b"keep;").unwrap())));
-    let Ended::Wants(second) = ended_of(&[including, including], &known) else { panic!() };
+    let Ended::Wants(second, _) = ended_of(&[including, including], &known) else { panic!() };
     assert_eq!(second.by, 1);
     let fails = compile(b"require \"variables\";\nset \"a\" \"x\"; redirect \"${a}\";").unwrap();
     known.scripts.insert(second, Some(Arc::new(fails)));
