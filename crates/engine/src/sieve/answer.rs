@@ -57,12 +57,15 @@ struct Asked {
     owner: AccountId,
     /// Policy has strangers answered.
     answers_outside: bool,
+    /// It was here before, and has come round: he was answered then, and by now has another name (SRS).
+    was_here: bool,
 }
 
 /// Why nobody is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Silence {
     Unwanted,
+    Round,
     Unproven,
     Own,
     Machine,
@@ -76,6 +79,7 @@ fn silence(asked: &Asked) -> Option<Silence> {
     match asked.writer {
         // Whom the mailbox has blocked is unwanted there.
         _ if asked.sorting.is_unwanted() => Some(Silence::Unwanted),
+        _ if asked.was_here => Some(Silence::Round),
         Writer::Elsewhere if !asked.may_be_told => Some(Silence::Unproven),
         Writer::Elsewhere if !asked.answers_outside => Some(Silence::Outside),
         Writer::Elsewhere => None,
@@ -110,14 +114,27 @@ fn key(handle: &str, sender: &str) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Without what differs each day: `prvs=tag=local` (BATV), `SRS0=seal=day=domain=local`.
-fn untagged(sender: &str) -> &str {
-    let behind = |mark: &str, tags: usize| {
-        let begins = sender.get(..mark.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(mark));
-        let rest = sender.get(mark.len()..).filter(|_| begins)?;
-        rest.splitn(tags + 1, '=').nth(tags)
+/// Whose it is, without what differs each day or by which way it came: `prvs=tag=local@domain` (BATV), and what those who pass mail on make
+/// of it (SRS): `SRS0=seal=day=domain=local@forwarder`, `SRS1=seal=forwarder==seal=day=domain=local@next`.
+fn untagged(sender: &str) -> String {
+    let behind = |text: &str, mark: &str| {
+        let begins = text.get(..mark.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(mark));
+        text.get(mark.len()..).filter(|_| begins).map(str::to_owned)
     };
-    behind("prvs=", 1).or_else(|| behind("SRS0=", 2)).or_else(|| behind("SRS0+", 2)).unwrap_or(sender)
+    let passed_on = |rest: String| {
+        let (local, _) = rest.rsplit_once('@')?;
+        let mut parts = local.splitn(4, '=').skip(2);
+        let (domain, local) = (parts.next()?, parts.next()?);
+        Some(format!("{local}@{domain}"))
+    };
+    let first = ["SRS0=", "SRS0+", "SRS0-"].iter().find_map(|mark| behind(sender, mark));
+    let further = ["SRS1=", "SRS1+", "SRS1-"].iter().find_map(|mark| behind(sender, mark));
+    let further = further.and_then(|rest| {
+        ["==", "=+", "=-"].iter().find_map(|by| rest.split_once(by).map(|(_, rest)| rest.to_owned()))
+    });
+    let tagged =
+        behind(sender, "prvs=").and_then(|rest| rest.split_once('=').map(|(_, rest)| rest.to_owned()));
+    tagged.or_else(|| first.or(further).and_then(passed_on)).unwrap_or_else(|| sender.to_owned())
 }
 
 impl Arrival {
@@ -129,6 +146,7 @@ impl Arrival {
             may_be_told: self.hears_of_failure(),
             owner,
             answers_outside: policy.rules.answer_outside,
+            was_here: false,
         }
     }
 }
@@ -152,7 +170,10 @@ impl Engine {
         };
         let policy = self.policy_of(whose.domain).await?;
         let writer = self.who_writes(sender).await?;
-        if let Some(silence) = silence(&arrival.writes(&policy, (writer, whose.account, sorting))) {
+        let asked = arrival.writes(&policy, (writer, whose.account, sorting));
+        // Once by what we put in front of it now.
+        let was_here = trace::times_here(message.header_alone(0), self.hostname()) > 1;
+        if let Some(silence) = silence(&Asked { was_here, ..asked }) {
             tracing::debug!(?silence, account = %whose.account, "a message is not answered");
             return Ok(None);
         }
@@ -290,6 +311,7 @@ mod tests {
             may_be_told: true,
             owner,
             answers_outside: true,
+            was_here: false,
         };
         let person = asked(other(MailboxClass::Person));
         let stranger = Asked { is_shown: false, ..asked(Writer::Elsewhere) };
@@ -308,6 +330,8 @@ mod tests {
             (Asked { answers_outside: false, ..stranger }, Some(Silence::Outside)),
             (Asked { sorting: Sorting::Junk, ..stranger }, Some(Silence::Unwanted)),
             (Asked { sorting: Sorting::Junk, ..person }, Some(Silence::Unwanted)),
+            (Asked { was_here: true, ..person }, Some(Silence::Round)),
+            (Asked { was_here: true, ..stranger }, Some(Silence::Round)),
         ] {
             assert_eq!(silence(&asked), expected, "{asked:?}");
         }
@@ -335,7 +359,13 @@ mod tests {
         for same in ["AN@X.test", "prvs=12ab=an@x.test", "PRVS=99=an@x.test"] {
             assert_eq!(key("a", same), an, "{same}");
         }
-        assert_eq!(key("a", "SRS0=aa=bb=x.test=an@y.test"), key("a", "SRS0+cc=dd=x.test=an@y.test"));
+        for passed_on in [
+            "SRS0=aa=bb=x.test=an@y.test",
+            "srs0+cc=dd=x.test=an@z.test",
+            "SRS1=ee=y.test==aa=bb=x.test=an@z.test",
+        ] {
+            assert_eq!(key("a", passed_on), an, "{passed_on}");
+        }
         for (handle, sender) in
             [("b", "an@x.test"), ("a", "binh@x.test"), ("aa", "n@x.test"), ("", "aan@x.test")]
         {
