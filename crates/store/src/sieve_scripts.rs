@@ -235,6 +235,19 @@ impl Tx {
         self.sieve_changed().await
     }
 
+    /// What a version of a script says.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn script_source(&mut self, script: ScriptId, version: u32) -> Result<Option<String>, Error> {
+        let source = "select source from sieve_versions where script_id = $1 and version = $2";
+        Ok(sqlx::query_scalar(source)
+            .bind(script.0)
+            .bind(column(version))
+            .fetch_optional(&mut *self.inner)
+            .await?)
+    }
+
     /// No script of this mailbox, which is held, is followed from now on; says which was.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! (backscatter); nobody is answered twice in a period, whatever is killed and repeated, as that is noted in the transaction that accepts
 //! what he wrote.
 
-use super::written::{Body, Letter, Thread};
+use super::written::{Body, Letter, TEXT_OCTETS_MAX, Thread};
 use crate::intake::Prepared;
 use crate::recipients::{Kind, RecipientError};
 use crate::report::{Mail, Manner};
@@ -183,6 +183,8 @@ impl Engine {
         }
         let body = match answer.mime {
             false => Body::Text(answer.reason.as_str().into()),
+            // In the room that is taken for it.
+            true if answer.reason.len() > TEXT_OCTETS_MAX => return Ok(None),
             true => match Entity::parse(&answer.reason) {
                 Some(entity) => Body::Entity(entity),
                 None => return Ok(None),

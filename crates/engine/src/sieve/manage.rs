@@ -211,8 +211,8 @@ impl Engine {
         let mut detail = json!({ "name": name, "version": row.map(|row| row.version), "was": was });
         if let Some(row) = row {
             // Whoever reads the trail sees where mail goes from here on.
-            let sources = self.0.store.sieve_sources(&[(row.script, row.version)]).await?;
-            if let Some(script) = sources.first().and_then(|source| compile(source.source.as_bytes()).ok()) {
+            let source = tx.script_source(row.script, row.version).await?;
+            if let Some(script) = source.and_then(|source| compile(source.as_bytes()).ok()) {
                 detail = audited(&script, detail);
             }
         }

@@ -15,7 +15,7 @@ use proto::sieve::{Mailto, Notice};
 use store::SieveChain;
 
 /// Notices of one message to one mailbox, however many a rule asks for.
-const NOTICES_MAX: usize = 4;
+pub(super) const NOTICES_MAX: usize = 4;
 
 /// What is sent, and where it may not go.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! What rules write to others by themselves: answers (`vacation`) and notices (`notify`), put where they belong with the message.
 
 use super::apply::Work;
+use super::notice::NOTICES_MAX;
 use super::run::Following;
 use super::{AnswerMail, WRITTEN_BYTES_MAX};
 use crate::Engine;
@@ -92,7 +93,8 @@ impl Engine {
         if notices.is_empty() {
             return Ok(());
         }
-        let Some(room) = self.0.intake.try_permit(WRITTEN_BYTES_MAX) else {
+        let room = WRITTEN_BYTES_MAX * NOTICES_MAX as u64;
+        let Some(room) = self.0.intake.try_permit(room) else {
             tracing::warn!(%account, "a notice is not given: there is no room to write it");
             return Ok(());
         };

@@ -17,7 +17,7 @@ use proto::sieve::Entity;
 use std::borrow::Cow;
 
 /// Octets of a text: what people write to each other has a hundredth of it.
-const TEXT_OCTETS_MAX: usize = 64 * 1024;
+pub(super) const TEXT_OCTETS_MAX: usize = 64 * 1024;
 /// Octets of what is made of it: each may become three, and there is a header.
 pub(crate) const WRITTEN_BYTES_MAX: u64 = 4 * TEXT_OCTETS_MAX as u64;
 /// Characters of a subject, and of a name.

@@ -4,7 +4,6 @@ use super::super::compile::notes::{is_address, is_named_address};
 use super::super::limits::ACTIONS_MAX;
 use super::super::program::{Act, FileInto, FlagChange, Notify, Redirect, Text, Variable};
 use super::super::setting::{Action, Filing, Notice, Reason, Recipients};
-use super::header::Header;
 use super::vacation::is_auto_submitted;
 use super::values::modified;
 use super::{Halt, Ran, Run};
@@ -69,9 +68,23 @@ impl Run<'_> {
     /// RFC 5232 5: flags that are said, else those that the script set.
     fn flags_said(&mut self, flags: Option<&[Text]>) -> Ran<Vec<String>> {
         match flags {
-            None => Ok(self.flags.clone()),
-            Some(flags) => Ok(flags_of(self.texts(flags)?.iter().map(AsRef::as_ref))),
+            None => {
+                self.meter.spend(self.flags.len() / 4)?;
+                Ok(self.flags.clone())
+            }
+            Some(flags) => {
+                let flags = self.texts(flags)?;
+                self.flags_in(&flags)
+            }
         }
+    }
+
+    /// Flags among these strings.
+    pub(super) fn flags_in(&mut self, texts: &[impl AsRef<str>]) -> Ran<Vec<String>> {
+        let octets: usize = texts.iter().map(|text| text.as_ref().len()).sum();
+        // Each is compared with all that are known.
+        self.meter.spend(2 * octets)?;
+        Ok(flags_of(texts.iter().map(AsRef::as_ref)))
     }
 
     fn keep(&mut self, flags: Option<&[Text]>) -> Ran<()> {
@@ -134,9 +147,13 @@ impl Run<'_> {
 
     /// RFC 5232 3.
     fn change_flags(&mut self, change: FlagChange, variable: Option<&Variable>, flags: &[Text]) -> Ran<()> {
-        let said = flags_of(self.texts(flags)?.iter().map(AsRef::as_ref));
+        let said = self.texts(flags)?;
+        let said = self.flags_in(&said)?;
         let before = match variable {
-            Some(variable) => flags_of([self.value(variable)]),
+            Some(variable) => {
+                let value = self.value(variable).to_owned();
+                self.flags_in(&[value])?
+            }
             None => std::mem::take(&mut self.flags),
         };
         let is_said = |flag: &String| said.iter().any(|other| other.eq_ignore_ascii_case(flag));
@@ -170,10 +187,8 @@ impl Run<'_> {
             Some(message) => Some(self.text(message)?.into_owned()),
             None => None,
         };
-        let header = Header::new(self.mail.raw);
-        self.meter.spend(header.fields().len())?;
         // RFC 5436 2.7: no notice of a notice.
-        if is_auto_submitted(&header, &mut self.meter)? {
+        if is_auto_submitted(&self.came, &mut self.meter)? {
             return Ok(());
         }
         self.does(Action::Notify(Notice { method, from, importance: importance.clamp(1, 3), message }))
@@ -184,7 +199,7 @@ impl Run<'_> {
 const FOLDER_OCTETS_MAX: usize = 1_000;
 
 /// RFC 5232 2: a list of flags, each once, whichever way they are written; what cannot be a flag is left out.
-pub(super) fn flags_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+fn flags_of<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     let mut flags: Vec<String> = Vec::new();
     for flag in texts.into_iter().flat_map(|text| text.split(' ')).filter(|flag| is_flag(flag)) {
         if flags.len() < FLAGS_MAX && !flags.iter().any(|known| known.eq_ignore_ascii_case(flag)) {

@@ -108,6 +108,11 @@ impl<'a> Header<'a> {
         Self { fields: Rc::new(fields), changed: false, editions: Vec::new(), added: 0 }
     }
 
+    /// The same fields, of which nothing was taken yet.
+    pub(super) fn copy(&self) -> Self {
+        Self { fields: Rc::clone(&self.fields), changed: false, editions: Vec::new(), added: 0 }
+    }
+
     pub(super) fn mark(&self) -> Mark<'a> {
         let fields = Rc::clone(&self.fields);
         Mark { fields, changed: self.changed, editions: self.editions.len(), added: self.added }
@@ -206,9 +211,12 @@ impl<'a> Header<'a> {
     /// # Errors
     /// The header as it is now would be too much beside those that are kept.
     pub(super) fn has_room(&self) -> Ran<()> {
+        if !self.changed {
+            return Ok(());
+        }
         let octets: usize = self.fields.iter().map(|field| field.raw.len()).sum();
         let kept: usize = self.editions.iter().map(Vec::len).sum();
-        if self.changed && kept + octets + b"\r\n\r\n".len() > EDITIONS_OCTETS_MAX {
+        if kept + octets + b"\r\n\r\n".len() > EDITIONS_OCTETS_MAX {
             return Err(Halt::Failed(Reason::TooMuchHeader(EDITIONS_OCTETS_MAX)));
         }
         Ok(())

@@ -70,6 +70,8 @@ struct Run<'a> {
     meter: Meter,
     cost: u64,
     header: Header<'a>,
+    /// As it came, whatever scripts made of it.
+    came: Header<'a>,
     scope: Scope,
     globals: HashMap<String, String>,
     /// RFC 5232 2: flags that the message will have.
@@ -96,6 +98,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(mail: Mail<'a>, setting: &'a Setting, known: &'a Known) -> Self {
+        let came = Header::new(mail.raw);
         Self {
             mail,
             setting,
@@ -103,7 +106,8 @@ impl<'a> Run<'a> {
             place: 0,
             meter: Meter::new(),
             cost: 0,
-            header: Header::new(mail.raw),
+            header: came.copy(),
+            came,
             scope: Scope::default(),
             globals: HashMap::new(),
             flags: Vec::new(),
@@ -192,6 +196,7 @@ impl<'a> Run<'a> {
     fn ask_any(&mut self, questions: impl Iterator<Item = Question>) -> Ran<bool> {
         let mut unknown: Vec<Question> = Vec::new();
         for question in questions {
+            self.meter.spend(4)?;
             match self.known.answers.get(&question) {
                 Some(true) => return Ok(true),
                 _ if self.asked.contains(&question) => {}

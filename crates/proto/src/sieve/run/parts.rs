@@ -67,14 +67,12 @@ impl<'m> Run<'m> {
         mime: &MimeOf,
     ) -> Ran<Vec<Vec<u8>>> {
         let mut found = Vec::new();
-        let mut cost = 0;
         for header in self.headers(mime)? {
-            cost += 1 + header.len() / 64;
+            self.meter.spend(1 + header.len() / 8)?;
             let values =
                 header_fields(header).filter(|field| field.is(name)).map(|field| field.value.to_vec());
             found.extend(at_index(values.collect(), index));
         }
-        self.meter.spend(cost)?;
         Ok(found)
     }
 
@@ -83,7 +81,12 @@ impl<'m> Run<'m> {
         let values = self.mime_octets(name, index, mime)?;
         let is_disposition = name.eq_ignore_ascii_case("content-disposition");
         let mut texts = Vec::new();
+        let wanted = match &mime.what {
+            MimeWhat::Param(names) => self.texts(names)?,
+            _ => Vec::new(),
+        };
         for value in values {
+            self.meter.spend(1 + value.len() / 8)?;
             let (media, params) = if is_disposition {
                 let disposition = disposition_of(&value);
                 let params = disposition.as_ref().map(|known| known.params.clone()).unwrap_or_default();
@@ -98,11 +101,14 @@ impl<'m> Run<'m> {
                 MimeWhat::ContentType => {
                     texts.extend(media.map(|(kind, subtype)| format!("{kind}/{subtype}")));
                 }
-                MimeWhat::Param(names) => {
-                    for wanted in self.texts(names)? {
-                        let wanted = wanted.to_ascii_lowercase();
-                        let named = params.iter().filter(|param| param.name.trim_end_matches('*') == wanted);
-                        texts.extend(named.map(|param| decode_header(&param.value)));
+                MimeWhat::Param(_) => {
+                    for wanted in &wanted {
+                        self.meter.spend(1 + params.len() / 4)?;
+                        let is_wanted = |name: &str| name.trim_end_matches('*').eq_ignore_ascii_case(wanted);
+                        for param in params.iter().filter(|param| is_wanted(&param.name)) {
+                            self.meter.spend(1 + param.value.len() / 8)?;
+                            texts.push(decode_header(&param.value));
+                        }
                     }
                 }
             }

@@ -149,6 +149,7 @@ impl Run<'_> {
             }
             for field in self.header.found(&name, test.index, &mut self.meter)? {
                 let listed = field.addresses(&mut self.meter)?;
+                self.meter.spend(2 * listed.len())?;
                 found.extend(listed.iter().filter_map(|address| part_of(address, test.part)));
             }
         }
@@ -207,6 +208,7 @@ impl Run<'_> {
         }
         let mut texts = Vec::new();
         for field in self.header.found(name, index, &mut self.meter)? {
+            self.meter.spend(1)?;
             texts.push(field.text(&mut self.meter)?);
         }
         Ok(texts)
@@ -250,13 +252,13 @@ impl Run<'_> {
             found.clone_from(&self.flags);
         }
         for variable in &test.variables {
-            found.extend(super::acts::flags_of([self.value(variable)]));
+            let value = self.value(variable).to_owned();
+            found.extend(self.flags_in(&[value])?);
         }
-        let keys = super::acts::flags_of(self.texts(&test.keys)?.iter().map(AsRef::as_ref));
-        let keys: Vec<Cow<'_, str>> = match test.compare.how {
-            How::Count(_) => self.texts(&test.keys)?,
-            _ => keys.into_iter().map(Cow::Owned).collect(),
-        };
+        let mut keys = self.texts(&test.keys)?;
+        if !matches!(test.compare.how, How::Count(_)) {
+            keys = self.flags_in(&keys)?.into_iter().map(Cow::Owned).collect();
+        }
         self.meets_any(test.compare, &found, &keys)
     }
 

@@ -94,8 +94,7 @@ impl Run<'_> {
 
     /// RFC 5230 4.5, 4.6. By the message as it came: what a script takes out of the header has it answer nobody.
     fn may_answer(&mut self, own: &[String]) -> Ran<bool> {
-        let header = Header::new(self.mail.raw);
-        self.meter.spend(8 + 2 * header.fields().len())?;
+        let header = self.came.copy();
         let sender = self.setting.envelope_from.to_lowercase();
         if sender.is_empty() || is_machine(&sender) || is_automatic(&header, &mut self.meter)? {
             return Ok(false);

@@ -1,5 +1,6 @@
 //! Strings as they come out: variables put in, modifiers applied (RFC 5229 3, 4.1). Bounded, so that nothing doubles without end.
 
+use super::super::meter::Spent;
 use super::super::program::{Modifier, Piece, Text, Variable};
 use super::{Ran, Run};
 use std::borrow::Cow;
@@ -8,6 +9,8 @@ use std::borrow::Cow;
 const VALUE_OCTETS_MAX: usize = 8 * 1024;
 /// Octets of a string that is made of variables.
 const TEXT_OCTETS_MAX: usize = 64 * 1024;
+/// Octets of the strings of one list that are made of variables.
+const LIST_OCTETS_MAX: usize = 1024 * 1024;
 /// Variables of a script (RFC 5229 6 asks for 128).
 const VARIABLES_MAX: usize = 256;
 
@@ -15,6 +18,7 @@ impl Run<'_> {
     /// The string as it is at this moment.
     pub(super) fn text<'t>(&mut self, text: &'t Text) -> Ran<Cow<'t, str>> {
         if let Some(literal) = text.literal() {
+            self.meter.spend(literal.len() / 64)?;
             return Ok(Cow::Borrowed(literal));
         }
         let mut out = String::new();
@@ -36,7 +40,18 @@ impl Run<'_> {
 
     pub(super) fn texts<'t>(&mut self, texts: &'t [Text]) -> Ran<Vec<Cow<'t, str>>> {
         self.meter.spend(texts.len() / 4)?;
-        texts.iter().map(|text| self.text(text)).collect()
+        let (mut all, mut octets) = (Vec::with_capacity(texts.len()), 0);
+        for text in texts {
+            let text = self.text(text)?;
+            if let Cow::Owned(made) = &text {
+                octets += made.len();
+            }
+            if octets > LIST_OCTETS_MAX {
+                return Err(Spent.into());
+            }
+            all.push(text);
+        }
+        Ok(all)
     }
 
     /// Of a variable that was never set: nothing (RFC 5229 3).

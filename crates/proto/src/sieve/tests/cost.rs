@@ -125,3 +125,60 @@ fn a_field_is_added_behind_one_that_has_no_line_end() {
     let outcome = outcome_over("require \"editheader\"; addheader :last \"x\" \"y\";", "a: b\r\nc: d");
     assert_eq!(String::from_utf8_lossy(&outcome.headers[0]), "a: b\r\nc: d\r\nx: y\r\n\r\n");
 }
+
+/// Ends at the limit, and keeps the message.
+#[track_caller]
+fn costs_too_much(script: &str, message: &str) {
+    let outcome = outcome_over(script, message);
+    assert_eq!(outcome.failures.len(), 1, "{}", outcome.cost);
+    assert_eq!(outcome.failures[0].reason, Reason::TooCostly);
+    assert!(matches!(outcome.actions[..], [Action::Keep { .. }]));
+}
+
+#[test]
+fn flags_are_counted_by_what_they_are_read_from() {
+    let flags: String =
+        (0..63).map(|n| format!("f{n} ")).chain(std::iter::repeat_n("f62 ".to_owned(), 1_900)).collect();
+    let variables = vec!["\"a\""; 1_000].join(",");
+    let require = "require [\"imap4flags\", \"variables\", \"mime\", \"foreverypart\"];";
+    costs_too_much(
+        &format!("{require} set \"a\" \"{flags}\"; if hasflag [{variables}] \"\" {{ discard; }}"),
+        MESSAGE,
+    );
+    let said = format!("addflag \"{flags}\";").repeat(25);
+    let outcome = outcome_over(&format!("{require} {said}"), MESSAGE);
+    assert!(outcome.cost > 25 * flags.len() as u64, "{}", outcome.cost);
+}
+
+#[test]
+fn who_is_on_a_list_is_counted_for_each_list_and_address() {
+    let lists = vec!["\"x\""; 2_000].join(",");
+    // Different ones are too many questions before that.
+    let to = "a@x.vn, ".repeat(5_000);
+    costs_too_much(
+        &format!("require \"extlists\"; if address :list \"to\" [{lists}] {{ discard; }}"),
+        &MESSAGE.replace("X-Priority: 2", &format!("To: {to}b@x.vn")),
+    );
+}
+
+#[test]
+fn what_is_found_is_counted_however_often_it_is_named() {
+    let names = vec!["\"subject\""; 2_000].join(",");
+    let message = "subject: a\r\n".repeat(8_000) + "\r\nbody\r\n";
+    costs_too_much(&format!("if header [{names}] \"x\" {{ discard; }}"), &message);
+    let params = vec!["\"a\""; 2_000].join(",");
+    let message = format!("Content-Type: a/b; a={}\r\n", "v".repeat(4_000)).repeat(300) + "\r\nbody\r\n";
+    let script =
+        format!("require \"mime\"; if header :mime :param [{params}] \"content-type\" \"x\" {{ discard; }}");
+    costs_too_much(&script, &message);
+}
+
+#[test]
+fn strings_that_are_made_are_bounded_together() {
+    let strings = vec![format!("\"{}\"", "${a}".repeat(8)); 1_900].join(",");
+    let a = "x".repeat(8_000);
+    costs_too_much(
+        &format!("require \"variables\"; set \"a\" \"{a}\"; if string [{strings}] \"y\" {{ discard; }}"),
+        MESSAGE,
+    );
+}
